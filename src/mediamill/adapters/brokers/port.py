@@ -1,0 +1,40 @@
+"""Doorbells: a ring says "look at the store", and nothing else.
+
+A ring may be lost, doubled or late at no cost but latency: everything that listens also looks by
+itself now and then. Channels are `work:{class}` and `job:{id}`.
+"""
+
+from types import TracebackType
+from typing import Protocol, Self
+
+
+class Ear(Protocol):
+    """A listener on some channels, open inside its `with` block."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def clear(self) -> None:
+        """Forget earlier rings; call it before looking, so that a ring meanwhile is kept."""
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for a ring since `clear`; False when the time ran out."""
+
+
+class Doorbell(Protocol):
+    """Rings channels and listens to them."""
+
+    async def ring(self, channel: str) -> None:
+        """Wake whoever listens to a channel; never fails and never waits for them."""
+
+    def listen(self, *channels: str) -> Ear:
+        """Listen to some channels."""
+
+    async def close(self) -> None:
+        """Stop listening and ringing."""

@@ -1,0 +1,98 @@
+"""The folder of unfinished files, `<root>/.incoming`, and one file in it; blocking code."""
+
+import hashlib
+import os
+import uuid
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+from mediamill.blobs.files import Folders, encode, place
+from mediamill.blobs.port import Digest
+from mediamill.core.clock import Clock
+from mediamill.core.errors import StorageFull
+
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class Incoming:
+    """Where files are written before they get their key; shared by any number of processes."""
+
+    def __init__(self, root: Path, min_free_bytes: int, clock: Clock) -> None:
+        self.root, self.folder = root, root / ".incoming"
+        self._min_free, self._clock = min_free_bytes, clock
+        self._folders = Folders(root)
+
+    def make(self) -> None:
+        """Make the folder, durable."""
+        self._folders.make(self.folder)
+
+    def create(self) -> "IncomingFile":
+        """Begin a file; raises `StorageFull` below the watermark."""
+        self.require_room(0)
+        path = self.folder / f"{self._clock.now():013d}-{uuid.uuid4().hex}"
+        return IncomingFile(self, path, os.open(path, _WRITE, 0o640))
+
+    def place(self, source: Path, key: str) -> None:
+        """Rename a file that was fsynced to its key, durable on return."""
+        place(self._folders, source, self.root / encode(key))
+
+    def room(self) -> int:
+        """Return how many bytes may be written before the watermark; may be negative."""
+        self.make()
+        status = os.statvfs(self.folder)
+        return status.f_bavail * status.f_frsize - self._min_free
+
+    def require_room(self, size: int) -> None:
+        """Raise `StorageFull` unless `size` more bytes stay above the watermark."""
+        if self.room() < size:
+            raise StorageFull("There is no room for more files; try again later.")
+
+    def sweep(self, older_than: int) -> int:
+        """Remove the files that were begun before a time (ms); return how many."""
+        count = 0
+        self.make()
+        for path in self.folder.iterdir():
+            with suppress(FileNotFoundError):
+                if _begun(path) < older_than:
+                    path.unlink()
+                    count += 1
+        return count
+
+
+def _begun(path: Path) -> int:
+    stamp = path.name.partition("-")[0]
+    return int(stamp) if stamp.isdecimal() else path.lstat().st_mtime_ns // 1_000_000
+
+
+class IncomingFile:
+    """An open file in the folder, its digests taken while it is written."""
+
+    def __init__(self, incoming: Incoming, path: Path, descriptor: int) -> None:
+        self._incoming, self._path, self._descriptor = incoming, path, descriptor
+        self._size, self._sha256, self._crc32 = 0, hashlib.sha256(), 0
+        self._placed = False
+
+    def append(self, data: bytes | bytearray | memoryview) -> None:
+        """Write bytes at the end; raises `StorageFull` or `OSError`."""
+        view = memoryview(data).cast("B")
+        self._incoming.require_room(len(view))
+        self._sha256.update(view)
+        self._crc32 = zlib.crc32(view, self._crc32)
+        self._size += len(view)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+    def finish(self, key: str) -> Digest:
+        """Make the file durable under its key: fsync, rename, fsync of the folder."""
+        os.utime(self._descriptor)
+        os.fsync(self._descriptor)
+        self._incoming.place(self._path, key)
+        self._placed = True
+        return Digest(self._size, self._sha256.hexdigest(), self._crc32)
+
+    def discard(self) -> None:
+        """Close the file and, unless it has its key, remove it."""
+        os.close(self._descriptor)
+        if not self._placed:
+            self._path.unlink(missing_ok=True)

@@ -1,0 +1,292 @@
+"""Objects as files in a folder: `file:///absolute/folder`, the embedded default.
+
+Layout: `<root>/.incoming/<begun ms>-<random>` while being written, then `<root>/<key>` with each
+folder marked by a `+` (see `files.py`). No locks and no shared state: any number of processes, also
+on several machines over a network file system, may use one root.
+
+Needs: read, write and execute on the root.
+"""
+
+import asyncio
+import errno
+import os
+import stat
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Self
+from urllib.parse import unquote, urlsplit
+
+from mediamill.blobs.files import encode, prune, store_errors, walk
+from mediamill.blobs.incoming import Incoming, IncomingFile
+from mediamill.blobs.keys import check_key, check_prefix, check_range
+from mediamill.blobs.port import CHUNK, BlobInfo, Digest, Upload
+from mediamill.blobs.threads import Threads
+from mediamill.core.clock import Clock, SystemClock
+from mediamill.core.errors import BrokenMedia, ConfigurationError, NotFound
+
+_PAGE = 500
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+class LocalBlobs:
+    """The bytes port on a file system; also `OpensLocally`."""
+
+    def __init__(self, root: Path, min_free_bytes: int = 0, clock: Clock | None = None) -> None:
+        self.root = root.absolute()
+        self._incoming = Incoming(self.root, min_free_bytes, clock or SystemClock())
+        self._threads = Threads("blobs")
+
+    @classmethod
+    async def open(cls, url: str, *, setting: str, min_free_bytes: int) -> Self:
+        """Open the folder of a `file:///…` URL; raises `ConfigurationError`."""
+        parts = urlsplit(url)
+        path = Path(unquote(parts.path))
+        if parts.netloc not in {"", "localhost"} or not path.is_absolute() or parts.query:
+            message = f"{setting}: “{url}” is not of the form file:///absolute/folder"
+            raise ConfigurationError(message, setting=setting)
+        blobs = cls(path, min_free_bytes)
+        try:
+            await blobs._threads.run(_try_out, blobs._incoming)
+        except OSError as error:
+            await blobs.close()
+            message = f"{setting}: the folder “{path}” cannot be used: {error.strerror}"
+            raise ConfigurationError(message, setting=setting) from None
+        return blobs
+
+    def upload(self) -> AbstractAsyncContextManager[Upload]:
+        """Begin an object in `.incoming`; raises `StorageFull` below the watermark."""
+        return self._upload()
+
+    @asynccontextmanager
+    async def _upload(self) -> AsyncIterator[Upload]:
+        upload = LocalUpload(self._threads)
+        try:
+            await upload.begin(self._incoming)
+            yield upload
+        finally:
+            await upload.end()
+
+    async def put(self, key: str, data: bytes) -> Digest:
+        """Write a small object whole."""
+        check_key(key)
+        with store_errors():
+            return await self._threads.run(_put, self._incoming, key, data)
+
+    async def adopt(self, key: str, path: Path) -> None:
+        """Move a finished file under `key`: a rename, or a copy from another file system.
+
+        Raises `BrokenMedia` for anything but a plain file with one name: a scratch folder is
+        written by code that handles hostile input, and a link in it must not be followed.
+        """
+        check_key(key)
+        with store_errors(path.name):
+            await self._threads.run(_adopt, self._incoming, key, path)
+
+    async def info(self, key: str) -> BlobInfo:
+        """Describe an object."""
+        path = self._path(key)
+        with store_errors(key):
+            status = await self._threads.run(path.lstat)
+        return BlobInfo(key, status.st_size, status.st_mtime_ns // 1_000_000)
+
+    async def get(self, key: str) -> bytes:
+        """Read a small object whole."""
+        path = self._path(key)
+        with store_errors(key):
+            return await self._threads.run(_read_whole, path)
+
+    async def read(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """Stream a range in chunks of at most `CHUNK` bytes."""
+        check_range(start, stop)
+        descriptor = await self.open_descriptor(key)
+        try:
+            size = os.fstat(descriptor).st_size
+            end = size if stop is None else min(stop, size)
+            while start < end:
+                data = await self._read_at(key, descriptor, start, min(CHUNK, end - start))
+                yield data
+                start += len(data)
+        finally:
+            os.close(descriptor)
+
+    async def _read_at(self, key: str, descriptor: int, start: int, count: int) -> bytes:
+        with store_errors(key):
+            data = await self._threads.run(os.pread, descriptor, count, start)
+        if not data:
+            raise BrokenMedia(f"The object “{key}” ends early, at byte {start}.", key=key)
+        return data
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; its folder stays until `sweep` finds it empty for an hour."""
+        path = self._path(key)
+        with store_errors(key):
+            await self._threads.run(path.unlink, missing_ok=True)
+
+    async def list(self, prefix: str, after: str = "") -> AsyncIterator[BlobInfo]:
+        """List objects in key order, reading the folders as it goes."""
+        found = walk(self.root, check_prefix(prefix), after)
+        full = True
+        while full:
+            with store_errors(prefix):
+                page = await self._threads.run(lambda: [*islice(found, _PAGE)])
+            for info in page:
+                yield info
+            full = len(page) == _PAGE
+
+    async def free_bytes(self) -> int | None:
+        """Return the room above the watermark."""
+        with store_errors():
+            return max(0, await self._threads.run(self._incoming.room))
+
+    async def sweep(self, older_than: int) -> int:
+        """Discard what was left in `.incoming`, and folders that have been empty for long."""
+        with store_errors():
+            count = await self._threads.run(self._incoming.sweep, older_than)
+            await self._threads.run(prune, self.root, older_than)
+        return count
+
+    async def open_descriptor(self, key: str) -> int:
+        """Open an object read-only; the caller closes the descriptor."""
+        path, opened = self._path(key), list[int]()
+        try:
+            with store_errors(key):
+                await self._threads.run(lambda: opened.append(_open_plain(path)))
+        except asyncio.CancelledError:
+            for descriptor in opened:
+                os.close(descriptor)
+            raise
+        return opened[0]
+
+    async def close(self) -> None:
+        """Let the threads end."""
+        self._threads.close()
+
+    def _path(self, key: str) -> Path:
+        return self.root / encode(check_key(key))
+
+
+class LocalUpload:
+    """An object being written; small writes are gathered into chunks."""
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._file: IncomingFile | None = None
+        self._buffer = bytearray()
+        self._flushed = 0
+        self._usable = False
+
+    async def begin(self, incoming: Incoming) -> None:
+        """Create the file; raises `StorageFull`."""
+
+        def create() -> None:
+            self._file = incoming.create()
+
+        with store_errors():
+            await self._threads.run(create)
+        self._usable = True
+
+    @property
+    def size(self) -> int:
+        return self._flushed + len(self._buffer)
+
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append bytes; raises `StorageFull`."""
+        self._require_usable()
+        self._buffer += data
+        if len(self._buffer) >= CHUNK:
+            await self._flush()
+
+    async def commit(self, key: str) -> Digest:
+        """Make the object durable and visible under `key`."""
+        check_key(key)
+        file = self._require_usable()
+        await self._flush()
+        self._usable = False
+        with store_errors():
+            return await self._threads.run(file.finish, key)
+
+    async def end(self) -> None:
+        """Discard what was not committed."""
+        self._usable = False
+        if self._file is not None:
+            file, self._file = self._file, None
+            with store_errors():
+                await self._threads.run(file.discard)
+
+    async def _flush(self) -> None:
+        file, buffer = self._require_usable(), self._buffer
+        self._usable = False  # stays so when this fails or is cancelled: the rest would have a hole
+        with store_errors():
+            await self._threads.run(file.append, buffer)
+        self._flushed, self._buffer, self._usable = self.size, bytearray(), True
+
+    def _require_usable(self) -> IncomingFile:
+        if not self._usable or self._file is None:
+            raise ValueError("this upload has ended")
+        return self._file
+
+
+def _try_out(incoming: Incoming) -> None:
+    incoming.make()
+    if not os.access(incoming.folder, os.R_OK | os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _put(incoming: Incoming, key: str, data: bytes) -> Digest:
+    file = incoming.create()
+    try:
+        file.append(data)
+        return file.finish(key)
+    finally:
+        file.discard()
+
+
+def _open_plain(path: Path) -> int:
+    """Open a plain file, following no link; raises `NotFound` for what is none."""
+    descriptor = os.open(path, _READ)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise NotFound(f"“{path.name}” is not a plain file.")
+
+
+def _read_whole(path: Path) -> bytes:
+    with open(_open_plain(path), "rb") as file:
+        return file.read()
+
+
+def _adopt(incoming: Incoming, key: str, path: Path) -> None:
+    descriptor = _open_scratch(path)
+    try:
+        os.utime(descriptor)
+        os.fsync(descriptor)
+        incoming.place(path, key)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy(incoming, key, descriptor)
+        path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def _open_scratch(path: Path) -> int:
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        raise BrokenMedia(f"“{path.name}” is a link or a special file.")
+    return _open_plain(path)
+
+
+def _copy(incoming: Incoming, key: str, descriptor: int) -> None:
+    file = incoming.create()
+    try:
+        while data := os.read(descriptor, CHUNK):
+            file.append(data)
+        file.finish(key)
+    finally:
+        file.discard()
+
+
+plugin = LocalBlobs

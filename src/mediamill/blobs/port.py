@@ -1,0 +1,111 @@
+"""The bytes port: immutable objects under keys, durable before acknowledged.
+
+A key is `/`-separated segments of `[A-Za-z0-9._=-]`, none empty, `.` or `..`, each at most 250
+bytes, at most 512 bytes in all; anything else is `ValueError` (`keys.py`). An object never changes:
+writing a key that exists replaces the object whole (readers that opened the old one keep it).
+
+Durable: when `Upload.commit` or `put` returns, the bytes survive a power cut: file and folder are
+fsynced, or the remote store has confirmed the checksum. Before that, nothing is visible under the
+key; an upload that is not committed leaves nothing that `list` shows.
+
+Errors: `NotFound` for a key without an object; `StorageFull` when there is no room (nothing is
+kept); `Unavailable` when the store cannot be reached; `BrokenMedia` when bytes read back do not
+match what was recorded.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+CHUNK = 1 << 20
+"""How many bytes readers hand out at a time, at most."""
+
+
+@dataclass(frozen=True)
+class BlobInfo:
+    """What a store knows of an object: its size in bytes and when it was committed (ms)."""
+
+    key: str
+    size: int
+    modified: int
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What was written: size in bytes, SHA-256 in hexadecimal, CRC-32."""
+
+    size: int
+    sha256: str
+    crc32: int
+
+
+class Upload(Protocol):
+    """An object being written, append-only, digests taken on the way."""
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append bytes; raises `StorageFull`."""
+
+    async def commit(self, key: str) -> Digest:
+        """Make the object durable and visible under `key`; at most once."""
+
+
+class Blobs(Protocol):
+    """Objects under keys."""
+
+    def upload(self) -> AbstractAsyncContextManager[Upload]:
+        """Begin an object; leaving the block without `commit` discards what was written."""
+
+    async def put(self, key: str, data: bytes) -> Digest:
+        """Write a small object whole."""
+
+    async def adopt(self, key: str, path: Path) -> None:
+        """Move a finished scratch file under `key`, durable on return; `path` is then gone."""
+
+    async def info(self, key: str) -> BlobInfo:
+        """Describe an object."""
+
+    async def get(self, key: str) -> bytes:
+        """Read a small object whole."""
+
+    def read(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """Stream bytes `start … stop` (end excluded) in chunks; `NotFound` at the first chunk.
+
+        A range beyond the end is cut; a missing tail raises `BrokenMedia` rather than ending early.
+        """
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; removing what is not there is no error."""
+
+    def list(self, prefix: str, after: str = "") -> AsyncIterator[BlobInfo]:
+        """List committed objects whose key starts with `prefix` and is greater than `after`."""
+
+    async def free_bytes(self) -> int | None:
+        """Return the room left, or `None` where it is not bounded."""
+
+    async def sweep(self, older_than: int) -> int:
+        """Discard uncommitted uploads begun before this time (ms) by whoever; return how many."""
+
+    async def close(self) -> None:
+        """Release connections and threads."""
+
+
+@runtime_checkable
+class OpensLocally(Protocol):
+    """A store whose objects are local files, so that a slot can read them without a copy."""
+
+    async def open_descriptor(self, key: str) -> int:
+        """Open an object read-only; the caller closes the descriptor. Raises `NotFound`."""
+
+
+@runtime_checkable
+class SupportsPresigned(Protocol):
+    """A store that clients can talk to directly for a while."""
+
+    async def presign_get(self, key: str, seconds: int, filename: str, media_type: str) -> str:
+        """Return an address that gives the object as an attachment until it expires."""

@@ -1,0 +1,30 @@
+"""The root of the command line: which commands there are and where they live."""
+
+import click
+
+from mediamill import __version__
+from mediamill.cli.lazy import LazyGroup
+
+COMMANDS = {
+    "up": ("mediamill.cli.serve:up", "Start the service: API, pages and worker in one process."),
+    "demo": ("mediamill.cli.demo:demo", "Turn a clip into frames through a real service."),
+    "run": ("mediamill.cli.run:run", "Run an operation on local files, without a server."),
+    "login": ("mediamill.cli.login:login", "Sign in to a server and remember the token."),
+    "files": ("mediamill.cli.files:files", "Put files on a server, list, fetch and delete them."),
+    "jobs": ("mediamill.cli.jobs:jobs", "Create jobs on a server, follow and collect them."),
+    "operations": ("mediamill.cli.operations:operations", "Show what a server can do with files."),
+    "tokens": ("mediamill.cli.tokens:tokens", "Create, list and revoke API tokens."),
+    "doctor": ("mediamill.cli.doctor:doctor", "Check that this machine can run the service."),
+    "api": ("mediamill.cli.serve:api", "Start the API and the pages only."),
+    "worker": ("mediamill.cli.serve:worker", "Start a worker only."),
+}
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mediamill")
+def root() -> None:
+    """Put images and videos in; get frames, datasets and answers out.
+
+    Begin with `mediamill up` for the service, or with
+    `mediamill run extract-frames clip.mp4 -o frames/` for one file.
+    """

@@ -1,0 +1,119 @@
+"""Errors that a caller can act on.
+
+MediamillError                 status code               retryable
+├── InvalidInput               422    invalid_input      no    the request or the media is wrong
+│   ├── UnsupportedMedia       415    unsupported_media  no    not a type or container we open
+│   ├── BrokenMedia            422    broken_media       no    of a known type, but cannot be decoded
+│   └── LimitExceeded          413    limit_exceeded     no    too large: bytes, pixels, frames, seconds
+├── Unauthenticated            401    unauthenticated    no    who are you?
+├── Forbidden                  403    forbidden          no    known, and may not
+├── NotFound                   404    not_found          no    absent, or not yours to see
+├── Conflict                   409    conflict           no    the state does not allow it (yet)
+│   └── ConditionFailed        409    condition_failed   no    a guarded write lost its race (store)
+├── QuotaExceeded              429    quota_exceeded     yes   try later, or ask for more
+├── Unavailable                503    unavailable        yes   a store, broker or provider is away
+│   └── StorageFull            507    storage_full       yes   no room for more bytes
+├── SlotFailure                500    slot_failed        yes   a worker process died under an item
+│   ├── OutOfMemory            500    out_of_memory      yes
+│   └── TimedOut               500    timed_out          yes
+└── ConfigurationError         500    configuration      no    a setting is wrong; names it
+
+`retryable` says whether the same request may succeed later unchanged. `details` are safe to show.
+Adapters wrap their SDK's errors here: no foreign exception class leaves an adapter.
+"""
+
+from typing import Any, ClassVar
+
+
+class MediamillError(Exception):
+    """Base of every error that is shown to a caller."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, /, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class InvalidInput(MediamillError):
+    status, code = 422, "invalid_input"
+
+
+class UnsupportedMedia(InvalidInput):
+    status, code = 415, "unsupported_media"
+
+
+class BrokenMedia(InvalidInput):
+    code = "broken_media"
+
+
+class LimitExceeded(InvalidInput):
+    status, code = 413, "limit_exceeded"
+
+
+class Unauthenticated(MediamillError):
+    status, code = 401, "unauthenticated"
+
+
+class Forbidden(MediamillError):
+    status, code = 403, "forbidden"
+
+
+class NotFound(MediamillError):
+    status, code = 404, "not_found"
+
+
+class Conflict(MediamillError):
+    status, code = 409, "conflict"
+
+
+class ConditionFailed(Conflict):
+    """A guarded write found another state; `action` is the position of the action that failed."""
+
+    code = "condition_failed"
+
+    def __init__(self, message: str, /, action: int = 0, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.action = action
+
+
+class QuotaExceeded(MediamillError):
+    status, code, retryable = 429, "quota_exceeded", True
+
+
+class Unavailable(MediamillError):
+    status, code, retryable = 503, "unavailable", True
+
+
+class StorageFull(Unavailable):
+    status, code = 507, "storage_full"
+
+
+class SlotFailure(MediamillError):
+    code, retryable = "slot_failed", True
+
+
+class OutOfMemory(SlotFailure):
+    code = "out_of_memory"
+
+
+class TimedOut(SlotFailure):
+    code = "timed_out"
+
+
+class ConfigurationError(MediamillError):
+    code = "configuration"
+
+
+def by_code(code: str) -> type[MediamillError]:
+    """Find the error class of a code, so that an error can cross a process boundary as data."""
+    pending: list[type[MediamillError]] = [MediamillError]
+    while pending:
+        found = pending.pop()
+        if found.code == code:
+            return found
+        pending.extend(found.__subclasses__())
+    return MediamillError

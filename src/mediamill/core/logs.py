@@ -1,0 +1,118 @@
+"""Set up logging: one stream of events on stderr, for people (text) or for machines (JSON).
+
+Every event has a stable `action` key. The standard library's loggers, uvicorn's among them, go
+the same way. Nothing that looks like a secret leaves: fields by their name, tokens by their form.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import structlog
+
+HIDDEN = "[hidden]"
+_SECRET_FIELD = re.compile(
+    r"(?:^|_)(?:password|passwd|secret|token|authorization|cookie|api_key|credentials?)$", re.I
+)
+_SECRET_TEXT = re.compile(
+    r"\bmm[a-z]_[A-Za-z0-9_-]{16,}"  # our own tokens
+    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # user:password@ of an address
+    r"|(?<=\bBearer )[A-Za-z0-9._~+/=-]{8,}"
+)
+_QUIET = ("uvicorn.access", "httpx", "httpcore", "asyncio", "multipart", "python_multipart")
+
+Event = MutableMapping[str, Any]
+
+
+def hide_secrets(_logger: Any, _method: str, event: Event) -> Event:
+    """Replace secrets in an event by `[hidden]`, by field name and by form."""
+    for name, value in event.items():
+        event[name] = HIDDEN if _SECRET_FIELD.search(name) and value else _clean(value)
+    return event
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SECRET_TEXT.sub(HIDDEN, value)
+    if isinstance(value, dict):
+        return dict(hide_secrets(None, "", dict(value)))
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    return value
+
+
+def configure_logging(
+    log_format: str = "auto", log_level: str = "info", stream: TextIO | None = None
+) -> None:
+    """Send all logging to a stream (stderr); `auto` is text on a terminal and JSON elsewhere."""
+    target = stream or sys.stderr
+    text = log_format == "text" or (log_format == "auto" and target.isatty())
+    shared = _shared_processors()
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(_formatter(shared, colours=target.isatty()) if text else _json(shared))
+    _replace_handlers(handler, log_level.upper())
+
+
+def _shared_processors() -> list[Any]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.stdlib.ExtraAdder(allow=("action",)),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+
+
+def _formatter(shared: list[Any], *, colours: bool) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            hide_secrets,
+            structlog.dev.ConsoleRenderer(
+                colors=colours, exception_formatter=structlog.dev.plain_traceback
+            ),
+        ],
+    )
+
+
+def _json(shared: list[Any]) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            hide_secrets,
+            structlog.processors.EventRenamer("message"),
+            structlog.processors.JSONRenderer(ensure_ascii=False, default=repr),
+        ],
+    )
+
+
+def _replace_handlers(handler: logging.Handler, level: str) -> None:
+    """Make `handler` the only one, and let libraries speak up only when something is wrong."""
+    top = logging.getLogger()
+    top.handlers[:] = [handler]
+    top.setLevel(level)
+    for name in ("uvicorn", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel("WARNING" if level == "INFO" else level)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel("WARNING")
+    logging.captureWarnings(capture=True)

@@ -1,0 +1,66 @@
+"""Every setting, read once from the environment (`MEDIAMILL_…`); nothing else reads it.
+
+One URL per port chooses its backend. The defaults run everything embedded under one folder.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The service's configuration; see docs/settings.md for the same list in prose."""
+
+    model_config = SettingsConfigDict(env_prefix="MEDIAMILL_", extra="forbid", frozen=True)
+
+    home: Path = Field(
+        Path("~/.mediamill"), description="Folder of all embedded state: database, files, outbox."
+    )
+    store_url: str = Field("", description="Metadata store; default `sqlite:///{home}/mediamill.db`.")
+    blobs_url: str = Field("", description="Bytes of files; default `file:///{home}/blobs`.")
+    results_url: str = Field("", description="Bytes of results; default: the same as blobs_url.")
+    broker_url: str = Field("inprocess:", description="Doorbells between processes.")
+    public_url: str = Field("", description="Address that users see; default: the bound address.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8750, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    registration: bool = Field(
+        default=True, description="Whether anybody who reaches the page may register."
+    )
+    secret: SecretStr = Field(
+        SecretStr(""), description="Key that signs links; default: made once and kept in home."
+    )
+    log_format: str = Field("auto", pattern="^(auto|json|text)$", description="Log rendering.")
+    log_level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="Least level that is logged."
+    )
+
+    slots: int = Field(0, ge=0, le=256, description="CPU slots of a worker; 0 means one a core.")
+    lease_seconds: float = Field(30, ge=0.5, le=3600, description="Length of a unit's lease.")
+    poll_seconds: float = Field(
+        1, gt=0, le=60, description="How often a worker looks for work without a doorbell."
+    )
+    slot_memory_mb: int = Field(2048, ge=256, description="Address space limit of a slot, MiB.")
+    slot_timeout_seconds: float = Field(
+        3600, gt=0, description="Longest time that one input may take in a slot."
+    )
+    crash_limit: int = Field(
+        3, ge=1, le=10, description="How often an item may kill its slot before it is failed."
+    )
+
+    max_upload_bytes: int = Field(20 << 30, ge=1, description="Largest file taken in, bytes.")
+    max_pixels: int = Field(50_000_000, ge=1, description="Most pixels of an image, frames summed.")
+    min_free_bytes: int = Field(
+        512 << 20, ge=0, description="Room kept free on the blobs' disk; uploads get 507 below it."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_under_home(cls, values: dict[str, Any]) -> dict[str, Any]:
+        home = Path(values.get("home") or "~/.mediamill").expanduser().absolute()
+        values = {**values, "home": home}
+        values["store_url"] = values.get("store_url") or f"sqlite:///{home}/mediamill.db"
+        values["blobs_url"] = values.get("blobs_url") or f"file:///{home}/blobs"
+        values["results_url"] = values.get("results_url") or values["blobs_url"]
+        return values

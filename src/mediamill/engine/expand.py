@@ -1,0 +1,39 @@
+"""Turn the inputs of a job's stage into units, resumable at any item.
+
+Units are inserted if absent in the transaction that moves the checkpoint, so an expansion that is
+killed and begun again makes each unit once. Small jobs are expanded where they are accepted.
+"""
+
+from collections.abc import Sequence
+
+from mediamill.engine.stages import Piece
+from mediamill.operations.base import Operation, SourceFacts
+from mediamill.store.repositories.files import File
+from mediamill.store.repositories.jobs import Entry
+
+UNITS_PER_STEP = 90
+"""Units that one transaction inserts, beside the job and the checkpoint."""
+
+
+def facts(file: File) -> SourceFacts:
+    """Return what an operation may know of a file before it is opened."""
+    return SourceFacts(file.media_type, file.size, file.width, file.height, file.duration)
+
+
+def piece(item: int, file: File | None, steps: Sequence[Operation]) -> Piece:
+    """Estimate one item; a missing input costs nothing and fails when its unit runs."""
+    if file is None:
+        return Piece(item, 0.0, alone=False)
+    known = facts(file)
+    seconds = sum(step.cost(known) for step in steps)
+    return Piece(item, seconds, alone=known.media_type.startswith("video/"))
+
+
+def pieces(
+    first: int, entries: Sequence[Entry], files: Sequence[File | None], steps: Sequence[Operation]
+) -> list[Piece]:
+    """Estimate consecutive items, the first of which has index `first`."""
+    found = {file.id: file for file in files if file is not None}
+    return [
+        piece(first + place, found.get(entry.file), steps) for place, entry in enumerate(entries)
+    ]

@@ -1,0 +1,88 @@
+"""Write outcomes: at most forty items in one transaction, guarded by the unit's fence.
+
+Each transaction holds the result rows, the bits of `unit.done` and the unit's counters, so an
+outcome and the fact that it is settled are one. A later claimant skips what is settled.
+"""
+
+import asyncio
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from mediamill.engine.lease import Lease
+from mediamill.store.port import Put
+from mediamill.store.repositories.results import ItemOutcome, Result
+
+ITEMS_PER_FLUSH = 40
+SECONDS_BETWEEN = 0.5
+
+
+class Flush:
+    """Collects the outcomes of one unit; leaving the block normally settles and closes it."""
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self._waiting: list[Result] = []
+        self._lock = asyncio.Lock()
+        self._written = time.monotonic()
+        self._ticker: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        if len(self.lease.unit.items) > 1:
+            self._ticker = asyncio.create_task(self._tick())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._ticker is not None:
+            self._ticker.cancel()
+        if kind is None:
+            await self._write(close=True)
+
+    async def add(self, result: Result) -> None:
+        """Take an item's outcome; it is durable after the next write."""
+        self._waiting.append(result)
+        overdue = time.monotonic() - self._written >= SECONDS_BETWEEN
+        if len(self._waiting) >= ITEMS_PER_FLUSH or (overdue and self._ticker is not None):
+            await self._write()
+
+    async def settle(self) -> None:
+        """Write what is waiting now."""
+        await self._write()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(SECONDS_BETWEEN)
+            await self._write()
+
+    async def _write(self, *, close: bool = False) -> None:
+        async with self._lock:
+            while len(self._waiting) > ITEMS_PER_FLUSH:
+                await self._write_batch(self._waiting[:ITEMS_PER_FLUSH])
+            if close:
+                batch = self._waiting
+                rows = [Put(result) for result in batch]
+                await self.lease.finish(*rows, progress=1.0, current=None, **self._tally(batch))
+                self._waiting = []
+            elif self._waiting:
+                await self._write_batch(self._waiting[:ITEMS_PER_FLUSH])
+
+    async def _write_batch(self, batch: list[Result]) -> None:
+        await self.lease.write(*(Put(result) for result in batch), **self._tally(batch))
+        del self._waiting[: len(batch)]
+        self._written = time.monotonic()
+
+    def _tally(self, batch: list[Result]) -> dict[str, Any]:
+        """Count a batch into the unit's fields."""
+        unit = self.lease.unit
+        outcomes = [result.outcome for result in batch]
+        return {
+            "done": unit.with_done([result.item for result in batch]),
+            "succeeded": unit.succeeded + outcomes.count(ItemOutcome.SUCCEEDED),
+            "failed": unit.failed + outcomes.count(ItemOutcome.FAILED),
+            "reused": unit.reused + outcomes.count(ItemOutcome.REUSED),
+        }

@@ -1,0 +1,38 @@
+"""Make the bytes of a blob readable by a child process: as an open, read-only descriptor."""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from mediamill.blobs.port import Blobs, OpensLocally
+
+
+@asynccontextmanager
+async def opened(blobs: Blobs, key: str, scratch: Path) -> AsyncIterator[int]:
+    """Open a blob for the length of the block, by a private copy where it is not a local file.
+
+    Raises `NotFound`, `Unavailable`.
+    """
+    if isinstance(blobs, OpensLocally):
+        descriptor = await blobs.open_descriptor(key)
+    else:
+        descriptor = await _copied(blobs, key, scratch)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+async def _copied(blobs: Blobs, key: str, scratch: Path) -> int:
+    """Copy a blob to a scratch file that has no name any more, and return its descriptor."""
+    descriptor, path = tempfile.mkstemp(dir=scratch, prefix="input-")
+    Path(path).unlink()
+    try:
+        async for chunk in blobs.read(key):
+            os.write(descriptor, chunk)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor

@@ -1,0 +1,95 @@
+"""A claimed unit in somebody's hands: every write goes through its fence.
+
+`Lease.keep` extends the lease every third of its length. When an extension is refused, when the
+job is being cancelled, or when the store stays unreachable for a whole lease, the work is
+cancelled: the handler is interrupted and with it the slot's process is killed.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+from mediamill.core.errors import ConditionFailed, Unavailable
+from mediamill.store.port import Action
+from mediamill.store.repositories.jobs import Jobs
+from mediamill.store.repositories.units import Unit, UnitState, Units
+
+
+class LeaseLost(Exception):
+    """Somebody else has the unit now, or it was cancelled; nothing more may be written."""
+
+
+class Lease:
+    """The guarded writes of one claimant of one unit."""
+
+    def __init__(self, units: Units, jobs: Jobs, unit: Unit, milliseconds: int) -> None:
+        self.units, self.jobs, self.unit, self.milliseconds = units, jobs, unit, milliseconds
+        self.progress = unit.progress
+        self.gone = False
+
+    async def write(self, *others: Action, **changes: Any) -> None:
+        """Change the unit together with other actions; raises `LeaseLost`."""
+        try:
+            await self.units.write(self.unit, *others, **changes)
+        except ConditionFailed as error:
+            raise self._judge(error) from error
+        self.unit = self.unit.evolve(**changes)
+
+    async def finish(self, *others: Action, **changes: Any) -> None:
+        """Close the unit as done together with other actions; raises `LeaseLost`."""
+        try:
+            self.unit = await self.units.finish(self.unit, *others, **changes)
+        except ConditionFailed as error:
+            raise self._judge(error) from error
+        self.gone = True
+
+    async def release(self, delay_ms: int = 0, error: str = "") -> None:
+        """Give the unit back, to be claimed again after a delay."""
+        not_before = await self.units.store.now() + delay_ms
+        try:
+            await self.units.release(self.unit, not_before, error)
+        except ConditionFailed as failure:
+            raise self._judge(failure) from failure
+        self.gone = True
+
+    def _judge(self, error: ConditionFailed) -> Exception:
+        """Tell a lost lease (the unit's own guard failed) from a guard of the other actions."""
+        if error.action == 0:
+            self.gone = True
+            return LeaseLost(self.unit.name)
+        return error
+
+    async def keep(self, work: "asyncio.Task[Any]") -> None:
+        """Extend the lease until the work is done; cancel the work when it cannot be kept."""
+        seconds = self.milliseconds / 1000
+        extended = time.monotonic()
+        while True:
+            await asyncio.sleep(seconds / 3)
+            try:
+                kept = await self._extend()
+                extended = time.monotonic()
+            except Unavailable:
+                kept = time.monotonic() - extended < seconds
+            if not kept:
+                self.gone = True
+                work.cancel()
+                return
+
+    async def _extend(self) -> bool:
+        due = await self.units.store.now() + self.milliseconds
+        try:
+            await self.write(due=due, progress=self.progress)
+        except LeaseLost:
+            return False
+        job = self.unit.payload.get("job")
+        return not job or not await self._cancelled(job)
+
+    async def _cancelled(self, job_id: str) -> bool:
+        """Close the unit as cancelled when its job is being cancelled."""
+        job = await self.jobs.get(job_id)
+        if job is None or (job.cancelling and self.unit.kind in ("items", "expand")):
+            current = await self.units.get(self.unit.group, self.unit.seq)
+            if current and current.state is UnitState.LEASED and current.fence == self.unit.fence:
+                await self.units.cancel(current)
+            return True
+        return False

@@ -1,0 +1,106 @@
+"""Sum closed units into their job, once each, and lead the job to its next stage or its end.
+
+Units below the job's watermark are summed already. Everybody who closes a unit nudges, and a sweep
+nudges for whoever died before doing so; the update is conditional on the watermark, so a unit is
+never summed twice, and on the generation, so a late nudge does not touch a retried job.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mediamill.core.errors import ConditionFailed
+from mediamill.engine.stages import job_unit
+from mediamill.store.port import Absent, Action, Equals, Put, Store, Update
+from mediamill.store.repositories.jobs import Counts, Job, Jobs
+from mediamill.store.repositories.units import Unit, Units, UnitState
+
+UNITS_PER_LOOK = 200
+
+
+class Rollup:
+    """Brings a job's counters up to date."""
+
+    def __init__(self, store: Store, jobs: Jobs, units: Units) -> None:
+        self.store, self.jobs, self.units = store, jobs, units
+
+    async def advance(self, job_id: str) -> bool:
+        """Sum what has closed; True when that added follow-up work to be rung for."""
+        while True:
+            job = await self.jobs.get(job_id)
+            if job is None or job.state.terminal:
+                return False
+            rows = await self.units.of_group(job_id, job.watermark, UNITS_PER_LOOK)
+            closed = _closed_prefix(rows, job.watermark)
+            following = await self._following(job, job.watermark + len(closed))
+            if not closed and not following:
+                return False
+            try:
+                await self.store.transact(_summing(job, closed, bool(following)), *following)
+            except ConditionFailed:
+                continue
+            if following or len(closed) < UNITS_PER_LOOK:
+                return bool(following)
+
+    async def _following(self, job: Job, watermark: int) -> list[Action]:
+        """Make the actions that follow when every unit is summed: seal the job, or go on."""
+        if watermark < job.units or job.sealing >= job.generation:
+            return []
+        if not job.expanded and not (job.cancelling and await self._expansion_over(job)):
+            return []
+        now = await self.store.now()
+        kind = "seal" if job.cancelling or job.stage + 1 >= job.stages else "next_stage"
+        unit = job_unit(job, kind, group=f"{job.id}:{kind}", seq=_turn(job), now=now)
+        return [Put(unit, when=(Absent(),)), await self.units.waking(unit.klass, unit.owner)]
+
+    async def _expansion_over(self, job: Job) -> bool:
+        unit = await self.units.get(f"{job.id}:expand", _turn(job))
+        return unit is None or not unit.state.open
+
+
+def _turn(job: Job) -> int:
+    """Number a job's passes: one per stage and generation."""
+    return job.generation * job.stages + job.stage
+
+
+def _closed_prefix(rows: Sequence[Unit], first: int) -> list[Unit]:
+    closed: list[Unit] = []
+    for place, unit in enumerate(rows):
+        if unit.seq != first + place or unit.state.open:
+            break
+        closed.append(unit)
+    return closed
+
+
+def _summing(job: Job, closed: Sequence[Unit], complete: bool) -> Update:
+    """Make the update that adds closed units to a job's counters."""
+    counts = job.counts
+    settled = [unit.succeeded + unit.failed + unit.reused for unit in closed]
+    cancelled = sum(
+        len(unit.items) - done
+        for unit, done in zip(closed, settled, strict=True)
+        if unit.state is UnitState.CANCELLED
+    )
+    total = Counts(
+        succeeded=counts.succeeded + sum(unit.succeeded for unit in closed),
+        failed=counts.failed + sum(unit.failed for unit in closed),
+        reused=counts.reused + sum(unit.reused for unit in closed),
+        cancelled=counts.cancelled + cancelled,
+    )
+    starts = [time for time in (job.started, *(unit.started for unit in closed)) if time]
+    changes: dict[str, Any] = {
+        "started": min(starts, default=None),
+        "watermark": job.watermark + len(closed),
+        "counts": total,
+        "spent": job.spent + sum(unit.cost for unit in closed),
+    }
+    if complete:
+        changes["sealing"] = job.generation
+    guard = (
+        Equals("watermark", job.watermark),
+        Equals("generation", job.generation),
+        Equals("stage", job.stage),
+        Equals("units", job.units),
+        Equals("sealing", job.sealing),
+        Equals("cancelling", job.cancelling),
+    )
+    return Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard)

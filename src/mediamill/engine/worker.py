@@ -1,0 +1,236 @@
+"""A worker: runners that claim units, hand them to the handler of their kind, and see them end.
+
+Each runner takes one unit at a time from its classes in order; one runner more than the others
+takes `interactive` only, so a person's photo never waits behind a bulk run. Handlers of all other
+parts of the program are registered by kind: the engine knows none of them.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from mediamill.adapters.brokers.port import Doorbell
+from mediamill.core.errors import ConditionFailed, Unavailable
+from mediamill.core.ids import new_id
+from mediamill.engine.lease import Lease, LeaseLost
+from mediamill.engine.retry import RetryPolicy
+from mediamill.engine.rollup import Rollup
+from mediamill.engine.scheduler import Scheduler
+from mediamill.store.port import Equals, Update
+from mediamill.store.repositories.jobs import Job, Jobs
+from mediamill.store.repositories.units import Unit, Units
+
+log = structlog.get_logger(__name__)
+
+CLASSES = ("interactive", "bulk", "model", "housekeeping")
+
+
+class Handler(Protocol):
+    """Runs the units of one kind."""
+
+    async def run(self, lease: Lease) -> None:
+        """Do the work and finish the lease. An error that is raised releases the unit."""
+
+    async def give_up(self, lease: Lease, error: BaseException) -> None:
+        """Finish a unit that will not be tried again, recording why."""
+
+
+@dataclass(frozen=True)
+class Crew:
+    """How many runners take which classes."""
+
+    runners: Sequence[Sequence[str]]
+
+    @classmethod
+    def of(cls, slots: int) -> "Crew":
+        """Compose the usual crew for a number of CPU slots."""
+        general = [("interactive", "bulk")] * slots
+        return cls((("interactive",), *general, ("housekeeping",), ("model",)))
+
+
+@dataclass
+class Timing:
+    """How long things take, in seconds; tests make them short."""
+
+    lease: float = 30.0
+    poll: float = 1.0
+    drain: float = 30.0
+
+
+@dataclass
+class Engine:
+    """What the runners of a worker share."""
+
+    scheduler: Scheduler
+    units: Units
+    jobs: Jobs
+    rollup: Rollup
+    bell: Doorbell
+    handlers: Mapping[str, Handler]
+    timing: Timing = field(default_factory=Timing)
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    around: Sequence[Callable[[Unit], Awaitable[None]]] = ()
+    """Called with every unit that was finished here, for metrics."""
+
+
+class Worker:
+    """Runs units until told to stop; then drains."""
+
+    def __init__(self, engine: Engine, crew: Crew) -> None:
+        self.engine, self.crew = engine, crew
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{new_id('w')[-6:]}"
+        self.running: dict[str, Lease] = {}
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until `stop`; open units that do not end in the drain time are given back."""
+        runners = [
+            asyncio.create_task(self._runner(place, klasses))
+            for place, klasses in enumerate(self.crew.runners)
+        ]
+        sweeper = asyncio.create_task(self._sweep())
+        try:
+            await self._stopping.wait()
+            await asyncio.wait(runners, timeout=self.engine.timing.drain)
+        finally:
+            for task in (*runners, sweeper):
+                task.cancel()
+            await asyncio.gather(*runners, sweeper, return_exceptions=True)
+
+    def stop(self) -> None:
+        """Claim no more; `run` returns when what is in hand is finished or given back."""
+        self._stopping.set()
+
+    async def _runner(self, place: int, klasses: Sequence[str]) -> None:
+        engine = self.engine
+        with engine.bell.listen(*(f"work:{klass}" for klass in klasses), "stop") as ear:
+            while not self._stopping.is_set():
+                ear.clear()
+                unit = await self._claim(klasses, f"{self.name}/{place}")
+                if unit is not None:
+                    await self._run(unit)
+                elif not self._stopping.is_set():
+                    await self._rest(ear.wait(engine.timing.poll))
+
+    async def _rest(self, ring: Awaitable[bool]) -> None:
+        """Wait for a ring, for the next look, or for the end."""
+        waiting = asyncio.ensure_future(ring)
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+            stopping.cancel()
+
+    async def _claim(self, klasses: Sequence[str], holder: str) -> Unit | None:
+        try:
+            return await self.engine.scheduler.claim_next(klasses, holder)
+        except Unavailable as error:
+            log.warning("store away, claiming later", action="claim_failed", error=str(error))
+            await asyncio.sleep(self.engine.timing.poll)
+            return None
+
+    # -- one unit -----------------------------------------------------------------------------
+
+    async def _run(self, unit: Unit) -> None:
+        """See one claimed unit to its end, whatever that is."""
+        engine = self.engine
+        lease = Lease(engine.units, engine.jobs, unit, int(engine.timing.lease * 1000))
+        self.running[unit.name] = lease
+        work = asyncio.create_task(engine.handlers[unit.kind].run(lease))
+        keeper = asyncio.create_task(lease.keep(work))
+        try:
+            await self._outcome(lease, work)
+        except (LeaseLost, ConditionFailed):
+            log.info("lease lost", action="lease_lost", unit=unit.name, fence=unit.fence)
+        except Unavailable as error:
+            log.warning("store away under a unit", action="unit_stranded", error=str(error))
+        finally:
+            keeper.cancel()
+            del self.running[unit.name]
+        await self._nudge(lease)
+
+    async def _outcome(self, lease: Lease, work: "asyncio.Task[None]") -> None:
+        try:
+            await work
+        except asyncio.CancelledError:
+            if not lease.gone:
+                await self._give_back(lease, work)
+                raise
+        except (LeaseLost, ConditionFailed):
+            raise
+        except Exception as error:  # noqa: BLE001 - any handler's error releases its unit
+            await self._failed(lease, error)
+
+    async def _give_back(self, lease: Lease, work: "asyncio.Task[None]") -> None:
+        """Return a unit on the way out, so that another worker takes it at once."""
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        await lease.release()
+
+    async def _failed(self, lease: Lease, error: Exception) -> None:
+        unit = lease.unit
+        retry = self.engine.policy.decide(error, unit.attempts)
+        log.warning(
+            "unit failed",
+            action="unit_failed",
+            unit=unit.name,
+            kind=unit.kind,
+            attempts=unit.attempts + 1,
+            again=retry is not None,
+            exc_info=error,
+        )
+        if retry is None:
+            await self.engine.handlers[unit.kind].give_up(lease, error)
+        else:
+            await lease.release(retry.delay_ms, f"{type(error).__name__}: {error}")
+
+    async def _nudge(self, lease: Lease) -> None:
+        """After a unit: sum it into its job, and ring for what follows."""
+        unit = lease.unit
+        for observe in self.engine.around:
+            await observe(unit)
+        if job := unit.payload.get("job"):
+            await self.nudge(job, unit.klass)
+
+    async def nudge(self, job: str, klass: str) -> None:
+        """Bring a job up to date and tell those who watch it."""
+        try:
+            if await self.engine.rollup.advance(job):
+                await self.engine.bell.ring(f"work:{klass}")
+        except Unavailable as error:
+            log.warning("roll-up later", action="rollup_failed", job=job, error=str(error))
+        await self.engine.bell.ring(f"job:{job}")
+
+    # -- the sweep ----------------------------------------------------------------------------
+
+    async def _sweep(self) -> None:
+        """Now and then: park idle lanes, ring for due work, nudge jobs nobody nudged."""
+        engine = self.engine
+        while True:
+            await asyncio.sleep(engine.timing.poll)
+            try:
+                for klass in CLASSES:
+                    await engine.scheduler.tidy(klass)
+                await self._nudge_forgotten()
+            except Unavailable as error:
+                log.warning("sweep later", action="sweep_failed", error=str(error))
+
+    async def _nudge_forgotten(self) -> None:
+        store = self.engine.units.store
+        now = await store.now()
+        age = int(self.engine.timing.lease * 1000 / 3)
+        for job in await self.engine.jobs.unchecked_since(now - age):
+            mine = Update(
+                Job, (job.id,), set={"checked": now}, when=(Equals("checked", job.checked),)
+            )
+            try:
+                await store.transact(mine)
+            except ConditionFailed:
+                continue
+            await self.nudge(job.id, job.klass)

@@ -1,0 +1,1 @@
+"""What units do: one file per kind. `app.py` registers each under its kind."""

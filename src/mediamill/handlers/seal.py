@@ -1,0 +1,185 @@
+"""`seal`: write the layout of a job's download and give the job its final state.
+
+The layout lists every member of the zip: first `manifest.jsonl`, which says for each item what it
+became and how, then the results in item order. Archives of frames are flattened to `{video}/…`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import msgspec
+
+from mediamill.blobs.port import Blobs, Digest, Upload
+from mediamill.engine.inputs import opened
+from mediamill.engine.lease import Lease
+from mediamill.engine.stages import job_unit
+from mediamill.media.archive.layout import Member, Summary
+from mediamill.media.archive.names import Names, safe_name
+from mediamill.media.archive.read import read_members
+from mediamill.operations.base import Source
+from mediamill.store.port import Absent, Equals, Put, Update
+from mediamill.store.repositories.jobs import Counts, Job, Jobs, JobState
+from mediamill.store.repositories.results import Result, ResultFile, Results
+
+BUFFER = 1 << 18
+
+
+@dataclass
+class Seal:
+    """Ends jobs."""
+
+    jobs: Jobs
+    results: Results
+    blobs: Blobs
+    scratch: Path
+
+    async def run(self, lease: Lease) -> None:
+        job = await self.jobs.need(lease.unit.payload["job"])
+        root = f"layouts/{job.id}/{lease.unit.seq}-{lease.unit.fence}"
+        written = Names()
+        async with Lines(self.blobs) as manifest:
+            async for result in self.results.walk_stage(job.id, job.stage):
+                await manifest.add(msgspec.json.encode(manifest_line(job, result, written)))
+            listed = await manifest.commit(f"{root}-manifest")
+        summary = Summary()
+        first = Member("manifest.jsonl", listed.size, listed.crc32, f"{root}-manifest")
+        async with Lines(self.blobs) as layout:
+            await layout.add(summary.add(first), end=b"")
+            async for member in self._members(job):
+                await layout.add(summary.add(member), end=b"")
+            await layout.commit(f"{root}-layout")
+        await self._end(lease, job, f"{root}-layout", summary)
+
+    async def give_up(self, lease: Lease, error: BaseException) -> None:
+        """End the job as failed: its results are there, its download is not."""
+        job = await self.jobs.need(lease.unit.payload["job"])
+        job = job.evolve(error=f"The download could not be prepared: {error}"[:500])
+        await self._end(lease, job, None, Summary())
+
+    async def _end(self, lease: Lease, job: Job, layout: str | None, summary: Summary) -> None:
+        """Write the final state and the announcement in one transaction."""
+        now = await self.jobs.store.now()
+        counts = final_counts(job)
+        changes: dict[str, Any] = {
+            "state": final_state(job, counts, sealed=layout is not None),
+            "counts": counts,
+            "active": None,
+            "open": None,
+            "checked": None,
+            "finished": now,
+            "layout": layout,
+            "download_size": summary.size if layout else 0,
+            "download_etag": summary.etag if layout else "",
+            "error": job.error,
+        }
+        guard = (Equals("generation", job.generation), Equals("sealing", job.generation))
+        unit = job_unit(job, "notify", group=f"{job.id}:notify", seq=job.generation, now=now)
+        await lease.finish(
+            Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard),
+            Put(unit, when=(Absent(),)),
+            await lease.units.waking(unit.klass, unit.owner),
+        )
+
+    async def _members(self, job: Job) -> AsyncIterator[Member]:
+        names = Names()
+        names.claim("manifest.jsonl")
+        async for result in self.results.walk_stage(job.id, job.stage):
+            for file, name in zip(result.files, member_names(result, names), strict=True):
+                if not flattened(file):
+                    yield Member(name, file.size, file.crc32, file.blob)
+                    continue
+                for inner in await self._inside(file):
+                    path = f"{name}/{inner.name}"
+                    yield Member(path, inner.size, inner.crc32, file.blob, inner.offset)
+
+    async def _inside(self, file: ResultFile) -> list[Any]:
+        """List the members of an archive that a fan-out operation made."""
+        async with opened(self.blobs, file.blob, self.scratch) as descriptor:
+            source = Source(descriptor, file.name, file.media_type, file.size)
+            return await asyncio.to_thread(lambda: read_members(source.open()))
+
+
+def flattened(file: ResultFile) -> bool:
+    """Tell whether a result is an archive of frames rather than a zip somebody wants as such."""
+    return file.media_type == "application/zip" and "frames" in file.info
+
+
+def member_names(result: Result, names: Names) -> list[str]:
+    """Choose the names of a result's files in the download; a folder's name for frames."""
+    stem = PurePosixPath(safe_name(result.name)).stem or "item"
+    return [names.claim(stem if flattened(file) else safe_name(file.name)) for file in result.files]
+
+
+def manifest_line(job: Job, result: Result, names: Names) -> dict[str, Any]:
+    """Describe one item for `manifest.jsonl`."""
+    files = [
+        {"path": name, "media_type": f.media_type, "size": f.size, "sha256": f.sha256, **f.info}
+        for f, name in zip(result.files, member_names(result, names), strict=True)
+    ]
+    line: dict[str, Any] = {
+        "item": result.item,
+        "input": {"file": result.input, "name": result.name},
+        "outcome": result.outcome,
+        "steps": [
+            {"operation": step.operation, "parameters": step.parameters} for step in job.steps
+        ],
+        "files": files,
+    }
+    if result.data is not None:
+        line["data"] = result.data
+    if result.report:
+        line["report"] = result.report
+    if result.error:
+        line["error"] = {"code": result.code, "message": result.error}
+    return line
+
+
+def final_counts(job: Job) -> Counts:
+    """Return the counts with every item that has no outcome counted as cancelled."""
+    counts = job.counts
+    missing = job.items - counts.settled
+    return msgspec.structs.replace(counts, cancelled=counts.cancelled + max(0, missing))
+
+
+def final_state(job: Job, counts: Counts, *, sealed: bool) -> JobState:
+    """Judge a job by its items."""
+    good = counts.succeeded + counts.reused
+    if job.cancelling:
+        return JobState.FAILED if job.error else JobState.CANCELLED
+    if not sealed or (counts.failed and not good):
+        return JobState.FAILED
+    return JobState.PARTIAL if counts.failed else JobState.SUCCEEDED
+
+
+class Lines:
+    """A blob of lines in the making, buffered."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._context = blobs.upload()
+        self._buffer = bytearray()
+        self._upload: Upload
+
+    async def __aenter__(self) -> "Lines":
+        self._upload = await self._context.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._context.__aexit__(*error)
+
+    async def add(self, line: bytes, end: bytes = b"\n") -> None:
+        self._buffer += line
+        self._buffer += end
+        if len(self._buffer) >= BUFFER:
+            await self._flush()
+
+    async def commit(self, key: str) -> Digest:
+        await self._flush()
+        return await self._upload.commit(key)
+
+    async def _flush(self) -> None:
+        if self._buffer:
+            await self._upload.write(bytes(self._buffer))
+            self._buffer.clear()

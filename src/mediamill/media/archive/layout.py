@@ -1,0 +1,131 @@
+"""A zip that is never stored: a list of members, each pointing at bytes that exist elsewhere.
+
+The list (a *layout*) fixes every byte of the zip, so its length is known before it is sent, its
+hash is a strong entity tag, and any range of it can be produced alone, in constant memory.
+
+On disk a layout is JSON lines, one array per member: name, size, CRC-32, blob, offset in the blob.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from mediamill.media.archive.records import Entry, central_header, end_records, local_header
+
+
+class Member(msgspec.Struct, frozen=True, array_like=True):
+    """A member of the zip and where its bytes are."""
+
+    name: str
+    size: int
+    crc32: int
+    blob: str
+    offset: int = 0
+
+    def entry(self, at: int) -> Entry:
+        return Entry(self.name.encode(), self.size, self.crc32, at)
+
+
+@dataclass
+class Summary:
+    """Takes members one by one; knows the length of their zip, in bytes, and its entity tag."""
+
+    count: int = 0
+    body: int = 0
+    directory: int = 0
+
+    def __post_init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add(self, member: Member) -> bytes:
+        """Count a member; return its line of the layout."""
+        entry = member.entry(self.body)
+        self.count += 1
+        self.body += len(local_header(entry)) + member.size
+        self.directory += len(central_header(entry))
+        line = msgspec.json.encode(member) + b"\n"
+        self._hash.update(line)
+        return line
+
+    @property
+    def size(self) -> int:
+        return self.body + self.directory + len(self._end())
+
+    @property
+    def etag(self) -> str:
+        return self._hash.hexdigest()[:40]
+
+    def _end(self) -> bytes:
+        return end_records(self.count, self.directory, self.body)
+
+
+def parse(line: bytes) -> Member:
+    """Read one line of a layout."""
+    return msgspec.json.decode(line, type=Member)
+
+
+Blob = Callable[[str, int, int], AsyncIterator[bytes]]
+"""Stream bytes `start … stop` of a blob."""
+
+Reader = Callable[[int, int], AsyncIterator[bytes]]
+"""Stream bytes `start … stop` of something."""
+
+Lines = Callable[[], AsyncIterator[Member]]
+"""Go through a layout from its beginning."""
+
+
+async def stream(members: Lines, blob: Blob, start: int, stop: int) -> AsyncIterator[bytes]:
+    """Produce bytes `start … stop` (end excluded) of the zip that a layout describes."""
+    window = Window(start, stop)
+    position = 0
+    async for member in members():
+        header = local_header(member.entry(position))
+        for piece in window.cut(position, header):
+            yield piece
+        begin = position + len(header)
+        low, high = window.within(begin, begin + member.size)
+        if low < high:
+            first = member.offset + low - begin
+            async for chunk in blob(member.blob, first, first + high - low):
+                yield chunk
+        position = begin + member.size
+        if position >= stop:
+            return
+    async for piece in _directory(members, window, position):
+        yield piece
+
+
+async def _directory(members: Lines, window: "Window", body: int) -> AsyncIterator[bytes]:
+    """Produce the part of the central directory and the end records that is in the window."""
+    at, position, count = 0, body, 0
+    async for member in members():
+        entry = member.entry(at)
+        record = central_header(entry)
+        for piece in window.cut(position, record):
+            yield piece
+        at += len(local_header(entry)) + member.size
+        position += len(record)
+        count += 1
+    for piece in window.cut(position, end_records(count, position - body, body)):
+        yield piece
+
+
+@dataclass(frozen=True)
+class Window:
+    """The wanted range of a stream."""
+
+    start: int
+    stop: int
+
+    def within(self, begin: int, end: int) -> tuple[int, int]:
+        """Intersect bytes `begin … end` of the stream with the window."""
+        return max(begin, self.start), min(end, self.stop)
+
+    def cut(self, begin: int, data: bytes) -> Iterator[bytes]:
+        """Yield what the window shows of `data`, which stands at `begin`."""
+        low, high = self.within(begin, begin + len(data))
+        if low < high:
+            yield data[low - begin : high - begin]
+

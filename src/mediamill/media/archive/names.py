@@ -1,0 +1,92 @@
+"""Turn any text into a file name that is safe in a zip, in a header and on every file system."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+
+MAX_BYTES = 200
+"""UTF-8 bytes that a name may take; file systems allow 255, which leaves room for suffixes."""
+
+_SEPARATORS = re.compile(r"[/\\]")
+_FORBIDDEN = re.compile(r'[<>:"|?*]')
+_RESERVED = re.compile(
+    r"^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])$", re.IGNORECASE
+)
+_EXTENSION = re.compile(r"^\.[A-Za-z0-9]{1,16}$")
+
+
+def safe_name(text: str, default: str = "file") -> str:
+    """Return the last path part of `text` without anything that a name can be abused for.
+
+    Control and invisible format characters (bidirectional overrides among them), characters and
+    device names that Windows reserves, leading dots and trailing dots or spaces go; the result is
+    NFC, at most `MAX_BYTES` long with its extension kept, and `default` where nothing is left.
+    """
+    return _clean(_SEPARATORS.split(text.rstrip("/\\"))[-1]) or default
+
+
+def safe_path(text: str, default: str = "file") -> str:
+    """Return `text` as a relative path whose parts are all safe names; `.` and `..` are dropped."""
+    parts = (_clean(part) for part in _SEPARATORS.split(text))
+    return "/".join(part for part in parts if part) or default
+
+
+def unique(names: Iterable[str]) -> Iterator[str]:
+    """Yield the names with ` (2)`, ` (3)` … before the extension of those met before.
+
+    Names that differ in letter case only count as equal, as some file systems think so.
+    """
+    registry = Names()
+    return (registry.claim(name) for name in names)
+
+
+class Names:
+    """The names given out so far, so that each is given out once."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._next: dict[str, int] = {}
+
+    def claim(self, name: str) -> str:
+        """Return `name`, or its first free numbered variant, and remember it."""
+        candidate, number = name, self._next.get(name.casefold(), 2)
+        while candidate.casefold() in self._taken:
+            candidate, number = numbered(name, number), number + 1
+        self._next[name.casefold()] = number
+        self._taken.add(candidate.casefold())
+        return candidate
+
+
+def numbered(name: str, number: int) -> str:
+    """Return `name` with ` (number)` before its extension, within `MAX_BYTES`."""
+    folder, slash, last = name.rpartition("/")
+    stem, suffix = _split(last)
+    mark = f" ({number})"
+    return folder + slash + _cut(stem, MAX_BYTES - len((mark + suffix).encode())) + mark + suffix
+
+
+def with_suffix(name: str, ending: str) -> str:
+    """Return the stem of `name` followed by `ending`, as a safe name."""
+    stem, _ = _split(safe_name(name))
+    return _cut(stem, MAX_BYTES - len(ending.encode())) + ending
+
+
+def _clean(part: str) -> str:
+    text = unicodedata.normalize("NFC", part)
+    text = "".join(letter for letter in text if unicodedata.category(letter)[0] != "C")
+    text = unicodedata.normalize("NFC", _FORBIDDEN.sub("_", text))
+    text = re.sub(r"\s", " ", text).strip(" ").lstrip(". ").rstrip(". ")
+    if _RESERVED.match(text.split(".")[0].rstrip(" ")):
+        text = f"_{text}"
+    stem, suffix = _split(text)
+    return _cut(stem, MAX_BYTES - len(suffix.encode())) + suffix
+
+
+def _split(name: str) -> tuple[str, str]:
+    suffix = PurePosixPath(name).suffix
+    return (name[: -len(suffix)], suffix) if _EXTENSION.match(suffix) else (name, "")
+
+
+def _cut(text: str, size: int) -> str:
+    return text.encode()[:size].decode(errors="ignore").rstrip(". ") if text else ""

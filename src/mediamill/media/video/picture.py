@@ -1,0 +1,65 @@
+"""A video frame as a picture: converted only when asked, straight from its planes for JPEG."""
+
+from typing import Any, cast
+
+from av.sidedata.sidedata import Type
+from av.video.frame import VideoFrame
+
+from mediamill.media.image.encode import Format, encode_planes
+from mediamill.media.image.orient import UPRIGHT, Orientation, from_display_matrix
+from mediamill.media.image.picture import Picture, Pixels, fitted
+from mediamill.media.video.colour import jpeg_planes, rgb
+from mediamill.media.video.reader import Frame
+
+
+class FramePicture(Picture):
+    """An upright frame. Samples are taken as square: the sample aspect ratio is only reported."""
+
+    def __init__(self, frame: Frame, size: tuple[int, int] | None = None) -> None:
+        self._frame = frame
+        self._orientation = orientation(frame.pixels)
+        stored = frame.pixels.width, frame.pixels.height
+        self._size = size or self._orientation.size(*stored)
+        self.info = {
+            "index": frame.index,
+            "pts": frame.pts,
+            "time": round(frame.time, 6),
+            "key_frame": frame.key_frame,
+        }
+
+    @property
+    def width(self) -> int:
+        return self._size[0]
+
+    @property
+    def height(self) -> int:
+        return self._size[1]
+
+    def array(self) -> Pixels:
+        stored = self._orientation.size(*self._size)
+        pixels = rgb(self._frame.pixels, *stored)
+        return cast("Pixels", self._orientation.apply(pixels))
+
+    def encode(self, form: Format, quality: int = 85) -> bytes:
+        planes = self._planes() if form == "jpeg" else None
+        if planes is None:
+            return super().encode(form, quality)
+        return encode_planes(*planes, quality)
+
+    def fit(self, width: int | None, height: int | None) -> "FramePicture":
+        return FramePicture(self._frame, fitted(*self._size, width, height))
+
+    def _planes(self) -> tuple[Pixels, Pixels, Pixels] | None:
+        planes = jpeg_planes(self._frame.pixels, *self._orientation.size(*self._size))
+        if planes is None or self._orientation == UPRIGHT:
+            return planes
+        if self._orientation.transpose and "422" in self._frame.pixels.format.name:
+            return None
+        y, cb, cr = (cast("Pixels", self._orientation.apply(plane)) for plane in planes)
+        return y, cb, cr
+
+
+def orientation(frame: VideoFrame) -> Orientation:
+    """Return how a frame is to be turned, by its display matrix."""
+    data: Any = frame.side_data.get(Type.DISPLAYMATRIX)
+    return UPRIGHT if data is None else from_display_matrix(bytes(data))

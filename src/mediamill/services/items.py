@@ -1,0 +1,82 @@
+"""The items of a job: what each input became, those without an outcome included."""
+
+from dataclasses import dataclass
+
+from mediamill.core.access import Principal
+from mediamill.core.errors import InvalidInput
+from mediamill.services.access import Access
+from mediamill.store.port import Page
+from mediamill.store.repositories.jobs import Job, JobState, Manifests
+from mediamill.store.repositories.results import ItemOutcome, Result, Results
+
+
+@dataclass(frozen=True)
+class ItemView:
+    """One input of the job's current stage and its outcome so far."""
+
+    index: int
+    file: str
+    name: str
+    state: str
+    result: Result | None = None
+
+
+@dataclass
+class ItemService:
+    """Lists items for the job's owner."""
+
+    access: Access
+    manifests: Manifests
+    results: Results
+
+    async def list(
+        self, principal: Principal, job_id: str, state: str | None, after: str | None, limit: int
+    ) -> Page[ItemView]:
+        """List items in order, all or only those with one outcome.
+
+        Raises `InvalidInput` for a state that cannot be asked for.
+        """
+        job = await self.access.load(principal, Job, job_id)
+        if state is None:
+            return await self._all(job, after, limit)
+        if state not in tuple(ItemOutcome):
+            raise InvalidInput(f"state is one of {', '.join(ItemOutcome)}.")
+        page = await self.results.with_outcome(job.id, ItemOutcome(state), after, limit)
+        views = (
+            ItemView(row.item, row.input, row.name, row.outcome, row)
+            for row in page.rows
+            if row.stage == job.stage and _standing(job, row)
+        )
+        return Page(tuple(views), page.after)
+
+    async def _all(self, job: Job, after: str | None, limit: int) -> Page[ItemView]:
+        """Join a range of the manifest with the results it has."""
+        start = _position(after)
+        stop = min(job.items, start + limit)
+        entries = await self.manifests.at(job.id, job.stage, range(start, stop))
+        keys = [(job.id, job.stage, index) for index in range(start, stop)]
+        rows = await self.results.store.get_many(Result, keys) if keys else []
+        without = "cancelled" if job.state is JobState.CANCELLED else "pending"
+        views = tuple(
+            ItemView(index, entries[index].file, entries[index].name, without)
+            if row is None or not _standing(job, row)
+            else ItemView(index, row.input, row.name, row.outcome, row)
+            for index, row in zip(range(start, stop), rows, strict=True)
+            if index in entries
+        )
+        return Page(views, str(stop) if stop < job.items else None)
+
+
+def _standing(job: Job, row: Result) -> bool:
+    """Tell whether an outcome counts: a failed one does not while its retry is under way."""
+    retried = row.outcome is ItemOutcome.FAILED and row.generation < job.generation
+    return not retried or job.state.terminal
+
+
+def _position(after: str | None) -> int:
+    """Read a cursor of `_all`; raises `InvalidInput`."""
+    if after is None:
+        return 0
+    if not (after.isascii() and after.isdigit() and len(after) < 12):
+        raise InvalidInput("after is not a cursor of this list.")
+    return int(after)

@@ -1,0 +1,350 @@
+"""Jobs as their owner sees them: submit, watch, cancel, retry, read what came of them."""
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from mediamill.adapters.brokers.port import Doorbell
+from mediamill.core.access import Principal, Right
+from mediamill.core.errors import ConditionFailed, Conflict, InvalidInput
+from mediamill.core.ids import new_id
+from mediamill.engine.expand import UNITS_PER_STEP, pieces
+from mediamill.engine.stages import Piece, item_units, job_unit, pack, split
+from mediamill.operations.base import Operation
+from mediamill.operations.catalogue import build
+from mediamill.services.access import Access
+from mediamill.services.progress import Progress, measure
+from mediamill.store.port import Absent, Action, Equals, Page, Put, Update
+from mediamill.store.repositories.files import File
+from mediamill.store.repositories.jobs import (
+    PAGE_ENTRIES,
+    Counts,
+    Entry,
+    Job,
+    Jobs,
+    JobState,
+    Manifests,
+    Step,
+)
+from mediamill.store.repositories.lookup import FileLookup
+from mediamill.store.repositories.results import Result, Results
+from mediamill.store.repositories.units import Unit, Units
+
+log = structlog.get_logger(__name__)
+
+MAX_FILES = 10_000
+MAX_STEPS = 20
+SMALL_ITEMS, SMALL_SECONDS = 20, 120.0
+"""A job of at most so many items and so much estimated work is `interactive` by default."""
+
+CLASSES = ("interactive", "bulk")
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What a caller asks for: steps over input files."""
+
+    files: tuple[str, ...]
+    steps: tuple[tuple[str, dict[str, Any]], ...]
+    name: str = ""
+    klass: str | None = None
+    seed: int | None = None
+
+
+@dataclass
+class JobService:
+    """What a caller may do with jobs."""
+
+    access: Access
+    jobs: Jobs
+    units: Units
+    manifests: Manifests
+    results: Results
+    lookup: FileLookup
+    bell: Doorbell
+
+    # -- submit ---------------------------------------------------------------------------------
+
+    async def submit(self, principal: Principal, request: JobRequest) -> Job:
+        """Accept a job: when this returns, it is durable and will reach a terminal state.
+
+        Raises `InvalidInput` with one entry in `details["errors"]` per wrong file or parameter,
+        `NotFound` for an operation that does not exist.
+        """
+        steps = self._steps(request)
+        files = await self._inputs(principal, request)
+        _refuse_hopeless(files, steps[0], request.steps[0][0])
+        entries = [Entry(file.id, file.name) for file in files]
+        packed = pack(pieces(0, entries, files, split(steps)[0].steps))
+        now = await self.jobs.store.now()
+        job = self._draft(principal, request, steps, packed, now)
+        pages = [
+            await self.manifests.page(job.id, 0, page, entries[start : start + PAGE_ENTRIES])
+            for page, start in enumerate(range(0, len(entries), PAGE_ENTRIES))
+        ]
+        await self._insert(job, pages, packed, now)
+        log.info("job accepted", action="job_accepted", items=job.items, **job.log_context())
+        await self.bell.ring(f"work:{job.klass}")
+        return await self.jobs.need(job.id)
+
+    def _steps(self, request: JobRequest) -> list[Operation]:
+        if not 1 <= len(request.steps) <= MAX_STEPS:
+            raise InvalidInput(f"A job has 1 to {MAX_STEPS} steps.", errors=[_at("steps", "count")])
+        steps = [
+            build(name, parameters, f"steps.{place}.parameters")
+            for place, (name, parameters) in enumerate(request.steps)
+        ]
+        for place, (before, step) in enumerate(zip(steps, steps[1:], strict=False), start=1):
+            if not before.gives or not accepts(step, before.gives):
+                what = before.gives or "files of several types"
+                first, second = request.steps[place - 1][0], request.steps[place][0]
+                message = f"{second} cannot follow {first}, which gives {what}."
+                raise InvalidInput(message, errors=[_at(f"steps.{place}", message)])
+        if request.klass is not None and request.klass not in CLASSES:
+            message = f"class is one of {', '.join(CLASSES)}."
+            raise InvalidInput(message, errors=[_at("class", message)])
+        return steps
+
+    async def _inputs(self, principal: Principal, request: JobRequest) -> list[File]:
+        """Load every input for the caller; one error for each that is absent, twice or not theirs."""
+        ids = request.files
+        if not 1 <= len(ids) <= MAX_FILES:
+            message = f"A job has 1 to {MAX_FILES:,} files."
+            raise InvalidInput(message, errors=[_at("files", message)])
+        found = await self.lookup.get_many(ids)
+        errors, seen, files = [], set[str](), list[File]()
+        for place, (file_id, file) in enumerate(zip(ids, found, strict=True)):
+            if file is None or file.hidden or not principal.may(file.owner, file.id, Right.VIEW):
+                errors.append(_at(f"files.{place}", f"There is no file {file_id[:80]}."))
+            elif file_id in seen:
+                errors.append(_at(f"files.{place}", f"{file_id} is listed twice."))
+            else:
+                files.append(file)
+                seen.add(file_id)
+        if errors:
+            raise InvalidInput(errors[0]["message"], errors=errors[:100])
+        return files
+
+    def _draft(
+        self,
+        principal: Principal,
+        request: JobRequest,
+        steps: Sequence[Operation],
+        packed: Sequence[Sequence[Piece]],
+        now: int,
+    ) -> Job:
+        cost = sum(piece.cost for unit in packed for piece in unit)
+        items = len(request.files)
+        small = items <= SMALL_ITEMS and cost <= SMALL_SECONDS
+        names = [name for name, _ in request.steps]
+        return Job(
+            id=new_id("job"),
+            owner=principal.user,
+            listed=principal.user,
+            active=principal.user,
+            open="open",
+            checked=now,
+            name=request.name[:200],
+            steps=tuple(
+                Step(operation=name, parameters=step.model_dump(mode="json"))
+                for name, step in zip(names, steps, strict=True)
+            ),
+            klass=request.klass or ("interactive" if small else "bulk"),
+            seed=secrets.randbits(31) if request.seed is None else request.seed,
+            stages=len(split(steps)),
+            items=items,
+            created=now,
+        )
+
+    async def _insert(
+        self, job: Job, pages: Sequence[Put], packed: Sequence[Sequence[Piece]], now: int
+    ) -> None:
+        """Commit the job with its units, or with the unit that will expand it."""
+        if len(packed) + len(pages) <= UNITS_PER_STEP:
+            units = item_units(job, packed, 0, now)
+            cost = sum(unit.cost for unit in units)
+            job = job.evolve(state=JobState.RUNNING, expanded=True, units=len(units), cost=cost)
+        else:
+            units = [expansion(job, now)]
+        while True:
+            actions: list[Action] = [Put(job, when=(Absent(),)), *pages]
+            try:
+                await self.jobs.store.transact(*actions, *await self.units.adding(units))
+            except ConditionFailed:  # the owner's lane was parked or woken meanwhile
+                continue
+            return
+
+    # -- read -----------------------------------------------------------------------------------
+
+    async def list(self, principal: Principal, after: str | None, limit: int) -> Page[Job]:
+        """List the caller's jobs, newest first."""
+        return await self.jobs.of_owner(principal.user, after, limit)
+
+    async def get(self, principal: Principal, job_id: str) -> Job:
+        """Return one job; raises `NotFound`."""
+        return await self.access.load(principal, Job, job_id)
+
+    async def progress(self, job: Job) -> Progress:
+        """Measure how far a job is, down to the running units."""
+        return measure(job, await self._open_units(job), await self.jobs.store.now())
+
+    async def _open_units(self, job: Job) -> tuple[Unit, ...]:
+        if job.state.terminal:
+            return ()
+        return await self.units.of_group(job.id, job.watermark, limit=200)
+
+    async def wait(self, principal: Principal, job_id: str, seconds: float) -> Job:
+        """Return the job once it is terminal, or as it is when the time has run out."""
+        clock = self.jobs.store
+        until = await clock.now() + seconds * 1000
+        with self.bell.listen(f"job:{job_id}") as ear:
+            while True:
+                ear.clear()
+                job = await self.get(principal, job_id)
+                left = (until - await clock.now()) / 1000
+                if job.state.terminal or left <= 0:
+                    return job
+                await ear.wait(min(1.0, left))
+
+    async def watch(self, principal: Principal, job_id: str) -> AsyncIterator[Job]:
+        """Yield the job now and at each change, looked at once a second, until it is terminal."""
+        with self.bell.listen(f"job:{job_id}") as ear:
+            while True:
+                ear.clear()
+                job = await self.get(principal, job_id)
+                yield job
+                if job.state.terminal:
+                    return
+                await ear.wait(1.0)
+
+    async def outcomes(
+        self, principal: Principal, job_id: str, after: str | None, limit: int
+    ) -> Page[Result]:
+        """List what the items of the last stage became, in order."""
+        job = await self.get(principal, job_id)
+        return await self.results.of_stage(job.id, job.stage, after, limit)
+
+    # -- change ---------------------------------------------------------------------------------
+
+    async def cancel(self, principal: Principal, job_id: str) -> Job:
+        """Stop a job; what is done stays. Cancelling again is harmless; `Conflict` once it ended."""
+        job = await self.access.load(principal, Job, job_id, Right.EDIT)
+        while not job.cancelling:
+            if job.state.terminal:
+                raise Conflict(f"The job has already ended: {job.state}.", state=job.state)
+            await self._try(self._cancelling(job), job, "cancel", due=0)
+            job = await self.jobs.need(job_id)
+        log.info("job cancelled", action="job_cancelled", **job.log_context())
+        await self.bell.ring(f"work:{job.klass}")
+        return job
+
+    def _cancelling(self, job: Job) -> Update:
+        changes = {"cancelling": True, "state": JobState.CANCELLING}
+        guard = (Equals("state", job.state), Equals("cancelling", False))
+        return Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard)
+
+    async def _try(self, change: Update, job: Job, kind: str, due: int | None, **more: Any) -> None:
+        """Write a change of the job together with a unit; nothing when the job moved on."""
+        now = await self.jobs.store.now()
+        seq = job.generation * job.stages + job.stage
+        unit = job_unit(job, kind, group=f"{job.id}:{kind}", seq=seq, now=now, **more)
+        if due is not None:
+            unit = unit.evolve(due=due)
+        wake = await self.units.waking(unit.klass, unit.owner)
+        try:
+            await self.jobs.store.transact(change, Put(unit), wake)
+        except ConditionFailed:
+            return
+
+    async def retry(self, principal: Principal, job_id: str) -> Job:
+        """Run the failed items of an ended job again, as its next generation."""
+        job = await self.access.load(principal, Job, job_id, Right.EDIT)
+        if not job.state.terminal:
+            raise Conflict(f"The job has not ended yet: {job.state}.", state=job.state)
+        if not job.counts.failed:
+            raise Conflict("The job has no failed items.", state=job.state)
+        generation = job.generation
+        while job.generation == generation:
+            again = self._reopened(job)
+            await self._try(
+                again, job.evolve(generation=generation + 1), "expand", due=None, only="failed"
+            )
+            job = await self.jobs.need(job_id)
+        log.info("job retried", action="job_retried", **job.log_context())
+        await self.bell.ring(f"work:{job.klass}")
+        return job
+
+    def _reopened(self, job: Job) -> Update:
+        """Make the update that opens a job's next generation."""
+        counts = Counts(
+            succeeded=job.counts.succeeded,
+            reused=job.counts.reused,
+            cancelled=job.counts.cancelled,
+        )
+        changes: dict[str, Any] = {
+            "state": JobState.EXPANDING,
+            "generation": job.generation + 1,
+            "counts": counts,
+            "expanded": False,
+            "cancelling": False,
+            "active": job.owner,
+            "open": "open",
+            "checked": 0,
+            "finished": None,
+            "layout": None,
+            "download_size": 0,
+            "download_etag": "",
+            "error": "",
+        }
+        guard = (Equals("generation", job.generation), Equals("state", job.state))
+        return Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard)
+
+    async def delete(self, principal: Principal, job_id: str) -> None:
+        """Cancel a job, hide it at once, and remove its results when its work has stopped."""
+        job = await self.access.load(principal, Job, job_id, Right.OWN)
+        if not job.state.terminal:
+            await self.cancel(principal, job_id)
+        now = await self.jobs.store.now()
+        hidden = Update(Job, (job.id,), set={"deleted": now, "listed": None})
+        purge = Unit(
+            group=f"purge:{job.id}",
+            seq=0,
+            kind="purge_job",
+            owner=job.owner,
+            klass="housekeeping",
+            cost=0.5,
+            payload={"purge": job.id},
+            created=now,
+        )
+        await self.jobs.store.transact(hidden, *await self.units.adding([purge.opened(now)]))
+        log.info("job deleted", action="job_deleted", **job.log_context())
+        await self.bell.ring("work:housekeeping")
+
+
+def expansion(job: Job, now: int) -> Unit:
+    """Make the unit that expands a job's first stage."""
+    seq = job.generation * job.stages + job.stage
+    return job_unit(job, "expand", group=f"{job.id}:expand", seq=seq, now=now)
+
+
+def accepts(step: Operation, media_type: str) -> bool:
+    """Tell whether an operation takes inputs of a media type."""
+    return any(
+        pattern == media_type or (pattern.endswith("/*") and media_type.startswith(pattern[:-1]))
+        for pattern in step.accepts
+    )
+
+
+def _refuse_hopeless(files: Sequence[File], step: Operation, name: str) -> None:
+    """Refuse a job none of whose inputs fits; single misfits become failed items instead."""
+    if not any(accepts(step, file.media_type) for file in files):
+        kinds = ", ".join(sorted({file.media_type for file in files})[:3])
+        message = f"{name} takes {', '.join(step.accepts)}, not {kinds}."
+        raise InvalidInput(message, errors=[_at("files", message)])
+
+
+def _at(pointer: str, message: str) -> dict[str, str]:
+    return {"pointer": pointer, "message": message}

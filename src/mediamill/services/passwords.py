@@ -1,0 +1,112 @@
+"""Passwords hashed with Argon2id off the event loop, and the checks of what people type.
+
+Lengths follow NIST SP 800-63B: at least 8 characters, long ones welcome, no rules about which.
+Each hash takes 64 MiB and tens of milliseconds, so only a few run at once and a flood is refused.
+"""
+
+import asyncio
+import re
+import unicodedata
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from pwdlib import PasswordHash
+
+from mediamill.core.errors import InvalidInput, Unavailable
+
+MIN_LENGTH, MAX_LENGTH = 8, 1024
+MAX_NAME = 100
+CONCURRENT = 2
+MAX_WAITING = 64
+
+_ATOM = r"[^@\s\x00-\x1f\x7f\"(),:;<>\[\\\]]"
+ADDRESS = re.compile(rf"{_ATOM}{{1,64}}@{_ATOM}+")
+DUMMY = (
+    "$argon2id$v=19$m=65536,t=3,p=4$IlEE3rxxM7pFN0wwGThe0A"
+    "$7K4rr/L8juneM/g3SeMDKwaixYpKs34yIhjR/8TRY+g"
+)
+"""A hash of nothing anybody knows: verified when there is no account, to take the same time."""
+
+
+class Passwords:
+    """Hash and verify, a bounded number at a time."""
+
+    def __init__(self, hasher: PasswordHash | None = None) -> None:
+        self._hasher = hasher or PasswordHash.recommended()
+        self._permits = asyncio.Semaphore(CONCURRENT)
+        self._waiting = 0
+
+    async def hash(self, password: str) -> str:
+        """Hash a password; raises `InvalidInput` for one that is too short or too long."""
+        text = normalised(password)
+        if not MIN_LENGTH <= len(text) <= MAX_LENGTH:
+            raise invalid("password", f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters.")
+        async with self._permit():
+            return await asyncio.to_thread(self._hasher.hash, text)
+
+    async def verify(self, password: str, hashed: str) -> tuple[bool, str | None]:
+        """Tell whether a password is right, and its new hash if the old one's costs are outdated.
+
+        An empty `hashed` is never right, and takes as long.
+        """
+        try:
+            text = normalised(password)[: MAX_LENGTH + 1]
+        except InvalidInput:
+            text, hashed = "", ""
+        async with self._permit():
+            right, fresh = await asyncio.to_thread(
+                self._hasher.verify_and_update, text, hashed or DUMMY
+            )
+        return right and bool(hashed), fresh
+
+    @asynccontextmanager
+    async def _permit(self) -> AsyncIterator[None]:
+        """Wait for a turn to hash; refused at once when too many wait already."""
+        if self._waiting >= MAX_WAITING:
+            raise Unavailable("Too many people are signing in right now; try again in a moment.")
+        self._waiting += 1
+        try:
+            async with self._permits:
+                yield
+        finally:
+            self._waiting -= 1
+
+
+def normalised(password: str) -> str:
+    """Return a password in one spelling, however the keyboard composed its characters."""
+    text = unicodedata.normalize("NFKC", password)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise invalid("password", "A password is text.") from None
+    return text
+
+
+def clean_address(email: str) -> str:
+    """Return an e-mail address trimmed and in lower case; raises `InvalidInput`."""
+    address = unicodedata.normalize("NFC", email.strip()).lower()
+    if len(address) > 254 or not ADDRESS.fullmatch(address) or not _encodable(address):
+        raise invalid("email", "This is not an e-mail address.")
+    domain = address.rpartition("@")[2]
+    if any(not label or len(label) > 63 for label in domain.split(".")):
+        raise invalid("email", "This is not an e-mail address.")
+    return address
+
+
+def clean_name(name: str) -> str:
+    """Return a name trimmed; raises `InvalidInput` unless it is one line of 100 at most."""
+    text = unicodedata.normalize("NFC", name.strip())
+    if len(text) > MAX_NAME:
+        raise invalid("name", f"A name has at most {MAX_NAME} characters.")
+    if any(unicodedata.category(char) in {"Cc", "Cs"} for char in text):
+        raise invalid("name", "A name is one line of text.")
+    return text
+
+
+def invalid(field: str, message: str) -> InvalidInput:
+    """Make the error that shows beside one field."""
+    return InvalidInput(message, errors=[{"pointer": field, "message": message}])
+
+
+def _encodable(text: str) -> bool:
+    return not any(unicodedata.category(char) == "Cs" for char in text)

@@ -1,0 +1,117 @@
+"""Results: the one outcome of each item of a job's stage, per generation.
+
+A result file has no row of its own: it is embedded in its item's row and its id says where,
+`file_{job}-{stage}-{item}-{n}`, so that forty outcomes fit in one guarded transaction.
+"""
+
+from collections.abc import AsyncIterator
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from mediamill.core.records import Index, Key, Record
+from mediamill.store.port import Page, Store, key_index
+
+
+class ItemOutcome(StrEnum):
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REUSED = "reused"
+
+
+class ResultFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that an item produced; its bytes are the blob."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    crc32: int
+    blob: str
+    info: dict[str, Any] = {}
+
+
+class Result(Record, frozen=True, kw_only=True):
+    """What became of one item."""
+
+    table = "results"
+    key = Key("job", "stage", "item")
+    indexes = (Index("result_outcome", partition=("job", "outcome"), sort=("stage", "item")),)
+
+    job: str
+    stage: int
+    item: int
+    """Index of the input in the stage's manifest."""
+    generation: int
+    outcome: ItemOutcome
+    input: str
+    """Id of the input file."""
+    name: str
+    """Name of the input."""
+    files: tuple[ResultFile, ...] = ()
+    data: dict[str, Any] | None = None
+    report: dict[str, Any] = {}
+    """What the operation measured or decided; part of the lineage."""
+    code: str = ""
+    """Error code of a failed item."""
+    error: str = ""
+    retryable: bool = False
+    seconds: float = 0.0
+    created: int
+
+    def file_id(self, n: int) -> str:
+        return f"file_{self.job.removeprefix('job_')}-{self.stage}-{self.item}-{n}"
+
+
+def parse_result_file(file_id: str) -> tuple[str, int, int, int] | None:
+    """Read (job, stage, item, n) out of a result file's id; None for any other id."""
+    head, *numbers = file_id.removeprefix("file_").split("-")
+    if len(numbers) != 3 or not all(part.isascii() and part.isdigit() for part in numbers):
+        return None
+    if any(len(part) > 9 for part in numbers):
+        return None
+    stage, item, n = (int(part) for part in numbers)
+    return f"job_{head}", stage, item, n
+
+
+class Results:
+    """Reads of results; they are written by `engine/flush.py`."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    async def get(self, job: str, stage: int, item: int) -> Result | None:
+        return await self.store.get(Result, job, stage, item)
+
+    async def of_stage(
+        self, job: str, stage: int, after: str | None = None, limit: int = 100
+    ) -> Page[Result]:
+        """List the results of one stage in item order."""
+        return await self.store.query(
+            Result,
+            key_index(Result),
+            job,
+            at_least=stage,
+            at_most=stage,
+            after=after,
+            limit=limit,
+        )
+
+    async def with_outcome(
+        self, job: str, outcome: ItemOutcome, after: str | None = None, limit: int = 100
+    ) -> Page[Result]:
+        """List a job's results of one outcome in item order."""
+        index = Result.index("result_outcome")
+        return await self.store.query(Result, index, job, outcome, after=after, limit=limit)
+
+    async def walk_stage(self, job: str, stage: int) -> AsyncIterator[Result]:
+        """Visit every result of a stage in item order, in constant memory."""
+        after: str | None = None
+        while True:
+            page = await self.of_stage(job, stage, after, limit=1000)
+            for result in page.rows:
+                yield result
+            after = page.after
+            if after is None:
+                return

@@ -1,0 +1,256 @@
+"""Units: lease-sized pieces of work, and the lanes that share workers fairly among owners.
+
+    ready ──claim──▶ leased ──finish──▶ done
+      ▲                │  └──cancel───▶ cancelled  (also from ready)
+      └────release─────┘
+
+A unit is open while `ready` or `leased`; `due` is then the time from which anybody may claim it:
+not before that for a ready one, the end of the lease for a leased one. Each claim raises `fence`;
+every later write of the claimant is guarded by it, so whoever lost the lease changes nothing.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from enum import StrEnum
+from typing import Any
+
+from mediamill.core.errors import ConditionFailed
+from mediamill.core.records import Index, Key, Record
+from mediamill.store.port import (
+    Absent,
+    Action,
+    Equals,
+    Put,
+    Store,
+    Update,
+    key_index,
+)
+
+
+class UnitState(StrEnum):
+    READY = "ready"
+    LEASED = "leased"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+    @property
+    def open(self) -> bool:
+        return self in (UnitState.READY, UnitState.LEASED)
+
+
+class Unit(Record, frozen=True, kw_only=True):
+    """One piece of work. `group` and `seq` are its identity, so inserting it again is harmless."""
+
+    table = "units"
+    key = Key("group", "seq")
+    indexes = (Index("unit_due", partition=("queue",), sort=("due", "group", "seq")),)
+
+    group: str
+    """What it belongs to: a job's id for its items, `{job}:seal`, `thumbnail:{file}` …"""
+    seq: int
+    kind: str
+    """The handler that runs it."""
+    owner: str
+    klass: str
+    """`interactive`, `bulk`, `model` or `housekeeping`."""
+    state: UnitState = UnitState.READY
+    queue: str | None = None
+    """`{klass}|{owner}` while open, else None."""
+    due: int | None = None
+    """Milliseconds; see the module's first lines. None when closed."""
+    fence: int = 0
+    cost: float = 1.0
+    """Estimated seconds; what a claim adds to the owner's virtual time."""
+    payload: dict[str, Any] = {}
+    """What its handler needs; for items: job, stage, generation, items (indexes)."""
+    done: bytes = b""
+    """One bit per entry of `payload["items"]`: flushed."""
+    strikes: dict[str, int] = {}
+    """Item index → how often it ended its slot."""
+    current: int | None = None
+    """The item that runs alone now, stored before it is started; set only after a crash."""
+    attempts: int = 0
+    """How often it was released with an error."""
+    lost: int = 0
+    """How often a lease ran out under it."""
+    succeeded: int = 0
+    failed: int = 0
+    reused: int = 0
+    progress: float = 0.0
+    """0…1 of the unit's items, for display only."""
+    started: int | None = None
+    """When it was claimed first (ms)."""
+    holder: str = ""
+    error: str = ""
+    created: int
+    finished: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.group}/{self.seq}"
+
+    @property
+    def items(self) -> list[int]:
+        return list(self.payload.get("items", ()))
+
+    def pending(self) -> list[int]:
+        """List the item indexes whose outcome is not flushed yet."""
+        return [
+            item
+            for place, item in enumerate(self.items)
+            if place >> 3 >= len(self.done) or not self.done[place >> 3] >> (place & 7) & 1
+        ]
+
+    def with_done(self, finished: Sequence[int]) -> bytes:
+        """Return `done` with the bits of these item indexes set as well."""
+        items = self.items
+        bits = bytearray(self.done.ljust((len(items) + 7) >> 3, b"\0"))
+        places = {item: place for place, item in enumerate(items)}
+        for item in finished:
+            bits[places[item] >> 3] |= 1 << (places[item] & 7)
+        return bytes(bits)
+
+    def opened(self, due: int) -> "Unit":
+        """Return it as inserted: ready, in its owner's queue."""
+        return self.evolve(queue=queue_name(self.klass, self.owner), due=due)
+
+
+class Lane(Record, frozen=True, kw_only=True):
+    """An owner's place in a class: among active lanes the least virtual time is served next.
+
+    A lane is active while it may have due units, or parked until `wake` while it has later ones.
+    `epoch` grows whenever work is added, so parking never overlooks a unit added meanwhile.
+    """
+
+    table = "lanes"
+    key = Key("klass", "owner")
+    indexes = (
+        Index("lane_active", partition=("active",), sort=("vtime", "owner")),
+        Index("lane_wake", partition=("parked",), sort=("wake", "owner")),
+    )
+
+    klass: str
+    owner: str
+    active: str | None = None
+    """The class while active, else None."""
+    parked: str | None = None
+    """The class while parked, else None."""
+    wake: int | None = None
+    vtime: float = 0.0
+    """Seconds of work claimed, in estimated cost."""
+    epoch: int = 0
+
+
+def queue_name(klass: str, owner: str) -> str:
+    return f"{klass}|{owner}"
+
+
+class Units:
+    """Reads and guarded writes of units; claiming them fairly is `engine/scheduler.py`."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    async def get(self, group: str, seq: int) -> Unit | None:
+        return await self.store.get(Unit, group, seq)
+
+    async def of_group(self, group: str, first: int = 0, limit: int = 200) -> tuple[Unit, ...]:
+        """List a group's units from sequence number `first` on."""
+        page = await self.store.query(
+            Unit, key_index(Unit), group, at_least=first, limit=limit
+        )
+        return page.rows
+
+    async def walk_group(self, group: str, first: int = 0) -> AsyncIterator[Unit]:
+        """Visit every unit of a group from `first` on, in order."""
+        while rows := await self.of_group(group, first):
+            for unit in rows:
+                yield unit
+            first = rows[-1].seq + 1
+
+    # -- building blocks of transactions ------------------------------------------------------
+
+    async def adding(self, units: Sequence[Unit]) -> list[Action]:
+        """Make the actions that insert ready units, absent before, and wake their owner's lane.
+
+        All units are of one class and owner; each has its `due` set by `Unit.opened`.
+        """
+        first = units[0]
+        inserts: list[Action] = [Put(unit, when=(Absent(),)) for unit in units]
+        return [*inserts, await self.waking(first.klass, first.owner)]
+
+    async def waking(self, klass: str, owner: str) -> Action:
+        """Make the action that activates a lane.
+
+        A lane that was idle starts at the least virtual time of the active ones: it neither
+        saves up turns while idle nor pays again for what it had when nobody else wanted it.
+        """
+        lane = await self.store.get(Lane, klass, owner)
+        if lane is not None and lane.active:
+            guard = Equals("active", klass)
+            return Update(Lane, (klass, owner), add={"epoch": 1}, when=(guard,))
+        first = await self.store.query(Lane, Lane.index("lane_active"), klass, limit=1)
+        floor = first.rows[0].vtime if first.rows else 0.0
+        if lane is None:
+            fresh = Lane(klass=klass, owner=owner, active=klass, vtime=floor, epoch=1)
+            return Put(fresh, when=(Absent(),))
+        return Update(
+            Lane,
+            (klass, owner),
+            set={"active": klass, "parked": None, "wake": None, "vtime": floor},
+            add={"epoch": 1},
+            when=(Equals("epoch", lane.epoch), Equals("active", None)),
+        )
+
+    # -- writes of the claimant, each guarded by its fence --------------------------------------
+
+    def guarded(self, unit: Unit, **changes: Any) -> Update:
+        """Make the update that holds only while `unit` is still leased under its fence."""
+        return Update(Unit, unit.key_values(), set=changes, when=held(unit))
+
+    async def write(self, unit: Unit, *others: Action, **changes: Any) -> Unit:
+        """Change a leased unit together with other actions; raises `ConditionFailed` when lost."""
+        await self.store.transact(self.guarded(unit, **changes), *others)
+        return unit.evolve(**changes)
+
+    async def finish(self, unit: Unit, *others: Action, **changes: Any) -> Unit:
+        """Close a leased unit as done, together with other actions."""
+        now = await self.store.now()
+        closing = {"state": UnitState.DONE, "queue": None, "due": None, "finished": now}
+        return await self.write(unit, *others, **closing, **changes)
+
+    async def release(self, unit: Unit, not_before: int, error: str, **changes: Any) -> None:
+        """Give a leased unit back, to be claimed from `not_before` (ms) on."""
+        wake = await self.waking(unit.klass, unit.owner)
+        await self.write(
+            unit,
+            wake,
+            state=UnitState.READY,
+            due=not_before,
+            holder="",
+            error=error[:500],
+            attempts=unit.attempts + (1 if error else 0),
+            **changes,
+        )
+
+    # -- writes of everybody else ----------------------------------------------------------------
+
+    async def cancel(self, unit: Unit) -> bool:
+        """Close an open unit as cancelled; a claimant's late writes then fail by the fence."""
+        now = await self.store.now()
+        closing = {
+            "state": UnitState.CANCELLED,
+            "queue": None,
+            "due": None,
+            "finished": now,
+            "fence": unit.fence + 1,
+        }
+        guard = (Equals("state", unit.state), Equals("fence", unit.fence))
+        try:
+            await self.store.transact(Update(Unit, unit.key_values(), set=closing, when=guard))
+        except ConditionFailed:
+            return False
+        return True
+
+def held(unit: Unit) -> tuple[Equals, Equals]:
+    """Return the guard of a claimant: still leased, still under this fence."""
+    return Equals("state", UnitState.LEASED), Equals("fence", unit.fence)

@@ -1,0 +1,11 @@
+"""Import every record class, so that `core.records.type_map` knows all tables."""
+
+from mediamill.core.records import Record, type_map
+from mediamill.store.repositories import files, jobs, results, units, users
+
+RECORD_MODULES = (files, jobs, results, units, users)
+
+
+def all_kinds() -> tuple[type[Record], ...]:
+    """Return every record class of the service, in the order of their table names."""
+    return tuple(type_map[name] for name in sorted(type_map))
