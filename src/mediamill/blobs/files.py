@@ -159,7 +159,10 @@ def _names(folder: Path, above: str, prefix: str, after: str) -> Iterator[str]:
 
 def _scan(folder: Path) -> Iterator[str]:
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        yield from (name for entry in entries if (name := decode(entry.name)) is not None)
+        for entry in entries:
+            name = decode(entry.name)
+            if name is not None and entry.is_dir(follow_symlinks=False) == name.endswith("/"):
+                yield name
 
 
 def _wanted(key: str, prefix: str, after: str) -> bool:

@@ -27,7 +27,7 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         _silence_stdout()
         return DONE
-    except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, say what to do
+    except Exception as error:  # the last resort: whatever it is, say what to do
         return _report_defect(error)
     return code if isinstance(code, int) else DONE
 

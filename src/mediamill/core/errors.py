@@ -3,8 +3,8 @@
 MediamillError                 status code               retryable
 ├── InvalidInput               422    invalid_input      no    the request or the media is wrong
 │   ├── UnsupportedMedia       415    unsupported_media  no    not a type or container we open
-│   ├── BrokenMedia            422    broken_media       no    of a known type, but cannot be decoded
-│   └── LimitExceeded          413    limit_exceeded     no    too large: bytes, pixels, frames, seconds
+│   ├── BrokenMedia            422    broken_media       no    known type, cannot be decoded
+│   └── LimitExceeded          413    limit_exceeded     no    too many bytes, pixels, frames
 ├── Unauthenticated            401    unauthenticated    no    who are you?
 ├── Forbidden                  403    forbidden          no    known, and may not
 ├── NotFound                   404    not_found          no    absent, or not yours to see

@@ -12,9 +12,12 @@ from typing import Any, TextIO
 
 import structlog
 
+from mediamill.core.ids import is_id
+
 HIDDEN = "[hidden]"
 _SECRET_FIELD = re.compile(
-    r"(?:^|_)(?:password|passwd|secret|token|authorization|cookie|api_key|credentials?)$", re.I
+    r"(?:^|_)(?:password|passwd|secret|token|authorization|cookie|api_key|credentials?)$",
+    re.IGNORECASE,
 )
 _SECRET_TEXT = re.compile(
     r"\bmm[a-z]_[A-Za-z0-9_-]{16,}"  # our own tokens
@@ -29,8 +32,13 @@ Event = MutableMapping[str, Any]
 def hide_secrets(_logger: Any, _method: str, event: Event) -> Event:
     """Replace secrets in an event by `[hidden]`, by field name and by form."""
     for name, value in event.items():
-        event[name] = HIDDEN if _SECRET_FIELD.search(name) and value else _clean(value)
+        event[name] = HIDDEN if _SECRET_FIELD.search(name) and _telling(value) else _clean(value)
     return event
+
+
+def _telling(value: Any) -> bool:
+    """Tell whether a value under a secret's name may be one; the id of a token is none."""
+    return bool(value) and not (isinstance(value, str) and is_id(value, "token"))
 
 
 def _clean(value: Any) -> Any:
@@ -61,7 +69,8 @@ def configure_logging(
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(target)
-    handler.setFormatter(_formatter(shared, colours=target.isatty()) if text else _json(shared))
+    renderer = _text(colours=target.isatty()) if text else _json()
+    handler.setFormatter(_formatter(shared, renderer))
     _replace_handlers(handler, log_level.upper())
 
 
@@ -77,30 +86,27 @@ def _shared_processors() -> list[Any]:
     ]
 
 
-def _formatter(shared: list[Any], *, colours: bool) -> logging.Formatter:
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            hide_secrets,
-            structlog.dev.ConsoleRenderer(
-                colors=colours, exception_formatter=structlog.dev.plain_traceback
-            ),
-        ],
-    )
-
-
-def _json(shared: list[Any]) -> logging.Formatter:
+def _formatter(shared: list[Any], renderer: list[Any]) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             hide_secrets,
-            structlog.processors.EventRenamer("message"),
-            structlog.processors.JSONRenderer(ensure_ascii=False, default=repr),
+            *renderer,
         ],
     )
+
+
+def _text(*, colours: bool) -> list[Any]:
+    return [structlog.dev.ConsoleRenderer(colors=colours)]
+
+
+def _json() -> list[Any]:
+    return [
+        structlog.processors.EventRenamer("message"),
+        structlog.processors.JSONRenderer(ensure_ascii=False, default=repr),
+    ]
 
 
 def _replace_handlers(handler: logging.Handler, level: str) -> None:

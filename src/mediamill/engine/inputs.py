@@ -28,7 +28,7 @@ async def opened(blobs: Blobs, key: str, scratch: Path) -> AsyncIterator[int]:
 async def _copied(blobs: Blobs, key: str, scratch: Path) -> int:
     """Copy a blob to a scratch file that has no name any more, and return its descriptor."""
     descriptor, path = tempfile.mkstemp(dir=scratch, prefix="input-")
-    Path(path).unlink()
+    os.unlink(path)  # noqa: PTH108 - one call, and not a Path's
     try:
         async for chunk in blobs.read(key):
             os.write(descriptor, chunk)

@@ -12,7 +12,7 @@ from typing import Any
 from mediamill.core.errors import ConditionFailed, Unavailable
 from mediamill.store.port import Action
 from mediamill.store.repositories.jobs import Jobs
-from mediamill.store.repositories.units import Unit, UnitState, Units
+from mediamill.store.repositories.units import Unit, Units, UnitState
 
 
 class LeaseLost(Exception):

@@ -164,7 +164,7 @@ class Worker:
                 raise
         except (LeaseLost, ConditionFailed):
             raise
-        except Exception as error:  # noqa: BLE001 - any handler's error releases its unit
+        except Exception as error:
             await self._failed(lease, error)
 
     async def _give_back(self, lease: Lease, work: "asyncio.Task[None]") -> None:

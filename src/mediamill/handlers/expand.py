@@ -84,8 +84,8 @@ class Expand:
         packed = pack(await self._pieces(items, steps))
         chosen = packed[:UNITS_PER_STEP]
         taken = sum(len(unit) for unit in chosen)
-        over = not items or (taken == len(items) and len(items) < PAGE_ENTRIES)
         position = items[taken - 1][0] + 1 if taken else lease.unit.payload.get("next", 0)
+        over = not items or position >= job.items
         checkpoint = {**lease.unit.payload, "next": position, "over": over}
         now = await self.jobs.store.now()
         units = item_units(job, chosen, job.units, now)

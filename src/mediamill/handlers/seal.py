@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import msgspec
 
@@ -38,6 +39,8 @@ class Seal:
 
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.need(lease.unit.payload["job"])
+        if job.counts.settled != job.items and not job.cancelling:
+            raise RuntimeError(f"{job.items - job.counts.settled} items have no outcome")
         root = f"layouts/{job.id}/{lease.unit.seq}-{lease.unit.fence}"
         written = Names()
         async with Lines(self.blobs) as manifest:
@@ -149,9 +152,10 @@ def final_state(job: Job, counts: Counts, *, sealed: bool) -> JobState:
     good = counts.succeeded + counts.reused
     if job.cancelling:
         return JobState.FAILED if job.error else JobState.CANCELLED
-    if not sealed or (counts.failed and not good):
+    failed = counts.failed + job.failed_earlier
+    if not sealed or (failed and not good):
         return JobState.FAILED
-    return JobState.PARTIAL if counts.failed else JobState.SUCCEEDED
+    return JobState.PARTIAL if failed else JobState.SUCCEEDED
 
 
 class Lines:
@@ -162,12 +166,17 @@ class Lines:
         self._buffer = bytearray()
         self._upload: Upload
 
-    async def __aenter__(self) -> "Lines":
+    async def __aenter__(self) -> Self:
         self._upload = await self._context.__aenter__()
         return self
 
-    async def __aexit__(self, *error: Any) -> None:
-        await self._context.__aexit__(*error)
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._context.__aexit__(kind, error, traceback)
 
     async def add(self, line: bytes, end: bytes = b"\n") -> None:
         self._buffer += line

@@ -88,7 +88,7 @@ class FileService:
         )
 
     async def delete(self, principal: Principal, file_id: str, *, now: bool = False) -> None:
-        """Hide a file at once; its bytes go after a day, or as soon as no running job needs them."""
+        """Hide a file at once; its bytes go a day later, or when no running job needs them."""
         if parse_result_file(file_id) is not None:
             raise Conflict("Results belong to their job: delete the job instead.")
         file = await self.access.load(principal, File, file_id, Right.OWN)

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import structlog
@@ -97,7 +98,7 @@ class JobService:
             build(name, parameters, f"steps.{place}.parameters")
             for place, (name, parameters) in enumerate(request.steps)
         ]
-        for place, (before, step) in enumerate(zip(steps, steps[1:], strict=False), start=1):
+        for place, (before, step) in enumerate(pairwise(steps), start=1):
             if not before.gives or not accepts(step, before.gives):
                 what = before.gives or "files of several types"
                 first, second = request.steps[place - 1][0], request.steps[place][0]
@@ -109,7 +110,7 @@ class JobService:
         return steps
 
     async def _inputs(self, principal: Principal, request: JobRequest) -> list[File]:
-        """Load every input for the caller; one error for each that is absent, twice or not theirs."""
+        """Load every input for the caller, or say of each what is wrong with it."""
         ids = request.files
         if not 1 <= len(ids) <= MAX_FILES:
             message = f"A job has 1 to {MAX_FILES:,} files."
@@ -230,7 +231,7 @@ class JobService:
     # -- change ---------------------------------------------------------------------------------
 
     async def cancel(self, principal: Principal, job_id: str) -> Job:
-        """Stop a job; what is done stays. Cancelling again is harmless; `Conflict` once it ended."""
+        """Stop a job; what is done stays. Again is harmless; `Conflict` once it has ended."""
         job = await self.access.load(principal, Job, job_id, Right.EDIT)
         while not job.cancelling:
             if job.state.terminal:

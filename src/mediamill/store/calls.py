@@ -249,7 +249,7 @@ def _bound(layout: Layout[Any], index: Index, value: Any) -> Primitive:
 
 def _resume(listing: Listing[Any], cursor: str) -> tuple[Primitive, ...]:
     columns = [listing.layout.by_name[name] for name in listing.index.sort]
-    shape = tuple[(str, *map(python_type, columns))]  # type: ignore[misc]  # made at run time
+    shape: Any = tuple.__class_getitem__((str, *map(python_type, columns)))
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
         seal, *values = msgspec.json.decode(text, type=shape)

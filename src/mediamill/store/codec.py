@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
+from functools import cache
 from typing import Any, Generic, Literal
 
 import msgspec
@@ -116,15 +116,13 @@ class Layout(Generic[R]):
         return tuple(name for name in names if self.by_name[name].nullable)
 
 
-@lru_cache(maxsize=None)
+@cache
 def layout_of(kind: type[R]) -> Layout[R]:
     """Derive a class's layout, once; raises `ValueError` for a declaration that cannot be kept."""
     columns = tuple(_column(f.name, f.type) for f in msgspec.structs.fields(kind))
     by_name = {column.name: column for column in columns}
     indexes = tuple(_completed(index, kind.key.fields) for index in kind.indexes)
-    layout = Layout(
-        kind, kind.table, columns, by_name, kind.key.fields, indexes, key_index(kind)
-    )
+    layout = Layout(kind, kind.table, columns, by_name, kind.key.fields, indexes, key_index(kind))
     _check(layout)
     return layout
 
@@ -167,25 +165,6 @@ def _column(name: str, annotation: Any) -> Column:
     number = isinstance(info, inspect.IntType | inspect.FloatType)
     kind, encode, decode = _translation(info, annotation)
     return Column(name, kind, nullable, number, encode, decode)
-
-
-def _translation(info: inspect.Type, annotation: Any) -> tuple[ColumnType, Encode, Decode | None]:
-    match info:
-        case inspect.StrType():
-            return "TEXT", _text, None
-        case inspect.IntType():
-            return "BIGINT", _int, None
-        case inspect.BoolType():
-            return "BIGINT", _bool, bool
-        case inspect.FloatType():
-            return "DOUBLE", _float, None
-        case inspect.BytesType():
-            return "BLOB", _bytes, None
-        case inspect.EnumType(cls=cls) if issubclass(cls, str):
-            return "TEXT", _enum(cls), cls
-        case inspect.LiteralType(values=values) if all(isinstance(v, str) for v in values):
-            return "TEXT", _literal(frozenset(values)), None
-    return "JSON", _json, msgspec.json.Decoder(annotation).decode
 
 
 def _text(value: Any) -> str:
@@ -248,3 +227,21 @@ def _literal(allowed: frozenset[Any]) -> Encode:
         return str.__str__(value)
 
     return encode
+
+
+_SIMPLE: dict[type[inspect.Type], tuple[ColumnType, Encode, Decode | None]] = {
+    inspect.StrType: ("TEXT", _text, None),
+    inspect.IntType: ("BIGINT", _int, None),
+    inspect.BoolType: ("BIGINT", _bool, bool),
+    inspect.FloatType: ("DOUBLE", _float, None),
+    inspect.BytesType: ("BLOB", _bytes, None),
+}
+
+
+def _translation(info: inspect.Type, annotation: Any) -> tuple[ColumnType, Encode, Decode | None]:
+    match info:
+        case inspect.EnumType(cls=cls) if issubclass(cls, str):
+            return "TEXT", _enum(cls), cls
+        case inspect.LiteralType(values=values) if all(isinstance(v, str) for v in values):
+            return "TEXT", _literal(frozenset(values)), None
+    return _SIMPLE.get(type(info)) or ("JSON", _json, msgspec.json.Decoder(annotation).decode)

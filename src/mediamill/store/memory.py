@@ -6,13 +6,13 @@ Each index keeps its rows sorted; a write replaces the row's place in every inde
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
 from mediamill.core.clock import Clock, SystemClock
 from mediamill.core.errors import ConditionFailed, Unavailable
-from mediamill.core.records import Index, R
+from mediamill.core.records import Index, R, Record
 from mediamill.store.calls import (
     Change,
     Guard,
@@ -67,7 +67,7 @@ class MemoryStore:
             limit=limit,
             descending=descending,
         )
-        return listing.page(self._table(listing.layout).list(listing))
+        return listing.page(self._table(listing.layout).slice(listing))
 
     async def transact(self, *actions: Action) -> None:
         writes = []
@@ -116,7 +116,7 @@ class Table:
                 insort(self._order[index, partition], place)
                 self._keys[index, partition, place] = key
 
-    def list(self, listing: Listing[Any]) -> list[Row]:
+    def slice(self, listing: Listing[Any]) -> list[Row]:
         """Return up to `limit + 1` rows of a listing."""
         where = listing.index.name, listing.partition
         order = self._order.get(where, [])
@@ -178,8 +178,10 @@ def _first(place: Place) -> Any:
     return place[0]
 
 
-async def open(url: str) -> MemoryStore:  # noqa: A001 - the name that every backend module has
-    """Open an empty store; the URL is `memory:` and takes no parameters."""
+async def open(  # noqa: A001 - the name that every backend module has
+    url: str, extra_kinds: Iterable[type[Record]] = (), clock: Clock | None = None
+) -> MemoryStore:
+    """Open an empty store: `memory:`, which takes no parameters and keeps records of any kind."""
     if url != "memory:":
         raise ValueError("memory: takes no parameters")
-    return MemoryStore()
+    return MemoryStore(clock)

@@ -128,4 +128,3 @@ class Window:
         low, high = self.within(begin, begin + len(data))
         if low < high:
             yield data[low - begin : high - begin]
-

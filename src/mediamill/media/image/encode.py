@@ -4,8 +4,9 @@ from typing import Any, Literal, cast
 
 import cv2
 import numpy as np
-import simplejpeg
 from numpy.typing import NDArray
+
+from mediamill.media.image.jpeg import encode_rgb
 
 Pixels = NDArray[np.uint8]
 Format = Literal["jpeg", "png", "webp"]
@@ -21,16 +22,10 @@ def encode(pixels: Pixels, form: Format, quality: int = 85) -> bytes:
     `quality` 1…100 is ignored by PNG.
     """
     if form == "jpeg":
-        flat = np.ascontiguousarray(flatten(pixels))
-        return bytes(simplejpeg.encode_jpeg(flat, quality=quality, colorspace="RGB"))
+        return encode_rgb(flatten(pixels), quality)
     if form == "png":
         return _by_opencv(pixels, ".png", [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL])
     return _by_opencv(pixels, ".webp", [cv2.IMWRITE_WEBP_QUALITY, quality])
-
-
-def encode_planes(y: Pixels, cb: Pixels, cr: Pixels, quality: int = 85) -> bytes:
-    """Encode contiguous full-range BT.601 planes as JPEG; their sizes say the subsampling."""
-    return bytes(simplejpeg.encode_jpeg_yuv_planes(y, cb, cr, quality=quality))
 
 
 def flatten(pixels: Pixels) -> Pixels:

@@ -65,4 +65,4 @@ def resized(pixels: Pixels, width: int, height: int) -> Pixels:
     small = cv2.resize(weighted, (width, height), interpolation=cv2.INTER_AREA)
     colour = small[:, :, :3] / np.maximum(small[:, :, 3:], 1e-6)
     whole = np.concatenate([colour, small[:, :, 3:] * 255], axis=2)
-    return np.clip(np.rint(whole), 0, 255).astype(np.uint8)
+    return cast("Pixels", np.clip(np.rint(whole), 0, 255).astype(np.uint8))

@@ -43,6 +43,10 @@ _BUFFER = 1 << 17
 _NOISE = (ValueError, OverflowError, EOFError, LookupError, ArithmeticError, RuntimeError)
 
 
+class NoVideo(UnsupportedMedia):
+    """The container is one we open, and holds sound or nothing."""
+
+
 @dataclass(frozen=True)
 class Video:
     """An open container and its main video stream."""
@@ -120,7 +124,7 @@ def _checked(container: InputContainer, name: str) -> Video:
     with translated(name):
         stream = container.streams.best("video")
         if not isinstance(stream, VideoStream) or stream.disposition & Disposition.attached_pic:
-            raise UnsupportedMedia(f"{name} holds no video")
+            raise NoVideo(f"{name} holds no video")
         codec = getattr(stream, "codec_context", None)
         if codec is None or codec.name not in CODECS:
             raise UnsupportedMedia(f"{name}: this video codec is not supported")

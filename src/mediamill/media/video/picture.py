@@ -2,10 +2,10 @@
 
 from typing import Any, cast
 
-from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 
-from mediamill.media.image.encode import Format, encode_planes
+from mediamill.media.image.encode import Format
+from mediamill.media.image.jpeg import encode_planes
 from mediamill.media.image.orient import UPRIGHT, Orientation, from_display_matrix
 from mediamill.media.image.picture import Picture, Pixels, fitted
 from mediamill.media.video.colour import jpeg_planes, rgb
@@ -49,6 +49,14 @@ class FramePicture(Picture):
     def fit(self, width: int | None, height: int | None) -> "FramePicture":
         return FramePicture(self._frame, fitted(*self._size, width, height))
 
+    def squared(self, aspect: float) -> "FramePicture":
+        """Return the picture with samples of `aspect` (width ÷ height) made square by shrinking."""
+        if not 0.1 < aspect < 10:
+            return self
+        width, height = self._orientation.size(*self._size)
+        width, height = round(width * min(1.0, aspect)), round(height / max(1.0, aspect))
+        return FramePicture(self._frame, self._orientation.size(max(1, width), max(1, height)))
+
     def _planes(self) -> tuple[Pixels, Pixels, Pixels] | None:
         planes = jpeg_planes(self._frame.pixels, *self._orientation.size(*self._size))
         if planes is None or self._orientation == UPRIGHT:
@@ -61,5 +69,5 @@ class FramePicture(Picture):
 
 def orientation(frame: VideoFrame) -> Orientation:
     """Return how a frame is to be turned, by its display matrix."""
-    data: Any = frame.side_data.get(Type.DISPLAYMATRIX)
+    data: Any = frame.side_data.get("DISPLAYMATRIX")
     return UPRIGHT if data is None else from_display_matrix(bytes(data))

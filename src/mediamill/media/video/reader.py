@@ -40,17 +40,18 @@ class FrameReader:
         Raises `UnsupportedMedia`, `BrokenMedia` or `LimitExceeded`.
         """
         self._source, self._name, self._threads = source, name, threads
+        with source() as stream:
+            self._cut = is_cut(stream)
         with opened(source, name) as video:
             self.facts = _facts(video)
             timeline = None if plain else Scan(video, name).timeline()
         self.timeline = timeline or self._decoded_timeline()
-        with source() as stream:
-            self._cut = is_cut(stream)
+        self.timeline.damaged |= self._cut
 
     @property
     def truncated(self) -> bool:
         """Tell whether the file is cut off or parts of it could not be read."""
-        return self._cut or self.timeline.damaged
+        return self.timeline.damaged
 
     @property
     def selective(self) -> bool:
@@ -69,6 +70,7 @@ class FrameReader:
                 yield frame
         except Diverged:
             self.timeline = self._decoded_timeline()
+            self.timeline.damaged |= self._cut
             chosen = choose(self.timeline)
             yield from self._frames(
                 [n for n in chosen if last is None or self.timeline.pts(n) > last]

@@ -87,9 +87,7 @@ class Files:
     async def of_owner(self, owner: str, after: str | None, limit: int) -> Page[File]:
         """List an owner's files, newest first."""
         index = File.index("file_listed")
-        return await self.store.query(
-            File, index, owner, after=after, limit=limit, descending=True
-        )
+        return await self.store.query(File, index, owner, after=after, limit=limit, descending=True)
 
     async def with_digest(self, owner: str, sha256: str) -> tuple[File, ...]:
         """List an owner's files that have these bytes."""

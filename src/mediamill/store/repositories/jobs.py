@@ -94,6 +94,8 @@ class Job(Record, frozen=True, kw_only=True):
     items: int = 0
     """Inputs of the current stage, as far as it is expanded."""
     counts: Counts = Counts()
+    failed_earlier: int = 0
+    """Items that failed in stages before this one."""
     expanded: bool = False
     units: int = 0
     """Units of the job so far; the next one gets this sequence number."""

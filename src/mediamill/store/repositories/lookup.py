@@ -21,7 +21,7 @@ class FileLookup:
         return None if file is None or file.hidden else file
 
     async def get_many(self, ids: Sequence[str]) -> list[File | None]:
-        """Return the file, or None, of each id, in order; trashed ones included, for running jobs."""
+        """Return the file, or None, of each id, in order; trashed ones too, for running jobs."""
         plain = [file_id for file_id in ids if parse_result_file(file_id) is None]
         found = {f.id: f for f in await self.files.get_many(plain) if f is not None}
         files: list[File | None] = []

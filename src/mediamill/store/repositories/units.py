@@ -155,9 +155,7 @@ class Units:
 
     async def of_group(self, group: str, first: int = 0, limit: int = 200) -> tuple[Unit, ...]:
         """List a group's units from sequence number `first` on."""
-        page = await self.store.query(
-            Unit, key_index(Unit), group, at_least=first, limit=limit
-        )
+        page = await self.store.query(Unit, key_index(Unit), group, at_least=first, limit=limit)
         return page.rows
 
     async def walk_group(self, group: str, first: int = 0) -> AsyncIterator[Unit]:
@@ -250,6 +248,7 @@ class Units:
         except ConditionFailed:
             return False
         return True
+
 
 def held(unit: Unit) -> tuple[Equals, Equals]:
     """Return the guard of a claimant: still leased, still under this fence."""

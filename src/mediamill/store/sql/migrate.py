@@ -17,6 +17,8 @@ VERSION_TABLE = """CREATE TABLE IF NOT EXISTS schema_version (
     applied BIGINT NOT NULL
 )"""
 
+VERSION = "SELECT COALESCE(MAX(version), 0) FROM schema_version"
+
 _NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 
 
@@ -33,10 +35,8 @@ class Migration:
 def migrations(dialect: str) -> tuple[Migration, ...]:
     """Read the shipped migrations of a dialect, in order; numbers are 1, 2, 3 … without gaps."""
     folder = files("mediamill.store.sql") / "migrations" / dialect
-    found = []
-    for entry in folder.iterdir():
-        if match := _NAME.match(entry.name):
-            found.append(Migration(int(match[1]), match[2], entry.read_text("utf-8")))
+    named = [(entry, _NAME.match(entry.name)) for entry in folder.iterdir()]
+    found = [Migration(int(m[1]), m[2], entry.read_text("utf-8")) for entry, m in named if m]
     found.sort(key=lambda migration: migration.version)
     if [migration.version for migration in found] != list(range(1, len(found) + 1)):
         raise RuntimeError(f"migrations of {dialect} are not numbered 0001, 0002, 0003 …")

@@ -24,9 +24,7 @@ def declared_kinds() -> tuple[type[Record], ...]:
 
 def ddl(kinds: Iterable[type[Record]], dialect: Dialect, if_absent: bool = False) -> str:
     """Write the script that creates the tables and indexes of these kinds."""
-    scripts = (
-        ";\n".join(statements_of(kind, dialect).ddl(if_absent)) + ";\n" for kind in kinds
-    )
+    scripts = (";\n".join(statements_of(kind, dialect).ddl(if_absent)) + ";\n" for kind in kinds)
     return "\n".join(scripts)
 
 

@@ -3,11 +3,12 @@
 Names are always quoted, columns always listed, so their order in the table does not matter. Text
 compares by code point (SQLite's default; `COLLATE "C"` elsewhere), which the port promises.
 """
+# ruff: noqa: S608 - names come quoted from declarations, values are always bound
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from mediamill.core.records import Index, Record
@@ -192,7 +193,7 @@ class TableStatements:
         return f"{sql}\n    WHERE {' AND '.join(unset)}" if unset else sql
 
 
-@lru_cache(maxsize=None)
+@cache
 def statements_of(kind: type[Record], dialect: Dialect) -> TableStatements:
     """Return the statements of a kind, made once per dialect."""
     return TableStatements(layout_of(kind), dialect)
@@ -200,7 +201,12 @@ def statements_of(kind: type[Record], dialect: Dialect) -> TableStatements:
 
 def statements_for(changes: Sequence[Change], dialect: Dialect) -> list[Statement]:
     """Make the statements of a transaction, one per change and in their order."""
-    return [statements_of(c.layout.kind, dialect).statement(c) for c in changes]
+    return [statements_of(_kind(change), dialect).statement(change) for change in changes]
+
+
+def _kind(change: Change) -> type[Record]:
+    kind: type[Record] = change.layout.kind
+    return kind
 
 
 def quote(name: str) -> str:

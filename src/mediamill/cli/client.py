@@ -1,0 +1,184 @@
+"""Talk to a server: requests whose failures are sentences, uploads and downloads that stream."""
+
+import ipaddress
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from mediamill import __version__
+from mediamill.cli.failures import Failure, Refused, Unreachable
+
+CHUNK = 1 << 18
+TIMEOUT = httpx.Timeout(60, connect=5, read=90)
+DOWNLOAD_TRIES = 5
+
+Advance = Callable[[int], None]
+"""Called with how many more bytes have passed."""
+
+
+class Client:
+    """A signed-in session with one server; failures are `Refused` and `Unreachable`."""
+
+    def __init__(self, server: str, token: str = "") -> None:
+        self.server = server
+        headers = {"User-Agent": f"mediamill-cli/{__version__}"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        self._http = httpx.Client(
+            base_url=server, headers=headers, timeout=TIMEOUT, trust_env=not on_loopback(server)
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def request(self, method: str, path: str, **options: Any) -> Any:
+        """Send a request and return the JSON of its answer, or None where it has no body."""
+        response = self._send(lambda: self._http.request(method, path, **options))
+        return response.json() if response.content else None
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Read one thing."""
+        return self.request("GET", path, params=_given(query))
+
+    def pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """Go through a whole list, page by page."""
+        after: str | None = None
+        while True:
+            page = self.get(path, limit=100, after=after, **query)
+            yield from page["data"]
+            after = page.get("after")
+            if not page["has_more"] or after is None:
+                return
+
+    def put_file(self, path: Path, name: str, advance: Advance) -> dict[str, Any]:
+        """Upload one file, streamed from disk; return the server's record of it."""
+        size = path.stat().st_size
+
+        def chunks() -> Iterator[bytes]:
+            with path.open("rb") as stream:
+                while chunk := stream.read(CHUNK):
+                    yield chunk
+                    advance(len(chunk))
+
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        answer: dict[str, Any] = self.request(
+            "POST", "/v1/files", params={"name": name}, content=chunks(), headers=headers
+        )
+        return answer
+
+    def download(self, path: str, target: Path, start: Callable[[int], Advance]) -> str:
+        """Fetch a body into a file that must not exist; return the name the server gives it.
+
+        A connection that breaks is taken up where it broke, unless the content has changed since.
+        """
+        done, etag, tries = 0, "", 0
+        advance: Advance = _ignore
+        with target.open("xb") as stream:
+            while True:
+                ranged = {"Range": f"bytes={done}-", "If-Range": etag} if done and etag else {}
+                try:
+                    with self._http.stream("GET", path, headers=ranged) as response:
+                        _raise_for_problem(response)
+                        if response.status_code != httpx.codes.PARTIAL_CONTENT:
+                            done = _begin_again(stream)
+                            etag = response.headers.get("ETag", "")
+                            advance = start(int(response.headers.get("Content-Length", 0)))
+                        for chunk in response.iter_raw(CHUNK):
+                            stream.write(chunk)
+                            done += len(chunk)
+                            advance(len(chunk))
+                        return _name_of(response)
+                except httpx.TransportError as error:
+                    tries += 1
+                    if tries >= DOWNLOAD_TRIES:
+                        raise self._unreachable(error) from error
+                    time.sleep(0.5 * tries)
+
+    def _send(self, send: Callable[[], httpx.Response]) -> httpx.Response:
+        try:
+            response = send()
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+        _raise_for_problem(response)
+        return response
+
+    def _unreachable(self, error: httpx.TransportError) -> Unreachable:
+        reason = str(error) or type(error).__name__
+        return Unreachable(
+            f"The server {self.server} does not answer ({reason}).",
+            "Start one with `mediamill up`, or name another with --server or MEDIAMILL_SERVER.",
+        )
+
+
+def on_loopback(server: str) -> bool:
+    """Tell whether an address stays on this machine, so that no proxy is asked."""
+    host = urlsplit(server).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def checked_address(server: str) -> str:
+    """Return a server's address without a slash at its end; raises `Failure` for what is none."""
+    parts = urlsplit(server)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Failure(f"“{server}” is no server address.", "Write it like https://media.example.")
+    return server.rstrip("/")
+
+
+def _given(query: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in query.items() if value is not None}
+
+
+def _ignore(_count: int) -> None:
+    """Report nothing."""
+
+
+def _begin_again(stream: Any) -> int:
+    stream.seek(0)
+    stream.truncate()
+    return 0
+
+
+def _name_of(response: httpx.Response) -> str:
+    """Read the plain file name of a Content-Disposition header, without any folder."""
+    for part in response.headers.get("Content-Disposition", "").split(";"):
+        key, _, value = part.strip().partition("=")
+        if key.lower() == "filename":
+            return Path(value.strip('"')).name
+    return ""
+
+
+def _raise_for_problem(response: httpx.Response) -> None:
+    """Raise what the server's problem document says."""
+    if response.status_code < httpx.codes.BAD_REQUEST:
+        return
+    response.read()
+    try:
+        problem = response.json()
+        problem = problem if isinstance(problem, dict) else {}
+    except ValueError:
+        problem = {}
+    code, detail = problem.get("code", ""), problem.get("detail") or problem.get("title")
+    message = detail or f"The server answered {response.status_code} without saying why."
+    details = [
+        f"  {item.get('pointer', '')}: {item.get('message', '')}"
+        for item in problem.get("errors") or ()
+        if item.get("message") and item["message"] not in message
+    ]
+    remedy = "\n".join([*details, *_remedies(response.status_code)])
+    raise Refused(str(message), remedy, status=response.status_code, code=str(code))
+
+
+def _remedies(status: int) -> list[str]:
+    if status == httpx.codes.UNAUTHORIZED:
+        return ["Sign in with `mediamill login`, or set MEDIAMILL_TOKEN."]
+    return []

@@ -1,0 +1,174 @@
+"""`mediamill jobs`: create jobs on a server, follow and collect them."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mediamill.cli.client import Client
+from mediamill.cli.connection import connected, json_option, show, show_list
+from mediamill.cli.failures import SOME_FAILED
+from mediamill.cli.following import follow
+from mediamill.cli.parameters import options, parameters
+from mediamill.cli.saving import fetch
+
+wait_option = click.option("--wait", is_flag=True, help="Wait until the job has ended.")
+
+
+@click.group()
+def jobs() -> None:
+    """Create jobs on a server, follow and collect them."""
+
+
+@jobs.command(context_settings={"ignore_unknown_options": True})
+@click.argument("operation")
+@click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="FILE_IDS… [--PARAMETER VALUE]…")
+@click.option("--name", help="Name of the job and of its download.")
+@click.option("--seed", type=click.INT, help="Seed of everything that is drawn.")
+@wait_option
+@json_option
+@connected
+def create(operation: str, rest: tuple[str, ...], **given: Any) -> None:
+    """Run OPERATION over files on the server; print the job's id.
+
+    The parameters of an operation are options here; `mediamill operations NAME` lists them.
+    With --wait the exit code is 1 when some items failed.
+    """
+    ctx, client = click.get_current_context(), given["client"]
+    schema = client.get(f"/v1/operations/{operation}")["schema"]
+    ids, chosen = _split(ctx, operation, schema, rest)
+    body: dict[str, Any] = {
+        "files": ids,
+        "steps": [{"operation": operation, "parameters": chosen}],
+        **{key: given[key] for key in ("name", "seed") if given[key] is not None},
+    }
+    job = client.request("POST", "/v1/jobs", json=body)
+    _finish(ctx, client, job, wait=given["wait"], as_json=given["as_json"])
+
+
+def _split(
+    ctx: click.Context, operation: str, schema: dict[str, Any], rest: tuple[str, ...]
+) -> tuple[list[str], dict[str, Any]]:
+    """Tell file ids from the operation's parameters, and check the latter."""
+    files = click.Argument(["mediamill_files"], nargs=-1, required=True, metavar="FILE_IDS…")
+    command = click.Command(operation, params=[files, *options(schema)], add_help_option=False)
+    with command.make_context(operation, list(rest), parent=ctx) as inner:
+        ids = list(inner.params.pop("mediamill_files"))
+        return ids, parameters(schema, inner.params)
+
+
+def _finish(
+    ctx: click.Context, client: Client, job: dict[str, Any], *, wait: bool, as_json: bool
+) -> None:
+    """Print a job, after its end if so wished; exit with 1 when not everything succeeded."""
+    if wait:
+        job = follow(client, job)
+    if as_json:
+        show(job, as_json=True)
+    else:
+        click.echo(f"{job['id']}\t{job['state']}" if wait else job["id"])
+    if wait and job["state"] != "succeeded":
+        click.echo(_why(job), err=True)
+        ctx.exit(SOME_FAILED)
+
+
+def _why(job: dict[str, Any]) -> str:
+    counts = job["counts"]
+    failed = f"{counts['failed']} of {job['items']} items failed, {counts['cancelled']} cancelled."
+    remedy = f"See `mediamill jobs items {job['id']} --state failed`."
+    return f"The job {job['id']} is {job['state']}: {job.get('error') or failed}\n{remedy}"
+
+
+@jobs.command("list")
+@json_option
+@connected
+def list_(*, as_json: bool, client: Client) -> None:
+    """List your jobs, newest first."""
+    show_list(
+        client.pages("/v1/jobs"),
+        lambda row: row["id"],
+        lambda row: row["state"],
+        lambda row: f"{row['items']} items",
+        lambda row: ", ".join(step["operation"] for step in row["steps"]),
+        lambda row: row.get("name"),
+        as_json=as_json,
+    )
+
+
+@jobs.command("show")
+@click.argument("job_id", metavar="ID")
+@wait_option
+@json_option
+@connected
+@click.pass_context
+def show_(ctx: click.Context, job_id: str, *, wait: bool, as_json: bool, client: Client) -> None:
+    """Show one job."""
+    job = client.get(f"/v1/jobs/{job_id}")
+    if wait:
+        _finish(ctx, client, job, wait=True, as_json=as_json)
+    else:
+        show(job, as_json=as_json)
+
+
+@jobs.command()
+@click.argument("job_id", metavar="ID")
+@connected
+def cancel(job_id: str, *, client: Client) -> None:
+    """Stop a job; what is finished stays."""
+    job = client.request("POST", f"/v1/jobs/{job_id}/cancel")
+    click.echo(f"{job['id']}\t{job['state']}")
+
+
+@jobs.command()
+@click.argument("job_id", metavar="ID")
+@wait_option
+@json_option
+@connected
+@click.pass_context
+def retry(ctx: click.Context, job_id: str, *, wait: bool, as_json: bool, client: Client) -> None:
+    """Run the failed items of a job again."""
+    job = client.request("POST", f"/v1/jobs/{job_id}/retry", params={"only": "failed"})
+    _finish(ctx, client, job, wait=wait, as_json=as_json)
+
+
+@jobs.command()
+@click.argument("job_id", metavar="ID")
+@click.option("--state", help="Only those in this state, such as failed.")
+@json_option
+@connected
+def items(job_id: str, *, state: str | None, as_json: bool, client: Client) -> None:
+    """List what became of each input of a job."""
+    show_list(
+        client.pages(f"/v1/jobs/{job_id}/items", state=state),
+        lambda row: row["index"],
+        lambda row: row["state"],
+        lambda row: row["name"],
+        lambda row: row.get("error"),
+        as_json=as_json,
+    )
+
+
+@jobs.command()
+@click.argument("job_id", metavar="ID")
+@json_option
+@connected
+def results(job_id: str, *, as_json: bool, client: Client) -> None:
+    """List the files and the data that a job made."""
+    show_list(
+        client.pages(f"/v1/jobs/{job_id}/results"),
+        lambda row: " ".join(file["id"] for file in row.get("files") or ()),
+        lambda row: " ".join(file["name"] for file in row.get("files") or ()),
+        lambda row: row.get("data"),
+        as_json=as_json,
+    )
+
+
+@jobs.command()
+@click.argument("job_id", metavar="ID")
+@click.option("-o", "--output", type=click.Path(), help="File or folder; default: its own name.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+@connected
+def download(job_id: str, *, output: str | None, overwrite: bool, client: Client) -> None:
+    """Fetch all results of a job as one zip."""
+    target = None if output is None else Path(output)
+    click.echo(fetch(client, f"/v1/jobs/{job_id}/download", target, overwrite=overwrite))

@@ -1,0 +1,76 @@
+"""Put what was fetched or made in its place whole: a temporary file beside it, then a rename."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mediamill.cli.client import Advance, Client
+from mediamill.cli.failures import Failure
+from mediamill.cli.progress import bar
+
+UNFINISHED = ".mediamill-"
+"""How names of unfinished things begin."""
+
+
+def fetch(client: Client, path: str, target: Path | None, *, overwrite: bool) -> Path:
+    """Download into a file, or into a folder under the server's name; return where it is."""
+    if target is not None and not target.is_dir() and not overwrite:
+        refuse_existing(target)
+    folder = Path() if target is None else target if target.is_dir() else target.parent
+    with unfinished(folder) as temporary, bar(in_bytes=True) as progress:
+
+        def start(size: int) -> Advance:
+            task = progress.add_task("Downloading", total=size or None)
+            return lambda count: progress.advance(task, count)
+
+        name = client.download(path, temporary, start)
+        final = (
+            target if target is not None and not target.is_dir() else folder / (name or "download")
+        )
+        publish(temporary, final, overwrite=overwrite)
+    return final
+
+
+@contextmanager
+def unfinished(folder: Path) -> Iterator[Path]:
+    """Give a fresh path in a folder; whatever is left there at the end is removed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(f"Cannot write to {folder}: {error.strerror}.") from None
+    path = folder / f"{UNFINISHED}{uuid.uuid4().hex}"
+    try:
+        yield path
+    finally:
+        remove(path)
+
+
+def publish(temporary: Path, target: Path, *, overwrite: bool) -> None:
+    """Move a finished file or folder of the same file system to its name, in one step."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not overwrite:
+        refuse_existing(target)
+    if target.is_dir() and not target.is_symlink():
+        aside = target.with_name(f"{UNFINISHED}{uuid.uuid4().hex}")
+        target.rename(aside)
+        temporary.rename(target)
+        shutil.rmtree(aside)
+    else:
+        temporary.replace(target)
+
+
+def refuse_existing(target: Path) -> None:
+    """Raise `Failure` when something is there already."""
+    if os.path.lexists(target):
+        raise Failure(f"{target} exists.", "Pass --overwrite to replace it.")
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

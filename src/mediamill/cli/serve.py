@@ -1,0 +1,74 @@
+"""`mediamill up`, `api` and `worker`: the processes of the service."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+home_option = click.option(
+    "--home",
+    type=click.Path(file_okay=False),
+    help="Folder of all state [env var: MEDIAMILL_HOME].",
+)
+
+
+def _listening(command: C) -> C:
+    """Give a command the options of a process that listens."""
+    for option in (
+        click.option(
+            "--allow-plain-http",
+            is_flag=True,
+            help="Listen beyond this machine without TLS, where everybody on the way can read "
+            "passwords and files.",
+        ),
+        home_option,
+        click.option("--host", help="Address to listen on [env var: MEDIAMILL_HOST]."),
+        click.option(
+            "--port",
+            type=click.IntRange(0, 65535),
+            help="Port to listen on; 0 picks a free one [env var: MEDIAMILL_PORT].",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_listening
+def up(*, port: int | None, host: str | None, home: str | None, allow_plain_http: bool) -> None:
+    """Start the service: API, pages and worker in one process.
+
+    Prints the address and a link that signs in once. Ctrl-C or SIGTERM finishes what is in
+    progress within 30 seconds; what is not finished then is taken up at the next start.
+    """
+    from mediamill.cli.server import run_service
+
+    settings = _settings(port=port, host=host, home=home)
+    run_service(settings, listens=True, works=True, plain=allow_plain_http)
+
+
+@click.command()
+@_listening
+def api(*, port: int | None, host: str | None, home: str | None, allow_plain_http: bool) -> None:
+    """Start the API and the pages only; jobs wait for a worker elsewhere."""
+    from mediamill.cli.server import run_service
+
+    settings = _settings(port=port, host=host, home=home)
+    run_service(settings, listens=True, works=False, plain=allow_plain_http)
+
+
+@click.command()
+@home_option
+def worker(*, home: str | None) -> None:
+    """Start a worker only: it takes jobs from the same store as the API."""
+    from mediamill.cli.server import run_service
+
+    run_service(_settings(home=home), listens=False, works=True)
+
+
+def _settings(**given: Any) -> Any:
+    from mediamill.cli.home import load_settings
+
+    return load_settings(**given)

@@ -1,0 +1,145 @@
+"""Run the service in this process until a signal, then drain."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import click
+import structlog
+import uvicorn
+import uvloop
+
+from mediamill import __version__
+from mediamill.app import App
+from mediamill.cli.binding import address_of, bind, refuse_plain_http
+from mediamill.cli.welcome import welcome
+from mediamill.core.logs import configure_logging
+from mediamill.core.settings import Settings
+
+DRAIN_SECONDS = 30
+REQUEST_SECONDS = 25
+"""How long requests in progress may take once a signal came; less than the whole drain."""
+
+log = structlog.get_logger(__name__)
+
+
+def run_service(settings: Settings, *, listens: bool, works: bool, plain: bool = False) -> None:
+    """Serve and/or work until SIGTERM or SIGINT; raises `Failure` when it cannot start."""
+    configure_logging(settings.log_format, settings.log_level)
+    if listens:
+        refuse_plain_http(settings, allowed=plain)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings, listens=listens, works=works))
+
+
+async def _run(settings: Settings, *, listens: bool, works: bool) -> None:
+    stop = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        sockets: list[socket.socket] = []
+        if listens:
+            sockets = [stack.enter_context(bind(settings.host, settings.port))]
+            settings = address_of(settings, sockets[0])
+        app = await stack.enter_async_context(await App.open(settings))
+        _on_signals(stop)
+        log.info("started", action="started", version=__version__, api=listens, worker=works)
+        parts: list[Coroutine[Any, Any, None]] = []
+        if works:
+            parts.append(_work(app, stop))
+        if listens:
+            parts.append(_serve(app, sockets, stop))
+        await _together(parts, stop)
+    log.info("stopped", action="stopped")
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    """Drain at the first signal, end at once at the second."""
+    loop, main = asyncio.get_running_loop(), asyncio.current_task()
+
+    def received(number: signal.Signals) -> None:
+        if stop.is_set() and main is not None:
+            log.warning("ending at once", action="forced_stop", signal=number.name)
+            main.cancel()
+            return
+        log.info("draining", action="draining", signal=number.name, seconds=DRAIN_SECONDS)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, received, number)
+
+
+async def _together(parts: list[Coroutine[Any, Any, None]], stop: asyncio.Event) -> None:
+    """Run the parts until all have ended; one that fails stops the others and is raised."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        stop.set()
+        await asyncio.wait(tasks, timeout=DRAIN_SECONDS + 2)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for outcome in ended:
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+async def _work(app: App, stop: asyncio.Event) -> None:
+    worker = await app.worker()
+    running = asyncio.ensure_future(worker.run())
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        worker.stop()
+        await running
+    finally:
+        stopping.cancel()
+        running.cancel()
+
+
+class Server(uvicorn.Server):
+    """A server that says where it is once it answers; signals are somebody else's business."""
+
+    def __init__(self, config: uvicorn.Config, greet: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._greet = greet
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        await self._greet()
+
+
+async def _serve(app: App, sockets: list[socket.socket], stop: asyncio.Event) -> None:
+    from mediamill.web.app import create_app
+
+    config = uvicorn.Config(
+        create_app(app),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        http="httptools",
+        ws="none",
+        timeout_graceful_shutdown=REQUEST_SECONDS,
+    )
+
+    async def greet() -> None:
+        click.echo(await welcome(app))
+
+    server = Server(config, greet)
+    serving = asyncio.ensure_future(server.serve(sockets=sockets))
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+    finally:
+        stopping.cancel()
+        server.force_exit = True
+        serving.cancel()

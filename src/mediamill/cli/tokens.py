@@ -1,0 +1,53 @@
+"""`mediamill tokens`: API tokens of the signed-in user."""
+
+import click
+
+from mediamill.cli.client import Client
+from mediamill.cli.connection import connected, json_option, show, show_list
+
+
+@click.group()
+def tokens() -> None:
+    """Create, list and revoke API tokens."""
+
+
+@tokens.command()
+@click.argument("name")
+@click.option(
+    "--days", type=click.IntRange(1, 3650), help="How long it is good; default: until revoked."
+)
+@json_option
+@connected
+def create(name: str, *, days: int | None, as_json: bool, client: Client) -> None:
+    """Create a token called NAME and print its secret, which is shown this once."""
+    body = {"name": name, **({"expires_in_days": days} if days else {})}
+    issued = client.request("POST", "/v1/tokens", json=body)
+    if as_json:
+        show(issued, as_json=True)
+    else:
+        click.echo(issued["token"])
+
+
+@tokens.command("list")
+@json_option
+@connected
+def list_(*, as_json: bool, client: Client) -> None:
+    """List your tokens, newest first."""
+    rows = client.pages("/v1/tokens")
+    show_list(
+        rows,
+        lambda row: row["id"],
+        lambda row: row.get("name"),
+        lambda row: row.get("expires_at") or "until revoked",
+        as_json=as_json,
+    )
+
+
+@tokens.command()
+@click.argument("ids", nargs=-1, required=True, metavar="IDS…")
+@connected
+def revoke(ids: tuple[str, ...], *, client: Client) -> None:
+    """End tokens at once."""
+    for token_id in ids:
+        client.request("DELETE", f"/v1/tokens/{token_id}")
+        click.echo(f"{token_id} is revoked.")

@@ -1,0 +1,48 @@
+"""What `mediamill up` says when it answers: the address, the sign-in link, where things are."""
+
+import socket
+
+from mediamill.app import App
+from mediamill.cli.binding import local_address
+from mediamill.cli.home import Credentials, read_credentials, save_credentials
+from mediamill.core.errors import Unauthenticated
+
+
+async def welcome(app: App) -> str:
+    """Make a one-time sign-in link, and a token for this machine's user; return what to print."""
+    settings = app.settings
+    address = settings.public_url
+    await _keep_token(app, local_address(settings.host, settings.port))
+    link = f"{address}/signin?token={await app.accounts.sign_in_secret()}"
+    return "\n".join(
+        (
+            f"Mediamill is ready at {address}",
+            f"  sign in    {link}  (once, within 15 minutes)",
+            f"  API        {address}/docs",
+            f"  files      {settings.home}",
+            "  commands   `mediamill files put clip.mp4` and others work from here already",
+            "Press Ctrl-C to stop.",
+        )
+    )
+
+
+async def _keep_token(app: App, address: str) -> None:
+    """See to it that `HOME/token` holds an API token that works here, so that commands do."""
+    kept = read_credentials(app.settings.home)
+    if kept is not None and await _is_good(app, kept):
+        if kept.server != address:
+            save_credentials(app.settings.home, Credentials(kept.token, address))
+        return
+    session = await app.accounts.redeem(await app.accounts.sign_in_secret())
+    principal = await app.accounts.authenticate(session.secret)
+    issued = await app.accounts.issue_token(principal, f"command line on {socket.gethostname()}")
+    await app.accounts.logout(principal)
+    save_credentials(app.settings.home, Credentials(issued.secret, address))
+
+
+async def _is_good(app: App, kept: Credentials) -> bool:
+    try:
+        await app.accounts.authenticate(kept.token)
+    except Unauthenticated:
+        return False
+    return True

@@ -1,0 +1,174 @@
+"""What a slot is asked and what it answers, as the worker sees it and as it crosses the socket.
+
+Messages are MessagePack (msgspec), never pickles: the child handles hostile input, so what it
+says is checked against these types and believed no further.
+"""
+
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from mediamill.operations.base import Outcome, Output, Source
+
+Kind = Literal["run", "probe"]
+
+
+@dataclass(frozen=True)
+class SlotLimits:
+    """What a slot may use before it is stopped."""
+
+    memory_bytes: int = 2 << 30
+    """Address space of the child."""
+
+    timeout_seconds: float = 3600.0
+    """Longest time that one item may take."""
+
+    recycle_after_calls: int = 200
+    """How many calls a child serves before a fresh one takes its place."""
+
+    file_bytes: int = 64 << 30
+    """Largest file that the child may write."""
+
+    open_files: int = 256
+    start_seconds: float = 60.0
+    """Longest time until a new child is ready."""
+
+
+@dataclass(frozen=True)
+class CallItem:
+    """One input: its index in the unit, and its facts with a descriptor open for reading.
+
+    The caller keeps the descriptor and closes it: for a tuple of items when `run` is over, in an
+    async generator after its `yield`, when the descriptor has been passed on.
+    """
+
+    index: int
+    source: Source
+
+
+@dataclass(frozen=True)
+class Call:
+    """What to do with some items, in order; `scratch` comes from `Slot.scratch`."""
+
+    items: tuple[CallItem, ...] | AsyncIterable[CallItem]
+    scratch: Path
+    steps: tuple[tuple[str, dict[str, Any]], ...] = ()
+    kind: Kind = "run"
+    threads: int = 1
+    seed: int = 0
+
+
+class Started(msgspec.Struct, frozen=True, tag="started"):
+    """The child took up an item."""
+
+    index: int
+
+
+class Progress(msgspec.Struct, frozen=True, tag="progress"):
+    """A part (0…1) of an item is done; at most ten a second."""
+
+    index: int
+    fraction: float
+
+
+class Succeeded(msgspec.Struct, frozen=True, tag="succeeded"):
+    """An item is done; its files lie in the scratch folder. A probe's facts are `outcome.data`."""
+
+    index: int
+    outcome: Outcome
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """An item failed and the child goes on; `code` is of `core.errors`.
+
+    An unexpected exception has the code `internal`, and `error` and `traceback` in its details:
+    these are for the log.
+    """
+
+    index: int
+    code: str
+    message: str
+    retryable: bool = False
+    details: dict[str, Any] = {}
+
+
+Event = Started | Progress | Succeeded | Failed
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """The child is warm and its sandbox closed; what the kernel granted."""
+
+    report: dict[str, bool | str]
+
+
+class Done(msgspec.Struct, frozen=True, tag="done"):
+    """The call is over; a worn child wants to be replaced."""
+
+    worn: bool = False
+
+
+class Setup(msgspec.Struct, frozen=True, tag="setup"):
+    """The first message to a child: its limits and whereabouts."""
+
+    folder: str
+    catalogue: str
+    memory_bytes: int
+    file_bytes: int
+    open_files: int
+    readable: tuple[str, ...] = ()
+
+
+class Begin(msgspec.Struct, frozen=True, tag="begin"):
+    """A call begins."""
+
+    kind: Kind
+    steps: tuple[tuple[str, dict[str, Any]], ...]
+    scratch: str
+    threads: int
+    seed: int
+    seconds: float
+
+
+class Item(msgspec.Struct, frozen=True, tag="item"):
+    """An item; its descriptor travels beside the message."""
+
+    index: int
+    source: Source
+
+
+class End(msgspec.Struct, frozen=True, tag="end"):
+    """There are no more items in this call."""
+
+
+FromChild = Started | Progress | Succeeded | Failed | Ready | Done
+ToChild = Setup | Begin | Item | End
+
+
+def _encode_other(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):  # numpy's scalars and arrays
+        return value.tolist()
+    if isinstance(value, tuple | set | frozenset):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} cannot leave a slot")
+
+
+def _decode_other(kind: type, value: Any) -> Any:
+    if kind is Path:
+        return Path(value)
+    raise TypeError(f"{kind.__name__} cannot enter")
+
+
+encode = msgspec.msgpack.Encoder(enc_hook=_encode_other).encode
+from_child = msgspec.msgpack.Decoder(FromChild, dec_hook=_decode_other).decode
+to_child = msgspec.msgpack.Decoder(ToChild, dec_hook=_decode_other).decode
+
+__all__ = [
+    "Begin", "Call", "CallItem", "Done", "End", "Event", "Failed", "Item", "Kind", "Outcome",
+    "Output", "Progress", "Ready", "Setup", "SlotLimits", "Source", "Started", "Succeeded",
+    "encode", "from_child", "to_child",
+]  # fmt: skip

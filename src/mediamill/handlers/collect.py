@@ -1,0 +1,98 @@
+"""`collect`: remove blobs that no row names, long after whoever wrote them has gone.
+
+Such orphans come from uploads cut between the bytes and the row, and from claims that lost their
+lease. A result blob carries the fence it was written under in its name
+(`results/{job}/{seq}-{fence}-{item}-{n}`): it is an orphan only when no result names it *and* its
+unit has closed or been claimed again. Younger than the grace period, everything is left alone.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import structlog
+
+from mediamill.blobs.port import BlobInfo, Blobs
+from mediamill.core.clock import HOUR, Clock
+from mediamill.engine.lease import Lease
+from mediamill.store.port import Absent, Put, Store
+from mediamill.store.repositories.files import File
+from mediamill.store.repositories.jobs import Job
+from mediamill.store.repositories.results import Result
+from mediamill.store.repositories.units import Unit, Units
+
+log = structlog.get_logger(__name__)
+
+OWNER = "system"
+EVERY_MS = HOUR
+GRACE_MS = 6 * HOUR
+
+
+@dataclass
+class Collect:
+    """Walks all blobs once an hour."""
+
+    store: Store
+    stores: tuple[Blobs, ...]
+    clock: Clock
+    grace_ms: int = GRACE_MS
+    every_ms: int = EVERY_MS
+
+    async def run(self, lease: Lease) -> None:
+        removed = 0
+        for blobs in self.stores:
+            removed += await self.collect(blobs)
+        if removed:
+            log.info("orphans removed", action="blobs_collected", blobs=removed)
+        await lease.release(self.every_ms)
+
+    async def give_up(self, lease: Lease, error: BaseException) -> None:
+        """Look again in an hour."""
+        await lease.release(self.every_ms, str(error))
+
+    async def collect(self, blobs: Blobs) -> int:
+        """Remove the orphans of one store; return how many."""
+        oldest = self.clock.now() - self.grace_ms
+        removed = await blobs.sweep(oldest)
+        async for blob in self._orphans(blobs, oldest):
+            await blobs.delete(blob.key)
+            removed += 1
+        return removed
+
+    async def _orphans(self, blobs: Blobs, oldest: int) -> AsyncIterator[BlobInfo]:
+        for prefix in ("files", "thumbnails", "manifests", "layouts", "results"):
+            async for blob in blobs.list(f"{prefix}/"):
+                if blob.modified < oldest and not await self._named(blob.key):
+                    yield blob
+
+    async def _named(self, key: str) -> bool:
+        """Tell whether some row names a blob, or may yet."""
+        prefix, noun, *rest = key.split("/")
+        if prefix in ("files", "thumbnails"):
+            return await self.store.get(File, noun) is not None
+        job = await self.store.get(Job, noun)
+        if job is None or prefix == "manifests":
+            return job is not None
+        if prefix == "layouts":
+            current = (job.layout or "").removesuffix("-layout")
+            return not job.state.terminal or (bool(current) and key.startswith(f"{current}-"))
+        return await self._result_named(job, key, rest[0])
+
+    async def _result_named(self, job: Job, key: str, name: str) -> bool:
+        seq, fence, item, _ = (int(number) for number in name.split("-"))
+        unit = await self.store.get(Unit, job.id, seq)
+        if unit is None or (unit.state.open and unit.fence <= fence):
+            return unit is not None
+        stage = int(unit.payload["stage"])
+        result = await self.store.get(Result, job.id, stage, item)
+        return result is not None and any(file.blob == key for file in result.files)
+
+
+async def schedule(store: Store, units: Units) -> None:
+    """Insert the one unit that collects again and again, unless it is there."""
+    if await units.get("collect", 0) is None:
+        now = await store.now()
+        unit = Unit(
+            group="collect", seq=0, kind="collect", owner=OWNER, klass="housekeeping", created=now
+        ).opened(now + EVERY_MS)
+        wake = await units.waking(unit.klass, unit.owner)
+        await store.transact(Put(unit, when=(Absent(),)), wake)

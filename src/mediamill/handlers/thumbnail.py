@@ -1,0 +1,76 @@
+"""`thumbnail`: draw a file's small picture in the background."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from mediamill.blobs.port import Blobs
+from mediamill.engine.inputs import opened
+from mediamill.engine.lease import Lease
+from mediamill.engine.slots import Call, CallItem, Failed, SlotPool, Succeeded
+from mediamill.store.port import Exists, Update
+from mediamill.store.repositories.files import File, Files
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Thumbnail:
+    """Runs the `thumbnail` operation; a file that has no picture in it gets an empty mark."""
+
+    files: Files
+    blobs: Blobs
+    slots: SlotPool
+    scratch: Path
+
+    async def run(self, lease: Lease) -> None:
+        file = await self.files.get(lease.unit.payload["file"])
+        if file is None:
+            await lease.finish()
+            return
+        await self._record(lease, file, await self._draw(file))
+
+    async def give_up(self, lease: Lease, error: BaseException) -> None:
+        """Mark the file as one without a thumbnail."""
+        file = await self.files.get(lease.unit.payload["file"])
+        if file is None:
+            await lease.finish()
+        else:
+            await self._record(lease, file, "")
+
+    async def _record(self, lease: Lease, file: File, blob: str) -> None:
+        change = Update(File, (file.id,), set={"thumbnail": blob}, when=(Exists(),))
+        await lease.finish(change)
+
+    async def _draw(self, file: File) -> str:
+        """Return the blob of the thumbnail, empty when none can be made."""
+        async with (
+            self.slots.acquire() as slot,
+            opened(self.blobs, file.blob, self.scratch) as descriptor,
+        ):
+            item = CallItem(
+                index=0,
+                descriptor=descriptor,
+                name=file.name,
+                media_type=file.media_type,
+                size=file.size,
+                sha256=file.sha256,
+                width=file.width,
+                height=file.height,
+                duration=file.duration,
+            )
+            async for event in slot.run(Call(steps=(("thumbnail", {}),), items=(item,))):
+                if isinstance(event, Succeeded) and event.outcome.files:
+                    blob = f"thumbnails/{file.id}"
+                    await self.blobs.adopt(blob, event.outcome.files[0].path)
+                    return blob
+                if isinstance(event, Failed):
+                    log.info(
+                        "no thumbnail",
+                        action="thumbnail_failed",
+                        code=event.code,
+                        reason=event.message,
+                        **file.log_context(),
+                    )
+        return ""

@@ -1,0 +1,75 @@
+"""Pack pictures into a stored zip, encoding beside decoding where a second thread is allowed."""
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from mediamill.media.archive.write import Appendable, ArchiveWriter
+from mediamill.media.image.encode import EXTENSIONS, Format
+from mediamill.media.image.picture import Picture
+
+INDEX = "frames.jsonl"
+_AHEAD = 3
+"""Pictures that may wait to be encoded; each holds a decoded frame."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """An encoded picture and what its line of `frames.jsonl` says."""
+
+    data: bytes
+    sha256: str
+    info: dict[str, Any]
+    """`index`, `pts`, `time`, `key_frame`, and `width` and `height` of the picture."""
+
+
+def pack(
+    pictures: Iterable[Picture],
+    stream: Appendable,
+    encode: Callable[[Picture], bytes],
+    form: Format,
+    threads: int,
+) -> list[dict[str, Any]]:
+    """Write the pictures and then `frames.jsonl`; return the lines of the latter."""
+    lines = []
+    with ArchiveWriter(stream) as archive:
+        for item in encoded(pictures, encode, threads):
+            name = entry_name(item.info["index"], item.info["time"], form)
+            member = archive.add(name, item.data, item.sha256)
+            lines.append(
+                {"name": member.name, **item.info, "size": member.size, "sha256": item.sha256}
+            )
+        archive.add(INDEX, "".join(json.dumps(line) + "\n" for line in lines).encode())
+    return lines
+
+
+def entry_name(index: int, time: float, form: Format) -> str:
+    """Return the name of a frame in the archive; up to a million frames, names sort by time."""
+    return f"frame-{index:06d}-{max(0, round(time * 1000))}.{EXTENSIONS[form]}"
+
+
+def encoded(
+    pictures: Iterable[Picture], encode: Callable[[Picture], bytes], threads: int
+) -> Iterator[Encoded]:
+    """Yield the pictures encoded, in their order; the next ones are decoded meanwhile."""
+
+    def finish(picture: Picture) -> Encoded:
+        data = encode(picture)
+        info = {**picture.info, "width": picture.width, "height": picture.height}
+        return Encoded(data, hashlib.sha256(data).hexdigest(), info)
+
+    if threads < 2:
+        yield from map(finish, pictures)
+        return
+    waiting: deque[Future[Encoded]] = deque()
+    with ThreadPoolExecutor(1, "encode") as pool:
+        for picture in pictures:
+            waiting.append(pool.submit(finish, picture))
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

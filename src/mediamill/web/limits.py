@@ -1,0 +1,104 @@
+"""Limits on request bodies, kept while they arrive: size, and a client that lets us wait.
+
+A body may pause, but what has been waited for in all is bounded by what came: five seconds, and
+one more for each kilobyte, at most thirty at a time. So a phone in a tunnel keeps its upload, and
+a client that sends a byte a second is gone after five.
+
+A refused request whose body is still coming is read on for a moment, because a connection closed
+with unread bytes is reset and the client would never see why; then the connection is closed.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BODY = 12 << 20
+"""Bytes of a JSON body: 10 MB of media in base64 do not fit twice."""
+GRACE_SECONDS = 5.0
+LEAST_BYTES_PER_SECOND = 1024
+LONGEST_PAUSE = 30.0
+DRAIN_BYTES = 4 << 20
+DRAIN_SECONDS = 1.0
+
+
+class BodyGuard:
+    """Apply the limits to every request; `unlimited` says whose size is checked elsewhere."""
+
+    def __init__(self, app: ASGIApp, unlimited: Callable[[Scope], bool]) -> None:
+        self.app, self.unlimited = app, unlimited
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        body = _Body(scope, receive, None if self.unlimited(scope) else MAX_BODY)
+
+        async def closing(message: Message) -> None:
+            if message["type"] == "http.response.start" and not body.finished:
+                await body.drain()
+                if not body.finished:
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await send(message)
+
+        await self.app(scope, body.receive, closing)
+
+
+class _Body:
+    """A request's body as it arrives."""
+
+    def __init__(self, scope: Scope, receive: Receive, limit: int | None) -> None:
+        headers = dict(scope["headers"])
+        length = headers.get(b"content-length", b"0")
+        self.announced = int(length) if length.isdigit() and len(length) < 20 else 0
+        self.finished = not self.announced and b"transfer-encoding" not in headers
+        self.expecting = b"expect" in headers
+        self._receive, self._limit = receive, limit
+        self._received, self._waited = 0, 0.0
+
+    async def receive(self) -> Message:
+        """Return the next message; raises `HTTPException` 413 or 408."""
+        if self.finished:
+            return await self._receive()
+        if self._limit is not None and self.announced > self._limit:
+            raise _too_large(self._limit)
+        message = await self._wait()
+        self._note(message)
+        if self._limit is not None and self._received > self._limit:
+            raise _too_large(self._limit)
+        return message
+
+    async def drain(self) -> None:
+        """Read on for a moment, so that the client comes to reading our answer."""
+        if self.expecting and not self._received:
+            return
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while not self.finished and self._received < DRAIN_BYTES + (self._limit or 0):
+                    self._note(await self._receive())
+        except TimeoutError:
+            return
+
+    async def _wait(self) -> Message:
+        credit = GRACE_SECONDS + self._received / LEAST_BYTES_PER_SECOND - self._waited
+        start = time.monotonic()
+        try:
+            async with asyncio.timeout(min(LONGEST_PAUSE, credit)):
+                return await self._receive()
+        except TimeoutError:
+            raise HTTPException(408, "The request’s body came too slowly.") from None
+        finally:
+            self._waited += time.monotonic() - start
+
+    def _note(self, message: Message) -> None:
+        if message["type"] == "http.request":
+            self._received += len(message.get("body", b""))
+            self.finished = not message.get("more_body", False)
+        else:
+            self.finished = True
+
+
+def _too_large(limit: int) -> HTTPException:
+    return HTTPException(413, f"A body may have at most {limit:,} bytes here.")

@@ -1,0 +1,125 @@
+"""What surrounds every request: its id, its log line, its metrics, its last line of defence."""
+
+import time
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mediamill.core.ids import new_id
+from mediamill.web.problems import log_unexpected, render, report_of
+from mediamill.web.security import DATA_POLICY, HEADERS, PAGE_POLICY
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+CLIENT_GONE = 499
+
+log = structlog.get_logger(__name__)
+
+
+class Metrics:
+    """The web application's own numbers, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "mediamill_http_requests",
+            "Requests answered, by route template.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "mediamill_http_request_seconds",
+            "Time from a request's first byte to its answer's last.",
+            ("method", "route"),
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self.uploaded = Counter(
+            "mediamill_upload_bytes", "Bytes of accepted uploads.", registry=self.registry
+        )
+
+
+class Observing:
+    """The outermost middleware."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app, self.metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, send)
+        with structlog.contextvars.bound_contextvars(request=exchange.id):
+            try:
+                await self.app(scope, receive, exchange.send)
+            except ClientDisconnect:
+                exchange.status = exchange.status or CLIENT_GONE
+            except Exception as error:
+                log_unexpected(error, method=scope["method"], route=exchange.route)
+                if exchange.status:
+                    raise  # the answer has begun: only a cut connection says that it is broken
+                await render(report_of(error), exchange.id)(scope, receive, exchange.send)
+            finally:
+                self._record(exchange)
+
+    def _record(self, exchange: "_Exchange") -> None:
+        seconds = time.perf_counter() - exchange.begun
+        status = exchange.status or CLIENT_GONE
+        self.metrics.requests.labels(exchange.method, exchange.route, str(status)).inc()
+        self.metrics.seconds.labels(exchange.method, exchange.route).observe(seconds)
+        level = log.debug if exchange.route.startswith("/health") else log.info
+        level(
+            "request",
+            action="request",
+            method=exchange.method,
+            route=exchange.route,
+            status=status,
+            seconds=round(seconds, 4),
+            **exchange.context(),
+        )
+
+
+class _Exchange:
+    """One request and its answer; adds the headers that every answer has."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.scope, self._send = scope, send
+        self.id = new_id("req")
+        self.begun = time.perf_counter()
+        self.status = 0
+        scope.setdefault("state", {})["request_id"] = self.id
+
+    @property
+    def method(self) -> str:
+        method = self.scope["method"]
+        return method if method in METHODS else "OTHER"
+
+    @property
+    def route(self) -> str:
+        """The template of the route that matched: addresses people invent make no new series."""
+        return str(getattr(self.scope.get("route"), "path", "") or "(none)")
+
+    def context(self) -> dict[str, Any]:
+        user = self.scope["state"].get("user")
+        client = self.scope.get("client")
+        return {"user": user, "client": client[0] if client else None}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], *self._further(message["headers"])]
+        await self._send(message)
+
+    def _further(self, present: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        names = {name.lower(): value for name, value in present}
+        page = names.get(b"content-type", b"").startswith(b"text/html")
+        wanted = {
+            **HEADERS,
+            "content-security-policy": PAGE_POLICY if page else DATA_POLICY,
+            "x-request-id": self.id,
+        }
+        return [(n.encode(), v.encode()) for n, v in wanted.items() if n.encode() not in names]

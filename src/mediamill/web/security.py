@@ -1,0 +1,119 @@
+"""Who a request comes from, and the headers that keep browsers from being used against users.
+
+A program shows its token as `Authorization: Bearer …`. A page shows the session cookie, which a
+browser also sends along when another site makes it ask: so whatever changes something must come
+from our own origin. `Sec-Fetch-Site` says so in every current browser, `Origin` in older ones.
+"""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request, Response, Security
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+
+from mediamill.app import App
+from mediamill.core.access import Principal
+from mediamill.core.errors import Forbidden, Unauthenticated
+from mediamill.services.accounts import SESSION_DAYS
+
+SESSION_COOKIE = "mediamill_session"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
+CONTENT_POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'"
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "cache-control": "no-store",
+}
+
+_bearer = HTTPBearer(auto_error=False, description="A session's or an API token's secret.")
+_cookie = APIKeyCookie(
+    name=SESSION_COOKIE, auto_error=False, description="The session of a browser."
+)
+
+
+def the_app(request: Request) -> App:
+    """Return the service behind this web application."""
+    app: App = request.app.state.mill
+    return app
+
+
+Mill = Annotated[App, Depends(the_app)]
+
+
+async def caller(
+    request: Request,
+    mill: Mill,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    cookie: Annotated[str | None, Security(_cookie)],
+) -> Principal:
+    """Tell who asks; raises `Unauthenticated`."""
+    secret = secret_of(request)
+    if not secret:
+        raise Unauthenticated("Sign in first, or send a token as “Authorization: Bearer …”.")
+    principal = await mill.accounts.authenticate(secret)
+    request.state.user = principal.user
+    return principal
+
+
+Caller = Annotated[Principal, Depends(caller)]
+
+
+def secret_of(request: Request) -> str:
+    """Return the secret that a request shows, empty if none; a header goes before the cookie."""
+    header = request.headers.get("authorization")
+    if header is None:
+        return request.cookies.get(SESSION_COOKIE, "")
+    scheme, _, secret = header.partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
+
+
+def refuse_cross_site(request: Request) -> None:
+    """Raise `Forbidden` for a change that another site made a browser ask for."""
+    if request.method in SAFE_METHODS or "authorization" in request.headers:
+        return
+    if not _same_origin(request):
+        raise Forbidden("This request did not come from this site’s own pages.")
+
+
+def _same_origin(request: Request) -> bool:
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = request.headers.get("origin")
+    if origin is not None:
+        return origin in _own_origins(request)
+    return SESSION_COOKIE not in request.cookies
+
+
+def _own_origins(request: Request) -> set[str]:
+    public = urlsplit(the_app(request).settings.public_url)
+    own = {f"{request.url.scheme}://{request.headers.get('host', '')}"}
+    return own | {f"{public.scheme}://{public.netloc}"} if public.netloc else own
+
+
+def set_session(request: Request, response: Response, secret: str) -> None:
+    """Give a browser the session; scripts cannot read it, other sites cannot send it in forms."""
+    public = the_app(request).settings.public_url
+    response.set_cookie(
+        SESSION_COOKIE,
+        secret,
+        max_age=SESSION_DAYS * 24 * 3600,
+        path="/",
+        secure=request.url.scheme == "https" or public.startswith("https:"),
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def clear_session(response: Response) -> None:
+    """Make a browser forget the session."""
+    response.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="lax")
