@@ -182,7 +182,7 @@ async def test_parked_lanes_wake_in_time(tmp_path):
     store = MemoryStore(clock)
     units, scheduler = Units(store), Scheduler(store, lease_ms=1000)
     unit = Unit(group="g", seq=0, kind="k", owner="o", klass="bulk", created=clock.now())
-    await store.transact(*await units.adding([unit.opened(clock.now() + 500)]))
+    await units.insert([unit.opened(clock.now() + 500)])
     await scheduler.tidy("bulk")
     assert await scheduler.claim_next(["bulk"], "w") is None
     clock.advance(500)

@@ -6,6 +6,7 @@ outcome and the fact that it is settled are one. A later claimant skips what is 
 
 import asyncio
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -42,6 +43,9 @@ class Flush:
             self._ticker.cancel()
         if kind is None:
             await self._write(close=True)
+            return
+        with suppress(Exception):  # what is done need not be done again, if it can be saved
+            await self._write()
 
     async def add(self, result: Result) -> None:
         """Take an item's outcome; it is durable after the next write."""

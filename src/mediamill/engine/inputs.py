@@ -7,6 +7,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mediamill.blobs.port import Blobs, OpensLocally
+from mediamill.operations.base import Source
+from mediamill.store.repositories.files import File
+
+
+def source_of(file: File, descriptor: int) -> Source:
+    """Describe a file that is open for reading, as an operation sees it."""
+    return Source(
+        descriptor=descriptor,
+        name=file.name,
+        media_type=file.media_type,
+        size=file.size,
+        sha256=file.sha256,
+        width=file.width,
+        height=file.height,
+        duration=file.duration,
+    )
 
 
 @asynccontextmanager

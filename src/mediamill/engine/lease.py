@@ -27,18 +27,22 @@ class Lease:
         self.progress = unit.progress
         self.gone = False
 
-    async def write(self, *others: Action, **changes: Any) -> None:
+    async def write(
+        self, *others: Action, wake: tuple[str, str] | None = None, **changes: Any
+    ) -> None:
         """Change the unit together with other actions; raises `LeaseLost`."""
         try:
-            await self.units.write(self.unit, *others, **changes)
+            await self.units.write(self.unit, *others, wake=wake, **changes)
         except ConditionFailed as error:
             raise self._judge(error) from error
         self.unit = self.unit.evolve(**changes)
 
-    async def finish(self, *others: Action, **changes: Any) -> None:
+    async def finish(
+        self, *others: Action, wake: tuple[str, str] | None = None, **changes: Any
+    ) -> None:
         """Close the unit as done together with other actions; raises `LeaseLost`."""
         try:
-            self.unit = await self.units.finish(self.unit, *others, **changes)
+            self.unit = await self.units.finish(self.unit, *others, wake=wake, **changes)
         except ConditionFailed as error:
             raise self._judge(error) from error
         self.gone = True

@@ -10,7 +10,7 @@ from typing import Any
 
 from mediamill.core.errors import ConditionFailed
 from mediamill.engine.stages import job_unit
-from mediamill.store.port import Absent, Action, Equals, Put, Store, Update
+from mediamill.store.port import Equals, Store, Update
 from mediamill.store.repositories.jobs import Counts, Job, Jobs
 from mediamill.store.repositories.units import Unit, Units, UnitState
 
@@ -32,25 +32,28 @@ class Rollup:
             rows = await self.units.of_group(job_id, job.watermark, UNITS_PER_LOOK)
             closed = _closed_prefix(rows, job.watermark)
             following = await self._following(job, job.watermark + len(closed))
-            if not closed and not following:
+            if not closed and following is None:
                 return False
+            summing = _summing(job, closed, following is not None)
             try:
-                await self.store.transact(_summing(job, closed, bool(following)), *following)
+                if following is None:
+                    await self.store.transact(summing)
+                else:
+                    await self.units.insert([following], summing)
             except ConditionFailed:
                 continue
-            if following or len(closed) < UNITS_PER_LOOK:
-                return bool(following)
+            if following is not None or len(closed) < UNITS_PER_LOOK:
+                return following is not None
 
-    async def _following(self, job: Job, watermark: int) -> list[Action]:
-        """Make the actions that follow when every unit is summed: seal the job, or go on."""
+    async def _following(self, job: Job, watermark: int) -> Unit | None:
+        """Make the unit that follows when all others are summed: seal the job, or go on."""
         if watermark < job.units or job.sealing >= job.generation:
-            return []
+            return None
         if not job.expanded and not (job.cancelling and await self._expansion_over(job)):
-            return []
+            return None
         now = await self.store.now()
         kind = "seal" if job.cancelling or job.stage + 1 >= job.stages else "next_stage"
-        unit = job_unit(job, kind, group=f"{job.id}:{kind}", seq=_turn(job), now=now)
-        return [Put(unit, when=(Absent(),)), await self.units.waking(unit.klass, unit.owner)]
+        return job_unit(job, kind, group=f"{job.id}:{kind}", seq=_turn(job), now=now)
 
     async def _expansion_over(self, job: Job) -> bool:
         unit = await self.units.get(f"{job.id}:expand", _turn(job))

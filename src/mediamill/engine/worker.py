@@ -49,7 +49,8 @@ class Crew:
     @classmethod
     def of(cls, slots: int) -> "Crew":
         """Compose the usual crew for a number of CPU slots."""
-        general = [("interactive", "bulk")] * slots
+        orders = (("interactive", "bulk"), ("bulk", "interactive"))
+        general = [orders[place % 2] for place in range(slots)]
         return cls((("interactive",), *general, ("housekeeping",), ("model",)))
 
 

@@ -7,14 +7,16 @@ unit has closed or been claimed again. Younger than the grace period, everything
 """
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
 from mediamill.blobs.port import BlobInfo, Blobs
 from mediamill.core.clock import HOUR, Clock
+from mediamill.core.errors import ConditionFailed
 from mediamill.engine.lease import Lease
-from mediamill.store.port import Absent, Put, Store
+from mediamill.store.port import Store
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.results import Result
@@ -94,5 +96,5 @@ async def schedule(store: Store, units: Units) -> None:
         unit = Unit(
             group="collect", seq=0, kind="collect", owner=OWNER, klass="housekeeping", created=now
         ).opened(now + EVERY_MS)
-        wake = await units.waking(unit.klass, unit.owner)
-        await store.transact(Put(unit, when=(Absent(),)), wake)
+        with suppress(ConditionFailed):  # another worker was first
+            await units.insert([unit])

@@ -93,9 +93,8 @@ class Expand:
         growth = {"units": len(units), "cost": sum(unit.cost for unit in units), "revision": 1}
         guard = (Equals("units", job.units), Equals("generation", job.generation))
         actions.append(Update(Job, (job.id,), add=growth, when=guard))
-        if units:
-            actions.append(await lease.units.waking(job.klass, job.owner))
-        await lease.write(*actions, payload=checkpoint)
+        wake = (job.klass, job.owner) if units else None
+        await lease.write(*actions, wake=wake, payload=checkpoint)
 
     async def _pieces(
         self, items: Sequence[tuple[int, Entry]], steps: Sequence[Any]

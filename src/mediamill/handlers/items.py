@@ -8,21 +8,20 @@ A worker that vanished is much weaker evidence and has a far higher limit.
 
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from mediamill.blobs.port import Blobs
-from mediamill.core.errors import MediamillError, NotFound, SlotFailure, TimedOut
+from mediamill.core.errors import MediamillError, NotFound, SlotFailure, TimedOut, UnsupportedMedia
 from mediamill.engine.flush import Flush
-from mediamill.engine.inputs import opened
+from mediamill.engine.inputs import opened, source_of
 from mediamill.engine.lease import Lease
 from mediamill.engine.slots import Call, CallItem, Failed, Progress, SlotPool, Started, Succeeded
 from mediamill.engine.stages import split
 from mediamill.operations.base import Outcome, Output
-from mediamill.operations.catalogue import build_all
+from mediamill.operations.catalogue import OPERATIONS, build_all
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Entry, Job, Jobs, Manifests, Step
 from mediamill.store.repositories.lookup import FileLookup
@@ -32,9 +31,6 @@ log = structlog.get_logger(__name__)
 
 LOST_LIMIT = 10
 """Leases lost under a unit before the item that ran alone then is failed."""
-
-BATCH = 64
-"""Inputs that one slot call opens at the most."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +83,7 @@ class UnitRun:
         self.stage = int(lease.unit.payload["stage"])
         self.generation = int(lease.unit.payload["generation"])
         self.steps = _steps_of(job, self.stage)
+        self.first = OPERATIONS.get(self.steps[0].operation)
         self._began = time.monotonic()
 
     async def all(self, flush: Flush) -> None:
@@ -94,7 +91,7 @@ class UnitRun:
         works = await self._inputs(flush)
         await self._blame_the_lost(works, flush)
         while works:
-            batch = works[:1] if self._careful else works[:BATCH]
+            batch = works[:1] if self._careful else works
             if self._careful:
                 await flush.settle()
                 await self.lease.write(current=batch[0].item)
@@ -115,6 +112,10 @@ class UnitRun:
             if file is None:
                 gone = NotFound(f"The input {entries[item].name} was deleted.")
                 await flush.add(await self.failed(item, entries[item], gone))
+            elif not self.first.takes(file.media_type):
+                name, takes = self.steps[0].operation, ", ".join(self.first.accepts)
+                misfit = UnsupportedMedia(f"{name} takes {takes}, not {file.media_type}.")
+                await flush.add(await self.failed(item, entries[item], misfit))
             else:
                 works.append(Work(item, entries[item], file))
         return works
@@ -156,17 +157,18 @@ class UnitRun:
     async def _events(
         self, works: Sequence[Work]
     ) -> AsyncIterator[Started | Progress | Succeeded | Failed]:
-        async with AsyncExitStack() as stack:
-            slot = await stack.enter_async_context(self.parts.slots.acquire())
-            items = []
-            for work in works:
-                home = self.parts.home_of(work.file)
-                opening = opened(home, work.file.blob, self.parts.scratch)
-                items.append(_call_item(work, await stack.enter_async_context(opening)))
-            steps = tuple((step.operation, step.parameters) for step in self.steps)
-            call = Call(steps=steps, items=tuple(items), seed=self.job.seed)
+        """Run items in a slot of their own for the time being; inputs are opened one by one."""
+        steps = tuple((step.operation, step.parameters) for step in self.steps)
+        async with self.parts.slots.acquire() as slot, slot.scratch() as scratch:
+            call = Call(self._opened(works), scratch, steps, seed=self.job.seed)
             async for event in slot.run(call):
                 yield event
+
+    async def _opened(self, works: Sequence[Work]) -> AsyncIterator[CallItem]:
+        for work in works:
+            home = self.parts.home_of(work.file)
+            async with opened(home, work.file.blob, self.parts.scratch) as descriptor:
+                yield CallItem(work.item, source_of(work.file, descriptor))
 
     def _note_progress(self, fraction: float, running: int) -> None:
         """Keep the unit's progress, for the next heartbeat to write."""
@@ -266,21 +268,6 @@ def _steps_of(job: Job, stage: int) -> tuple[Step, ...]:
             return job.steps[start : start + len(cut.steps)]
         start += len(cut.steps)
     raise NotFound(f"Job {job.id} has no stage {stage}.")
-
-
-def _call_item(work: Work, descriptor: int) -> CallItem:
-    file = work.file
-    return CallItem(
-        index=work.item,
-        descriptor=descriptor,
-        name=file.name,
-        media_type=file.media_type,
-        size=file.size,
-        sha256=file.sha256,
-        width=file.width,
-        height=file.height,
-        duration=file.duration,
-    )
 
 
 def _result_file(output: Output, blob: str) -> ResultFile:

@@ -16,6 +16,7 @@ from mediamill.store.repositories.jobs import (
     Manifests,
 )
 from mediamill.store.repositories.results import Results
+from mediamill.store.repositories.units import lane_of
 
 
 @dataclass
@@ -50,7 +51,7 @@ class NextStage:
         await lease.finish(
             Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard),
             Put(unit),
-            await lease.units.waking(unit.klass, unit.owner),
+            wake=lane_of(unit),
         )
         await self.bell.ring(f"work:{job.klass}")
 

@@ -24,6 +24,7 @@ from mediamill.operations.base import Source
 from mediamill.store.port import Absent, Equals, Put, Update
 from mediamill.store.repositories.jobs import Counts, Job, Jobs, JobState
 from mediamill.store.repositories.results import Result, ResultFile, Results
+from mediamill.store.repositories.units import lane_of
 
 BUFFER = 1 << 18
 
@@ -83,7 +84,7 @@ class Seal:
         await lease.finish(
             Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard),
             Put(unit, when=(Absent(),)),
-            await lease.units.waking(unit.klass, unit.owner),
+            wake=lane_of(unit),
         )
 
     async def _members(self, job: Job) -> AsyncIterator[Member]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import structlog
 
 from mediamill.blobs.port import Blobs
-from mediamill.engine.inputs import opened
+from mediamill.engine.inputs import opened, source_of
 from mediamill.engine.lease import Lease
 from mediamill.engine.slots import Call, CallItem, Failed, SlotPool, Succeeded
 from mediamill.store.port import Exists, Update
@@ -47,20 +47,11 @@ class Thumbnail:
         """Return the blob of the thumbnail, empty when none can be made."""
         async with (
             self.slots.acquire() as slot,
+            slot.scratch() as scratch,
             opened(self.blobs, file.blob, self.scratch) as descriptor,
         ):
-            item = CallItem(
-                index=0,
-                descriptor=descriptor,
-                name=file.name,
-                media_type=file.media_type,
-                size=file.size,
-                sha256=file.sha256,
-                width=file.width,
-                height=file.height,
-                duration=file.duration,
-            )
-            async for event in slot.run(Call(steps=(("thumbnail", {}),), items=(item,))):
+            item = CallItem(0, source_of(file, descriptor))
+            async for event in slot.run(Call((item,), scratch, (("thumbnail", {}),))):
                 if isinstance(event, Succeeded) and event.outcome.files:
                     blob = f"thumbnails/{file.id}"
                     await self.blobs.adopt(blob, event.outcome.files[0].path)

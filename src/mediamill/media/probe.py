@@ -7,7 +7,7 @@ from mediamill.media.image.header import FORMATS, read_header
 from mediamill.media.sniff import HEAD, sniff
 from mediamill.media.video.container import NoVideo, Opener, Video, opened
 from mediamill.media.video.demux import decoded
-from mediamill.media.video.picture import orientation
+from mediamill.media.video.reader import orientation
 
 _PATIENCE = 600
 """Packets that may fail before the first picture comes out."""

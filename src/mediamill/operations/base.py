@@ -208,6 +208,15 @@ class Operation(BaseModel):
     fans_out: ClassVar[bool] = False
     """Whether one input becomes many pictures."""
 
+    @classmethod
+    def takes(cls, media_type: str) -> bool:
+        """Tell whether the operation accepts inputs of a media type."""
+        return any(
+            pattern == media_type
+            or (pattern.endswith("/*") and media_type.startswith(pattern[:-1]))
+            for pattern in cls.accepts
+        )
+
     def cost(self, source: "SourceFacts") -> float:
         """Estimate the seconds of one core that an input takes; used to pack and to share."""
         return 1.0

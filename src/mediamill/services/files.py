@@ -109,6 +109,6 @@ class FileService:
             set={"state": FileState.TRASHED, "listed": None, "trashed": time},
             when=(Equals("state", file.state),),
         )
-        await self.store.transact(hiding, *await self.units.adding([unit]))
+        await self.units.insert([unit], hiding)
         log.info("file deleted", action="file_deleted", now=now, **file.log_context())
         await self.bell.ring("work:housekeeping")

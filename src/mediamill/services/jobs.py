@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -18,7 +19,7 @@ from mediamill.operations.base import Operation
 from mediamill.operations.catalogue import build
 from mediamill.services.access import Access
 from mediamill.services.progress import Progress, measure
-from mediamill.store.port import Absent, Action, Equals, Page, Put, Update
+from mediamill.store.port import Absent, Equals, Page, Put, Update
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import (
     PAGE_ENTRIES,
@@ -32,7 +33,7 @@ from mediamill.store.repositories.jobs import (
 )
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.results import Result, Results
-from mediamill.store.repositories.units import Unit, Units
+from mediamill.store.repositories.units import Unit, Units, lane_of
 
 log = structlog.get_logger(__name__)
 
@@ -99,7 +100,7 @@ class JobService:
             for place, (name, parameters) in enumerate(request.steps)
         ]
         for place, (before, step) in enumerate(pairwise(steps), start=1):
-            if not before.gives or not accepts(step, before.gives):
+            if not before.gives or not step.takes(before.gives):
                 what = before.gives or "files of several types"
                 first, second = request.steps[place - 1][0], request.steps[place][0]
                 message = f"{second} cannot follow {first}, which gives {what}."
@@ -170,13 +171,7 @@ class JobService:
             job = job.evolve(state=JobState.RUNNING, expanded=True, units=len(units), cost=cost)
         else:
             units = [expansion(job, now)]
-        while True:
-            actions: list[Action] = [Put(job, when=(Absent(),)), *pages]
-            try:
-                await self.jobs.store.transact(*actions, *await self.units.adding(units))
-            except ConditionFailed:  # the owner's lane was parked or woken meanwhile
-                continue
-            return
+        await self.units.insert(units, Put(job, when=(Absent(),)), *pages)
 
     # -- read -----------------------------------------------------------------------------------
 
@@ -254,11 +249,8 @@ class JobService:
         unit = job_unit(job, kind, group=f"{job.id}:{kind}", seq=seq, now=now, **more)
         if due is not None:
             unit = unit.evolve(due=due)
-        wake = await self.units.waking(unit.klass, unit.owner)
-        try:
-            await self.jobs.store.transact(change, Put(unit), wake)
-        except ConditionFailed:
-            return
+        with suppress(ConditionFailed):
+            await self.units.commit(change, Put(unit), wake=lane_of(unit))
 
     async def retry(self, principal: Principal, job_id: str) -> Job:
         """Run the failed items of an ended job again, as its next generation."""
@@ -320,7 +312,7 @@ class JobService:
             payload={"purge": job.id},
             created=now,
         )
-        await self.jobs.store.transact(hidden, *await self.units.adding([purge.opened(now)]))
+        await self.units.insert([purge.opened(now)], hidden)
         log.info("job deleted", action="job_deleted", **job.log_context())
         await self.bell.ring("work:housekeeping")
 
@@ -331,17 +323,9 @@ def expansion(job: Job, now: int) -> Unit:
     return job_unit(job, "expand", group=f"{job.id}:expand", seq=seq, now=now)
 
 
-def accepts(step: Operation, media_type: str) -> bool:
-    """Tell whether an operation takes inputs of a media type."""
-    return any(
-        pattern == media_type or (pattern.endswith("/*") and media_type.startswith(pattern[:-1]))
-        for pattern in step.accepts
-    )
-
-
 def _refuse_hopeless(files: Sequence[File], step: Operation, name: str) -> None:
     """Refuse a job none of whose inputs fits; single misfits become failed items instead."""
-    if not any(accepts(step, file.media_type) for file in files):
+    if not any(step.takes(file.media_type) for file in files):
         kinds = ", ".join(sorted({file.media_type for file in files})[:3])
         message = f"{name} takes {', '.join(step.accepts)}, not {kinds}."
         raise InvalidInput(message, errors=[_at("files", message)])

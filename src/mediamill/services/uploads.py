@@ -17,7 +17,7 @@ from mediamill.core.ids import new_id
 from mediamill.engine.inspect import Inspector
 from mediamill.media.archive.names import safe_name
 from mediamill.media.probe import Facts
-from mediamill.store.port import Absent, Action, Put, Store
+from mediamill.store.port import Absent, Put, Store
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.units import Unit, Units
 
@@ -99,8 +99,10 @@ class Uploads:
 
     async def _commit(self, file: File) -> None:
         """Make the row, and the unit that draws its thumbnail, one transaction."""
-        actions: list[Action] = [Put(file, when=(Absent(),))]
-        if file.thumbnail is None:
+        row = Put(file, when=(Absent(),))
+        if file.thumbnail is not None:
+            await self.store.transact(row)
+        else:
             unit = Unit(
                 group=f"thumbnail:{file.id}",
                 seq=0,
@@ -111,6 +113,5 @@ class Uploads:
                 payload={"file": file.id},
                 created=file.created,
             )
-            actions += await self.units.adding([unit.opened(file.created)])
-        await self.store.transact(*actions)
-        await self.bell.ring("work:housekeeping")
+            await self.units.insert([unit.opened(file.created)], row)
+            await self.bell.ring("work:housekeeping")

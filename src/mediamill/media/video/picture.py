@@ -1,12 +1,10 @@
 """A video frame as a picture: converted only when asked, straight from its planes for JPEG."""
 
-from typing import Any, cast
-
-from av.video.frame import VideoFrame
+from typing import cast
 
 from mediamill.media.image.encode import Format
 from mediamill.media.image.jpeg import encode_planes
-from mediamill.media.image.orient import UPRIGHT, Orientation, from_display_matrix
+from mediamill.media.image.orient import UPRIGHT
 from mediamill.media.image.picture import Picture, Pixels, fitted
 from mediamill.media.video.colour import jpeg_planes, rgb
 from mediamill.media.video.reader import Frame
@@ -17,7 +15,7 @@ class FramePicture(Picture):
 
     def __init__(self, frame: Frame, size: tuple[int, int] | None = None) -> None:
         self._frame = frame
-        self._orientation = orientation(frame.pixels)
+        self._orientation = frame.orientation
         stored = frame.pixels.width, frame.pixels.height
         self._size = size or self._orientation.size(*stored)
         self.info = {
@@ -65,9 +63,3 @@ class FramePicture(Picture):
             return None
         y, cb, cr = (cast("Pixels", self._orientation.apply(plane)) for plane in planes)
         return y, cb, cr
-
-
-def orientation(frame: VideoFrame) -> Orientation:
-    """Return how a frame is to be turned, by its display matrix."""
-    data: Any = frame.side_data.get("DISPLAYMATRIX")
-    return UPRIGHT if data is None else from_display_matrix(bytes(data))

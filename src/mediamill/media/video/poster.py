@@ -10,7 +10,7 @@ from mediamill.media.image.picture import Picture
 from mediamill.media.video.container import Opener, Video, opened, translated
 from mediamill.media.video.demux import decoded
 from mediamill.media.video.picture import FramePicture
-from mediamill.media.video.reader import Frame
+from mediamill.media.video.reader import Frame, orientation
 
 _PLACES = (0.1, 0.3, 0.5)
 """Shares of the duration at which key frames are looked at."""
@@ -57,7 +57,7 @@ def _first(video: Video, name: str) -> Iterator[VideoFrame]:
 
 
 def _upright(frame: VideoFrame, aspect: float, size: int) -> Picture:
-    picture = FramePicture(Frame(0, 0, 0.0, True, frame))
+    picture = FramePicture(Frame(0, 0, 0.0, True, frame, orientation(frame)))
     return picture.squared(aspect).fit(size, size)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from av.video.frame import VideoFrame
 
 from mediamill.core.errors import BrokenMedia
+from mediamill.media.image.orient import UPRIGHT, Orientation, from_display_matrix
 from mediamill.media.video.container import Opener, Video, opened
 from mediamill.media.video.decode import Diverged, decode
 from mediamill.media.video.demux import Scan, decoded_timeline
@@ -17,13 +18,17 @@ from mediamill.media.video.timeline import Timeline
 
 @dataclass(frozen=True)
 class Frame:
-    """One decoded frame: its place in presentation order, its time, and its pixels as decoded."""
+    """One decoded frame: its place in presentation order, its time, and its pixels as decoded.
+
+    `orientation` leads from those to upright ones.
+    """
 
     index: int
     pts: int
     time: float
     key_frame: bool
     pixels: VideoFrame
+    orientation: Orientation = UPRIGHT
 
 
 class FrameReader:
@@ -77,15 +82,27 @@ class FrameReader:
             )
 
     def _frames(self, wanted: list[int]) -> Iterator[Frame]:
-        timeline = self.timeline
+        timeline, turn = self.timeline, None
         with opened(self._source, self._name, self._threads) as video:
             for index, pixels in decode(video, timeline, wanted, self._name):
-                key = bool(timeline.keys[index])
-                yield Frame(index, timeline.pts(index), timeline.time(index), key, pixels)
+                if turn is None:
+                    turn = orientation(pixels)
+                key, pts = bool(timeline.keys[index]), timeline.pts(index)
+                yield Frame(index, pts, timeline.time(index), key, pixels, turn)
 
     def _decoded_timeline(self) -> Timeline:
         with opened(self._source, self._name, self._threads) as video:
             return decoded_timeline(video, self._name)
+
+
+def orientation(frame: VideoFrame) -> Orientation:
+    """Return how frames are to be turned, by the display matrix of one of them.
+
+    Ask once per video: PyAV ties a frame whose side data was read into a reference cycle, so each
+    would stay in memory until the garbage collector comes by.
+    """
+    data: Any = frame.side_data.get("DISPLAYMATRIX")
+    return UPRIGHT if data is None else from_display_matrix(bytes(data))
 
 
 def _facts(video: Video) -> dict[str, Any]:

@@ -167,16 +167,27 @@ class Units:
 
     # -- building blocks of transactions ------------------------------------------------------
 
-    async def adding(self, units: Sequence[Unit]) -> list[Action]:
-        """Make the actions that insert ready units, absent before, and wake their owner's lane.
+    async def insert(self, units: Sequence[Unit], *others: Action) -> None:
+        """Insert ready units of one lane, absent before, together with other actions."""
+        inserts = (Put(unit, when=(Absent(),)) for unit in units)
+        await self.commit(*others, *inserts, wake=lane_of(units[0]))
 
-        All units are of one class and owner; each has its `due` set by `Unit.opened`.
+    async def commit(self, *actions: Action, wake: tuple[str, str]) -> None:
+        """Write actions and wake a lane in one transaction, whatever the lane does meanwhile.
+
+        `wake` is the lane's class and owner. Raises `ConditionFailed` for a guard of the actions.
         """
-        first = units[0]
-        inserts: list[Action] = [Put(unit, when=(Absent(),)) for unit in units]
-        return [*inserts, await self.waking(first.klass, first.owner)]
+        while True:
+            waking = await self._waking(*wake)
+            try:
+                await self.store.transact(*actions, waking)
+            except ConditionFailed as error:
+                if error.action < len(actions):
+                    raise
+            else:
+                return
 
-    async def waking(self, klass: str, owner: str) -> Action:
+    async def _waking(self, klass: str, owner: str) -> Action:
         """Make the action that activates a lane.
 
         A lane that was idle starts at the least virtual time of the active ones: it neither
@@ -205,23 +216,33 @@ class Units:
         """Make the update that holds only while `unit` is still leased under its fence."""
         return Update(Unit, unit.key_values(), set=changes, when=held(unit))
 
-    async def write(self, unit: Unit, *others: Action, **changes: Any) -> Unit:
-        """Change a leased unit together with other actions; raises `ConditionFailed` when lost."""
-        await self.store.transact(self.guarded(unit, **changes), *others)
+    async def write(
+        self, unit: Unit, *others: Action, wake: tuple[str, str] | None = None, **changes: Any
+    ) -> Unit:
+        """Change a leased unit together with other actions, and wake a lane if they add work.
+
+        Raises `ConditionFailed`, of action 0 when the lease is lost.
+        """
+        actions = (self.guarded(unit, **changes), *others)
+        if wake is None:
+            await self.store.transact(*actions)
+        else:
+            await self.commit(*actions, wake=wake)
         return unit.evolve(**changes)
 
-    async def finish(self, unit: Unit, *others: Action, **changes: Any) -> Unit:
-        """Close a leased unit as done, together with other actions."""
+    async def finish(
+        self, unit: Unit, *others: Action, wake: tuple[str, str] | None = None, **changes: Any
+    ) -> Unit:
+        """Close a leased unit as done, as `write` does."""
         now = await self.store.now()
         closing = {"state": UnitState.DONE, "queue": None, "due": None, "finished": now}
-        return await self.write(unit, *others, **closing, **changes)
+        return await self.write(unit, *others, wake=wake, **closing, **changes)
 
     async def release(self, unit: Unit, not_before: int, error: str, **changes: Any) -> None:
         """Give a leased unit back, to be claimed from `not_before` (ms) on."""
-        wake = await self.waking(unit.klass, unit.owner)
         await self.write(
             unit,
-            wake,
+            wake=lane_of(unit),
             state=UnitState.READY,
             due=not_before,
             holder="",
@@ -248,6 +269,11 @@ class Units:
         except ConditionFailed:
             return False
         return True
+
+
+def lane_of(unit: Unit) -> tuple[str, str]:
+    """Return the class and the owner whose lane a unit is in."""
+    return unit.klass, unit.owner
 
 
 def held(unit: Unit) -> tuple[Equals, Equals]:

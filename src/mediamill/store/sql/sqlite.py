@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import apsw
-import structlog
 
 from mediamill.core.clock import Clock, SystemClock
 from mediamill.core.errors import ConditionFailed, ConfigurationError, Unavailable
@@ -27,8 +26,6 @@ from mediamill.store.sql.readers import Readers
 from mediamill.store.sql.statements import SQLITE, Statement, statements_for, statements_of
 from mediamill.store.sql.writer import Transaction, Writer
 
-log = structlog.get_logger()
-
 READERS = 3
 TIMEOUT = 30.0
 """Seconds to wait for another process's lock before a call is `Unavailable`."""
@@ -40,7 +37,7 @@ class SqliteStore:
     """Records in one SQLite file; opened by `SqliteStore.open`."""
 
     version: str = apsw.sqlite_lib_version()
-    """The SQLite that runs, as in `3.54.1`."""
+    """The SQLite that runs, as in `3.54.1`; whoever opens the store says it in the log."""
 
     def __init__(self, writer: Writer, readers: Readers, clock: Clock) -> None:
         self._writer, self._readers, self._clock = writer, readers, clock
@@ -65,7 +62,6 @@ class SqliteStore:
         _refuse_network(place)
         opening = partial(_open, place, tuple(kinds), readers, timeout)
         writer, pool = await asyncio.to_thread(opening)
-        log.info("store opened", action="store_opened", path=str(place), sqlite=cls.version)
         return cls(writer, pool, clock or SystemClock())
 
     async def get(self, kind: type[R], *key: Any) -> R | None:

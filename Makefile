@@ -1,0 +1,73 @@
+# Every target sets up what it needs; a second call of the set-up is instant.
+# Python 3.11 or later is looked for; PYTHON=… names one.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo "$$name" && break; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+SOURCES := src tests benchmarks scripts
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check format bench soak lock screenshots clean
+
+help:  ## Show the targets.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
+
+demo: $(VENV)/.runtime  ## Turn a clip into frames through a real service; FILE=clip.mp4 takes yours.
+	@$(BIN)/mediamill demo $(if $(FILE),"$(FILE)")
+
+up: $(VENV)/.runtime  ## Start the service; HOME_FOLDER=… keeps its state elsewhere than ~/.mediamill.
+	@$(BIN)/mediamill up $(if $(HOME_FOLDER),--home "$(HOME_FOLDER)") $(if $(PORT),--port $(PORT))
+
+test: $(VENV)/.dev  ## Run the tests.
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not soak" $(ARGS)
+
+check: $(VENV)/.dev  ## Check format, rules, types, imports and what may not be in the tree.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy -p mediamill
+	$(BIN)/lint-imports --config .importlinter
+	$(BIN)/python scripts/check_tree.py
+
+format: $(VENV)/.dev  ## Format the code and fix what can be fixed.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev  ## Measure the claims of the README; one file per claim.
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+soak: $(VENV)/.dev  ## Run the fault and load tests at full length; this takes hours.
+	$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
+
+screenshots: $(VENV)/.dev  ## Make the pictures of the documentation anew.
+	$(BIN)/python scripts/screenshots.py
+
+lock:  ## Resolve the newest dependencies into requirements/*.txt, with hashes; needs uv.
+	@command -v uv >/dev/null || { echo "Install uv first: https://docs.astral.sh/uv/"; exit 1; }
+	$(call resolve,pyproject.toml,runtime)
+	$(call resolve,--group build,build)
+	$(call resolve,pyproject.toml --extra heic --group dev,dev)
+
+resolve = uv pip compile --quiet --upgrade --no-header --no-emit-index-url --universal \
+	--generate-hashes --python-version 3.11 $(1) -o requirements/$(2).txt
+
+clean:  ## Remove the virtual environment, caches and the demo's output.
+	rm -rf $(VENV) demo-out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache
+	find src tests benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Mediamill needs Python 3.11 or later. Install one (on Debian and Ubuntu: apt install python3 python3-venv) or name it: make PYTHON=/path/to/python3.12"; exit 1; }
+	@"$(PYTHON)" -m venv $(VENV) || { echo "Python has no venv module here: on Debian and Ubuntu, apt install python3-venv."; rm -rf $(VENV); exit 1; }
+
+# Runtime: what `demo` and `up` need. Development adds to it.
+$(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --quiet --require-hashes -r requirements/runtime.txt -r requirements/build.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	$(PIP) install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@

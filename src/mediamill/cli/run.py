@@ -1,0 +1,82 @@
+"""`mediamill run OPERATION PATHS… -o OUT`: an operation over local files, without a server."""
+
+from typing import Any
+
+import click
+
+from mediamill.cli.parameters import options, parameters
+from mediamill.operations.base import Operation, Placement
+from mediamill.operations.catalogue import OPERATIONS, build
+
+
+class Operations(click.Group):
+    """One command per operation, made from its parameters."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(OPERATIONS.names())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in OPERATIONS.names():
+            return None
+        return command_of(cmd_name, OPERATIONS.get(cmd_name))
+
+
+@click.group(cls=Operations)
+def run() -> None:
+    """Run an operation on local files, without a server.
+
+    PATHS may be folders, whose folders are kept. -o FOLDER writes files, -o NAME.zip one archive.
+    One process per core works; a file that fails is reported and the others go on, and the exit
+    code is then 1.
+    """
+
+
+def command_of(name: str, kind: type[Operation]) -> click.Command:
+    """Make the command of one operation."""
+    schema = kind.model_json_schema()
+    accepted = ", ".join(kind.accepts) or "any file"
+    summary = (kind.__doc__ or name).strip()
+    return click.Command(
+        name,
+        callback=lambda **typed: _start(name, kind, schema, typed),
+        params=[*_own_options(), *options(schema)],
+        help=f"{summary}\n\nTakes {accepted}.",
+        short_help=summary.splitlines()[0],
+    )
+
+
+def _own_options() -> list[click.Parameter]:
+    """Make the arguments and options that every operation has; their names cannot be parameters."""
+    return [
+        click.Argument(
+            ["cli_paths"], nargs=-1, required=True, metavar="PATHS…", type=click.Path(exists=True)
+        ),
+        click.Option(
+            ["-o", "--output", "cli_output"], required=True, metavar="OUT",
+            help="Folder for the files, or name.zip for one archive.",
+        ),
+        click.Option(["--overwrite", "cli_overwrite"], is_flag=True, help="Replace what exists."),
+        click.Option(["--json", "cli_json"], is_flag=True, help="Print one JSON line per input."),
+        click.Option(
+            ["--processes", "cli_processes"], type=click.IntRange(1, 256),
+            help="How many processes work; default: one per core.",
+        ),
+    ]  # fmt: skip
+
+
+def _start(name: str, kind: type[Operation], schema: dict[str, Any], typed: dict[str, Any]) -> None:
+    """Check what was typed, then run; leave with 1 when some inputs failed."""
+    from mediamill.cli.failures import SOME_FAILED, Failure
+    from mediamill.cli.inputs import gather
+    from mediamill.cli.local import Plan, run_plan
+    from mediamill.cli.targets import target_of
+
+    chosen = parameters(schema, typed)
+    build(name, chosen, where="")
+    if kind.placement is not Placement.SLOT:
+        raise Failure(f"{name} needs a server.", "Start one with `mediamill up`, then use `jobs`.")
+    inputs = gather(typed["cli_paths"])
+    target = target_of(typed["cli_output"], overwrite=typed["cli_overwrite"])
+    plan = Plan(name, chosen, kind.accepts, kind.fans_out, inputs, typed["cli_processes"])
+    if run_plan(plan, target, as_json=typed["cli_json"]):
+        click.get_current_context().exit(SOME_FAILED)

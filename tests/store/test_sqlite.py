@@ -1,0 +1,407 @@
+"""SQLite's own promises, on top of the contract: opening, migrating, plans, errors, closing."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+import pytest_asyncio
+from tests.contracts.store_contract import DUE, KINDS, StoreContract, Thing, orders, put, thing
+
+from mediamill.core.clock import FixedClock
+from mediamill.core.errors import ConfigurationError, StorageFull, Unavailable
+from mediamill.core.records import Index, Record
+from mediamill.store.calls import listing_of
+from mediamill.store.codec import layout_of
+from mediamill.store.opening import open_store
+from mediamill.store.port import Absent, Equals, Put, Update, key_index
+from mediamill.store.sql.connection import connect, migrate_next
+from mediamill.store.sql.migrate import Migration, migrations
+from mediamill.store.sql.mounts import network_type
+from mediamill.store.sql.schema import ddl, declared_kinds
+from mediamill.store.sql.sqlite import SqliteStore
+from mediamill.store.sql.statements import SQLITE, statements_of
+
+
+@pytest_asyncio.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    store = await open_store(f"sqlite:///{tmp_path}/deep/store.db", extra_kinds=KINDS)
+    yield store
+    await store.close()
+
+
+class TestSqlite(StoreContract):
+    @pytest_asyncio.fixture
+    async def store(self, tmp_path: Path) -> AsyncIterator[SqliteStore]:
+        store = await SqliteStore.open(tmp_path / "store.db", KINDS)
+        yield store
+        await store.close()
+
+
+# -- the schema -------------------------------------------------------------------------------
+
+
+def describe(connection: apsw.Connection) -> dict[str, object]:
+    """Describe every table and index by what they are, not by how they were written."""
+    found: dict[str, object] = {}
+    tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    for (table,) in tables:
+        strict = f"SELECT strict FROM pragma_table_list('{table}')"
+        columns = f"SELECT name, type, \"notnull\", pk FROM pragma_table_info('{table}')"
+        found[table] = connection.execute(strict).fetchall(), sorted(connection.execute(columns))
+    indexes = "SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'index' AND sql NOT NULL"
+    for name, table, sql in connection.execute(indexes).fetchall():
+        fields = connection.execute(f"SELECT name FROM pragma_index_info('{name}')").fetchall()
+        found[name] = table, fields, sql.partition(" WHERE ")[2] or sql.partition("\n    WHERE ")[2]
+    found.pop("schema_version", None)
+    return found
+
+
+def migrated(known: tuple[Migration, ...] | None = None) -> apsw.Connection:
+    connection = apsw.Connection(":memory:")
+    while migrate_next(connection, 1, known):
+        pass
+    return connection
+
+
+def declared() -> apsw.Connection:
+    connection = apsw.Connection(":memory:")
+    connection.execute(ddl(declared_kinds(), SQLITE))
+    return connection
+
+
+def test_the_migrations_make_exactly_the_declared_schema():
+    assert declared_kinds()
+    assert describe(migrated()) == describe(declared())
+
+
+@pytest.mark.parametrize(
+    "drift",
+    [
+        'ALTER TABLE "jobs" ADD COLUMN "extra" TEXT',
+        'ALTER TABLE "jobs" DROP COLUMN "error"',
+        'DROP INDEX "job_listed"; CREATE INDEX "job_listed" ON "jobs" ("listed", "id")',
+        'DROP INDEX "job_listed"',
+        'CREATE TABLE "more" ("id" TEXT)',
+    ],
+)
+def test_a_drift_of_the_schema_is_noticed(drift: str):
+    shipped = migrations("sqlite")
+    changed = migrated((*shipped, Migration(len(shipped) + 1, "drift", drift)))
+    assert describe(changed) != describe(declared())
+
+
+def test_the_command_prints_the_declared_schema():
+    command = [sys.executable, "-m", "mediamill.store.sql.schema"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert printed.stdout == ddl(declared_kinds(), SQLITE)
+    assert printed.stderr == ""
+
+
+def test_migrations_continue_where_they_stopped_and_fail_whole():
+    one = Migration(1, "one", "CREATE TABLE a (x TEXT)")
+    two = Migration(2, "two", "CREATE TABLE b (x TEXT); CREATE TABLE a (x TEXT)")
+    mended = Migration(2, "two", "CREATE TABLE b (x TEXT); INSERT INTO a VALUES ('kept')")
+    connection = migrated((one,))
+    with pytest.raises(apsw.SQLError):
+        migrate_next(connection, 1, (one, two))
+    assert set(describe(connection)) == {"a"}
+    assert migrate_next(connection, 1, (one, mended))
+    assert not migrate_next(connection, 1, (one, mended))
+    assert set(describe(connection)) == {"a", "b"}
+    versions = connection.execute("SELECT version, name FROM schema_version").fetchall()
+    assert versions == [(1, "one"), (2, "two")]
+
+
+async def test_a_newer_schema_is_refused(tmp_path: Path):
+    path = tmp_path / "store.db"
+    await (await SqliteStore.open(path)).close()
+    connection = apsw.Connection(str(path))
+    connection.execute("INSERT INTO schema_version VALUES (99, 'future', 0)")
+    connection.close()
+    with pytest.raises(ConfigurationError, match=r"MEDIAMILL_STORE_URL.*version 99.*newer"):
+        await SqliteStore.open(path)
+
+
+async def test_many_open_a_new_file_at_once(tmp_path: Path):
+    path = tmp_path / "store.db"
+    stores = await asyncio.gather(*(SqliteStore.open(path, KINDS) for _ in range(6)))
+    await asyncio.gather(*(put(each, thing(n)) for n, each in enumerate(stores)))
+    assert await orders(stores[0], key_index(Thing), "g") == list(range(6))
+    await asyncio.gather(*(each.close() for each in stores))
+
+
+def test_every_query_reads_one_index_range_and_sorts_nothing():
+    connection = declared()
+    connection.execute(ddl(KINDS, SQLITE))
+    for kind in (*declared_kinds(), *KINDS):
+        for index in (*kind.indexes, key_index(kind)):
+            for descending in (False, True):
+                plan = " ".join(plan_of(connection, kind, index, descending))
+                assert "SEARCH" in plan, plan
+                assert "SCAN" not in plan, plan
+                assert "B-TREE" not in plan, plan
+                assert index.name in plan
+
+
+def plan_of(
+    connection: apsw.Connection, kind: type[Record], index: Index, descending: bool
+) -> list[str]:
+    """Explain the query of a second page."""
+    partition = tuple(example(kind, name) for name in index.partition)
+    how = {"at_least": None, "at_most": None, "after": None, "limit": 5, "descending": descending}
+    first = listing_of(kind, index, partition, **how)
+    after = tuple(first.layout.column(n).encode(example(kind, n)) for n in first.index.sort)
+    statement = statements_of(kind, SQLITE).query(replace(first, after=after))
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {statement.sql}", statement.values).fetchall()
+    return [row[3] for row in rows]
+
+
+def example(kind: type[Record], name: str) -> Any:
+    """Make a value that this field takes, whatever its type."""
+    column = layout_of(kind).column(name)
+    if column.decode is bool:
+        return True
+    if isinstance(column.decode, type):
+        return next(iter(column.decode))
+    return {"TEXT": "s", "BIGINT": 1, "DOUBLE": 1.0, "BLOB": b""}[column.type]
+
+
+# -- opening ----------------------------------------------------------------------------------
+
+
+async def test_the_settings_of_the_file(store: SqliteStore):
+    connection = store._writer._connection
+    for pragma, value in {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 0}.items():
+        assert connection.execute(f"PRAGMA {pragma}").fetchall() == [(value,)]
+    for name in (connection.filename, connection.filename_wal):
+        assert os.stat(name).st_mode & 0o077 == 0
+
+
+def test_the_version_of_sqlite_has_the_fix_of_wal_recovery():
+    assert tuple(int(part) for part in SqliteStore.version.split(".")) >= (3, 51, 3)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://host/db",
+        "nonsense",
+        "",
+        "sqlite://relative.db",
+        "sqlite:",
+        "sqlite:///",
+        "sqlite:////tmp/x.db?colour=red",
+        "sqlite:////tmp/x.db?readers=0",
+        "sqlite:////tmp/x.db?readers=many",
+        "sqlite:////tmp/x.db?timeout=-1",
+        "sqlite:////proc/nowhere/x.db",
+        "sqlite:////etc/passwd/x.db",
+    ],
+)
+async def test_a_bad_url_names_the_setting(url: str):
+    with pytest.raises(ConfigurationError, match="MEDIAMILL_STORE_URL"):
+        await open_store(url)
+
+
+async def test_another_file_format_is_refused(tmp_path: Path):
+    path = tmp_path / "store.db"
+    path.write_bytes(b"something else entirely " * 500)
+    with pytest.raises(ConfigurationError, match="not an SQLite database"):
+        await SqliteStore.open(path)
+
+
+async def test_parameters_and_clock(tmp_path: Path):
+    url = f"sqlite:///{tmp_path}/a%20b.db?readers=1&timeout=2.5"
+    store = await open_store(url, clock=FixedClock(5))
+    assert await store.now() == 5
+    assert (tmp_path / "a b.db").exists()
+    await store.close()
+
+
+MOUNTS = """
+22 1 254:0 / / rw,relatime - ext4 /dev/root rw
+30 22 0:40 / /data rw - nfs4 server:/export rw
+31 30 254:1 / /data/local rw - xfs /dev/vdb rw
+32 22 0:41 / /share\\040one rw shared:7 - cifs //host/share rw
+33 22 0:42 / /home/me/remote rw - fuse.sshfs host: rw
+34 22 0:43 / /over rw - nfs server:/x rw
+35 22 254:2 / /over rw - ext4 /dev/vdc rw
+""".strip()
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("/var/lib/x.db", None),
+        ("/data/x.db", "nfs4"),
+        ("/database/x.db", None),
+        ("/data/local/x.db", None),
+        ("/share one/deep/x.db", "cifs"),
+        ("/home/me/remote/x.db", "fuse.sshfs"),
+        ("/over/x.db", None),
+    ],
+)
+def test_network_file_systems_are_recognised(path: str, found: str | None):
+    assert network_type(Path(path), MOUNTS) == found
+
+
+async def test_a_network_file_system_is_refused_with_the_remedy(tmp_path: Path, monkeypatch):
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"1 0 0:1 / {tmp_path} rw - nfs4 server:/ rw\n")
+    monkeypatch.setattr("mediamill.store.sql.mounts.MOUNTS", mounts)
+    with pytest.raises(ConfigurationError, match=r"nfs4.*local disk.*postgresql"):
+        await open_store(f"sqlite:///{tmp_path}/x.db")
+    assert not (tmp_path / "x.db").exists()
+
+
+# -- writing ----------------------------------------------------------------------------------
+
+
+async def test_concurrent_transactions_share_commits(store: SqliteStore):
+    connection = store._writer._connection
+    commits: list[str] = []
+    connection.trace_v2(apsw.SQLITE_TRACE_STMT, lambda event: commits.append(event["sql"]))
+    await asyncio.gather(*(store.transact(Put(thing(n, due=n))) for n in range(200)))
+    assert 1 <= commits.count("COMMIT") < 50
+    assert commits.count("COMMIT") == commits.count("BEGIN IMMEDIATE")
+    assert await orders(store, DUE, "o") == list(range(200))
+
+
+async def test_another_writer_makes_one_wait_then_unavailable(tmp_path: Path):
+    path = tmp_path / "store.db"
+    store = await SqliteStore.open(path, KINDS, timeout=0.5)
+    await put(store, thing(1))
+    other = connect(path, 1)
+    other.execute("BEGIN IMMEDIATE")
+    waiting = asyncio.create_task(store.transact(Put(thing(2))))
+    await asyncio.sleep(0.2)
+    assert await store.get(Thing, "g", 1) == thing(1)  # reads do not wait
+    other.execute("ROLLBACK")
+    await waiting
+    other.execute("BEGIN IMMEDIATE")
+    started = time.monotonic()
+    with pytest.raises(Unavailable, match="busy"):
+        await store.transact(Put(thing(3)))
+    assert 0.4 < time.monotonic() - started < 3
+    other.execute("ROLLBACK")
+    other.close()
+    await store.transact(Put(thing(4)))
+    assert await orders(store, key_index(Thing), "g") == [1, 2, 4]
+    await store.close()
+
+
+async def test_a_full_disk_fails_all_and_passes(store: SqliteStore):
+    await put(store, thing(0))
+    connection = store._writer._connection
+    pages = connection.execute("PRAGMA page_count").fetchall()[0][0]
+    connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+    big = bytes(1_000_000)
+    outcomes = await asyncio.gather(
+        *(store.transact(Put(thing(n, raw=big)), Put(thing(n, "h"))) for n in range(1, 4)),
+        return_exceptions=True,
+    )
+    assert all(isinstance(each, StorageFull) for each in outcomes)
+    assert await orders(store, key_index(Thing), "g") == [0]
+    assert await orders(store, key_index(Thing), "h") == []
+    connection.execute("PRAGMA max_page_count = 1000000")
+    await store.transact(Put(thing(1, raw=big)))
+    assert await orders(store, key_index(Thing), "g") == [0, 1]
+
+
+async def test_the_loop_is_not_blocked_by_a_waiting_writer(tmp_path: Path):
+    path = tmp_path / "store.db"
+    store = await SqliteStore.open(path, KINDS, timeout=5)
+    other = connect(path, 1)
+    other.execute("BEGIN IMMEDIATE")
+    waiting = asyncio.create_task(store.transact(Put(thing(2))))
+    worst = 0.0
+    for _ in range(50):
+        before = time.monotonic()
+        await asyncio.sleep(0.005)
+        worst = max(worst, time.monotonic() - before)
+    assert worst < 0.25
+    other.execute("ROLLBACK")
+    other.close()
+    await waiting
+    await store.close()
+
+
+async def test_a_missing_table_is_an_error_of_ours(tmp_path: Path):
+    store = await SqliteStore.open(tmp_path / "store.db")
+    for call in (store.transact(Put(thing())), store.get(Thing, "g", 0)):
+        with pytest.raises(Exception, match="no such table") as caught:
+            await call
+        assert caught.value.code == "internal"
+    await store.close()
+
+
+# -- closing ----------------------------------------------------------------------------------
+
+
+async def test_close_checkpoints_and_ends_its_threads(tmp_path: Path):
+    before = threading.active_count()
+    store = await SqliteStore.open(tmp_path / "store.db", KINDS)
+    await put(store, thing(1))
+    await store.close()
+    names = {thread.name for thread in threading.enumerate()}
+    assert not {name for name in names if name.startswith("store-")}
+    assert threading.active_count() <= before + 1  # the executor's own
+    assert os.listdir(tmp_path) == ["store.db"]
+
+
+async def test_close_does_not_wait_for_readers_elsewhere(tmp_path: Path):
+    path = tmp_path / "store.db"
+    store = await SqliteStore.open(path, KINDS)
+    await put(store, thing(1))
+    other = connect(path, 1)
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM contract_things").fetchall()
+    await put(store, thing(2))
+    started = time.monotonic()
+    await store.close()
+    assert time.monotonic() - started < 5
+    other.close()
+
+
+FORGETS = """
+import asyncio, sys
+from tests.contracts.store_contract import KINDS, put, thing
+from mediamill.store.sql.sqlite import SqliteStore
+async def main():
+    store = await SqliteStore.open(sys.argv[1], KINDS)
+    await put(store, thing(1))
+asyncio.run(main())
+"""
+
+
+async def test_a_program_that_forgets_to_close_still_ends(tmp_path: Path):
+    path = tmp_path / "store.db"
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", FORGETS, str(path)]
+    await asyncio.to_thread(subprocess.run, command, check=True, timeout=20, cwd=root)
+    store = await SqliteStore.open(path, KINDS)
+    assert await store.get(Thing, "g", 1) == thing(1)
+    await store.close()
+
+
+async def test_a_guarded_insert_of_two_processes_succeeds_once(tmp_path: Path):
+    path = tmp_path / "store.db"
+    one, two = await SqliteStore.open(path, KINDS), await SqliteStore.open(path, KINDS)
+    for n in range(50):
+        tries = [each.transact(Put(thing(n), when=(Absent(),))) for each in (one, two)]
+        outcomes = await asyncio.gather(*tries, return_exceptions=True)
+        assert outcomes.count(None) == 1
+        claim = Update(Thing, ("g", n), add={"count": 1}, when=(Equals("count", 0),))
+        tries = [each.transact(claim) for each in (two, one)]
+        assert (await asyncio.gather(*tries, return_exceptions=True)).count(None) == 1
+    await one.close()
+    await two.close()
