@@ -6,13 +6,21 @@ The soak runs 500 histories of 50 steps: about two minutes.
 import asyncio
 import shutil
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from tests.contracts.store_contract import KINDS, Colour, Point, Thing
 
 from mediamill.core.errors import ConditionFailed
@@ -32,10 +40,10 @@ from mediamill.store.port import (
 )
 from mediamill.store.sql.sqlite import SqliteStore
 
-GROUPS = st.sampled_from(["a", "b", "ä😀"])
-ORDERS = st.sampled_from([-1, 0, 1, 2, 10])
+GROUPS = st.sampled_from(["a", "ä😀"])
+ORDERS = st.sampled_from([-1, 0, 2, 10])
 SMALL = st.integers(-3, 3)
-INTS = st.one_of(SMALL, st.sampled_from([-(2**63), 2**63 - 1]))
+INTS = st.one_of(SMALL, SMALL, SMALL, st.sampled_from([-(2**63), 2**63 - 1]))
 FLOATS = st.sampled_from([-1.5, -0.25, 0.0, 0.5, 1.0, 3.25])
 TEXTS = st.one_of(
     st.sampled_from(["", "a", "A", "ä", "\U0010ffff", "\uffff"]),
@@ -73,8 +81,8 @@ PRESENT = st.one_of(
     st.builds(AtMost, st.sampled_from(NUMBERS), SMALL | FLOATS),
     st.builds(AtLeast, st.sampled_from(NUMBERS), SMALL | FLOATS),
 )
-WHEN = st.one_of(st.just(()), st.just((Absent(),)), st.lists(PRESENT, max_size=2).map(tuple))
-HELD = st.lists(PRESENT, max_size=2).map(tuple)
+WHEN = st.one_of(st.just(()), st.just((Absent(),)), st.lists(PRESENT, max_size=1).map(tuple))
+HELD = st.lists(PRESENT, max_size=1).map(tuple)
 KEYS = st.tuples(GROUPS, ORDERS)
 
 
@@ -87,7 +95,11 @@ def updates(key: Any, to_set: dict[str, Any], add: dict[str, Any], when: Any) ->
     return Update(Thing, key, {n: v for n, v in to_set.items() if n not in add}, whole, when)
 
 
-ADDS = st.dictionaries(st.sampled_from(NUMBERS), SMALL | FLOATS, max_size=2)
+def key_of(record: Thing) -> tuple[Any, ...]:
+    return record.key_values()
+
+
+ADDS = st.dictionaries(st.sampled_from(NUMBERS), SMALL | FLOATS, max_size=3)
 ACTIONS = st.one_of(
     st.builds(Put, st.builds(things, KEYS, SOME), WHEN),
     st.builds(updates, KEYS, SOME, ADDS, HELD),
@@ -132,9 +144,42 @@ class StoresAgree(RuleBasedStateMachine):
         assert found == expected
         return found
 
-    @rule(actions=st.lists(ACTIONS, max_size=5))
+    @initialize(records=st.lists(st.builds(things, KEYS, SOME), max_size=8, unique_by=key_of))
+    def fill(self, records: list[Thing]) -> None:
+        self.both("transact", *(Put(record) for record in records))
+
+    @rule(actions=st.lists(ACTIONS, max_size=4))
     def transact(self, actions: list[Any]) -> None:
         self.both("transact", *actions)
+
+    @rule(record=st.builds(things, KEYS, SOME))
+    def put(self, record: Thing) -> None:
+        self.both("transact", Put(record))
+
+    @rule(change=st.builds(updates, KEYS, SOME, ADDS, st.just(())))
+    def update(self, change: Update) -> None:
+        self.both("transact", change)
+        self.both("get", Thing, *change.key)
+
+    @rule(data=st.data(), key=KEYS, change=st.builds(updates, KEYS, SOME, ADDS, st.just(())))
+    def transact_on_what_is_there(self, data: Any, key: Any, change: Update) -> None:
+        """Guard with what the record holds now, so that the transaction mostly succeeds."""
+        found = self.both("get", Thing, *key)
+        if found is None or change.key == key:
+            return
+        names = data.draw(st.lists(st.sampled_from(sorted(FIELDS)), max_size=3))
+        guards = tuple(Equals(name, getattr(found, name)) for name in names)
+        last = data.draw(
+            st.sampled_from(
+                [
+                    Delete(Thing, key, guards),
+                    Check(Thing, key, (*guards, Exists())),
+                    Put(Thing(group=key[0], order=key[1], **data.draw(SOME)), guards),
+                    replace(change, key=key, when=guards),
+                ]
+            )
+        )
+        self.both("transact", change, last)
 
     @rule(keys=st.lists(KEYS, max_size=6))
     def get_many(self, keys: list[Any]) -> None:
@@ -164,8 +209,9 @@ class StoresAgree(RuleBasedStateMachine):
         self.page = (where, how | {"after": found.after}) if found.after else None
 
 
-def run(examples: int, steps: int) -> None:
+def run(examples: int, steps: int, phases: Sequence[Phase] = tuple(Phase)) -> None:
     how = settings(
+        phases=phases,
         max_examples=examples,
         stateful_step_count=steps,
         deadline=None,
@@ -175,7 +221,7 @@ def run(examples: int, steps: int) -> None:
 
 
 def test_sqlite_is_what_memory_is():
-    run(examples=20, steps=30)
+    run(examples=40, steps=30)
 
 
 @pytest.mark.soak
@@ -197,4 +243,4 @@ def test_the_comparison_notices_a_difference(monkeypatch):
 
     monkeypatch.setattr(statements.TableStatements, "_update", faulty)
     with pytest.raises(AssertionError):
-        run(examples=200, steps=30)
+        run(examples=40, steps=30, phases=[Phase.generate])

@@ -54,9 +54,7 @@ def _made_up(folder: Path) -> Path:
 
 def _through_service(home: Path, clip: Path, output: Path) -> list[Path]:
     with _service(home) as kept, Client(kept.server, kept.token) as client:
-        row = _timed(
-            "upload", lambda: client.put_file(clip, clip.name, _silent), lambda r: r["id"]
-        )
+        row = _timed("upload", lambda: client.put_file(clip, clip.name, _silent), lambda r: r["id"])
         job = _timed("extract frames", lambda: _job(client, row["id"]), lambda j: j["state"])
         with unfinished(output.parent) as archive:
             path = f"/v1/jobs/{job['id']}/download"

@@ -18,16 +18,18 @@ from mediamill.cli.inputs import Input
 from mediamill.cli.outcomes import Done, Reporter
 from mediamill.cli.saving import unfinished
 from mediamill.cli.targets import Made, Target
-from mediamill.core.errors import MediamillError, SlotFailure, UnsupportedMedia
+from mediamill.core.errors import MediamillError, SlotFailure, UnsupportedMedia, by_code
 from mediamill.engine.slots import (
     Call,
     CallItem,
     Failed,
     Progress,
+    Slot,
     SlotLimits,
     SlotPool,
     Succeeded,
 )
+from mediamill.operations.base import Outcome, Output, Source
 
 AHEAD = 4
 """Inputs per process that may be done, or under way, before an earlier one is put in place."""
@@ -75,12 +77,17 @@ async def _pool(plan: Plan, scratch: Path) -> AsyncIterator[SlotPool]:
     limits = SlotLimits(
         memory_bytes=settings.slot_memory_mb << 20, timeout_seconds=settings.slot_timeout_seconds
     )
-    size = plan.processes or settings.slots or len(os.sched_getaffinity(0))
-    pool = SlotPool(min(size, len(plan.inputs)), limits, scratch=scratch)
+    pool = SlotPool(processes_of(plan), limits, scratch=scratch)
     try:
         yield pool
     finally:
         await pool.close()
+
+
+def processes_of(plan: Plan) -> int:
+    """Return how many processes work: what was asked for, else one per core."""
+    wanted = plan.processes or load_settings().slots or len(os.sched_getaffinity(0))
+    return min(wanted, len(plan.inputs))
 
 
 class Line:
@@ -94,7 +101,7 @@ class Line:
 
     async def run(self) -> None:
         """Work through all inputs."""
-        ahead = AHEAD * self.pool.size
+        ahead = AHEAD * processes_of(self.plan)
         line: deque[asyncio.Task[Done]] = deque()
         try:
             for index, item in enumerate(self.plan.inputs):
@@ -139,50 +146,46 @@ class Line:
 
     async def _made(self, index: int, item: Input) -> Made:
         with _opened(item.path) as descriptor:
-            async with self.pool.acquire() as slot:
-                size = os.fstat(descriptor).st_size
-                facts = await slot.probe(descriptor, item.path.name, size)
-                if not any(fnmatch(facts.media_type, kind) for kind in self.plan.accepts or "*"):
-                    takes = ", ".join(self.plan.accepts)
-                    message = f"is {facts.media_type}; {self.plan.operation} takes {takes}"
-                    raise UnsupportedMedia(message)
-                call_item = CallItem(
-                    index=index,
-                    descriptor=descriptor,
-                    name=item.path.name,
-                    media_type=facts.media_type,
-                    size=size,
-                    width=facts.width,
-                    height=facts.height,
-                    duration=facts.duration,
-                )
-                return await self._call(slot, call_item)
+            size = os.fstat(descriptor).st_size
+            source = Source(descriptor, item.path.name, "", size)
+            async with self.pool.acquire() as slot, slot.scratch() as scratch:
+                source = await self._known(slot, source, scratch)
+                steps = ((self.plan.operation, dict(self.plan.parameters)),)
+                call = Call((CallItem(index, source),), scratch, steps=steps)
+                outcome = await self._outcome(slot, call)
+                files = [self._keep(index, n, output) for n, output in enumerate(outcome.files)]
+                return Made(files, outcome.data)
 
-    async def _call(self, slot: Any, item: CallItem) -> Made:
-        """Run the operation on one input and take its files out of the slot's scratch."""
-        steps = ((self.plan.operation, dict(self.plan.parameters)),)
-        async for event in slot.run(Call(steps=steps, items=(item,))):
-            if isinstance(event, Progress):
-                self.reporter.progress(item.index, event.fraction)
+    async def _known(self, slot: Slot, source: Source, scratch: Path) -> Source:
+        """Find out what an input is; raises `UnsupportedMedia` when the operation takes no such."""
+        call = Call((CallItem(0, source),), scratch, kind="probe")
+        facts = dict((await self._outcome(slot, call, shown=False)).data or {})
+        kind = str(facts["media_type"])
+        if not any(fnmatch(kind, pattern) for pattern in self.plan.accepts or "*"):
+            takes = ", ".join(self.plan.accepts)
+            raise UnsupportedMedia(f"is {kind}; {self.plan.operation} takes {takes}")
+        known = {name: facts[name] for name in ("width", "height", "duration")}
+        return replace(source, media_type=kind, **known)
+
+    async def _outcome(self, slot: Slot, call: Call, *, shown: bool = True) -> Outcome:
+        """Run a call of one item; raises what the slot says went wrong."""
+        outcome: Outcome | None = None
+        async for event in slot.run(call):
+            if isinstance(event, Progress) and shown:
+                self.reporter.progress(event.index, event.fraction)
             elif isinstance(event, Failed):
-                raise _ItemFailed(event)
+                raise by_code(event.code)(event.message)
             elif isinstance(event, Succeeded):
-                files = [self._keep(item.index, n, o) for n, o in enumerate(event.outcome.files)]
-                return Made(files, event.outcome.data)
-        raise SlotFailure("the slot ended without an outcome")
+                outcome = event.outcome
+        if outcome is None:
+            raise SlotFailure("The slot ended without an outcome.")
+        return outcome
 
-    def _keep(self, index: int, n: int, output: Any) -> Any:
+    def _keep(self, index: int, n: int, output: Output) -> Output:
+        """Take a file out of the slot's scratch, which is emptied after the call."""
         place = self.scratch / f"done-{index}-{n}"
         output.path.rename(place)
         return replace(output, path=place)
-
-
-class _ItemFailed(MediamillError):
-    """Carries what a slot said of an input."""
-
-    def __init__(self, event: Failed) -> None:
-        super().__init__(event.message)
-        self.code = event.code  # type: ignore[misc]  # an instance speaks for the slot's error
 
 
 @contextmanager

@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mediamill.blobs.port import Blobs, OpensLocally
-from mediamill.operations.base import Source
+from mediamill.engine.slots import CallItem
 from mediamill.store.repositories.files import File
 
 
-def source_of(file: File, descriptor: int) -> Source:
-    """Describe a file that is open for reading, as an operation sees it."""
-    return Source(
+def call_item(index: int, file: File, descriptor: int) -> CallItem:
+    """Describe a file that is open for reading as an item of a slot call."""
+    return CallItem(
+        index=index,
         descriptor=descriptor,
         name=file.name,
         media_type=file.media_type,

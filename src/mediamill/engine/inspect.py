@@ -3,11 +3,9 @@
 from pathlib import Path
 
 from mediamill.blobs.port import Blobs
-from mediamill.core.errors import MediamillError, by_code
 from mediamill.engine.inputs import opened
-from mediamill.engine.slots import Call, CallItem, Failed, SlotPool, Succeeded
+from mediamill.engine.slots import SlotPool
 from mediamill.media.probe import Facts
-from mediamill.operations.base import Source
 
 
 class Inspector:
@@ -18,15 +16,5 @@ class Inspector:
 
     async def look(self, blobs: Blobs, blob: str, name: str, size: int) -> Facts:
         """Return what a blob is; raises what `media.probe.probe` raises, or `SlotFailure`."""
-        async with (
-            opened(blobs, blob, self.scratch) as descriptor,
-            self.slots.acquire() as slot,
-            slot.scratch() as scratch,
-        ):
-            item = CallItem(0, Source(descriptor, name, "", size))
-            async for event in slot.run(Call((item,), scratch, kind="probe")):
-                if isinstance(event, Succeeded):
-                    return Facts(**(event.outcome.data or {}))
-                if isinstance(event, Failed):
-                    raise by_code(event.code)(event.message)
-        raise MediamillError("The file could not be looked at.")
+        async with opened(blobs, blob, self.scratch) as descriptor, self.slots.acquire() as slot:
+            return await slot.probe(descriptor, name, size)

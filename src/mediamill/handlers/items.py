@@ -16,7 +16,7 @@ import structlog
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import MediamillError, NotFound, SlotFailure, TimedOut, UnsupportedMedia
 from mediamill.engine.flush import Flush
-from mediamill.engine.inputs import opened, source_of
+from mediamill.engine.inputs import call_item, opened
 from mediamill.engine.lease import Lease
 from mediamill.engine.slots import Call, CallItem, Failed, Progress, SlotPool, Started, Succeeded
 from mediamill.engine.stages import split
@@ -159,8 +159,8 @@ class UnitRun:
     ) -> AsyncIterator[Started | Progress | Succeeded | Failed]:
         """Run items in a slot of their own for the time being; inputs are opened one by one."""
         steps = tuple((step.operation, step.parameters) for step in self.steps)
-        async with self.parts.slots.acquire() as slot, slot.scratch() as scratch:
-            call = Call(self._opened(works), scratch, steps, seed=self.job.seed)
+        async with self.parts.slots.acquire() as slot:
+            call = Call(steps, self._opened(works), seed=self.job.seed)
             async for event in slot.run(call):
                 yield event
 
@@ -168,7 +168,7 @@ class UnitRun:
         for work in works:
             home = self.parts.home_of(work.file)
             async with opened(home, work.file.blob, self.parts.scratch) as descriptor:
-                yield CallItem(work.item, source_of(work.file, descriptor))
+                yield call_item(work.item, work.file, descriptor)
 
     def _note_progress(self, fraction: float, running: int) -> None:
         """Keep the unit's progress, for the next heartbeat to write."""

@@ -6,9 +6,9 @@ from pathlib import Path
 import structlog
 
 from mediamill.blobs.port import Blobs
-from mediamill.engine.inputs import opened, source_of
+from mediamill.engine.inputs import call_item, opened
 from mediamill.engine.lease import Lease
-from mediamill.engine.slots import Call, CallItem, Failed, SlotPool, Succeeded
+from mediamill.engine.slots import Call, Failed, SlotPool, Succeeded
 from mediamill.store.port import Exists, Update
 from mediamill.store.repositories.files import File, Files
 
@@ -47,11 +47,10 @@ class Thumbnail:
         """Return the blob of the thumbnail, empty when none can be made."""
         async with (
             self.slots.acquire() as slot,
-            slot.scratch() as scratch,
             opened(self.blobs, file.blob, self.scratch) as descriptor,
         ):
-            item = CallItem(0, source_of(file, descriptor))
-            async for event in slot.run(Call((item,), scratch, (("thumbnail", {}),))):
+            item = call_item(0, file, descriptor)
+            async for event in slot.run(Call((("thumbnail", {}),), (item,))):
                 if isinstance(event, Succeeded) and event.outcome.files:
                     blob = f"thumbnails/{file.id}"
                     await self.blobs.adopt(blob, event.outcome.files[0].path)

@@ -39,26 +39,38 @@ class SlotLimits:
 
 @dataclass(frozen=True)
 class CallItem:
-    """One input: its index in the unit, and its facts with a descriptor open for reading.
+    """One input: its index in the unit, a descriptor open for reading, and what is known of it.
 
     The caller keeps the descriptor and closes it: for a tuple of items when `run` is over, in an
     async generator after its `yield`, when the descriptor has been passed on.
     """
 
     index: int
-    source: Source
+    descriptor: int
+    name: str
+    media_type: str = ""
+    size: int = 0
+    sha256: str = ""
+    offset: int = 0
+    width: int = 0
+    height: int = 0
+    duration: float = 0.0
+
+    def source(self) -> Source:
+        """Return the same as an operation sees it, without the descriptor of this process."""
+        facts = {name: value for name, value in vars(self).items() if name != "index"}
+        return Source(**{**facts, "descriptor": -1})
 
 
 @dataclass(frozen=True)
 class Call:
-    """What to do with some items, in order; `scratch` comes from `Slot.scratch`."""
+    """What to do with some items, in order. At most two descriptors are on their way at a time."""
 
-    items: tuple[CallItem, ...] | AsyncIterable[CallItem]
-    scratch: Path
     steps: tuple[tuple[str, dict[str, Any]], ...] = ()
-    kind: Kind = "run"
+    items: tuple[CallItem, ...] | AsyncIterable[CallItem] = ()
     threads: int = 1
     seed: int = 0
+    kind: Kind = "run"
 
 
 class Started(msgspec.Struct, frozen=True, tag="started"):

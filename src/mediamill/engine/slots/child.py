@@ -1,17 +1,19 @@
 """The child's side of a slot: close the sandbox, then serve calls until the worker goes away."""
 
 import os
-import resource
 import sys
+import tempfile
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from mediamill.core.errors import InvalidInput, MediamillError, OutOfMemory
+from mediamill.core.errors import MediamillError, OutOfMemory
 from mediamill.engine.slots import calls, sandbox
 from mediamill.engine.slots.steps import KINDS, Build, Work, resolve
 from mediamill.engine.slots.wire import ChildEnd, Closed
@@ -19,14 +21,16 @@ from mediamill.operations.base import Context
 
 PROGRESS_SECONDS = 0.1
 TRACEBACK_CHARACTERS = 4_000
-_OOM_WORDS = ("Insufficient memory", "bad_alloc", "Cannot allocate memory", "OutOfMemoryError")
+_MEMORY_WORDS = ("insufficient memory", "bad_alloc", "cannot allocate memory", "outofmemoryerror")
+
+Send = Callable[[Any], None]
 
 
 def main(descriptor: int, parent: int) -> None:
     """Serve the worker at the other end of a socket; `parent` is its process id."""
     sandbox.die_with(parent)
     child = Child(ChildEnd(descriptor))
-    with suppress(Closed, BrokenPipeError, ConnectionResetError):
+    with suppress(Closed):
         child.start()
         while True:
             child.serve_call()
@@ -46,66 +50,53 @@ class Child:
         os.chdir(setup.folder)
         sandbox.preload()
         self._build = resolve(setup.catalogue)
-        module = sys.modules[setup.catalogue.partition(":")[0]]
-        readable = (*setup.readable, str(Path(module.__file__ or "/nonexistent").parent))
-        report = sandbox.apply(
-            sandbox.Rules(
-                writable=setup.folder,
-                readable=readable,
-                memory_bytes=setup.memory_bytes,
-                file_bytes=setup.file_bytes,
-                open_files=setup.open_files,
-            )
+        home = sys.modules[setup.catalogue.partition(":")[0]].__file__
+        readable = (*setup.readable, *([str(Path(home).parent)] if home else []))
+        rules = sandbox.Rules(
+            setup.folder, readable, setup.memory_bytes, setup.file_bytes, setup.open_files
         )
-        self._send(calls.Ready(report))
+        self.send(calls.Ready(sandbox.apply(rules)))
 
     def serve_call(self) -> None:
         """Serve one call to its end."""
         begin = self._receive(calls.Begin)
         work = self._prepare(begin)
+        tempfile.tempdir = begin.scratch
         context = Context(Path(begin.scratch), threads=begin.threads, seed=begin.seed)
+        seconds = begin.seconds * max(1, begin.threads)
         while isinstance(item := self._receive(calls.Item, calls.End), calls.Item):
             descriptor = self._end.descriptors.popleft()
             try:
-                self._serve_item(work, item, descriptor, context, begin.seconds)
+                sandbox.limit_cpu(seconds)
+                source = replace(item.source, descriptor=descriptor)
+                self._serve_item(work, item.index, source, context)
             finally:
                 os.close(descriptor)
-        self._send(calls.Done(self._worn))
+        self.send(calls.Done(self._worn))
 
-    def _prepare(self, begin: calls.Begin) -> Work | MediamillError:
-        """Return what to do with each item, or what is wrong with the call, for all its items."""
+    def _prepare(self, begin: calls.Begin) -> Work:
+        """Return what to do with each item; what is wrong with the call is told by every item."""
         try:
             return KINDS[begin.kind](begin, self._build)
-        except MediamillError as error:
-            return error
-        except Exception as error:  # noqa: BLE001 - told by each item
-            return _unexpected(error)
+        except Exception as error:
+            return Refusal(error)
 
-    def _serve_item(
-        self,
-        work: Work | MediamillError,
-        item: calls.Item,
-        descriptor: int,
-        context: Context,
-        seconds: float,
-    ) -> None:
-        self._send(calls.Started(item.index))
-        context.report_progress = Reporter(self._send, item.index)
-        sandbox.limit_cpu(seconds * max(1, context.threads))
+    def _serve_item(self, work: Work, index: int, source: calls.Source, context: Context) -> None:
+        self.send(calls.Started(index))
+        context.report_progress = Reporter(self.send, index)
         try:
-            if isinstance(work, MediamillError):
-                raise work
-            source = msgspec.structs.replace(item, source=item.source).source
-            outcome = work(_with_descriptor(source, descriptor), context)
-            self._send(calls.Succeeded(item.index, outcome))
-        except Exception as error:  # noqa: BLE001 - the child goes on with the next item
-            self._send_failure(item.index, error)
+            answer = calls.encode(calls.Succeeded(index, work(source, context)))
+            self._end.send(answer)
+        except Closed:
+            raise
+        except Exception as error:  # the child goes on with the next item
+            self._send_failure(index, error)
 
     def _send_failure(self, index: int, error: Exception) -> None:
-        known = _known(error)
+        known = public(error)
         self._worn = self._worn or isinstance(known, OutOfMemory)
         details = msgspec.to_builtins(known.details, enc_hook=repr, str_keys=True)
-        self._send(calls.Failed(index, known.code, known.message, known.retryable, details))
+        self.send(calls.Failed(index, known.code, known.message, known.retryable, details))
 
     def _receive(self, *kinds: type) -> Any:
         message = calls.to_child(self._end.receive())
@@ -113,14 +104,25 @@ class Child:
             raise SystemExit(f"unexpected {type(message).__name__}")
         return message
 
-    def _send(self, message: Any) -> None:
+    def send(self, message: Any) -> None:
+        """Send a message to the worker."""
         self._end.send(calls.encode(message))
+
+
+class Refusal:
+    """Work that cannot be done: raises the same error for every item."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __call__(self, source: calls.Source, context: Context) -> calls.Outcome:
+        raise self._error
 
 
 class Reporter:
     """Pass progress on, at most ten times a second."""
 
-    def __init__(self, send: Any, index: int) -> None:
+    def __init__(self, send: Send, index: int) -> None:
         self._send, self._index, self._next = send, index, 0.0
 
     def __call__(self, fraction: float) -> None:
@@ -128,3 +130,14 @@ class Reporter:
         if now >= self._next:
             self._next = now + PROGRESS_SECONDS
             self._send(calls.Progress(self._index, fraction))
+
+
+def public(error: Exception) -> MediamillError:
+    """Turn whatever an operation raised into an error with a code."""
+    if isinstance(error, MediamillError):
+        return error
+    words = f"{type(error).__name__}: {error}"[:500]
+    if isinstance(error, MemoryError) or any(word in words.lower() for word in _MEMORY_WORDS):
+        return OutOfMemory("This input needs more memory than a slot has.", error=words)
+    tail = "".join(traceback.format_exception(error))[-TRACEBACK_CHARACTERS:]
+    return MediamillError("The operation failed unexpectedly.", error=words, traceback=tail)

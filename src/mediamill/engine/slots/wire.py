@@ -10,6 +10,7 @@ import socket
 import struct
 from collections import deque
 from contextlib import suppress
+from typing import Any
 
 _LENGTH = struct.Struct(">I")
 LONGEST = 64 << 20
@@ -56,7 +57,7 @@ def frame(message: bytes) -> bytes:
     return _LENGTH.pack(len(message)) + message
 
 
-def _rights(descriptors: tuple[int, ...]) -> list[tuple[int, int, array.array[int]]]:
+def _rights(descriptors: tuple[int, ...]) -> "list[tuple[int, int, array.array[int]]]":
     if not descriptors:
         return []
     return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
@@ -75,9 +76,7 @@ class ChildEnd:
     def receive(self) -> bytes:
         """Wait for a message; raises `Closed`."""
         while not self._messages:
-            data, ancillary, _, _ = self._socket.recvmsg(
-                _PIECE, socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS), socket.MSG_CMSG_CLOEXEC
-            )
+            data, ancillary, _, _ = self._receive_some()
             for level, kind, content in ancillary:
                 if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                     self._take(content)
@@ -86,14 +85,25 @@ class ChildEnd:
             self._messages.extend(self._frames.feed(data))
         return self._messages.popleft()
 
+    def _receive_some(self) -> Any:
+        space = socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS)
+        try:
+            return self._socket.recvmsg(_PIECE, space, socket.MSG_CMSG_CLOEXEC)
+        except OSError:
+            raise Closed from None
+
     def _take(self, content: bytes) -> None:
-        received = array.array("i")
+        received: array.array[int] = array.array("i")
         received.frombytes(content[: len(content) - len(content) % received.itemsize])
         self.descriptors.extend(received)
 
     def send(self, message: bytes) -> None:
-        """Send a message whole; raises `ValueError` for one that is too long."""
-        self._socket.sendall(frame(message))
+        """Send a message whole; raises `ValueError` for one that is too long, and `Closed`."""
+        data = frame(message)
+        try:
+            self._socket.sendall(data)
+        except OSError:
+            raise Closed from None
 
 
 class WorkerEnd:

@@ -92,8 +92,12 @@ class Scan:
         following = next((n for n in range(1, len(flags)) if flags[n] & ENTRY), len(flags))
         return any(flags[n] & SKIPPED_LEADING for n in range(following))
 
+    def _guessed(self) -> bool:
+        """Tell whether FFmpeg made the times up: AVI has none, and newer versions begin late."""
+        return self._video.container.format.name == "avi" and not self._video.codec.has_b_frames
+
     def _assembled(self, shown: list[int]) -> Timeline:
-        origin = self._video.origin
+        origin = self._packets.pts[shown[0]] if self._guessed() else self._video.origin
         ticks = array("q", (self._packets.pts[n] - origin for n in shown))
         lasting = self._last_duration[1] or self._video.frame_ticks
         return Timeline(

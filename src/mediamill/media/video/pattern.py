@@ -2,9 +2,11 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 
 WIDTH, HEIGHT, RATE = 640, 360, 30
 _KEY_EVERY = 48
@@ -14,7 +16,7 @@ def write_pattern(path: Path, seconds: int = 10) -> Path:
     """Write an H.264 MP4 (MPEG-4 where the encoder is missing) and return its path."""
     codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
     with av.open(str(path), "w", format="mp4") as container:
-        stream = container.add_stream(codec, rate=RATE)
+        stream = cast("VideoStream", container.add_stream(codec, rate=RATE))
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.time_base, stream.gop_size = Fraction(1, RATE), _KEY_EVERY
         for number in range(seconds * RATE):

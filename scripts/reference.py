@@ -1,0 +1,194 @@
+"""Write the reference parts of docs/ from the code.
+
+Settings, operations, errors, metrics, commands and exit codes.
+
+Each part stands between `<!-- begin NAME -->` and `<!-- end NAME -->`; the prose around it is
+written by hand. `python scripts/reference.py` writes them, `--check` tells which are out of date.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mediamill.cli import failures
+from mediamill.cli.root import root
+from mediamill.core.errors import MediamillError
+from mediamill.core.settings import Settings
+from mediamill.operations.catalogue import OPERATIONS
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+def main() -> int:
+    """Write every part anew; with `--check` only tell what would change."""
+    check = "--check" in sys.argv[1:]
+    stale = [path for path in PARTS if update(DOCS / path, check=check)]
+    for path in stale:
+        print(f"docs/{path} {'is out of date: run scripts/reference.py' if check else 'written'}")
+    return 1 if check and stale else 0
+
+
+def update(path: Path, *, check: bool = False) -> bool:
+    """Bring the parts of a page up to date; True when something was or would be changed."""
+    before = after = path.read_text()
+    for name, part in PARTS[path.name].items():
+        marks = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
+        if not marks.search(after):
+            raise SystemExit(f"{path} has no place for {name}")
+        text = "\n".join(part()) + "\n"
+        after = marks.sub(lambda match, text=text: match[1] + text + match[2], after)
+    if after != before and not check:
+        path.write_text(after)
+    return after != before
+
+
+def table(*head: str) -> Iterator[str]:
+    """Begin a table."""
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+
+
+def cell(value: Any) -> str:
+    """Write a value so that it stays within its cell."""
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def settings() -> Iterator[str]:
+    """List every setting with its default."""
+    yield from table("setting", "default", "meaning")
+    for name, field in Settings.model_fields.items():
+        default = getattr(field.default, "get_secret_value", lambda value=field.default: value)()
+        shown = f"`{cell(default)}`" if str(default) else ""
+        yield f"| `MEDIAMILL_{name.upper()}` | {shown} | {cell(field.description)} |"
+
+
+def operations() -> Iterator[str]:
+    """List every operation with its parameters."""
+    for name in OPERATIONS.names():
+        kind = OPERATIONS.get(name)
+        schema = kind.model_json_schema()
+        yield from (f"## {name}", "", (kind.__doc__ or "").strip(), "")
+        yield f"Takes {', '.join(kind.accepts) or 'any file'}. Version {kind.version}."
+        yield ""
+        yield from table("parameter", "default", "range", "meaning")
+        for field, facts in schema.get("properties", {}).items():
+            default = facts.get("default")
+            shown = "" if default in (None, []) else f"`{cell(default)}`"
+            meaning = cell(facts.get("description", ""))
+            yield f"| `{field}` | {shown} | {span(schema, facts)} | {meaning} |"
+        yield ""
+
+
+def span(schema: dict[str, Any], facts: dict[str, Any]) -> str:
+    """Write the allowed values of a parameter."""
+    if "$ref" in facts:
+        facts = {**schema["$defs"][facts["$ref"].rpartition("/")[2]], **facts}
+    choices = [part for part in facts.get("anyOf", ()) if part.get("type") != "null"]
+    if len(choices) == 1:
+        facts = {**choices[0], **facts}
+    if "enum" in facts:
+        return ", ".join(f"`{choice}`" for choice in facts["enum"])
+    low = facts.get("minimum", facts.get("exclusiveMinimum"))
+    high = facts.get("maximum", facts.get("exclusiveMaximum"))
+    if low is None and high is None:
+        return "a list" if facts.get("type") == "array" else ""
+    opened = "over " if "exclusiveMinimum" in facts else ""
+    return f"{opened}{'' if low is None else low}…{'' if high is None else high}"
+
+
+def errors() -> Iterator[str]:
+    """List every error code, as the API and `mediamill run --json` give it."""
+    yield from table("code", "status", "retryable", "meaning")
+    for kind in sorted(error_classes(), key=lambda kind: (kind.status, kind.code)):
+        anchor = f'<a id="{kind.code}"></a>`{kind.code}`'
+        retryable = "yes" if kind.retryable else "no"
+        yield f"| {anchor} | {kind.status} | {retryable} | {cell(meaning(kind))} |"
+
+
+def error_classes() -> Iterator[type[MediamillError]]:
+    """Go through the tree of errors that the core declares."""
+    pending: list[type[MediamillError]] = [MediamillError]
+    while pending:
+        kind = pending.pop()
+        pending.extend(kind.__subclasses__())
+        if kind.__module__ == "mediamill.core.errors":
+            yield kind
+
+
+def meaning(kind: type[MediamillError]) -> str:
+    """Return the meaning of an error as the tree in the docstring of core/errors.py gives it."""
+    from mediamill.core import errors as module
+
+    if kind is MediamillError:
+        return "something unexpected; the log says what"
+    line = next(line for line in (module.__doc__ or "").splitlines() if f" {kind.code} " in line)
+    words = line.partition(f" {kind.code} ")[2].split(maxsplit=1)
+    return words[1] if len(words) > 1 else MEANINGS[kind.code]
+
+
+MEANINGS = {
+    "out_of_memory": "an input needed more memory than MEDIAMILL_SLOT_MEMORY_MB",
+    "timed_out": "an input took longer than MEDIAMILL_SLOT_TIMEOUT_SECONDS",
+}
+"""Of codes whose line in the tree says nothing."""
+
+
+def metrics() -> Iterator[str]:
+    """List what `/metrics` gives."""
+    from mediamill.web.observing import Metrics
+
+    yield from table("metric", "type", "labels", "meaning")
+    for metric in Metrics().registry.collect():
+        name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+        yield f"| `{name}` | {metric.type} | {labels(metric.name)} | {metric.documentation} |"
+
+
+def labels(name: str) -> str:
+    """Return the label names of a metric of the web application."""
+    from mediamill.web.observing import Metrics
+
+    for part in vars(Metrics()).values():
+        if getattr(part, "_name", "") == name:
+            return ", ".join(part._labelnames)
+    return ""
+
+
+def exit_codes() -> Iterator[str]:
+    """Repeat the table of cli/failures.py."""
+    lines = (failures.__doc__ or "").splitlines()
+    yield from (line for line in lines if line.startswith("|"))
+
+
+def commands() -> Iterator[str]:
+    """Write the help of every command."""
+    context = click.Context(root, info_name="mediamill")
+    yield from command_help(root, context)
+
+
+def command_help(command: click.Command, context: click.Context) -> Iterator[str]:
+    """Write the help of a command and of those below it."""
+    context.terminal_width = context.max_content_width = 96
+    text = command.get_help(context).replace(str(Path.home()), "~")
+    yield from (f"### {context.command_path}", "", "```text", text, "```", "")
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            if below is not None:
+                yield from command_help(below, click.Context(below, context, name))
+
+
+PARTS = {
+    "settings.md": {"settings": settings},
+    "operations.md": {"operations": operations},
+    "errors.md": {"errors": errors, "exit-codes": exit_codes},
+    "metrics.md": {"metrics": metrics},
+    "cli.md": {"exit-codes": exit_codes, "commands": commands},
+}
+"""Which parts stand on which page."""
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""The single checks of `mediamill doctor`."""
+
+import asyncio
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import apsw
+import httpx
+from pydantic_settings import EnvSettingsSource
+
+from mediamill import __version__
+from mediamill.cli.client import on_loopback
+from mediamill.core.settings import Settings
+from mediamill.engine.slots import SlotLimits, SlotPool
+
+CLIENT_VARIABLES = {"mediamill_server", "mediamill_token"}
+"""Variables that are options of commands rather than settings."""
+TEST_VARIABLES = {"mediamill_samples", "mediamill_hostile", "mediamill_require_services"}
+
+SOUND_SQLITE = (3, 51, 3)
+"""Earlier versions could damage a database while its write-ahead log was recovered."""
+SLOW_FSYNC_MS = 50
+LITTLE_ROOM = 5 << 30
+
+
+class Level(StrEnum):
+    OK = "ok"
+    NOTE = "note"
+    """Worth knowing; the service works."""
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding."""
+
+    name: str
+    level: Level
+    text: str
+
+
+def examine(settings: Settings, server: str | None, default_server: str) -> Iterator[Check]:
+    """Check the machine, one thing after the other."""
+    yield _python()
+    yield _sqlite()
+    yield from _home(settings)
+    yield from _codecs()
+    yield from _sandbox(settings)
+    yield from _settings()
+    yield _server(server, default_server)
+
+
+def _python() -> Check:
+    text = f"{platform.python_version()} ({sys.executable}), Mediamill {__version__}"
+    cores = len(os.sched_getaffinity(0))
+    return Check("python", Level.OK, f"{text}, {cores} cores")
+
+
+def _sqlite() -> Check:
+    version = apsw.sqlite_lib_version()
+    if tuple(int(part) for part in version.split(".")) < SOUND_SQLITE:
+        wanted = ".".join(map(str, SOUND_SQLITE))
+        text = f"{version} can damage a database on recovery; install apsw with {wanted} or later"
+        return Check("sqlite", Level.PROBLEM, text)
+    return Check("sqlite", Level.OK, f"{version} (through apsw)")
+
+
+def _home(settings: Settings) -> Iterator[Check]:
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        milliseconds = _fsync_time(settings.home)
+    except OSError as error:
+        text = f"{settings.home} cannot be written: {error.strerror}; set MEDIAMILL_HOME"
+        yield Check("home", Level.PROBLEM, text)
+        return
+    yield _room(settings)
+    level = Level.OK if milliseconds < SLOW_FSYNC_MS else Level.NOTE
+    slow = "" if level is Level.OK else "; a slow disk makes every acknowledgement slow"
+    yield Check("fsync", level, f"{milliseconds:.1f} ms per durable write{slow}")
+
+
+def _fsync_time(folder: Path, times: int = 11) -> float:
+    """Return the median time of a 4 kB write made durable, in milliseconds."""
+    taken = []
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(times):
+            began = time.perf_counter()
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+            taken.append((time.perf_counter() - began) * 1000)
+    return sorted(taken)[times // 2]
+
+
+def _room(settings: Settings) -> Check:
+    free = shutil.disk_usage(settings.home).free
+    text = f"{settings.home}: {free / 1e9:.1f} GB free"
+    if free <= settings.min_free_bytes:
+        kept = settings.min_free_bytes / 1e9
+        text += f"; uploads are refused below {kept:.1f} GB (MEDIAMILL_MIN_FREE_BYTES)"
+        return Check("disk", Level.PROBLEM, text)
+    return Check("disk", Level.OK if free > LITTLE_ROOM else Level.NOTE, text)
+
+
+def _codecs() -> Iterator[Check]:
+    from mediamill.media.versions import versions
+
+    try:
+        found = versions()
+    except ImportError as error:
+        yield Check("codecs", Level.PROBLEM, f"{error}; install Mediamill's dependencies again")
+        return
+    text = ", ".join(f"{name} {version}" for name, version in found.items() if version)
+    missing = [name for name, version in found.items() if not version]
+    yield Check("codecs", Level.OK, text)
+    if missing:
+        text = f"without {', '.join(missing)}: install mediamill[heic] for HEIC pictures"
+        yield Check("codecs", Level.NOTE, text)
+
+
+def _sandbox(settings: Settings) -> Iterator[Check]:
+    """Start a slot as the service does, and report what its kernel granted."""
+    try:
+        report = asyncio.run(_slot_report(settings))
+    except Exception as error:  # whatever keeps a slot from starting is the finding
+        yield Check("sandbox", Level.PROBLEM, f"no slot could be started: {error}")
+        return
+    granted = [name for name, state in report.items() if state is True]
+    yield Check("sandbox", Level.OK, "granted: " + ", ".join(granted))
+    for name, state in report.items():
+        if state is not True:
+            text = f"{name}: {state or 'not granted'}; hostile files meet one wall less"
+            yield Check("sandbox", Level.NOTE, text)
+
+
+async def _slot_report(settings: Settings) -> dict[str, bool | str]:
+    with tempfile.TemporaryDirectory(prefix="mediamill-doctor-") as scratch:
+        limits = SlotLimits(memory_bytes=settings.slot_memory_mb << 20)
+        pool = SlotPool(1, limits, scratch=Path(scratch))
+        try:
+            async with pool.acquire():
+                return dict(pool.protections())
+        finally:
+            await pool.close()
+
+
+def _settings() -> Iterator[Check]:
+    known = {f"mediamill_{name}" for name in Settings.model_fields}
+    known |= CLIENT_VARIABLES | TEST_VARIABLES
+    given = {name for name in EnvSettingsSource(Settings).env_vars if name.startswith("mediamill_")}
+    for name in sorted(given - known):
+        text = f"{name.upper()} is set and means nothing; see docs/settings.md"
+        yield Check("settings", Level.PROBLEM, text)
+    if not given - known:
+        yield Check("settings", Level.OK, f"{len(given & known)} set in the environment")
+
+
+def _server(server: str | None, default_server: str) -> Check:
+    """See whether a server answers; only one that was named has to."""
+    address = server or default_server
+    level = Level.PROBLEM if server else Level.NOTE
+    try:
+        url = f"{address.rstrip('/')}/health/ready"
+        answer = httpx.get(url, timeout=5, trust_env=not on_loopback(address))
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return Check("server", level, f"{address} does not answer ({error})")
+    if answer.status_code != httpx.codes.OK:
+        text = f"{address} is not ready: {answer.text[:300]}"
+        return Check("server", Level.PROBLEM, text)
+    return Check("server", Level.OK, f"{address} is ready")

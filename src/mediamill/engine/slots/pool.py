@@ -1,0 +1,185 @@
+"""The worker's side of slots: a fixed number of seats, each with at most one warm child.
+
+    async with pool.acquire() as slot:
+        async for event in slot.run(call): …
+
+A child that dies, is killed or has served long enough is replaced when its seat is used again.
+"""
+
+import asyncio
+import itertools
+import shutil
+import uuid
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mediamill.core.errors import Unavailable, by_code
+from mediamill.engine.slots import calls, process
+from mediamill.engine.slots.calls import Call, CallItem, Event, Failed, SlotLimits, Succeeded
+from mediamill.engine.slots.run import Run
+
+if TYPE_CHECKING:
+    from mediamill.media.probe import Facts
+
+CATALOGUE = "mediamill.operations.catalogue:build"
+
+
+class SlotPool:
+    """A number of slots; must be used on one event loop."""
+
+    def __init__(
+        self,
+        size: int,
+        limits: SlotLimits | None = None,
+        *,
+        scratch: Path,
+        catalogue: str = CATALOGUE,
+        readable: tuple[str, ...] = (),
+    ) -> None:
+        """Children start when first used, or by `warm`.
+
+        Their files lie below `scratch`. `catalogue` names the function that builds operations, as
+        `module:function`; children may read its folder and those in `readable`.
+        """
+        self.limits = limits or SlotLimits()
+        self._folder = scratch.absolute() / f"slots-{uuid.uuid4().hex}"
+        self._catalogue, self._readable = catalogue, readable
+        self._spawner = ThreadPoolExecutor(1, thread_name_prefix="slot-spawner")
+        self._seats = [Slot(self, self._folder / str(number)) for number in range(size)]
+        self._idle: asyncio.LifoQueue[Slot] = asyncio.LifoQueue()
+        for seat in reversed(self._seats):
+            self._idle.put_nowait(seat)
+        self._report: dict[str, bool | str] = {}
+        self._background: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @asynccontextmanager
+    async def acquire(self) -> "AsyncIterator[Slot]":
+        """Wait for a free slot; leaving the block with a call under way kills its child."""
+        self._require_open()
+        slot = await self._idle.get()
+        try:
+            self._require_open()
+            yield slot
+        finally:
+            slot.release()
+            self._idle.put_nowait(slot)
+
+    async def warm(self) -> None:
+        """Start the children of all free slots, so that first calls do not wait."""
+        free = [self._idle.get_nowait() for _ in range(self._idle.qsize())]
+        try:
+            await asyncio.gather(*(slot.child() for slot in free))
+        finally:
+            for slot in reversed(free):
+                self._idle.put_nowait(slot)
+
+    def protections(self) -> dict[str, bool | str]:
+        """Say what the kernel granted to the youngest child; empty before there was one."""
+        return dict(self._report)
+
+    async def close(self) -> None:
+        """Kill every child and remove the scratch folder."""
+        self._closed = True
+        await asyncio.gather(*(seat.close() for seat in self._seats), *self._background)
+        self._spawner.shutdown(wait=False)
+        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+
+    async def start(self, folder: Path) -> process.Process:
+        """Start a child that may write below `folder` only."""
+        self._require_open()
+        setup = calls.Setup(
+            folder=str(folder),
+            catalogue=self._catalogue,
+            memory_bytes=self.limits.memory_bytes,
+            file_bytes=self.limits.file_bytes,
+            open_files=self.limits.open_files,
+            readable=self._readable,
+        )
+        child = await process.start(self._spawner, self.limits, folder, setup)
+        self._report = child.report
+        return child
+
+    def remove(self, folder: Path) -> None:
+        """Remove a folder in the background."""
+        work = asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise Unavailable("The slots are closed.")
+
+
+class Slot:
+    """A seat in the pool, held by one task at a time."""
+
+    def __init__(self, pool: SlotPool, folder: Path) -> None:
+        self._pool, self._folder = pool, folder
+        self._child: process.Process | None = None
+        self._run: Run | None = None
+        self._numbers = itertools.count()
+
+    async def run(self, call: Call) -> AsyncIterator[Event]:
+        """Do a call, telling what happens to each item, in order.
+
+        An item's files must be moved away before the next event is asked for after the last item,
+        and before the slot is released. Raises `SlotFailure` when the child dies, `OutOfMemory`
+        when that was for want of memory, `TimedOut` when an item took too long; each has the item
+        that was current in `details["index"]`, or None. A task that is cancelled kills the child.
+        """
+        if self._run is not None and not self._run.over:
+            raise RuntimeError("a slot does one call at a time")
+        child = await self.child()
+        scratch = self._folder / f"call-{next(self._numbers)}"
+        await asyncio.to_thread(scratch.mkdir, mode=0o700)
+        child.calls += 1
+        run = self._run = Run(child, call, scratch, self._pool.limits)
+        try:
+            async for event in run.events():
+                yield event
+        finally:
+            run.stop()
+            self._pool.remove(scratch)
+
+    async def probe(self, descriptor: int, name: str, size: int) -> "Facts":
+        """Return what a file is; raises what `media.probe.probe` raises, or `SlotFailure`."""
+        from mediamill.media.probe import Facts
+
+        item = CallItem(index=0, descriptor=descriptor, name=name, size=size)
+        facts = None
+        async for event in self.run(Call(kind="probe", items=(item,))):
+            if isinstance(event, Failed):
+                raise by_code(event.code)(event.message, **event.details)
+            if isinstance(event, Succeeded):
+                facts = msgspec.convert(event.outcome.data, Facts)
+        assert facts is not None  # noqa: S101 - `run` ends with an outcome or raises
+        return facts
+
+    async def child(self) -> process.Process:
+        """Return this seat's child, a new one where there is none or it has served long enough."""
+        worn = self._run is not None and self._run.worn
+        child = self._child
+        if child is not None and (worn or child.calls >= self._pool.limits.recycle_after_calls):
+            child.kill()
+        if child is None or child.killed:
+            self._child, self._run = None, None
+            child = self._child = await self._pool.start(self._folder)
+        return child
+
+    def release(self) -> None:
+        """Stop what is under way."""
+        if self._run is not None:
+            self._run.stop()
+
+    async def close(self) -> None:
+        """Kill the child and wait for its end."""
+        if self._child is not None:
+            self._child.kill()
+            await self._child.reap()

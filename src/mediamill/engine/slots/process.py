@@ -1,0 +1,229 @@
+"""A child process as its worker holds it: started, killed, reaped, and its end explained."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mediamill.core.errors import OutOfMemory, SlotFailure, TimedOut
+from mediamill.engine.slots import calls
+from mediamill.engine.slots.launch import command, environment
+from mediamill.engine.slots.wire import Closed, Garbled, WorkerEnd
+
+_MAIN = "from mediamill.engine.slots.child import main; main"
+_TAIL = 4_000
+_GRACE_SECONDS = 1.0
+_MEMORY_WORDS = (b"bad_alloc", b"out of memory", b"cannot allocate memory", b"memoryerror")
+_NEARLY_FULL = 0.8
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a process ended: its exit code, or minus the signal; the most memory it held, bytes."""
+
+    code: int
+    most_memory: int
+
+    def __str__(self) -> str:
+        if self.code >= 0:
+            return f"exit code {self.code}"
+        with suppress(ValueError):
+            return signal.Signals(-self.code).name
+        return f"signal {-self.code}"
+
+
+class Process:
+    """One child, from its start to its end."""
+
+    def __init__(
+        self, popen: "subprocess.Popen[bytes]", end: socket.socket, errors: int, memory: int
+    ) -> None:
+        self.pid, self._popen = popen.pid, popen
+        self.end = WorkerEnd(end)
+        self.report: dict[str, bool | str] = {}
+        self.calls = 0
+        self.killed = False
+        self._memory, self._kills_before = memory, oom_kills()
+        self._errors, self._tail = errors, b""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(errors, self._read_errors)
+        self._reaping: asyncio.Task[Exit] | None = None
+
+    async def receive(self) -> calls.FromChild:
+        """Wait for what the child says next; raises `Closed` or `Garbled`."""
+        try:
+            message: calls.FromChild = calls.from_child(await self.end.receive())
+        except msgspec.MsgspecError as error:
+            raise Garbled(str(error)) from None
+        return message
+
+    async def send(self, message: calls.ToChild, *descriptors: int) -> None:
+        """Send a message with descriptors beside it; raises `Closed`."""
+        await self.end.send(calls.encode(message), descriptors)
+
+    def kill(self) -> None:
+        """Kill the process and what it started, at once; reaped in the background."""
+        if not self.killed:
+            self.killed = True
+            if self._reaping is None:
+                _kill_group(self.pid)
+            self.end.close()
+            self.reap()
+
+    def reap(self) -> "asyncio.Task[Exit]":
+        """Begin to wait for the end of a process that is dead or dying."""
+        if self._reaping is None:
+            self._reaping = self._loop.create_task(self._reap())
+        return self._reaping
+
+    async def _reap(self) -> Exit:
+        ended = await asyncio.to_thread(_wait, self._popen)
+        self._read_errors()
+        self._loop.remove_reader(self._errors)
+        os.close(self._errors)
+        self.end.close()
+        return ended
+
+    async def failure(self, index: int | None) -> SlotFailure:
+        """Explain why the process died by itself; `index` is the item that was current."""
+        ended = await asyncio.shield(self.reap())
+        self.killed = True
+        details: dict[str, Any] = {"index": index, "ended": str(ended)}
+        details["log"] = self._tail.decode(errors="replace")
+        if self._ran_out_of_memory(ended):
+            return OutOfMemory("The process ran out of memory.", **details)
+        if ended.code == -signal.SIGXCPU:
+            return TimedOut("The process used up its processor time.", **details)
+        return SlotFailure(f"The process died: {ended}.", **details)
+
+    def _ran_out_of_memory(self, ended: Exit) -> bool:
+        if ended.code == 0:
+            return False
+        if ended.code == -signal.SIGKILL:
+            return oom_kills() > self._kills_before
+        words = self._tail.lower()
+        said = any(word in words for word in _MEMORY_WORDS)
+        return said or ended.most_memory > _NEARLY_FULL * self._memory
+
+    def _read_errors(self) -> None:
+        with suppress(BlockingIOError):
+            data = os.read(self._errors, 1 << 16)
+            self._tail = (self._tail + data)[-_TAIL:]
+            if not data:
+                self._loop.remove_reader(self._errors)
+
+
+async def start(
+    spawner: Executor, limits: calls.SlotLimits, folder: Path, setup: calls.Setup
+) -> Process:
+    """Start a child and wait until it is warm.
+
+    `spawner` is a single thread that outlives the child: the kernel kills a child when the thread
+    that started it ends. Raises `SlotFailure`.
+    """
+    loop = asyncio.get_running_loop()
+    spawning = loop.run_in_executor(spawner, _spawn, folder)
+    make = partial(_adopt, limits)
+    try:
+        process = make(await asyncio.shield(spawning))
+    except asyncio.CancelledError:
+        spawning.add_done_callback(lambda future: _discard(make, future))
+        raise
+    try:
+        async with asyncio.timeout(limits.start_seconds):
+            await process.send(setup)
+            ready = await process.receive()
+    except (Closed, Garbled):
+        raise await _failed_start(process) from None
+    except TimeoutError:
+        process.kill()
+        raise TimedOut("A slot's process did not become ready.", index=None) from None
+    except BaseException:
+        process.kill()
+        raise
+    if isinstance(ready, calls.Ready):
+        process.report = ready.report
+    return process
+
+
+Spawned = tuple["subprocess.Popen[bytes]", socket.socket, int]
+
+
+def _adopt(limits: calls.SlotLimits, spawned: Spawned) -> Process:
+    return Process(*spawned, memory=limits.memory_bytes)
+
+
+def _discard(make: Callable[[Spawned], Process], future: "asyncio.Future[Spawned]") -> None:
+    if not future.cancelled() and future.exception() is None:
+        make(future.result()).kill()
+
+
+async def _failed_start(process: Process) -> SlotFailure:
+    failure = await process.failure(None)
+    return SlotFailure(f"A slot's process could not start: {failure.message}", **failure.details)
+
+
+def _spawn(folder: Path) -> Spawned:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    errors, their_errors = os.pipe()
+    os.set_blocking(errors, False)
+    with theirs:
+        try:
+            popen = subprocess.Popen(  # noqa: S603 - our own interpreter
+                command(f"{_MAIN}({theirs.fileno()}, {os.getpid()})"),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=their_errors,
+                pass_fds=(theirs.fileno(),),
+                env=environment(folder),
+                cwd=folder,
+                start_new_session=True,
+            )
+        except OSError as error:
+            ours.close()
+            os.close(errors)
+            message = f"A slot's process could not start: {error.strerror}."
+            raise SlotFailure(message, index=None) from error
+        finally:
+            os.close(their_errors)
+    return popen, ours, errors
+
+
+def _wait(popen: "subprocess.Popen[bytes]") -> Exit:
+    """Reap a dying process; one that closed its socket but lives on is killed."""
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while True:
+        pid, status, usage = os.wait4(popen.pid, os.WNOHANG)
+        if pid:
+            break
+        if time.monotonic() > deadline:
+            _kill_group(popen.pid)
+        time.sleep(0.002)
+    popen.returncode = os.waitstatus_to_exitcode(status)
+    _kill_group(popen.pid)
+    return Exit(popen.returncode, usage.ru_maxrss * 1024)
+
+
+def _kill_group(pid: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def oom_kills() -> int:
+    """Return how often the kernel has killed for want of memory since this machine booted."""
+    with suppress(OSError, ValueError):
+        lines = Path("/proc/vmstat").read_text().splitlines()
+        return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+    return 0

@@ -1,0 +1,167 @@
+"""One call to a child: items are fed to it while its events come back."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import aclosing, suppress
+from pathlib import Path
+
+from mediamill.core.errors import SlotFailure, TimedOut
+from mediamill.engine.slots import calls
+from mediamill.engine.slots.calls import (
+    Call,
+    CallItem,
+    Done,
+    Event,
+    Failed,
+    Progress,
+    SlotLimits,
+    Started,
+    Succeeded,
+)
+from mediamill.engine.slots.process import Process
+from mediamill.engine.slots.wire import Closed, Garbled
+
+AHEAD = 2
+"""Items that the child has been sent and has not begun: it need not wait for the next."""
+
+
+Items = AsyncGenerator[CallItem, None]
+
+
+class Run:
+    """A call under way."""
+
+    def __init__(self, child: Process, call: Call, scratch: Path, limits: SlotLimits) -> None:
+        self._child, self._call, self._scratch = child, call, scratch
+        self._seconds = limits.timeout_seconds
+        self._room = asyncio.Semaphore(AHEAD)
+        self._sent: dict[int, None] = {}
+        self._current: int | None = None
+        self._feeding: asyncio.Task[None] | None = None
+        self._deadline = 0.0
+        self.over = False
+        self.worn = False
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Yield what happens to each item; the call is over when the last outcome is told."""
+        self._feeding = asyncio.create_task(self._feed())
+        self._feeding.add_done_callback(self._fed)
+        self._extend()
+        held: Event | None = None
+        while True:
+            message = await self._receive(held)
+            if isinstance(message, Done):
+                if self._sent:
+                    raise self._nonsense("done before the end")
+                self.over, self.worn = True, message.worn
+                break
+            event = self._checked(message)
+            if held is not None:
+                yield held
+            held = None
+            if isinstance(event, Succeeded | Failed) and self._nothing_left():
+                held = event
+            else:
+                yield event
+        if held is not None:
+            yield held
+
+    def stop(self) -> None:
+        """End the call; a child that is in the middle of it is killed."""
+        if self._feeding is not None:
+            self._feeding.cancel()
+        if not self.over:
+            self.over = True
+            self._child.kill()
+
+    def _nothing_left(self) -> bool:
+        feeding = self._feeding
+        return not self._sent and feeding is not None and feeding.done()
+
+    async def _receive(self, held: Event | None) -> calls.FromChild:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await self._child.receive()
+        except TimeoutError:
+            self._child.kill()
+            message = f"The item took longer than {self._seconds:g} seconds."
+            raise TimedOut(message, index=self._current) from None
+        except Closed:
+            failure = await self._child.failure(self._current)
+            if held is None:
+                raise failure from None
+            return Done(worn=True)  # every item had its outcome
+        except Garbled as error:
+            raise self._nonsense(str(error)) from None
+
+    def _nonsense(self, what: str) -> SlotFailure:
+        self._child.kill()
+        return SlotFailure("The process answered nonsense.", index=self._current, answer=what)
+
+    def _checked(self, message: calls.FromChild) -> Event:
+        """Believe the child only what can be true."""
+        if isinstance(message, Started) and self._current is None and message.index in self._sent:
+            self._current = message.index
+            self._extend()
+            self._room.release()
+            return message
+        if not isinstance(message, Progress | Succeeded | Failed) or message.index != self._current:
+            raise self._nonsense(type(message).__name__)
+        if isinstance(message, Progress):
+            return message
+        del self._sent[message.index]
+        self._current = None
+        self._extend()
+        if isinstance(message, Succeeded):
+            self._check_files(message)
+        return message
+
+    def _check_files(self, message: Succeeded) -> None:
+        for file in message.outcome.files:
+            if file.path.parent != self._scratch or file.path.name in {"", ".", ".."}:
+                raise self._nonsense(f"a file at {file.path}")
+
+    def _extend(self) -> None:
+        self._deadline = asyncio.get_running_loop().time() + self._seconds
+
+    async def _feed(self) -> None:
+        with suppress(Closed):  # whoever reads hears of it too
+            await self._child.send(self._begin())
+            async with aclosing(_each(self._call.items)) as items:
+                await self._room.acquire()
+                async for item in items:
+                    self._sent[item.index] = None
+                    await self._child.send(calls.Item(item.index, item.source()), item.descriptor)
+                    await self._room.acquire()
+            await self._child.send(calls.End())
+
+    def _begin(self) -> calls.Begin:
+        call = self._call
+        return calls.Begin(
+            kind=call.kind,
+            steps=call.steps,
+            scratch=str(self._scratch),
+            threads=call.threads,
+            seed=call.seed,
+            seconds=self._seconds,
+        )
+
+    def _fed(self, feeding: "asyncio.Task[None]") -> None:
+        if feeding.cancelled():
+            return
+        error = feeding.exception()
+        if isinstance(error, Exception):
+            self._child.end.fail(error)
+
+
+async def _each(items: tuple[CallItem, ...] | AsyncIterable[CallItem]) -> Items:
+    if isinstance(items, tuple):
+        for item in items:
+            yield item
+        return
+    try:
+        async for item in items:
+            yield item
+    finally:
+        if isinstance(items, AsyncGenerator):
+            await items.aclose()

@@ -1,0 +1,71 @@
+"""Accounts: register, sign in and out, and the caller's own profile."""
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from mediamill.services.accounts import Issued
+from mediamill.web.parsing import PROBLEM, Body, StrictRoute
+from mediamill.web.security import Caller, Mill, clear_session, set_session
+from mediamill.web.views import SessionView, UserView, moment, user_view
+
+router = APIRouter(
+    prefix="/v1", tags=["accounts"], responses=PROBLEM, route_class=StrictRoute
+)
+
+
+class Registration(Body):
+    email: str = Field(max_length=300, examples=["ann@example.org"])
+    password: str = Field(max_length=5000, description="8 to 1024 characters.")
+    name: str = Field("", max_length=300)
+
+
+class Credentials(Body):
+    email: str = Field(max_length=300, examples=["ann@example.org"])
+    password: str = Field(max_length=5000)
+
+
+class Link(Body):
+    token: str = Field(max_length=200, description="The secret of a one-time sign-in link.")
+
+
+@router.post("/auth/register", status_code=201)
+async def register(body: Registration, mill: Mill) -> UserView:
+    """Make an account; the first one of an installation is its administrator."""
+    return user_view(await mill.accounts.register(body.email, body.password, body.name))
+
+
+@router.post("/auth/login")
+async def login(body: Credentials, mill: Mill, request: Request, response: Response) -> SessionView:
+    """Sign in with address and password; browsers get the session as a cookie too."""
+    issued = await mill.accounts.login(body.email, body.password)
+    return await _session(issued, mill, request, response)
+
+
+@router.post("/auth/redeem")
+async def redeem(body: Link, mill: Mill, request: Request, response: Response) -> SessionView:
+    """Sign in with a one-time link, which is then spent."""
+    issued = await mill.accounts.redeem(body.token)
+    return await _session(issued, mill, request, response)
+
+
+@router.post("/auth/logout", status_code=204)
+async def logout(caller: Caller, mill: Mill, response: Response) -> None:
+    """End the session, or revoke the token, that this request shows."""
+    await mill.accounts.logout(caller)
+    clear_session(response)
+
+
+@router.get("/me")
+async def me(caller: Caller, mill: Mill) -> UserView:
+    """Show who the caller is."""
+    return user_view(await mill.accounts.profile(caller))
+
+
+async def _session(
+    issued: Issued, mill: Mill, request: Request, response: Response
+) -> SessionView:
+    set_session(request, response, issued.secret)
+    principal = await mill.accounts.authenticate(issued.secret)
+    user = await mill.accounts.profile(principal)
+    expires = moment(issued.token.expires)
+    return SessionView(token=issued.secret, expires_at=expires, user=user_view(user))

@@ -1,0 +1,150 @@
+"""Jobs: submit, watch, steer, and read what came of them."""
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field, JsonValue
+
+from mediamill.app import App
+from mediamill.services.jobs import MAX_FILES, MAX_STEPS, JobRequest
+from mediamill.store.repositories.jobs import Job
+from mediamill.web.api.files import BYTES
+from mediamill.web.events import job_events
+from mediamill.web.parsing import PROBLEM, After, Body, JobId, Limit, StrictRoute
+from mediamill.web.security import Caller, Mill
+from mediamill.web.serving import serve
+from mediamill.web.views import (
+    ItemView,
+    JobView,
+    Listed,
+    ResultView,
+    item_view,
+    job_view,
+    listed,
+    result_view,
+)
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=PROBLEM, route_class=StrictRoute)
+
+EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A `job` event with a snapshot at each change; the id is its revision.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+    204: {"description": "The job has ended and the caller has seen it."},
+}
+
+
+class StepBody(Body):
+    operation: str = Field(max_length=100, examples=["extract-frames"])
+    parameters: dict[str, JsonValue] = Field(default_factory=dict, examples=[{"fps": 1}])
+
+
+class JobBody(Body):
+    files: list[str] = Field(min_length=1, max_length=MAX_FILES)
+    steps: list[StepBody] = Field(min_length=1, max_length=MAX_STEPS)
+    name: str = Field("", max_length=200)
+    klass: Literal["interactive", "bulk"] | None = Field(
+        None, alias="class", description="Chosen by the size of the work if left out."
+    )
+    seed: int | None = Field(None, ge=0, lt=2**63, description="Random draws come from it.")
+
+    def request(self) -> JobRequest:
+        steps = tuple((step.operation, dict(step.parameters)) for step in self.steps)
+        return JobRequest(tuple(self.files), steps, self.name, self.klass, self.seed)
+
+
+async def view(mill: App, job: Job) -> JobView:
+    """Describe a job with its progress."""
+    return job_view(job, await mill.jobs.progress(job))
+
+
+@router.post("", status_code=202)
+async def submit_job(body: JobBody, caller: Caller, mill: Mill, response: Response) -> JobView:
+    """Accept a job; once answered, it survives anything and reaches an end."""
+    job = await mill.jobs.submit(caller, body.request())
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return await view(mill, job)
+
+
+@router.get("")
+async def list_jobs(
+    caller: Caller, mill: Mill, after: After = None, limit: Limit = 20
+) -> Listed[JobView]:
+    """List the caller's jobs, newest first."""
+    page = await mill.jobs.list(caller, after, limit)
+    views = await asyncio.gather(*(view(mill, job) for job in page.rows))
+    return listed(list(views), page.after)
+
+
+@router.get("/{job_id}")
+async def get_job(
+    job_id: JobId,
+    caller: Caller,
+    mill: Mill,
+    wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for its end.")] = 0,
+) -> JobView:
+    """Show a job, at once or when it has ended."""
+    if wait:
+        return await view(mill, await mill.jobs.wait(caller, job_id, wait))
+    return await view(mill, await mill.jobs.get(caller, job_id))
+
+
+@router.delete("/{job_id}", status_code=204)
+async def delete_job(job_id: JobId, caller: Caller, mill: Mill) -> None:
+    """Cancel a job if it runs, and remove its results."""
+    await mill.jobs.delete(caller, job_id)
+
+
+@router.post("/{job_id}/cancel", status_code=202)
+async def cancel_job(job_id: JobId, caller: Caller, mill: Mill) -> JobView:
+    """Stop a job; what is done stays."""
+    return await view(mill, await mill.jobs.cancel(caller, job_id))
+
+
+@router.post("/{job_id}/retry", status_code=202)
+async def retry_job(
+    job_id: JobId,
+    caller: Caller,
+    mill: Mill,
+    only: Annotated[Literal["failed"], Query(description="Which items.")] = "failed",  # noqa: ARG001 - the one choice there is
+) -> JobView:
+    """Run the failed items of an ended job again."""
+    return await view(mill, await mill.jobs.retry(caller, job_id))
+
+
+@router.get("/{job_id}/items")
+async def list_items(
+    job_id: JobId,
+    caller: Caller,
+    mill: Mill,
+    state: Annotated[Literal["succeeded", "failed", "reused"] | None, Query()] = None,
+    after: After = None,
+    limit: Limit = 20,
+) -> Listed[ItemView]:
+    """List a job's inputs with what became of each."""
+    page = await mill.items.list(caller, job_id, state, after, limit)
+    return listed([item_view(item) for item in page.rows], page.after)
+
+
+@router.get("/{job_id}/results")
+async def list_results(
+    job_id: JobId, caller: Caller, mill: Mill, after: After = None, limit: Limit = 20
+) -> Listed[ResultView]:
+    """List a job's outcomes, in the order of its inputs."""
+    page = await mill.jobs.outcomes(caller, job_id, after, limit)
+    return listed([result_view(result) for result in page.rows], page.after)
+
+
+@router.head("/{job_id}/download", responses=BYTES, response_class=Response)
+@router.get("/{job_id}/download", responses=BYTES, response_class=Response)
+async def download_job(job_id: JobId, caller: Caller, mill: Mill, request: Request) -> Response:
+    """Download all results as one zip; 409 with the state until the job has ended."""
+    return serve(request, await mill.downloads.job(caller, job_id))
+
+
+@router.get("/{job_id}/events", responses=EVENTS, response_class=Response)
+async def watch_job(job_id: JobId, caller: Caller, mill: Mill, request: Request) -> Response:
+    """Follow a job: server-sent events until it has ended."""
+    return await job_events(request, mill, caller, job_id)

@@ -1,0 +1,40 @@
+"""Operations: what can be done, and the schema of each one's parameters."""
+
+import inspect
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from mediamill.operations.base import Operation
+from mediamill.web.parsing import PROBLEM, StrictRoute
+from mediamill.web.security import Mill
+from mediamill.web.views import Listed, OperationView, listed
+
+router = APIRouter(
+    prefix="/v1/operations", tags=["operations"], responses=PROBLEM, route_class=StrictRoute
+)
+
+
+@router.get("")
+async def list_operations(mill: Mill) -> Listed[OperationView]:
+    """List every operation with its schema."""
+    names = mill.operations.names()
+    return listed([operation_view(name, mill.operations.get(name)) for name in names], None)
+
+
+@router.get("/{name}")
+async def get_operation(name: Annotated[str, Path(max_length=100)], mill: Mill) -> OperationView:
+    """Show one operation."""
+    return operation_view(name, mill.operations.get(name))
+
+
+def operation_view(name: str, operation: type[Operation]) -> OperationView:
+    """Describe an operation by what its class says of itself."""
+    summary = (inspect.getdoc(operation) or name).partition("\n")[0]
+    return OperationView(
+        name=name,
+        summary=summary,
+        accepts=list(operation.accepts),
+        gives=operation.gives,
+        schema_=operation.model_json_schema(),
+    )

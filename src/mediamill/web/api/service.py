@@ -1,0 +1,32 @@
+"""Health and metrics, for whoever runs the service."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+from mediamill.web.parsing import PROBLEM
+from mediamill.web.security import Mill
+
+router = APIRouter(tags=["service"], responses=PROBLEM)
+
+
+@router.get("/health/live")
+async def live() -> dict[str, str]:
+    """Tell that the process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/health/ready", responses={503: {"description": "Something is away."}})
+async def ready(mill: Mill, response: Response) -> dict[str, Any]:
+    """Tell whether every backend works; 503 when one does not."""
+    health = await mill.health()
+    response.status_code = 200 if health["ok"] else 503
+    return health
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Give the numbers that Prometheus collects."""
+    body = generate_latest(request.app.state.metrics.registry)
+    return Response(body, media_type=CONTENT_TYPE_PLAIN_0_0_4)

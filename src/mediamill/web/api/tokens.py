@@ -1,0 +1,43 @@
+"""API tokens: what programs show instead of a password."""
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from mediamill.services.accounts import MAX_TOKEN_DAYS
+from mediamill.web.parsing import PROBLEM, After, Body, Limit, StrictRoute, TokenId
+from mediamill.web.security import Caller, Mill
+from mediamill.web.views import IssuedView, Listed, TokenView, issued_view, listed, token_view
+
+router = APIRouter(
+    prefix="/v1/tokens", tags=["tokens"], responses=PROBLEM, route_class=StrictRoute
+)
+
+
+class TokenRequest(Body):
+    name: str = Field(min_length=1, max_length=100, examples=["build server"])
+    expires_in_days: int | None = Field(
+        None, ge=1, le=MAX_TOKEN_DAYS, description="Good until revoked if left out."
+    )
+
+
+@router.post("", status_code=201)
+async def issue_token(body: TokenRequest, caller: Caller, mill: Mill) -> IssuedView:
+    """Make a token; its secret is shown this once."""
+    return issued_view(
+        await mill.accounts.issue_token(caller, body.name, body.expires_in_days)
+    )
+
+
+@router.get("")
+async def list_tokens(
+    caller: Caller, mill: Mill, after: After = None, limit: Limit = 20
+) -> Listed[TokenView]:
+    """List the caller's tokens, newest first."""
+    page = await mill.accounts.tokens(caller, after, limit)
+    return listed([token_view(token) for token in page.rows], page.after)
+
+
+@router.delete("/{token_id}", status_code=204)
+async def revoke_token(token_id: TokenId, caller: Caller, mill: Mill) -> None:
+    """Revoke a token at once."""
+    await mill.accounts.revoke_token(caller, token_id)

@@ -1,0 +1,63 @@
+"""The web application: the API and the pages over one `App`."""
+
+from pathlib import Path
+
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from mediamill import __version__
+from mediamill.app import App
+from mediamill.core.errors import MediamillError
+from mediamill.web import pages, problems
+from mediamill.web.api import ROUTERS
+from mediamill.web.gauges import Gauges
+from mediamill.web.limits import BodyGuard
+from mediamill.web.observing import Metrics, Observing
+from mediamill.web.openapi import describing, operation_id
+from mediamill.web.security import refuse_cross_site
+
+STATIC = Path(__file__).parent / "static"
+
+
+def create_app(app: App) -> FastAPI:
+    """Build the web application over an open `App`, which the caller closes."""
+    web = FastAPI(
+        title="Mediamill",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        dependencies=[Depends(refuse_cross_site)],
+        generate_unique_id_function=operation_id,
+    )
+    metrics = Metrics()
+    metrics.registry.register(Gauges(app))
+    web.state.mill, web.state.metrics = app, metrics
+    for router in (*ROUTERS, pages.router):
+        web.include_router(router)
+    web.mount("/static", StaticFiles(directory=STATIC), name="static")
+    for kind in (MediamillError, HTTPException, RequestValidationError):
+        web.add_exception_handler(kind, answer)
+    web.openapi = describing(web)  # type: ignore[method-assign]  # as FastAPI's manual says
+    web.add_middleware(BodyGuard, unlimited=takes_uploads)
+    web.add_middleware(Observing, metrics=metrics)
+    return web
+
+
+def takes_uploads(scope: Scope) -> bool:
+    """Tell whether a request's body is a file, whose size `Uploads` limits."""
+    return bool(scope["path"] == "/v1/files")
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    """Answer an expected error: as a page to who reads pages, else as a problem."""
+    report = problems.report_of(error)
+    if report.status >= 500:
+        problems.log_unexpected(error, path=request.url.path)
+    if pages.wants_page(request):
+        return pages.error_page(request, report)
+    return problems.render(report, problems.request_id(request))

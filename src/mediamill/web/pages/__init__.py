@@ -1,0 +1,6 @@
+"""The pages: rendered here, with live parts that speak the JSON API with the session's cookie."""
+
+from mediamill.web.pages.rendering import error_page, wants_page
+from mediamill.web.pages.routes import router
+
+__all__ = ["error_page", "router", "wants_page"]

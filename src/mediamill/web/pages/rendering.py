@@ -1,0 +1,63 @@
+"""Templates, what they may call, and the page that an error becomes."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from mediamill import __version__
+from mediamill.web.pages.reference import type_text
+from mediamill.web.problems import Report, request_id
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+DATA_PATHS = ("/v1", "/health", "/metrics", "/openapi.json", "/static", "/parts")
+
+
+def size_text(size: float) -> str:
+    """Write a number of bytes for people: 1.4 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def duration_text(seconds: float) -> str:
+    """Write a length of time for people: 1:05, 2:03:07, 0.4 s."""
+    if seconds < 1:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+_environment = Environment(
+    loader=FileSystemLoader(TEMPLATES),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.filters |= {"size": size_text, "duration": duration_text, "type": type_text}
+_environment.globals |= {"version": __version__}
+
+
+def page(name: str, /, status: int = 200, **context: Any) -> HTMLResponse:
+    """Render a template as an answer."""
+    return HTMLResponse(_environment.get_template(name).render(**context), status)
+
+
+def wants_page(request: Request) -> bool:
+    """Tell whether a person's browser asks for a page, rather than a program for data."""
+    data = request.url.path.startswith(DATA_PATHS)
+    return not data and "text/html" in request.headers.get("accept", "")
+
+
+def error_page(request: Request, report: Report) -> Response:
+    """Answer an error as a page; who is not signed in is led to where one does that."""
+    if report.status == 401:
+        return RedirectResponse(f"/signin?next={quote(request.url.path, safe='/')}", 303)
+    return page("error.html", report.status, report=report, request_id=request_id(request))

@@ -1,0 +1,112 @@
+"""The pages' addresses, and the parts of pages that scripts fetch when something changed."""
+
+from fastapi import APIRouter, Request, Response
+
+from mediamill.app import App
+from mediamill.core.access import Principal
+from mediamill.web.api.jobs import view
+from mediamill.web.api.operations import operation_view
+from mediamill.web.pages.forms import inputs
+from mediamill.web.pages.reading import pictures, sheets
+from mediamill.web.pages.reference import endpoints
+from mediamill.web.pages.rendering import page
+from mediamill.web.parsing import After, FileId, JobId
+from mediamill.web.security import Caller, Mill
+from mediamill.web.views import FileView, JobView, file_view
+
+FILES, JOBS, FAILED = 50, 8, 50
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/signin")
+async def sign_in_page(mill: Mill) -> Response:
+    """Show the ways to sign in; a one-time link's token is spent by the page's script only."""
+    return page("signin.html", registration=mill.settings.registration, user=None)
+
+
+@router.get("/")
+async def home_page(caller: Caller, mill: Mill) -> Response:
+    """Show the caller's files, what can be done with them, and recent jobs."""
+    files = await mill.files.list(caller, None, FILES)
+    operations = [
+        operation_view(name, mill.operations.get(name)) for name in mill.operations.names()
+    ]
+    return page(
+        "home.html",
+        user=await mill.accounts.profile(caller),
+        files=[file_view(file) for file in files.rows],
+        after=files.after,
+        operations=[(operation, inputs(operation.schema_)) for operation in operations],
+        jobs=await _recent(mill, caller),
+    )
+
+
+@router.get("/jobs/{job_id}")
+async def job_page(job_id: JobId, caller: Caller, mill: Mill) -> Response:
+    """Show one job, live until it has ended."""
+    job = await mill.jobs.get(caller, job_id)
+    return page(
+        "job.html",
+        user=await mill.accounts.profile(caller),
+        job=await view(mill, job),
+        **await _outcome(mill, caller, job_id),
+    )
+
+
+@router.get("/docs")
+async def docs_page(request: Request) -> Response:
+    """Show the API's description, rendered from its own document."""
+    document = request.app.openapi()
+    return page("docs.html", document=document, groups=endpoints(document), user=None)
+
+
+# -- parts ------------------------------------------------------------------------------------
+
+
+@router.get("/parts/files")
+async def files_part(caller: Caller, mill: Mill, after: After = None) -> Response:
+    """Render more rows of the list of files."""
+    files = await mill.files.list(caller, after, FILES)
+    views: list[FileView] = [file_view(file) for file in files.rows]
+    return page("parts/files.html", files=views, after=files.after)
+
+
+@router.get("/parts/files/{file_id}")
+async def file_part(file_id: FileId, caller: Caller, mill: Mill) -> Response:
+    """Render one row of the list of files."""
+    return page("parts/file.html", file=file_view(await mill.files.get(caller, file_id)))
+
+
+@router.get("/parts/jobs")
+async def jobs_part(caller: Caller, mill: Mill) -> Response:
+    """Render the list of recent jobs."""
+    return page("parts/jobs.html", jobs=await _recent(mill, caller))
+
+
+@router.get("/parts/jobs/{job_id}")
+async def outcome_part(job_id: JobId, caller: Caller, mill: Mill) -> Response:
+    """Render what a job came to: its failed items and its pictures."""
+    job = await view(mill, await mill.jobs.get(caller, job_id))
+    return page("parts/outcome.html", job=job, **await _outcome(mill, caller, job_id))
+
+
+@router.get("/parts/frames/{file_id}")
+async def frames_part(
+    file_id: FileId, caller: Caller, mill: Mill, after: After = None
+) -> Response:
+    """Render more pictures of an archive."""
+    shown, following = await pictures(mill, caller, file_id, after)
+    return page("parts/frames.html", pictures=shown, after=following, file=file_id)
+
+
+async def _recent(mill: App, caller: Principal) -> list[JobView]:
+    jobs = await mill.jobs.list(caller, None, JOBS)
+    return [await view(mill, job) for job in jobs.rows]
+
+
+async def _outcome(mill: App, caller: Principal, job_id: str) -> dict[str, object]:
+    job = await mill.jobs.get(caller, job_id)
+    failed = await mill.items.list(caller, job_id, "failed", None, FAILED)
+    found = await sheets(mill, caller, job) if job.state.terminal else []
+    return {"failed": failed.rows, "more_failed": failed.after is not None, "sheets": found}

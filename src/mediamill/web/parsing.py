@@ -1,0 +1,79 @@
+"""What requests may hold: strict JSON, ids, cursors.
+
+Python's own JSON parser takes NaN, lone surrogates and any depth, which then break whatever comes
+after it; this one refuses them, and NUL, which no name or text needs and PostgreSQL cannot store.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import HTTPException, Path, Query, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict
+from pydantic_core import from_json
+
+PROBLEM: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "What went wrong, as RFC 9457 describes it.",
+        "content": {
+            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+        },
+    }
+}
+"""The one error answer of every route; `web/openapi.py` adds the schema it refers to."""
+
+
+def _id(prefix: str) -> Any:
+    pattern = rf"^{prefix}_[0-9A-Za-z-]{{1,64}}$"
+    return Path(pattern=pattern, examples=[f"{prefix}_01KAHRQPV0V3E3M2X5E2C8T2QG"])
+
+
+FileId = Annotated[str, _id("file")]
+JobId = Annotated[str, _id("job")]
+TokenId = Annotated[str, _id("token")]
+Limit = Annotated[int, Query(ge=1, le=100, description="Most rows of a page.")]
+After = Annotated[
+    str | None, Query(max_length=500, description="Cursor: `after` of the page before.")
+]
+
+
+class Body(BaseModel):
+    """A request's body; a field that does not exist is refused, so typing errors show."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class StrictRequest(Request):
+    """A request whose JSON is read strictly."""
+
+    async def json(self) -> Any:
+        """Return the body's value; raises `HTTPException` 400 saying what is wrong with it."""
+        body = await self.body()
+        try:
+            value = from_json(body, allow_inf_nan=False, cache_strings=False)
+        except (ValueError, RecursionError) as error:
+            reason = str(error) or "nested too deeply"
+            raise HTTPException(400, f"The body is not JSON that we read: {reason}.") from None
+        if b"\\u0000" in body and _has_nul(value):
+            raise HTTPException(400, "The body holds a NUL character.")
+        return value
+
+
+class StrictRoute(APIRoute):
+    """A route that reads its body strictly."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def strictly(request: Request) -> Response:
+            return await handler(StrictRequest(request.scope, request.receive))
+
+        return strictly
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any("\0" in key or _has_nul(item) for key, item in value.items())
+    return isinstance(value, list) and any(map(_has_nul, value))

@@ -1,0 +1,104 @@
+"""Real processes of the service on 127.0.0.1, ended by their process id."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """One `mediamill up`, `api` or `worker`, with its output in a file."""
+
+    def __init__(self, role: str, home: Path, port: int = 0, **settings: object) -> None:
+        self.role, self.home, self.port = role, home, port
+        self.settings = {
+            f"MEDIAMILL_{name.upper()}": str(value) for name, value in settings.items()
+        }
+        self.output = home.parent / f"{role}-{id(self)}.log"
+        self.child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "mediamill", self.role, "--home", str(self.home)]
+        if self.role != "worker":
+            command += ["--port", str(self.port)]
+        with self.output.open("ab") as output:
+            self.child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, "MEDIAMILL_LOG_FORMAT": "json", **self.settings},
+            )
+
+    def signal(self, number: int) -> None:
+        assert self.child is not None
+        self.child.send_signal(number)
+
+    def end(self, number: int = signal.SIGTERM, seconds: float = 35) -> int:
+        """Send a signal and wait; returns the exit code."""
+        assert self.child is not None
+        if self.child.poll() is None:
+            self.child.send_signal(number)
+        try:
+            return self.child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            return self.child.wait()
+
+    def log(self) -> str:
+        return self.output.read_text(errors="replace")
+
+
+async def until_live(process: Process, seconds: float = 30) -> None:
+    """Wait until a listening process answers; raises with its output when it does not."""
+    url = f"http://127.0.0.1:{process.port}/health/live"
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for _ in range(int(seconds / 0.05)):
+            assert process.child is not None
+            if process.child.poll() is not None:
+                break
+            try:
+                if (await client.get(url)).status_code == 200:
+                    return
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+    raise AssertionError(f"{process.role} did not start:\n{process.log()[-4000:]}")
+
+
+@asynccontextmanager
+async def running(role: str, home: Path, **settings: object):
+    """Run one process for the length of the block."""
+    process = Process(role, home, free_port() if role != "worker" else 0, **settings)
+    process.start()
+    try:
+        if role != "worker":
+            await until_live(process)
+        yield process
+    finally:
+        process.end()
+
+
+@asynccontextmanager
+async def signed_in(process: Process, email: str = "a@example.org"):
+    """Give an HTTP client of a freshly registered user."""
+    base = f"http://127.0.0.1:{process.port}"
+    account = {"email": email, "password": "correct horse battery"}
+    async with httpx.AsyncClient(base_url=base, timeout=60, trust_env=False) as client:
+        await client.post("/v1/auth/register", json=account)
+        answer = await client.post("/v1/auth/login", json=account)
+        answer.raise_for_status()
+        client.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+        yield client
