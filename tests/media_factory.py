@@ -107,3 +107,8 @@ def hostile_images() -> list[Path]:
 def _folder(variable: str) -> Path:
     value = os.environ.get(variable)
     return Path(value) if value else unavailable(f"{variable} is not set")
+
+
+def hostile_names() -> Path:
+    """Return the list of strings that break names and headers."""
+    return _folder("MEDIAMILL_HOSTILE") / "names.json"

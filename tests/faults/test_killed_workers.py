@@ -3,20 +3,24 @@
 import asyncio
 import random
 import signal
+from pathlib import Path
 
 import pytest
 
 from mediamill.core.settings import Settings
 from tests.faults.history import History
-from tests.media_factory import small_clip
+from tests.media_factory import clip
 from tests.support.processes import Process, running, signed_in
 
 SHORT = {"lease_seconds": 1, "poll_seconds": 0.1, "slots": 1}
 
 
-async def _load(client, history: History, jobs: int) -> None:
+async def _load(client, history: History, folder: Path, jobs: int) -> None:
     """Upload a few clips and submit jobs over them."""
-    files = [await history.upload(client, f"clip-{n}.mp4", small_clip(n)) for n in range(3)]
+    files = []
+    for n in range(3):
+        path = clip(folder / f"clip-{n}.mp4", seconds=4 + n)
+        files.append(await history.upload(client, path.name, path.read_bytes()))
     for n in range(jobs):
         await history.submit(client, files, "extract-frames", every=0.2 + n / 100)
 
@@ -40,7 +44,7 @@ async def _check(client, history: History, home) -> None:
 async def test_killed_workers_lose_nothing(tmp_path, kills):
     home, history, chance = tmp_path / "home", History(), random.Random(7)
     async with running("api", home, **SHORT) as api, signed_in(api) as client:
-        await _load(client, history, jobs=max(4, kills // 3))
+        await _load(client, history, tmp_path, jobs=max(4, kills // 3))
         worker = Process("worker", home, **SHORT)
         worker.start()
         for _ in range(kills):
@@ -59,7 +63,7 @@ async def test_killed_workers_lose_nothing(tmp_path, kills):
 async def test_a_frozen_worker_wakes_to_find_its_lease_gone(tmp_path, freezes):
     home, history, chance = tmp_path / "home", History(), random.Random(8)
     async with running("api", home, **SHORT) as api, signed_in(api) as client:
-        await _load(client, history, jobs=max(4, freezes))
+        await _load(client, history, tmp_path, jobs=max(4, freezes))
         workers = [Process("worker", home, **SHORT) for _ in range(2)]
         for worker in workers:
             worker.start()
@@ -67,9 +71,9 @@ async def test_a_frozen_worker_wakes_to_find_its_lease_gone(tmp_path, freezes):
             for _ in range(freezes):
                 await asyncio.sleep(1.5 + chance.random())
                 frozen = chance.choice(workers)
-                frozen.signal(signal.SIGSTOP)
+                frozen.send(signal.SIGSTOP)
                 await asyncio.sleep(2.2)
-                frozen.signal(signal.SIGCONT)
+                frozen.send(signal.SIGCONT)
             await _all_ended(client, history)
         finally:
             for worker in workers:
@@ -80,7 +84,7 @@ async def test_a_frozen_worker_wakes_to_find_its_lease_gone(tmp_path, freezes):
 async def test_a_worker_that_is_asked_to_end_drains(tmp_path):
     home, history = tmp_path / "home", History()
     async with running("api", home, **SHORT) as api, signed_in(api) as client:
-        await _load(client, history, jobs=3)
+        await _load(client, history, tmp_path, jobs=3)
         worker = Process("worker", home, **SHORT)
         worker.start()
         await asyncio.sleep(2.5)

@@ -241,19 +241,20 @@ async def test_a_flood_of_sign_ins_is_refused_not_queued_forever(accounts, monke
 
 
 async def test_unknown_and_known_addresses_take_the_same_time(clock):
+    """Compare processor time: what wall time is made of, without the other jobs of the machine."""
     accounts = Accounts(Users(MemoryStore()), clock)
     await accounts.register("ann@example.org", "a long secret")
 
     async def seconds(email):
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(Unauthenticated) as caught:
             await accounts.login(email, "another secret")
-        return time.perf_counter() - start, caught.value.message
+        return time.process_time() - start, caught.value.message
 
     known, unknown = [], []
     for _ in range(9):
         known.append(await seconds("ann@example.org"))
         unknown.append(await seconds("nobody@example.org"))
     gap = statistics.median(t for t, _ in known) - statistics.median(t for t, _ in unknown)
-    assert abs(gap) < 0.02, f"{gap * 1000:.1f} ms tell whether an address is registered"
+    assert abs(gap) < 0.01, f"{gap * 1000:.1f} ms tell whether an address is registered"
     assert {message for _, message in known} == {message for _, message in unknown}

@@ -4,11 +4,13 @@ import ctypes
 import os
 import signal
 import socket
+import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy
+import numpy as np
 
 from mediamill.core.errors import BrokenMedia, NotFound
 from mediamill.operations.base import Context, MediaOperation, Operation, Outcome, Source
@@ -24,7 +26,7 @@ class Copy(MediaOperation):
     def run(self, source: Source, context: Context) -> Outcome:
         with context.output(source.name + self.suffix, "text/plain") as writer:
             writer.write(source.read())
-            writer.info["numpy"] = numpy.int64(7)
+            writer.info["numpy"] = np.int64(7)
         return Outcome((writer.output,), {"size": source.size}, {"seed": context.seed})
 
 
@@ -84,7 +86,6 @@ class Told(MediaOperation):
 
     def do_die(self, rest: str, context: Context) -> None:
         """Be killed by a signal that nobody catches."""
-        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGKILL)
 
     def do_pid(self, rest: str, context: Context) -> int:
@@ -109,9 +110,6 @@ class Told(MediaOperation):
                 continue
             found += 1
         return found
-
-    def do_lie(self, rest: str, context: Context) -> None:
-        raise NotImplementedError
 
     # -- attacks: each returns what came of it ---------------------------------------------------
 
@@ -154,12 +152,13 @@ class Told(MediaOperation):
     def do_fork(self, rest: str, context: Context) -> str:
         return _tried(_fork_for_ever)
 
-    def do_vfork(self, rest: str, context: Context) -> str:
-        libc = ctypes.CDLL(None, use_errno=True)
-        pid = libc.syscall(58)
-        if pid == 0:
-            os._exit(0)
-        return "done" if pid > 0 else os.strerror(ctypes.get_errno())
+    def do_fork_once(self, rest: str, context: Context) -> str:
+        def once() -> None:
+            if os.fork() == 0:
+                os._exit(0)
+            os.wait()
+
+        return _tried(once)
 
     def do_exec(self, rest: str, context: Context) -> str:
         return _tried(lambda: os.execv("/bin/true", ["true"]))
@@ -213,14 +212,13 @@ class Liar(MediaOperation):
 class Babbler(MediaOperation):
     """Say to the worker what no child says."""
 
+    hex: str
+
     def run(self, source: Source, context: Context) -> Outcome:
-        kind, _, rest = source.read().partition(b" ")
         for number in range(3, 20):
-            try:
-                end = socket.socket(fileno=os.dup(number))
-            except OSError:
-                continue
-            end.send(bytes.fromhex(rest.decode()))
+            with suppress(OSError):
+                if stat.S_ISSOCK(os.fstat(number).st_mode):
+                    os.write(number, bytes.fromhex(self.hex))
         time.sleep(5)
         return Outcome()
 

@@ -43,7 +43,7 @@ class Process:
                 env={**os.environ, "MEDIAMILL_LOG_FORMAT": "json", **self.settings},
             )
 
-    def signal(self, number: int) -> None:
+    def send(self, number: int) -> None:
         assert self.child is not None
         self.child.send_signal(number)
 

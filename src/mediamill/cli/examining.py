@@ -146,8 +146,8 @@ async def _slot_report(settings: Settings) -> dict[str, bool | str]:
         limits = SlotLimits(memory_bytes=settings.slot_memory_mb << 20)
         pool = SlotPool(1, limits, scratch=Path(scratch))
         try:
-            async with pool.acquire():
-                return dict(pool.protections())
+            await pool.warm()
+            return dict(pool.protections())
         finally:
             await pool.close()
 

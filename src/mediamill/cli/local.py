@@ -29,7 +29,7 @@ from mediamill.engine.slots import (
     SlotPool,
     Succeeded,
 )
-from mediamill.operations.base import Outcome, Output, Source
+from mediamill.operations.base import Output
 
 AHEAD = 4
 """Inputs per process that may be done, or under way, before an earlier one is put in place."""
@@ -145,41 +145,44 @@ class Line:
         return replace(done, seconds=round(time.monotonic() - began, 3))
 
     async def _made(self, index: int, item: Input) -> Made:
+        """Run the operation on one input; raises `UnsupportedMedia` for what it does not take."""
         with _opened(item.path) as descriptor:
-            size = os.fstat(descriptor).st_size
-            source = Source(descriptor, item.path.name, "", size)
-            async with self.pool.acquire() as slot, slot.scratch() as scratch:
-                source = await self._known(slot, source, scratch)
-                steps = ((self.plan.operation, dict(self.plan.parameters)),)
-                call = Call((CallItem(index, source),), scratch, steps=steps)
-                outcome = await self._outcome(slot, call)
-                files = [self._keep(index, n, output) for n, output in enumerate(outcome.files)]
-                return Made(files, outcome.data)
+            name, size = item.path.name, os.fstat(descriptor).st_size
+            async with self.pool.acquire() as slot:
+                facts = await slot.probe(descriptor, name, size)
+                self._require_accepted(facts.media_type)
+                call_item = CallItem(
+                    index=index,
+                    descriptor=descriptor,
+                    name=name,
+                    media_type=facts.media_type,
+                    size=size,
+                    width=facts.width,
+                    height=facts.height,
+                    duration=facts.duration,
+                )
+                return await self._call(slot, call_item)
 
-    async def _known(self, slot: Slot, source: Source, scratch: Path) -> Source:
-        """Find out what an input is; raises `UnsupportedMedia` when the operation takes no such."""
-        call = Call((CallItem(0, source),), scratch, kind="probe")
-        facts = dict((await self._outcome(slot, call, shown=False)).data or {})
-        kind = str(facts["media_type"])
-        if not any(fnmatch(kind, pattern) for pattern in self.plan.accepts or "*"):
+    def _require_accepted(self, media_type: str) -> None:
+        if not any(fnmatch(media_type, pattern) for pattern in self.plan.accepts or "*"):
             takes = ", ".join(self.plan.accepts)
-            raise UnsupportedMedia(f"is {kind}; {self.plan.operation} takes {takes}")
-        known = {name: facts[name] for name in ("width", "height", "duration")}
-        return replace(source, media_type=kind, **known)
+            raise UnsupportedMedia(f"is {media_type}; {self.plan.operation} takes {takes}")
 
-    async def _outcome(self, slot: Slot, call: Call, *, shown: bool = True) -> Outcome:
-        """Run a call of one item; raises what the slot says went wrong."""
-        outcome: Outcome | None = None
-        async for event in slot.run(call):
-            if isinstance(event, Progress) and shown:
+    async def _call(self, slot: Slot, item: CallItem) -> Made:
+        """Run the operation in a slot; raises what the slot says went wrong."""
+        made: Made | None = None
+        steps = ((self.plan.operation, dict(self.plan.parameters)),)
+        async for event in slot.run(Call(steps=steps, items=(item,))):
+            if isinstance(event, Progress):
                 self.reporter.progress(event.index, event.fraction)
             elif isinstance(event, Failed):
                 raise by_code(event.code)(event.message)
             elif isinstance(event, Succeeded):
-                outcome = event.outcome
-        if outcome is None:
+                files = [self._keep(item.index, n, o) for n, o in enumerate(event.outcome.files)]
+                made = Made(files, event.outcome.data)
+        if made is None:
             raise SlotFailure("The slot ended without an outcome.")
-        return outcome
+        return made
 
     def _keep(self, index: int, n: int, output: Output) -> Output:
         """Take a file out of the slot's scratch, which is emptied after the call."""

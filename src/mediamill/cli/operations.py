@@ -14,7 +14,10 @@ from mediamill.cli.parameters import options
 @json_option
 @connected
 def operations(name: str | None, *, as_json: bool, client: Client) -> None:
-    """List what a server can do with files, or the parameters of one operation."""
+    """Show what a server can do with files.
+
+    Without NAME a list; with NAME the parameters of that operation.
+    """
     if name is None:
         rows = client.get("/v1/operations")["data"]
         show_list(rows, lambda row: row["name"], lambda row: row["summary"], as_json=as_json)

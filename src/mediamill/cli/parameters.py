@@ -32,7 +32,14 @@ def parameters(schema: Schema, typed: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that were typed, lists split at their commas."""
     fields = schema.get("properties", {})
     given = {name: typed[name] for name in fields if typed.get(name) is not None}
-    return {name: _value(_resolved(schema, fields[name]), text) for name, text in given.items()}
+    values = {}
+    for name, text in given.items():
+        try:
+            values[name] = _value(_resolved(schema, fields[name]), text)
+        except ValueError as error:
+            hint = f"--{name.replace('_', '-')}"
+            raise click.BadParameter(f"{text!r} is not JSON: {error}", param_hint=hint) from None
+    return values
 
 
 def _resolved(schema: Schema, field: Schema) -> dict[str, Any]:
@@ -54,7 +61,6 @@ def _option(name: str, field: Schema, *, required: bool) -> click.Option:
         type=click.BOOL if kind == "boolean" else _type(field),
         default=None,
         required=required,
-        show_default=_default(field),
         metavar=_metavar(field),
         help=_help(field),
     )
@@ -90,20 +96,23 @@ def _metavar(field: Schema) -> str | None:
     return "JSON" if field.get("type") == "object" else None
 
 
-def _default(field: Schema) -> str | bool:
-    default = field.get("default")
-    if default in (None, "", [], ()):
-        return False
+def _help(field: Schema) -> str:
+    """Return the description, how a list is written, and the default that the operation has."""
+    default = _default(field.get("default"))
+    notes = (
+        str(field.get("description", "")),
+        "Separated by commas." if field.get("type") == "array" else "",
+        f"Default: {default}." if default else "",
+    )
+    return " ".join(note for note in notes if note)
+
+
+def _default(default: Any) -> str:
     if isinstance(default, bool):
         return "yes" if default else "no"
     if isinstance(default, list):
         return ",".join(str(item) for item in default)
-    return str(default)
-
-
-def _help(field: Schema) -> str:
-    text = str(field.get("description", ""))
-    return text + (" Separated by commas." if field.get("type") == "array" else "")
+    return "" if default is None else str(default).removesuffix(".0")
 
 
 def _value(field: Schema, text: Any) -> Any:
@@ -117,7 +126,7 @@ def _value(field: Schema, text: Any) -> Any:
         parts = [part.strip() for part in text.split(",") if part.strip()]
         return parts if words else [_item(part) for part in parts]
     if field.get("type") == "object" or text[:1] in "[{":
-        return _json(text)
+        return json.loads(text)
     return _item(text)
 
 
@@ -129,10 +138,3 @@ def _item(text: str) -> int | float | str:
         except ValueError:
             continue
     return text
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} is not JSON: {error}") from None

@@ -16,8 +16,6 @@ class Operations(click.Group):
         return list(OPERATIONS.names())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in OPERATIONS.names():
-            return None
         return command_of(cmd_name, OPERATIONS.get(cmd_name))
 
 

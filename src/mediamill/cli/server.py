@@ -33,7 +33,10 @@ def run_service(settings: Settings, *, listens: bool, works: bool, plain: bool =
     if listens:
         refuse_plain_http(settings, allowed=plain)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings, listens=listens, works=works))
+        try:
+            runner.run(_run(settings, listens=listens, works=works))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
 
 
 async def _run(settings: Settings, *, listens: bool, works: bool) -> None:

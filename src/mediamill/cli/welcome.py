@@ -4,8 +4,9 @@ import socket
 
 from mediamill.app import App
 from mediamill.cli.binding import local_address
-from mediamill.cli.home import Credentials, read_credentials, save_credentials
+from mediamill.cli.home import Credentials, load_settings, read_credentials, save_credentials
 from mediamill.core.errors import Unauthenticated
+from mediamill.core.settings import Settings
 
 
 async def welcome(app: App) -> str:
@@ -20,10 +21,16 @@ async def welcome(app: App) -> str:
             f"  sign in    {link}  (once, within 15 minutes)",
             f"  API        {address}/docs",
             f"  files      {settings.home}",
-            "  commands   `mediamill files put clip.mp4` and others work from here already",
+            f"  commands   {_example(settings)}",
             "Press Ctrl-C to stop.",
         )
     )
+
+
+def _example(settings: Settings) -> str:
+    """Write a command that works as it stands, with the token kept in this home."""
+    usual = load_settings().home == settings.home
+    return f"{'' if usual else f'MEDIAMILL_HOME={settings.home} '}mediamill files put clip.mp4"
 
 
 async def _keep_token(app: App, address: str) -> None:

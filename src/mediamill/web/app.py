@@ -13,12 +13,12 @@ from starlette.types import Scope
 from mediamill import __version__
 from mediamill.app import App
 from mediamill.core.errors import MediamillError
-from mediamill.web import pages, problems
+from mediamill.web import problems
 from mediamill.web.api import ROUTERS
-from mediamill.web.gauges import Gauges
 from mediamill.web.limits import BodyGuard
 from mediamill.web.observing import Metrics, Observing
 from mediamill.web.openapi import describing, operation_id
+from mediamill.web.pages import error_page, router, wants_page
 from mediamill.web.security import refuse_cross_site
 
 STATIC = Path(__file__).parent / "static"
@@ -35,10 +35,9 @@ def create_app(app: App) -> FastAPI:
         generate_unique_id_function=operation_id,
     )
     metrics = Metrics()
-    metrics.registry.register(Gauges(app))
     web.state.mill, web.state.metrics = app, metrics
-    for router in (*ROUTERS, pages.router):
-        web.include_router(router)
+    for noun in (*ROUTERS, router):
+        web.include_router(noun)
     web.mount("/static", StaticFiles(directory=STATIC), name="static")
     for kind in (MediamillError, HTTPException, RequestValidationError):
         web.add_exception_handler(kind, answer)
@@ -58,6 +57,6 @@ async def answer(request: Request, error: Exception) -> Response:
     report = problems.report_of(error)
     if report.status >= 500:
         problems.log_unexpected(error, path=request.url.path)
-    if pages.wants_page(request):
-        return pages.error_page(request, report)
+    if wants_page(request):
+        return error_page(request, report)
     return problems.render(report, problems.request_id(request))

@@ -25,7 +25,9 @@ KEPT = "private, max-age=3600"
 BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 _RANGE = re.compile(r"bytes=\s*(\d{0,19})-(\d{0,19})\s*", re.ASCII)
-_MEDIA_TYPE = re.compile(r"[a-z0-9][\w!#$&^.+-]{0,126}/[a-z0-9][\w!#$&^.+-]{0,126}", re.ASCII | re.I)
+_MEDIA_TYPE = re.compile(
+    r"[a-z0-9][\w!#$&^.+-]{0,126}/[a-z0-9][\w!#$&^.+-]{0,126}", re.ASCII | re.IGNORECASE
+)
 
 
 def serve(
@@ -48,7 +50,9 @@ def serve(
 
 def disposition(name: str, *, inline: bool = False) -> str:
     """Write a Content-Disposition that every client reads and nothing in `name` can break."""
-    shown = "".join(c for c in name if unicodedata.category(c) not in {"Cc", "Cs"} and c not in BIDI)
+    shown = "".join(
+        c for c in name if unicodedata.category(c) not in {"Cc", "Cs"} and c not in BIDI
+    )
     shown = shown.replace("/", "_").replace("\\", "_").strip() or "download"
     plain = "".join(c if " " <= c <= "~" and c not in '"%' else "_" for c in shown)
     kind = "inline" if inline else "attachment"

@@ -28,9 +28,7 @@ async def receive(request: Request, app: App, principal: Principal) -> list[File
     return [await app.uploads.receive(principal, _name(request), request.stream(), size)]
 
 
-async def _form(
-    request: Request, app: App, principal: Principal, content_type: str
-) -> list[File]:
+async def _form(request: Request, app: App, principal: Principal, content_type: str) -> list[File]:
     """Store every file of a form; when one is refused, those before it go again."""
     kept: list[File] = []
     try:

@@ -215,9 +215,7 @@ def job_view(job: Job, progress: Progress) -> JobView:
         cancelled=progress.cancelled,
         reused=progress.reused,
     )
-    download = DownloadView(
-        size=job.download_size, etag=job.download_etag, url=f"{here}/download"
-    )
+    download = DownloadView(size=job.download_size, etag=job.download_etag, url=f"{here}/download")
     return JobView(
         id=job.id,
         name=job.name,

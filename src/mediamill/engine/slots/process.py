@@ -55,6 +55,7 @@ class Process:
         self.calls = 0
         self.killed = False
         self._memory, self._kills_before = memory, oom_kills()
+        self._reserved = 0
         self._errors, self._tail = errors, b""
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(errors, self._read_errors)
@@ -95,6 +96,13 @@ class Process:
         self.end.close()
         return ended
 
+    def welcome(self, ready: calls.Ready) -> None:
+        """Note what a child that is warm says, and how much address space it does not fill."""
+        self.report = ready.report
+        with suppress(OSError):
+            size, resident = Path(f"/proc/{self.pid}/statm").read_text().split()[:2]
+            self._reserved = (int(size) - int(resident)) * os.sysconf("SC_PAGE_SIZE")
+
     async def failure(self, index: int | None) -> SlotFailure:
         """Explain why the process died by itself; `index` is the item that was current."""
         ended = await asyncio.shield(self.reap())
@@ -114,7 +122,7 @@ class Process:
             return oom_kills() > self._kills_before
         words = self._tail.lower()
         said = any(word in words for word in _MEMORY_WORDS)
-        return said or ended.most_memory > _NEARLY_FULL * self._memory
+        return said or ended.most_memory + self._reserved > _NEARLY_FULL * self._memory
 
     def _read_errors(self) -> None:
         with suppress(BlockingIOError):
@@ -153,7 +161,7 @@ async def start(
         process.kill()
         raise
     if isinstance(ready, calls.Ready):
-        process.report = ready.report
+        process.welcome(ready)
     return process
 
 

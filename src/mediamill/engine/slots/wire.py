@@ -9,6 +9,7 @@ import errno
 import socket
 import struct
 from collections import deque
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -34,20 +35,18 @@ class Frames:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Take bytes; return the messages that are complete. Raises `Garbled`."""
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take bytes; yield the messages that are complete. Raises `Garbled`, after those."""
         self._buffer += data
-        found = []
         while len(self._buffer) >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(self._buffer)
             if length > LONGEST:
                 raise Garbled(f"a message of {length} bytes")
             end = _LENGTH.size + length
             if len(self._buffer) < end:
-                break
-            found.append(bytes(self._buffer[_LENGTH.size : end]))
+                return
+            yield bytes(self._buffer[_LENGTH.size : end])
             del self._buffer[:end]
-        return found
 
 
 def frame(message: bytes) -> bytes:

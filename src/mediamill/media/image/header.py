@@ -11,7 +11,7 @@ from PIL import Image
 
 from mediamill.core.errors import BrokenMedia, LimitExceeded, MediamillError, UnsupportedMedia
 from mediamill.media.image.gif import count_frames
-from mediamill.media.image.orient import Orientation, from_exif
+from mediamill.media.image.orient import UPRIGHT, Orientation, from_exif
 
 MAX_PIXELS = 50_000_000
 """Pixels of all frames together."""
@@ -109,8 +109,13 @@ def check_pixels(size: tuple[int, int], frames: int, name: str) -> None:
 
 
 def orientation_of(image: Image.Image) -> Orientation:
-    """Return how an image is to be turned; EXIF that cannot be read counts as upright."""
+    """Return how an image is to be turned; EXIF that cannot be read counts as upright.
+
+    Pillow turns TIFF by itself, and libheif HEIC.
+    """
+    if image.format == "TIFF":
+        return UPRIGHT
     try:
         return from_exif(image.getexif().get(_ORIENTATION))
     except Exception:  # hostile EXIF raises anything, and is no reason to refuse
-        return from_exif(None)
+        return UPRIGHT

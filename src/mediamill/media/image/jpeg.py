@@ -17,7 +17,18 @@ def encode_rgb(pixels: Pixels, quality: int) -> bytes:
 
 
 def encode_planes(y: Pixels, cb: Pixels, cr: Pixels, quality: int) -> bytes:
-    """Encode contiguous full-range BT.601 planes; their sizes say the subsampling."""
+    """Encode full-range BT.601 planes; their sizes say the subsampling.
+
+    TurboJPEG reads luma up to the next multiple of the subsampling (`tj3CompressFromYUVPlanes`),
+    which is past the end of a plane of odd size: such a plane is given a copied last row or column
+    to read.
+    """
+    height, width = y.shape
+    high = cb.shape[0] * round(height / cb.shape[0])
+    wide = cb.shape[1] * round(width / cb.shape[1])
+    if (high, wide) != (height, width):
+        margin = ((0, max(0, high - height)), (0, max(0, wide - width)))
+        y = np.pad(y, margin, mode="edge")[:height, :width]
     return cast("bytes", simplejpeg.encode_jpeg_yuv_planes(y, cb, cr, quality=quality))
 
 

@@ -64,9 +64,14 @@ class Video:
         """Seconds per tick of the stream's time stamps."""
         return self.stream.time_base or Fraction(1, 90_000)
 
-    @property
-    def origin(self) -> int:
-        """The tick that counts as second 0: the container's start, as FFmpeg's tool has it."""
+    def origin(self, first: int) -> int:
+        """Return the tick that counts as second 0: the container's start, as FFmpeg has it.
+
+        AVI holds no presentation times, and where nothing is reordered newer versions of FFmpeg
+        make up some that begin one frame late: there it is the tick of the `first` frame.
+        """
+        if self.container.format.name == "avi" and not self.codec.has_b_frames:
+            return first
         start: int | None = self.container.start_time
         return rounded(Fraction(start or 0, av.time_base) / self.time_base)
 

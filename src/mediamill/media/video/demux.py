@@ -92,12 +92,8 @@ class Scan:
         following = next((n for n in range(1, len(flags)) if flags[n] & ENTRY), len(flags))
         return any(flags[n] & SKIPPED_LEADING for n in range(following))
 
-    def _guessed(self) -> bool:
-        """Tell whether FFmpeg made the times up: AVI has none, and newer versions begin late."""
-        return self._video.container.format.name == "avi" and not self._video.codec.has_b_frames
-
     def _assembled(self, shown: list[int]) -> Timeline:
-        origin = self._packets.pts[shown[0]] if self._guessed() else self._video.origin
+        origin = self._video.origin(self._packets.pts[shown[0]])
         ticks = array("q", (self._packets.pts[n] - origin for n in shown))
         lasting = self._last_duration[1] or self._video.frame_ticks
         return Timeline(
@@ -158,14 +154,16 @@ def decoded_timeline(video: Video, name: str) -> Timeline:
     comes out.
     """
     ticks, keys, damaged, lasting = array("q"), bytearray(), False, 0
-    step = video.frame_ticks or 1
+    step, origin = video.frame_ticks or 1, 0
     for frame in decoded(video, name):
         if frame is None:
             damaged = True
             continue
         given = frame.pts if frame.pts is not None else frame.dts
+        if not ticks:
+            origin = video.origin(given or 0)
         earliest = ticks[-1] + 1 if ticks else None
-        tick = _place(None if given is None else given - video.origin, earliest, lasting or step)
+        tick = _place(None if given is None else given - origin, earliest, lasting or step)
         ticks.append(tick)
         keys.append(int(frame.key_frame))
         lasting = frame.duration or step
@@ -173,9 +171,7 @@ def decoded_timeline(video: Video, name: str) -> Timeline:
             raise LimitExceeded(f"{name} has more than {MAX_FRAMES} frames")
     if not ticks:
         raise BrokenMedia(f"{name}: no frame could be decoded")
-    return Timeline(
-        video.time_base, video.origin, ticks, keys, ticks[-1] + lasting, damaged=damaged
-    )
+    return Timeline(video.time_base, origin, ticks, keys, ticks[-1] + lasting, damaged=damaged)
 
 
 def _place(tick: int | None, earliest: int | None, lasting: int) -> int:

@@ -8,9 +8,7 @@ from mediamill.web.parsing import PROBLEM, Body, StrictRoute
 from mediamill.web.security import Caller, Mill, clear_session, set_session
 from mediamill.web.views import SessionView, UserView, moment, user_view
 
-router = APIRouter(
-    prefix="/v1", tags=["accounts"], responses=PROBLEM, route_class=StrictRoute
-)
+router = APIRouter(prefix="/v1", tags=["accounts"], responses=PROBLEM, route_class=StrictRoute)
 
 
 class Registration(Body):
@@ -61,9 +59,7 @@ async def me(caller: Caller, mill: Mill) -> UserView:
     return user_view(await mill.accounts.profile(caller))
 
 
-async def _session(
-    issued: Issued, mill: Mill, request: Request, response: Response
-) -> SessionView:
+async def _session(issued: Issued, mill: Mill, request: Request, response: Response) -> SessionView:
     set_session(request, response, issued.secret)
     principal = await mill.accounts.authenticate(issued.secret)
     user = await mill.accounts.profile(principal)

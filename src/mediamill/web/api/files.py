@@ -38,7 +38,7 @@ async def upload_file(
     request: Request,
     caller: Caller,
     mill: Mill,
-    name: Annotated[str, Query(max_length=2000, description="Name of a raw body.")] = "",  # noqa: ARG001 - read with the other ways to name it
+    name: Annotated[str, Query(max_length=2000, description="Name of a raw body.")] = "",
 ) -> FileView | Listed[FileView]:
     """Store a file: its bytes as the body, or a form with one or several files.
 

@@ -108,7 +108,7 @@ async def retry_job(
     job_id: JobId,
     caller: Caller,
     mill: Mill,
-    only: Annotated[Literal["failed"], Query(description="Which items.")] = "failed",  # noqa: ARG001 - the one choice there is
+    only: Annotated[Literal["failed"], Query(description="Which items.")] = "failed",
 ) -> JobView:
     """Run the failed items of an ended job again."""
     return await view(mill, await mill.jobs.retry(caller, job_id))

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from mediamill.web.gauges import read_gauges
 from mediamill.web.parsing import PROBLEM
 from mediamill.web.security import Mill
 
@@ -26,7 +27,8 @@ async def ready(mill: Mill, response: Response) -> dict[str, Any]:
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(request: Request) -> Response:
+async def metrics(mill: Mill, request: Request) -> Response:
     """Give the numbers that Prometheus collects."""
-    body = generate_latest(request.app.state.metrics.registry)
-    return Response(body, media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    counted = generate_latest(request.app.state.metrics.registry)
+    measured = generate_latest(await read_gauges(mill))
+    return Response(counted + measured, media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -8,9 +8,7 @@ from mediamill.web.parsing import PROBLEM, After, Body, Limit, StrictRoute, Toke
 from mediamill.web.security import Caller, Mill
 from mediamill.web.views import IssuedView, Listed, TokenView, issued_view, listed, token_view
 
-router = APIRouter(
-    prefix="/v1/tokens", tags=["tokens"], responses=PROBLEM, route_class=StrictRoute
-)
+router = APIRouter(prefix="/v1/tokens", tags=["tokens"], responses=PROBLEM, route_class=StrictRoute)
 
 
 class TokenRequest(Body):
@@ -23,9 +21,7 @@ class TokenRequest(Body):
 @router.post("", status_code=201)
 async def issue_token(body: TokenRequest, caller: Caller, mill: Mill) -> IssuedView:
     """Make a token; its secret is shown this once."""
-    return issued_view(
-        await mill.accounts.issue_token(caller, body.name, body.expires_in_days)
-    )
+    return issued_view(await mill.accounts.issue_token(caller, body.name, body.expires_in_days))
 
 
 @router.get("")

@@ -24,6 +24,8 @@ class Input:
     choices: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
+    open: bool = False
+    """Whether `low` itself is not allowed."""
     when: tuple[str, str] | None = None
     """The choice that must be made for this control to show: its name and value."""
     main: bool = True
@@ -45,9 +47,15 @@ class Input:
     @property
     def range(self) -> str:
         """The range for people, empty if there is none worth telling."""
-        if self.low is not None and self.high is not None:
-            return f"{self.low:g} to {self.high:,}"
-        return "" if self.low is None else f"from {self.low:g}"
+        if self.low is None:
+            return "" if self.high is None else f"at most {self.high:,}"
+        if self.high is None:
+            return f"above {self.low:g}" if self.open else f"from {self.low:g}"
+        return (
+            f"above {self.low:g}, to {self.high:,}"
+            if self.open
+            else f"{self.low:g} to {self.high:,}"
+        )
 
 
 def inputs(schema: dict[str, Any]) -> list[Input]:
@@ -60,9 +68,7 @@ def _controls(schema: dict[str, Any]) -> list[Input]:
     properties = {
         name: _resolved(entry, definitions) for name, entry in schema.get("properties", {}).items()
     }
-    choices = {
-        value: name for name, entry in properties.items() for value in entry.get("enum", ())
-    }
+    choices = {value: name for name, entry in properties.items() for value in entry.get("enum", ())}
     return [_control(name, entry, choices) for name, entry in properties.items()]
 
 
@@ -78,6 +84,7 @@ def _control(name: str, entry: dict[str, Any], choices: dict[Any, str]) -> Input
         choices=tuple(str(value) for value in entry.get("enum", ())),
         low=entry.get("minimum", entry.get("exclusiveMinimum")),
         high=entry.get("maximum", entry.get("exclusiveMaximum")),
+        open="minimum" not in entry and "exclusiveMinimum" in entry,
         when=when,
     )
 

@@ -60,10 +60,7 @@ def _endpoint(path: str, method: str, entry: dict[str, Any]) -> Endpoint:
             for item in entry.get("parameters", ())
         ],
         body={kind: type_text(media.get("schema", {})) for kind, media in body.items()},
-        answers={
-            status: _answer(answer)
-            for status, answer in entry.get("responses", {}).items()
-        },
+        answers={status: _answer(answer) for status, answer in entry.get("responses", {}).items()},
     )
 
 

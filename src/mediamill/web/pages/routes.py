@@ -92,9 +92,7 @@ async def outcome_part(job_id: JobId, caller: Caller, mill: Mill) -> Response:
 
 
 @router.get("/parts/frames/{file_id}")
-async def frames_part(
-    file_id: FileId, caller: Caller, mill: Mill, after: After = None
-) -> Response:
+async def frames_part(file_id: FileId, caller: Caller, mill: Mill, after: After = None) -> Response:
     """Render more pictures of an archive."""
     shown, following = await pictures(mill, caller, file_id, after)
     return page("parts/frames.html", pictures=shown, after=following, file=file_id)

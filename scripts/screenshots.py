@@ -1,0 +1,138 @@
+"""Make the pictures of the documentation: a real service, a real browser, a real video.
+
+Writes docs/images/*.png, each at most 200 kB. `MEDIAMILL_SAMPLES` gives the videos; without it FFmpeg
+makes some.
+"""
+
+import io
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parent.parent
+IMAGES = ROOT / "docs" / "images"
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+MISSING = (
+    "[...document.images].filter(i => i.getBoundingClientRect().top < innerHeight"
+    " && !(i.complete && i.naturalWidth)).length"
+)
+MOST_BYTES = 200_000
+SAMPLES = ("bottle-detection.mp4", "car-detection.mp4", "phone-iphone.jpg", "milk.mkv")
+DESKTOP = {"width": 1180, "height": 820}
+PHONE = {"width": 390, "height": 844}
+
+
+def main() -> None:
+    """Take every picture."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, service(Path(folder)) as link:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            light = opened(browser, link, "light", DESKTOP)
+            fill(light, media(Path(folder)))
+            save(light, "files")
+            run(light)
+            save(light, "job")
+            state = light.context.storage_state()
+            for name, scheme, size in (("dark", "dark", DESKTOP), ("phone", "light", PHONE)):
+                page = browser.new_context(
+                    color_scheme=scheme, viewport=size, storage_state=state
+                ).new_page()
+                page.goto(light.url)
+                settle(page)
+                save(page, f"job-{name}")
+                page.goto(link.partition("/signin")[0])
+                settle(page)
+                save(page, f"files-{name}")
+            light.goto(f"{link.partition('/signin')[0]}/docs")
+            save(light, "api")
+            browser.close()
+
+
+@contextmanager
+def service(folder: Path) -> Iterator[str]:
+    """Run `mediamill up` on a free port; give its one-time sign-in link."""
+    command = [sys.executable, "-m", "mediamill", "up", "--home", str(folder / "home"), "--port=0"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        lines = iter(process.stdout or ())
+        link = next(found[0] for line in lines if (found := re.search(r"http\S+token=\S+", line)))
+        yield link
+    finally:
+        process.terminate()
+        process.wait(40)
+
+
+def media(folder: Path) -> list[Path]:
+    """Find some videos and pictures, or make them."""
+    samples = os.environ.get("MEDIAMILL_SAMPLES")
+    if samples:
+        return [Path(samples) / name for name in reversed(SAMPLES)]
+    clip = folder / "clip.mp4"
+    pattern = ["-f", "lavfi", "-i", "testsrc2=s=640x360:r=30:d=40", "-pix_fmt", "yuv420p"]
+    subprocess.run(["ffmpeg", "-v", "error", *pattern, str(clip)], check=True)
+    return [clip]
+
+
+def opened(browser: Browser, link: str, scheme: str, size: dict[str, int]) -> Page:
+    """Sign in."""
+    page = browser.new_context(color_scheme=scheme, viewport=size).new_page()  # type: ignore[arg-type]  # a name of a scheme
+    page.goto(link)
+    page.wait_for_url(re.compile(r"/$"))
+    return page
+
+
+def fill(page: Page, files: list[Path]) -> None:
+    """Upload files and select the last one."""
+    page.set_input_files("#choose", files)
+    page.wait_for_selector(f".row:nth-child({len(files)})")
+    page.uncheck("#all")
+    page.check(".row:first-child input")
+    settle(page)
+
+
+def run(page: Page) -> None:
+    """Extract a frame a second and wait for the end."""
+    page.click("#run button[type=submit]")
+    page.wait_for_selector(".badge.succeeded", timeout=60_000)
+    page.wait_for_selector(".frames img")
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait until every picture in sight has come."""
+    page.wait_for_load_state("networkidle")
+    while page.evaluate(MISSING):
+        page.wait_for_timeout(100)
+
+
+def save(page: Page, name: str) -> None:
+    """Write a picture of what is in sight, with as few colours as it needs to be small."""
+    shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    for colours in (256, 128, 64, 32):
+        reduced = shot.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        buffer = io.BytesIO()
+        reduced.save(buffer, "PNG", optimize=True)
+        if buffer.tell() <= MOST_BYTES:
+            break
+    path = IMAGES / f"{name}.png"
+    path.write_bytes(buffer.getvalue())
+    print(f"{path.relative_to(ROOT)}  {buffer.tell() / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+// Speak the JSON API with the session's cookie; whatever it refuses is thrown as a Problem.
+
+export class Problem extends Error {
+  constructor(status, body) {
+    super(body.detail || `The server answered ${status}.`);
+    this.status = status;
+    this.code = body.code || "";
+    this.errors = body.errors || [];
+  }
+}
+
+export async function call(method, path, body) {
+  const options = { method, headers: { Accept: "application/json" } };
+  if (body !== undefined) {
+    options.headers["Content-Type"] = "application/json";
+    options.body = JSON.stringify(body);
+  }
+  const response = await answered(path, options);
+  return response.status === 204 ? null : response.json();
+}
+
+export async function part(path) {
+  const response = await answered(path, { headers: { Accept: "text/html" } });
+  const template = document.createElement("template");
+  template.innerHTML = await response.text();
+  return template.content;
+}
+
+async function answered(path, options) {
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw new Problem(0, { detail: "The server does not answer. Check the connection and try again." });
+  }
+  if (response.ok) return response;
+  if (response.status === 401 && !path.startsWith("/v1/auth/")) {
+    location.assign(`/signin?next=${encodeURIComponent(location.pathname)}`);
+  }
+  throw new Problem(response.status, await response.json().catch(() => ({})));
+}
+
+// Show a problem in a form: beside the field it names, else at the form's end.
+export function showProblem(form, problem, prefix = "") {
+  clearProblem(form);
+  const general = [];
+  for (const { pointer, message } of problem.errors || []) {
+    const name = pointer.startsWith(prefix) ? pointer.slice(prefix.length).split(".")[0] : "";
+    const places = name ? form.querySelectorAll(`[data-error-for="${CSS.escape(name)}"]`) : [];
+    const target = [...places].find((place) => !place.closest("[hidden]"));
+    if (!target) {
+      general.push(message);
+      continue;
+    }
+    target.textContent = message;
+    const field = target.closest(".field");
+    const control = field && field.querySelector("input, select");
+    control?.setAttribute("aria-invalid", "true");
+    target.closest("details")?.setAttribute("open", "");
+  }
+  const beside = (problem.errors || []).length > general.length;
+  form.querySelector("[data-error]").textContent = general.join(" ") || (beside ? "" : problem.message);
+  form.querySelector('[aria-invalid="true"]')?.focus();
+}
+
+export function clearProblem(form) {
+  for (const place of form.querySelectorAll("[data-error], [data-error-for]")) place.textContent = "";
+  for (const control of form.querySelectorAll("[aria-invalid]")) control.removeAttribute("aria-invalid");
+}
+
+export function size(bytes) {
+  for (const unit of ["B", "kB", "MB", "GB"]) {
+    if (bytes < 1000) return `${unit === "B" || bytes >= 100 ? Math.round(bytes) : bytes.toFixed(1)} ${unit}`;
+    bytes /= 1000;
+  }
+  return `${bytes.toFixed(1)} TB`;
+}

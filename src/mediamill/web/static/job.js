@@ -1,0 +1,94 @@
+// One job, live: by server-sent events, and by asking now and then where those do not come through.
+import { call, part, showProblem, size } from "./api.js";
+import "./page.js";
+
+const page = document.getElementById("job");
+const id = page.dataset.job;
+const ended = new Set(["succeeded", "partial", "failed", "cancelled", "expired"]);
+const element = (name) => document.getElementById(name);
+let shown = page.dataset.state;
+
+function update(job) {
+  const { succeeded, failed, cancelled, reused } = job.counts;
+  const over = ended.has(job.state);
+  const badge = element("state");
+  badge.textContent = job.state;
+  badge.className = `badge ${job.state}`;
+  element("progress").value = job.progress.fraction;
+  element("summary").textContent = summary(job, succeeded + reused, failed, cancelled, over);
+  element("cancel").hidden = over || job.state === "cancelling";
+  element("retry").hidden = !(over && failed);
+  element("download").hidden = !job.download;
+  element("download-size").textContent = job.download ? `(${size(job.download.size)})` : "";
+  if (job.error) page.querySelector("[data-error]").textContent = job.error;
+  document.title = `${over ? job.state : `${Math.round(job.progress.fraction * 100)} %`} · Mediamill`;
+  if (job.state !== shown && over) finish();
+  shown = job.state;
+}
+
+function summary(job, good, failed, cancelled, over) {
+  const files = job.items === 1 ? "1 file" : `${job.items} files`;
+  const parts = [over ? `${good} of ${files} done` : `${good + failed} of ${files} · ${Math.round(job.progress.fraction * 100)} %`];
+  if (failed) parts.push(`${failed} failed`);
+  if (cancelled) parts.push(`${cancelled} cancelled`);
+  const left = job.progress.seconds_left;
+  if (!over && left) parts.push(`about ${left < 90 ? `${Math.ceil(left)} s` : `${Math.ceil(left / 60)} min`} left`);
+  if (over && job.started_at && job.finished_at) {
+    parts.push(`took ${((new Date(job.finished_at) - new Date(job.started_at)) / 1000).toFixed(1)} s`);
+  }
+  return parts.join(" · ");
+}
+
+async function finish() {
+  element("outcome").replaceChildren(await part(`/parts/jobs/${id}`));
+}
+
+function follow() {
+  const source = new EventSource(`/v1/jobs/${id}/events`);
+  source.addEventListener("job", (event) => {
+    const job = JSON.parse(event.data);
+    update(job);
+    if (ended.has(job.state)) source.close();
+  });
+  source.addEventListener("gone", () => {
+    source.close();
+    poll();
+  });
+  source.addEventListener("error", () => {
+    if (source.readyState !== EventSource.CLOSED) return;
+    poll();
+  });
+}
+
+async function poll() {
+  for (;;) {
+    const job = await call("GET", `/v1/jobs/${id}`);
+    update(job);
+    if (ended.has(job.state)) return;
+    await new Promise((done) => setTimeout(done, 2000));
+  }
+}
+
+function button(name, path) {
+  element(name).addEventListener("click", async () => {
+    element(name).disabled = true;
+    try {
+      update(await call("POST", path));
+      if (name === "retry") {
+        element("outcome").replaceChildren();
+        follow();
+      }
+    } catch (problem) {
+      showProblem(page, problem);
+    } finally {
+      element(name).disabled = false;
+    }
+  });
+}
+
+button("cancel", `/v1/jobs/${id}/cancel`);
+button("retry", `/v1/jobs/${id}/retry`);
+call("GET", `/v1/jobs/${id}`).then((job) => {
+  update(job);
+  if (!ended.has(job.state)) follow();
+});

@@ -1,0 +1,38 @@
+// Sign in: by the one-time link (only a script spends its token, not a link preview), or by password.
+import { call, clearProblem, showProblem } from "./api.js";
+
+const query = new URLSearchParams(location.search);
+const next = query.get("next") || "/";
+const target = next.startsWith("/") && !/^\/[/\\]/.test(next) ? next : "/";
+const token = query.get("token");
+
+if (token) {
+  history.replaceState(null, "", "/signin");
+  const card = document.getElementById("link");
+  card.hidden = false;
+  call("POST", "/v1/auth/redeem", { token })
+    .then(() => location.replace(target))
+    .catch((problem) => {
+      card.querySelector("h1").textContent = "This link does not sign you in";
+      showProblem(card, problem);
+    });
+}
+
+for (const form of document.querySelectorAll("form")) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    clearProblem(form);
+    const { email, password } = Object.fromEntries(new FormData(form));
+    const button = form.querySelector("button");
+    button.disabled = true;
+    try {
+      if (form.id === "register") await call("POST", "/v1/auth/register", { email, password });
+      await call("POST", "/v1/auth/login", { email, password });
+      location.replace(target);
+    } catch (problem) {
+      showProblem(form, problem);
+    } finally {
+      button.disabled = false;
+    }
+  });
+}

@@ -1,0 +1,96 @@
+"""The real command line in processes of its own, and one running service for all tests here."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from mediamill.cli.home import Credentials, read_credentials
+from mediamill.media.video.pattern import write_pattern
+
+SECONDS = 60
+
+
+@dataclass
+class Commands:
+    """Runs `mediamill …` with a home of its own."""
+
+    home: Path
+    folder: Path
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("MEDIAMILL_")}
+        return {**kept, "MEDIAMILL_HOME": str(self.home), "COLUMNS": "100", **self.extra}
+
+    def __call__(self, *arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments), cwd=self.folder, env=self.environment, timeout=SECONDS,
+            capture_output=True, text=True, check=False, **options,
+        )  # fmt: skip
+
+    def start(self, *arguments: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*arguments), cwd=self.folder, env=self.environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+
+    @staticmethod
+    def command(*arguments: object) -> list[str]:
+        return [sys.executable, "-m", "mediamill", *map(str, arguments)]
+
+
+@pytest.fixture
+def mediamill(tmp_path: Path) -> Commands:
+    """The command line with an empty home, in an empty folder."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return Commands(tmp_path / "home", folder)
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip of two seconds."""
+    return write_pattern(tmp_path_factory.mktemp("clip") / "clip.mp4", seconds=2)
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Credentials]:
+    """A running `mediamill up` with a home of its own; gives its address and a token."""
+    folder = tmp_path_factory.mktemp("service")
+    commands = Commands(folder / "home", folder, {"MEDIAMILL_MIN_FREE_BYTES": "0"})
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            commands.command("up", "--port", 0), env=commands.environment, stdout=log, stderr=log,
+            stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield wait_for_service(process, commands.home, folder / "log")
+        assert process.poll() is None, (folder / "log").read_text()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(35) == 0, (folder / "log").read_text()
+
+
+def wait_for_service(process: subprocess.Popen, home: Path, log: Path | None = None) -> Credentials:
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        if (kept := read_credentials(home)) is not None:
+            return kept
+        time.sleep(0.02)
+    raise AssertionError(log.read_text() if log else "the service did not start")
+
+
+@pytest.fixture
+def signed_in(mediamill: Commands, service: Credentials) -> Commands:
+    """The command line with server and token in its environment."""
+    mediamill.extra = {"MEDIAMILL_SERVER": service.server, "MEDIAMILL_TOKEN": service.token}
+    return mediamill

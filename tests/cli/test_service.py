@@ -1,0 +1,123 @@
+"""`mediamill up`, `api`, `worker`, `doctor`, `demo`."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import httpx
+from tests.cli.conftest import Commands, wait_for_service
+
+
+def test_up_prints_a_link_that_signs_in_once_and_stops_cleanly(mediamill: Commands):
+    process = mediamill.start("up", "--port", 0, "--home", mediamill.home)
+    kept = wait_for_service(process, mediamill.home)
+    lines = [process.stdout.readline() for _ in range(6)]
+    assert lines[0] == f"Mediamill is ready at {kept.server}\n"
+    link = re.search(r"(http\S+/signin)\?token=(mml_\S+)", "".join(lines))
+    assert link is not None
+    assert (mediamill.home / "token").stat().st_mode & 0o777 == 0o600
+    assert httpx.get(f"{kept.server}/health/ready").status_code == 200
+    assert httpx.get(link[0]).status_code == 200
+    headers = {"Authorization": f"Bearer {kept.token}"}
+    assert httpx.get(f"{kept.server}/v1/me", headers=headers).json()["role"] == "admin"
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=35)
+    assert process.returncode == 0
+    actions = [json.loads(line)["action"] for line in log.splitlines()]
+    assert actions[0] == "started"
+    assert actions[-1] == "stopped"
+    assert link[2] not in log
+    assert kept.token not in log
+
+
+def test_ctrl_c_stops_it_too_and_the_kept_token_outlives_a_restart(mediamill: Commands):
+    secrets = set()
+    for _ in range(2):
+        process = mediamill.start("up", "--port", 0)
+        assert process.stdout.readline().startswith("Mediamill is ready at")
+        secrets.add(wait_for_service(process, mediamill.home).token)
+        assert mediamill("files", "list").returncode == 0
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=35)
+        assert process.returncode == 0
+    assert len(secrets) == 1
+
+
+def test_api_and_worker_in_two_processes_do_a_job(mediamill: Commands, clip: Path):
+    mediamill.extra = {"MEDIAMILL_POLL_SECONDS": "0.2"}
+    api, worker = mediamill.start("api", "--port", 0), None
+    try:
+        wait_for_service(api, mediamill.home)
+        worker = mediamill.start("worker")
+        file_id = mediamill("files", "put", clip).stdout.split("\t")[0]
+        job = mediamill("jobs", "create", "thumbnail", file_id, "--wait")
+        assert job.returncode == 0, job.stderr
+    finally:
+        for process in filter(None, (api, worker)):
+            process.send_signal(signal.SIGTERM)
+        codes = [process.wait(35) for process in filter(None, (api, worker))]
+        for process in filter(None, (api, worker)):
+            process.communicate()
+    assert codes == [0, 0]
+
+
+def test_plain_http_beyond_this_machine_is_refused_with_the_remedy(mediamill: Commands):
+    done = mediamill("up", "--host", "0.0.0.0", "--port", 0)
+    assert done.returncode == 2
+    assert "MEDIAMILL_PUBLIC_URL" in done.stderr
+    assert "--allow-plain-http" in done.stderr
+
+
+def test_a_port_in_use_is_said(mediamill: Commands, service):
+    port = service.server.rpartition(":")[2]
+    done = mediamill("up", "--port", port)
+    assert done.returncode == 2
+    assert f"port {port}" in done.stderr
+    assert "--port 0" in done.stderr
+
+
+def test_doctor_passes_here_and_names_what_is_wrong(mediamill: Commands, service):
+    mediamill.extra = {"MEDIAMILL_MIN_FREE_BYTES": "0"}
+    good = mediamill("doctor", "--json", "--server", service.server)
+    report = json.loads(good.stdout)
+    assert good.returncode == 0, report
+    names = {check["name"] for check in report["checks"]}
+    assert {"python", "sqlite", "disk", "fsync", "codecs", "sandbox", "settings"} <= names
+    mediamill.extra = {"MEDIAMILL_STOER_URL": "x", "MEDIAMILL_MIN_FREE_BYTES": str(1 << 60)}
+    bad = mediamill("doctor")
+    assert bad.returncode == 1
+    assert "MEDIAMILL_STOER_URL" in bad.stdout
+    assert "MEDIAMILL_MIN_FREE_BYTES" in bad.stdout
+    assert mediamill("doctor", "--server", "http://127.0.0.1:9").returncode == 1
+    mediamill.extra = {"MEDIAMILL_PORT": "99999"}
+    assert "MEDIAMILL_PORT" in mediamill("doctor").stdout
+    assert mediamill("up").returncode == 2
+
+
+def test_demo_leaves_frames_and_no_process(mediamill: Commands, clip: Path):
+    done = mediamill("demo", clip)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 frames are in demo-out/clip/" in done.stdout
+    assert len(list((mediamill.folder / "demo-out/clip").glob("*.jpg"))) == 2
+    assert mediamill("demo", clip).returncode == 0
+    assert [path.name for path in mediamill.folder.iterdir()] == ["demo-out"]
+
+
+def test_help_starts_at_once(mediamill: Commands):
+    code = (
+        "import sys, mediamill.cli\n"
+        "try: mediamill.cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'pydantic', 'httpx', 'rich', 'av', 'cv2', 'fastapi', 'numpy', 'asyncio'}\n"
+        "sys.exit(','.join(heavy & set(sys.modules)) or 0)\n"
+    )
+    done = subprocess.run(
+        [*mediamill.command()[:1], "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    before = os.times().children_user
+    assert mediamill("--help").returncode == 0
+    assert os.times().children_user - before < 0.15

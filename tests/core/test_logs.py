@@ -1,0 +1,83 @@
+"""Logging: one JSON line per event, whoever logs, and no secret in any."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from mediamill.core.logs import HIDDEN, configure_logging
+
+SECRET = "mmt_" + "aB3-_" * 8
+"""What an API token looks like."""
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    """A stream, with logging as it was before restored afterwards."""
+    top = logging.getLogger()
+    handlers, level = top.handlers[:], top.level
+    yield io.StringIO()
+    top.handlers[:] = handlers
+    top.setLevel(level)
+    structlog.reset_defaults()
+    logging.captureWarnings(capture=False)
+
+
+def lines(stream: io.StringIO) -> list[dict]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_events_are_json_lines_with_their_context(stream: io.StringIO):
+    configure_logging("json", "info", stream)
+    log = structlog.get_logger("mediamill.test")
+    log.debug("not shown", action="hidden")
+    log.info("item failed", action="item_failed", job="job_1", seconds=0.5)
+    (line,) = lines(stream)
+    assert line["message"] == "item failed"
+    assert line["action"] == "item_failed"
+    assert line["job"] == "job_1"
+    assert line["level"] == "info"
+    assert line["timestamp"].endswith("Z")
+
+
+def test_the_standard_library_goes_the_same_way(stream: io.StringIO):
+    configure_logging("json", "info", stream)
+    logging.getLogger("uvicorn.error").warning("cannot %s", "bind")
+    (line,) = lines(stream)
+    assert line["message"] == "cannot bind"
+    assert line["logger"] == "uvicorn.error"
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_no_secret_leaves(stream: io.StringIO, form: str):
+    configure_logging(form, "info", stream)
+    log = structlog.get_logger("mediamill.test")
+    log.info("a", action="a", password="hunter22", nested={"api_key": "hunter22"}, list=[SECRET])
+    told = "the link ?token=" + SECRET
+    log.info(told, action="b", url="postgresql://u:hunter22@db/x")
+    logging.getLogger("other").error("Authorization: Bearer %s", "hunter22hunter22")
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        log.exception("failed", action="c")
+    text = stream.getvalue()
+    assert "hunter22" not in text
+    assert SECRET not in text
+    assert text.count(HIDDEN) >= 6
+
+
+def test_the_id_of_a_token_is_no_secret(stream: io.StringIO):
+    configure_logging("json", "info", stream)
+    log = structlog.get_logger("mediamill.test")
+    log.info("signed in", action="signed_in", token="token_01KAHRQPV0V3E3M2X5E2C8T2QG")
+    assert lines(stream)[0]["token"] == "token_01KAHRQPV0V3E3M2X5E2C8T2QG"
+
+
+def test_text_is_for_people(stream: io.StringIO):
+    configure_logging("text", "debug", stream)
+    structlog.get_logger("mediamill.test").debug("looking", action="look")
+    assert "looking" in stream.getvalue()
+    assert "action=look" in stream.getvalue()

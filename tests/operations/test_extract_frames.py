@@ -1,0 +1,227 @@
+"""The archive of frames: its entries, its index, its limits, and what it says went wrong."""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from mediamill.core.errors import BrokenMedia, InvalidInput, LimitExceeded, UnsupportedMedia
+from mediamill.operations.base import Context, Outcome, SourceFacts
+from mediamill.operations.catalogue import OPERATIONS, build
+from mediamill.operations.extract_frames import ExtractFrames
+from tests import media_factory as make
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three seconds of 30 frames each, a key frame every 25."""
+    return make.clip(
+        tmp_path_factory.mktemp("clips") / "my clip.mp4", "-g", "25", "-sc_threshold", "0"
+    )
+
+
+def extract(path: Path, scratch: Path, threads: int = 2, **parameters: Any) -> Outcome:
+    folder = scratch / f"out-{len(list(scratch.iterdir()))}"
+    folder.mkdir()
+    return ExtractFrames(**parameters).run(make.source(path), Context(folder, threads=threads))
+
+
+def unpacked(outcome: Outcome) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
+    (file,) = outcome.files
+    with zipfile.ZipFile(file.path) as archive:
+        assert archive.testzip() is None
+        members = {name: archive.read(name) for name in archive.namelist()}
+        assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
+    lines = members.pop("frames.jsonl").decode().splitlines()
+    return members, [json.loads(line) for line in lines]
+
+
+def indexes(path: Path, scratch: Path, **parameters: Any) -> list[int]:
+    return [line["index"] for line in unpacked(extract(path, scratch, **parameters))[1]]
+
+
+def test_its_public_name():
+    assert OPERATIONS.get("extract-frames") is ExtractFrames
+    assert isinstance(build("extract-frames", {"fps": 2}), ExtractFrames)
+
+
+def test_the_index_describes_the_entries(clip: Path, tmp_path: Path):
+    outcome = extract(clip, tmp_path, fps=5)
+    members, lines = unpacked(outcome)
+    assert [line["name"] for line in lines] == list(members) == sorted(members)
+    for line in lines:
+        data = members[line["name"]]
+        assert line["size"] == len(data)
+        assert line["sha256"] == hashlib.sha256(data).hexdigest()
+        assert line["time"] == pytest.approx(line["index"] / 30, abs=1e-5)
+        assert line["name"] == f"frame-{line['index']:06d}-{round(line['time'] * 1000)}.jpg"
+        assert line["key_frame"] == (line["index"] % 25 == 0)
+        assert Image.open(io.BytesIO(data)).size == (320, 180) == (line["width"], line["height"])
+    (file,) = outcome.files
+    assert file.name == "my clip-frames.zip"
+    assert hashlib.sha256(file.path.read_bytes()).hexdigest() == file.sha256
+    assert file.info["frames"] == len(lines) == outcome.report["frames"]
+    assert outcome.report["codec"] == "h264"
+    assert not outcome.report["truncated"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"mode": "all"}, list(range(90))),
+        ({"mode": "keyframes"}, [0, 25, 50, 75]),
+        ({"mode": "interval", "every": 1}, [14, 44, 74]),
+        ({"fps": 1}, [14, 44, 74]),
+        ({"at": [0, 0.5, "50%", "100%", 0.51]}, [0, 15, 45, 89]),
+        ({"count": 3}, [15, 45, 75]),
+        ({"mode": "all", "start": 1, "end": 1.1}, [30, 31, 32]),
+        ({"mode": "keyframes", "start": 1}, [50, 75]),
+        ({"every": 100}, [0]),
+        ({"count": 1000}, list(range(90))),
+    ],
+)
+def test_modes(clip: Path, tmp_path: Path, parameters: dict[str, Any], expected: list[int]):
+    assert indexes(clip, tmp_path, **parameters) == expected
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"mode": "timestamps"}, "needs `at`"),
+        ({"mode": "fps", "every": 2}, "`every` is for mode=interval"),
+        ({"mode": "all", "at": [1]}, "`at` is for mode=timestamps"),
+        ({"fps": 2, "every": 3}, "say which mode"),
+        ({"at": ["half"]}, "neither seconds nor a percentage"),
+        ({"at": ["120%"]}, "neither seconds nor a percentage"),
+        ({"at": [-1]}, "greater than or equal to 0"),
+        ({"fps": 0}, "greater than or equal to"),
+        ({"every": 0}, "greater than 0"),
+        ({"start": 3, "end": 2}, "`start` must be before `end`"),
+        ({"quality": 101}, "less than or equal to 100"),
+        ({"format": "bmp"}, "'jpeg', 'png' or 'webp'"),
+        ({"speed": 1}, "Extra inputs"),
+    ],
+)
+def test_wrong_parameters_are_named(parameters: dict[str, Any], message: str):
+    with pytest.raises(ValidationError, match=message):
+        ExtractFrames(**parameters)
+    with pytest.raises(InvalidInput):
+        build("extract-frames", parameters)
+
+
+def test_more_than_max_frames_is_refused_before_work(clip: Path, tmp_path: Path):
+    with pytest.raises(LimitExceeded, match="90 frames, more than max_frames = 89"):
+        extract(clip, tmp_path, mode="all", max_frames=89)
+    assert not list(tmp_path.rglob("output-*"))
+    extract(clip, tmp_path, mode="all", max_frames=90)
+
+
+def test_moments_outside_are_refused(clip: Path, tmp_path: Path):
+    with pytest.raises(InvalidInput, match="past the end"):
+        extract(clip, tmp_path, at=[1, 99])
+    with pytest.raises(InvalidInput, match="no frame lies between"):
+        extract(clip, tmp_path, mode="all", start=50)
+
+
+@pytest.mark.parametrize("form", ["jpeg", "png", "webp"])
+def test_formats_and_sizes(clip: Path, tmp_path: Path, form: str):
+    members, _ = unpacked(extract(clip, tmp_path, count=2, format=form, width=100, height=100))
+    for data in members.values():
+        image = Image.open(io.BytesIO(data))
+        assert (image.format, image.size) == (form.upper(), (100, 56))
+        assert not image.getexif()
+
+
+@pytest.mark.parametrize("make_clip", [make.vfr, make.late, make.hevc_open, make.rotated])
+def test_the_same_input_gives_the_same_bytes_whatever_the_threads(tmp_path: Path, make_clip: Any):
+    path = make_clip(tmp_path / "a.mp4")
+    digests = {extract(path, tmp_path, threads, fps=4).files[0].sha256 for threads in (1, 2, 3, 2)}
+    assert len(digests) == 1
+
+
+def test_a_cut_tail_says_so(tmp_path: Path):
+    outcome = extract(make.cut(tmp_path / "cut.mp4"), tmp_path, mode="all")
+    assert outcome.report["truncated"] is True
+    assert outcome.files[0].info["truncated"] is True
+    assert 0.5 < outcome.report["last_good_time"] < 2.8
+    _, lines = unpacked(outcome)
+    assert lines[-1]["time"] == pytest.approx(outcome.report["last_good_time"], abs=0.05)
+
+
+def test_moments_past_a_cut_tail_are_left_out(tmp_path: Path):
+    outcome = extract(make.cut(tmp_path / "cut.mp4"), tmp_path, at=[0.2, 2.9])
+    assert outcome.report["frames"] == 1
+
+
+def test_what_is_no_video_is_refused(tmp_path: Path):
+    path = tmp_path / "a.mp4"
+    path.write_text("ffconcat version 1.0\nfile other.mp4\n")
+    with pytest.raises((UnsupportedMedia, BrokenMedia)):
+        extract(path, tmp_path)
+    path.write_bytes(b"")
+    with pytest.raises((UnsupportedMedia, BrokenMedia)):
+        extract(path, tmp_path)
+    assert not list(tmp_path.rglob("output-*"))
+
+
+def test_progress_counts_media_time(clip: Path, tmp_path: Path):
+    seen: list[float] = []
+    context = Context(tmp_path, seen.append, threads=2)
+    ExtractFrames(mode="all").run(make.source(clip), context)
+    assert seen == sorted(seen)
+    assert seen[0] == 0
+    assert seen[-1] == 1
+    assert seen[len(seen) // 2] == pytest.approx(0.5, abs=0.05)
+
+
+def test_pictures_can_be_taken_before_they_are_packed(clip: Path, tmp_path: Path):
+    pictures = list(ExtractFrames(count=2).pictures(make.source(clip), Context(tmp_path)))
+    assert [picture.array().shape for picture in pictures] == [(180, 320, 3)] * 2
+    assert [picture.info["index"] for picture in pictures] == [22, 67]
+    assert not list(tmp_path.iterdir())
+
+
+def test_stopping_early_leaves_nothing_running(clip: Path, tmp_path: Path):
+    pictures = ExtractFrames(mode="all").pictures(make.source(clip), Context(tmp_path, threads=2))
+    assert next(pictures).info["index"] == 0
+    pictures.close()
+
+
+def test_cost_grows_with_the_work():
+    long = SourceFacts("video/mp4", 10**8, 1920, 1080, 600.0)
+    short = SourceFacts("video/mp4", 10**7, 1920, 1080, 60.0)
+    every, sparse = ExtractFrames(mode="all"), ExtractFrames(every=5)
+    assert every.cost(long) > every.cost(short) > sparse.cost(short) > 0
+    assert ExtractFrames().cost(SourceFacts("video/mp4", 1000)) > 0
+
+
+MEASURE = """
+import os, sys, tempfile
+from pathlib import Path
+from mediamill.operations.base import Context, Source
+from mediamill.operations.extract_frames import ExtractFrames
+path = Path(sys.argv[1])
+source = Source(os.open(path, os.O_RDONLY), path.name, "", path.stat().st_size)
+with tempfile.TemporaryDirectory() as folder:
+    ExtractFrames(mode="all", quality=20).run(source, Context(Path(folder), threads=2))
+status = Path("/proc/self/status").read_text()  # ru_maxrss would count the parent's memory too
+print(int(status.split("VmHWM:")[1].split()[0]) // 1024)
+"""
+
+
+def test_memory_does_not_grow_with_the_video(tmp_path: Path):
+    """Frames are let go one by one: 300 of 1080p take 930 MB if they are kept."""
+    path = make.clip(tmp_path / "a.mp4", seconds=10, size="1920x1080",
+                     codec=("-c:v", "libx264", "-preset", "ultrafast", "-crf", "40"))  # fmt: skip
+    command = [sys.executable, "-c", MEASURE, str(path)]
+    done = subprocess.run(command, capture_output=True, check=True, env={**os.environ})
+    assert int(done.stdout) < 350
