@@ -1,7 +1,7 @@
 """Make the pictures of the documentation: a real service, a real browser, a real video.
 
-Writes docs/images/*.png, each at most 200 kB. `MEDIAMILL_SAMPLES` gives the videos; without it FFmpeg
-makes some.
+Writes docs/images/*.png, each at most 200 kB. `MEDIAMILL_SAMPLES` gives the videos; without it
+FFmpeg makes one.
 """
 
 import io
@@ -20,10 +20,15 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
 CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 MISSING = (
     "[...document.images].filter(i => i.getBoundingClientRect().top < innerHeight"
     " && !(i.complete && i.naturalWidth)).length"
@@ -37,28 +42,30 @@ PHONE = {"width": 390, "height": 844}
 def main() -> None:
     """Take every picture."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, service(Path(folder)) as link:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            light = opened(browser, link, "light", DESKTOP)
-            fill(light, media(Path(folder)))
-            save(light, "files")
-            run(light)
-            save(light, "job")
-            state = light.context.storage_state()
-            for name, scheme, size in (("dark", "dark", DESKTOP), ("phone", "light", PHONE)):
-                page = browser.new_context(
-                    color_scheme=scheme, viewport=size, storage_state=state
-                ).new_page()
-                page.goto(light.url)
-                settle(page)
-                save(page, f"job-{name}")
-                page.goto(link.partition("/signin")[0])
-                settle(page)
-                save(page, f"files-{name}")
-            light.goto(f"{link.partition('/signin')[0]}/docs")
-            save(light, "api")
-            browser.close()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        service(Path(folder)) as link,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        home = link.partition("signin")[0]
+        page = opened(browser, link, "light", DESKTOP)
+        fill(page, media(Path(folder)))
+        save(page, "files")
+        run(page)
+        save(page, "job")
+        shown = {"files": home, "job": page.url}
+        state = page.context.storage_state()
+        for name, scheme, size in (("dark", "dark", DESKTOP), ("phone", "light", PHONE)):
+            context = browser.new_context(color_scheme=scheme, viewport=size, storage_state=state)
+            other = context.new_page()
+            for what, address in shown.items():
+                other.goto(address)
+                settle(other)
+                save(other, f"{what}-{name}")
+        page.goto(f"{home}docs")
+        save(page, "api")
+        browser.close()
 
 
 @contextmanager

@@ -37,7 +37,7 @@ from mediamill.handlers.notify import Notify
 from mediamill.handlers.purge import PurgeFile, PurgeJob
 from mediamill.handlers.seal import Seal
 from mediamill.handlers.thumbnail import Thumbnail
-from mediamill.operations.catalogue import OPERATIONS
+from mediamill.operations.catalogue import OPERATIONS, Catalogue
 from mediamill.services.access import Access
 from mediamill.services.accounts import Accounts
 from mediamill.services.downloads import Downloads
@@ -68,6 +68,7 @@ class Parts:
     results: Blobs
     bell: Doorbell
     slots: SlotPool
+    operations: Catalogue
     scratch: Path
 
 
@@ -90,12 +91,12 @@ class App:
     def __init__(self, parts: Parts) -> None:
         self.settings, self.store, self.bell = parts.settings, parts.store, parts.bell
         self.blobs, self.results, self.slots = parts.blobs, parts.results, parts.slots
-        self.scratch, self.clock, self.operations = parts.scratch, SystemClock(), OPERATIONS
+        self.scratch, self.clock, self.operations = parts.scratch, SystemClock(), parts.operations
         self._nouns()
         self._services()
 
     @classmethod
-    async def open(cls, settings: Settings) -> "App":
+    async def open(cls, settings: Settings, operations: Catalogue = OPERATIONS) -> "App":
         """Open every backend that the settings name; raises `ConfigurationError`."""
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         room = settings.min_free_bytes
@@ -113,9 +114,9 @@ class App:
             memory_bytes=settings.slot_memory_mb << 20,
             timeout_seconds=settings.slot_timeout_seconds,
         )
-        slots = SlotPool(cpu_slots(settings) + SPARE_SLOTS, limits, scratch=scratch)
+        slots = SlotPool(cpu_slots(settings) + SPARE_SLOTS, limits, scratch=scratch, catalogue=operations.builder)
         bell = open_bell(settings.broker_url)
-        return cls(Parts(settings, store, blobs, results, bell, slots, scratch))
+        return cls(Parts(settings, store, blobs, results, bell, slots, operations, scratch))
 
     async def close(self) -> None:
         """End the slots and release every backend."""
@@ -181,6 +182,7 @@ class App:
             nouns.results,
             nouns.lookup,
             self.bell,
+            self.operations,
         )
         self.items = ItemService(self.access, nouns.manifests, nouns.results)
         self.downloads = Downloads(self.access, self.files, self.results, self.scratch)
@@ -212,12 +214,13 @@ class App:
             self.blobs,
             self.results,
             self.slots,
+            self.operations,
             self.scratch,
             self.settings.crash_limit,
         )
         return {
             "items": items,
-            "expand": Expand(nouns.jobs, nouns.manifests, nouns.results, nouns.lookup, self.bell),
+            "expand": Expand(nouns.jobs, nouns.manifests, nouns.results, nouns.lookup, self.bell, self.operations),
             "next_stage": NextStage(nouns.jobs, nouns.manifests, nouns.results, self.bell),
             "seal": Seal(nouns.jobs, nouns.results, self.results, self.scratch),
             "cancel": Cancel(nouns.jobs, nouns.units),

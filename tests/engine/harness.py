@@ -22,6 +22,7 @@ from mediamill.handlers.next_stage import NextStage
 from mediamill.handlers.notify import Notify
 from mediamill.handlers.purge import PurgeFile, PurgeJob
 from mediamill.handlers.seal import Seal
+from mediamill.operations.catalogue import OPERATIONS
 from mediamill.services.access import Access
 from mediamill.services.items import ItemService
 from mediamill.services.jobs import JobRequest, JobService
@@ -93,6 +94,7 @@ class Harness:
             self.results,
             self.lookup,
             self.bell,
+            OPERATIONS,
         )
         self.listing = ItemService(access, self.manifests, self.results)
 
@@ -100,7 +102,7 @@ class Harness:
         scratch = Path("/nonexistent")
         handlers = {
             "items": self.items,
-            "expand": Expand(self.jobs, self.manifests, self.results, self.lookup, self.bell),
+            "expand": Expand(self.jobs, self.manifests, self.results, self.lookup, self.bell, OPERATIONS),
             "next_stage": NextStage(self.jobs, self.manifests, self.results, self.bell),
             "seal": Seal(self.jobs, self.results, self.blobs, scratch),
             "cancel": Cancel(self.jobs, self.units),

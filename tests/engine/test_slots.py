@@ -389,6 +389,7 @@ async def test_nonsense_from_a_child_is_a_failure(tmp_path: Path, what: str):
         with pytest.raises(SlotFailure) as caught:
             await slots.events("x", operation="babbler", hex=HOSTILE[what])
         assert caught.value.details["index"] == 0
+        assert isinstance(caught.value, TimedOut) is (what == "half a message")
         assert await slots.answers("good again") == ["again"]
 
 

@@ -11,12 +11,12 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
+from tests import media_factory as make
 
 from mediamill.core.errors import BrokenMedia, InvalidInput, LimitExceeded, UnsupportedMedia
 from mediamill.media.probe import Facts, probe
 from mediamill.media.sniff import sniff
 from mediamill.media.video.container import opened
-from tests import media_factory as make
 
 
 def facts(data: bytes, name: str = "name.mp4") -> Facts:

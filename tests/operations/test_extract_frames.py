@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from PIL import Image
 from pydantic import ValidationError
+from tests import media_factory as make
 
 from mediamill.core.errors import BrokenMedia, InvalidInput, LimitExceeded, UnsupportedMedia
 from mediamill.operations.base import Context, Outcome, SourceFacts
 from mediamill.operations.catalogue import OPERATIONS, build
 from mediamill.operations.extract_frames import ExtractFrames
-from tests import media_factory as make
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from tests import media_factory as make
 
 from mediamill.core.errors import BrokenMedia, InvalidInput, LimitExceeded, UnsupportedMedia
 from mediamill.operations.base import Context, Outcome
 from mediamill.operations.thumbnail import Thumbnail, plugin
-from tests import media_factory as make
 
 
 def thumbnail(path: Path, scratch: Path, **parameters: Any) -> Outcome:

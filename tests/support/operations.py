@@ -40,6 +40,8 @@ class Nothing(MediaOperation):
 class Told(MediaOperation):
     """Do what the input says: its first word is one of the methods below."""
 
+    accepts = ("text/*",)
+
     def run(self, source: Source, context: Context) -> Outcome:
         word, _, rest = source.read().decode().partition(" ")
         return Outcome(data={"answer": getattr(self, f"do_{word}")(rest, context)})

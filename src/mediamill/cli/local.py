@@ -107,13 +107,18 @@ class Line:
             for index, item in enumerate(self.plan.inputs):
                 line.append(asyncio.create_task(self._done(index, item)))
                 if len(line) >= ahead:
-                    await self._settle(await line.popleft())
+                    await self._next(line)
             while line:
-                await self._settle(await line.popleft())
+                await self._next(line)
         finally:
             for task in line:
                 task.cancel()
             await asyncio.gather(*line, return_exceptions=True)
+
+    async def _next(self, line: "deque[asyncio.Task[Done]]") -> None:
+        """Wait for the oldest input; it stays in line meanwhile, so that all are stopped at once."""
+        await asyncio.wait({line[0]})
+        await self._settle(line.popleft().result())
 
     async def _settle(self, done: Done) -> None:
         """Put the results of one input in place, and say so."""

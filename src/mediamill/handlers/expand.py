@@ -10,7 +10,7 @@ from mediamill.adapters.brokers.port import Doorbell
 from mediamill.engine.expand import UNITS_PER_STEP, pieces
 from mediamill.engine.lease import Lease
 from mediamill.engine.stages import Piece, item_units, pack, split
-from mediamill.operations.catalogue import build_all
+from mediamill.operations.catalogue import Catalogue
 from mediamill.store.port import Absent, Action, Equals, Put, Update
 from mediamill.store.repositories.jobs import PAGE_ENTRIES, Entry, Job, Jobs, JobState, Manifests
 from mediamill.store.repositories.lookup import FileLookup
@@ -28,6 +28,7 @@ class Expand:
     results: Results
     lookup: FileLookup
     bell: Doorbell
+    catalogue: Catalogue
 
     async def run(self, lease: Lease) -> None:
         payload = lease.unit.payload
@@ -80,7 +81,7 @@ class Expand:
 
     async def _insert(self, lease: Lease, job: Job, items: Sequence[tuple[int, Entry]]) -> None:
         """Insert the units of some items and move the checkpoint, in one transaction."""
-        steps = split(build_all(job.steps))[job.stage].steps
+        steps = split(self.catalogue.build_all(job.steps))[job.stage].steps
         packed = pack(await self._pieces(items, steps))
         chosen = packed[:UNITS_PER_STEP]
         taken = sum(len(unit) for unit in chosen)

@@ -21,7 +21,7 @@ from mediamill.engine.lease import Lease
 from mediamill.engine.slots import Call, CallItem, Failed, Progress, SlotPool, Started, Succeeded
 from mediamill.engine.stages import split
 from mediamill.operations.base import Outcome, Output
-from mediamill.operations.catalogue import OPERATIONS, build_all
+from mediamill.operations.catalogue import Catalogue
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Entry, Job, Jobs, Manifests, Step
 from mediamill.store.repositories.lookup import FileLookup
@@ -52,6 +52,7 @@ class Items:
     blobs: Blobs
     results: Blobs
     slots: SlotPool
+    catalogue: Catalogue
     scratch: Path
     crash_limit: int = 3
 
@@ -82,8 +83,8 @@ class UnitRun:
         self.parts, self.lease, self.job = parts, lease, job
         self.stage = int(lease.unit.payload["stage"])
         self.generation = int(lease.unit.payload["generation"])
-        self.steps = _steps_of(job, self.stage)
-        self.first = OPERATIONS.get(self.steps[0].operation)
+        self.steps = _steps_of(parts.catalogue, job, self.stage)
+        self.first = parts.catalogue.get(self.steps[0].operation)
         self._began = time.monotonic()
 
     async def all(self, flush: Flush) -> None:
@@ -260,10 +261,10 @@ class UnitRun:
         return await self.parts.jobs.store.now()
 
 
-def _steps_of(job: Job, stage: int) -> tuple[Step, ...]:
+def _steps_of(catalogue: Catalogue, job: Job, stage: int) -> tuple[Step, ...]:
     """Return the stored steps of one stage."""
     start = 0
-    for place, cut in enumerate(split(build_all(job.steps))):
+    for place, cut in enumerate(split(catalogue.build_all(job.steps))):
         if place == stage:
             return job.steps[start : start + len(cut.steps)]
         start += len(cut.steps)

@@ -16,7 +16,7 @@ from mediamill.core.ids import new_id
 from mediamill.engine.expand import UNITS_PER_STEP, pieces
 from mediamill.engine.stages import Piece, item_units, job_unit, pack, split
 from mediamill.operations.base import Operation
-from mediamill.operations.catalogue import build
+from mediamill.operations.catalogue import Catalogue
 from mediamill.services.access import Access
 from mediamill.services.progress import Progress, measure
 from mediamill.store.port import Absent, Equals, Page, Put, Update
@@ -67,6 +67,7 @@ class JobService:
     results: Results
     lookup: FileLookup
     bell: Doorbell
+    catalogue: Catalogue
 
     # -- submit ---------------------------------------------------------------------------------
 
@@ -96,7 +97,7 @@ class JobService:
         if not 1 <= len(request.steps) <= MAX_STEPS:
             raise InvalidInput(f"A job has 1 to {MAX_STEPS} steps.", errors=[_at("steps", "count")])
         steps = [
-            build(name, parameters, f"steps.{place}.parameters")
+            self.catalogue.build(name, parameters, f"steps.{place}.parameters")
             for place, (name, parameters) in enumerate(request.steps)
         ]
         for place, (before, step) in enumerate(pairwise(steps), start=1):

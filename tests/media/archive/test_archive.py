@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.services import unavailable
 
 from mediamill.core.errors import BrokenMedia, InvalidInput, LimitExceeded, UnsupportedMedia
 from mediamill.media.archive.read import open_member, read_members
 from mediamill.media.archive.records import Entry, central_header, end_records, local_header
 from mediamill.media.archive.write import ArchiveWriter
-from tests.support.services import unavailable
 
 
 def written(*members: tuple[str, bytes]) -> bytes:

@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.media_factory import hostile_names
 
 from mediamill.media.archive.names import (
     MAX_BYTES,
@@ -15,7 +16,6 @@ from mediamill.media.archive.names import (
     unique,
     with_suffix,
 )
-from tests.media_factory import hostile_names
 
 RESERVED = {"con", "prn", "aux", "nul", "com1", "lpt9", "conin$"}
 
@@ -28,7 +28,7 @@ def check(name: str) -> None:
     assert name == unicodedata.normalize("NFC", name)
     assert name[0] not in ". "
     assert name[-1] not in ". "
-    assert name.split(".")[0].rstrip().lower() not in RESERVED
+    assert name.split(".", maxsplit=1)[0].rstrip().lower() not in RESERVED
 
 
 @given(st.text(max_size=300))

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests import media_factory as make
 
 from mediamill.media.video.colour import conversion
 from mediamill.media.video.picture import FramePicture
 from mediamill.media.video.reader import FrameReader
 from mediamill.media.video.select import Span, every_frame
-from tests import media_factory as make
 
 BT709 = "colorspace=bt709:primaries=bt709:trc=bt709"
 TAGGED: dict[str, tuple[str, ...]] = {

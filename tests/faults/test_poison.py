@@ -1,0 +1,78 @@
+"""R19: an item that ends its slot every time, among good ones; the worker's whole way."""
+
+import asyncio
+
+import pytest
+
+from mediamill.app import App
+from mediamill.core.access import Principal
+from mediamill.core.settings import Settings
+from mediamill.operations.base import Operation
+from mediamill.operations.catalogue import Catalogue
+from mediamill.services.jobs import JobRequest
+from mediamill.store.repositories.jobs import JobState
+from tests.support import operations
+
+OWNER = Principal("user_a")
+
+
+class Misbehaving(Catalogue):
+    """The test operations under their own names."""
+
+    builder = "tests.support.operations:build"
+
+    def get(self, name: str) -> type[Operation]:
+        return operations.OPERATIONS.get(name) or super().get(name)
+
+
+@pytest.fixture
+async def app(tmp_path):
+    settings = Settings(
+        home=tmp_path, slots=2, lease_seconds=2, slot_memory_mb=1024, slot_timeout_seconds=1.5
+    )
+    async with await App.open(settings, Misbehaving()) as app:
+        worker = await app.worker()
+        task = asyncio.create_task(worker.run())
+        yield app
+        worker.stop()
+        await task
+
+
+async def run(app: App, texts: list[str]):
+    async def once(text: str):
+        yield text.encode()
+
+    files = [
+        (await app.uploads.receive(OWNER, f"{n}.txt", once(text), None)).id
+        for n, text in enumerate(texts)
+    ]
+    job = await app.jobs.submit(OWNER, JobRequest(tuple(files), (("told", {}),)))
+    return await app.jobs.wait(OWNER, job.id, 60)
+
+
+@pytest.mark.parametrize(
+    ("poison", "code"),
+    [
+        ("segfault", "slot_failed"),
+        ("native_hog", "out_of_memory"),
+        ("die", "slot_failed"),
+        ("loop", "timed_out"),
+        ("hog", "out_of_memory"),
+        ("broken", "broken_media"),
+        ("bug", "internal"),
+    ],
+)
+async def test_the_poisoned_item_fails_and_its_neighbours_succeed(app, poison, code):
+    texts = [f"good {n}" for n in range(30)]
+    texts[11] = poison
+    job = await run(app, texts)
+    assert job.state is JobState.PARTIAL
+    assert (job.counts.succeeded, job.counts.failed) == (29, 1)
+    page = await app.items.list(OWNER, job.id, "failed", None, 10)
+    (item,) = page.rows
+    assert item.result is not None
+    assert (item.index, item.result.code) == (11, code)
+    assert item.result.error
+    rest = await app.jobs.outcomes(OWNER, job.id, None, 100)
+    answers = [row.data["answer"] for row in rest.rows if row.data]
+    assert answers == [str(n) for n in range(30) if n != 11]
