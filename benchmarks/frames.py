@@ -23,7 +23,7 @@ from mediamill.operations.base import Context, Source
 from mediamill.operations.extract_frames import ExtractFrames
 
 THREADS = os.cpu_count() or 1
-QUALITY = ("-q:v", "4")
+QUALITY = ("-q:v", "3")
 SOURCE = "testsrc2=s=1920x1080:r=30,noise=alls=8:allf=t,gblur=1"
 CODECS = {
     "h264": ("libx264", "-preset", "veryfast", "-crf", "26", "-g", "48", "-sc_threshold", "0"),
@@ -59,7 +59,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         clip = make_clip(Path(folder), options.codec, options.seconds)
-        print(f"{options.codec} 1080p30, {options.seconds:g} s, {clip.stat().st_size / 1e6:.1f} MB, "
+        size = clip.stat().st_size / 1e6
+        print(f"{options.codec} 1080p30, {options.seconds:g} s, {size:.1f} MB, "
               f"{THREADS} cores, median of {options.rounds}")  # fmt: skip
         print(f"{'':12} {'ours wall':>10} {'cpu':>7} {'MB':>6} {'ffmpeg wall':>12} {'cpu':>7} "
               f"{'MB':>6} {'wall ratio':>11} {'cpu ratio':>10}")  # fmt: skip

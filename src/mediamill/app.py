@@ -44,6 +44,7 @@ from mediamill.services.downloads import Downloads
 from mediamill.services.files import FileService
 from mediamill.services.items import ItemService
 from mediamill.services.jobs import JobService
+from mediamill.services.requests import Requests
 from mediamill.services.uploads import Uploads
 from mediamill.store.opening import open_store
 from mediamill.store.port import Store
@@ -180,9 +181,8 @@ class App:
             nouns.units,
             nouns.manifests,
             nouns.results,
-            nouns.lookup,
+            Requests(nouns.lookup, self.operations),
             self.bell,
-            self.operations,
         )
         self.items = ItemService(self.access, nouns.manifests, nouns.results)
         self.downloads = Downloads(self.access, self.files, self.results, self.scratch)

@@ -63,6 +63,12 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip that takes seconds to turn into PNG frames."""
+    return write_pattern(tmp_path_factory.mktemp("long") / "long.mp4", seconds=20)
+
+
+@pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Credentials]:
     """A running `mediamill up` with a home of its own; gives its address and a token."""
     folder = tmp_path_factory.mktemp("service")

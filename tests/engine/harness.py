@@ -25,7 +25,8 @@ from mediamill.handlers.seal import Seal
 from mediamill.operations.catalogue import OPERATIONS
 from mediamill.services.access import Access
 from mediamill.services.items import ItemService
-from mediamill.services.jobs import JobRequest, JobService
+from mediamill.services.jobs import JobService
+from mediamill.services.requests import JobRequest, Requests
 from mediamill.store.port import Put, Store
 from mediamill.store.repositories.files import File, Files
 from mediamill.store.repositories.jobs import Job, Jobs, Manifests
@@ -92,9 +93,8 @@ class Harness:
             self.units,
             self.manifests,
             self.results,
-            self.lookup,
+            Requests(self.lookup, OPERATIONS),
             self.bell,
-            OPERATIONS,
         )
         self.listing = ItemService(access, self.manifests, self.results)
 

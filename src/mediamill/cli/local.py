@@ -116,7 +116,7 @@ class Line:
             await asyncio.gather(*line, return_exceptions=True)
 
     async def _next(self, line: "deque[asyncio.Task[Done]]") -> None:
-        """Wait for the oldest input; it stays in line meanwhile, so that all are stopped at once."""
+        """Wait for the oldest input, which stays in line so that all are stopped together."""
         await asyncio.wait({line[0]})
         await self._settle(line.popleft().result())
 

@@ -1,26 +1,21 @@
 """Jobs as their owner sees them: submit, watch, cancel, retry, read what came of them."""
 
-import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.access import Principal, Right
-from mediamill.core.errors import ConditionFailed, Conflict, InvalidInput
-from mediamill.core.ids import new_id
+from mediamill.core.errors import ConditionFailed, Conflict
 from mediamill.engine.expand import UNITS_PER_STEP, pieces
 from mediamill.engine.stages import Piece, item_units, job_unit, pack, split
-from mediamill.operations.base import Operation
-from mediamill.operations.catalogue import Catalogue
 from mediamill.services.access import Access
 from mediamill.services.progress import Progress, measure
+from mediamill.services.requests import JobRequest, Requests
 from mediamill.store.port import Absent, Equals, Page, Put, Update
-from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import (
     PAGE_ENTRIES,
     Counts,
@@ -29,31 +24,11 @@ from mediamill.store.repositories.jobs import (
     Jobs,
     JobState,
     Manifests,
-    Step,
 )
-from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.results import Result, Results
 from mediamill.store.repositories.units import Unit, Units, lane_of
 
 log = structlog.get_logger(__name__)
-
-MAX_FILES = 10_000
-MAX_STEPS = 20
-SMALL_ITEMS, SMALL_SECONDS = 20, 120.0
-"""A job of at most so many items and so much estimated work is `interactive` by default."""
-
-CLASSES = ("interactive", "bulk")
-
-
-@dataclass(frozen=True)
-class JobRequest:
-    """What a caller asks for: steps over input files."""
-
-    files: tuple[str, ...]
-    steps: tuple[tuple[str, dict[str, Any]], ...]
-    name: str = ""
-    klass: str | None = None
-    seed: int | None = None
 
 
 @dataclass
@@ -65,9 +40,8 @@ class JobService:
     units: Units
     manifests: Manifests
     results: Results
-    lookup: FileLookup
+    requests: Requests
     bell: Doorbell
-    catalogue: Catalogue
 
     # -- submit ---------------------------------------------------------------------------------
 
@@ -77,13 +51,11 @@ class JobService:
         Raises `InvalidInput` with one entry in `details["errors"]` per wrong file or parameter,
         `NotFound` for an operation that does not exist.
         """
-        steps = self._steps(request)
-        files = await self._inputs(principal, request)
-        _refuse_hopeless(files, steps[0], request.steps[0][0])
-        entries = [Entry(file.id, file.name) for file in files]
-        packed = pack(pieces(0, entries, files, split(steps)[0].steps))
+        checked = await self.requests.check(principal, request)
+        entries = [Entry(file.id, file.name) for file in checked.files]
+        packed = pack(pieces(0, entries, checked.files, split(checked.steps)[0].steps))
         now = await self.jobs.store.now()
-        job = self._draft(principal, request, steps, packed, now)
+        job = checked.draft(principal, sum(p.cost for unit in packed for p in unit), now)
         pages = [
             await self.manifests.page(job.id, 0, page, entries[start : start + PAGE_ENTRIES])
             for page, start in enumerate(range(0, len(entries), PAGE_ENTRIES))
@@ -92,75 +64,6 @@ class JobService:
         log.info("job accepted", action="job_accepted", items=job.items, **job.log_context())
         await self.bell.ring(f"work:{job.klass}")
         return await self.jobs.need(job.id)
-
-    def _steps(self, request: JobRequest) -> list[Operation]:
-        if not 1 <= len(request.steps) <= MAX_STEPS:
-            raise InvalidInput(f"A job has 1 to {MAX_STEPS} steps.", errors=[_at("steps", "count")])
-        steps = [
-            self.catalogue.build(name, parameters, f"steps.{place}.parameters")
-            for place, (name, parameters) in enumerate(request.steps)
-        ]
-        for place, (before, step) in enumerate(pairwise(steps), start=1):
-            if not before.gives or not step.takes(before.gives):
-                what = before.gives or "files of several types"
-                first, second = request.steps[place - 1][0], request.steps[place][0]
-                message = f"{second} cannot follow {first}, which gives {what}."
-                raise InvalidInput(message, errors=[_at(f"steps.{place}", message)])
-        if request.klass is not None and request.klass not in CLASSES:
-            message = f"class is one of {', '.join(CLASSES)}."
-            raise InvalidInput(message, errors=[_at("class", message)])
-        return steps
-
-    async def _inputs(self, principal: Principal, request: JobRequest) -> list[File]:
-        """Load every input for the caller, or say of each what is wrong with it."""
-        ids = request.files
-        if not 1 <= len(ids) <= MAX_FILES:
-            message = f"A job has 1 to {MAX_FILES:,} files."
-            raise InvalidInput(message, errors=[_at("files", message)])
-        found = await self.lookup.get_many(ids)
-        errors, seen, files = [], set[str](), list[File]()
-        for place, (file_id, file) in enumerate(zip(ids, found, strict=True)):
-            if file is None or file.hidden or not principal.may(file.owner, file.id, Right.VIEW):
-                errors.append(_at(f"files.{place}", f"There is no file {file_id[:80]}."))
-            elif file_id in seen:
-                errors.append(_at(f"files.{place}", f"{file_id} is listed twice."))
-            else:
-                files.append(file)
-                seen.add(file_id)
-        if errors:
-            raise InvalidInput(errors[0]["message"], errors=errors[:100])
-        return files
-
-    def _draft(
-        self,
-        principal: Principal,
-        request: JobRequest,
-        steps: Sequence[Operation],
-        packed: Sequence[Sequence[Piece]],
-        now: int,
-    ) -> Job:
-        cost = sum(piece.cost for unit in packed for piece in unit)
-        items = len(request.files)
-        small = items <= SMALL_ITEMS and cost <= SMALL_SECONDS
-        names = [name for name, _ in request.steps]
-        return Job(
-            id=new_id("job"),
-            owner=principal.user,
-            listed=principal.user,
-            active=principal.user,
-            open="open",
-            checked=now,
-            name=request.name[:200],
-            steps=tuple(
-                Step(operation=name, parameters=step.model_dump(mode="json"))
-                for name, step in zip(names, steps, strict=True)
-            ),
-            klass=request.klass or ("interactive" if small else "bulk"),
-            seed=secrets.randbits(31) if request.seed is None else request.seed,
-            stages=len(split(steps)),
-            items=items,
-            created=now,
-        )
 
     async def _insert(
         self, job: Job, pages: Sequence[Put], packed: Sequence[Sequence[Piece]], now: int
@@ -322,15 +225,3 @@ def expansion(job: Job, now: int) -> Unit:
     """Make the unit that expands a job's first stage."""
     seq = job.generation * job.stages + job.stage
     return job_unit(job, "expand", group=f"{job.id}:expand", seq=seq, now=now)
-
-
-def _refuse_hopeless(files: Sequence[File], step: Operation, name: str) -> None:
-    """Refuse a job none of whose inputs fits; single misfits become failed items instead."""
-    if not any(step.takes(file.media_type) for file in files):
-        kinds = ", ".join(sorted({file.media_type for file in files})[:3])
-        message = f"{name} takes {', '.join(step.accepts)}, not {kinds}."
-        raise InvalidInput(message, errors=[_at("files", message)])
-
-
-def _at(pointer: str, message: str) -> dict[str, str]:
-    return {"pointer": pointer, "message": message}

@@ -4,8 +4,9 @@ A body may pause, but what has been waited for in all is bounded by what came: f
 one more for each kilobyte, at most thirty at a time. So a phone in a tunnel keeps its upload, and
 a client that sends a byte a second is gone after five.
 
-A refused request whose body is still coming is read on for a moment, because a connection closed
-with unread bytes is reset and the client would never see why; then the connection is closed.
+A request that is refused while its body is still coming gets its answer at once, and is read on for
+a moment before the connection closes: a connection closed with unread bytes is reset, and the
+client would never see why.
 """
 
 import asyncio
@@ -20,8 +21,9 @@ MAX_BODY = 12 << 20
 GRACE_SECONDS = 5.0
 LEAST_BYTES_PER_SECOND = 1024
 LONGEST_PAUSE = 30.0
-DRAIN_BYTES = 4 << 20
-DRAIN_SECONDS = 1.0
+LINGER_BYTES = 256 << 20
+LINGER_SECONDS = 3.0
+CLOSE = (b"connection", b"close")
 
 
 class BodyGuard:
@@ -37,11 +39,16 @@ class BodyGuard:
         body = _Body(scope, receive, None if self.unlimited(scope) else MAX_BODY)
 
         async def closing(message: Message) -> None:
-            if message["type"] == "http.response.start" and not body.finished:
-                await body.drain()
-                if not body.finished:
-                    message["headers"] = [*message["headers"], (b"connection", b"close")]
-            await send(message)
+            if body.finished:
+                await send(message)
+            elif message["type"] == "http.response.start":
+                await send({**message, "headers": [*message["headers"], CLOSE]})
+            elif message.get("more_body", False):
+                await send(message)
+            else:
+                await send({**message, "more_body": True})
+                await body.linger()
+                await send({"type": "http.response.body", "body": b""})
 
         await self.app(scope, body.receive, closing)
 
@@ -70,13 +77,14 @@ class _Body:
             raise _too_large(self._limit)
         return message
 
-    async def drain(self) -> None:
+    async def linger(self) -> None:
         """Read on for a moment, so that the client comes to reading our answer."""
         if self.expecting and not self._received:
             return
+        most = self._received + LINGER_BYTES
         try:
-            async with asyncio.timeout(DRAIN_SECONDS):
-                while not self.finished and self._received < DRAIN_BYTES + (self._limit or 0):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while not self.finished and self._received < most:
                     self._note(await self._receive())
         except TimeoutError:
             return

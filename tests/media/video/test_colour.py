@@ -29,8 +29,9 @@ SMOOTH = "gradients=s=322x182:d=1:r=5:n=6:seed=3:speed=0.02"
 
 def made(path: Path, pixel_format: str, *tags: str) -> Path:
     """Write smooth colours, on which chroma siting and resampling weigh little."""
-    make.run("-f", "lavfi", "-i", SMOOTH, "-vf", f"scale=out_color_matrix=bt601,format={pixel_format}",
-             "-c:v", "libx264", "-qp", "4", "-threads", "1", *tags, path)  # fmt: skip
+    graph = f"scale=out_color_matrix=bt601,format={pixel_format}"
+    codec = ("-c:v", "libx264", "-qp", "4", "-threads", "1")
+    make.run("-f", "lavfi", "-i", SMOOTH, "-vf", graph, *codec, *tags, path)
     return path
 
 

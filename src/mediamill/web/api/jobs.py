@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, JsonValue
 
 from mediamill.app import App
-from mediamill.services.jobs import MAX_FILES, MAX_STEPS, JobRequest
+from mediamill.services.requests import MAX_FILES, MAX_STEPS, JobRequest
 from mediamill.store.repositories.jobs import Job
 from mediamill.web.api.files import BYTES
 from mediamill.web.events import job_events
