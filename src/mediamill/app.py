@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import structlog
+
 from mediamill.adapters.brokers.opening import open_bell
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.blobs.opening import open_blobs
@@ -26,7 +28,7 @@ from mediamill.core.settings import Settings
 from mediamill.engine.inspect import Inspector
 from mediamill.engine.rollup import Rollup
 from mediamill.engine.scheduler import Scheduler
-from mediamill.engine.slots import SlotLimits, SlotPool
+from mediamill.engine.slots import SlotLimits, SlotPool, sandbox
 from mediamill.engine.worker import Crew, Engine, Handler, Timing, Worker
 from mediamill.handlers.cancel import Cancel
 from mediamill.handlers.collect import Collect, schedule
@@ -54,6 +56,8 @@ from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.results import Results
 from mediamill.store.repositories.units import Units
 from mediamill.store.repositories.users import User, Users
+
+log = structlog.get_logger(__name__)
 
 SPARE_SLOTS = 3
 """Beside the general ones: for `interactive` alone, for housekeeping, for uploads."""
@@ -93,6 +97,7 @@ class App:
         self.settings, self.store, self.bell = parts.settings, parts.store, parts.bell
         self.blobs, self.results, self.slots = parts.blobs, parts.results, parts.slots
         self.scratch, self.clock, self.operations = parts.scratch, SystemClock(), parts.operations
+        self._protections: dict[str, bool | str] = {}
         self._nouns()
         self._services()
 
@@ -108,6 +113,8 @@ class App:
                 settings.results_url, setting="MEDIAMILL_RESULTS_URL", min_free_bytes=room
             )
         store = await open_store(settings.store_url)
+        version = getattr(store, "version", "")
+        log.info("store opened", action="store_opened", kind=type(store).__name__, version=version)
         scratch = settings.home / "scratch"
         scratch.mkdir(exist_ok=True, mode=0o700)
         scratch = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=scratch))
@@ -115,7 +122,9 @@ class App:
             memory_bytes=settings.slot_memory_mb << 20,
             timeout_seconds=settings.slot_timeout_seconds,
         )
-        slots = SlotPool(cpu_slots(settings) + SPARE_SLOTS, limits, scratch=scratch, catalogue=operations.builder)
+        slots = SlotPool(
+            cpu_slots(settings) + SPARE_SLOTS, limits, scratch=scratch, catalogue=operations.builder
+        )
         bell = open_bell(settings.broker_url)
         return cls(Parts(settings, store, blobs, results, bell, slots, operations, scratch))
 
@@ -217,10 +226,13 @@ class App:
             self.operations,
             self.scratch,
             self.settings.crash_limit,
+            threads=min(2, cpu_slots(self.settings)),
         )
         return {
             "items": items,
-            "expand": Expand(nouns.jobs, nouns.manifests, nouns.results, nouns.lookup, self.bell, self.operations),
+            "expand": Expand(
+                nouns.jobs, nouns.manifests, nouns.results, nouns.lookup, self.bell, self.operations
+            ),
             "next_stage": NextStage(nouns.jobs, nouns.manifests, nouns.results, self.bell),
             "seal": Seal(nouns.jobs, nouns.results, self.results, self.scratch),
             "cancel": Cancel(nouns.jobs, nouns.units),
@@ -247,7 +259,9 @@ class App:
             except (MediamillError, TimeoutError) as error:
                 checks[name] = str(error) or "no answer within 4 s"
         ok = all(state == "ok" for state in checks.values())
-        return {"ok": ok, "checks": checks, "sandbox": self.slots.protections()}
+        if not self._protections:
+            self._protections = self.slots.protections() or await asyncio.to_thread(sandbox.report)
+        return {"ok": ok, "checks": checks, "sandbox": self._protections}
 
     async def _store_answers(self) -> None:
         await self.store.get(User, "user_health")

@@ -5,9 +5,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Commands
 
 from mediamill.cli.home import Credentials, save_credentials
+from tests.cli.conftest import Commands
 
 
 def first_id(text: str) -> str:

@@ -7,8 +7,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Commands
 
+from tests.cli.conftest import Commands
 
 
 def everything(folder: Path) -> list[str]:

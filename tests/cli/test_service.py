@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import httpx
+
 from tests.cli.conftest import Commands, wait_for_service
 
 

@@ -136,7 +136,7 @@ PLAYLISTS = {
     "dash": "<?xml version='1.0'?><MPD xmlns='urn:mpeg:dash:schema:mpd:2011' type='static'>"
             "<Period><AdaptationSet mimeType='video/mp4'><Representation id='1'>"
             "<BaseURL>{url}</BaseURL></Representation></AdaptationSet></Period></MPD>",
-    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 9\n",
+    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP\n",
     "smil": "RTSPtext\nrtsp://127.0.0.1/x\n",
 }  # fmt: skip
 

@@ -1,11 +1,13 @@
 """Bodies that are not what they should be: always a 4xx problem, never a 5xx."""
 
+import io
 import json
 import os
 from pathlib import Path
 
 import pytest
 
+from mediamill.core.logs import configure_logging
 from mediamill.web import limits
 from tests.support.services import unavailable
 
@@ -113,7 +115,10 @@ async def test_wrong_method(ann):
     assert is_problem(await ann.client.put("/v1/files"))["code"] == "method_not_allowed"
 
 
-async def test_an_unexpected_error_tells_nothing(ann, mill, monkeypatch, capsys):
+async def test_an_unexpected_error_tells_nothing(ann, mill, monkeypatch):
+    written = io.StringIO()
+    configure_logging("json", "error", written)
+
     async def broken(*_):
         raise RuntimeError("the password of the database is hunter2")
 
@@ -122,7 +127,7 @@ async def test_an_unexpected_error_tells_nothing(ann, mill, monkeypatch, capsys)
     assert response.status_code == 500
     assert response.json()["code"] == "internal"
     assert "hunter2" not in response.text
-    logged = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    logged = [json.loads(line) for line in written.getvalue().splitlines()]
     assert [line["action"] for line in logged] == ["request_failed"]
     assert logged[0]["request"] == response.json()["instance"]
     assert "RuntimeError" in logged[0]["exception"]

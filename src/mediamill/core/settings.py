@@ -5,6 +5,7 @@ One URL per port chooses its backend. The defaults run everything embedded under
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -18,7 +19,9 @@ class Settings(BaseSettings):
     home: Path = Field(
         Path("~/.mediamill"), description="Folder of all embedded state: database, files, outbox."
     )
-    store_url: str = Field("", description="Metadata store; default `sqlite:///{home}/mediamill.db`.")
+    store_url: str = Field(
+        "", description="Metadata store; default `sqlite:///{home}/mediamill.db`."
+    )
     blobs_url: str = Field("", description="Bytes of files; default `file:///{home}/blobs`.")
     results_url: str = Field("", description="Bytes of results; default: the same as blobs_url.")
     broker_url: str = Field("inprocess:", description="Doorbells between processes.")
@@ -60,7 +63,8 @@ class Settings(BaseSettings):
     def _defaults_under_home(cls, values: dict[str, Any]) -> dict[str, Any]:
         home = Path(values.get("home") or "~/.mediamill").expanduser().absolute()
         values = {**values, "home": home}
-        values["store_url"] = values.get("store_url") or f"sqlite:///{home}/mediamill.db"
-        values["blobs_url"] = values.get("blobs_url") or f"file:///{home}/blobs"
+        place = quote(str(home).lstrip("/"))
+        values["store_url"] = values.get("store_url") or f"sqlite:///{place}/mediamill.db"
+        values["blobs_url"] = values.get("blobs_url") or f"file:///{place}/blobs"
         values["results_url"] = values.get("results_url") or values["blobs_url"]
         return values

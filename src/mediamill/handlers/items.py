@@ -55,6 +55,8 @@ class Items:
     catalogue: Catalogue
     scratch: Path
     crash_limit: int = 3
+    threads: int = 1
+    """Threads of a call that has one item only."""
 
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.need(lease.unit.payload["job"])
@@ -161,7 +163,8 @@ class UnitRun:
         """Run items in a slot of their own for the time being; inputs are opened one by one."""
         steps = tuple((step.operation, step.parameters) for step in self.steps)
         async with self.parts.slots.acquire() as slot:
-            call = Call(steps, self._opened(works), seed=self.job.seed)
+            threads = self.parts.threads if len(works) == 1 else 1
+            call = Call(steps, self._opened(works), threads=threads, seed=self.job.seed)
             async for event in slot.run(call):
                 yield event
 

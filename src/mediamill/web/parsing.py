@@ -4,13 +4,16 @@ Python's own JSON parser takes NaN, lone surrogates and any depth, which then br
 after it; this one refuses them, and NUL, which no name or text needs and PostgreSQL cannot store.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import HTTPException, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import from_json
+
+from mediamill.core.errors import InvalidInput
 
 PROBLEM: dict[int | str, dict[str, Any]] = {
     "default": {
@@ -35,6 +38,19 @@ Limit = Annotated[int, Query(ge=1, le=100, description="Most rows of a page.")]
 After = Annotated[
     str | None, Query(max_length=500, description="Cursor: `after` of the page before.")
 ]
+
+
+@contextmanager
+def cursor(after: str | None) -> Iterator[None]:
+    """Turn the store's refusal of a cursor into `InvalidInput` about the field it came in."""
+    try:
+        yield
+    except ValueError:
+        if after is None:
+            raise
+        message = "This is not a cursor of this list."
+        errors = [{"pointer": "after", "message": message}]
+        raise InvalidInput(message, errors=errors) from None
 
 
 class Body(BaseModel):

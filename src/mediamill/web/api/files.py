@@ -6,7 +6,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from mediamill.web.archives import members_page
-from mediamill.web.parsing import PROBLEM, After, FileId, Limit, StrictRoute
+from mediamill.web.parsing import PROBLEM, After, FileId, Limit, StrictRoute, cursor
 from mediamill.web.security import Caller, Mill
 from mediamill.web.serving import KEPT, serve
 from mediamill.web.uploading import receive
@@ -55,7 +55,8 @@ async def list_files(
     caller: Caller, mill: Mill, after: After = None, limit: Limit = 20
 ) -> Listed[FileView]:
     """List the caller's files, newest first."""
-    page = await mill.files.list(caller, after, limit)
+    with cursor(after):
+        page = await mill.files.list(caller, after, limit)
     return listed([file_view(file) for file in page.rows], page.after)
 
 

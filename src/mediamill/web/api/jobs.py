@@ -11,7 +11,7 @@ from mediamill.services.requests import MAX_FILES, MAX_STEPS, JobRequest
 from mediamill.store.repositories.jobs import Job
 from mediamill.web.api.files import BYTES
 from mediamill.web.events import job_events
-from mediamill.web.parsing import PROBLEM, After, Body, JobId, Limit, StrictRoute
+from mediamill.web.parsing import PROBLEM, After, Body, JobId, Limit, StrictRoute, cursor
 from mediamill.web.security import Caller, Mill
 from mediamill.web.serving import serve
 from mediamill.web.views import (
@@ -73,7 +73,8 @@ async def list_jobs(
     caller: Caller, mill: Mill, after: After = None, limit: Limit = 20
 ) -> Listed[JobView]:
     """List the caller's jobs, newest first."""
-    page = await mill.jobs.list(caller, after, limit)
+    with cursor(after):
+        page = await mill.jobs.list(caller, after, limit)
     views = await asyncio.gather(*(view(mill, job) for job in page.rows))
     return listed(list(views), page.after)
 
@@ -124,7 +125,8 @@ async def list_items(
     limit: Limit = 20,
 ) -> Listed[ItemView]:
     """List a job's inputs with what became of each."""
-    page = await mill.items.list(caller, job_id, state, after, limit)
+    with cursor(after):
+        page = await mill.items.list(caller, job_id, state, after, limit)
     return listed([item_view(item) for item in page.rows], page.after)
 
 
@@ -133,7 +135,8 @@ async def list_results(
     job_id: JobId, caller: Caller, mill: Mill, after: After = None, limit: Limit = 20
 ) -> Listed[ResultView]:
     """List a job's outcomes, in the order of its inputs."""
-    page = await mill.jobs.outcomes(caller, job_id, after, limit)
+    with cursor(after):
+        page = await mill.jobs.outcomes(caller, job_id, after, limit)
     return listed([result_view(result) for result in page.rows], page.after)
 
 

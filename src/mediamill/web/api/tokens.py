@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from mediamill.services.accounts import MAX_TOKEN_DAYS
-from mediamill.web.parsing import PROBLEM, After, Body, Limit, StrictRoute, TokenId
+from mediamill.web.parsing import PROBLEM, After, Body, Limit, StrictRoute, TokenId, cursor
 from mediamill.web.security import Caller, Mill
 from mediamill.web.views import IssuedView, Listed, TokenView, issued_view, listed, token_view
 
@@ -29,7 +29,8 @@ async def list_tokens(
     caller: Caller, mill: Mill, after: After = None, limit: Limit = 20
 ) -> Listed[TokenView]:
     """List the caller's tokens, newest first."""
-    page = await mill.accounts.tokens(caller, after, limit)
+    with cursor(after):
+        page = await mill.accounts.tokens(caller, after, limit)
     return listed([token_view(token) for token in page.rows], page.after)
 
 

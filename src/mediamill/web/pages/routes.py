@@ -10,7 +10,7 @@ from mediamill.web.pages.forms import inputs
 from mediamill.web.pages.reading import pictures, sheets
 from mediamill.web.pages.reference import endpoints
 from mediamill.web.pages.rendering import page
-from mediamill.web.parsing import After, FileId, JobId
+from mediamill.web.parsing import After, FileId, JobId, cursor
 from mediamill.web.security import Caller, Mill
 from mediamill.web.views import FileView, JobView, file_view
 
@@ -67,7 +67,8 @@ async def docs_page(request: Request) -> Response:
 @router.get("/parts/files")
 async def files_part(caller: Caller, mill: Mill, after: After = None) -> Response:
     """Render more rows of the list of files."""
-    files = await mill.files.list(caller, after, FILES)
+    with cursor(after):
+        files = await mill.files.list(caller, after, FILES)
     views: list[FileView] = [file_view(file) for file in files.rows]
     return page("parts/files.html", files=views, after=files.after)
 
