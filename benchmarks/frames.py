@@ -23,7 +23,7 @@ from mediamill.operations.base import Context, Source
 from mediamill.operations.extract_frames import ExtractFrames
 
 THREADS = os.cpu_count() or 1
-QUALITY = ("-q:v", "3")
+QUALITY = ("-q:v", "2")
 SOURCE = "testsrc2=s=1920x1080:r=30,noise=alls=8:allf=t,gblur=1"
 CODECS = {
     "h264": ("libx264", "-preset", "veryfast", "-crf", "26", "-g", "48", "-sc_threshold", "0"),

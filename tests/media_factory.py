@@ -76,14 +76,18 @@ def cut(path: Path, share: float = 0.6) -> Path:
 
 
 def hevc_open(path: Path, *output: str) -> Path:
-    """HEVC with open groups of pictures: CRA key frames led by RASL pictures."""
+    """HEVC with open groups of pictures: CRA key frames led by RASL pictures.
+
+    It lasts longer than half a cycle of its picture order count (128 frames), beyond which a
+    decoder that is not told of a gap mistakes later pictures for earlier ones.
+    """
     options = f"keyint=16:min-keyint=16:open-gop=1:bframes=3:scenecut=0:{_X265_QUIET}"
-    return clip(path, "-x265-params", options, *output, codec=X265)
+    return clip(path, "-x265-params", options, *output, codec=X265, seconds=12, size="160x96")
 
 
 def hevc_layers(path: Path) -> Path:
     """HEVC with temporal layers, where a non-reference picture may serve a higher layer."""
-    options = f"keyint=24:bframes=4:b-adapt=0:temporal-layers=3:{_X265_QUIET}"
+    options = f"keyint=24:bframes=4:b-adapt=0:temporal-layers=1:{_X265_QUIET}"
     return clip(path, "-x265-params", options, codec=X265)
 
 

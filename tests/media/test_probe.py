@@ -149,7 +149,7 @@ def test_a_playlist_posing_as_video_opens_nothing(tmp_path: Path, kind: str):
         threading.Thread(target=_listen, args=(server, calls), daemon=True).start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}/a.mp4"
         path = tmp_path / "clip.mp4"
-        path.write_text(PLAYLISTS[kind].format(target=target, url=url))
+        path.write_text(PLAYLISTS[kind].format(target=target.name, url=url))
         assert not facts_of(path).media_type.startswith("video/")
         with pytest.raises(InvalidInput), opened(lambda: path.open("rb"), path.name):
             pass
@@ -181,6 +181,14 @@ def test_good_videos_of_allowed_containers_pass(tmp_path: Path, name: str):
     codec = codecs.get(name[2:], make.X264)
     found = facts_of(make.clip(tmp_path / name, seconds=0.5, codec=codec))
     assert (found.media_type[:6], found.width, found.height) == ("video/", 320, 180)
+
+
+def test_other_containers_stay_shut(tmp_path: Path):
+    """NUT holds H.264 and FFmpeg reads it: only the list of formats keeps it out."""
+    path = make.clip(tmp_path / "a.nut", seconds=0.2)
+    assert facts_of(path).media_type == "application/octet-stream"
+    with pytest.raises(InvalidInput), opened(lambda: path.open("rb"), path.name):
+        pass
 
 
 def test_broken_and_foreign_videos(tmp_path: Path):

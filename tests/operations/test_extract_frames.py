@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from pydantic import ValidationError
@@ -130,6 +131,8 @@ def test_moments_outside_are_refused(clip: Path, tmp_path: Path):
         extract(clip, tmp_path, at=[1, 99])
     with pytest.raises(InvalidInput, match="no frame lies between"):
         extract(clip, tmp_path, mode="all", start=50)
+    with pytest.raises(InvalidInput, match="mode=keyframes finds no frame"):
+        extract(clip, tmp_path, mode="keyframes", start=0.1, end=0.2)
 
 
 @pytest.mark.parametrize("form", ["jpeg", "png", "webp"])
@@ -171,6 +174,40 @@ def test_what_is_no_video_is_refused(tmp_path: Path):
     with pytest.raises((UnsupportedMedia, BrokenMedia)):
         extract(path, tmp_path)
     assert not list(tmp_path.rglob("output-*"))
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.avi", "hevc.mp4"])
+def test_random_damage_raises_invalid_input_only(tmp_path: Path, name: str):
+    draw = np.random.default_rng(6)
+    if name == "hevc.mp4":
+        make.clip(tmp_path / name, seconds=0.3, size="64x64", codec=make.X265)
+    else:
+        make.clip(tmp_path / name, "-g", "5", seconds=0.3, size="64x64")
+    whole, frames = (tmp_path / name).read_bytes(), 0
+    for _ in range(50):
+        data = bytearray(whole)
+        for at in draw.integers(0, len(data), 8):
+            data[at] = draw.integers(0, 256)
+        (tmp_path / "damaged.mp4").write_bytes(data[: draw.integers(len(data) // 2, len(data) + 1)])
+        try:
+            frames += extract(tmp_path / "damaged.mp4", tmp_path, mode="all").report["frames"]
+        except InvalidInput:
+            continue
+    assert frames or name.endswith("mp4"), "refusing everything is a failure too"
+
+
+def test_pictures_larger_than_announced_are_not_decoded(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The container's header is checked, and the decoder holds the same limit by itself."""
+    from mediamill.media.video import container
+
+    monkeypatch.setattr(container, "MAX_PIXELS", 320 * 180 - 1)
+    with pytest.raises(LimitExceeded):
+        extract(clip, tmp_path)
+    monkeypatch.setattr(container, "check_size", lambda *_: None)
+    with pytest.raises(BrokenMedia):
+        extract(clip, tmp_path)
 
 
 def test_progress_counts_media_time(clip: Path, tmp_path: Path):

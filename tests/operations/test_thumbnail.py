@@ -203,6 +203,27 @@ def test_hostile_images_raise_invalid_input_only(tmp_path: Path):
     assert accepted >= 10, "refusing everything is a failure too"
 
 
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF"])
+def test_random_damage_raises_invalid_input_only(tmp_path: Path, form: str):
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    draw = np.random.default_rng(5)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {"exif": exif} if form not in {"GIF", "BMP"} else {}
+    whole = corners(tmp_path / "whole", form, **options).read_bytes()
+    for _ in range(150):
+        data = bytearray(whole)
+        for at in draw.integers(0, min(len(data), 600), 4):
+            data[at] = draw.integers(0, 256)
+        (tmp_path / "a").write_bytes(data[: draw.integers(20, len(data) + 1)])
+        try:
+            thumbnail(tmp_path / "a", tmp_path)
+        except InvalidInput:
+            continue
+
+
 def test_the_clear_cases_have_clear_errors(tmp_path: Path):
     text = tmp_path / "a.jpg"
     text.write_text("<svg onload=alert(1)>")

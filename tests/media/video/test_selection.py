@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tests import media_factory as make
 
+from mediamill.media.video.container import opened
+from mediamill.media.video.demux import packets
 from mediamill.media.video.nal import ENTRY
 from mediamill.media.video.picture import FramePicture
 from mediamill.media.video.reader import FrameReader
@@ -110,6 +112,7 @@ CHOICES: dict[str, Chooser] = {
     "2 fps": by_rate(Fraction(2)),
     "7.3 fps": by_rate(Fraction(73, 10)),
     "0.4 fps": by_rate(Fraction(2, 5)),
+    "0.13 fps": by_rate(Fraction(13, 100)),
     "keys": lambda t: key_frames(t, Span.between(t, None, None)),
     "all": lambda t: every_frame(t, Span.between(t, None, None)),
     "five": lambda t: spread(t, Span.between(t, None, None), 5),
@@ -199,3 +202,22 @@ def test_damage_in_the_middle_does_not_end_the_video(tmp_path: Path):
     frames = list(reader(path).frames(CHOICES["2 fps"]))
     assert len(frames) >= 4
     assert [f.pts for f in frames] == sorted({f.pts for f in frames})
+
+
+def test_frames_that_fail_to_appear_are_chosen_anew(tmp_path: Path):
+    """A slice whose header is garbage gives no frame: what remains is what plain decoding gives."""
+    path = make.clip(tmp_path / "a.mp4", "-g", "15", "-bf", "0")
+    with opened(lambda: path.open("rb"), path.name) as video:
+        places = [(packet.pos, packet.size) for packet in packets(video, path.name) if packet]
+    data = bytearray(path.read_bytes())
+    for position, size in (places[40], places[41]):
+        assert position
+        data[position + 5 : position + size] = bytes(size - 5)
+    path.write_bytes(data)
+    found = reader(path)
+    assert found.selective
+    frames = list(found.frames(CHOICES["all"]))
+    assert not found.selective
+    plain = list(reader(path, plain=True).frames(CHOICES["all"]))
+    assert 80 < len(frames) < 90
+    assert [frame.pts for frame in frames] == [frame.pts for frame in plain]

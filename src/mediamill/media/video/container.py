@@ -103,6 +103,7 @@ def opened(source: Opener, name: str, threads: int = 1) -> Iterator[Video]:
         try:
             video = _checked(container, name)
             video.codec.thread_type, video.codec.thread_count = ThreadType.AUTO, max(1, threads)
+            video.codec.options = {"max_pixels": str(MAX_PIXELS)}
             yield video
         finally:
             container.close()

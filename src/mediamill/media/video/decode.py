@@ -7,6 +7,7 @@ from av.video.frame import VideoFrame
 
 from mediamill.media.video.container import Video
 from mediamill.media.video.demux import decoded, packets
+from mediamill.media.video.nal import ENTRY
 from mediamill.media.video.plan import DROP, JUMP, feeding
 from mediamill.media.video.timeline import Packets, Timeline
 
@@ -63,6 +64,9 @@ def _selected(
     """Feed the packets that the plan keeps, and yield all that comes out."""
     actions = feeding(known, [timeline.order[n] for n in wanted], video.codec.name == "hevc")
     last = actions.rstrip(bytes([DROP]))
+    if all(known.flags[n] & ENTRY for n, action in enumerate(last) if action != DROP):
+        # Key frames alone: encoding keeps a core busy beside, and threads of frames cost 25 % here.
+        video.codec.thread_count = max(1, video.codec.thread_count - 1)
     try:
         for n, packet in enumerate(packets(video, name)):
             if n >= len(last):

@@ -7,6 +7,7 @@ from mediamill.media.image.jpeg import encode_planes
 from mediamill.media.image.orient import UPRIGHT
 from mediamill.media.image.picture import Picture, Pixels, fitted
 from mediamill.media.video.colour import jpeg_planes, rgb
+from mediamill.media.video.container import translated
 from mediamill.media.video.reader import Frame
 
 
@@ -35,7 +36,8 @@ class FramePicture(Picture):
 
     def array(self) -> Pixels:
         stored = self._orientation.size(*self._size)
-        pixels = rgb(self._frame.pixels, *stored)
+        with translated(f"frame {self._frame.index}"):
+            pixels = rgb(self._frame.pixels, *stored)
         return cast("Pixels", self._orientation.apply(pixels))
 
     def encode(self, form: Format, quality: int = 85) -> bytes:
@@ -56,7 +58,8 @@ class FramePicture(Picture):
         return FramePicture(self._frame, self._orientation.size(max(1, width), max(1, height)))
 
     def _planes(self) -> tuple[Pixels, Pixels, Pixels] | None:
-        planes = jpeg_planes(self._frame.pixels, *self._orientation.size(*self._size))
+        with translated(f"frame {self._frame.index}"):
+            planes = jpeg_planes(self._frame.pixels, *self._orientation.size(*self._size))
         if planes is None or self._orientation == UPRIGHT:
             return planes
         if self._orientation.transpose and "422" in self._frame.pixels.format.name:

@@ -34,8 +34,12 @@ def choose(
         shown = f"{timeline.duration:.3f} s long"
         raise InvalidInput(f"no frame lies between start and end; the video is {shown}")
     if isinstance(number, Sequence):
-        return at_times(timeline, span, seconds(timeline, span, number))
-    return _BY_NUMBER[mode](timeline, span, number)
+        found = at_times(timeline, span, seconds(timeline, span, number))
+    else:
+        found = _BY_NUMBER[mode](timeline, span, number)
+    if not found:
+        raise InvalidInput(f"mode={mode} finds no frame in this part of the video")
+    return found
 
 
 _BY_NUMBER: dict[str, Callable[[Timeline, Span, float], list[int]]] = {

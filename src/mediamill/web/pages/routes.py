@@ -1,5 +1,7 @@
 """The pages' addresses, and the parts of pages that scripts fetch when something changed."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 
 from mediamill.app import App
@@ -104,7 +106,7 @@ async def _recent(mill: App, caller: Principal) -> list[JobView]:
     return [await view(mill, job) for job in jobs.rows]
 
 
-async def _outcome(mill: App, caller: Principal, job_id: str) -> dict[str, object]:
+async def _outcome(mill: App, caller: Principal, job_id: str) -> dict[str, Any]:
     job = await mill.jobs.get(caller, job_id)
     failed = await mill.items.list(caller, job_id, "failed", None, FAILED)
     found = await sheets(mill, caller, job) if job.state.terminal else []

@@ -1,0 +1,123 @@
+"""S15 and S5: who may make a browser change something, and when a session is over."""
+
+import pytest
+
+from mediamill.core.clock import DAY
+from mediamill.web.security import SESSION_COOKIE
+from tests.web.conftest import PASSWORD, client_of
+from tests.web.test_strangers import BY_ID, OPEN, OWN, fill
+
+HERE = "http://mill.test"
+IDS = {"token_id": "token_1", "file_id": "file_1", "job_id": "job_1"}
+MUTATIONS = sorted(r for r in BY_ID | OWN | OPEN if not r.startswith(("GET", "HEAD")))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "none"},
+        {"sec-fetch-site": "cross-site", "origin": HERE},
+        {"origin": "https://evil.example"},
+        {"origin": "https://mill.test"},
+        {"origin": "http://mill.test:8080"},
+        {"origin": "http://mill.test.evil.example"},
+        {"origin": "null"},
+        {},
+    ],
+)
+async def test_other_sites_change_nothing(web, ann, headers):
+    async with client_of(web, **headers) as client:
+        client.cookies.set(SESSION_COOKIE, ann.token)
+        for route in MUTATIONS:
+            method, path = fill(route, IDS)
+            response = await client.request(method, path)
+            assert response.status_code == 403, (route, response.status_code)
+            assert response.json()["code"] == "forbidden"
+    assert (await ann.client.get("/v1/me")).status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{"sec-fetch-site": "same-origin"}, {"origin": HERE}])
+async def test_our_own_pages_do(web, ann, headers):
+    async with client_of(web, **headers) as client:
+        client.cookies.set(SESSION_COOKIE, ann.token)
+        assert (await client.post("/v1/tokens", json={"name": "x"})).status_code == 201
+
+
+async def test_the_session_is_a_cookie_that_scripts_and_other_sites_cannot_use(ann, nobody):
+    body = {"email": ann.email, "password": PASSWORD}
+    response = await nobody.post("/v1/auth/login", json=body)
+    cookie = response.headers["set-cookie"].lower()
+    for needed in ("httponly", "samesite=lax", "path=/", f"max-age={14 * DAY // 1000}"):
+        assert needed in cookie
+    assert "secure" not in cookie
+    assert (await nobody.get("/v1/me")).json()["email"] == ann.email
+
+
+async def test_behind_https_the_cookie_is_secure(mill, web, ann):
+    async with client_of(web) as client:
+        client.base_url = "https://mill.test"
+        body = {"email": ann.email, "password": PASSWORD}
+        response = await client.post("/v1/auth/login", json=body)
+    assert "secure" in response.headers["set-cookie"].lower()
+
+
+async def test_a_session_ends_at_once(nobody, ann):
+    assert (await ann.client.post("/v1/auth/logout")).status_code == 204
+    assert (await ann.client.get("/v1/me")).status_code == 401
+    nobody.cookies.set(SESSION_COOKIE, ann.token)
+    page = await nobody.get("/", headers={"accept": "text/html"})
+    assert (page.status_code, page.headers["location"]) == (303, "/signin?next=/")
+
+
+@pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic YTpi", "Token x", "Bearer ä"])
+async def test_credentials_that_are_none(nobody, ann, value):
+    """A header goes before the cookie, so that a wrong token is not hidden by a good session."""
+    nobody.cookies.set(SESSION_COOKIE, ann.token)
+    response = await nobody.get("/v1/me", headers={"authorization": value.encode()})
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"] == "Bearer"
+
+
+async def test_every_answer_has_its_headers(ann, nobody):
+    for client, path in (
+        (ann.client, "/"), (ann.client, "/v1/me"), (nobody, "/signin"), (nobody, "/docs"),
+        (nobody, "/nothing"), (nobody, "/static/style.css"), (nobody, "/health/live"),
+    ):  # fmt: skip
+        response = await client.get(path, headers={"accept": "text/html"})
+        policy = response.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["referrer-policy"] == "no-referrer"
+        assert response.headers["x-request-id"].startswith("req_")
+
+
+async def test_pages_hold_no_inline_script_or_style(ann):
+    for path in ("/", "/signin", "/docs"):
+        text = (await ann.client.get(path, headers={"accept": "text/html"})).text
+        assert "<style" not in text
+        assert " style=" not in text
+        assert " onclick=" not in text
+        assert text.count("<script") == text.count('<script type="module" src="/static/')
+
+
+async def test_names_are_text_in_pages(ann):
+    from tests.web.test_uploading import PNG
+
+    name = "<img src=x onerror=alert(1)>.png"
+    await ann.client.post("/v1/files", params={"name": name}, content=PNG)
+    text = (await ann.client.get("/", headers={"accept": "text/html"})).text
+    assert "<img src=x" not in text
+    assert "onerror=alert" in text
+
+
+async def test_the_one_time_link_page_spends_nothing(mill, nobody):
+    secret = await mill.accounts.sign_in_secret()
+    for _ in range(3):
+        assert (await nobody.get(f"/signin?token={secret}")).status_code == 200
+    assert (await nobody.post("/v1/auth/redeem", json={"token": secret})).status_code == 200
+    nobody.cookies.clear()
+    assert (await nobody.post("/v1/auth/redeem", json={"token": secret})).status_code == 401
