@@ -24,7 +24,9 @@ FLAGS = [
 
 @pytest.fixture
 async def service(tmp_path):
-    async with running("up", tmp_path / "home", slots=2, min_free_bytes=0) as process:
+    """Run it with a short lease: progress is written at each third of it."""
+    settings = {"slots": 2, "min_free_bytes": 0, "lease_seconds": 3}
+    async with running("up", tmp_path / "home", **settings) as process:
         yield process
 
 

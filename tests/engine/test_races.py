@@ -10,12 +10,13 @@ from mediamill.adapters.brokers.inprocess import InProcessDoorbell
 from mediamill.blobs.memory import MemoryBlobs
 from mediamill.core.access import Principal
 from mediamill.core.clock import DAY, FixedClock
-from mediamill.core.errors import MediamillError, NotFound, Unavailable
+from mediamill.core.errors import MediamillError, NotFound, TimedOut, Unavailable
 from mediamill.engine.lease import Lease
 from mediamill.engine.scheduler import Scheduler
 from mediamill.engine.slots import Started, Succeeded
 from mediamill.engine.worker import Crew, Worker
 from mediamill.handlers.items import Items
+from mediamill.handlers.thumbnail import Thumbnail
 from mediamill.media.probe import Facts
 from mediamill.operations.base import Outcome
 from mediamill.operations.catalogue import OPERATIONS
@@ -24,8 +25,8 @@ from mediamill.store.memory import MemoryStore
 from mediamill.store.port import Put, Update
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Job, JobState
-from mediamill.store.repositories.results import ItemOutcome, Result, ResultFile
-from mediamill.store.repositories.units import Lane, Unit, Units, UnitState
+from mediamill.store.repositories.results import ItemOutcome, ResultFile
+from mediamill.store.repositories.units import Unit, Units, UnitState
 from tests.engine.harness import Harness
 
 ALICE = Principal("user_alice")
@@ -87,12 +88,12 @@ async def test_a_slow_cancellation_leaves_a_later_retry_alone(harness):
 
 
 async def test_a_cancelled_retry_can_be_retried_and_counts_what_the_rows_say(harness):
-    ended_gen_1 = asyncio.Event()
+    hanging = asyncio.Event()
 
     async def settle(lease: Lease, item: int) -> ItemOutcome:
         generation = lease.unit.payload["generation"]
         if generation == 2 and item == 3:
-            ended_gen_1.set()
+            hanging.set()
             await asyncio.sleep(60)
         return BAD if item in (1, 3) and generation < 3 else GOOD
 
@@ -102,7 +103,7 @@ async def test_a_cancelled_retry_can_be_retried_and_counts_what_the_rows_say(har
         job = await harness.submit("user_alice", files)
         await harness.finished("user_alice", job)
         await harness.service.retry(ALICE, job.id)
-        await asyncio.wait_for(ended_gen_1.wait(), 5)
+        await asyncio.wait_for(hanging.wait(), 5)
         while (await harness.results.get(job.id, 0, 1)).generation < 2:
             await asyncio.sleep(0.01)
         await harness.service.cancel(ALICE, job.id)
@@ -143,9 +144,8 @@ async def test_a_job_with_cancelled_items_has_not_succeeded(harness):
     assert again.state is not JobState.SUCCEEDED
 
 
-@pytest.mark.parametrize("count", [100])
-async def test_a_cancelling_job_says_so_when_its_expansion_ends(harness, count):
-    files = await harness.add_files("user_alice", count, media_type="video/mp4")
+async def test_a_cancelling_job_says_so_when_its_expansion_ends(harness):
+    files = await harness.add_files("user_alice", 100, media_type="video/mp4")
     job = await harness.submit("user_alice", files)
     lease = await claim(harness, klass="bulk")
     finish = lease.finish
@@ -298,8 +298,6 @@ async def test_a_retry_that_races_a_purge_leaves_no_work_without_a_job(harness):
     job = await harness.submit("user_alice", files)
     while not (await harness.jobs.need(job.id)).state.terminal:
         await step(harness)
-    while await Scheduler(harness.store, 1).claim_next([], "") is not None:
-        pass
     seen_before = await harness.jobs.need(job.id)
     await harness.service.delete(ALICE, job.id)
     purging = await claim(harness, klass="housekeeping")
@@ -415,7 +413,8 @@ class AnswerLost(MemoryStore):
 
     async def transact(self, *actions: object) -> None:
         await super().transact(*actions)
-        if self.error is not None and any(isinstance(a, Put) and isinstance(a.record, File) for a in actions):
+        files = (a for a in actions if isinstance(a, Put) and isinstance(a.record, File))
+        if self.error is not None and any(files):
             raise self.error
 
 
@@ -467,3 +466,46 @@ async def test_an_input_without_bytes_fails_alone(harness, tmp_path: Path):
     async with harness.worker():
         ended = await harness.finished("user_alice", job)
     assert (ended.counts.succeeded, ended.counts.failed) == (2, 1)
+
+
+class LoopingSlots:
+    """Every call ends by the time limit."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    @asynccontextmanager
+    async def acquire(self):
+        yield self
+
+    async def run(self, call):
+        self.calls += 1
+        raise TimedOut("The item took longer than 3600 seconds.", index=0)
+        yield
+
+
+async def test_a_thumbnail_that_loops_does_not_hold_housekeeping_for_hours(harness, tmp_path: Path):
+    file_id = (await harness.add_files("user_alice", 1))[0]
+    await harness.blobs.put(f"files/{file_id}", b"picture")
+    slots = LoopingSlots()
+    engine = harness.engine()
+    thumbnail = Thumbnail(harness.files, harness.blobs, slots, tmp_path)
+    engine.handlers = {**engine.handlers, "thumbnail": thumbnail}
+    now = await harness.store.now()
+    unit = Unit(
+        group=f"thumbnail:{file_id}",
+        seq=0,
+        kind="thumbnail",
+        owner="user_alice",
+        klass="housekeeping",
+        payload={"file": file_id},
+        created=now,
+    )
+    await harness.units.insert([unit.opened(now)])
+    worker = Worker(engine, Crew.of(1))
+    task = asyncio.create_task(worker.run())
+    while (await harness.files.get(file_id)).thumbnail is None:
+        await asyncio.sleep(0.02)
+    worker.stop()
+    await task
+    assert slots.calls <= 3

@@ -132,3 +132,14 @@ async def test_an_unexpected_error_tells_nothing(ann, mill, monkeypatch):
     assert [line["action"] for line in logged] == ["request_failed"]
     assert logged[0]["request"] == response.json()["instance"]
     assert "RuntimeError" in logged[0]["exception"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"NaN", b'{"name": Infinity}', b'{"name": "\\ud800"}', b'{"name": "\\u0000"}', b"[" * 999],
+)
+async def test_what_only_a_lax_parser_takes_is_malformed(ann, body):
+    """Python's own parser would let each of these through to what comes after it."""
+    headers = {"content-type": "application/json"}
+    response = await ann.client.post("/v1/tokens", content=body, headers=headers)
+    assert (response.status_code, is_problem(response)["code"]) == (400, "malformed")

@@ -30,7 +30,7 @@ async def server(web):
     server = uvicorn.Server(config)
     server.capture_signals = _nothing
     running = asyncio.ensure_future(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn tells no other way
         await asyncio.sleep(0.01)
     yield port
     server.should_exit = True
@@ -47,7 +47,7 @@ async def post(port, person, head, body, seconds=10.0):
     """Send a request byte by byte as given; return status, body and how long it took."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     start = time.monotonic()
-    lines = [f"POST /v1/files HTTP/1.1", "Host: x", f"Authorization: Bearer {person.token}", *head]
+    lines = ["POST /v1/files HTTP/1.1", "Host: x", f"Authorization: Bearer {person.token}", *head]
     writer.write("\r\n".join([*lines, "", ""]).encode())
     sending = asyncio.ensure_future(_send(writer, body))
     try:

@@ -26,6 +26,9 @@ class Lease:
         self.units, self.jobs, self.unit, self.milliseconds = units, jobs, unit, milliseconds
         self.progress = unit.progress
         self.gone = False
+        """The unit is out of these hands: finished, released or lost."""
+        self.lost = False
+        """It was taken away while the work went on."""
 
     async def write(
         self, *others: Action, wake: tuple[str, str] | None = None, **changes: Any
@@ -75,7 +78,7 @@ class Lease:
             except Unavailable:
                 kept = time.monotonic() - extended < seconds
             if not kept:
-                self.gone = True
+                self.gone = self.lost = True
                 work.cancel()
                 return
 

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from mediamill.core.errors import ConditionFailed
-from mediamill.engine.stages import job_unit
+from mediamill.engine.stages import pass_unit
 from mediamill.store.port import Equals, Store, Update
 from mediamill.store.repositories.jobs import Counts, Job, Jobs
 from mediamill.store.repositories.units import Unit, Units, UnitState
 
-UNITS_PER_LOOK = 200
+FIRST_LOOK, UNITS_PER_LOOK = 8, 200
+"""Often a slow unit is in front of many closed ones: look at few first."""
 
 
 class Rollup:
@@ -25,11 +26,13 @@ class Rollup:
 
     async def advance(self, job_id: str) -> bool:
         """Sum what has closed; True when that added follow-up work to be rung for."""
+        closed: list[Unit] = []
         while True:
             job = await self.jobs.get(job_id)
             if job is None or job.state.terminal:
                 return False
-            rows = await self.units.of_group(job_id, job.watermark, UNITS_PER_LOOK)
+            limit = UNITS_PER_LOOK if closed else FIRST_LOOK
+            rows = await self.units.of_group(job_id, job.watermark, limit)
             closed = _closed_prefix(rows, job.watermark)
             following = await self._following(job, job.watermark + len(closed))
             if not closed and following is None:
@@ -42,7 +45,7 @@ class Rollup:
                     await self.units.insert([following], summing)
             except ConditionFailed:
                 continue
-            if following is not None or len(closed) < UNITS_PER_LOOK:
+            if following is not None or len(closed) < limit:
                 return following is not None
 
     async def _following(self, job: Job, watermark: int) -> Unit | None:
@@ -53,16 +56,11 @@ class Rollup:
             return None
         now = await self.store.now()
         kind = "seal" if job.cancelling or job.stage + 1 >= job.stages else "next_stage"
-        return job_unit(job, kind, group=f"{job.id}:{kind}", seq=_turn(job), now=now)
+        return pass_unit(job, kind, now)
 
     async def _expansion_over(self, job: Job) -> bool:
-        unit = await self.units.get(f"{job.id}:expand", _turn(job))
+        unit = await self.units.get(f"{job.id}:expand", job.turn)
         return unit is None or not unit.state.open
-
-
-def _turn(job: Job) -> int:
-    """Number a job's passes: one per stage and generation."""
-    return job.generation * job.stages + job.stage
 
 
 def _closed_prefix(rows: Sequence[Unit], first: int) -> list[Unit]:
@@ -78,7 +76,7 @@ def _summing(job: Job, closed: Sequence[Unit], complete: bool) -> Update:
     """Make the update that adds closed units to a job's counters."""
     counts = job.counts
     settled = [unit.succeeded + unit.failed + unit.reused for unit in closed]
-    cancelled = sum(
+    undone = sum(
         len(unit.items) - done
         for unit, done in zip(closed, settled, strict=True)
         if unit.state is UnitState.CANCELLED
@@ -87,7 +85,7 @@ def _summing(job: Job, closed: Sequence[Unit], complete: bool) -> Update:
         succeeded=counts.succeeded + sum(unit.succeeded for unit in closed),
         failed=counts.failed + sum(unit.failed for unit in closed),
         reused=counts.reused + sum(unit.reused for unit in closed),
-        cancelled=counts.cancelled + cancelled,
+        cancelled=counts.cancelled + undone,
     )
     starts = [time for time in (job.started, *(unit.started for unit in closed)) if time]
     changes: dict[str, Any] = {

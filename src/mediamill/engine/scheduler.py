@@ -73,15 +73,19 @@ class Scheduler:
             )
         except ConditionFailed:
             return None
-        return unit.evolve(**changes)
+        # read again: the earlier claimant may have written after the look and before the claim
+        claimed = await self.store.get(Unit, *unit.key_values())
+        return claimed if claimed is not None and claimed.fence == unit.fence + 1 else None
 
     async def tidy(self, klass: str) -> None:
         """Park lanes that have nothing due, and wake parked ones whose time has come."""
         now = await self.store.now()
         waking = await self.store.query(Lane, Lane.index("lane_wake"), klass, at_most=now)
-        for lane in waking.rows:
-            await self._change(lane, active=klass, parked=None, wake=None)
         active = await self.store.query(Lane, Lane.index("lane_active"), klass)
+        floor = active.rows[0].vtime if active.rows else 0.0
+        for lane in waking.rows:
+            vtime = max(lane.vtime, floor)
+            await self._change(lane, active=klass, parked=None, wake=None, vtime=vtime)
         for lane in active.rows:
             await self._park(lane, now)
 
@@ -93,7 +97,7 @@ class Scheduler:
         elif (due := first.rows[0].due) is not None and due > now:
             await self._change(lane, active=None, parked=lane.klass, wake=due)
 
-    async def _change(self, lane: Lane, **changes: str | int | None) -> None:
+    async def _change(self, lane: Lane, **changes: str | float | None) -> None:
         """Change a lane unless work was added to it since it was read."""
         same = (Equals("epoch", lane.epoch), Equals("active", lane.active))
         try:

@@ -87,6 +87,17 @@ def item_units(job: Job, packed: Sequence[Sequence[Piece]], seq: int, now: int) 
     ]
 
 
+def pass_unit(job: Job, kind: str, now: int, **payload: Any) -> Unit:
+    """Make a unit of which a job has one in each of its passes: `expand`, `seal`, `cancel` …"""
+    group = f"{job.id}:{kind}"
+    return job_unit(job, kind, group=group, seq=job.turn, now=now, **payload)
+
+
+def cancellation(job: Job, now: int) -> Unit:
+    """Make the unit that cancels a job's pass; it is due before all else of its owner."""
+    return pass_unit(job, "cancel", now).evolve(due=0)
+
+
 def job_unit(
     job: Job, kind: str, *, group: str, seq: int, now: int, cost: float = 0.05, **payload: Any
 ) -> Unit:

@@ -27,6 +27,9 @@ from mediamill.store.repositories.units import Unit, Units
 
 log = structlog.get_logger(__name__)
 
+UNKNOWN_KIND_MS = 60_000
+"""A newer version may have submitted it: leave it to a newer worker for a while."""
+
 CLASSES = ("interactive", "bulk", "model", "housekeeping")
 
 
@@ -99,6 +102,7 @@ class Worker:
             await self._stopping.wait()
             await asyncio.wait(runners, timeout=self.engine.timing.drain)
         finally:
+            self._stopping.set()
             for task in (*runners, sweeper):
                 task.cancel()
             await asyncio.gather(*runners, sweeper, return_exceptions=True)
@@ -131,8 +135,8 @@ class Worker:
     async def _claim(self, klasses: Sequence[str], holder: str) -> Unit | None:
         try:
             return await self.engine.scheduler.claim_next(klasses, holder)
-        except Unavailable as error:
-            log.warning("store away, claiming later", action="claim_failed", error=str(error))
+        except Exception as error:
+            log.warning("claiming later", action="claim_failed", exc_info=error)
             await asyncio.sleep(self.engine.timing.poll)
             return None
 
@@ -143,7 +147,7 @@ class Worker:
         engine = self.engine
         lease = Lease(engine.units, engine.jobs, unit, int(engine.timing.lease * 1000))
         self.running[unit.name] = lease
-        work = asyncio.create_task(engine.handlers[unit.kind].run(lease))
+        work = asyncio.create_task(self._handled(lease))
         keeper = asyncio.create_task(lease.keep(work))
         try:
             await self._outcome(lease, work)
@@ -151,18 +155,32 @@ class Worker:
             log.info("lease lost", action="lease_lost", unit=unit.name, fence=unit.fence)
         except Unavailable as error:
             log.warning("store away under a unit", action="unit_stranded", error=str(error))
+        except Exception:  # the runner lives on; the unit is claimed again when its lease ends
+            log.exception("unit stranded", action="unit_stranded", unit=unit.name, kind=unit.kind)
         finally:
             keeper.cancel()
             del self.running[unit.name]
         await self._nudge(lease)
 
+    async def _handled(self, lease: Lease) -> None:
+        """Run the handler of the unit's kind."""
+        unit = lease.unit
+        handler = self.engine.handlers.get(unit.kind)
+        if handler is None:
+            log.error("unknown kind of unit", action="unit_unknown", unit=unit.name, kind=unit.kind)
+            await lease.release(UNKNOWN_KIND_MS, f"This worker knows no units of kind {unit.kind}.")
+        else:
+            await handler.run(lease)
+
     async def _outcome(self, lease: Lease, work: "asyncio.Task[None]") -> None:
         try:
             await work
         except asyncio.CancelledError:
+            if lease.lost:
+                return
             if not lease.gone:
                 await self._give_back(lease, work)
-                raise
+            raise
         except (LeaseLost, ConditionFailed):
             raise
         except Exception as error:
@@ -186,10 +204,16 @@ class Worker:
             again=retry is not None,
             exc_info=error,
         )
-        if retry is None:
-            await self.engine.handlers[unit.kind].give_up(lease, error)
-        else:
+        if retry is not None:
             await lease.release(retry.delay_ms, f"{type(error).__name__}: {error}")
+            return
+        try:
+            await self.engine.handlers[unit.kind].give_up(lease, error)
+        except (LeaseLost, ConditionFailed):
+            raise
+        except Exception as failure:
+            log.exception("giving up failed", action="give_up_failed", unit=unit.name)
+            await lease.release(self.engine.policy.cap_ms, f"{type(failure).__name__}: {failure}")
 
     async def _nudge(self, lease: Lease) -> None:
         """After a unit: sum it into its job, and ring for what follows."""
@@ -204,8 +228,8 @@ class Worker:
         try:
             if await self.engine.rollup.advance(job):
                 await self.engine.bell.ring(f"work:{klass}")
-        except Unavailable as error:
-            log.warning("roll-up later", action="rollup_failed", job=job, error=str(error))
+        except Exception as error:
+            log.warning("roll-up later", action="rollup_failed", job=job, exc_info=error)
         await self.engine.bell.ring(f"job:{job}")
 
     # -- the sweep ----------------------------------------------------------------------------
@@ -219,8 +243,8 @@ class Worker:
                 for klass in CLASSES:
                     await engine.scheduler.tidy(klass)
                 await self._nudge_forgotten()
-            except Unavailable as error:
-                log.warning("sweep later", action="sweep_failed", error=str(error))
+            except Exception as error:
+                log.warning("sweep later", action="sweep_failed", exc_info=error)
 
     async def _nudge_forgotten(self) -> None:
         store = self.engine.units.store

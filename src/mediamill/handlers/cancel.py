@@ -4,26 +4,34 @@ from dataclasses import dataclass
 
 from mediamill.engine.lease import Lease
 from mediamill.store.repositories.jobs import Jobs
-from mediamill.store.repositories.units import Units
+from mediamill.store.repositories.units import Unit, Units
 
 
 @dataclass
 class Cancel:
-    """Walks the job's units; beginning again is harmless, so it needs no checkpoint."""
+    """Walks the units of its own generation; beginning again needs no checkpoint.
+
+    The job may have ended and been opened again meanwhile: that generation is none of its business.
+    """
 
     jobs: Jobs
     units: Units
 
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.need(lease.unit.payload["job"])
-        expansion = await self.units.of_group(f"{job.id}:expand")
-        for unit in expansion:
-            if unit.state.open:
-                await self.units.cancel(unit)
-        async for unit in self.units.walk_group(job.id, job.watermark):
-            if unit.state.open:
-                await self.units.cancel(unit)
+        generation = lease.unit.payload["generation"]
+        for group, first in ((f"{job.id}:expand", 0), (job.id, job.watermark)):
+            async for unit in self.units.walk_group(group, first):
+                await self._close(unit, generation)
         await lease.finish()
+
+    async def _close(self, unit: Unit, generation: int) -> None:
+        """Cancel a unit, again when somebody claims or releases it at the same moment."""
+        current: Unit | None = unit
+        while current and current.state.open and current.payload["generation"] == generation:
+            if await self.units.cancel(current):
+                return
+            current = await self.units.get(unit.group, unit.seq)
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Try again for ever: a cancellation must not be forgotten."""

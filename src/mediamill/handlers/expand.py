@@ -7,14 +7,16 @@ from typing import Any
 import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
+from mediamill.core.errors import ConditionFailed
 from mediamill.engine.expand import UNITS_PER_STEP, pieces
 from mediamill.engine.lease import Lease
-from mediamill.engine.stages import Piece, item_units, pack, split
+from mediamill.engine.stages import Piece, cancellation, item_units, pack, split
 from mediamill.operations.catalogue import Catalogue
 from mediamill.store.port import Absent, Action, Equals, Put, Update
 from mediamill.store.repositories.jobs import PAGE_ENTRIES, Entry, Job, Jobs, JobState, Manifests
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.results import ItemOutcome, Results
+from mediamill.store.repositories.units import lane_of
 
 log = structlog.get_logger(__name__)
 
@@ -39,17 +41,32 @@ class Expand:
             await self.bell.ring(f"work:{job.klass}")
             job = await self.jobs.need(job.id)
             payload = lease.unit.payload
-        state = JobState.CANCELLING if job.cancelling else JobState.RUNNING
-        done = Update(Job, (job.id,), set={"expanded": True, "state": state}, add={"revision": 1})
-        await lease.finish(done)
+        await self._finish(lease, job)
         log.info("job expanded", action="job_expanded", units=job.units, **job.log_context())
 
+    async def _finish(self, lease: Lease, job: Job) -> None:
+        """Note that all items are in units; a cancellation that came meanwhile stays one."""
+        while True:
+            state = JobState.CANCELLING if job.cancelling else JobState.RUNNING
+            changes = {"expanded": True, "state": state}
+            guard = (Equals("cancelling", job.cancelling),)
+            done = Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard)
+            try:
+                await lease.finish(done)
+            except ConditionFailed:
+                job = await self.jobs.need(job.id)
+            else:
+                return
+
     async def give_up(self, lease: Lease, error: BaseException) -> None:
-        """Cancel the job: what is in units already is finished as cancelled, too."""
+        """Cancel the job: what is in units already is not begun."""
         job = await self.jobs.need(lease.unit.payload["job"])
-        text = f"The inputs could not be listed: {error}"
+        text = f"The inputs could not be listed: {error}"[:500]
         stopping = {"cancelling": True, "error": text, "state": JobState.CANCELLING}
-        await lease.finish(Update(Job, (job.id,), set=stopping, add={"revision": 1}))
+        unit = cancellation(job, await self.jobs.store.now())
+        change = Update(Job, (job.id,), set=stopping, add={"revision": 1})
+        await lease.finish(change, Put(unit), wake=lane_of(unit))
+        await self.bell.ring(f"work:{job.klass}")
 
     async def _next_items(self, job: Job, payload: dict[str, Any]) -> list[tuple[int, Entry]]:
         """Read the next page of inputs from the checkpoint on."""

@@ -8,6 +8,7 @@ A worker that vanished is much weaker evidence and has a far higher limit.
 
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +89,7 @@ class UnitRun:
         self.steps = _steps_of(parts.catalogue, job, self.stage)
         self.first = parts.catalogue.get(self.steps[0].operation)
         self._began = time.monotonic()
+        self._unopened: list[tuple[Work, NotFound]] = []
 
     async def all(self, flush: Flush) -> None:
         """Run what has no outcome yet until everything has one."""
@@ -155,6 +157,10 @@ class UnitRun:
             if work is None:
                 raise
             await self._strike(work, failure, flush, settled)
+        while self._unopened:
+            missing, error = self._unopened.pop()
+            await flush.add(await self.failed(missing.item, missing.entry, error))
+            settled.add(missing.item)
         return settled
 
     async def _events(
@@ -171,7 +177,13 @@ class UnitRun:
     async def _opened(self, works: Sequence[Work]) -> AsyncIterator[CallItem]:
         for work in works:
             home = self.parts.home_of(work.file)
-            async with opened(home, work.file.blob, self.parts.scratch) as descriptor:
+            async with AsyncExitStack() as stack:
+                opening = opened(home, work.file.blob, self.parts.scratch)
+                try:
+                    descriptor = await stack.enter_async_context(opening)
+                except NotFound as error:
+                    self._unopened.append((work, error))
+                    continue
                 yield call_item(work.item, work.file, descriptor)
 
     def _note_progress(self, fraction: float, running: int) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.engine.lease import Lease
-from mediamill.engine.stages import job_unit
+from mediamill.engine.stages import pass_unit
 from mediamill.store.port import Equals, Put, Update
 from mediamill.store.repositories.jobs import (
     PAGE_ENTRIES,
@@ -33,11 +33,10 @@ class NextStage:
 
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.need(lease.unit.payload["job"])
-        items = await self._write_manifest(job)
+        items = await self._write_manifest(lease, job)
         now = await self.jobs.store.now()
         moved = job.evolve(stage=job.stage + 1)
-        seq = job.generation * job.stages + moved.stage
-        unit = job_unit(moved, "expand", group=f"{job.id}:expand", seq=seq, now=now)
+        unit = pass_unit(moved, "expand", now)
         changes = {
             "stage": moved.stage,
             "state": JobState.EXPANDING,
@@ -47,7 +46,11 @@ class NextStage:
             "expanded": False,
             "sealing": job.generation - 1,
         }
-        guard = (Equals("stage", job.stage), Equals("generation", job.generation))
+        guard = (
+            Equals("stage", job.stage),
+            Equals("generation", job.generation),
+            Equals("cancelling", job.cancelling),
+        )
         await lease.finish(
             Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard),
             Put(unit),
@@ -62,17 +65,16 @@ class NextStage:
         stopping = {"cancelling": True, "error": text, "sealing": job.generation - 1}
         await lease.finish(Update(Job, (job.id,), set=stopping, add={"revision": 1}))
 
-    async def _write_manifest(self, job: Job) -> int:
+    async def _write_manifest(self, lease: Lease, job: Job) -> int:
         """Write every result file of the stage as an entry; return how many there are."""
         page, waiting = 0, list[Entry]()
         async for result in self.results.walk_stage(job.id, job.stage):
             waiting += [Entry(result.file_id(n), f.name) for n, f in enumerate(result.files)]
             while len(waiting) >= PAGE_ENTRIES:
-                await self._page(job, page, waiting[:PAGE_ENTRIES])
+                await self._page(lease, job, page, waiting[:PAGE_ENTRIES])
                 page, waiting = page + 1, waiting[PAGE_ENTRIES:]
-        await self._page(job, page, waiting)
+        await self._page(lease, job, page, waiting)
         return page * PAGE_ENTRIES + len(waiting)
 
-    async def _page(self, job: Job, page: int, entries: list[Entry]) -> None:
-        action = await self.manifests.page(job.id, job.stage + 1, page, entries)
-        await self.jobs.store.transact(action)
+    async def _page(self, lease: Lease, job: Job, page: int, entries: list[Entry]) -> None:
+        await lease.write(await self.manifests.page(job.id, job.stage + 1, page, entries))

@@ -10,15 +10,20 @@ import structlog
 from mediamill.blobs.port import Blobs
 from mediamill.core.ids import encode
 from mediamill.engine.lease import Lease
-from mediamill.store.port import MAX_ACTIONS, Action, Delete, Store
+from mediamill.store.port import MAX_ACTIONS, Action, Delete, Store, key_index
 from mediamill.store.repositories.files import File, Files
-from mediamill.store.repositories.jobs import PAGE_ENTRIES, Job, Jobs, ManifestPage
+from mediamill.store.repositories.jobs import Job, Jobs, ManifestPage
 from mediamill.store.repositories.results import Result, Results
 from mediamill.store.repositories.units import Unit, Units
 
 log = structlog.get_logger(__name__)
 
 LOOK_AGAIN_MS = 30_000
+
+
+def last_job_at(time: int) -> str:
+    """Return an id that sorts after every job accepted up to a time (ms)."""
+    return f"job_{encode((time + 1) << 80)}"
 
 
 @dataclass
@@ -35,8 +40,7 @@ class PurgeFile:
         if file is None or not file.hidden or file.trashed is None:
             await lease.finish()
             return
-        last = f"job_{encode((file.trashed + 1) << 80)}"
-        if await self.jobs.running_of(file.owner, before=last):
+        if await self.jobs.running_of(file.owner, before=last_job_at(file.trashed)):
             await lease.release(LOOK_AGAIN_MS)
             return
         await self.blobs.delete(file.blob)
@@ -66,7 +70,7 @@ class PurgeJob:
         if job is None:
             await lease.finish()
             return
-        if not job.state.terminal:
+        if not job.state.terminal or await self._still_read(job):
             await lease.release(LOOK_AGAIN_MS // 30)
             return
         for prefix in ("results", "layouts", "manifests"):
@@ -80,14 +84,19 @@ class PurgeJob:
         """Try again later: bytes that should be gone must go."""
         await lease.release(LOOK_AGAIN_MS, str(error))
 
+    async def _still_read(self, job: Job) -> bool:
+        """Tell whether a job accepted before the deletion may still read the results."""
+        return await self.jobs.running_of(job.owner, before=last_job_at(job.deleted or 0))
+
     async def _rows(self, job: Job) -> None:
         for stage in range(job.stages):
             while rows := (await self.results.of_stage(job.id, stage, limit=MAX_ACTIONS)).rows:
                 await self._delete([Delete(Result, row.key_values()) for row in rows])
-            pages = range((job.items + PAGE_ENTRIES - 1) // PAGE_ENTRIES)
-            for page in pages:
-                await self._delete([Delete(ManifestPage, (job.id, stage, page))])
-        for group in (job.id, *(f"{job.id}:{kind}" for kind in ("expand", "cancel", "seal"))):
+        pages = key_index(ManifestPage)
+        while found := (await self.store.query(ManifestPage, pages, job.id)).rows:
+            await self._delete([Delete(ManifestPage, page.key_values()) for page in found])
+        kinds = ("expand", "next_stage", "cancel", "seal", "notify")
+        for group in (job.id, *(f"{job.id}:{kind}" for kind in kinds)):
             while units := await self.units.of_group(group, limit=MAX_ACTIONS):
                 await self._delete([Delete(Unit, unit.key_values()) for unit in units])
 

@@ -5,6 +5,7 @@ became and how, then the results in item order. Archives of frames are flattened
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -23,7 +24,7 @@ from mediamill.media.archive.read import read_members
 from mediamill.operations.base import Source
 from mediamill.store.port import Absent, Equals, Put, Update
 from mediamill.store.repositories.jobs import Counts, Job, Jobs, JobState
-from mediamill.store.repositories.results import Result, ResultFile, Results
+from mediamill.store.repositories.results import ItemOutcome, Result, ResultFile, Results
 from mediamill.store.repositories.units import lane_of
 
 BUFFER = 1 << 18
@@ -40,14 +41,14 @@ class Seal:
 
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.need(lease.unit.payload["job"])
-        if job.counts.settled != job.items and not job.cancelling:
-            raise RuntimeError(f"{job.items - job.counts.settled} items have no outcome")
         root = f"layouts/{job.id}/{lease.unit.seq}-{lease.unit.fence}"
-        written = Names()
+        written, outcomes = manifest_names(), Counter[ItemOutcome]()
         async with Lines(self.blobs) as manifest:
             async for result in self.results.walk_stage(job.id, job.stage):
+                outcomes[result.outcome] += 1
                 await manifest.add(msgspec.json.encode(manifest_line(job, result, written)))
             listed = await manifest.commit(f"{root}-manifest")
+        counts = counts_of(job, outcomes)
         summary = Summary()
         first = Member("manifest.jsonl", listed.size, listed.crc32, f"{root}-manifest")
         async with Lines(self.blobs) as layout:
@@ -55,7 +56,7 @@ class Seal:
             async for member in self._members(job):
                 await layout.add(summary.add(member), end=b"")
             await layout.commit(f"{root}-layout")
-        await self._end(lease, job, f"{root}-layout", summary)
+        await self._end(lease, job.evolve(counts=counts), f"{root}-layout", summary)
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """End the job as failed: its results are there, its download is not."""
@@ -66,10 +67,9 @@ class Seal:
     async def _end(self, lease: Lease, job: Job, layout: str | None, summary: Summary) -> None:
         """Write the final state and the announcement in one transaction."""
         now = await self.jobs.store.now()
-        counts = final_counts(job)
         changes: dict[str, Any] = {
-            "state": final_state(job, counts, sealed=layout is not None),
-            "counts": counts,
+            "state": final_state(job, sealed=layout is not None),
+            "counts": job.counts,
             "active": None,
             "open": None,
             "checked": None,
@@ -88,8 +88,7 @@ class Seal:
         )
 
     async def _members(self, job: Job) -> AsyncIterator[Member]:
-        names = Names()
-        names.claim("manifest.jsonl")
+        names = manifest_names()
         async for result in self.results.walk_stage(job.id, job.stage):
             for file, name in zip(result.files, member_names(result, names), strict=True):
                 if not flattened(file):
@@ -141,22 +140,38 @@ def manifest_line(job: Job, result: Result, names: Names) -> dict[str, Any]:
     return line
 
 
-def final_counts(job: Job) -> Counts:
-    """Return the counts with every item that has no outcome counted as cancelled."""
-    counts = job.counts
-    missing = job.items - counts.settled
-    return msgspec.structs.replace(counts, cancelled=counts.cancelled + max(0, missing))
+def counts_of(job: Job, outcomes: Counter[ItemOutcome]) -> Counts:
+    """Return the counts that the rows give; what has no row was cancelled.
+
+    Raises `RuntimeError` when a job that was not cancelled has summed its units to other numbers.
+    """
+    counts = Counts(
+        succeeded=outcomes[ItemOutcome.SUCCEEDED],
+        failed=outcomes[ItemOutcome.FAILED],
+        reused=outcomes[ItemOutcome.REUSED],
+        cancelled=job.items - outcomes.total(),
+    )
+    if counts != job.counts and not job.cancelling:
+        raise RuntimeError(f"{job.id}: its units sum to {job.counts}, its rows to {counts}")
+    return counts
 
 
-def final_state(job: Job, counts: Counts, *, sealed: bool) -> JobState:
+def final_state(job: Job, *, sealed: bool) -> JobState:
     """Judge a job by its items."""
-    good = counts.succeeded + counts.reused
+    good = job.counts.succeeded + job.counts.reused
     if job.cancelling:
         return JobState.FAILED if job.error else JobState.CANCELLED
-    failed = counts.failed + job.failed_earlier
-    if not sealed or (failed and not good):
+    undone = job.counts.failed + job.failed_earlier + job.counts.cancelled
+    if not sealed or (undone and not good):
         return JobState.FAILED
-    return JobState.PARTIAL if failed else JobState.SUCCEEDED
+    return JobState.PARTIAL if undone else JobState.SUCCEEDED
+
+
+def manifest_names() -> Names:
+    """Return the names of a download before its results have theirs."""
+    names = Names()
+    names.claim("manifest.jsonl")
+    return names
 
 
 class Lines:

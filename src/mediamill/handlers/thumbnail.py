@@ -6,6 +6,7 @@ from pathlib import Path
 import structlog
 
 from mediamill.blobs.port import Blobs
+from mediamill.core.errors import SlotFailure, TimedOut
 from mediamill.engine.inputs import call_item, opened
 from mediamill.engine.lease import Lease
 from mediamill.engine.slots import Call, Failed, SlotPool, Succeeded
@@ -29,7 +30,13 @@ class Thumbnail:
         if file is None:
             await lease.finish()
             return
-        await self._record(lease, file, await self._draw(file))
+        try:
+            blob = await self._draw(file)
+        except SlotFailure as failure:
+            if not lease.unit.attempts and not isinstance(failure, TimedOut):
+                raise
+            blob = ""  # it ended its slot twice, or took for ever
+        await self._record(lease, file, blob)
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Mark the file as one without a thumbnail."""

@@ -6,7 +6,7 @@ from mediamill.core.access import Principal
 from mediamill.core.errors import InvalidInput
 from mediamill.services.access import Access
 from mediamill.store.port import Page
-from mediamill.store.repositories.jobs import Job, JobState, Manifests
+from mediamill.store.repositories.jobs import Job, Manifests
 from mediamill.store.repositories.results import ItemOutcome, Result, Results
 
 
@@ -56,7 +56,7 @@ class ItemService:
         entries = await self.manifests.at(job.id, job.stage, range(start, stop))
         keys = [(job.id, job.stage, index) for index in range(start, stop)]
         rows = await self.results.store.get_many(Result, keys) if keys else []
-        without = "cancelled" if job.state is JobState.CANCELLED else "pending"
+        without = "cancelled" if job.state.terminal else "pending"
         views = tuple(
             ItemView(index, entries[index].file, entries[index].name, without)
             if row is None or not _standing(job, row)

@@ -9,11 +9,11 @@ import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.access import Principal, Right
-from mediamill.core.errors import ConditionFailed, Conflict
+from mediamill.core.errors import ConditionFailed, Conflict, NotFound
 from mediamill.engine.expand import UNITS_PER_STEP, pieces
-from mediamill.engine.stages import Piece, item_units, job_unit, pack, split
+from mediamill.engine.stages import Piece, cancellation, item_units, pack, pass_unit, split
 from mediamill.services.access import Access
-from mediamill.services.progress import Progress, measure
+from mediamill.services.progress import Ahead, Progress, measure
 from mediamill.services.requests import JobRequest, Requests
 from mediamill.store.port import Absent, Equals, Page, Put, Update
 from mediamill.store.repositories.jobs import (
@@ -74,7 +74,7 @@ class JobService:
             cost = sum(unit.cost for unit in units)
             job = job.evolve(state=JobState.RUNNING, expanded=True, units=len(units), cost=cost)
         else:
-            units = [expansion(job, now)]
+            units = [pass_unit(job, "expand", now)]
         await self.units.insert(units, Put(job, when=(Absent(),)), *pages)
 
     # -- read -----------------------------------------------------------------------------------
@@ -89,12 +89,11 @@ class JobService:
 
     async def progress(self, job: Job) -> Progress:
         """Measure how far a job is, down to the running units."""
-        return measure(job, await self._open_units(job), await self.jobs.store.now())
-
-    async def _open_units(self, job: Job) -> tuple[Unit, ...]:
-        if job.state.terminal:
-            return ()
-        return await self.units.of_group(job.id, job.watermark, limit=200)
+        ahead = Ahead()
+        if not job.state.terminal:
+            async for unit in self.units.walk_group(job.id, job.watermark):
+                ahead.add(unit)
+        return measure(job, ahead, await self.jobs.store.now())
 
     async def wait(self, principal: Principal, job_id: str, seconds: float) -> Job:
         """Return the job once it is terminal, or as it is when the time has run out."""
@@ -135,8 +134,9 @@ class JobService:
         while not job.cancelling:
             if job.state.terminal:
                 raise Conflict(f"The job has already ended: {job.state}.", state=job.state)
-            await self._try(self._cancelling(job), job, "cancel", due=0)
-            job = await self.jobs.need(job_id)
+            unit = cancellation(job, await self.jobs.store.now())
+            await self._try(self._cancelling(job), unit)
+            job = await self._again(job_id)
         log.info("job cancelled", action="job_cancelled", **job.log_context())
         await self.bell.ring(f"work:{job.klass}")
         return job
@@ -146,15 +146,17 @@ class JobService:
         guard = (Equals("state", job.state), Equals("cancelling", False))
         return Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard)
 
-    async def _try(self, change: Update, job: Job, kind: str, due: int | None, **more: Any) -> None:
+    async def _try(self, change: Update, unit: Unit) -> None:
         """Write a change of the job together with a unit; nothing when the job moved on."""
-        now = await self.jobs.store.now()
-        seq = job.generation * job.stages + job.stage
-        unit = job_unit(job, kind, group=f"{job.id}:{kind}", seq=seq, now=now, **more)
-        if due is not None:
-            unit = unit.evolve(due=due)
         with suppress(ConditionFailed):
             await self.units.commit(change, Put(unit), wake=lane_of(unit))
+
+    async def _again(self, job_id: str) -> Job:
+        """Read a job once more; raises `NotFound` when it was deleted meanwhile."""
+        job = await self.jobs.need(job_id)
+        if job.hidden:
+            raise NotFound(f"There is no job {job_id}.")
+        return job
 
     async def retry(self, principal: Principal, job_id: str) -> Job:
         """Run the failed items of an ended job again, as its next generation."""
@@ -165,11 +167,11 @@ class JobService:
             raise Conflict("The job has no failed items.", state=job.state)
         generation = job.generation
         while job.generation == generation:
-            again = self._reopened(job)
-            await self._try(
-                again, job.evolve(generation=generation + 1), "expand", due=None, only="failed"
-            )
-            job = await self.jobs.need(job_id)
+            now = await self.jobs.store.now()
+            following = job.evolve(generation=generation + 1)
+            unit = pass_unit(following, "expand", now, only="failed")
+            await self._try(self._reopened(job), unit)
+            job = await self._again(job_id)
         log.info("job retried", action="job_retried", **job.log_context())
         await self.bell.ring(f"work:{job.klass}")
         return job
@@ -196,16 +198,21 @@ class JobService:
             "download_etag": "",
             "error": "",
         }
-        guard = (Equals("generation", job.generation), Equals("state", job.state))
+        guard = (
+            Equals("generation", job.generation),
+            Equals("state", job.state),
+            Equals("deleted", None),
+        )
         return Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard)
 
     async def delete(self, principal: Principal, job_id: str) -> None:
         """Cancel a job, hide it at once, and remove its results when its work has stopped."""
         job = await self.access.load(principal, Job, job_id, Right.OWN)
-        if not job.state.terminal:
+        with suppress(Conflict):  # it has ended, perhaps just now
             await self.cancel(principal, job_id)
         now = await self.jobs.store.now()
-        hidden = Update(Job, (job.id,), set={"deleted": now, "listed": None})
+        gone = {"deleted": now, "listed": None}
+        hidden = Update(Job, (job.id,), set=gone, when=(Equals("deleted", None),))
         purge = Unit(
             group=f"purge:{job.id}",
             seq=0,
@@ -219,9 +226,3 @@ class JobService:
         await self.units.insert([purge.opened(now)], hidden)
         log.info("job deleted", action="job_deleted", **job.log_context())
         await self.bell.ring("work:housekeeping")
-
-
-def expansion(job: Job, now: int) -> Unit:
-    """Make the unit that expands a job's first stage."""
-    seq = job.generation * job.stages + job.stage
-    return job_unit(job, "expand", group=f"{job.id}:expand", seq=seq, now=now)

@@ -1,6 +1,5 @@
 """How far a job is, from its counters and its open units."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mediamill.store.repositories.jobs import Job
@@ -23,43 +22,68 @@ class Progress:
     seconds_left: float | None = None
 
 
-def measure(job: Job, units: Sequence[Unit], now: int) -> Progress:
+@dataclass
+class Ahead:
+    """Sums of the units above a job's watermark, taken one by one."""
+
+    succeeded: int = 0
+    failed: int = 0
+    reused: int = 0
+    cancelled: int = 0
+    running: int = 0
+    items: int = 0
+    work: float = 0.0
+    """Estimated seconds done."""
+    started: int | None = None
+
+    def add(self, unit: Unit) -> None:
+        """Add a unit, open or closed."""
+        self.succeeded += unit.succeeded
+        self.failed += unit.failed
+        self.reused += unit.reused
+        self.items += len(unit.items)
+        self.work += unit.cost * (unit.progress if unit.state.open else 1.0)
+        self.started = earliest(self.started, unit.started)
+        if unit.state is UnitState.LEASED:
+            self.running += len(unit.pending())
+        elif unit.state is UnitState.CANCELLED:
+            self.cancelled += len(unit.pending())
+
+
+def measure(job: Job, ahead: Ahead, now: int) -> Progress:
     """Add the units above a job's watermark to its counters.
 
     Time left assumes that the rest goes as the part done so far did; it is None until that part
     is large enough to say anything.
     """
     counts = job.counts
-    succeeded = counts.succeeded + sum(unit.succeeded for unit in units)
-    failed = counts.failed + sum(unit.failed for unit in units)
-    reused = counts.reused + sum(unit.reused for unit in units)
-    leased = [unit for unit in units if unit.state is UnitState.LEASED]
-    running = sum(len(unit.pending()) for unit in leased)
-    settled = succeeded + failed + reused + counts.cancelled
-    fraction = 1.0 if job.state.terminal else _fraction(job, units)
-    starts = [time for time in (job.started, *(unit.started for unit in units)) if time]
-    started = min(starts, default=None)
+    settled = counts.settled + ahead.succeeded + ahead.failed + ahead.reused + ahead.cancelled
+    fraction = 1.0 if job.state.terminal else _fraction(job, ahead)
+    started = earliest(job.started, ahead.started)
     return Progress(
         items=job.items,
-        succeeded=succeeded,
-        failed=failed,
-        cancelled=counts.cancelled,
-        reused=reused,
-        running=running,
-        pending=max(0, job.items - settled - running),
+        succeeded=counts.succeeded + ahead.succeeded,
+        failed=counts.failed + ahead.failed,
+        cancelled=counts.cancelled + ahead.cancelled,
+        reused=counts.reused + ahead.reused,
+        running=ahead.running,
+        pending=max(0, job.items - settled - ahead.running),
         fraction=fraction,
         started=started,
         seconds_left=_seconds_left(job, fraction, started, now),
     )
 
 
-def _fraction(job: Job, units: Sequence[Unit]) -> float:
+def earliest(one: int | None, other: int | None) -> int | None:
+    """Return the earlier of two times, either of which may not be known."""
+    return min((time for time in (one, other) if time is not None), default=None)
+
+
+def _fraction(job: Job, ahead: Ahead) -> float:
     """Weigh units by their estimated cost; while units are still inserted, by their items."""
-    work = job.spent + sum(u.cost * (u.progress if u.state.open else 1.0) for u in units)
-    share = work / job.cost if job.cost else 0.0
+    share = (job.spent + ahead.work) / job.cost if job.cost else 0.0
     if not job.expanded:
-        seen = job.counts.settled + sum(len(unit.items) for unit in units)
-        share *= min(1.0, seen / max(1, job.items))
+        share *= min(1.0, (job.counts.settled + ahead.items) / max(1, job.items))
     return min(0.999, share)
 
 

@@ -52,11 +52,11 @@ class Uploads:
         digest = await self._store(blob, chunks, size)
         try:
             facts = await self.inspector.look(self.blobs, blob, name, digest.size)
-            file = await self._describe(principal, file_id, safe_name(name), digest, facts)
-            await self._commit(file)
         except BaseException:
             await self.blobs.delete(blob)
             raise
+        file = await self._describe(principal, file_id, safe_name(name), digest, facts)
+        await self._commit(file)  # if that fails its row may be there: the collector will know
         log.info("file received", action="file_received", size=file.size, **file.log_context())
         return file
 

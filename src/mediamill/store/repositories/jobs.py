@@ -126,6 +126,11 @@ class Job(Record, frozen=True, kw_only=True):
         """Whether it is answered as absent."""
         return self.deleted is not None
 
+    @property
+    def turn(self) -> int:
+        """Number of the job's pass, one per stage and generation."""
+        return self.generation * self.stages + self.stage
+
     def log_context(self) -> dict[str, Any]:
         return {"job": self.id, "owner": self.owner, "generation": self.generation}
 

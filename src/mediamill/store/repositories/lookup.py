@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mediamill.store.port import Store
-from mediamill.store.repositories.files import File, Files
+from mediamill.store.repositories.files import File, Files, FileState
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.results import Result, parse_result_file
 
@@ -27,13 +27,16 @@ class FileLookup:
         files: list[File | None] = []
         for file_id in ids:
             place = parse_result_file(file_id)
-            files.append(found.get(file_id) if place is None else await self.get(file_id))
+            made = await self._result(file_id, *place) if place else None
+            files.append(made or found.get(file_id))
         return files
 
     async def _result(self, file_id: str, job: str, stage: int, item: int, n: int) -> File | None:
         result = await self.store.get(Result, job, stage, item)
         owner = await self.store.get(Job, job)
-        if result is None or owner is None or owner.hidden or n >= len(result.files):
+        if result is None or owner is None or result.file_id(n) != file_id:
+            return None
+        if n >= len(result.files):
             return None
         made = result.files[n]
         return File(
@@ -47,6 +50,7 @@ class FileLookup:
             width=int(made.info.get("width", 0)),
             height=int(made.info.get("height", 0)),
             source="result",
+            state=FileState.TRASHED if owner.hidden else FileState.READY,
             blob=made.blob,
             lineage={"job": job, "input": result.input, "report": result.report},
             created=result.created,
