@@ -9,6 +9,7 @@ No other module reads settings, makes a connection at import or keeps a global.
 import asyncio
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -115,9 +116,7 @@ class App:
         store = await open_store(settings.store_url)
         version = getattr(store, "version", "")
         log.info("store opened", action="store_opened", kind=type(store).__name__, version=version)
-        scratch = settings.home / "scratch"
-        scratch.mkdir(exist_ok=True, mode=0o700)
-        scratch = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=scratch))
+        scratch = await asyncio.to_thread(own_scratch, settings.home / "scratch")
         limits = SlotLimits(
             memory_bytes=settings.slot_memory_mb << 20,
             timeout_seconds=settings.slot_timeout_seconds,
@@ -268,6 +267,17 @@ class App:
 
     async def _blobs_answer(self) -> None:
         await self.blobs.free_bytes()
+
+
+def own_scratch(folder: Path) -> Path:
+    """Make this process's scratch folder, and remove those of processes that are no more."""
+    folder.mkdir(exist_ok=True, mode=0o700)
+    here = f"{socket.gethostname()}-"
+    for left in folder.glob(f"{here}*"):
+        process = left.name.removeprefix(here).split("-")[0]
+        if process.isdigit() and not Path(f"/proc/{process}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{here}{os.getpid()}-", dir=folder))
 
 
 def cpu_slots(settings: Settings) -> int:

@@ -1,5 +1,7 @@
 """Make the bytes of a blob readable by a child process: as an open, read-only descriptor."""
 
+import asyncio
+import io
 import os
 import tempfile
 from collections.abc import AsyncIterator
@@ -7,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mediamill.blobs.port import Blobs, OpensLocally
+from mediamill.core.errors import StorageFull
 from mediamill.engine.slots import CallItem
 from mediamill.store.repositories.files import File
 
@@ -24,6 +27,16 @@ def call_item(index: int, file: File, descriptor: int) -> CallItem:
         height=file.height,
         duration=file.duration,
     )
+
+
+def _append(copy: io.RawIOBase, chunk: bytes) -> None:
+    """Write all of a chunk; raises `StorageFull`."""
+    view = memoryview(chunk)
+    try:
+        while view:
+            view = view[copy.write(view) or 0 :]
+    except OSError as error:
+        raise StorageFull(f"No room to copy an input: {error.strerror}.") from error
 
 
 @asynccontextmanager
@@ -47,8 +60,9 @@ async def _copied(blobs: Blobs, key: str, scratch: Path) -> int:
     descriptor, path = tempfile.mkstemp(dir=scratch, prefix="input-")
     os.unlink(path)  # noqa: PTH108 - one call, and not a Path's
     try:
-        async for chunk in blobs.read(key):
-            os.write(descriptor, chunk)
+        with os.fdopen(os.dup(descriptor), "wb", buffering=0) as copy:
+            async for chunk in blobs.read(key):
+                await asyncio.to_thread(_append, copy, chunk)
     except BaseException:
         os.close(descriptor)
         raise

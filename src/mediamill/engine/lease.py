@@ -9,10 +9,17 @@ import asyncio
 import time
 from typing import Any
 
-from mediamill.core.errors import ConditionFailed, Unavailable
+import structlog
+
+from mediamill.core.errors import ConditionFailed
 from mediamill.store.port import Action
 from mediamill.store.repositories.jobs import Jobs
 from mediamill.store.repositories.units import Unit, Units, UnitState
+
+log = structlog.get_logger(__name__)
+
+PROGRESS_SECONDS, PROGRESS_STEP = 1.0, 0.01
+"""Progress of so much is written at the latest after so long."""
 
 
 class LeaseLost(Exception):
@@ -71,15 +78,24 @@ class Lease:
         seconds = self.milliseconds / 1000
         extended = time.monotonic()
         while True:
-            await asyncio.sleep(seconds / 3)
+            await self._until_due(seconds / 3)
             try:
                 kept = await self._extend()
                 extended = time.monotonic()
-            except Unavailable:
+            except Exception as error:  # what cannot be extended runs out
+                log.warning("not extended", action="lease_strained", exc_info=error)
                 kept = time.monotonic() - extended < seconds
             if not kept:
                 self.gone = self.lost = True
                 work.cancel()
+                return
+
+    async def _until_due(self, seconds: float) -> None:
+        """Wait for the next extension; less long when there is progress to show."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, PROGRESS_SECONDS))
+            if self.progress - self.unit.progress >= PROGRESS_STEP:
                 return
 
     async def _extend(self) -> bool:

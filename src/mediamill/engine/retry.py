@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from mediamill.core.errors import MediamillError
+from mediamill.core.errors import ConditionFailed, MediamillError
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class RetryPolicy:
         A `MediamillError` that is not retryable is final at once; anything else may be a passing
         fault, so it is tried again.
         """
-        final = isinstance(error, MediamillError) and not error.retryable
+        passing = isinstance(error, ConditionFailed)  # another guard than the lease's own
+        final = isinstance(error, MediamillError) and not (error.retryable or passing)
         if final or attempts + 1 >= self.attempts:
             return None
         ceiling = min(self.cap_ms, self.base_ms << min(attempts, 20))

@@ -88,7 +88,7 @@ def item_units(job: Job, packed: Sequence[Sequence[Piece]], seq: int, now: int) 
 
 
 def pass_unit(job: Job, kind: str, now: int, **payload: Any) -> Unit:
-    """Make a unit of which a job has one in each of its passes: `expand`, `seal`, `cancel` …"""
+    """Make a unit of which a job has one in each of its passes, such as `expand` and `seal`."""
     group = f"{job.id}:{kind}"
     return job_unit(job, kind, group=group, seq=job.turn, now=now, **payload)
 

@@ -151,7 +151,7 @@ class Worker:
         keeper = asyncio.create_task(lease.keep(work))
         try:
             await self._outcome(lease, work)
-        except (LeaseLost, ConditionFailed):
+        except LeaseLost:
             log.info("lease lost", action="lease_lost", unit=unit.name, fence=unit.fence)
         except Unavailable as error:
             log.warning("store away under a unit", action="unit_stranded", error=str(error))
@@ -181,7 +181,7 @@ class Worker:
             if not lease.gone:
                 await self._give_back(lease, work)
             raise
-        except (LeaseLost, ConditionFailed):
+        except LeaseLost:
             raise
         except Exception as error:
             await self._failed(lease, error)
@@ -209,7 +209,7 @@ class Worker:
             return
         try:
             await self.engine.handlers[unit.kind].give_up(lease, error)
-        except (LeaseLost, ConditionFailed):
+        except LeaseLost:
             raise
         except Exception as failure:
             log.exception("giving up failed", action="give_up_failed", unit=unit.name)

@@ -6,6 +6,7 @@ lease. A result blob carries the fence it was written under in its name
 unit has closed or been claimed again. Younger than the grace period, everything is left alone.
 """
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from mediamill.store.repositories.units import Unit, Units
 log = structlog.get_logger(__name__)
 
 OWNER = "system"
+RESULT_NAME = re.compile(r"^(\d+)-(\d+)-(\d+)-\d+$")
 EVERY_MS = HOUR
 GRACE_MS = 6 * HOUR
 
@@ -80,7 +82,10 @@ class Collect:
         return await self._result_named(job, key, rest[0])
 
     async def _result_named(self, job: Job, key: str, name: str) -> bool:
-        seq, fence, item, _ = (int(number) for number in name.split("-"))
+        written = RESULT_NAME.match(name)
+        if written is None:
+            return True  # not of this program's making
+        seq, fence, item = (int(number) for number in written.groups())
         unit = await self.store.get(Unit, job.id, seq)
         if unit is None or (unit.state.open and unit.fence <= fence):
             return unit is not None

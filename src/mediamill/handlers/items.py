@@ -7,8 +7,8 @@ A worker that vanished is much weaker evidence and has a far higher limit.
 """
 
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,15 +142,16 @@ class UnitRun:
         settled: set[int] = set()
         by_item = {work.item: work for work in works}
         try:
-            async for event in self._events(works):
-                if isinstance(event, Started):
-                    self._began = time.monotonic()
-                elif isinstance(event, Progress):
-                    self._note_progress(event.fraction, len(works))
-                else:
-                    await flush.add(await self._outcome(by_item[event.index], event))
-                    settled.add(event.index)
-                    self._note_progress(0.0, len(works))
+            async with aclosing(self._events(works)) as events:
+                async for event in events:
+                    if isinstance(event, Started):
+                        self._began = time.monotonic()
+                    elif isinstance(event, Progress):
+                        self._note_progress(event.fraction)
+                    else:
+                        await flush.add(await self._outcome(by_item[event.index], event))
+                        settled.add(event.index)
+                        self._note_progress(0.0)
         except SlotFailure as failure:
             culprit = failure.details.get("index")
             work = by_item.get(culprit) if culprit is not None else None
@@ -165,7 +166,7 @@ class UnitRun:
 
     async def _events(
         self, works: Sequence[Work]
-    ) -> AsyncIterator[Started | Progress | Succeeded | Failed]:
+    ) -> AsyncGenerator[Started | Progress | Succeeded | Failed, None]:
         """Run items in a slot of their own for the time being; inputs are opened one by one."""
         steps = tuple((step.operation, step.parameters) for step in self.steps)
         async with self.parts.slots.acquire() as slot:
@@ -186,12 +187,12 @@ class UnitRun:
                     continue
                 yield call_item(work.item, work.file, descriptor)
 
-    def _note_progress(self, fraction: float, running: int) -> None:
+    def _note_progress(self, fraction: float) -> None:
         """Keep the unit's progress, for the next heartbeat to write."""
         unit = self.lease.unit
         total = max(1, len(unit.items))
         done = total - len(unit.pending())
-        self.lease.progress = min(1.0, (done + (fraction if running else 0.0)) / total)
+        self.lease.progress = min(1.0, (done + fraction) / total)
 
     async def _strike(
         self, work: Work, failure: SlotFailure, flush: Flush, settled: set[int]

@@ -159,11 +159,15 @@ class JobService:
         return job
 
     async def retry(self, principal: Principal, job_id: str) -> Job:
-        """Run the failed items of an ended job again, as its next generation."""
+        """Run the failed items of an ended job again, as its next generation.
+
+        A job whose download could not be prepared is ended again. Raises `Conflict` for a job
+        that has not ended or has nothing to run again.
+        """
         job = await self.access.load(principal, Job, job_id, Right.EDIT)
         if not job.state.terminal:
             raise Conflict(f"The job has not ended yet: {job.state}.", state=job.state)
-        if not job.counts.failed:
+        if not job.counts.failed and job.layout is not None:
             raise Conflict("The job has no failed items.", state=job.state)
         generation = job.generation
         while job.generation == generation:

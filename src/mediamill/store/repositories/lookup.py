@@ -1,11 +1,16 @@
 """Find a file whatever it is: uploaded (a row of its own) or a result (embedded in its item)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from mediamill.core.records import R
 from mediamill.store.port import Store
 from mediamill.store.repositories.files import File, Files, FileState
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.results import Result, parse_result_file
+
+Place = tuple[str, int, int, int]
+"""Job, stage, item and number of a result file."""
 
 
 class FileLookup:
@@ -16,42 +21,57 @@ class FileLookup:
 
     async def get(self, file_id: str) -> File | None:
         """Return the file with this id, or None; hidden ones count as absent."""
-        place = parse_result_file(file_id)
-        file = await (self.files.get(file_id) if place is None else self._result(file_id, *place))
+        (file,) = await self.get_many([file_id])
         return None if file is None or file.hidden else file
 
     async def get_many(self, ids: Sequence[str]) -> list[File | None]:
-        """Return the file, or None, of each id, in order; trashed ones too, for running jobs."""
-        plain = [file_id for file_id in ids if parse_result_file(file_id) is None]
-        found = {f.id: f for f in await self.files.get_many(plain) if f is not None}
-        files: list[File | None] = []
-        for file_id in ids:
-            place = parse_result_file(file_id)
-            made = await self._result(file_id, *place) if place else None
-            files.append(made or found.get(file_id))
-        return files
+        """Return the file, or None, of each id, in order; hidden ones too, for running jobs."""
+        made = {i: place for i in ids if (place := parse_result_file(i)) is not None}
+        found = await self._results(made)
+        plain = [file_id for file_id in ids if file_id not in made]
+        found |= {file.id: file for file in await self.files.get_many(plain) if file is not None}
+        return [found.get(file_id) for file_id in ids]
 
-    async def _result(self, file_id: str, job: str, stage: int, item: int, n: int) -> File | None:
-        result = await self.store.get(Result, job, stage, item)
-        owner = await self.store.get(Job, job)
-        if result is None or owner is None or result.file_id(n) != file_id:
-            return None
-        if n >= len(result.files):
-            return None
-        made = result.files[n]
-        return File(
-            id=file_id,
-            owner=owner.owner,
-            name=made.name,
-            media_type=made.media_type,
-            size=made.size,
-            sha256=made.sha256,
-            crc32=made.crc32,
-            width=int(made.info.get("width", 0)),
-            height=int(made.info.get("height", 0)),
-            source="result",
-            state=FileState.TRASHED if owner.hidden else FileState.READY,
-            blob=made.blob,
-            lineage={"job": job, "input": result.input, "report": result.report},
-            created=result.created,
-        )
+    async def _results(self, made: Mapping[str, Place]) -> dict[str, File]:
+        """Read result files by the places that their ids name."""
+        keys = [place[:3] for place in made.values()]
+        jobs = await self._batches(Job, [(job,) for job in {key[0] for key in keys}])
+        owners = {job.id: job for job in jobs if job is not None}
+        rows = await self._batches(Result, keys)
+        return {
+            file_id: _file(file_id, row, place[3], owners[row.job])
+            for (file_id, place), row in zip(made.items(), rows, strict=True)
+            if row is not None and row.job in owners and _names(row, place[3], file_id)
+        }
+
+    async def _batches(self, kind: type[R], keys: Sequence[tuple[Any, ...]]) -> list[R | None]:
+        found: list[R | None] = []
+        for start in range(0, len(keys), 100):
+            found += await self.store.get_many(kind, keys[start : start + 100])
+        return found
+
+
+def _names(row: Result, n: int, file_id: str) -> bool:
+    """Tell whether this is the one spelling of a result file's id."""
+    return n < len(row.files) and row.file_id(n) == file_id
+
+
+def _file(file_id: str, row: Result, n: int, job: Job) -> File:
+    """Show a result as a file of its job's owner."""
+    made = row.files[n]
+    return File(
+        id=file_id,
+        owner=job.owner,
+        name=made.name,
+        media_type=made.media_type,
+        size=made.size,
+        sha256=made.sha256,
+        crc32=made.crc32,
+        width=int(made.info.get("width", 0)),
+        height=int(made.info.get("height", 0)),
+        source="result",
+        state=FileState.TRASHED if job.hidden else FileState.READY,
+        blob=made.blob,
+        lineage={"job": job.id, "input": row.input, "report": row.report},
+        created=row.created,
+    )
