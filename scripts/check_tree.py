@@ -14,7 +14,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MAX_LINES = 350
 MAX_BYTES = 1_000_000
-READS_ENVIRONMENT = {"src/mediamill/core/settings.py"}
+READS_ENVIRONMENT = {
+    "src/mediamill/core/settings.py",
+    "src/mediamill/engine/slots/launch.py",  # what the interpreter itself needs in a child
+}
 """Modules of the package that may read the environment."""
 
 RULES = {

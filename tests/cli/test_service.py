@@ -28,7 +28,7 @@ def test_up_prints_a_link_that_signs_in_once_and_stops_cleanly(mediamill: Comman
     _, log = process.communicate(timeout=35)
     assert process.returncode == 0
     actions = [json.loads(line)["action"] for line in log.splitlines()]
-    assert actions[0] == "started"
+    assert actions[:2] == ["store_opened", "started"]
     assert actions[-1] == "stopped"
     assert link[2] not in log
     assert kept.token not in log

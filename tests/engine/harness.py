@@ -102,7 +102,9 @@ class Harness:
         scratch = Path("/nonexistent")
         handlers = {
             "items": self.items,
-            "expand": Expand(self.jobs, self.manifests, self.results, self.lookup, self.bell, OPERATIONS),
+            "expand": Expand(
+                self.jobs, self.manifests, self.results, self.lookup, self.bell, OPERATIONS
+            ),
             "next_stage": NextStage(self.jobs, self.manifests, self.results, self.bell),
             "seal": Seal(self.jobs, self.results, self.blobs, scratch),
             "cancel": Cancel(self.jobs, self.units),

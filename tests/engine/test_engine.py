@@ -50,7 +50,7 @@ async def test_a_large_job_is_expanded_by_units(harness):
     assert ended.state is JobState.SUCCEEDED
     assert ended.counts.succeeded == 1300
     assert ended.units == 1300
-    assert len({run for run in harness.items.runs}) == len(harness.items.runs) == 1300
+    assert len(set(harness.items.runs)) == len(harness.items.runs) == 1300
 
 
 async def test_failed_items_are_retried_in_the_next_generation(harness):

@@ -249,7 +249,7 @@ async def test_cancelling_while_a_child_starts_leaves_none(slots: Slots):
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     (pid,) = await slots.answers("pid")
-    assert await until(lambda: children() == {pid})
+    assert await until(lambda: children() == {pid}, seconds=10)
 
 
 async def test_leaving_in_the_middle_kills(slots: Slots):

@@ -30,7 +30,7 @@ async def server(web):
     server = uvicorn.Server(config)
     server.capture_signals = _nothing
     running = asyncio.ensure_future(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn tells no other way
+    while not server.started:
         await asyncio.sleep(0.01)
     yield port
     server.should_exit = True
