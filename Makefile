@@ -36,7 +36,7 @@ format: $(VENV)/.dev  ## Format the code and fix what can be fixed.
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.dev  ## Measure the claims of the README; one file per claim.
-	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
 soak: $(VENV)/.dev  ## Run the fault and load tests at full length; this takes hours.
 	$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)

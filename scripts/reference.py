@@ -6,6 +6,7 @@ Each part stands between `<!-- begin NAME -->` and `<!-- end NAME -->`; the pros
 written by hand. `python scripts/reference.py` writes them, `--check` tells which are out of date.
 """
 
+import difflib
 import re
 import sys
 from collections.abc import Iterator
@@ -34,16 +35,28 @@ def main() -> int:
 
 def update(path: Path, *, check: bool = False) -> bool:
     """Bring the parts of a page up to date; True when something was or would be changed."""
-    before = after = path.read_text()
+    before, after = path.read_text(), fresh(path)
+    if after != before and not check:
+        path.write_text(after)
+    return after != before
+
+
+def stale_lines(path: Path) -> str:
+    """Return what is out of date on a page as a difference; empty when nothing is."""
+    lines = (text.splitlines() for text in (path.read_text(), fresh(path)))
+    return "\n".join(difflib.unified_diff(*lines, "written", "from the code", lineterm="", n=0))
+
+
+def fresh(path: Path) -> str:
+    """Return a page with its parts made anew."""
+    after = path.read_text()
     for name, part in PARTS[path.name].items():
         marks = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
         if not marks.search(after):
             raise SystemExit(f"{path} has no place for {name}")
         text = "\n".join(part()) + "\n"
         after = marks.sub(lambda match, text=text: match[1] + text + match[2], after)
-    if after != before and not check:
-        path.write_text(after)
-    return after != before
+    return after
 
 
 def table(*head: str) -> Iterator[str]:
@@ -165,7 +178,7 @@ def exit_codes() -> Iterator[str]:
 
 def commands() -> Iterator[str]:
     """Write the help of every command."""
-    context = click.Context(root, info_name="mediamill")
+    context = click.Context(root, info_name="mediamill", **root.context_settings)
     yield from command_help(root, context)
 
 
@@ -178,7 +191,9 @@ def command_help(command: click.Command, context: click.Context) -> Iterator[str
         for name in command.list_commands(context):
             below = command.get_command(context, name)
             if below is not None:
-                yield from command_help(below, click.Context(below, context, name))
+                yield from command_help(
+                    below, click.Context(below, context, name, **below.context_settings)
+                )
 
 
 PARTS = {

@@ -40,12 +40,17 @@ class Commands:
         return subprocess.Popen(
             self.command(*arguments), cwd=self.folder, env=self.environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-            start_new_session=True,
+            start_new_session=True, preexec_fn=interruptible,
         )  # fmt: skip
 
     @staticmethod
     def command(*arguments: object) -> list[str]:
         return [sys.executable, "-m", "mediamill", *map(str, arguments)]
+
+
+def interruptible() -> None:
+    """Undo what a test run in the background hands down: an ignored SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
