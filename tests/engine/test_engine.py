@@ -246,3 +246,50 @@ async def test_items_are_listed_with_and_without_outcome(harness):
     assert [item.index for item in failed.rows] == [2]
     with pytest.raises(InvalidInput):
         await harness.listing.list(ALICE, job.id, "odd", None, 10)
+
+
+async def test_work_that_outlasts_its_lease_is_not_done_twice(harness):
+    async def settle(lease: Lease, item: int) -> ItemOutcome:
+        await asyncio.sleep(harness.timing.lease * 3)
+        return ItemOutcome.SUCCEEDED
+
+    harness.items.settle = settle
+    files = await harness.add_files("user_alice", 1)
+    async with harness.worker(), harness.worker():
+        job = await harness.submit("user_alice", files)
+        await harness.finished("user_alice", job)
+    unit = await harness.units.get(job.id, 0)
+    assert unit is not None
+    assert (len(harness.items.runs), unit.lost, unit.fence) == (1, 0, 1)
+
+
+async def test_what_is_settled_is_not_done_again(harness):
+    failed = asyncio.Event()
+
+    async def settle(lease: Lease, item: int) -> ItemOutcome:
+        if item == 3 and not failed.is_set():
+            failed.set()
+            raise Unavailable("the store of bytes is away")
+        return ItemOutcome.SUCCEEDED
+
+    harness.items.settle = settle
+    files = await harness.add_files("user_alice", 5)
+    async with harness.worker():
+        job = await harness.submit("user_alice", files)
+        ended = await harness.finished("user_alice", job)
+    assert ended.counts.succeeded == 5
+    assert [item for _, item in harness.items.runs] == [0, 1, 2, 3, 3, 4]
+
+
+async def test_a_job_is_sealed_once_and_only_when_all_is_summed(harness):
+    async def settle(lease: Lease, item: int) -> ItemOutcome:
+        await asyncio.sleep(0.3 if item == 7 else 0)
+        return ItemOutcome.SUCCEEDED
+
+    harness.items.settle = settle
+    files = await harness.add_files("user_alice", 8, media_type="video/mp4")
+    async with harness.worker():
+        job = await harness.submit("user_alice", files)
+        ended = await harness.finished("user_alice", job)
+    (seal,) = await harness.units.of_group(f"{job.id}:seal")
+    assert (ended.state, seal.attempts, seal.fence) == (JobState.SUCCEEDED, 0, 1)
