@@ -43,6 +43,7 @@ from mediamill.handlers.thumbnail import Thumbnail
 from mediamill.operations.catalogue import OPERATIONS, Catalogue
 from mediamill.services.access import Access
 from mediamill.services.accounts import Accounts
+from mediamill.services.directories import Directories
 from mediamill.services.downloads import Downloads
 from mediamill.services.files import FileService
 from mediamill.services.items import ItemService
@@ -130,6 +131,7 @@ class App:
     async def close(self) -> None:
         """End the slots and release every backend."""
         await self.slots.close()
+        self.directories.close()
         await self.bell.close()
         for blobs in {id(b): b for b in (self.blobs, self.results)}.values():
             await blobs.close()
@@ -160,6 +162,7 @@ class App:
         )
         self.access = Access(self.store)
         self.inspector = Inspector(self.slots, self.scratch)
+        self.directories = Directories(self.scratch)
 
     def _services(self) -> None:
         """Make what callers use."""
@@ -193,7 +196,7 @@ class App:
             self.bell,
         )
         self.items = ItemService(self.access, nouns.manifests, nouns.results)
-        self.downloads = Downloads(self.access, self.files, self.results, self.scratch)
+        self.downloads = Downloads(self.access, self.files, self.results, self.directories)
 
     # -- the worker -----------------------------------------------------------------------------
 

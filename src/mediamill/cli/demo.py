@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 START_SECONDS = 60
 STOP_SECONDS = 35
+MARK = ".mediamill-demo"
+"""Names a folder as the output of a demo."""
 
 
 @click.command()
@@ -38,6 +40,7 @@ def demo(file: str | None, output: str) -> None:
     up) over HTTP, runs extract-frames, downloads the zip, unpacks it, and ends the service.
     """
     began = time.monotonic()
+    refuse_foreign(Path(output))
     with tempfile.TemporaryDirectory(prefix="mediamill-demo-") as home:
         clip = Path(file) if file else _made_up(Path(home))
         frames = _through_service(Path(home), clip, Path(output))
@@ -77,9 +80,17 @@ def _job(client: Client, file_id: str) -> dict[str, Any]:
     return job
 
 
+def refuse_foreign(output: Path) -> None:
+    """Refuse a folder that holds anything but an earlier demo, which would be replaced."""
+    if output.exists() and not (output / MARK).exists() and any(output.iterdir()):
+        raise Failure(f"{output} holds something else than a demo. Name a new folder with -o.")
+
+
 def _unpack(archive: Path, output: Path) -> list[Path]:
+    refuse_foreign(output)
     with unfinished(output.parent) as temporary:
         shutil.unpack_archive(archive, temporary, "zip")
+        (temporary / MARK).touch()
         publish(temporary, output, overwrite=True)
     images = {".jpg", ".png", ".webp"}
     return sorted(path for path in output.rglob("*") if path.suffix in images)

@@ -43,7 +43,7 @@ def read_credentials(home: Path) -> Credentials | None:
 
 def save_credentials(home: Path, credentials: Credentials) -> Path:
     """Write `HOME/token`, two lines that only its owner can read, replacing it whole."""
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     path, fresh = home / TOKEN_FILE, home / f".{TOKEN_FILE}-{os.getpid()}"
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

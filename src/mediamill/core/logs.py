@@ -21,7 +21,7 @@ _SECRET_FIELD = re.compile(
 )
 _SECRET_TEXT = re.compile(
     r"\bmm[a-z]_[A-Za-z0-9_-]{16,}"  # our own tokens
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # user:password@ of an address
+    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password@ of an address
     r"|(?<=\bBearer )[A-Za-z0-9._~+/=-]{8,}"
 )
 _QUIET = ("uvicorn.access", "httpx", "httpcore", "asyncio", "multipart", "python_multipart")

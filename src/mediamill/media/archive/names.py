@@ -50,10 +50,13 @@ class Names:
 
     def claim(self, name: str) -> str:
         """Return `name`, or its first free numbered variant, and remember it."""
-        candidate, number = name, self._next.get(name.casefold(), 2)
-        while candidate.casefold() in self._taken:
-            candidate, number = numbered(name, number), number + 1
-        self._next[name.casefold()] = number
+        candidate = name
+        if name.casefold() in self._taken:
+            base = _base(name)
+            number = self._next.get(base, 2)
+            while (candidate := numbered(name, number)).casefold() in self._taken:
+                number += 1
+            self._next[base] = number + 1
         self._taken.add(candidate.casefold())
         return candidate
 
@@ -64,6 +67,14 @@ def numbered(name: str, number: int) -> str:
     stem, suffix = _split(last)
     mark = f" ({number})"
     return folder + slash + _cut(stem, MAX_BYTES - len((mark + suffix).encode())) + mark + suffix
+
+
+def _base(name: str) -> str:
+    """Return what all numbered variants of a name share, so that each number is tried once."""
+    folder, slash, last = name.rpartition("/")
+    stem, suffix = _split(last)
+    room = MAX_BYTES - len(" (999999)") - 1 - len(suffix.encode())
+    return (folder + slash + _cut(stem, room) + suffix).casefold()
 
 
 def with_suffix(name: str, ending: str) -> str:

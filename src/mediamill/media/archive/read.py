@@ -17,7 +17,7 @@ MAX_MEMBER_BYTES = 4 << 30
 _CHUNK = 1 << 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Member:
     """One file of a zip; `name` is safe and unique, `offset` is where its data starts."""
 
