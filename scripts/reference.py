@@ -10,6 +10,7 @@ import difflib
 import re
 import sys
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mediamill.cli.root import root
 from mediamill.core.errors import MediamillError
 from mediamill.core.settings import Settings
 from mediamill.operations.catalogue import OPERATIONS
+from mediamill.web.problems import CODES
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -120,6 +122,11 @@ def errors() -> Iterator[str]:
         anchor = f'<a id="{kind.code}"></a>`{kind.code}`'
         retryable = "yes" if kind.retryable else "no"
         yield f"| {anchor} | {kind.status} | {retryable} | {cell(meaning(kind))} |"
+    ours = {kind.code for kind in error_classes()}
+    for status, code in CODES.items():
+        if code not in ours:
+            about = f"HTTP: {HTTPStatus(status).phrase.lower()}"
+            yield f'| <a id="{code}"></a>`{code}` | {status} | no | {about} |'
 
 
 def error_classes() -> Iterator[type[MediamillError]]:

@@ -24,7 +24,7 @@ from mediamill.adapters.brokers.port import Doorbell
 from mediamill.blobs.opening import open_blobs
 from mediamill.blobs.port import Blobs
 from mediamill.core.clock import SystemClock
-from mediamill.core.errors import MediamillError
+from mediamill.core.errors import ConfigurationError, MediamillError
 from mediamill.core.settings import Settings
 from mediamill.engine.inspect import Inspector
 from mediamill.engine.rollup import Rollup
@@ -106,7 +106,7 @@ class App:
     @classmethod
     async def open(cls, settings: Settings, operations: Catalogue = OPERATIONS) -> "App":
         """Open every backend that the settings name; raises `ConfigurationError`."""
-        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_home(settings.home)
         room = settings.min_free_bytes
         blobs = await open_blobs(settings.blobs_url, min_free_bytes=room)
         results = blobs
@@ -270,6 +270,15 @@ class App:
 
     async def _blobs_answer(self) -> None:
         await self.blobs.free_bytes()
+
+
+def make_home(home: Path) -> None:
+    """Make the folder of all state; raises `ConfigurationError` when that is not allowed."""
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        message = f"MEDIAMILL_HOME: {home} cannot be made: {error.strerror}. Choose another folder."
+        raise ConfigurationError(message, setting="MEDIAMILL_HOME") from error
 
 
 def own_scratch(folder: Path) -> Path:

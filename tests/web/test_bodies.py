@@ -74,7 +74,7 @@ async def test_a_wrong_parameter_is_named(ann):
     assert pointers == ["steps.0.parameters.fps", "steps.0.parameters.quality"]
 
 
-async def test_a_body_over_twelve_megabytes(ann):
+async def test_a_body_over_the_limit(ann):
     body = b'{"name": "' + b"x" * limits.MAX_BODY + b'"}'
     headers = {"content-type": "application/json"}
     assert (

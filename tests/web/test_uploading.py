@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 
 from mediamill.web import limits, multipart
+from mediamill.web.connections import Connection
 from tests.media_factory import hostile_names
 from tests.support.processes import free_port
 
@@ -25,7 +26,7 @@ async def server(web):
     """The application behind uvicorn, as `mediamill up` runs it."""
     port = free_port()
     config = uvicorn.Config(
-        web, port=port, log_config=None, access_log=False, http="httptools", ws="none"
+        web, port=port, log_config=None, access_log=False, http=Connection, ws="none"
     )
     server = uvicorn.Server(config)
     server.capture_signals = _nothing

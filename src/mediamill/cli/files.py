@@ -1,7 +1,5 @@
 """`mediamill files`: put files on a server, list, fetch and delete them."""
 
-from pathlib import Path
-
 import click
 
 from mediamill.cli.client import Client
@@ -9,7 +7,7 @@ from mediamill.cli.connection import connected, json_option, show, show_list, si
 from mediamill.cli.failures import SOME_FAILED, Refused
 from mediamill.cli.inputs import Input, gather
 from mediamill.cli.progress import bar
-from mediamill.cli.saving import fetch
+from mediamill.cli.saving import fetch, place_of
 
 
 @click.group()
@@ -83,7 +81,7 @@ def show_(file_id: str, *, as_json: bool, client: Client) -> None:
 @connected
 def get(file_id: str, *, output: str | None, overwrite: bool, client: Client) -> None:
     """Fetch a file's bytes, also those of a result."""
-    target = None if output is None else Path(output)
+    target = place_of(output)
     click.echo(fetch(client, f"/v1/files/{file_id}/content", target, overwrite=overwrite))
 
 

@@ -1,6 +1,5 @@
 """`mediamill jobs`: create jobs on a server, follow and collect them."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -10,7 +9,7 @@ from mediamill.cli.connection import connected, json_option, show, show_list
 from mediamill.cli.failures import SOME_FAILED
 from mediamill.cli.following import follow
 from mediamill.cli.parameters import options, parameters
-from mediamill.cli.saving import fetch
+from mediamill.cli.saving import fetch, place_of
 
 wait_option = click.option("--wait", is_flag=True, help="Wait until the job has ended.")
 
@@ -170,5 +169,5 @@ def results(job_id: str, *, as_json: bool, client: Client) -> None:
 @connected
 def download(job_id: str, *, output: str | None, overwrite: bool, client: Client) -> None:
     """Fetch all results of a job as one zip."""
-    target = None if output is None else Path(output)
+    target = place_of(output)
     click.echo(fetch(client, f"/v1/jobs/{job_id}/download", target, overwrite=overwrite))

@@ -181,10 +181,10 @@ class Line:
             if isinstance(event, Progress):
                 self.reporter.progress(event.index, event.fraction)
             elif isinstance(event, Failed):
-                raise by_code(event.code)(event.message)
+                raise by_code(event.code)(_told(event))
             elif isinstance(event, Succeeded):
                 files = [self._keep(item.index, n, o) for n, o in enumerate(event.outcome.files)]
-                made = Made(files, event.outcome.data)
+                made = Made(files, event.outcome.data, event.outcome.report)
         if made is None:
             raise SlotFailure("The slot ended without an outcome.")
         return made
@@ -194,6 +194,12 @@ class Line:
         place = self.scratch / f"done-{index}-{n}"
         output.path.rename(place)
         return replace(output, path=place)
+
+
+def _told(event: Failed) -> str:
+    """Say why an item failed; of a defect in an operation, with its traceback for its author."""
+    trace = event.details.get("traceback")
+    return f"{event.message}\n{trace}" if trace else event.message
 
 
 @contextmanager

@@ -42,7 +42,16 @@ class Done:
         if self.code:
             return {**head, "code": self.code, "error": self.error}
         data = self.made.data if self.made else None
-        return {**head, "outputs": list(self.places), **({"data": data} if data else {})}
+        line = {**head, "outputs": list(self.places), **({"data": data} if data else {})}
+        return {**line, "report": dict(self.made.report)} if self.made else line
+
+    @property
+    def note(self) -> str:
+        """What is to be said beside the places: a video that is cut off."""
+        report = self.made.report if self.made else {}
+        if not report.get("truncated"):
+            return ""
+        return f" (the video is cut off after {report.get('last_good_time', 0):.1f} s)"
 
 
 class Reporter:
@@ -80,7 +89,7 @@ class Reporter:
             self._bar.console.file.flush()
             click.echo(json.dumps(done.line(), ensure_ascii=False))
         elif done.state == "succeeded":
-            click.echo(f"{done.item.path} → {', '.join(done.places) or 'nothing'}")
+            click.echo(f"{done.item.path} → {', '.join(done.places) or 'nothing'}{done.note}")
         elif done.state == "failed":
             click.echo(f"{done.item.path}: {done.error}", err=True)
 

@@ -34,6 +34,16 @@ def fetch(client: Client, path: str, target: Path | None, *, overwrite: bool) ->
     return final
 
 
+def place_of(output: str | None) -> Path | None:
+    """Read where to save; a name that ends with a slash is a folder, which is made."""
+    if output is None:
+        return None
+    place = Path(output)
+    if output.endswith("/"):
+        place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
 @contextmanager
 def unfinished(folder: Path) -> Iterator[Path]:
     """Give a fresh path in a folder; whatever is left there at the end is removed."""

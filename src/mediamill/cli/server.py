@@ -121,13 +121,14 @@ class Server(uvicorn.Server):
 
 async def _serve(app: App, sockets: list[socket.socket], stop: asyncio.Event) -> None:
     from mediamill.web.app import create_app
+    from mediamill.web.connections import Connection
 
     config = uvicorn.Config(
         create_app(app),
         log_config=None,
         access_log=False,
         server_header=False,
-        http="httptools",
+        http=Connection,
         ws="none",
         timeout_graceful_shutdown=REQUEST_SECONDS,
     )

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -20,10 +20,11 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Made:
-    """What one input became: finished files outside of any slot's scratch, and data."""
+    """What one input became: finished files outside of any slot's scratch, data, and a report."""
 
     files: Sequence[Output] = ()
     data: Mapping[str, Any] | None = None
+    report: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Target(Protocol):

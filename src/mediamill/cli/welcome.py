@@ -1,6 +1,12 @@
 """What `mediamill up` says when it answers: the address, the sign-in link, where things are."""
 
+import asyncio
+import shlex
+import shutil
 import socket
+import sys
+
+import httpx
 
 from mediamill.app import App
 from mediamill.cli.binding import local_address
@@ -30,14 +36,16 @@ async def welcome(app: App) -> str:
 def _example(settings: Settings) -> str:
     """Write a command that works as it stands, with the token kept in this home."""
     usual = load_settings().home == settings.home
-    return f"{'' if usual else f'MEDIAMILL_HOME={settings.home} '}mediamill files put clip.mp4"
+    home = "" if usual else f"MEDIAMILL_HOME={shlex.quote(str(settings.home))} "
+    program = "mediamill" if shutil.which("mediamill") else shlex.quote(sys.argv[0])
+    return f"{home}{program} files put clip.mp4"
 
 
 async def _keep_token(app: App, address: str) -> None:
     """See to it that `HOME/token` holds an API token that works here, so that commands do."""
     kept = read_credentials(app.settings.home)
     if kept is not None and await _is_good(app, kept):
-        if kept.server != address:
+        if kept.server != address and not await asyncio.to_thread(_answers, kept.server):
             save_credentials(app.settings.home, Credentials(kept.token, address))
         return
     session = await app.accounts.redeem(await app.accounts.sign_in_secret())
@@ -45,6 +53,14 @@ async def _keep_token(app: App, address: str) -> None:
     issued = await app.accounts.issue_token(principal, f"command line on {socket.gethostname()}")
     await app.accounts.logout(principal)
     save_credentials(app.settings.home, Credentials(issued.secret, address))
+
+
+def _answers(server: str) -> bool:
+    """Tell whether another service runs on this home already: commands stay with it."""
+    try:
+        return httpx.get(f"{server}/health/live", timeout=2, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
 
 
 async def _is_good(app: App, kept: Credentials) -> bool:

@@ -3,14 +3,15 @@
 Fields are the parameters. Their ranges, defaults and descriptions become the JSON Schema, the
 command-line options and the web form, so nothing is described twice.
 
-    class Flip(ImageOperation):
-        '''Mirror an image.'''
+    class Measure(MediaOperation):
+        '''Tell how large an image is.'''
 
-        axis: Literal["horizontal", "vertical"] = Field("horizontal", description="…")
+        accepts: ClassVar[tuple[str, ...]] = ("image/*",)
 
-        def apply(self, picture: Picture, context: Context) -> Picture: …
+        def run(self, source: Source, context: Context) -> Outcome:
+            return Outcome(data={"width": source.width, "height": source.height})
 
-    plugin = Flip
+    plugin = Measure
 
 Media operations are plain synchronous code. They run in a slot: a child process with limits on
 memory, time and network, which sees its inputs as open file descriptors and can write to its

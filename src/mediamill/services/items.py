@@ -9,6 +9,10 @@ from mediamill.store.port import Page
 from mediamill.store.repositories.jobs import Job, Manifests
 from mediamill.store.repositories.results import ItemOutcome, Result, Results
 
+WITHOUT_OUTCOME = ("pending", "cancelled")
+PAGES_LOOKED_AT = 20
+"""So many pages of the inputs are looked through for one page of such items."""
+
 
 @dataclass(frozen=True)
 class ItemView:
@@ -39,8 +43,11 @@ class ItemService:
         job = await self.access.load(principal, Job, job_id)
         if state is None:
             return await self._all(job, after, limit)
+        if state in WITHOUT_OUTCOME:
+            return await self._without_outcome(job, state, after, limit)
         if state not in tuple(ItemOutcome):
-            raise InvalidInput(f"state is one of {', '.join(ItemOutcome)}.")
+            known = (*ItemOutcome, *WITHOUT_OUTCOME)
+            raise InvalidInput(f"state is one of {', '.join(known)}.")
         page = await self.results.with_outcome(job.id, ItemOutcome(state), after, limit)
         views = (
             ItemView(row.item, row.input, row.name, row.outcome, row)
@@ -48,6 +55,19 @@ class ItemService:
             if row.stage == job.stage and _standing(job, row)
         )
         return Page(tuple(views), page.after)
+
+    async def _without_outcome(
+        self, job: Job, state: str, after: str | None, limit: int
+    ) -> Page[ItemView]:
+        """List pending or cancelled items; a page may hold few when most have an outcome."""
+        found: list[ItemView] = []
+        for _ in range(PAGES_LOOKED_AT):
+            page = await self._all(job, after, min(limit - len(found), 100))
+            found += [item for item in page.rows if item.state == state]
+            after = page.after
+            if after is None or len(found) >= limit:
+                break
+        return Page(tuple(found), after)
 
     async def _all(self, job: Job, after: str | None, limit: int) -> Page[ItemView]:
         """Join a range of the manifest with the results it has."""

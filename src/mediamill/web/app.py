@@ -19,7 +19,7 @@ from mediamill.web.limits import BodyGuard
 from mediamill.web.observing import Metrics, Observing
 from mediamill.web.openapi import describing, operation_id
 from mediamill.web.pages import error_page, router, wants_page
-from mediamill.web.security import refuse_cross_site
+from mediamill.web.security import HostGuard, refuse_cross_site
 
 STATIC = Path(__file__).parent / "static"
 
@@ -42,6 +42,7 @@ def create_app(app: App) -> FastAPI:
     for kind in (MediamillError, HTTPException, RequestValidationError):
         web.add_exception_handler(kind, answer)
     web.openapi = describing(web)  # type: ignore[method-assign]  # as FastAPI's manual says
+    web.add_middleware(HostGuard, settings=app.settings)
     web.add_middleware(BodyGuard, unlimited=takes_uploads)
     web.add_middleware(Observing, metrics=metrics)
     return web

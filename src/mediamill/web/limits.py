@@ -16,8 +16,8 @@ from collections.abc import Callable
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MAX_BODY = 12 << 20
-"""Bytes of a JSON body: 10 MB of media in base64 do not fit twice."""
+MAX_BODY = 1 << 20
+"""Bytes of a JSON body: the largest, a job over 10,000 files, has 400 kB."""
 GRACE_SECONDS = 5.0
 LEAST_BYTES_PER_SECOND = 1024
 LONGEST_PAUSE = 30.0

@@ -16,6 +16,8 @@ from mediamill.core.errors import InvalidInput, LimitExceeded
 MAX_PARTS = 1_000
 MAX_HEADER_BYTES = 16_384
 """Of all headers of one part together."""
+MAX_FIELD_BYTES = 1 << 20
+"""Of all fields that are no files together, and what follows the form's end."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class FormReader:
         self._headers: dict[bytes, bytes] = {}
         self._name, self._value = bytearray(), bytearray()
         self._parts, self._header_bytes, self._complete = 0, 0, False
+        self._in_file, self._field_bytes = False, 0
         self._parser = MultipartParser(
             boundary,
             {
@@ -62,8 +65,8 @@ class FormReader:
     async def parts(self) -> AsyncIterator[tuple[PartHead, AsyncIterator[bytes]]]:
         """Yield each part's head and its bytes; what is not read of a part is skipped.
 
-        Raises `InvalidInput` for what is no form or ends early, `LimitExceeded` for too many parts
-        or too long headers.
+        Raises `InvalidInput` for what is no form or ends early, `LimitExceeded` for too many parts,
+        too long headers, or too much that is no file.
         """
         while (event := await self._next()) is not None:
             if isinstance(event, PartHead):
@@ -84,6 +87,8 @@ class FormReader:
                 if not self._complete:
                     raise InvalidInput("The form ends before its last boundary.")
                 return None
+            if self._complete:
+                self._count_field(len(chunk))
             try:
                 self._parser.write(chunk)
             except FormParserError as error:
@@ -122,6 +127,7 @@ class FormReader:
         if kind != b"form-data":
             raise InvalidInput("A part of the form has no Content-Disposition: form-data.")
         filename = options.get(b"filename")
+        self._in_file = filename is not None
         self._events.append(
             PartHead(
                 field=_text(options.get(b"name", b"")),
@@ -129,7 +135,14 @@ class FormReader:
             )
         )
 
+    def _count_field(self, size: int) -> None:
+        self._field_bytes += size
+        if self._field_bytes > MAX_FIELD_BYTES:
+            raise LimitExceeded(f"A form may hold {MAX_FIELD_BYTES:,} bytes here beside its files.")
+
     def _data(self, data: bytes, start: int, end: int) -> None:
+        if not self._in_file:
+            self._count_field(end - start)
         self._events.append(data[start:end])
 
     def _form_ends(self) -> None:

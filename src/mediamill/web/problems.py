@@ -30,8 +30,12 @@ CODES = {
     413: "limit_exceeded",
     415: "unsupported_media",
     416: "range_not_satisfiable",
+    421: "misdirected",
     422: "invalid_input",
 }
+MAX_ERRORS = 100
+MAX_POINTER, MAX_MESSAGE = 200, 1_000
+"""Characters: an answer stays small whatever was sent, and names enough to start with."""
 RETRY_SECONDS = {429: 10, 503: 5, 507: 60}
 
 log = structlog.get_logger(__name__)
@@ -101,7 +105,7 @@ def _of_ours(error: MediamillError) -> Report:
         headers["WWW-Authenticate"] = "Bearer"
     if error.retryable and error.status in RETRY_SECONDS:
         headers["Retry-After"] = str(RETRY_SECONDS[error.status])
-    errors = error.details.get("errors", ())
+    errors = error.details.get("errors", ())[:MAX_ERRORS]
     return Report(
         error.status, error.code, error.message, errors, error.retryable, details, headers
     )
@@ -114,10 +118,10 @@ def _of_validation(error: RequestValidationError) -> Report:
         return Report(404, "not_found", "There is nothing at this address.")
     errors = [
         {
-            "pointer": ".".join(str(part) for part in item["loc"][1:]),
-            "message": item["msg"].removeprefix("Value error, "),
+            "pointer": ".".join(str(part) for part in item["loc"][1:])[:MAX_POINTER],
+            "message": item["msg"].removeprefix("Value error, ")[:MAX_MESSAGE],
         }
-        for item in found
+        for item in found[:MAX_ERRORS]
     ]
     first = errors[0]
     detail = f"{first['pointer']}: {first['message']}" if first["pointer"] else first["message"]

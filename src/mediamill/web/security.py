@@ -3,21 +3,34 @@
 A program shows its token as `Authorization: Bearer …`. A page shows the session cookie, which a
 browser also sends along when another site makes it ask: so whatever changes something must come
 from our own origin. `Sec-Fetch-Site` says so in every current browser, `Origin` in older ones.
+
+Both call a page of `evil.example` our own once that name resolves to this machine (DNS rebinding).
+So the name a request is for must be ours: the configured one, an address, or one that nobody can
+register in the public DNS.
 """
 
+import re
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mediamill.app import App
 from mediamill.core.access import Principal
 from mediamill.core.errors import Forbidden, Unauthenticated
+from mediamill.core.settings import Settings
 from mediamill.services.accounts import SESSION_DAYS
+from mediamill.web.problems import render, report_of
 
 SESSION_COOKIE = "mediamill_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+PRIVATE_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test")
+"""Ends of names that only a local network gives out (RFC 6761, 6762, 8375; ICANN 2024)."""
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -74,6 +87,54 @@ def secret_of(request: Request) -> str:
         return request.cookies.get(SESSION_COOKIE, "")
     scheme, _, secret = header.partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else ""
+
+
+class HostGuard:
+    """Refuse requests for a name that is not ours."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app, self.settings = app, settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+            if not all(is_ours(host, self.settings) for host in hosts):
+                error = HTTPException(
+                    421,
+                    "This service does not answer to the name in this address. If it should, set "
+                    "MEDIAMILL_PUBLIC_URL to the address that users see.",
+                )
+                request_id = scope.get("state", {}).get("request_id", "")
+                await render(report_of(error), request_id)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+def is_ours(host: str, settings: Settings) -> bool:
+    """Tell whether a Host header names this service; one label alone is a local network's name."""
+    found = _HOST.fullmatch(host.lower())
+    if not found:
+        return False
+    name = (found["address"] or found["name"]).removesuffix(".")
+    with suppress(ValueError):
+        ip_address(name)
+        return True
+    if found["address"] or not name:
+        return False
+    if "." not in name or name.endswith(PRIVATE_NAMES):
+        return True
+    return name in {settings.host.lower(), *_public_names(settings.public_url)}
+
+
+_HOST = re.compile(r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::[0-9]{1,5})?")
+
+
+def _public_names(public_url: str) -> set[str]:
+    """Return the public address's name, as written and as browsers send it."""
+    name = (urlsplit(public_url).hostname or "").removesuffix(".")
+    with suppress(UnicodeError):
+        return {name, name.encode("idna").decode()}
+    return {name}
 
 
 def refuse_cross_site(request: Request) -> None:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -26,6 +26,7 @@ from mediamill.engine.slots.run import Run
 if TYPE_CHECKING:
     from mediamill.media.probe import Facts
 
+T = TypeVar("T")
 CATALOGUE = "mediamill.operations.catalogue:build"
 
 
@@ -158,9 +159,17 @@ class Slot:
             if isinstance(event, Failed):
                 raise by_code(event.code)(event.message, **event.details)
             if isinstance(event, Succeeded):
-                facts = msgspec.convert(event.outcome.data, Facts)
+                facts = self._believed(event.outcome.data, Facts)
         assert facts is not None  # noqa: S101 - `run` ends with an outcome or raises
         return facts
+
+    def _believed(self, data: Any, kind: type[T]) -> T:
+        """Convert what the child said; raises `SlotFailure` where it is no such thing."""
+        try:
+            return msgspec.convert(data, kind)
+        except msgspec.ValidationError as error:
+            assert self._run is not None  # noqa: S101 - it gave the data
+            raise self._run.nonsense(str(error)) from None
 
     async def child(self) -> process.Process:
         """Return this seat's child, a new one where there is none or it has served long enough."""
@@ -169,6 +178,8 @@ class Slot:
         if child is not None and (worn or child.calls >= self._pool.limits.recycle_after_calls):
             child.kill()
         if child is None or child.killed:
+            if child is not None:
+                await asyncio.shield(child.reap())  # it may write no more
             self._child, self._run = None, None
             child = self._child = await self._pool.start(self._folder)
         return child

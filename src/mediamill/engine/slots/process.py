@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -55,6 +57,7 @@ class Process:
         self.calls = 0
         self.killed = False
         self._memory, self._kills_before = memory, oom_kills()
+        self._inherited = own_peak()  # Linux counts what this process held when it forked
         self._reserved = 0
         self._errors, self._tail = errors, b""
         self._loop = asyncio.get_running_loop()
@@ -122,7 +125,8 @@ class Process:
             return oom_kills() > self._kills_before
         words = self._tail.lower()
         said = any(word in words for word in _MEMORY_WORDS)
-        return said or ended.most_memory + self._reserved > _NEARLY_FULL * self._memory
+        held = ended.most_memory if ended.most_memory > self._inherited else 0
+        return said or held + self._reserved > _NEARLY_FULL * self._memory
 
     def _read_errors(self) -> None:
         with suppress(BlockingIOError):
@@ -183,6 +187,9 @@ async def _failed_start(process: Process) -> SlotFailure:
 
 
 def _spawn(folder: Path) -> Spawned:
+    """Start a child in an empty folder; the child that was there before must be dead."""
+    with suppress(RecursionError):  # folders within folders, without end
+        shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     errors, their_errors = os.pipe()
@@ -227,6 +234,11 @@ def _wait(popen: "subprocess.Popen[bytes]") -> Exit:
 def _kill_group(pid: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def own_peak() -> int:
+    """Return the most memory that this process has held, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def oom_kills() -> int:

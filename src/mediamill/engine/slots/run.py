@@ -1,6 +1,8 @@
 """One call to a child: items are fed to it while its events come back."""
 
 import asyncio
+import os
+import stat
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing, suppress
 from pathlib import Path
@@ -24,6 +26,8 @@ from mediamill.engine.slots.wire import Closed, Garbled
 AHEAD = 2
 """Items that the child has been sent and has not begun: it need not wait for the next."""
 
+LATE_SECONDS = 0.25
+"""How long to look for an outcome when the listener comes back after the time limit."""
 
 Items = AsyncGenerator[CallItem, None]
 
@@ -52,7 +56,7 @@ class Run:
             message = await self._receive(held)
             if isinstance(message, Done):
                 if self._sent:
-                    raise self._nonsense("done before the end")
+                    raise self.nonsense("done before the end")
                 self.over, self.worn = True, message.worn
                 break
             event = self._checked(message)
@@ -79,22 +83,27 @@ class Run:
         return not self._sent and feeding is not None and feeding.done()
 
     async def _receive(self, held: Event | None) -> calls.FromChild:
+        now = asyncio.get_running_loop().time
         try:
-            async with asyncio.timeout_at(self._deadline):
-                return await self._child.receive()
+            async with asyncio.timeout_at(max(self._deadline, now() + LATE_SECONDS)):
+                message = await self._child.receive()
+                while isinstance(message, Progress) and now() > self._deadline:
+                    message = await self._child.receive()
+                return message
         except TimeoutError:
             self._child.kill()
-            message = f"The item took longer than {self._seconds:g} seconds."
-            raise TimedOut(message, index=self._current) from None
+            words = f"The item took longer than {self._seconds:g} seconds."
+            raise TimedOut(words, index=self._current) from None
         except Closed:
             failure = await self._child.failure(self._current)
             if held is None:
                 raise failure from None
             return Done(worn=True)  # every item had its outcome
         except Garbled as error:
-            raise self._nonsense(str(error)) from None
+            raise self.nonsense(str(error)) from None
 
-    def _nonsense(self, what: str) -> SlotFailure:
+    def nonsense(self, what: str) -> SlotFailure:
+        """Kill a child that said what cannot be; return the error to raise."""
         self._child.kill()
         return SlotFailure("The process answered nonsense.", index=self._current, answer=what)
 
@@ -106,8 +115,10 @@ class Run:
             self._room.release()
             return message
         if not isinstance(message, Progress | Succeeded | Failed) or message.index != self._current:
-            raise self._nonsense(type(message).__name__)
+            raise self.nonsense(type(message).__name__)
         if isinstance(message, Progress):
+            if not 0 <= message.fraction <= 1:
+                raise self.nonsense(f"progress of {message.fraction}")
             return message
         del self._sent[message.index]
         self._current = None
@@ -119,7 +130,9 @@ class Run:
     def _check_files(self, message: Succeeded) -> None:
         for file in message.outcome.files:
             if file.path.parent != self._scratch or file.path.name in {"", ".", ".."}:
-                raise self._nonsense(f"a file at {file.path}")
+                raise self.nonsense(f"a file at {file.path}")
+            if file.size != _size(file.path) or not 0 <= file.crc32 < 1 << 32:
+                raise self.nonsense(f"a file of {file.size} bytes, CRC-32 {file.crc32}")
 
     def _extend(self) -> None:
         self._deadline = asyncio.get_running_loop().time() + self._seconds
@@ -152,6 +165,14 @@ class Run:
         error = feeding.exception()
         if isinstance(error, Exception):
             self._child.end.fail(error)
+
+
+def _size(path: Path) -> int | None:
+    """Return the size of a regular file; None where there is none."""
+    with suppress(OSError, ValueError):  # ValueError: no path at all
+        found = os.lstat(path)
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
+    return None
 
 
 async def _each(items: tuple[CallItem, ...] | AsyncIterable[CallItem]) -> Items:

@@ -106,7 +106,7 @@ class ChildEnd:
 
 
 class WorkerEnd:
-    """The worker's end, on the running event loop."""
+    """The worker's end, on the running event loop; reads no more while messages wait."""
 
     def __init__(self, end: socket.socket) -> None:
         end.setblocking(False)
@@ -115,13 +115,15 @@ class WorkerEnd:
         self._messages: deque[bytes] = deque()
         self._failure: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._loop.add_reader(end.fileno(), self._on_readable)
+        self._reading = False
+        self._read_on()
 
     async def receive(self) -> bytes:
         """Wait for a message; raises `Closed`, `Garbled`, or what was given to `fail`."""
         while not self._messages:
             if self._failure is not None:
                 raise self._failure
+            self._read_on()
             self._waiter = self._loop.create_future()
             await self._waiter
         return self._messages.popleft()
@@ -143,11 +145,23 @@ class WorkerEnd:
             self._stop(Closed())
         except Garbled as error:
             self._stop(error)
-        self._wake()
+        if self._messages:
+            self._pause()
+            self._wake()
 
     def _stop(self, error: Exception) -> None:
-        self._loop.remove_reader(self._socket.fileno())
+        self._pause()
         self.fail(error)
+
+    def _read_on(self) -> None:
+        if not self._reading:
+            self._reading = True
+            self._loop.add_reader(self._socket.fileno(), self._on_readable)
+
+    def _pause(self) -> None:
+        """Stop reading, so that the child has to wait with what it says."""
+        self._reading = False
+        self._loop.remove_reader(self._socket.fileno())
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

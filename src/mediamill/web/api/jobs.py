@@ -115,12 +115,15 @@ async def retry_job(
     return await view(mill, await mill.jobs.retry(caller, job_id))
 
 
+ItemState = Literal["succeeded", "failed", "reused", "pending", "cancelled"]
+
+
 @router.get("/{job_id}/items")
 async def list_items(
     job_id: JobId,
     caller: Caller,
     mill: Mill,
-    state: Annotated[Literal["succeeded", "failed", "reused"] | None, Query()] = None,
+    state: Annotated[ItemState | None, Query()] = None,
     after: After = None,
     limit: Limit = 20,
 ) -> Listed[ItemView]:

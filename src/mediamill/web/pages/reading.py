@@ -1,7 +1,9 @@
 """What pages show beyond single records: sheets of frames, and where their pictures are."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from mediamill.app import App
@@ -37,6 +39,7 @@ class Sheet:
     count: int | None
     pictures: list[Picture]
     after: str | None
+    note: str = ""
 
 
 async def sheets(app: App, principal: Principal, job: Job) -> list[Sheet]:
@@ -51,12 +54,20 @@ async def _sheet(app: App, principal: Principal, result: ResultView) -> Sheet | 
     if archive is not None:
         shown, after = await pictures(app, principal, archive.id, None)
         count = archive.info.get("frames")
-        return Sheet(result.name, archive.id, archive.size, count, shown, after)
+        note = _cut_off(result.report)
+        return Sheet(result.name, archive.id, archive.size, count, shown, after, note)
     shown = [Picture(file.url, file.name) for file in result.files if file.media_type in INLINE]
     if not shown:
         return None
     size = sum(file.size for file in result.files)
     return Sheet(result.name, result.files[0].id, size, len(shown), shown[:SHEET], None)
+
+
+def _cut_off(report: Mapping[str, Any]) -> str:
+    """Say that a video is cut off, if it is."""
+    if not report.get("truncated"):
+        return ""
+    return f"The video is cut off after {report.get('last_good_time', 0):.1f} s."
 
 
 async def pictures(

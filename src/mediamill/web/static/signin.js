@@ -3,7 +3,9 @@ import { call, clearProblem, showProblem } from "./api.js";
 
 const query = new URLSearchParams(location.search);
 const next = query.get("next") || "/";
-const target = next.startsWith("/") && !/^\/[/\\]/.test(next) ? next : "/";
+// Resolved as the browser will: it drops tabs and newlines, and takes “\” for “/”.
+const address = (() => { try { return new URL(next, location.origin).href; } catch { return ""; } })();
+const target = address.startsWith(`${location.origin}/`) ? address : "/";
 const token = query.get("token");
 
 if (token) {
