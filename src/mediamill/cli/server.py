@@ -133,8 +133,10 @@ async def _serve(app: App, sockets: list[socket.socket], stop: asyncio.Event) ->
         timeout_graceful_shutdown=REQUEST_SECONDS,
     )
 
+    words = await welcome(app)  # before anybody can connect: it settles who is administrator
+
     async def greet() -> None:
-        click.echo(await welcome(app))
+        click.echo(words)
 
     server = Server(config, greet)
     serving = asyncio.ensure_future(server.serve(sockets=sockets))
