@@ -17,7 +17,7 @@ from mediamill.core.access import Principal
 from mediamill.core.errors import MediamillError
 from mediamill.store.repositories.jobs import Job
 from mediamill.web.security import secret_of
-from mediamill.web.views import JobView, job_view
+from mediamill.web.views.jobs import JobView, job_view
 
 BEAT_SECONDS = 5.0
 T = TypeVar("T")

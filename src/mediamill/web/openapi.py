@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from mediamill import __version__
-from mediamill.web.views import Problem
+from mediamill.web.views.common import Problem
 
 SUMMARY = "Put images and videos in, get frames, datasets and answers out."
 TAGS = [

@@ -6,7 +6,8 @@ from pydantic import Field
 from mediamill.services.accounts import Issued
 from mediamill.web.parsing import PROBLEM, Body, StrictRoute
 from mediamill.web.security import Caller, Mill, clear_session, set_session
-from mediamill.web.views import SessionView, UserView, moment, user_view
+from mediamill.web.views.accounts import SessionView, UserView, user_view
+from mediamill.web.views.common import moment
 
 router = APIRouter(prefix="/v1", tags=["accounts"], responses=PROBLEM, route_class=StrictRoute)
 

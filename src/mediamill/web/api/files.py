@@ -10,7 +10,8 @@ from mediamill.web.parsing import PROBLEM, After, FileId, Limit, StrictRoute, cu
 from mediamill.web.security import Caller, Mill
 from mediamill.web.serving import KEPT, serve
 from mediamill.web.uploading import receive
-from mediamill.web.views import FileView, Listed, MemberView, file_view, listed
+from mediamill.web.views.common import Listed, listed
+from mediamill.web.views.files import FileView, MemberView, file_view
 
 router = APIRouter(prefix="/v1/files", tags=["files"], responses=PROBLEM, route_class=StrictRoute)
 

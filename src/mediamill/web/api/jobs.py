@@ -14,16 +14,9 @@ from mediamill.web.events import job_events
 from mediamill.web.parsing import PROBLEM, After, Body, JobId, Limit, StrictRoute, cursor
 from mediamill.web.security import Caller, Mill
 from mediamill.web.serving import serve
-from mediamill.web.views import (
-    ItemView,
-    JobView,
-    Listed,
-    ResultView,
-    item_view,
-    job_view,
-    listed,
-    result_view,
-)
+from mediamill.web.views.common import Listed, listed
+from mediamill.web.views.jobs import JobView, job_view
+from mediamill.web.views.results import ItemView, ResultView, item_view, result_view
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=PROBLEM, route_class=StrictRoute)
 

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Path
 from mediamill.operations.base import Operation
 from mediamill.web.parsing import PROBLEM, StrictRoute
 from mediamill.web.security import Mill
-from mediamill.web.views import Listed, OperationView, listed
+from mediamill.web.views.common import Listed, listed
+from mediamill.web.views.operations import OperationView
 
 router = APIRouter(
     prefix="/v1/operations", tags=["operations"], responses=PROBLEM, route_class=StrictRoute

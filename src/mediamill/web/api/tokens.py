@@ -6,7 +6,8 @@ from pydantic import Field
 from mediamill.services.accounts import MAX_TOKEN_DAYS
 from mediamill.web.parsing import PROBLEM, After, Body, Limit, StrictRoute, TokenId, cursor
 from mediamill.web.security import Caller, Mill
-from mediamill.web.views import IssuedView, Listed, TokenView, issued_view, listed, token_view
+from mediamill.web.views.accounts import IssuedView, TokenView, issued_view, token_view
+from mediamill.web.views.common import Listed, listed
 
 router = APIRouter(prefix="/v1/tokens", tags=["tokens"], responses=PROBLEM, route_class=StrictRoute)
 

@@ -11,7 +11,7 @@ from mediamill.core.access import Principal
 from mediamill.store.repositories.jobs import Job
 from mediamill.web.archives import members_page
 from mediamill.web.serving import INLINE
-from mediamill.web.views import ResultView, result_view
+from mediamill.web.views.results import ResultView, result_view
 
 SHEET = 60
 """Pictures that a sheet shows at first, and more each time."""

@@ -14,7 +14,8 @@ from mediamill.web.pages.reference import endpoints
 from mediamill.web.pages.rendering import page
 from mediamill.web.parsing import After, FileId, JobId, cursor
 from mediamill.web.security import Caller, Mill
-from mediamill.web.views import FileView, JobView, file_view
+from mediamill.web.views.files import FileView, file_view
+from mediamill.web.views.jobs import JobView
 
 FILES, JOBS, FAILED = 50, 8, 50
 

@@ -1,0 +1,1 @@
+"""What records look like outside: response models, and how each is made of its record."""

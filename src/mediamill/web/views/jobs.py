@@ -1,0 +1,90 @@
+"""Jobs as they look outside."""
+
+from typing import Any
+
+from pydantic import Field
+
+from mediamill.core.clock import rfc3339
+from mediamill.services.progress import Progress
+from mediamill.store.repositories.jobs import Job
+from mediamill.web.views.common import Count, Fraction, Time, View, moment
+
+
+class StepView(View):
+    operation: str = Field(examples=["extract-frames"])
+    parameters: dict[str, Any]
+
+
+class CountsView(View):
+    succeeded: Count
+    failed: Count
+    cancelled: Count
+    reused: Count
+
+
+class ProgressView(View):
+    fraction: Fraction
+    running: Count
+    pending: Count
+    seconds_left: float | None = Field(ge=0, description="Null while it cannot be told.")
+
+
+class DownloadView(View):
+    size: Count
+    etag: str
+    url: str
+
+
+class JobView(View):
+    id: str = Field(examples=["job_01KAHRQPV0V3E3M2X5E2C8T2QG"])
+    name: str
+    state: str = Field(examples=["running", "succeeded"])
+    klass: str = Field(serialization_alias="class", examples=["interactive", "bulk"])
+    steps: list[StepView]
+    seed: int
+    generation: int
+    items: Count
+    counts: CountsView
+    progress: ProgressView
+    revision: int = Field(description="Grows with every change; the id of events.")
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    error: str
+    download: DownloadView | None = Field(description="All results as one zip, once ended.")
+    links: dict[str, str]
+
+
+def job_view(job: Job, progress: Progress) -> JobView:
+    here = f"/v1/jobs/{job.id}"
+    counts = CountsView(
+        succeeded=progress.succeeded,
+        failed=progress.failed,
+        cancelled=progress.cancelled,
+        reused=progress.reused,
+    )
+    download = DownloadView(size=job.download_size, etag=job.download_etag, url=f"{here}/download")
+    return JobView(
+        id=job.id,
+        name=job.name,
+        state=job.state,
+        klass=job.klass,
+        steps=[StepView(operation=s.operation, parameters=s.parameters) for s in job.steps],
+        seed=job.seed,
+        generation=job.generation,
+        items=job.items,
+        counts=counts,
+        progress=ProgressView(
+            fraction=round(progress.fraction, 4),
+            running=progress.running,
+            pending=progress.pending,
+            seconds_left=progress.seconds_left,
+        ),
+        revision=job.revision,
+        created_at=rfc3339(job.created),
+        started_at=moment(job.started or progress.started),
+        finished_at=moment(job.finished),
+        error=job.error,
+        download=download if job.layout else None,
+        links={name: f"{here}/{name}" for name in ("items", "results", "events")} | {"self": here},
+    )

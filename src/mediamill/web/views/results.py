@@ -1,0 +1,93 @@
+"""Items and results of jobs as they look outside."""
+
+from typing import Any
+
+from pydantic import Field
+
+from mediamill.services.items import ItemView as ItemRecord
+from mediamill.store.repositories.results import Result
+from mediamill.web.views.common import Count, View
+
+
+class ResultFileView(View):
+    id: str
+    name: str
+    media_type: str
+    size: Count
+    sha256: str
+    info: dict[str, Any]
+    url: str
+
+
+class ResultView(View):
+    """What one item became."""
+
+    item: int
+    input: str = Field(description="Id of the input file.")
+    name: str = Field(description="Name of the input.")
+    outcome: str = Field(examples=["succeeded", "failed", "reused"])
+    files: list[ResultFileView]
+    data: dict[str, Any] | None
+    report: dict[str, Any]
+    code: str
+    error: str
+    seconds: float
+
+
+def result_view(result: Result) -> ResultView:
+    return ResultView(
+        item=result.item,
+        input=result.input,
+        name=result.name,
+        outcome=result.outcome,
+        files=_result_files(result),
+        data=result.data,
+        report=result.report,
+        code=result.code,
+        error=result.error,
+        seconds=result.seconds,
+    )
+
+
+def _result_files(result: Result) -> list[ResultFileView]:
+    return [
+        ResultFileView(
+            id=result.file_id(n),
+            name=file.name,
+            media_type=file.media_type,
+            size=file.size,
+            sha256=file.sha256,
+            info=file.info,
+            url=f"/v1/files/{result.file_id(n)}/content",
+        )
+        for n, file in enumerate(result.files)
+    ]
+
+
+class ItemView(View):
+    """An input of a job and its outcome so far."""
+
+    index: int
+    file: str
+    name: str
+    state: str = Field(examples=["pending", "succeeded", "failed", "reused", "cancelled"])
+    code: str
+    error: str
+    retryable: bool
+    seconds: float
+    outputs: list[ResultFileView]
+
+
+def item_view(item: ItemRecord) -> ItemView:
+    result = item.result
+    return ItemView(
+        index=item.index,
+        file=item.file,
+        name=item.name,
+        state=item.state,
+        code=result.code if result else "",
+        error=result.error if result else "",
+        retryable=result.retryable if result else False,
+        seconds=result.seconds if result else 0.0,
+        outputs=_result_files(result) if result else [],
+    )
