@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import Any, Generic, TypeVar
 
 from mediamill.core.errors import NotFound
@@ -50,3 +51,18 @@ class Registry(Generic[T]):
             place.load() if isinstance(place, EntryPoint) else importlib.import_module(place).plugin
         )
         return found  # type: ignore[no-any-return]  # whatever the folder's port says it is
+
+
+def homes_of_guests(group: str) -> tuple[str, ...]:
+    """Return where packages of other people that join a plug-in folder lie, with their libraries.
+
+    These are what a process that may read little else must be able to read to import them.
+    """
+    homes: set[str] = set()
+    for entry in entry_points(group=group):
+        spec = find_spec(entry.module.partition(".")[0])
+        if spec is not None:
+            homes.update(spec.submodule_search_locations or filter(None, [spec.origin]))
+        if entry.dist is not None:
+            homes.add(str(entry.dist.locate_file("")))
+    return tuple(sorted(homes))

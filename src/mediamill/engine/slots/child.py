@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from mediamill.core.errors import MediamillError, OutOfMemory
+from mediamill.core.registry import homes_of_guests
 from mediamill.engine.slots import calls, sandbox
 from mediamill.engine.slots.steps import KINDS, Build, Work, resolve
 from mediamill.engine.slots.wire import ChildEnd, Closed
@@ -51,7 +52,8 @@ class Child:
         sandbox.preload()
         self._build = resolve(setup.catalogue)
         home = sys.modules[setup.catalogue.partition(":")[0]].__file__
-        readable = (*setup.readable, *([str(Path(home).parent)] if home else []))
+        ours = [str(Path(home).parent)] if home else []
+        readable = (*setup.readable, *ours, *homes_of_guests("mediamill.operations"))
         rules = sandbox.Rules(
             setup.folder, readable, setup.memory_bytes, setup.file_bytes, setup.open_files
         )
