@@ -1,0 +1,111 @@
+"""One real service for the hostile files of a module, and a watch on its memory."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.processes import Process, running, signed_in
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Watch:
+    """The most memory that any process of the service held, in bytes."""
+
+    def __init__(self, process: Process) -> None:
+        assert process.child is not None
+        self._root, self.most = process.child.pid, 0
+
+    async def run(self) -> None:
+        while True:
+            self.most = max(self.most, *map(resident, descendants(self._root)))
+            await asyncio.sleep(0.05)
+
+
+def descendants(root: int) -> list[int]:
+    """Return a process and its children, as far as they are still there."""
+    found = [root]
+    for pid in found:
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def resident(pid: int) -> int:
+    with contextlib.suppress(OSError, IndexError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    return 0
+
+
+class Mill:
+    """The service under attack."""
+
+    def __init__(self, process: Process, client: httpx.AsyncClient, watch: Watch) -> None:
+        self.process, self.client, self.watch = process, client, watch
+
+    async def upload(self, name: str, data: bytes) -> httpx.Response:
+        """Upload; whatever comes, it is an answer and no failure of the service."""
+        answer = await self.client.post(
+            "/v1/files", params={"name": name}, content=data, timeout=30
+        )
+        assert answer.status_code < 500, f"{name}: {answer.status_code} {answer.text}"
+        assert answer.elapsed.total_seconds() <= 10, f"{name} took {answer.elapsed}"
+        return answer
+
+    async def outcomes(self, files: list[str], operation: str, **parameters: object) -> list[dict]:
+        """Run a job to its end; return what became of each item."""
+        steps = [{"operation": operation, "parameters": parameters}]
+        sent = await self.client.post("/v1/jobs", json={"files": files, "steps": steps})
+        assert sent.status_code == 202, sent.text
+        job = sent.json()["id"]
+        for _ in range(5):
+            told = (await self.client.get(f"/v1/jobs/{job}", params={"wait": 60})).json()
+            if told["finished_at"]:
+                break
+        assert told["finished_at"], told
+        found: list[dict] = []
+        after = ""
+        while after is not None:
+            query = {"limit": 100} | ({"after": after} if after else {})
+            page = (await self.client.get(f"/v1/jobs/{job}/items", params=query)).json()
+            found += page["data"]
+            after = page["after"]
+        assert len(found) == len(files)
+        for item in found:
+            assert item["state"] in ("succeeded", "failed"), item
+            assert item["code"] != "internal", item
+        return found
+
+    def alive(self) -> None:
+        """Fail when the service died, was shaken, or held more than a gigabyte."""
+        assert self.process.child is not None
+        assert self.process.child.poll() is None, self.process.log()[-2000:]
+        log = self.process.log()
+        for bad in ("unit_stranded", "unit_failed", "Traceback"):
+            assert bad not in log, log[log.index(bad) - 1500 :][:4000]
+        assert self.watch.most < 1 << 30
+
+
+@pytest.fixture
+def mill(tmp_path: Path):
+    """A factory of services on an empty home."""
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[Mill]:
+        async with running("up", tmp_path / "home", slots=2) as process:
+            watch = Watch(process)
+            task = asyncio.create_task(watch.run())
+            try:
+                async with signed_in(process) as client:
+                    yield Mill(process, client, watch)
+            finally:
+                task.cancel()
+
+    return start

@@ -1,0 +1,108 @@
+"""S8 and S9: hostile images and videos through the real API; and good ones still pass.
+
+The soak takes about half an hour.
+"""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.media_factory import clip, ffmpeg, hostile_images, run, sample
+from tests.security.mutator import mutants
+
+SAMPLES = ("phone-iphone.jpg", "orientation-6.jpg", "gps-nikon.jpg", "scan.tiff")
+VIDEOS = ("milk.mkv", "car-detection.mp4", "bottle-detection.mp4")
+BROKEN = {
+    "Tests__images__truncated_jpeg.jpg": "its end is missing, which FFmpeg fills in without a word",
+    "Tests__images__tiff_overflow_rows_per_strip.tif": "its strips overflow; libtiff refuses it",
+}
+"""What FFmpeg decodes and we refuse, and why."""
+LISTED = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
+
+
+def decodes(path: Path) -> bool:
+    """Tell whether FFmpeg decodes a file without a word of complaint."""
+    command = [ffmpeg(), "-v", "error", "-xerror", "-nostdin", "-i", str(path), "-f", "null", "-"]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    return done.returncode == 0 and not done.stderr
+
+
+async def test_hostile_images_harm_nobody_and_clean_ones_pass(mill):
+    async with mill() as service:
+        accepted, clean, refused = {}, [], []
+        for path in hostile_images():
+            answer = await service.upload(path.name, path.read_bytes())
+            is_clean = path.suffix.lower() in LISTED and decodes(path)
+            if answer.status_code == 201:
+                accepted[answer.json()["id"]] = path.name
+                clean += [path.name] if is_clean else []
+            else:
+                told = answer.json()
+                assert told["code"], told
+                assert told["detail"], told
+                refused += [path.name] if is_clean and answer.status_code != 413 else []
+        images = [*accepted]
+        failed = set()
+        for operation in ("thumbnail", "convert"):
+            for item in await service.outcomes(images, operation):
+                if item["state"] == "failed":
+                    failed.add(item["name"])
+        service.alive()
+        wrong = {*refused, *(name for name in clean if name in failed)} - {*BROKEN}
+        assert len(wrong) <= 0.01 * (len(clean) + len(refused)), wrong
+
+
+@pytest.mark.parametrize("count", [10, pytest.param(400, marks=pytest.mark.soak)])
+async def test_mutated_images_end_with_a_reason(mill, count: int):
+    async with mill() as service:
+        files = []
+        for seed, name in enumerate(SAMPLES):
+            data = sample(name).read_bytes()
+            for kind, mutant in mutants(data, count, seed):
+                answer = await service.upload(f"{kind}-{name}", mutant)
+                if answer.status_code == 201:
+                    files.append(answer.json()["id"])
+        await service.outcomes(files, "thumbnail", size=200)
+        service.alive()
+
+
+@pytest.mark.parametrize("count", [8, pytest.param(300, marks=pytest.mark.soak)])
+async def test_mutated_videos_end_with_a_reason_and_sound_ones_pass(
+    mill, tmp_path: Path, count: int
+):
+    short = clip(tmp_path / "short.mp4", "-g", "20", "-movflags", "+faststart", seconds=2)
+    fragmented = tmp_path / "fragmented.mp4"
+    run("-i", short, "-c", "copy", "-movflags", "frag_keyframe+empty_moov", fragmented)
+    sources = [short, fragmented, *(sample(name) for name in VIDEOS)]
+    async with mill() as service:
+        files, sound = {}, []
+        for seed, path in enumerate(sources):
+            for kind, mutant in mutants(path.read_bytes(), count, seed):
+                name = f"{kind}-{path.name}"
+                copy = tmp_path / "mutant"
+                copy.write_bytes(mutant)
+                answer = await service.upload(name, mutant)
+                if decodes(copy):
+                    sound.append(name)
+                if answer.status_code == 201:
+                    files[answer.json()["id"]] = name
+        ended = await service.outcomes([*files], "extract-frames", count=3, width=160)
+        service.alive()
+        good = {item["name"] for item in ended if item["state"] == "succeeded"}
+        lost = [name for name in sound if name not in good]
+        assert len(lost) <= max(1, 0.01 * len(sound)), lost
+
+
+async def test_good_media_passes(mill):
+    async with mill() as service:
+        images, videos = [], []
+        for name in (*SAMPLES, "phone-jolla.jpg", "phone-nokia.jpg", "orientation-8.jpg", *VIDEOS):
+            answer = await service.upload(name, sample(name).read_bytes())
+            assert answer.status_code == 201, answer.text
+            (videos if name in VIDEOS else images).append(answer.json()["id"])
+        for operation, files in (("thumbnail", images + videos), ("extract-frames", videos)):
+            parameters = {"count": 2} if operation == "extract-frames" else {}
+            for item in await service.outcomes(files, operation, **parameters):
+                assert item["state"] == "succeeded", item
+        service.alive()
