@@ -20,49 +20,7 @@ from pathlib import Path
 
 import uvloop
 
-from common import client, free_port, guest, percentile, process, resident, seed
-
-Answer = tuple[int, bytes]
-
-
-class Caller:
-    """A client that speaks just enough HTTP, so that measuring costs little."""
-
-    def __init__(self, port: int, token: str) -> None:
-        self._port, self._token = port, token
-        self._reader: asyncio.StreamReader
-        self._writer: asyncio.StreamWriter | None = None
-
-    async def ask(self, method: str, path: str, body: bytes = b"", kind: str = "") -> Answer:
-        """Send a request and read its answer, a chunked one to its end."""
-        if self._writer is None:
-            self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
-        head = (
-            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\n"
-            f"Authorization: Bearer {self._token}\r\nContent-Length: {len(body)}\r\n"
-            f"Content-Type: {kind or 'application/octet-stream'}\r\n\r\n"
-        )
-        self._writer.write(head.encode() + body)
-        await self._writer.drain()
-        top = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
-        status = int(top.split(" ", 2)[1])
-        if "transfer-encoding: chunked" in top:
-            return status, await self._chunks()
-        size = int(top.partition("content-length:")[2].split("\r\n")[0] or 0)
-        return status, await self._reader.readexactly(size)
-
-    async def _chunks(self) -> bytes:
-        whole = b""
-        while size := int(await self._reader.readline(), 16):
-            whole += await self._reader.readexactly(size)
-            await self._reader.readexactly(2)
-        await self._reader.readexactly(2)
-        return whole
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._writer is not None:
-            self._writer.close()
+from common import Caller, client, free_port, guest, percentile, process, resident, seed
 
 
 class Load:

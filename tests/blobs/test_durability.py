@@ -22,6 +22,9 @@ async def main():
         async with blobs.upload() as upload:
             await upload.write(b"x" * 3_000_000)
             await upload.commit(key)
+    elif way == "copy":
+        await blobs.put("one/a", b"x" * 1000)
+        await blobs.copy("one/a", key)
     else:
         await blobs.adopt(key, Path(sys.argv[1]) / "output-1")
     os.path.exists("/acknowledged")
@@ -91,6 +94,15 @@ def order(events: list[tuple[str, str]], way: str) -> None:
 @pytest.mark.parametrize("way", ["put", "upload", "adopt"])
 def test_file_then_rename_then_folder(tmp_path: Path, way: str):
     order(trace(tmp_path, way), way)
+
+
+def test_a_copy_is_durable(tmp_path: Path):
+    events = trace(tmp_path, "copy")
+    end = events.index(("acknowledged", ""))
+    moved = [i for i, e in enumerate(events) if e[0] == "rename" and e[1].endswith("one+/two+/k")]
+    folder = [i for i, e in enumerate(events) if e == ("fsync", "root/one+/two+")]
+    assert moved[0] < folder[-1] < end
+    assert not [e for e in events[moved[0] - 1 :] if e[0] == "write"], "bytes were copied"
 
 
 FAULTS = {

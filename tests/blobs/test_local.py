@@ -135,6 +135,11 @@ async def test_watermark_before_and_while_writing(tmp_path: Path):
             pass
     with pytest.raises(StorageFull):
         await full.put("k", b"")
+    made = tmp_path / "made"
+    made.write_bytes(b"x")
+    with pytest.raises(StorageFull):
+        await full.adopt("k", made)
+    made.unlink()
     assert await full.free_bytes() == 0
     nearly = LocalBlobs(tmp_path / "nearly", min_free_bytes=0)
     async with nearly.upload() as upload:

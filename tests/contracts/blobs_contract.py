@@ -64,6 +64,39 @@ class BlobsContract:
             await upload.commit("k")
         assert await blobs.get("k") == b"x" * CHUNK + b"y" * CHUNK
 
+    async def test_a_copy_lives_and_dies_apart(self, blobs: Blobs):
+        await blobs.put("a", DATA)
+        await blobs.copy("a", "b/c")
+        assert await blobs.get("b/c") == DATA
+        assert (await blobs.info("b/c")).size == len(DATA)
+        await blobs.delete("a")
+        assert await collect(blobs, "b/c", 5, CHUNK + 5) == DATA[5 : CHUNK + 5]
+        await blobs.copy("b/c", "a")
+        await blobs.put("b/c", b"another")
+        assert await blobs.get("a") == DATA
+        assert await keys(blobs) == ["a", "b/c"]
+
+    async def test_a_copy_replaces_what_has_its_key(self, blobs: Blobs):
+        await blobs.put("a", DATA)
+        await blobs.put("b", b"old")
+        for _ in range(2):  # again is harmless
+            await blobs.copy("a", "b")
+        assert await blobs.get("b") == DATA
+        await blobs.copy("a", "a")
+        assert await blobs.get("a") == DATA
+        assert await keys(blobs) == ["a", "b"]
+
+    async def test_there_is_no_copy_of_nothing(self, blobs: Blobs):
+        with pytest.raises(NotFound):
+            await blobs.copy("none", "b")
+        assert await keys(blobs) == []
+        for bad in ("", "../a"):
+            with pytest.raises(ValueError):
+                await blobs.copy(bad, "b")
+            await blobs.put("a", b"x")
+            with pytest.raises(ValueError):
+                await blobs.copy("a", bad)
+
     async def test_empty_object(self, blobs: Blobs):
         async with blobs.upload() as upload:
             digest = await upload.commit("empty")

@@ -1,6 +1,7 @@
 """An engine with real parts but for the slot: items are settled by a function of the test."""
 
 import asyncio
+import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from mediamill.blobs.memory import MemoryBlobs
 from mediamill.core.access import Principal
 from mediamill.core.ids import new_id
 from mediamill.engine.flush import Flush
+from mediamill.engine.gathering import Sources
 from mediamill.engine.lease import Lease
 from mediamill.engine.retry import RetryPolicy
 from mediamill.engine.rollup import Rollup
@@ -18,20 +20,27 @@ from mediamill.engine.scheduler import Scheduler
 from mediamill.engine.worker import Crew, Engine, Timing, Worker
 from mediamill.handlers.cancel import Cancel
 from mediamill.handlers.expand import Expand
+from mediamill.handlers.gather import Gather
 from mediamill.handlers.next_stage import NextStage
 from mediamill.handlers.notify import Notify
 from mediamill.handlers.purge import PurgeFile, PurgeJob
 from mediamill.handlers.seal import Seal
 from mediamill.operations.catalogue import OPERATIONS
 from mediamill.services.access import Access
+from mediamill.services.inputs import Inputs
 from mediamill.services.items import ItemService
+from mediamill.services.job_trash import JobTrash
 from mediamill.services.jobs import JobService
+from mediamill.services.queue import Queue
 from mediamill.services.requests import JobRequest, Requests
+from mediamill.services.templates import TemplateService
 from mediamill.store.port import Put, Store
 from mediamill.store.repositories.files import File, Files
 from mediamill.store.repositories.jobs import Job, Jobs, Manifests
 from mediamill.store.repositories.lookup import FileLookup
+from mediamill.store.repositories.projects import Projects
 from mediamill.store.repositories.results import ItemOutcome, Result, Results
+from mediamill.store.repositories.templates import Templates
 from mediamill.store.repositories.units import Units
 
 Settle = Callable[[Lease, int], Awaitable[ItemOutcome]]
@@ -87,25 +96,36 @@ class Harness:
         self.timing = Timing(lease=lease, poll=0.05, drain=5)
         self.items = PlainItems(self.jobs, self.manifests)
         access = Access(store)
+        scratch = Path(tempfile.gettempdir())
+        self.sources = Sources(self.lookup, Projects(store), self.blobs, self.blobs, scratch)
         self.service = JobService(
             access,
             self.jobs,
             self.units,
             self.manifests,
             self.results,
-            Requests(self.lookup, OPERATIONS),
+            Requests(
+                Inputs(access, self.sources),
+                TemplateService(access, Templates(store), OPERATIONS),
+                OPERATIONS,
+            ),
             self.bell,
+            Queue(self.jobs, self.units),
         )
+        self.trash = JobTrash(access, self.service, self.units, self.bell)
         self.listing = ItemService(access, self.manifests, self.results)
 
     def engine(self) -> Engine:
         scratch = Path("/nonexistent")
         handlers = {
             "items": self.items,
+            "gather": Gather(self.jobs, self.manifests, self.sources, self.bell, OPERATIONS),
             "expand": Expand(
                 self.jobs, self.manifests, self.results, self.lookup, self.bell, OPERATIONS
             ),
-            "next_stage": NextStage(self.jobs, self.manifests, self.results, self.bell),
+            "next_stage": NextStage(
+                self.jobs, self.manifests, self.results, self.bell, scratch
+            ),
             "seal": Seal(self.jobs, self.results, self.blobs, scratch),
             "cancel": Cancel(self.jobs, self.units),
             "notify": Notify(self.jobs, self.bell),

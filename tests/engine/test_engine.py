@@ -215,7 +215,7 @@ async def test_a_deleted_job_leaves_no_rows_and_no_blobs(harness):
     async with harness.worker():
         job = await harness.submit("user_alice", files)
         await harness.finished("user_alice", job)
-        await harness.service.delete(ALICE, job.id)
+        await harness.trash.delete(ALICE, job.id, now=True)
         with pytest.raises(NotFound):
             await harness.service.get(ALICE, job.id)
         for _ in range(200):

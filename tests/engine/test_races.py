@@ -136,7 +136,7 @@ async def test_a_job_with_cancelled_items_has_not_succeeded(harness):
             await asyncio.sleep(0.01)
         await harness.service.cancel(ALICE, job.id)
         await harness.finished("user_alice", job)
-        await harness.service.retry(ALICE, job.id)
+        await harness.service.retry(ALICE, job.id, "failed")
         again = await harness.finished("user_alice", job)
     listed = await harness.listing.list(ALICE, job.id, None, None, 10)
     assert again.counts.cancelled == 5
@@ -166,7 +166,7 @@ async def test_units_of_an_expansion_that_gave_up_do_not_run(harness):
     lease = await claim(harness, klass="bulk")
     expand = harness.engine().handlers["expand"]
     items = await expand._next_items(job, lease.unit.payload)
-    await expand._insert(lease, job, items)
+    await expand._insert(lease, job, items, lease.unit.payload)
     await expand.give_up(lease, NotFound("a page is gone"))
 
     async def settle(lease: Lease, item: int) -> ItemOutcome:
@@ -195,7 +195,7 @@ async def test_a_claim_sees_what_the_earlier_claimant_wrote_last(harness):
 
     async def late(*arguments):
         items = await expand._next_items(job, first.unit.payload)
-        await expand._insert(first, job, items)
+        await expand._insert(first, job, items, first.unit.payload)
         return await take(*arguments)
 
     scheduler._take = late
@@ -299,7 +299,7 @@ async def test_a_retry_that_races_a_purge_leaves_no_work_without_a_job(harness):
     while not (await harness.jobs.need(job.id)).state.terminal:
         await step(harness)
     seen_before = await harness.jobs.need(job.id)
-    await harness.service.delete(ALICE, job.id)
+    await harness.trash.delete(ALICE, job.id, now=True)
     purging = await claim(harness, klass="housekeeping")
     handler = harness.engine().handlers["purge_job"]
     rows, load = handler._rows, harness.service.access.load
@@ -328,7 +328,7 @@ async def test_a_purged_job_leaves_no_unit(harness):
     async with harness.worker():
         job = await harness.submit("user_alice", files)
         await harness.finished("user_alice", job)
-        await harness.service.delete(ALICE, job.id)
+        await harness.trash.delete(ALICE, job.id, now=True)
         for _ in range(200):
             if await harness.jobs.get(job.id) is None:
                 break
@@ -345,12 +345,12 @@ async def test_a_job_that_ends_while_it_is_deleted_is_deleted(harness):
         await step(harness)
     load = harness.service.access.load
 
-    async def stale(*arguments: object) -> Job:
+    async def stale(*arguments: object, **_: object) -> Job:
         harness.service.access.load = load
         return before
 
     harness.service.access.load = stale
-    await harness.service.delete(ALICE, job.id)
+    await harness.trash.delete(ALICE, job.id, now=True)
     assert (await harness.jobs.need(job.id)).hidden
 
 
@@ -373,7 +373,7 @@ async def test_results_wait_for_the_jobs_that_read_them(harness):
     )
     await harness.store.transact(Put(result.evolve(files=(output,))))
     reader = await harness.submit("user_alice", [result.file_id(0)])
-    await harness.service.delete(ALICE, made.id)
+    await harness.trash.delete(ALICE, made.id, now=True)
     await step(harness, "housekeeping")
     assert not (await harness.jobs.need(reader.id)).state.terminal
     assert await harness.lookup.get_many([result.file_id(0)]) != [None]

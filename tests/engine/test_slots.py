@@ -102,7 +102,7 @@ async def test_a_wrong_step_fails_every_item(slots: Slots):
         ((("no-such", {}),), "not_found"),
         ((("copy", {"suffix": 3}),), "internal"),  # this catalogue does not wrap pydantic's error
         ((), "invalid_input"),
-        ((("copy", {}), ("copy", {})), "invalid_input"),
+        ((), "invalid_input"),
     ):
         async with slots.items("a", "b") as items, slots.pool.acquire() as slot:
             events = [event async for event in slot.run(Call(steps, items))]

@@ -72,7 +72,7 @@ def test_size_is_that_after_orientation(tmp_path: Path):
 @pytest.mark.parametrize(
     ("data", "media_type"),
     [
-        (b"PK\x03\x04" + bytes(40), "application/zip"),
+        (b"PK\x05\x06" + bytes(18), "application/zip"),
         (b"%PDF-1.7\n", "application/pdf"),
         (b"just words\n", "text/plain"),
         ("Grüße, 你好".encode(), "text/plain"),

@@ -15,11 +15,13 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 from tests import media_factory as make
+from tests import video_factory as hard
 
 from mediamill.core.errors import BrokenMedia, InvalidInput, LimitExceeded, UnsupportedMedia
 from mediamill.operations.base import Context, Outcome, SourceFacts
 from mediamill.operations.catalogue import OPERATIONS, build
 from mediamill.operations.extract_frames import ExtractFrames
+from mediamill.operations.extract_frames.selection import clock
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,17 @@ def test_the_index_describes_the_entries(clip: Path, tmp_path: Path):
         ({"mode": "keyframes", "start": 1}, [50, 75]),
         ({"every": 100}, [0]),
         ({"count": 1000}, list(range(90))),
+        ({"mode": "every_nth"}, list(range(0, 90, 10))),
+        ({"n": 25}, [0, 25, 50, 75]),
+        ({"n": 7, "start": 1, "end": 2}, [30, 37, 44, 51, 58]),
+        ({"n": 200}, [0]),
+        ({"mode": "scene"}, [pytest.approx(45, abs=36)]),
+        ({"fps": 1, "start": 1}, [44, 74]),
+        ({"every": 0.5, "start": "50%"}, [52, 67, 82]),
+        ({"count": 2, "start": "0:01", "end": "0:00:02.5"}, [41, 63]),
+        ({"at": ["0:00:00.5", "1.2", "0%"]}, [0, 15, 36]),
+        ({"mode": "keyframes", "start": "20%", "end": "70%"}, [25, 50]),
+        ({"mode": "scene", "start": 1, "end": 2}, [pytest.approx(45, abs=15)]),
     ],
 )
 def test_modes(clip: Path, tmp_path: Path, parameters: dict[str, Any], expected: list[int]):
@@ -107,6 +120,15 @@ def test_modes(clip: Path, tmp_path: Path, parameters: dict[str, Any], expected:
         ({"fps": 0}, "greater than or equal to"),
         ({"every": 0}, "greater than 0"),
         ({"start": 3, "end": 2}, "`start` must be before `end`"),
+        ({"start": "50%", "end": "40%"}, "`start` must be before `end`"),
+        ({"start": "0:02", "end": 2}, "`start` must be before `end`"),
+        ({"start": "0:61"}, "neither seconds nor a percentage"),
+        ({"end": "1:99:00"}, "neither seconds nor a percentage"),
+        ({"at": ["1e3"]}, "neither seconds nor a percentage"),
+        ({"n": 0}, "greater than or equal to 1"),
+        ({"n": 3, "fps": 2}, "say which mode"),
+        ({"mode": "all", "threshold": 0.2}, "`threshold` is for mode=scene"),
+        ({"min_shot": 2, "mode": "all"}, "`min_shot` is for mode=scene"),
         ({"quality": 101}, "less than or equal to 100"),
         ({"format": "bmp"}, "'jpeg', 'png' or 'webp'"),
         ({"speed": 1}, "Extra inputs"),
@@ -133,6 +155,77 @@ def test_moments_outside_are_refused(clip: Path, tmp_path: Path):
         extract(clip, tmp_path, mode="all", start=50)
     with pytest.raises(InvalidInput, match="mode=keyframes finds no frame"):
         extract(clip, tmp_path, mode="keyframes", start=0.1, end=0.2)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1:02:03.5", 3723.5), ("2:03", 123), ("90", 90), ("0.25", 0.25), ("100:00:00", 360_000)],
+)
+def test_times_as_people_write_them(text: str, seconds: float):
+    assert float(clock(text)) == seconds
+
+
+def of_ffmpeg(path: Path, step: int) -> list[float]:
+    """The times of FFmpeg's every n-th frame."""
+    graph = f"select='not(mod(n,{step}))'"
+    text = make.run("-i", path, "-map", "0:v", "-vf", graph, "-vsync", "passthrough", "-f",
+                    "framecrc", "-").decode()  # fmt: skip
+    (base,) = (line.split(":")[1] for line in text.splitlines() if line.startswith("#tb"))
+    scale = int(base.partition("/")[0]) / int(base.partition("/")[2])
+    return [int(line.split(",")[2]) * scale for line in text.splitlines() if line[0] != "#"]
+
+
+@pytest.mark.parametrize(
+    ("make_clip", "step"), [(make.vfr, 7), (make.late, 1), (make.hevc_open, 30)]
+)
+def test_every_nth_is_ffmpegs(tmp_path: Path, make_clip: Any, step: int):
+    path = make_clip(tmp_path / "a.mp4")
+    _, lines = unpacked(extract(path, tmp_path, n=step, width=16))
+    assert [line["time"] for line in lines] == pytest.approx(of_ffmpeg(path, step), abs=2e-3)
+
+
+def test_a_frame_of_each_shot_with_its_bounds(tmp_path: Path):
+    """Three shots of a second each; the range leaves half of the first and of the last."""
+    views = [view for seed in range(3) for view in hard.panned(seed, 25)]
+    path = hard.drawn(tmp_path / "shots.mp4", views)
+    seen: list[float] = []
+    context = Context(tmp_path, seen.append, threads=2)
+    operation = ExtractFrames(mode="scene", start=0.48, end=2.6, format="png")
+    _, lines = unpacked(operation.run(make.source(path), context))
+    bounds = [(line["shot_start"], line["shot_end"]) for line in lines]
+    assert bounds == [(0.48, 1.0), (1.0, 2.0), (2.0, 2.6)]
+    assert all(line["shot_start"] <= line["time"] < line["shot_end"] for line in lines)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+    assert len(indexes(path, tmp_path, mode="scene", min_shot=1.5)) == 2
+    assert len(indexes(path, tmp_path, threshold=1)) == 1
+    with pytest.raises(LimitExceeded, match="3 frames, more than max_frames = 2"):
+        extract(path, tmp_path, mode="scene", max_frames=2)
+
+
+def test_shots_of_a_damaged_video(tmp_path: Path):
+    """Looking for shots finds that a frame fails to come, and goes on among those that do."""
+    path = hard.damaged(make.clip(tmp_path / "a.mp4", "-g", "15"), tmp_path / "b.mp4", 9000)
+    _, lines = unpacked(extract(path, tmp_path, mode="scene"))
+    assert 1 <= len(lines) <= 3
+
+
+@pytest.mark.parametrize("form", ["jpeg", "png", "webp"])
+def test_transparent_video(tmp_path: Path, form: str):
+    path = hard.transparent(tmp_path / "a.mov", ("png",), "rgba")
+    members, _ = unpacked(extract(path, tmp_path, n=3, format=form))
+    for data in members.values():
+        image = Image.open(io.BytesIO(data))
+        assert image.mode == ("RGB" if form == "jpeg" else "RGBA")
+
+
+def test_every_mode_on_every_format_and_size(clip: Path, tmp_path: Path):
+    for mode in ("every_nth", "keyframes", "scene", "interval"):
+        for form in ("jpeg", "png", "webp"):
+            found = unpacked(extract(clip, tmp_path, mode=mode, format=form, height=45, end="2.5"))
+            members, lines = found
+            assert {(line["width"], line["height"]) for line in lines} == {(80, 45)}
+            assert {Image.open(io.BytesIO(data)).size for data in members.values()} == {(80, 45)}
 
 
 @pytest.mark.parametrize("form", ["jpeg", "png", "webp"])

@@ -218,7 +218,7 @@ async def test_close_checkpoints_and_ends_its_threads(tmp_path: Path):
     names = {thread.name for thread in threading.enumerate()}
     assert not {name for name in names if name.startswith("store-")}
     assert threading.active_count() <= before + 1  # the executor's own
-    assert os.listdir(tmp_path) == ["store.db"]
+    assert sorted(os.listdir(tmp_path)) == ["store.db", "store.db-clock"]
 
 
 async def test_close_does_not_wait_for_readers_elsewhere(tmp_path: Path):

@@ -22,6 +22,9 @@ def free_port() -> int:
 class Process:
     """One `mediamill up`, `api` or `worker`, with its output in a file."""
 
+    program: tuple[str, ...] = ("mediamill",)
+    """The module that is run, and what it takes before the role."""
+
     def __init__(self, role: str, home: Path, port: int = 0, **settings: object) -> None:
         self.role, self.home, self.port = role, home, port
         self.settings = {
@@ -31,7 +34,7 @@ class Process:
         self.child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "mediamill", self.role, "--home", str(self.home)]
+        command = [sys.executable, "-m", *self.program, self.role, "--home", str(self.home)]
         if self.role != "worker":
             command += ["--port", str(self.port)]
         with self.output.open("ab") as output:

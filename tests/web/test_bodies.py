@@ -134,6 +134,25 @@ async def test_an_unexpected_error_tells_nothing(ann, mill, monkeypatch):
     assert "RuntimeError" in logged[0]["exception"]
 
 
+async def test_a_full_disk_is_one_line_in_the_log(ann, mill, monkeypatch):
+    written = io.StringIO()
+    configure_logging("json", "warning", written)
+
+    async def full():
+        return 0
+
+    monkeypatch.setattr(mill.blobs, "free_bytes", full)
+    response = await ann.client.post("/v1/files", content=b"some bytes")
+    assert (response.status_code, response.json()["code"]) == (507, "storage_full")
+    (line,) = map(json.loads, written.getvalue().splitlines())
+    assert (line["action"], line["code"], line["level"]) == (
+        "request_unserved",
+        "storage_full",
+        "warning",
+    )
+    assert "exception" not in line
+
+
 @pytest.mark.parametrize(
     "body",
     [b"NaN", b'{"name": Infinity}', b'{"name": "\\ud800"}', b'{"name": "\\u0000"}', b"[" * 999],

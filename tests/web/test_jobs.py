@@ -56,8 +56,8 @@ async def test_events_until_the_end_and_no_more_after_it(ann, job, worker):
     events = [block.splitlines() for block in response.text.split("\n\n") if "data:" in block]
     last = json.loads(events[-1][2].removeprefix("data: "))
     assert last["state"] == "succeeded"
-    assert events[-1][1] == f"id: {last['revision']}"
-    again = await ann.client.get(here, headers={"last-event-id": str(last["revision"])})
+    assert events[-1][1] == f"id: {last['revision']}-1000"
+    again = await ann.client.get(here, headers={"last-event-id": f"{last['revision']}-1000"})
     assert again.status_code == 204
 
 

@@ -12,31 +12,59 @@ from mediamill.core.access import Principal
 OPEN = {
     "GET /health/live", "GET /health/ready", "GET /metrics", "GET /docs", "GET /signin",
     "GET /openapi.json", "HEAD /openapi.json", "GET /v1/operations", "GET /v1/operations/{name}",
+    "GET /v1/links/{token}", "HEAD /v1/links/{token}",
+    "OPTIONS /v1/uploads", "OPTIONS /v1/uploads/{upload_id}",
     "POST /v1/auth/register", "POST /v1/auth/login", "POST /v1/auth/redeem",
 }  # fmt: skip
 """What anybody who reaches the service may ask."""
 
 OWN = {
     "GET /v1/me", "POST /v1/auth/logout", "GET /v1/tokens", "POST /v1/tokens", "GET /v1/files",
-    "POST /v1/files", "GET /v1/jobs", "POST /v1/jobs", "GET /", "GET /parts/files",
+    "POST /v1/files", "POST /v1/files/check", "POST /v1/files/delete", "POST /v1/files/restore",
+    "POST /v1/files/tags", "DELETE /v1/trash", "GET /v1/jobs", "POST /v1/jobs", "GET /v1/events",
+    "GET /v1/projects", "POST /v1/projects", "GET /v1/templates", "POST /v1/templates", "GET /", "GET /parts/files",
+    "GET /trash", "GET /parts/trash", "POST /v1/uploads",
     "GET /parts/jobs",
 }  # fmt: skip
 """What everybody signed in has for themselves."""
 
 BY_ID = {
     "DELETE /v1/tokens/{token_id}",
-    "GET /v1/files/{file_id}", "DELETE /v1/files/{file_id}",
+    "GET /v1/files/{file_id}", "DELETE /v1/files/{file_id}", "PATCH /v1/files/{file_id}",
+    "POST /v1/files/{file_id}/restore",
     "GET /v1/files/{file_id}/content", "HEAD /v1/files/{file_id}/content",
     "GET /v1/files/{file_id}/thumbnail", "GET /v1/files/{file_id}/members",
     "GET /v1/files/{file_id}/members/{path:path}", "HEAD /v1/files/{file_id}/members/{path:path}",
+    "DELETE /v1/files/{file_id}/members/{path:path}", "POST /v1/files/{file_id}/members/delete",
+    "GET /v1/uploads/{upload_id}", "HEAD /v1/uploads/{upload_id}",
+    "PATCH /v1/uploads/{upload_id}", "DELETE /v1/uploads/{upload_id}",
+    "POST /v1/uploads/{upload_id}",
     "GET /v1/jobs/{job_id}", "DELETE /v1/jobs/{job_id}", "POST /v1/jobs/{job_id}/cancel",
     "POST /v1/jobs/{job_id}/retry", "GET /v1/jobs/{job_id}/items", "GET /v1/jobs/{job_id}/results",
     "GET /v1/jobs/{job_id}/download", "HEAD /v1/jobs/{job_id}/download",
-    "GET /v1/jobs/{job_id}/events",
+    "GET /v1/jobs/{job_id}/events", "GET /v1/jobs/{job_id}/results.jsonl",
+    "POST /v1/jobs/{job_id}/restore", "GET /v1/jobs/{job_id}/download/{file_id}",
+    "POST /v1/jobs/{job_id}/link", "POST /v1/files/{file_id}/link",
+    "GET /v1/projects/{project_id}", "PATCH /v1/projects/{project_id}",
+    "DELETE /v1/projects/{project_id}", "GET /v1/projects/{project_id}/files",
+    "POST /v1/projects/{project_id}/files", "DELETE /v1/projects/{project_id}/files",
+    "DELETE /v1/projects/{project_id}/files/{file_id}",
+    "GET /v1/templates/{template}", "PATCH /v1/templates/{template}",
+    "DELETE /v1/templates/{template}", "GET /v1/templates/{template}/versions",
     "GET /jobs/{job_id}", "GET /parts/files/{file_id}", "GET /parts/jobs/{job_id}",
     "GET /parts/frames/{file_id}",
 }  # fmt: skip
 """What names a record that belongs to somebody."""
+
+BODIES: dict[str, object] = {
+    "PATCH /v1/projects/{project_id}": {"name": "mine"},
+    "POST /v1/projects/{project_id}/files": {"files": ["file_x"]},
+    "DELETE /v1/projects/{project_id}/files": {"files": ["file_x"]},
+    "PATCH /v1/templates/{template}": {"name": "mine"},
+    "PATCH /v1/files/{file_id}": {"name": "mine.png", "tags": ["mine"]},
+    "POST /v1/files/{file_id}/members/delete": {"paths": ["frame-000001-40.jpg"]},
+}
+"""What a route must be sent to come as far as asking whose the record is."""
 
 
 def routes(web):
@@ -74,7 +102,19 @@ async def belongings(mill, ann):
         json={"files": [picture.json()["id"]], "steps": [{"operation": "thumbnail"}]},
     )
     assert job.status_code == 202, job.text
-    return {"token_id": token["id"], "file_id": file.json()["id"], "job_id": job.json()["id"]}
+    project = await ann.client.post("/v1/projects", json={"name": "hers"})
+    steps = [{"operation": "thumbnail"}]
+    template = await ann.client.post("/v1/templates", json={"name": "hers", "steps": steps})
+    tus = {"tus-resumable": "1.0.0", "upload-length": "100"}
+    upload = await ann.client.post("/v1/uploads", headers=tus)
+    return {
+        "upload_id": upload.headers["location"].rpartition("/")[2],
+        "token_id": token["id"],
+        "file_id": file.json()["id"],
+        "job_id": job.json()["id"],
+        "project_id": project.json()["id"],
+        "template": template.json()["id"],
+    }
 
 
 PNG = bytes.fromhex(
@@ -94,7 +134,7 @@ async def refusals(client, ids):
     answers = {}
     for route in sorted(BY_ID):
         method, path = fill(route, ids)
-        response = await client.request(method, path)
+        response = await client.request(method, path, json=BODIES.get(route))
         answers[route] = response.status_code
     return answers
 
@@ -123,7 +163,7 @@ async def test_nobody_gets_anything(nobody, belongings):
 async def test_the_owner_does_get_them(ann, belongings):
     """So that the refusals above are about who asks, not about addresses that do not exist."""
     reads = [route for route in sorted(BY_ID) if route.startswith(("GET", "HEAD"))]
-    waiting = ("/download", "/thumbnail", "/events")
+    waiting = ("/download", "/download/{file_id}", "/thumbnail", "/events")
     for route in reads:
         if not route.endswith(waiting):
             method, path = fill(route, belongings)
@@ -156,6 +196,12 @@ async def test_planted_fields_change_nothing(mill, web, ann, bob, belongings):
         "/v1/auth/redeem": {"token": "mml_x"},
         "/v1/tokens": {"name": "planted"},
         "/v1/jobs": {"files": [belongings["file_id"]], "steps": [{"operation": "thumbnail"}]},
+        "/v1/files": {"content_base64": "iVBORw0KGgo="},
+        "/v1/projects": {"name": "planted"},
+        "/v1/templates": {"name": "planted", "steps": [{"operation": "thumbnail"}]},
+        "/v1/files/check": {"sha256": ["0" * 64]},
+        "/v1/files/delete": {"files": [belongings["file_id"]]},
+        "/v1/files/tags": {"files": [belongings["file_id"]], "add": ["x"]},
     }
     for path, body in writes.items():
         for name, value in PLANTED.items():

@@ -144,9 +144,9 @@ async def test_hostile_names(ann):
         assert back.content == PNG
 
 
-async def test_json_is_no_file(ann):
-    response = await ann.client.post("/v1/files", json={"url": "http://169.254.169.254/"})
-    assert response.status_code == 415
+async def test_json_that_holds_no_file(ann):
+    response = await ann.client.post("/v1/files", json={"filename": "x"})
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_input")
 
 
 @pytest.mark.parametrize(

@@ -30,12 +30,25 @@ class Incoming:
     def create(self) -> "IncomingFile":
         """Begin a file; raises `StorageFull` below the watermark."""
         self.require_room(0)
-        path = self.folder / f"{self._clock.now():013d}-{uuid.uuid4().hex}"
+        path = self._fresh()
         return IncomingFile(self, path, os.open(path, _WRITE, 0o640))
+
+    def _fresh(self) -> Path:
+        return self.folder / f"{self._clock.now():013d}-{uuid.uuid4().hex}"
 
     def place(self, source: Path, key: str) -> None:
         """Rename a file that was fsynced to its key, durable on return."""
         place(self._folders, source, self.root / encode(key))
+
+    def link(self, origin: Path, key: str) -> None:
+        """Give a durable file a second key, durable on return."""
+        self.make()
+        path = self._fresh()
+        path.hardlink_to(origin)
+        try:
+            self.place(path, key)
+        finally:
+            path.unlink(missing_ok=True)  # a rename over a link to the same file does nothing
 
     def room(self) -> int:
         """Return how many bytes may be written before the watermark; may be negative."""

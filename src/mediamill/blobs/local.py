@@ -27,6 +27,7 @@ from mediamill.core.clock import Clock, SystemClock
 from mediamill.core.errors import BrokenMedia, ConfigurationError, NotFound
 
 _PAGE = 500
+_WITHOUT_LINKS = frozenset({errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EXDEV})
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -77,12 +78,22 @@ class LocalBlobs:
     async def adopt(self, key: str, path: Path) -> None:
         """Move a finished file under `key`: a rename, or a copy from another file system.
 
+        A rename takes no room, but whoever makes such files does: below the watermark it raises
+        `StorageFull`.
         Raises `BrokenMedia` for anything but a plain file with one name: a scratch folder is
         written by code that handles hostile input, and a link in it must not be followed.
         """
         check_key(key)
         with store_errors(path.name):
+            await self._threads.run(self._incoming.require_room, 0)
             await self._threads.run(_adopt, self._incoming, key, path)
+
+    async def copy(self, source: str, target: str) -> None:
+        """Link an object to a second key; copied where the file system has no links left."""
+        origin = self._path(source)
+        check_key(target)
+        with store_errors(source):
+            await self._threads.run(_link, self._incoming, origin, target)
 
     async def info(self, key: str) -> BlobInfo:
         """Describe an object."""
@@ -268,6 +279,19 @@ def _adopt(incoming: Incoming, key: str, path: Path) -> None:
             raise
         _copy(incoming, key, descriptor)
         path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def _link(incoming: Incoming, origin: Path, key: str) -> None:
+    descriptor = _open_plain(origin)
+    try:
+        try:
+            incoming.link(origin, key)
+        except OSError as error:
+            if error.errno not in _WITHOUT_LINKS:
+                raise
+            _copy(incoming, key, descriptor)
     finally:
         os.close(descriptor)
 

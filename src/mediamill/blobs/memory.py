@@ -58,6 +58,11 @@ class MemoryBlobs:
         await self.put(key, data)
         await self._threads.run(path.unlink)
 
+    async def copy(self, source: str, target: str) -> None:
+        """Keep an object's bytes under a second key too."""
+        check_key(target)
+        self._objects[target] = self._find(source)
+
     async def info(self, key: str) -> BlobInfo:
         """Describe an object."""
         data, modified = self._find(key)

@@ -67,6 +67,13 @@ class Blobs(Protocol):
     async def adopt(self, key: str, path: Path) -> None:
         """Move a finished scratch file under `key`, durable on return; `path` is then gone."""
 
+    async def copy(self, source: str, target: str) -> None:
+        """Give an object a second key, durable on return, where possible without its bytes.
+
+        The two live and die apart. The copy's `modified` may be that of its source. Raises
+        `NotFound` when there is no `source`.
+        """
+
     async def info(self, key: str) -> BlobInfo:
         """Describe an object."""
 

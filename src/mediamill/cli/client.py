@@ -3,6 +3,7 @@
 import ipaddress
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -42,6 +43,21 @@ class Client:
         """Send a request and return the JSON of its answer, or None where it has no body."""
         response = self._send(lambda: self._http.request(method, path, **options))
         return response.json() if response.content else None
+
+    def respond(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Send a request and return its answer, for what is said in headers."""
+        return self._send(lambda: self._http.request(method, path, **options))
+
+    @contextmanager
+    def streaming(self, method: str, path: str, **options: Any) -> Iterator[httpx.Response]:
+        """Send a request whose answer is read as it comes; raises `httpx.TransportError` too."""
+        with self._http.stream(method, path, **options) as response:
+            _raise_for_problem(response)
+            yield response
+
+    def send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Send a request and return the whole answer, where its headers matter."""
+        return self._send(lambda: self._http.request(method, path, **options))
 
     def get(self, path: str, **query: Any) -> Any:
         """Read one thing."""
@@ -100,6 +116,16 @@ class Client:
                     if tries >= DOWNLOAD_TRIES:
                         raise self._unreachable(error) from error
                     time.sleep(0.5 * tries)
+
+    @contextmanager
+    def stream(self, path: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+        """Open a body that is read as it comes; what breaks while reading is httpx's error."""
+        try:
+            with self._http.stream("GET", path, headers=headers) as response:
+                _raise_for_problem(response)
+                yield response
+        except httpx.ConnectError as error:
+            raise self._unreachable(error) from error
 
     def _send(self, send: Callable[[], httpx.Response]) -> httpx.Response:
         try:

@@ -5,6 +5,8 @@ import click
 from mediamill.cli.client import Client
 from mediamill.cli.connection import connected, json_option, show, show_list, size_text
 from mediamill.cli.failures import SOME_FAILED, Refused
+from mediamill.cli.filing import COMMANDS
+from mediamill.cli.home import load_settings
 from mediamill.cli.inputs import Input, gather
 from mediamill.cli.progress import bar
 from mediamill.cli.saving import fetch, place_of
@@ -43,6 +45,52 @@ def put(ctx: click.Context, paths: tuple[str, ...], *, as_json: bool, client: Cl
     ctx.exit(SOME_FAILED if failures else 0)
 
 
+@files.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATHS…", type=click.Path(exists=True))
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="A tag for each; repeatable.")
+@click.option("--project", default="", metavar="ID", help="Project that the files join.")
+@click.option(
+    "--folder-tags/--no-folder-tags",
+    default=True,
+    help="Tag a file with folder:… for where it stood below PATHS.",
+)
+@click.option("--follow-links", is_flag=True, help="Take files and folders behind links too.")
+@click.option("--parallel", type=click.IntRange(1, 32), default=4, help="Files at a time [4].")
+@json_option
+@connected
+@click.pass_context
+def push(
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    *,
+    tags: tuple[str, ...],
+    project: str,
+    folder_tags: bool,
+    follow_links: bool,
+    parallel: int,
+    as_json: bool,
+    client: Client,
+) -> None:
+    """Upload all files of folders that the server does not have yet; print each one’s id and path.
+
+    Run again it goes on where it stopped. Hidden files and links are left out. Large files are
+    resumed wherever a connection breaks. A file that the server refuses is reported at the end and
+    the others go on; the exit code is then 1.
+    """
+    from mediamill.cli.pushing import Options, Push, checked, walk
+    from mediamill.cli.pushmemory import Memory
+
+    found = checked(walk(paths, follow=follow_links), paths)
+    options = Options(tags, project, folder_tags)
+    with Memory(load_settings().home) as memory, bar(in_bytes=True) as progress:
+        pushing = Push(client, memory, options, progress, parallel=parallel, as_json=as_json)
+        try:
+            pushing.run(found)
+        finally:
+            pushing.summary()
+    ctx.exit(SOME_FAILED if pushing.counts["refused"] else 0)
+
+
 def _report(item: Input, refusal: Refused) -> None:
     """Say why a file was refused; a refusal that would meet every file ends the command."""
     if refusal.status in (401, 403, 507):
@@ -51,12 +99,19 @@ def _report(item: Input, refusal: Refused) -> None:
 
 
 @files.command("list")
+@click.option("--type", help="Only of a media type, or a kind such as `image/*`.")
+@click.option("--tag", help="Only with this tag.")
+@click.option("--name", metavar="PART", help="Only with this in their name, in whatever case.")
+@click.option("--source", help="Only from: upload, import, stream.")
+@click.option("--project", metavar="ID", help="Only of this project.")
+@click.option("--state", help="Only in this state: receiving, checking, ready, rejected, trashed.")
+@click.option("--sha256", help="Only with these bytes.")
 @json_option
 @connected
-def list_(*, as_json: bool, client: Client) -> None:
-    """List your files, newest first."""
+def list_(*, as_json: bool, client: Client, **conditions: str | None) -> None:
+    """List your files, newest first, all or those that fulfil every condition."""
     show_list(
-        client.pages("/v1/files"),
+        client.pages("/v1/files", **conditions),
         lambda row: row["id"],
         lambda row: row["media_type"],
         lambda row: size_text(row["size"]),
@@ -85,13 +140,5 @@ def get(file_id: str, *, output: str | None, overwrite: bool, client: Client) ->
     click.echo(fetch(client, f"/v1/files/{file_id}/content", target, overwrite=overwrite))
 
 
-@files.command()
-@click.argument("ids", nargs=-1, required=True, metavar="IDS…")
-@click.option("--now", is_flag=True, help="Without the 24 hours in which it can be undone.")
-@connected
-def delete(ids: tuple[str, ...], *, now: bool, client: Client) -> None:
-    """Delete files."""
-    for file_id in ids:
-        query = {"now": "true"} if now else {}
-        client.request("DELETE", f"/v1/files/{file_id}", params=query)
-        click.echo(f"{file_id} is deleted.")
+for command in COMMANDS:
+    files.add_command(command)

@@ -27,7 +27,7 @@ def follow(client: Client, job: dict[str, Any]) -> dict[str, Any]:
                 if time.monotonic() - away > PATIENCE_SECONDS:
                     raise
                 time.sleep(POLL_SECONDS)
-            progress.update(task, completed=_fraction(job), note=_note(job))
+            progress.update(task, completed=_fraction(job), note=note_of(job))
     return job
 
 
@@ -35,7 +35,12 @@ def _fraction(job: dict[str, Any]) -> float:
     return float((job.get("progress") or {}).get("fraction") or 0)
 
 
-def _note(job: dict[str, Any]) -> str:
+def note_of(job: dict[str, Any]) -> str:
+    """Say how far a job is, or how long its line."""
+    place = job.get("progress", {}).get("queue_position")
+    if place:
+        more = " or more" if job["progress"].get("queue_position_capped") else ""
+        return f"waiting, {place}{more} {'job' if place == 1 else 'jobs'} ahead"
     counts = job["counts"]
     done = counts["succeeded"] + counts["reused"]
     failed = f", {counts['failed']} failed" if counts["failed"] else ""

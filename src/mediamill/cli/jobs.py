@@ -1,15 +1,18 @@
 """`mediamill jobs`: create jobs on a server, follow and collect them."""
 
+import json
 from typing import Any
 
 import click
 
 from mediamill.cli.client import Client
 from mediamill.cli.connection import connected, json_option, show, show_list
-from mediamill.cli.failures import SOME_FAILED
-from mediamill.cli.following import follow
+from mediamill.cli.ending import finish
+from mediamill.cli.following import TERMINAL
 from mediamill.cli.parameters import options, parameters
 from mediamill.cli.saving import fetch, place_of
+from mediamill.cli.submit import submit
+from mediamill.cli.watching import events, line_of
 
 wait_option = click.option("--wait", is_flag=True, help="Wait until the job has ended.")
 
@@ -42,7 +45,7 @@ def create(operation: str, rest: tuple[str, ...], **given: Any) -> None:
         **{key: given[key] for key in ("name", "seed") if given[key] is not None},
     }
     job = client.request("POST", "/v1/jobs", json=body)
-    _finish(ctx, client, job, wait=given["wait"], as_json=given["as_json"])
+    finish(ctx, client, job, wait=given["wait"], as_json=given["as_json"])
 
 
 def _split(
@@ -56,26 +59,7 @@ def _split(
         return ids, parameters(schema, inner.params)
 
 
-def _finish(
-    ctx: click.Context, client: Client, job: dict[str, Any], *, wait: bool, as_json: bool
-) -> None:
-    """Print a job, after its end if so wished; exit with 1 when not everything succeeded."""
-    if wait:
-        job = follow(client, job)
-    if as_json:
-        show(job, as_json=True)
-    else:
-        click.echo(f"{job['id']}\t{job['state']}" if wait else job["id"])
-    if wait and job["state"] != "succeeded":
-        click.echo(_why(job), err=True)
-        ctx.exit(SOME_FAILED)
-
-
-def _why(job: dict[str, Any]) -> str:
-    counts = job["counts"]
-    failed = f"{counts['failed']} of {job['items']} items failed, {counts['cancelled']} cancelled."
-    remedy = f"See `mediamill jobs items {job['id']} --state failed`."
-    return f"The job {job['id']} is {job['state']}: {job.get('error') or failed}\n{remedy}"
+jobs.add_command(submit)
 
 
 @jobs.command("list")
@@ -104,9 +88,43 @@ def show_(ctx: click.Context, job_id: str, *, wait: bool, as_json: bool, client:
     """Show one job."""
     job = client.get(f"/v1/jobs/{job_id}")
     if wait:
-        _finish(ctx, client, job, wait=True, as_json=as_json)
+        finish(ctx, client, job, wait=True, as_json=as_json)
     else:
         show(job, as_json=as_json)
+
+
+@jobs.command()
+@click.argument("job_id", metavar="[ID]", required=False)
+@json_option
+@connected
+def watch(job_id: str | None, *, as_json: bool, client: Client) -> None:
+    """Follow one job until it has ended, or all of them until you press Ctrl-C."""
+    path = f"/v1/jobs/{job_id}/events" if job_id else "/v1/events"
+    for event in events(client, path):
+        if as_json:
+            click.echo(json.dumps({"event": event.kind, **event.data}, ensure_ascii=False))
+        else:
+            click.echo(line_of(event))
+        if job_id and event.data.get("state") in TERMINAL:
+            return
+
+
+@jobs.command()
+@click.argument("job_id", metavar="ID")
+@click.option("--now", is_flag=True, help="Remove its results without the day to undo.")
+@connected
+def delete(job_id: str, *, now: bool, client: Client) -> None:
+    """Delete a job and its results; for a day `restore` brings it back."""
+    client.request("DELETE", f"/v1/jobs/{job_id}", params={"now": now})
+
+
+@jobs.command()
+@click.argument("job_id", metavar="ID")
+@connected
+def restore(job_id: str, *, client: Client) -> None:
+    """Bring a deleted job back."""
+    job = client.request("POST", f"/v1/jobs/{job_id}/restore")
+    click.echo(f"{job['id']}\t{job['state']}")
 
 
 @jobs.command()
@@ -120,14 +138,23 @@ def cancel(job_id: str, *, client: Client) -> None:
 
 @jobs.command()
 @click.argument("job_id", metavar="ID")
+@click.option(
+    "--only",
+    type=click.Choice(("failed", "cancelled", "unfinished")),
+    default="unfinished",
+    show_default=True,
+    help="Which items; unfinished is both others.",
+)
 @wait_option
 @json_option
 @connected
 @click.pass_context
-def retry(ctx: click.Context, job_id: str, *, wait: bool, as_json: bool, client: Client) -> None:
-    """Run the failed items of a job again."""
-    job = client.request("POST", f"/v1/jobs/{job_id}/retry", params={"only": "failed"})
-    _finish(ctx, client, job, wait=wait, as_json=as_json)
+def retry(
+    ctx: click.Context, job_id: str, *, only: str, wait: bool, as_json: bool, client: Client
+) -> None:
+    """Run the failed or cancelled items of a job again."""
+    job = client.request("POST", f"/v1/jobs/{job_id}/retry", params={"only": only})
+    finish(ctx, client, job, wait=wait, as_json=as_json)
 
 
 @jobs.command()

@@ -11,7 +11,17 @@ COMMANDS = {
     "run": ("mediamill.cli.run:run", "Run an operation on local files, without a server."),
     "login": ("mediamill.cli.login:login", "Sign in to a server and remember the token."),
     "files": ("mediamill.cli.files:files", "Put files on a server, list, fetch and delete them."),
+    "import": (
+        "mediamill.cli.importing:import_",
+        "Bring files in from web addresses, buckets and folders.",
+    ),
     "jobs": ("mediamill.cli.jobs:jobs", "Create jobs on a server, follow and collect them."),
+    "export": (
+        "mediamill.cli.exporting:export",
+        "Put the results of jobs into a folder or a bucket.",
+    ),
+    "projects": ("mediamill.cli.projects:projects", "Keep files together in named sets."),
+    "templates": ("mediamill.cli.templates:templates", "Keep steps with variables under a name."),
     "operations": ("mediamill.cli.operations:operations", "Show what a server can do with files."),
     "tokens": ("mediamill.cli.tokens:tokens", "Create, list and revoke API tokens."),
     "doctor": ("mediamill.cli.doctor:doctor", "Check that this machine can run the service."),

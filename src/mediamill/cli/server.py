@@ -144,6 +144,7 @@ async def _serve(app: App, sockets: list[socket.socket], stop: asyncio.Event) ->
     try:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
+        await app.watching.close()  # streams of events have no end of their own
         await serving
     finally:
         stopping.cancel()

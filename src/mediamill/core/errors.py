@@ -4,15 +4,24 @@ MediamillError                 status code               retryable
 ├── InvalidInput               422    invalid_input      no    the request or the media is wrong
 │   ├── UnsupportedMedia       415    unsupported_media  no    not a type or container we open
 │   ├── BrokenMedia            422    broken_media       no    known type, cannot be decoded
-│   └── LimitExceeded          413    limit_exceeded     no    too many bytes, pixels, frames
+│   ├── LimitExceeded          413    limit_exceeded     no    too many bytes, pixels, frames
+│   ├── AddressRefused         422    address_refused    no    an address that is not asked
+│   ├── FetchFailed            422    fetch_failed       no    an address that gives no file
+│   ├── ChecksumMismatch       460    checksum_mismatch  yes   what came is not what was sent
+│   └── KeyReused              422    idempotency_key_reused  no  same key, other request
 ├── Unauthenticated            401    unauthenticated    no    who are you?
 ├── Forbidden                  403    forbidden          no    known, and may not
 ├── NotFound                   404    not_found          no    absent, or not yours to see
+│   └── Gone                   410    gone               no    it was there and has expired
 ├── Conflict                   409    conflict           no    the state does not allow it (yet)
-│   └── ConditionFailed        409    condition_failed   no    a guarded write lost its race (store)
+│   ├── Outdated               412    outdated           no    it has changed since it was read
+│   ├── Locked                 423    locked             yes   another request is at it
+│   ├── ConditionFailed        409    condition_failed   no    a guarded write lost its race (store)
+│   └── InProgress             409    idempotency_in_progress  yes  the same request still runs
 ├── QuotaExceeded              429    quota_exceeded     yes   try later, or ask for more
 ├── Unavailable                503    unavailable        yes   a store, broker or provider is away
-│   └── StorageFull            507    storage_full       yes   no room for more bytes
+│   ├── StorageFull            507    storage_full       yes   no room for more bytes
+│   └── SourceUnavailable      503    source_unavailable yes   an address does not answer well
 ├── SlotFailure                500    slot_failed        yes   a worker process died under an item
 │   ├── OutOfMemory            500    out_of_memory      yes
 │   └── TimedOut               500    timed_out          yes
@@ -54,6 +63,22 @@ class LimitExceeded(InvalidInput):
     status, code = 413, "limit_exceeded"
 
 
+class AddressRefused(InvalidInput):
+    code = "address_refused"
+
+
+class FetchFailed(InvalidInput):
+    code = "fetch_failed"
+
+
+class ChecksumMismatch(InvalidInput):
+    status, code, retryable = 460, "checksum_mismatch", True
+
+
+class KeyReused(InvalidInput):
+    code = "idempotency_key_reused"
+
+
 class Unauthenticated(MediamillError):
     status, code = 401, "unauthenticated"
 
@@ -66,8 +91,20 @@ class NotFound(MediamillError):
     status, code = 404, "not_found"
 
 
+class Gone(NotFound):
+    status, code = 410, "gone"
+
+
 class Conflict(MediamillError):
     status, code = 409, "conflict"
+
+
+class Outdated(Conflict):
+    status, code = 412, "outdated"
+
+
+class Locked(Conflict):
+    status, code, retryable = 423, "locked", True
 
 
 class ConditionFailed(Conflict):
@@ -80,6 +117,12 @@ class ConditionFailed(Conflict):
         self.action = action
 
 
+class InProgress(Conflict):
+    """The request with this `Idempotency-Key` is being worked on; ask again in a moment."""
+
+    code, retryable = "idempotency_in_progress", True
+
+
 class QuotaExceeded(MediamillError):
     status, code, retryable = 429, "quota_exceeded", True
 
@@ -90,6 +133,10 @@ class Unavailable(MediamillError):
 
 class StorageFull(Unavailable):
     status, code = 507, "storage_full"
+
+
+class SourceUnavailable(Unavailable):
+    code = "source_unavailable"
 
 
 class SlotFailure(MediamillError):

@@ -52,10 +52,22 @@ class Settings(BaseSettings):
         3, ge=1, le=10, description="How often an item may kill its slot before it is failed."
     )
 
+    segment_seconds: float = Field(
+        600,
+        ge=0,
+        description="Videos that last longer are done in parts beside each other; 0 does none so.",
+    )
+
     max_upload_bytes: int = Field(20 << 30, ge=1, description="Largest file taken in, bytes.")
     max_pixels: int = Field(50_000_000, ge=1, description="Most pixels of an image, frames summed.")
     min_free_bytes: int = Field(
         512 << 20, ge=0, description="Room kept free on the blobs' disk; uploads get 507 below it."
+    )
+
+    fetch_allow: str = Field(
+        "",
+        description="Networks, addresses and hosts, each with `:port` or `:*`, that may be fetched "
+        "from though they are not public.",
     )
 
     @model_validator(mode="before")

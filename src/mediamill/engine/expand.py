@@ -6,6 +6,7 @@ killed and begun again makes each unit once. Small jobs are expanded where they 
 
 from collections.abc import Sequence
 
+from mediamill.engine.gathering.members import guessed
 from mediamill.engine.stages import Piece
 from mediamill.operations.base import Operation, SourceFacts
 from mediamill.store.repositories.files import File
@@ -20,11 +21,16 @@ def facts(file: File) -> SourceFacts:
     return SourceFacts(file.media_type, file.size, file.width, file.height, file.duration)
 
 
-def piece(item: int, file: File | None, steps: Sequence[Operation]) -> Piece:
-    """Estimate one item; a missing input costs nothing and fails when its unit runs."""
+def piece(item: int, entry: Entry, file: File | None, steps: Sequence[Operation]) -> Piece:
+    """Estimate one item; a missing input costs nothing and fails when its unit runs.
+
+    A member's type is guessed by its name.
+    """
     if file is None:
         return Piece(item, 0.0, alone=False)
     known = facts(file)
+    if entry.place is not None:
+        known = SourceFacts(guessed(entry.path), entry.place.size)
     seconds = sum(step.cost(known) for step in steps)
     return Piece(item, seconds, alone=known.media_type.startswith("video/"))
 
@@ -35,5 +41,6 @@ def pieces(
     """Estimate consecutive items, the first of which has index `first`."""
     found = {file.id: file for file in files if file is not None}
     return [
-        piece(first + place, found.get(entry.file), steps) for place, entry in enumerate(entries)
+        piece(first + place, entry, found.get(entry.file), steps)
+        for place, entry in enumerate(entries)
     ]

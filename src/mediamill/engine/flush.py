@@ -1,7 +1,8 @@
 """Write outcomes: at most forty items in one transaction, guarded by the unit's fence.
 
-Each transaction holds the result rows, the bits of `unit.done` and the unit's counters, so an
-outcome and the fact that it is settled are one. A later claimant skips what is settled.
+Each transaction holds the result rows with the rows by which later jobs find them, the bits of
+`unit.done` and the unit's counters, so an outcome and the fact that it is settled are one. A later
+claimant skips what is settled.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from typing import Any, Self
 from mediamill.engine.lease import Lease
 from mediamill.store.port import Put
 from mediamill.store.repositories.results import ItemOutcome, Result
+from mediamill.store.repositories.reuse import Reuse
 
 ITEMS_PER_FLUSH = 40
 SECONDS_BETWEEN = 0.5
@@ -24,6 +26,7 @@ class Flush:
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
         self._waiting: list[Result] = []
+        self._reuse: dict[int, Reuse] = {}
         self._lock = asyncio.Lock()
         self._written = time.monotonic()
         self._ticker: asyncio.Task[None] | None = None
@@ -47,9 +50,11 @@ class Flush:
         with suppress(Exception):  # what is done need not be done again, if it can be saved
             await self._write()
 
-    async def add(self, result: Result) -> None:
-        """Take an item's outcome; it is durable after the next write."""
+    async def add(self, result: Result, reuse: Reuse | None = None) -> None:
+        """Take an item's outcome; it is durable after the next write, with its reuse row."""
         self._waiting.append(result)
+        if reuse is not None:
+            self._reuse[result.item] = reuse
         overdue = time.monotonic() - self._written >= SECONDS_BETWEEN
         if len(self._waiting) >= ITEMS_PER_FLUSH or (overdue and self._ticker is not None):
             await self._write()
@@ -69,16 +74,22 @@ class Flush:
                 await self._write_batch(self._waiting[:ITEMS_PER_FLUSH])
             if close:
                 batch = self._waiting
-                rows = [Put(result) for result in batch]
+                rows = self._rows(batch)
                 await self.lease.finish(*rows, progress=1.0, current=None, **self._tally(batch))
                 self._waiting = []
             elif self._waiting:
                 await self._write_batch(self._waiting[:ITEMS_PER_FLUSH])
 
     async def _write_batch(self, batch: list[Result]) -> None:
-        await self.lease.write(*(Put(result) for result in batch), **self._tally(batch))
+        await self.lease.write(*self._rows(batch), **self._tally(batch))
         del self._waiting[: len(batch)]
         self._written = time.monotonic()
+
+    def _rows(self, batch: list[Result]) -> list[Put]:
+        """Make the actions of a batch; of items with one digest the last is found by it."""
+        found = [self._reuse[result.item] for result in batch if result.item in self._reuse]
+        by_digest = {row.digest: row for row in found}
+        return [*map(Put, batch), *map(Put, by_digest.values())]
 
     def _tally(self, batch: list[Result]) -> dict[str, Any]:
         """Count a batch into the unit's fields."""

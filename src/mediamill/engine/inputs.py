@@ -14,12 +14,12 @@ from mediamill.engine.slots import CallItem
 from mediamill.store.repositories.files import File
 
 
-def call_item(index: int, file: File, descriptor: int) -> CallItem:
+def call_item(index: int, file: File, descriptor: int, name: str = "") -> CallItem:
     """Describe a file that is open for reading as an item of a slot call."""
     return CallItem(
         index=index,
         descriptor=descriptor,
-        name=file.name,
+        name=name or file.name,
         media_type=file.media_type,
         size=file.size,
         sha256=file.sha256,
@@ -29,7 +29,7 @@ def call_item(index: int, file: File, descriptor: int) -> CallItem:
     )
 
 
-def _append(copy: io.RawIOBase, chunk: bytes) -> None:
+def append(copy: io.RawIOBase, chunk: bytes) -> None:
     """Write all of a chunk; raises `StorageFull`."""
     view = memoryview(chunk)
     try:
@@ -48,21 +48,29 @@ async def opened(blobs: Blobs, key: str, scratch: Path) -> AsyncIterator[int]:
     if isinstance(blobs, OpensLocally):
         descriptor = await blobs.open_descriptor(key)
     else:
-        descriptor = await _copied(blobs, key, scratch)
+        descriptor = await copied(blobs, key, scratch)
     try:
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-async def _copied(blobs: Blobs, key: str, scratch: Path) -> int:
-    """Copy a blob to a scratch file that has no name any more, and return its descriptor."""
+def scratch_file(scratch: Path) -> int:
+    """Open a new scratch file that has no name any more; return its descriptor."""
     descriptor, path = tempfile.mkstemp(dir=scratch, prefix="input-")
     os.unlink(path)  # noqa: PTH108 - one call, and not a Path's
+    return descriptor
+
+
+async def copied(
+    blobs: Blobs, key: str, scratch: Path, start: int = 0, stop: int | None = None
+) -> int:
+    """Copy a blob, or a range of it, to a scratch file without a name; return its descriptor."""
+    descriptor = scratch_file(scratch)
     try:
         with os.fdopen(os.dup(descriptor), "wb", buffering=0) as copy:
-            async for chunk in blobs.read(key):
-                await asyncio.to_thread(_append, copy, chunk)
+            async for chunk in blobs.read(key, start, stop):
+                await asyncio.to_thread(append, copy, chunk)
     except BaseException:
         os.close(descriptor)
         raise

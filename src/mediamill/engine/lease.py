@@ -38,11 +38,15 @@ class Lease:
         """It was taken away while the work went on."""
 
     async def write(
-        self, *others: Action, wake: tuple[str, str] | None = None, **changes: Any
+        self,
+        *others: Action,
+        wake: tuple[str, str] | None = None,
+        credit: float = 0.0,
+        **changes: Any,
     ) -> None:
         """Change the unit together with other actions; raises `LeaseLost`."""
         try:
-            await self.units.write(self.unit, *others, wake=wake, **changes)
+            await self.units.write(self.unit, *others, wake=wake, credit=credit, **changes)
         except ConditionFailed as error:
             raise self._judge(error) from error
         self.unit = self.unit.evolve(**changes)
@@ -53,6 +57,14 @@ class Lease:
         """Close the unit as done together with other actions; raises `LeaseLost`."""
         try:
             self.unit = await self.units.finish(self.unit, *others, wake=wake, **changes)
+        except ConditionFailed as error:
+            raise self._judge(error) from error
+        self.gone = True
+
+    async def vanish(self, *others: Action) -> None:
+        """Close the unit and remove its row together with other actions; raises `LeaseLost`."""
+        try:
+            await self.units.remove(self.unit, *others)
         except ConditionFailed as error:
             raise self._judge(error) from error
         self.gone = True
@@ -110,7 +122,7 @@ class Lease:
     async def _cancelled(self, job_id: str) -> bool:
         """Close the unit as cancelled when its job is being cancelled."""
         job = await self.jobs.get(job_id)
-        if job is None or (job.cancelling and self.unit.kind in ("items", "expand")):
+        if job is None or (job.cancelling and self.unit.kind in ("items", "gather", "expand")):
             current = await self.units.get(self.unit.group, self.unit.seq)
             if current and current.state is UnitState.LEASED and current.fence == self.unit.fence:
                 await self.units.cancel(current)

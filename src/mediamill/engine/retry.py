@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from mediamill.core.errors import ConditionFailed, MediamillError
+from mediamill.core.errors import ConditionFailed, MediamillError, StorageFull
 
 
 @dataclass(frozen=True)
@@ -20,16 +20,23 @@ class RetryPolicy:
     base_ms: int = 500
     cap_ms: int = 60_000
     attempts: int = 12
+    full_ms: int = 10_000
+    """How long to wait for room."""
 
     def decide(self, error: BaseException, attempts: int) -> Retry | None:
         """Decide after `attempts` earlier failures; None means give up.
 
         A `MediamillError` that is not retryable is final at once; anything else may be a passing
-        fault, so it is tried again.
+        fault, so it is tried again. A full disk is waited for as long as it takes: somebody makes
+        room, and nothing is lost till then.
         """
+        if isinstance(error, StorageFull):
+            return Retry(self._jittered(min(self.cap_ms, self.full_ms)))
         passing = isinstance(error, ConditionFailed)  # another guard than the lease's own
         final = isinstance(error, MediamillError) and not (error.retryable or passing)
         if final or attempts + 1 >= self.attempts:
             return None
-        ceiling = min(self.cap_ms, self.base_ms << min(attempts, 20))
-        return Retry(ceiling // 2 + random.randrange(ceiling // 2 + 1))  # noqa: S311 - jitter
+        return Retry(self._jittered(min(self.cap_ms, self.base_ms << min(attempts, 20))))
+
+    def _jittered(self, ceiling: int) -> int:
+        return ceiling // 2 + random.randrange(ceiling // 2 + 1)  # noqa: S311 - jitter

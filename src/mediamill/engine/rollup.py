@@ -59,8 +59,11 @@ class Rollup:
         return pass_unit(job, kind, now)
 
     async def _expansion_over(self, job: Job) -> bool:
-        unit = await self.units.get(f"{job.id}:expand", job.turn)
-        return unit is None or not unit.state.open
+        for kind in ("expand", "gather"):
+            unit = await self.units.get(f"{job.id}:{kind}", job.turn)
+            if unit is not None and unit.state.open:
+                return False
+        return True
 
 
 def _closed_prefix(rows: Sequence[Unit], first: int) -> list[Unit]:

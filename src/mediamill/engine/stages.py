@@ -1,7 +1,8 @@
 """Cut a job's steps into stages, and pack a stage's items into units.
 
-A stage ends where a fan-out meets a model step, and around a set step (`Placement`). Within a
-stage the steps run one after the other on each item in one slot call.
+A stage ends where a fan-out meets a step that it cannot carry (a model's, or one that reads files),
+where the placement changes, and around a set step (`Placement`). Within a stage the steps run one
+after the other on each item in one slot call.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,20 +31,20 @@ def split(steps: Sequence[Operation]) -> tuple[Stage, ...]:
     """Cut steps into stages."""
     stages: list[list[Operation]] = []
     for step in steps:
-        before = stages[-1][-1] if stages else None
-        if before is None or _gathers(before, step):
+        if not stages or _gathers(stages[-1], step):
             stages.append([])
         stages[-1].append(step)
     return tuple(Stage(tuple(chosen)) for chosen in stages)
 
 
-def _gathers(before: Operation, step: Operation) -> bool:
-    """Tell whether a new stage begins between two steps."""
+def _gathers(stage: Sequence[Operation], step: Operation) -> bool:
+    """Tell whether a new stage begins between the steps of a stage and the one that follows."""
+    before = stage[-1]
     if Placement.SET in (before.placement, step.placement):
         return True
-    return before.placement is not step.placement or (
-        before.fans_out and step.placement is Placement.MODEL
-    )
+    if before.placement is not step.placement:
+        return True
+    return any(one.fans_out and not one.carries(step) for one in stage)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,10 @@ log = structlog.get_logger(__name__)
 UNKNOWN_KIND_MS = 60_000
 """A newer version may have submitted it: leave it to a newer worker for a while."""
 
-CLASSES = ("interactive", "bulk", "model", "housekeeping")
+CLASSES = ("interactive", "bulk", "model", "housekeeping", "transfer")
+
+TRANSFERS = 4
+"""Units that only wait for bytes from elsewhere, at a time; they take no CPU slot."""
 
 
 class Handler(Protocol):
@@ -54,7 +57,8 @@ class Crew:
         """Compose the usual crew for a number of CPU slots."""
         orders = (("interactive", "bulk"), ("bulk", "interactive"))
         general = [orders[place % 2] for place in range(slots)]
-        return cls((("interactive",), *general, ("housekeeping",), ("model",)))
+        transfers = [("transfer",)] * TRANSFERS
+        return cls((("interactive",), *general, ("housekeeping",), ("model",), *transfers))
 
 
 @dataclass

@@ -20,7 +20,8 @@ class Cancel:
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.need(lease.unit.payload["job"])
         generation = lease.unit.payload["generation"]
-        for group, first in ((f"{job.id}:expand", 0), (job.id, job.watermark)):
+        groups = ((f"{job.id}:gather", 0), (f"{job.id}:expand", 0), (job.id, job.watermark))
+        for group, first in groups:
             async for unit in self.units.walk_group(group, first):
                 await self._close(unit, generation)
         await lease.finish()

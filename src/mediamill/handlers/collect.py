@@ -18,15 +18,18 @@ from mediamill.core.clock import HOUR, Clock
 from mediamill.core.errors import ConditionFailed
 from mediamill.engine.lease import Lease
 from mediamill.store.port import Store
-from mediamill.store.repositories.files import File
+from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.results import Result
 from mediamill.store.repositories.units import Unit, Units
+from mediamill.store.repositories.uploads import UploadPart
+from mediamill.store.repositories.versions import Versions
 
 log = structlog.get_logger(__name__)
 
 OWNER = "system"
 RESULT_NAME = re.compile(r"^(\d+)-(\d+)-(\d+)-\d+$")
+PREFIXES = ("files", "imports", "thumbnails", "uploads", "manifests", "layouts", "results")
 EVERY_MS = HOUR
 GRACE_MS = 6 * HOUR
 
@@ -63,7 +66,7 @@ class Collect:
         return removed
 
     async def _orphans(self, blobs: Blobs, oldest: int) -> AsyncIterator[BlobInfo]:
-        for prefix in ("files", "thumbnails", "manifests", "layouts", "results"):
+        for prefix in PREFIXES:
             async for blob in blobs.list(f"{prefix}/"):
                 if blob.modified < oldest and not await self._named(blob.key):
                     yield blob
@@ -71,8 +74,23 @@ class Collect:
     async def _named(self, key: str) -> bool:
         """Tell whether some row names a blob, or may yet."""
         prefix, noun, *rest = key.split("/")
-        if prefix in ("files", "thumbnails"):
-            return await self.store.get(File, noun) is not None
+        if prefix == "uploads":
+            return await self._part_named(key, noun, rest[0])
+        if prefix in ("files", "thumbnails", "imports"):
+            return await self._file_named(key, prefix, noun, version=bool(rest))
+        return await self._of_job(key, prefix, noun, rest)
+
+    async def _file_named(self, key: str, prefix: str, noun: str, *, version: bool) -> bool:
+        file = await self.store.get(File, noun)
+        if file is not None and file.state in (FileState.RECEIVING, FileState.CHECKING):
+            return True
+        if prefix == "imports":
+            return False
+        if file is None or prefix == "thumbnails" or key == file.blob:
+            return file is not None
+        return not version or key in await Versions(self.store).blobs(noun)
+
+    async def _of_job(self, key: str, prefix: str, noun: str, rest: list[str]) -> bool:
         job = await self.store.get(Job, noun)
         if job is None or prefix == "manifests":
             return job is not None
@@ -80,6 +98,13 @@ class Collect:
             current = (job.layout or "").removesuffix("-layout")
             return not job.state.terminal or (bool(current) and key.startswith(f"{current}-"))
         return await self._result_named(job, key, rest[0])
+
+    async def _part_named(self, key: str, upload: str, name: str) -> bool:
+        start = name.partition("-")[0]
+        if not start.isdecimal():
+            return True  # not of this program's making
+        part = await self.store.get(UploadPart, upload, int(start))
+        return part is not None and part.blob == key
 
     async def _result_named(self, job: Job, key: str, name: str) -> bool:
         written = RESULT_NAME.match(name)
@@ -89,6 +114,9 @@ class Collect:
         unit = await self.store.get(Unit, job.id, seq)
         if unit is None or (unit.state.open and unit.fence <= fence):
             return unit is not None
+        if "parent" in unit.payload:  # a part, until the whole is made of it
+            whole = await self.store.get(Unit, job.id, int(unit.payload["parent"]))
+            return whole is not None and whole.state.open
         stage = int(unit.payload["stage"])
         result = await self.store.get(Result, job.id, stage, item)
         return result is not None and any(file.blob == key for file in result.files)

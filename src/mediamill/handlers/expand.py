@@ -1,4 +1,8 @@
-"""`expand`: turn a stage's inputs, or the failed items of a generation, into units."""
+"""`expand`: turn a stage's inputs, or those that a retry runs again, into units.
+
+A retry of failed items reads the index of failed results, from a cursor in the checkpoint; one of
+cancelled items, and the later stages of any, look at each input's outcome.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +19,7 @@ from mediamill.operations.catalogue import Catalogue
 from mediamill.store.port import Absent, Action, Equals, Put, Update
 from mediamill.store.repositories.jobs import PAGE_ENTRIES, Entry, Job, Jobs, JobState, Manifests
 from mediamill.store.repositories.lookup import FileLookup
-from mediamill.store.repositories.results import ItemOutcome, Results
+from mediamill.store.repositories.results import ItemOutcome, Result, Results
 from mediamill.store.repositories.units import lane_of
 
 log = structlog.get_logger(__name__)
@@ -36,8 +40,9 @@ class Expand:
         payload = lease.unit.payload
         job = await self.jobs.need(payload["job"])
         while not job.cancelling and not payload.get("over"):
+            payload = {**payload}
             items = await self._next_items(job, payload)
-            await self._insert(lease, job, items)
+            await self._insert(lease, job, items, payload)
             await self.bell.ring(f"work:{job.klass}")
             job = await self.jobs.need(job.id)
             payload = lease.unit.payload
@@ -70,41 +75,70 @@ class Expand:
 
     async def _next_items(self, job: Job, payload: dict[str, Any]) -> list[tuple[int, Entry]]:
         """Read the next page of inputs from the checkpoint on."""
-        start = int(payload.get("next", 0))
-        if payload.get("only") == "failed":
-            return await self._failed_items(job, start)
-        if start >= job.items:
-            return []
-        page = start // PAGE_ENTRIES
-        entries = await self.manifests.entries(job.id, job.stage, page)
-        first = page * PAGE_ENTRIES
-        return [(first + place, entry) for place, entry in enumerate(entries)][start - first :]
+        start, only = int(payload.get("next", 0)), payload.get("only")
+        if only == "failed":
+            return await self._failed_items(job, start, payload)
+        while start < job.items:
+            page = start // PAGE_ENTRIES
+            entries = await self.manifests.entries(job.id, job.stage, page)
+            first = page * PAGE_ENTRIES
+            items = [(first + place, entry) for place, entry in enumerate(entries)]
+            items = items[start - first : job.items - first]
+            if only:
+                items = await self._open_items(job, items)
+            if items:
+                return items
+            start = first + PAGE_ENTRIES
+        return []
 
-    async def _failed_items(self, job: Job, start: int) -> list[tuple[int, Entry]]:
-        """Find failed items of earlier generations from index `start` on."""
-        found: list[tuple[int, Entry]] = []
-        after: str | None = None
-        while len(found) < PAGE_ENTRIES:
-            page = await self.results.with_outcome(job.id, ItemOutcome.FAILED, after, limit=1000)
-            found += [
-                (row.item, Entry(row.input, row.name))
+    async def _open_items(
+        self, job: Job, items: Sequence[tuple[int, Entry]]
+    ) -> list[tuple[int, Entry]]:
+        """Return those inputs that the retry runs: without an outcome, or failed earlier."""
+        rows: list[Result | None] = []
+        for begin in range(0, len(items), 100):
+            keys = [(job.id, job.stage, item) for item, _ in items[begin : begin + 100]]
+            rows += await self.results.store.get_many(Result, keys)
+        return [item for item, row in zip(items, rows, strict=True) if _open(job, row)]
+
+    async def _failed_items(
+        self, job: Job, start: int, payload: dict[str, Any]
+    ) -> list[tuple[int, Entry]]:
+        """Find failed items of earlier generations from index `start` on.
+
+        `payload["after"]` becomes the cursor of the page that holds them.
+        """
+        failed, cursor = ItemOutcome.FAILED, payload.get("after")
+        while True:
+            page = await self.results.with_outcome(job.id, failed, cursor, limit=PAGE_ENTRIES)
+            found = [
+                row.item
                 for row in page.rows
-                if row.stage == job.stage and row.item >= start and row.generation < job.generation
+                if row.stage == job.stage and row.item >= start and _open(job, row)
             ]
-            after = page.after
-            if after is None:
-                break
-        return found[:PAGE_ENTRIES]
+            payload["after"] = cursor
+            if found:
+                entries = await self.manifests.at(job.id, job.stage, found)
+                return [(item, entries[item]) for item in found]
+            if page.after is None:
+                return []
+            cursor = page.after
 
-    async def _insert(self, lease: Lease, job: Job, items: Sequence[tuple[int, Entry]]) -> None:
+    async def _insert(
+        self,
+        lease: Lease,
+        job: Job,
+        items: Sequence[tuple[int, Entry]],
+        payload: dict[str, Any],
+    ) -> None:
         """Insert the units of some items and move the checkpoint, in one transaction."""
         steps = split(self.catalogue.build_all(job.steps))[job.stage].steps
         packed = pack(await self._pieces(items, steps))
         chosen = packed[:UNITS_PER_STEP]
         taken = sum(len(unit) for unit in chosen)
-        position = items[taken - 1][0] + 1 if taken else lease.unit.payload.get("next", 0)
+        position = items[taken - 1][0] + 1 if taken else payload.get("next", 0)
         over = not items or position >= job.items
-        checkpoint = {**lease.unit.payload, "next": position, "over": over}
+        checkpoint = {**payload, "next": position, "over": over}
         now = await self.jobs.store.now()
         units = item_units(job, chosen, job.units, now)
         actions: list[Action] = [Put(unit, when=(Absent(),)) for unit in units]
@@ -123,3 +157,11 @@ class Expand:
             for (item, entry), file in zip(items, files, strict=True)
             for piece in pieces(item, [entry], [file], steps)
         ]
+
+
+def _open(job: Job, row: Result | None) -> bool:
+    """Tell whether an input is still to be run in the job's generation."""
+    if row is None:
+        return True
+    failed = row.outcome is ItemOutcome.FAILED and row.generation < job.generation
+    return failed and job.rerun != "cancelled"

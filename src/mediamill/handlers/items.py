@@ -8,39 +8,45 @@ A worker that vanished is much weaker evidence and has a far higher limit.
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from mediamill.blobs.port import Blobs
-from mediamill.core.errors import MediamillError, NotFound, SlotFailure, TimedOut, UnsupportedMedia
+from mediamill.core.errors import (
+    InvalidInput,
+    MediamillError,
+    NotFound,
+    SlotFailure,
+    StorageFull,
+    TimedOut,
+    UnsupportedMedia,
+    by_code,
+)
 from mediamill.engine.flush import Flush
 from mediamill.engine.inputs import call_item, opened
 from mediamill.engine.lease import Lease
+from mediamill.engine.members import member_item, opened_member
+from mediamill.engine.reuse import Digests
 from mediamill.engine.slots import Call, CallItem, Failed, Progress, SlotPool, Started, Succeeded
-from mediamill.engine.stages import split
-from mediamill.operations.base import Outcome, Output
+from mediamill.handlers.reusing import Takeover, reuse_row
+from mediamill.handlers.segments import Segments
+from mediamill.handlers.steps import Work, public, result_file, steps_of
+from mediamill.media.archive.read import MAX_MEMBER_BYTES
+from mediamill.operations.base import Outcome
 from mediamill.operations.catalogue import Catalogue
 from mediamill.store.repositories.files import File
-from mediamill.store.repositories.jobs import Entry, Job, Jobs, Manifests, Step
+from mediamill.store.repositories.jobs import Entry, Job, Jobs, Manifests
 from mediamill.store.repositories.lookup import FileLookup
-from mediamill.store.repositories.results import ItemOutcome, Result, ResultFile
+from mediamill.store.repositories.results import ItemOutcome, Result
+from mediamill.store.repositories.reuse import Reuses
 
 log = structlog.get_logger(__name__)
 
 LOST_LIMIT = 10
 """Leases lost under a unit before the item that ran alone then is failed."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """One item to be run: its index, its entry in the manifest, and its file."""
-
-    item: int
-    entry: Entry
-    file: File
 
 
 @dataclass
@@ -58,12 +64,20 @@ class Items:
     crash_limit: int = 3
     threads: int = 1
     """Threads of a call that has one item only."""
+    max_member_bytes: int = MAX_MEMBER_BYTES
+    """The largest member of an archive that is taken."""
+    segments: Segments | None = None
+    """Does long inputs in parts; None does all whole."""
 
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.need(lease.unit.payload["job"])
+        if self.segments is not None and await self.segments.hold(lease, job):
+            return
         run = UnitRun(self, lease, job)
         async with Flush(lease) as flush:
             await run.all(flush)
+        if self.segments is not None:
+            await self.segments.clear(lease.unit)
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Fail what has no outcome yet, with the error of the surroundings."""
@@ -72,7 +86,7 @@ class Items:
         async with Flush(lease) as flush:
             entries = await self.manifests.at(job.id, run.stage, lease.unit.pending())
             for item, entry in entries.items():
-                await flush.add(await run.failed(item, entry, _public(error)))
+                await flush.add(await run.failed(item, entry, public(error)))
 
     def home_of(self, file: File) -> Blobs:
         """Return the store that holds a file's bytes."""
@@ -86,15 +100,20 @@ class UnitRun:
         self.parts, self.lease, self.job = parts, lease, job
         self.stage = int(lease.unit.payload["stage"])
         self.generation = int(lease.unit.payload["generation"])
-        self.steps = _steps_of(parts.catalogue, job, self.stage)
-        self.first = parts.catalogue.get(self.steps[0].operation)
+        self.steps, operations = steps_of(parts.catalogue, job, self.stage)
+        self.first = operations[0]
+        self._digests = Digests(self.steps, operations, job.seed)
         self._began = time.monotonic()
-        self._unopened: list[tuple[Work, NotFound]] = []
+        self._unopened: list[tuple[Work, MediamillError]] = []
 
     async def all(self, flush: Flush) -> None:
         """Run what has no outcome yet until everything has one."""
         works = await self._inputs(flush)
         await self._blame_the_lost(works, flush)
+        if self.job.reuse:
+            works = await self._taken_over(works, flush)
+        if self.parts.segments is not None and works:
+            works = await self._joined(self.parts.segments, works, flush)
         while works:
             batch = works[:1] if self._careful else works
             if self._careful:
@@ -111,19 +130,53 @@ class UnitRun:
         """Load the pending inputs; those that are gone are failed."""
         parts, pending = self.parts, self.lease.unit.pending()
         entries = await parts.manifests.at(self.job.id, self.stage, pending)
-        files = await parts.lookup.get_many([entries[item].file for item in pending])
+        ids = [entries[item].file for item in pending]
+        files = await parts.lookup.get_many(ids, at=self.job.created)
         works = []
         for item, file in zip(pending, files, strict=True):
-            if file is None:
+            problem = entries[item].problem
+            if problem is not None:
+                known = by_code(problem.code)(problem.message)
+                await flush.add(await self.failed(item, entries[item], known))
+            elif file is None:
                 gone = NotFound(f"The input {entries[item].name} was deleted.")
                 await flush.add(await self.failed(item, entries[item], gone))
-            elif not self.first.takes(file.media_type):
+            elif not entries[item].path and not self.first.takes(file.media_type):
                 name, takes = self.steps[0].operation, ", ".join(self.first.accepts)
                 misfit = UnsupportedMedia(f"{name} takes {takes}, not {file.media_type}.")
                 await flush.add(await self.failed(item, entries[item], misfit))
             else:
-                works.append(Work(item, entries[item], file))
+                digest = self._digests.of(file, entries[item])
+                works.append(Work(item, entries[item], file, digest))
         return works
+
+    async def _taken_over(self, works: list[Work], flush: Flush) -> list[Work]:
+        """Settle what earlier jobs did already; return what is left to run."""
+        digests = [work.digest for work in works if work.digest]
+        found = await Reuses(self.parts.jobs.store).find(self.job.owner, digests)
+        takeover, left = Takeover(self.parts.results), list[Work]()
+        for work in works:
+            old, taken = found.get(work.digest), None
+            if old is not None:
+                blank = await self._blank(work.item, work.entry)
+                taken = await takeover.apply(blank, old, self._prefix(work.item))
+            if taken is None:
+                left.append(work)
+            else:
+                await flush.add(taken, reuse_row(self.job.owner, work.digest, taken))
+        return left
+
+    async def _joined(self, segments: Segments, works: list[Work], flush: Flush) -> list[Work]:
+        """Settle an item whose parts are done; return what is left to run."""
+        key = f"{self._prefix(works[0].item)}0"
+        joined = await segments.joined(self.lease, self.job, key)
+        if joined is None:
+            return works
+        file, report = joined
+        blank = await self._blank(works[0].item, works[0].entry)
+        result = blank.evolve(files=(file,), report=report)
+        await flush.add(result, reuse_row(self.job.owner, works[0].digest, result))
+        return works[1:]
 
     async def _blame_the_lost(self, works: list[Work], flush: Flush) -> None:
         """Fail the item that ran alone whenever a worker vanished, once that is too often."""
@@ -149,15 +202,19 @@ class UnitRun:
                     elif isinstance(event, Progress):
                         self._note_progress(event.fraction)
                     else:
-                        await flush.add(await self._outcome(by_item[event.index], event))
+                        work = by_item[event.index]
+                        if isinstance(event, Failed) and event.code == StorageFull.code:
+                            raise StorageFull(event.message)  # not the item's fault
+                        result = await self._outcome(work, event)
+                        await flush.add(result, reuse_row(self.job.owner, work.digest, result))
                         settled.add(event.index)
                         self._note_progress(0.0)
         except SlotFailure as failure:
             culprit = failure.details.get("index")
-            work = by_item.get(culprit) if culprit is not None else None
-            if work is None:
+            struck = by_item.get(culprit) if culprit is not None else None
+            if struck is None:
                 raise
-            await self._strike(work, failure, flush, settled)
+            await self._strike(struck, failure, flush, settled)
         while self._unopened:
             missing, error = self._unopened.pop()
             await flush.add(await self.failed(missing.item, missing.entry, error))
@@ -177,15 +234,26 @@ class UnitRun:
 
     async def _opened(self, works: Sequence[Work]) -> AsyncIterator[CallItem]:
         for work in works:
-            home = self.parts.home_of(work.file)
             async with AsyncExitStack() as stack:
-                opening = opened(home, work.file.blob, self.parts.scratch)
                 try:
-                    descriptor = await stack.enter_async_context(opening)
-                except NotFound as error:
+                    item = await stack.enter_async_context(self._opening(work))
+                except (NotFound, InvalidInput) as error:
                     self._unopened.append((work, error))
                     continue
-                yield call_item(work.item, work.file, descriptor)
+                yield item
+
+    @asynccontextmanager
+    async def _opening(self, work: Work) -> AsyncIterator[CallItem]:
+        """Open a file, or one member of an archive, for the length of the block."""
+        parts, home = self.parts, self.parts.home_of(work.file)
+        if work.entry.path:
+            most = parts.max_member_bytes
+            opening = opened_member(home, work.file, work.entry, parts.scratch, most)
+            async with opening as (descriptor, offset):
+                yield member_item(work.item, work.entry, descriptor, offset)
+        else:
+            async with opened(home, work.file.blob, parts.scratch) as descriptor:
+                yield call_item(work.item, work.file, descriptor, work.entry.name)
 
     def _note_progress(self, fraction: float) -> None:
         """Keep the unit's progress, for the next heartbeat to write."""
@@ -239,16 +307,19 @@ class UnitRun:
 
     async def _succeeded(self, work: Work, outcome: Outcome) -> Result:
         """Make an item's files durable under keys that only this claim uses."""
-        unit = self.lease.unit
         files = []
         for n, output in enumerate(outcome.files):
-            number = f"{unit.seq}-{unit.fence}-{work.item}-{n}"
-            blob = f"results/{self.job.id}/{number}"
+            blob = f"{self._prefix(work.item)}{n}"
             await self.parts.results.adopt(blob, output.path)
-            files.append(_result_file(output, blob))
+            files.append(result_file(output, blob))
         blank = await self._blank(work.item, work.entry)
         data = dict(outcome.data) if outcome.data is not None else None
         return blank.evolve(files=tuple(files), data=data, report=dict(outcome.report))
+
+    def _prefix(self, item: int) -> str:
+        """Return what the keys of an item's blobs begin with; no other claim uses them."""
+        unit = self.lease.unit
+        return f"results/{self.job.id}/{unit.seq}-{unit.fence}-{item}-"
 
     async def failed(self, item: int, entry: Entry, error: MediamillError) -> Result:
         """Make the outcome of an item that could not be run."""
@@ -269,38 +340,10 @@ class UnitRun:
             outcome=ItemOutcome.SUCCEEDED,
             input=entry.file,
             name=entry.name,
+            path=entry.path,
             seconds=round(time.monotonic() - self._began, 4),
             created=await self.jobs_now(),
         )
 
     async def jobs_now(self) -> int:
         return await self.parts.jobs.store.now()
-
-
-def _steps_of(catalogue: Catalogue, job: Job, stage: int) -> tuple[Step, ...]:
-    """Return the stored steps of one stage."""
-    start = 0
-    for place, cut in enumerate(split(catalogue.build_all(job.steps))):
-        if place == stage:
-            return job.steps[start : start + len(cut.steps)]
-        start += len(cut.steps)
-    raise NotFound(f"Job {job.id} has no stage {stage}.")
-
-
-def _result_file(output: Output, blob: str) -> ResultFile:
-    return ResultFile(
-        name=output.name,
-        media_type=output.media_type,
-        size=output.size,
-        sha256=output.sha256,
-        crc32=output.crc32,
-        blob=blob,
-        info=dict(output.info),
-    )
-
-
-def _public(error: BaseException) -> MediamillError:
-    """Return an error that may be shown; an unexpected one says only that it was."""
-    if isinstance(error, MediamillError):
-        return error
-    return MediamillError("An internal error kept this item from running; the log has it.")

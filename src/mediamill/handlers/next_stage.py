@@ -1,10 +1,22 @@
-"""`next_stage`: what one stage made becomes the input list of the next."""
+"""`next_stage`: what one stage made becomes the input list of the next.
 
+Each picture of a frame archive is an input of its own, by its place in the archive; every other
+file is one. After a retry only what is new is added, behind the inputs that are listed already, so
+items keep their index and their outcome (ADR 0011).
+"""
+
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
 
 from mediamill.adapters.brokers.port import Doorbell
+from mediamill.engine.gathering.members import entry_of
 from mediamill.engine.lease import Lease
+from mediamill.engine.members import flattened, list_members
 from mediamill.engine.stages import pass_unit
+from mediamill.media.archive.names import with_suffix
 from mediamill.store.port import Equals, Put, Update
 from mediamill.store.repositories.jobs import (
     PAGE_ENTRIES,
@@ -14,8 +26,9 @@ from mediamill.store.repositories.jobs import (
     Jobs,
     JobState,
     Manifests,
+    Tally,
 )
-from mediamill.store.repositories.results import Results
+from mediamill.store.repositories.results import Result, Results
 from mediamill.store.repositories.units import lane_of
 
 
@@ -30,19 +43,23 @@ class NextStage:
     manifests: Manifests
     results: Results
     bell: Doorbell
+    scratch: Path
 
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.need(lease.unit.payload["job"])
-        items = await self._write_manifest(lease, job)
-        now = await self.jobs.store.now()
-        moved = job.evolve(stage=job.stage + 1)
-        unit = pass_unit(moved, "expand", now)
+        tallies, moved = job.noted(), job.evolve(stage=job.stage + 1)
+        known = tallies[moved.stage] if moved.stage < len(tallies) else Tally()
+        items = await self._write_manifest(lease, job, known)
+        again = {"only": "open"} if known.fed else {}
+        unit = pass_unit(moved, "expand", await self.jobs.store.now(), **again)
+        entered = Tally(items=items, counts=_standing(known.counts, job.rerun), fed=job.generation)
         changes = {
             "stage": moved.stage,
             "state": JobState.EXPANDING,
             "items": items,
-            "counts": Counts(),
-            "failed_earlier": job.failed_earlier + job.counts.failed,
+            "counts": entered.counts,
+            "tallies": (*tallies[: moved.stage], entered, *tallies[moved.stage + 1 :]),
+            "failed_earlier": job.failed_earlier + job.counts.failed + job.counts.cancelled,
             "expanded": False,
             "sealing": job.generation - 1,
         }
@@ -65,16 +82,46 @@ class NextStage:
         stopping = {"cancelling": True, "error": text, "sealing": job.generation - 1}
         await lease.finish(Update(Job, (job.id,), set=stopping, add={"revision": 1}))
 
-    async def _write_manifest(self, lease: Lease, job: Job) -> int:
-        """Write every result file of the stage as an entry; return how many there are."""
-        page, waiting = 0, list[Entry]()
-        async for result in self.results.walk_stage(job.id, job.stage):
-            waiting += [Entry(result.file_id(n), f.name) for n, f in enumerate(result.files)]
-            while len(waiting) >= PAGE_ENTRIES:
-                await self._page(lease, job, page, waiting[:PAGE_ENTRIES])
-                page, waiting = page + 1, waiting[PAGE_ENTRIES:]
+    async def _write_manifest(self, lease: Lease, job: Job, known: Tally) -> int:
+        """Add every result that is not listed yet; return how many inputs there are then."""
+        stage = job.stage + 1
+        page, waiting = known.items // PAGE_ENTRIES, list[Entry]()
+        if kept := known.items % PAGE_ENTRIES:
+            waiting = (await self.manifests.entries(job.id, stage, page))[:kept]
+        async for entry in self._new_entries(job, known.fed):
+            waiting.append(entry)
+            if len(waiting) >= PAGE_ENTRIES:
+                await self._page(lease, job, page, waiting)
+                page, waiting = page + 1, []
         await self._page(lease, job, page, waiting)
         return page * PAGE_ENTRIES + len(waiting)
 
+    async def _new_entries(self, job: Job, fed: int) -> AsyncIterator[Entry]:
+        """Yield what results of later generations than `fed` made."""
+        async for result in self.results.walk_stage(job.id, job.stage):
+            if result.generation <= fed:
+                continue
+            for n, file in enumerate(result.files):
+                file_id = result.file_id(n)
+                if not flattened(file):
+                    yield Entry(file_id, file.name)
+                    continue
+                for member in await list_members(self.manifests.blobs, file, self.scratch):
+                    if member.name != "frames.jsonl":
+                        yield entry_of(file_id, member, _frame_name(result, member.name))
+
     async def _page(self, lease: Lease, job: Job, page: int, entries: list[Entry]) -> None:
-        await lease.write(await self.manifests.page(job.id, job.stage + 1, page, entries))
+        fence = lease.unit.fence
+        put = await self.manifests.page(job.id, job.stage + 1, page, entries, fence=fence)
+        await lease.write(put)
+
+
+def _frame_name(result: Result, member: str) -> str:
+    """Name a frame after its video too, so that frames of several keep apart."""
+    return with_suffix(result.name, f"-{member}")
+
+
+def _standing(counts: Counts, rerun: str) -> Counts:
+    """Return what stands of a stage's outcomes when a retry comes to it."""
+    failed = counts.failed if rerun == "cancelled" else 0
+    return msgspec.structs.replace(counts, failed=failed, cancelled=0)

@@ -30,7 +30,8 @@ class Notify:
                 failed=job.counts.failed,
                 **job.log_context(),
             )
-            await self.bell.ring(f"job:{job.id}")
+            for channel in (f"job:{job.id}", f"jobs:{job.owner}"):
+                await self.bell.ring(channel)
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Close the announcement; the job's state itself stands."""

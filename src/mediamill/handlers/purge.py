@@ -3,18 +3,31 @@
 The rows are what finds the bytes, so a purge that is cut short is simply begun again.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
 from mediamill.blobs.port import Blobs
+from mediamill.core.errors import ConditionFailed
 from mediamill.core.ids import encode
 from mediamill.engine.lease import Lease
-from mediamill.store.port import MAX_ACTIONS, Action, Delete, Store, key_index
-from mediamill.store.repositories.files import File, Files
+from mediamill.store.port import (
+    MAX_ACTIONS,
+    Action,
+    Delete,
+    Equals,
+    Store,
+    Update,
+    key_index,
+)
+from mediamill.store.repositories.files import File, Files, FileState, FileTag, tag_rows
 from mediamill.store.repositories.jobs import Job, Jobs, ManifestPage
+from mediamill.store.repositories.projects import Projects
 from mediamill.store.repositories.results import Result, Results
+from mediamill.store.repositories.reuse import Reuse, Reuses
 from mediamill.store.repositories.units import Unit, Units
+from mediamill.store.repositories.versions import Versions
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +41,11 @@ def last_job_at(time: int) -> str:
 
 @dataclass
 class PurgeFile:
-    """Removes a trashed file, once the jobs accepted before its deletion have ended."""
+    """Removes a trashed or rejected file, once the jobs accepted before that have ended.
+
+    Only the unit that the row names in `doomed` may: a file that was brought back names none. From
+    the first step on, it cannot be brought back any more.
+    """
 
     store: Store
     files: Files
@@ -37,18 +54,32 @@ class PurgeFile:
 
     async def run(self, lease: Lease) -> None:
         file = await self.files.get(lease.unit.payload["file"])
-        if file is None or not file.hidden or file.trashed is None:
-            await lease.finish()
+        if file is None or file.doomed != lease.unit.seq:
+            await lease.vanish()
             return
-        if await self.jobs.running_of(file.owner, before=last_job_at(file.trashed)):
+        if await self.jobs.running_of(file.owner, before=last_job_at(file.trashed or file.created)):
             await lease.release(LOOK_AGAIN_MS)
             return
-        await self.blobs.delete(file.blob)
+        named = Equals("doomed", lease.unit.seq)
+        closing = {"listed": None, "trash": None, "state": FileState.TRASHED}
+        close = Update(File, (file.id,), set=closing, add={"revision": 1}, when=(named,))
+        await lease.write(close)
+        for blob in (file.blob, *await Versions(self.store).blobs(file.id)):
+            await self.blobs.delete(blob)
         if file.thumbnail:
             await self.blobs.delete(file.thumbnail)
-        drawing = Delete(Unit, (f"thumbnail:{file.id}", 0))
-        await lease.finish(Delete(File, (file.id,)), drawing)
+        await self._finish(lease, file)
         log.info("file purged", action="file_purged", size=file.size, **file.log_context())
+
+    async def _finish(self, lease: Lease, file: File) -> None:
+        """Remove the row and all that finds it."""
+        tags = [Delete(FileTag, row.key_values()) for row in tag_rows(file)]
+        units = [Delete(Unit, (f"{kind}:{file.id}", 0)) for kind in ("thumbnail", "fetch")]
+        if file.source == "import":
+            async for part in self.blobs.list(f"imports/{file.id}/"):
+                await self.blobs.delete(part.key)
+        await Projects(self.store).forget_file(file.id)
+        await lease.vanish(Delete(File, (file.id,)), *units, *tags)
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Try again later: bytes that should be gone must go."""
@@ -57,7 +88,11 @@ class PurgeFile:
 
 @dataclass
 class PurgeJob:
-    """Removes a deleted job: result bytes, layouts, manifests, rows, then its units."""
+    """Removes a deleted job: result bytes, layouts, manifests, rows, then its units.
+
+    Only for the deletion that its unit names: the job may have been brought back since. Before the
+    first step the job leaves the trash, from where it could be brought back.
+    """
 
     store: Store
     jobs: Jobs
@@ -67,22 +102,34 @@ class PurgeJob:
 
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.get(lease.unit.payload["purge"])
-        if job is None:
-            await lease.finish()
+        if job is None or not job.hidden or job.deleted != self._deletion(lease, job):
+            await lease.vanish()
             return
         if not job.state.terminal or await self._still_read(job):
             await lease.release(LOOK_AGAIN_MS // 30)
             return
+        still = (Equals("deleted", job.deleted), Equals("trash", job.trash))
+        try:
+            await lease.write(Update(Job, (job.id,), set={"trash": None}, when=still))
+        except ConditionFailed:  # brought back at this moment
+            await lease.release()
+            return
         for prefix in ("results", "layouts", "manifests"):
             async for blob in self.blobs.list(f"{prefix}/{job.id}/"):
                 await self.blobs.delete(blob.key)
+        await Projects(self.store).forget_job(job.id)
         await self._rows(job)
-        await lease.finish(Delete(Job, (job.id,)))
+        await lease.vanish(Delete(Job, (job.id,)))
         log.info("job purged", action="job_purged", items=job.items, **job.log_context())
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Try again later: bytes that should be gone must go."""
         await lease.release(LOOK_AGAIN_MS, str(error))
+
+    def _deletion(self, lease: Lease, job: Job) -> int | None:
+        """Return the time of the deletion that a unit belongs to (ms)."""
+        deleted: int | None = lease.unit.payload.get("deleted", job.deleted)
+        return deleted
 
     async def _still_read(self, job: Job) -> bool:
         """Tell whether a job accepted before the deletion may still read the results."""
@@ -95,10 +142,22 @@ class PurgeJob:
         pages = key_index(ManifestPage)
         while found := (await self.store.query(ManifestPage, pages, job.id)).rows:
             await self._delete([Delete(ManifestPage, page.key_values()) for page in found])
-        kinds = ("expand", "next_stage", "cancel", "seal", "notify")
+        while reuse := await Reuses(self.store).of_job(job.id):
+            await self._forget([Delete(Reuse, row.key_values(), _names(row)) for row in reuse])
+        kinds = ("gather", "expand", "next_stage", "cancel", "seal", "notify")
         for group in (job.id, *(f"{job.id}:{kind}" for kind in kinds)):
             while units := await self.units.of_group(group, limit=MAX_ACTIONS):
                 await self._delete([Delete(Unit, unit.key_values()) for unit in units])
 
+    async def _forget(self, actions: list[Action]) -> None:
+        """Remove reuse rows; one that a newer job took over meanwhile is found no more here."""
+        with suppress(ConditionFailed):
+            await self.store.transact(*actions)
+
     async def _delete(self, actions: list[Action]) -> None:
         await self.store.transact(*actions)
+
+
+def _names(row: Reuse) -> tuple[Equals, ...]:
+    """Return the guard that a reuse row still points where it did."""
+    return (Equals("job", row.job),)

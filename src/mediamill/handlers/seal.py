@@ -4,7 +4,6 @@ The layout lists every member of the zip: first `manifest.jsonl`, which says for
 became and how, then the results in item order. Archives of frames are flattened to `{video}/…`.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,16 +14,14 @@ from typing import Any, Self
 import msgspec
 
 from mediamill.blobs.port import Blobs, Digest, Upload
-from mediamill.engine.inputs import opened
 from mediamill.engine.lease import Lease
+from mediamill.engine.members import flattened, list_members
 from mediamill.engine.stages import job_unit
 from mediamill.media.archive.layout import Member, Summary
 from mediamill.media.archive.names import Names, safe_name
-from mediamill.media.archive.read import read_members
-from mediamill.operations.base import Source
 from mediamill.store.port import Absent, Equals, Put, Update
 from mediamill.store.repositories.jobs import Counts, Job, Jobs, JobState
-from mediamill.store.repositories.results import ItemOutcome, Result, ResultFile, Results
+from mediamill.store.repositories.results import ItemOutcome, Result, Results
 from mediamill.store.repositories.units import lane_of
 
 BUFFER = 1 << 18
@@ -94,20 +91,9 @@ class Seal:
                 if not flattened(file):
                     yield Member(name, file.size, file.crc32, file.blob)
                     continue
-                for inner in await self._inside(file):
+                for inner in await list_members(self.blobs, file, self.scratch):
                     path = f"{name}/{inner.name}"
                     yield Member(path, inner.size, inner.crc32, file.blob, inner.offset)
-
-    async def _inside(self, file: ResultFile) -> list[Any]:
-        """List the members of an archive that a fan-out operation made."""
-        async with opened(self.blobs, file.blob, self.scratch) as descriptor:
-            source = Source(descriptor, file.name, file.media_type, file.size)
-            return await asyncio.to_thread(lambda: read_members(source.open()))
-
-
-def flattened(file: ResultFile) -> bool:
-    """Tell whether a result is an archive of frames rather than a zip somebody wants as such."""
-    return file.media_type == "application/zip" and "frames" in file.info
 
 
 def member_names(result: Result, names: Names) -> list[str]:
@@ -124,7 +110,11 @@ def manifest_line(job: Job, result: Result, names: Names) -> dict[str, Any]:
     ]
     line: dict[str, Any] = {
         "item": result.item,
-        "input": {"file": result.input, "name": result.name},
+        "input": {
+            "file": result.input,
+            "name": result.name,
+            **({"path": result.path} if result.path else {}),
+        },
         "outcome": result.outcome,
         "steps": [
             {"operation": step.operation, "parameters": step.parameters} for step in job.steps

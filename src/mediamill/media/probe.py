@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from mediamill.core.errors import BrokenMedia
+from mediamill.core.errors import BrokenMedia, InvalidInput
+from mediamill.media.archive.read import read_members
 from mediamill.media.image.header import FORMATS, read_header
-from mediamill.media.sniff import HEAD, sniff
+from mediamill.media.sniff import HEAD, ZIP, sniff
 from mediamill.media.video.container import NoVideo, Opener, Video, opened
 from mediamill.media.video.demux import decoded
 from mediamill.media.video.reader import orientation
@@ -33,8 +34,9 @@ class Facts:
 def probe(source: Opener, name: str, size: int) -> Facts:
     """Tell the type of a file by its content, and for images and videos check that they open.
 
-    What is no image or video is accepted as what it looks like: `application/zip`,
-    `application/pdf`, `text/…`, or `application/octet-stream`. `name` only appears in messages.
+    What is no image, video or zip is accepted as what it looks like: `application/pdf`, `text/…`,
+    or `application/octet-stream`. The directory of a zip is checked, its members are not opened.
+    `name` only appears in messages.
     Raises `BrokenMedia`, `UnsupportedMedia`, or `LimitExceeded` for over 50 megapixels (frames of
     an animation summed) and for impossible durations.
     """
@@ -45,7 +47,19 @@ def probe(source: Opener, name: str, size: int) -> Facts:
         return _image(source, media_type, name)
     if media_type.startswith("video/"):
         return _video(source, media_type, name)
+    if media_type == ZIP:
+        return _archive(source, name)
     return Facts(media_type)
+
+
+def _archive(source: Opener, name: str) -> Facts:
+    try:
+        with source() as stream:
+            read_members(stream)
+    except InvalidInput as error:
+        error.message = f"{name}: {error.message}."
+        raise
+    return Facts(ZIP)
 
 
 def _image(source: Opener, media_type: str, name: str) -> Facts:

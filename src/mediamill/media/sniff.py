@@ -36,6 +36,8 @@ _AUDIO_BRANDS = frozenset({b"M4A ", b"M4B "})
 _BARE_BOXES = frozenset({b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
 _BITMAP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 _PACKET_SIZES = ((188, 0), (192, 4), (204, 0))
+_H264_STARTS = (b"\x06\x05", b"\x09", b"\x27", b"\x47", b"\x67")
+_HEVC_STARTS = (b"\x40\x01", b"\x42\x01", b"\x46\x01")
 _HTML = re.compile(r"<(!doctype html|html|head|body|script|iframe|title|meta|style)[\s>/]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 
@@ -50,7 +52,7 @@ def sniff(head: bytes) -> str:
         if head.startswith(prefix):
             return "video/webm" if kind == "video/x-matroska" and b"webm" in head[:64] else kind
     rules: tuple[Callable[[bytes], str | None], ...] = (
-        _riff, _boxes, _bitmap, _transport_stream, _pdf, _text,
+        _riff, _boxes, _bitmap, _transport_stream, _bare_stream, _pdf, _text,
     )  # fmt: skip
     return next(filter(None, (rule(head) for rule in rules)), UNKNOWN)
 
@@ -87,6 +89,21 @@ def _transport_stream(head: bytes) -> str | None:
         if len(marks) == 4 and marks == b"G" * 4:
             return "video/mp2t"
     return None
+
+
+def _bare_stream(head: bytes) -> str | None:
+    """H.264 and HEVC without a container, named as in RFC 6184 and RFC 7798.
+
+    They begin with a parameter set, an access unit delimiter, or the encoder's signature as x264
+    writes it (H.264, table 7-1; H.265, table 7-1).
+    """
+    start = head.find(b"\x00\x00\x01", 0, 8)
+    if start < 0 or head[:start].strip(b"\x00"):
+        return None
+    first = head[start + 3 : start + 5]
+    if first in _HEVC_STARTS:
+        return "video/h265"
+    return "video/h264" if first.startswith(_H264_STARTS) else None
 
 
 def _pdf(head: bytes) -> str | None:

@@ -22,7 +22,7 @@ import hashlib
 import io
 import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -163,6 +163,8 @@ class Context:
     report_progress: Callable[[float], None] = lambda fraction: None
     threads: int = 1
     seed: int = 0
+    span: tuple[int, int] | None = None
+    """The part that is wanted, as `MediaOperation.segments` gave it; None for the whole."""
     _count: int = 0
 
     def progress(self, fraction: float) -> None:
@@ -202,25 +204,43 @@ class Operation(BaseModel):
 
     version: ClassVar[int] = 1
     accepts: ClassVar[tuple[str, ...]] = ()
-    """Media types it takes, such as `video/*`; the first fits the operation best."""
+    """Media types it takes, such as `video/*`; none for any file. The first fits it best."""
     gives: ClassVar[str] = ""
     """Media type of what it makes, for checking a chain; empty when that depends on parameters."""
     placement: ClassVar[Placement] = Placement.SLOT
     fans_out: ClassVar[bool] = False
-    """Whether one input becomes many pictures."""
+    """Whether one input becomes many pictures, in an archive; `gives` is then the type of each."""
+    draws: ClassVar[bool] = False
+    """Whether what it makes depends on the job's seed."""
 
     @classmethod
     def takes(cls, media_type: str) -> bool:
         """Tell whether the operation accepts inputs of a media type."""
-        return any(
+        return not cls.accepts or any(
             pattern == media_type
             or (pattern.endswith("/*") and media_type.startswith(pattern[:-1]))
             for pattern in cls.accepts
         )
 
+    @classmethod
+    def may_follow(cls, before: "Operation") -> bool:
+        """Tell whether what an operation gives can be of a type that this one accepts."""
+        kinds = cls.accepts or ("*/*",)
+        return bool(before.gives) and any(_overlap(before.gives, kind) for kind in kinds)
+
+    def carries(self, step: "Operation") -> bool:
+        """Tell whether a step can work on what this one makes before it is written."""
+        return False
+
     def cost(self, source: "SourceFacts") -> float:
         """Estimate the seconds of one core that an input takes; used to pack and to share."""
         return 1.0
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Tell whether some media type fits both patterns."""
+    parts = zip(one.split("/"), other.split("/"), strict=False)
+    return all("*" in pair or pair[0] == pair[1] for pair in parts)
 
 
 @dataclass(frozen=True)
@@ -243,3 +263,24 @@ class MediaOperation(Operation):
         Raises `UnsupportedMedia`, `BrokenMedia`, `LimitExceeded` or `InvalidInput`.
         """
         raise TypeError(f"{type(self).__name__} does not say how to run")
+
+    def run_through(
+        self, source: Source, context: Context, following: "Sequence[MediaOperation]"
+    ) -> Outcome:
+        """Process one input and pass it through steps that it carries, writing the last's only.
+
+        Raises what `run` does.
+        """
+        if following:
+            raise TypeError(f"{type(self).__name__} carries no other steps")
+        return self.run(source, context)
+
+    def segments(
+        self, source: Source, seconds: float, context: Context
+    ) -> Sequence[tuple[int, int]]:
+        """Cut a long input into parts of about so many seconds, to be run with `Context.span`.
+
+        Each part then gives one archive whose last member lists the others, a line each; joined in
+        order they are what a run over the whole gives. Fewer than two parts: run it whole.
+        """
+        return ()

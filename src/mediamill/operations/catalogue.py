@@ -1,13 +1,30 @@
 """All operations by their public name, and steps made from what callers send."""
 
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
 from mediamill.core.errors import InvalidInput
 from mediamill.core.registry import Registry
+from mediamill.core.wording import plainly
 from mediamill.operations.base import Operation
+
+_QUOTED = re.compile(r"`(\w+)`")
+_BRANCH = re.compile(r"^(constrained-\w+|int|float|str|bool|none|\w+\[.*)$")
+"""What pydantic adds to an error's place to say which member of a union it tried."""
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What is wrong with a parameter; `together` where it is about several of them."""
+
+    pointer: str
+    message: str
+    together: bool = False
 
 
 class StepLike(Protocol):
@@ -27,7 +44,7 @@ class Catalogue(Registry[type[Operation]]):
     """The function that makes the same steps in a slot's process, as `module:function`."""
 
     def __init__(self) -> None:
-        here = frozenset({"base", "catalogue"})
+        here = frozenset({"base", "catalogue", "image"})
         super().__init__("mediamill.operations", "operation", exclude=here)
 
     def build(self, name: str, parameters: dict[str, Any], where: str = "steps.0") -> Operation:
@@ -36,15 +53,26 @@ class Catalogue(Registry[type[Operation]]):
         Raises `NotFound` for the name and `InvalidInput` for the parameters, with one entry in
         `details["errors"]` for each that is wrong; `where` begins their pointers.
         """
+        try:
+            return self.get(name).model_validate(parameters)
+        except ValidationError:
+            wrong = self.wrong(name, parameters, where)
+        first = wrong[0]
+        field = first.pointer.removeprefix(where).lstrip(".")
+        whole = first.together or not first.message.startswith(("is ", "has "))
+        text = f"{name}: {first.message}" if whole else f"{name}: {field} {first.message}"
+        problems = [{"pointer": one.pointer, "message": one.message} for one in wrong]
+        raise InvalidInput(text, errors=problems)
+
+    def wrong(self, name: str, parameters: dict[str, Any], where: str) -> list[Wrong]:
+        """Tell what is wrong with parameters, nothing if they are right; raises `NotFound`."""
         kind = self.get(name)
         try:
-            return kind.model_validate(parameters)
+            kind.model_validate(parameters)
         except ValidationError as error:
-            problems = [_problem(item, where) for item in error.errors(include_url=False)]
-        first = problems[0]
-        field = first["pointer"].removeprefix(where).lstrip(".")
-        text = ": ".join(part for part in (name, field, first["message"]) if part)
-        raise InvalidInput(text, errors=problems)
+            found = [_wrong(item, where, kind) for item in error.errors(include_url=False)]
+            return [*{one.pointer: one for one in reversed(found)}.values()][::-1]
+        return []
 
     def build_all(self, steps: Iterable[StepLike]) -> list[Operation]:
         """Make all steps of a job; raises as `build` does, naming the step."""
@@ -54,9 +82,37 @@ class Catalogue(Registry[type[Operation]]):
         ]
 
 
-def _problem(item: Any, where: str) -> dict[str, str]:
-    pointer = ".".join((where, *(str(part) for part in item["loc"])))
-    return {"pointer": pointer, "message": item["msg"].removeprefix("Value error, ")}
+def _wrong(item: Any, where: str, kind: type[Operation]) -> Wrong:
+    """Put one of pydantic's errors into our words; `kind` knows the names and the ranges."""
+    schema = kind.model_json_schema().get("properties", {})
+    loc = tuple(str(part) for part in item["loc"])
+    field = _resolved(schema[loc[0]]) if len(loc) == 1 and loc[0] in schema else {}
+    message = plainly(item, kind.model_fields, _span(field))
+    if not loc:
+        named = (name for name in _QUOTED.findall(message) if name in kind.model_fields)
+        loc = tuple(islice(named, 1))
+        return Wrong(".".join((where, *loc)), message, together=True)
+    pointer = ".".join((where, *(part for part in loc if not _BRANCH.match(part))))
+    return Wrong(pointer, message)
+
+
+def _resolved(field: dict[str, Any]) -> dict[str, Any]:
+    """Return what a field may be beside null."""
+    options = [part for part in field.get("anyOf", ()) if part.get("type") != "null"]
+    return options[0] if len(options) == 1 else field
+
+
+def _span(field: dict[str, Any]) -> str:
+    """Write a number's range; empty where it has none."""
+    if "minimum" in field and "maximum" in field:
+        return f"from {field['minimum']:,} to {field['maximum']:,}"
+    bounds = {
+        "minimum": "at least",
+        "exclusiveMinimum": "more than",
+        "exclusiveMaximum": "less than",
+        "maximum": "at most",
+    }
+    return " and ".join(f"{word} {field[key]:,}" for key, word in bounds.items() if key in field)
 
 
 OPERATIONS = Catalogue()

@@ -7,8 +7,11 @@ from mediamill.core.errors import Forbidden, NotFound
 from mediamill.store.port import Store
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Job
+from mediamill.store.repositories.projects import Project
+from mediamill.store.repositories.templates import Template
+from mediamill.store.repositories.uploads import Upload
 
-T = TypeVar("T", File, Job)
+T = TypeVar("T", File, Job, Project, Template, Upload)
 
 
 class Access:
@@ -18,9 +21,15 @@ class Access:
         self.store = store
 
     async def load(
-        self, principal: Principal, kind: type[T], record_id: str, right: Right = Right.VIEW
+        self,
+        principal: Principal,
+        kind: type[T],
+        record_id: str,
+        right: Right = Right.VIEW,
+        *,
+        hidden: bool = False,
     ) -> T:
-        """Return a record that the caller has a right on.
+        """Return a record that the caller has a right on; a deleted one only with `hidden`.
 
         Raises `NotFound` when it is absent or not theirs to see, `Forbidden` when they may see it
         but not do this.
@@ -29,7 +38,7 @@ class Access:
         record = await self.store.get(kind, record_id)
         if (
             record is None
-            or record.hidden
+            or (record.hidden and not hidden)
             or not principal.may(record.owner, record.id, Right.VIEW)
         ):
             raise NotFound(f"There is no {noun} {record_id}.")

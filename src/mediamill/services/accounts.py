@@ -93,6 +93,14 @@ class Accounts:
         user = await self._active(token.user)
         return Principal(user=user.id, role=user.role.value, token=token.id)
 
+    async def acting(self, user_id: str) -> Principal:
+        """Return the principal of an active user, for what acts in their name.
+
+        Raises `Unauthenticated` when there is none, or is not active any more.
+        """
+        user = await self._active(user_id)
+        return Principal(user=user.id, role=user.role.value)
+
     async def logout(self, principal: Principal) -> None:
         """End the session, or revoke the API token, that the caller showed."""
         await self.revoke_token(principal, principal.token)

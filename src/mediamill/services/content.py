@@ -14,3 +14,6 @@ class Content:
     etag: str
     read: Callable[[int, int], AsyncIterator[bytes]]
     """Stream bytes `start … stop` (end excluded)."""
+
+    ranged: bool = True
+    """Whether ranges of it are answered; reading one of what is not may be dear."""

@@ -1,14 +1,17 @@
 """What is in an archive: listed once for all who ask, kept for a while, read outside the loop."""
 
 import asyncio
+import zlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 from mediamill.blobs.port import Blobs
 from mediamill.blobs.threads import Threads
-from mediamill.core.errors import UnsupportedMedia
+from mediamill.core.errors import BrokenMedia, LimitExceeded, UnsupportedMedia
 from mediamill.engine.inputs import opened
 from mediamill.media.archive.layout import Reader
 from mediamill.media.archive.read import (
@@ -16,8 +19,10 @@ from mediamill.media.archive.read import (
     MAX_MEMBER_BYTES,
     Member,
     open_member,
-    read_members,
+    scan,
+    unreadable,
 )
+from mediamill.media.archive.remove import Removal, plan
 from mediamill.operations.base import Source
 from mediamill.store.repositories.files import File
 
@@ -27,13 +32,34 @@ KEPT_MEMBERS = 30_000
 CHUNK = 1 << 18
 THREADS = 2
 
+RANGED_BYTES = 64 << 20
+"""Deflated members up to this size answer ranges, which costs inflating what comes before."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The members of an archive in its order, and how many links and devices are left out."""
+
+    members: list[Member]
+    left_out: int
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Where each path is among the members."""
+        return {member.name: place for place, member in enumerate(self.members)}
+
+    def find(self, path: str) -> Member | None:
+        """Return the member at a path."""
+        place = self.places.get(path)
+        return None if place is None else self.members[place]
+
 
 class Directories:
     """Lists archives and reads their members; hostile ones delay only each other."""
 
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
-        self._kept: OrderedDict[str, list[Member]] = OrderedDict()
+        self._kept: OrderedDict[str, Listing] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._threads = Threads("archives", THREADS)
 
@@ -41,10 +67,9 @@ class Directories:
         """Let the threads end."""
         self._threads.close()
 
-    async def members(self, home: Blobs, file: File) -> list[Member]:
-        """Return an archive's members; raises `UnsupportedMedia` for what is none."""
-        if file.media_type != "application/zip":
-            raise UnsupportedMedia(f"{file.name} is no zip archive, so it has no members.")
+    async def listing(self, home: Blobs, file: File) -> Listing:
+        """Return what is in an archive; raises `UnsupportedMedia` for what is none."""
+        _require_zip(file)
         lock = self._locks.setdefault(file.blob, asyncio.Lock())
         async with lock:
             if file.blob not in self._kept:
@@ -52,26 +77,42 @@ class Directories:
             self._kept.move_to_end(file.blob)
             return self._kept[file.blob]
 
-    async def _list(self, home: Blobs, file: File) -> list[Member]:
+    async def plan(self, home: Blobs, file: File, paths: Collection[str]) -> Removal:
+        """Plan an archive without some members; raises what `archive.remove.plan` raises."""
+        _require_zip(file)
         async with opened(home, file.blob, self._scratch) as descriptor:
             source = Source(descriptor, file.name, file.media_type, file.size)
-            return await self._threads.run(lambda: read_members(source.open()))
+            return await self._threads.run(lambda: plan(source.open(), paths))
 
-    def _keep(self, blob: str, members: list[Member]) -> None:
-        self._kept[blob] = members
-        while len(self._kept) > 1 and sum(map(len, self._kept.values())) > KEPT_MEMBERS:
-            self._kept.popitem(last=False)
+    async def _list(self, home: Blobs, file: File) -> Listing:
+        async with opened(home, file.blob, self._scratch) as descriptor:
+            source = Source(descriptor, file.name, file.media_type, file.size)
+            return Listing(*await self._threads.run(lambda: scan(source.open())))
+
+    def _keep(self, blob: str, listing: Listing) -> None:
+        self._kept[blob] = listing
+        kept = sum(len(listing.members) for listing in self._kept.values())
+        while len(self._kept) > 1 and kept > KEPT_MEMBERS:
+            _, oldest = self._kept.popitem(last=False)
+            kept -= len(oldest.members)
 
     def reader(self, home: Blobs, file: File, member: Member) -> Reader:
         """Return a way to read any range of a member, by its place or inflated on the way.
 
-        Raises `UnsupportedMedia` for one that is compressed in another way or too large.
+        Raises `UnsupportedMedia` for one that is compressed in another way, `LimitExceeded` for a
+        deflated one that is too large.
         """
         if member.stored:
-            begin = member.offset
-            return lambda start, stop: home.read(file.blob, begin + start, begin + stop)
-        if member.method != DEFLATED or member.size > MAX_MEMBER_BYTES:
-            raise UnsupportedMedia(f"{member.name} is compressed in a way that is not read here.")
+            return lambda start, stop: _stored(home, file, member, start, stop)
+        if member.method != DEFLATED:
+            raise unreadable(member)
+        if member.size > MAX_MEMBER_BYTES:
+            message = (
+                f"{member.name} has {member.size:,} bytes; of deflated members at most "
+                f"{MAX_MEMBER_BYTES:,} are inflated here. Download the archive, or store the "
+                "member without compression."
+            )
+            raise LimitExceeded(message)
         return lambda start, stop: self._inflated(home, file, member, start, stop)
 
     async def _inflated(
@@ -90,3 +131,27 @@ class Directories:
                     position += len(chunk)
                     if piece:
                         yield piece
+
+
+def ranged(member: Member) -> bool:
+    """Tell whether ranges of a member are answered."""
+    return member.stored or member.size <= RANGED_BYTES
+
+
+def _require_zip(file: File) -> None:
+    if file.media_type != "application/zip":
+        raise UnsupportedMedia(f"{file.name} is no zip archive, so it has no members.")
+
+
+async def _stored(
+    home: Blobs, file: File, member: Member, start: int, stop: int
+) -> AsyncIterator[bytes]:
+    """Read a range in place; the whole is checked before its last chunk is given."""
+    whole = start == 0 and stop == member.size
+    crc32 = 0
+    async for chunk in home.read(file.blob, member.offset + start, member.offset + stop):
+        crc32 = zlib.crc32(chunk, crc32) if whole else 0
+        start += len(chunk)
+        if whole and start == stop and crc32 != member.crc32:
+            raise BrokenMedia(f"{member.name} has another CRC-32 than the zip says")
+        yield chunk

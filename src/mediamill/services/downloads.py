@@ -9,10 +9,9 @@ from mediamill.core.access import Principal
 from mediamill.core.errors import Conflict, NotFound
 from mediamill.media.archive import layout
 from mediamill.media.archive.names import safe_name
-from mediamill.media.archive.read import Member
 from mediamill.services.access import Access
 from mediamill.services.content import Content
-from mediamill.services.directories import Directories
+from mediamill.services.directories import Directories, Listing, ranged
 from mediamill.services.files import FileService
 from mediamill.store.repositories.jobs import Job
 
@@ -50,22 +49,21 @@ class Downloads:
             for line in lines:
                 yield layout.parse(line)
 
-    async def members(self, principal: Principal, file_id: str) -> list[Member]:
+    async def listing(self, principal: Principal, file_id: str) -> Listing:
         """List the members of an archive; raises `UnsupportedMedia` for what is none."""
-        file = await self.files.get(principal, file_id)
-        return await self.directories.members(self.files.home_of(file), file)
+        file = await self.files.ready(principal, file_id)
+        return await self.directories.listing(self.files.home_of(file), file)
 
     async def member(self, principal: Principal, file_id: str, path: str) -> Content:
         """Return one member of an archive, read in place; raises `NotFound`."""
-        file = await self.files.get(principal, file_id)
-        members = await self.directories.members(self.files.home_of(file), file)
-        found = next((member for member in members if member.name == path), None)
+        file = await self.files.ready(principal, file_id)
+        found = (await self.directories.listing(self.files.home_of(file), file)).find(path)
         if found is None:
             raise NotFound(f"{file.name} has no member {path[:200]}.")
         read = self.directories.reader(self.files.home_of(file), file, found)
         name = PurePosixPath(found.name).name
         etag = f"m-{found.crc32:08x}-{found.size}-{file.sha256[:16]}"
-        return Content(name, _image_type(name), found.size, etag, read)
+        return Content(name, _image_type(name), found.size, etag, read, ranged(found))
 
 
 IMAGE_TYPES = {

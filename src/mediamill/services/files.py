@@ -1,27 +1,24 @@
-"""Files as their owner sees them: list, show, read, delete."""
+"""Files as their owner sees them: list, show, read, find by their bytes, delete."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-import structlog
-
-from mediamill.adapters.brokers.port import Doorbell
 from mediamill.blobs.port import Blobs
 from mediamill.core.access import Principal, Right
-from mediamill.core.clock import DAY
 from mediamill.core.errors import Conflict, NotFound
 from mediamill.services.access import Access
 from mediamill.services.content import Content
-from mediamill.store.port import Equals, Page, Store, Update
+from mediamill.services.listing import EVERYTHING, Listing, Wanted
+from mediamill.services.trash import Trash
+from mediamill.store.port import Page, Store
 from mediamill.store.repositories.files import File, Files, FileState
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.results import parse_result_file
-from mediamill.store.repositories.units import Unit, Units
 
-log = structlog.get_logger(__name__)
-
-UNDO_MS = DAY
-"""How long a deleted file can be brought back."""
+PASSING = (FileState.RECEIVING, FileState.CHECKING)
+AT_A_TIME = 16
+"""Queries that run beside each other for one caller."""
 
 
 def stored(blobs: Blobs, file: File) -> Content:
@@ -48,14 +45,16 @@ class FileService:
     access: Access
     files: Files
     lookup: FileLookup
-    units: Units
+    listing: Listing
+    trash: Trash
     blobs: Blobs
     results: Blobs
-    bell: Doorbell
 
-    async def list(self, principal: Principal, after: str | None, limit: int) -> Page[File]:
-        """List the caller's files, newest first."""
-        return await self.files.of_owner(principal.user, after, limit)
+    async def list(
+        self, principal: Principal, after: str | None, limit: int, wanted: Wanted = EVERYTHING
+    ) -> Page[File]:
+        """List the caller's files, newest first, all or those that are wanted."""
+        return await self.listing.page(principal, wanted, after, limit)
 
     async def get(self, principal: Principal, file_id: str) -> File:
         """Return one file, uploaded or made by a job; raises `NotFound`."""
@@ -66,9 +65,16 @@ class FileService:
             raise NotFound(f"There is no file {file_id}.")
         return file
 
+    async def ready(self, principal: Principal, file_id: str) -> File:
+        """Return a file whose bytes can be used; raises `Conflict` that says why they cannot."""
+        file = await self.get(principal, file_id)
+        if file.obstacle:
+            raise Conflict(file.obstacle, state=file.state)
+        return file
+
     async def content(self, principal: Principal, file_id: str) -> Content:
         """Return a file's bytes, as they were given or made."""
-        file = await self.get(principal, file_id)
+        file = await self.ready(principal, file_id)
         return stored(self.home_of(file), file)
 
     def home_of(self, file: File) -> Blobs:
@@ -79,7 +85,7 @@ class FileService:
         """Return a file's thumbnail; raises `NotFound`, `pending` while it is being made."""
         file = await self.get(principal, file_id)
         if not file.thumbnail:
-            pending = file.thumbnail is None and file.source != "result"
+            pending = (file.thumbnail is None or file.state in PASSING) and file.source != "result"
             raise NotFound(f"{file.name} has no thumbnail.", pending=pending)
         info = await self.blobs.info(file.thumbnail)
         etag = f"t-{file.sha256}"
@@ -89,26 +95,18 @@ class FileService:
 
     async def delete(self, principal: Principal, file_id: str, *, now: bool = False) -> None:
         """Hide a file at once; its bytes go a day later, or when no running job needs them."""
-        if parse_result_file(file_id) is not None:
-            raise Conflict("Results belong to their job: delete the job instead.")
-        file = await self.access.load(principal, File, file_id, Right.OWN)
-        time = await self.store.now()
-        unit = Unit(
-            group=f"purge:{file.id}",
-            seq=time,
-            kind="purge_file",
-            owner=file.owner,
-            klass="housekeeping",
-            cost=0.05,
-            payload={"file": file.id},
-            created=time,
-        ).opened(time if now else time + UNDO_MS)
-        hiding = Update(
-            File,
-            (file.id,),
-            set={"state": FileState.TRASHED, "listed": None, "trashed": time},
-            when=(Equals("state", file.state),),
-        )
-        await self.units.insert([unit], hiding)
-        log.info("file deleted", action="file_deleted", now=now, **file.log_context())
-        await self.bell.ring("work:housekeeping")
+        await self.trash.delete(principal, file_id, now=now)
+
+    async def with_bytes(self, principal: Principal, sha256: str) -> File | None:
+        """Return the caller's newest ready file that has these bytes, or None."""
+        page = await self.files.with_digest(principal.user, sha256, limit=1)
+        return page.rows[0] if page.rows else None
+
+    async def known(self, principal: Principal, digests: Sequence[str]) -> dict[str, File | None]:
+        """Find the caller's newest ready file of each SHA-256."""
+        found: dict[str, File | None] = {}
+        for start in range(0, len(digests), AT_A_TIME):
+            some = digests[start : start + AT_A_TIME]
+            files = await asyncio.gather(*(self.with_bytes(principal, each) for each in some))
+            found |= zip(some, files, strict=True)
+        return found

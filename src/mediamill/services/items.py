@@ -6,7 +6,7 @@ from mediamill.core.access import Principal
 from mediamill.core.errors import InvalidInput
 from mediamill.services.access import Access
 from mediamill.store.port import Page
-from mediamill.store.repositories.jobs import Job, Manifests
+from mediamill.store.repositories.jobs import Entry, Job, Manifests
 from mediamill.store.repositories.results import ItemOutcome, Result, Results
 
 WITHOUT_OUTCOME = ("pending", "cancelled")
@@ -23,6 +23,8 @@ class ItemView:
     name: str
     state: str
     result: Result | None = None
+    path: str = ""
+    """Of a member of an archive, its path there."""
 
 
 @dataclass
@@ -50,7 +52,7 @@ class ItemService:
             raise InvalidInput(f"state is one of {', '.join(known)}.")
         page = await self.results.with_outcome(job.id, ItemOutcome(state), after, limit)
         views = (
-            ItemView(row.item, row.input, row.name, row.outcome, row)
+            ItemView(row.item, row.input, row.name, row.outcome, row, row.path)
             for row in page.rows
             if row.stage == job.stage and _standing(job, row)
         )
@@ -78,18 +80,23 @@ class ItemService:
         rows = await self.results.store.get_many(Result, keys) if keys else []
         without = "cancelled" if job.state.terminal else "pending"
         views = tuple(
-            ItemView(index, entries[index].file, entries[index].name, without)
+            _without(index, entries[index], without)
             if row is None or not _standing(job, row)
-            else ItemView(index, row.input, row.name, row.outcome, row)
+            else ItemView(index, row.input, row.name, row.outcome, row, row.path)
             for index, row in zip(range(start, stop), rows, strict=True)
             if index in entries
         )
         return Page(views, str(stop) if stop < job.items else None)
 
 
+def _without(index: int, entry: Entry, state: str) -> ItemView:
+    return ItemView(index, entry.file, entry.name, state, path=entry.path)
+
+
 def _standing(job: Job, row: Result) -> bool:
     """Tell whether an outcome counts: a failed one does not while its retry is under way."""
-    retried = row.outcome is ItemOutcome.FAILED and row.generation < job.generation
+    older = row.outcome is ItemOutcome.FAILED and row.generation < job.generation
+    retried = older and job.rerun != "cancelled"
     return not retried or job.state.terminal
 
 

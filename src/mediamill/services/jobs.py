@@ -1,25 +1,25 @@
 """Jobs as their owner sees them: submit, watch, cancel, retry, read what came of them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.access import Principal, Right
 from mediamill.core.errors import ConditionFailed, Conflict, NotFound
-from mediamill.engine.expand import UNITS_PER_STEP, pieces
-from mediamill.engine.stages import Piece, cancellation, item_units, pack, pass_unit, split
+from mediamill.engine.expand import UNITS_PER_STEP
+from mediamill.engine.stages import Piece, cancellation, item_units, pack, pass_unit
 from mediamill.services.access import Access
 from mediamill.services.progress import Ahead, Progress, measure
+from mediamill.services.queue import Queue
+from mediamill.services.repeats import made_before
 from mediamill.services.requests import JobRequest, Requests
+from mediamill.services.retrying import Only, Retry
 from mediamill.store.port import Absent, Equals, Page, Put, Update
 from mediamill.store.repositories.jobs import (
     PAGE_ENTRIES,
-    Counts,
-    Entry,
     Job,
     Jobs,
     JobState,
@@ -29,6 +29,10 @@ from mediamill.store.repositories.results import Result, Results
 from mediamill.store.repositories.units import Unit, Units, lane_of
 
 log = structlog.get_logger(__name__)
+
+Chosen = Callable[[Job], bool]
+PAGES_LOOKED_AT = 50
+"""So many pages of jobs are looked through for one page of chosen ones."""
 
 
 @dataclass
@@ -42,6 +46,7 @@ class JobService:
     results: Results
     requests: Requests
     bell: Doorbell
+    queue: Queue
 
     # -- submit ---------------------------------------------------------------------------------
 
@@ -51,49 +56,83 @@ class JobService:
         Raises `InvalidInput` with one entry in `details["errors"]` per wrong file or parameter,
         `NotFound` for an operation that does not exist.
         """
+        if made := await made_before(self.jobs.store, principal, Job, "job"):
+            return made
         checked = await self.requests.check(principal, request)
-        entries = [Entry(file.id, file.name) for file in checked.files]
-        packed = pack(pieces(0, entries, checked.files, split(checked.steps)[0].steps))
+        packed = pack(checked.pieces())
         now = await self.jobs.store.now()
         job = checked.draft(principal, sum(p.cost for unit in packed for p in unit), now)
+        entries = [one.entry for one in checked.look.found] if checked.listed else []
         pages = [
             await self.manifests.page(job.id, 0, page, entries[start : start + PAGE_ENTRIES])
             for page, start in enumerate(range(0, len(entries), PAGE_ENTRIES))
         ]
-        await self._insert(job, pages, packed, now)
+        if not await self._insert(job, pages, packed, now):
+            return await self.get(principal, job.id)
         log.info("job accepted", action="job_accepted", items=job.items, **job.log_context())
-        await self.bell.ring(f"work:{job.klass}")
+        for channel in (f"work:{job.klass}", f"jobs:{job.owner}"):
+            await self.bell.ring(channel)
         return await self.jobs.need(job.id)
 
     async def _insert(
         self, job: Job, pages: Sequence[Put], packed: Sequence[Sequence[Piece]], now: int
-    ) -> None:
-        """Commit the job with its units, or with the unit that will expand it."""
-        if len(packed) + len(pages) <= UNITS_PER_STEP:
+    ) -> bool:
+        """Commit the job with its units, or with the unit that will list or expand its inputs.
+
+        False when an earlier attempt at the same request was faster.
+        """
+        if job.inputs:
+            units = [pass_unit(job, "gather", now)]
+        elif len(packed) + len(pages) <= UNITS_PER_STEP:
             units = item_units(job, packed, 0, now)
             cost = sum(unit.cost for unit in units)
             job = job.evolve(state=JobState.RUNNING, expanded=True, units=len(units), cost=cost)
         else:
             units = [pass_unit(job, "expand", now)]
-        await self.units.insert(units, Put(job, when=(Absent(),)), *pages)
+        try:
+            await self.units.insert(units, Put(job, when=(Absent(),)), *pages)
+        except ConditionFailed as error:
+            if error.action == 0:
+                return False
+            raise
+        return True
 
     # -- read -----------------------------------------------------------------------------------
 
-    async def list(self, principal: Principal, after: str | None, limit: int) -> Page[Job]:
-        """List the caller's jobs, newest first."""
-        return await self.jobs.of_owner(principal.user, after, limit)
+    async def list(
+        self, principal: Principal, after: str | None, limit: int, chosen: Chosen | None = None
+    ) -> Page[Job]:
+        """List the caller's jobs, newest first: all, or those that are `chosen`.
+
+        A page may then hold few, or none, where most are not.
+        """
+        if chosen is None:
+            return await self.jobs.of_owner(principal.user, after, limit)
+        found: list[Job] = []
+        for _ in range(PAGES_LOOKED_AT):
+            wanted = min(limit - len(found), 100)
+            page = await self.jobs.of_owner(principal.user, after, wanted)
+            found += [job for job in page.rows if chosen(job)]
+            after = page.after
+            if after is None or len(found) >= limit:
+                break
+        return Page(tuple(found), after)
 
     async def get(self, principal: Principal, job_id: str) -> Job:
         """Return one job; raises `NotFound`."""
         return await self.access.load(principal, Job, job_id)
 
     async def progress(self, job: Job) -> Progress:
-        """Measure how far a job is, down to the running units."""
+        """Measure how far a job is, down to the running units; before them, its place in line."""
         ahead = Ahead()
         if not job.state.terminal:
             async for unit in self.units.walk_group(job.id, job.watermark):
                 ahead.add(unit)
-        return measure(job, ahead, await self.jobs.store.now())
+        now = await self.jobs.store.now()
+        progress = measure(job, ahead, now)
+        if job.state.terminal or progress.started is not None:
+            return progress
+        return progress.waiting(await self.queue.place(job, now))
 
     async def wait(self, principal: Principal, job_id: str, seconds: float) -> Job:
         """Return the job once it is terminal, or as it is when the time has run out."""
@@ -108,23 +147,19 @@ class JobService:
                     return job
                 await ear.wait(min(1.0, left))
 
-    async def watch(self, principal: Principal, job_id: str) -> AsyncIterator[Job]:
-        """Yield the job now and at each change, looked at once a second, until it is terminal."""
-        with self.bell.listen(f"job:{job_id}") as ear:
-            while True:
-                ear.clear()
-                job = await self.get(principal, job_id)
-                yield job
-                if job.state.terminal:
-                    return
-                await ear.wait(1.0)
-
     async def outcomes(
         self, principal: Principal, job_id: str, after: str | None, limit: int
     ) -> Page[Result]:
         """List what the items of the last stage became, in order."""
         job = await self.get(principal, job_id)
         return await self.results.of_stage(job.id, job.stage, after, limit)
+
+    async def all_outcomes(self, job: Job) -> AsyncIterator[Result]:
+        """Visit where every item ended: failures of earlier stages, then the last stage."""
+        async for result in self.results.failed_before(job.id, job.stage):
+            yield result
+        async for result in self.results.walk_stage(job.id, job.stage):
+            yield result
 
     # -- change ---------------------------------------------------------------------------------
 
@@ -158,75 +193,32 @@ class JobService:
             raise NotFound(f"There is no job {job_id}.")
         return job
 
-    async def retry(self, principal: Principal, job_id: str) -> Job:
-        """Run the failed items of an ended job again, as its next generation.
+    async def retry(self, principal: Principal, job_id: str, only: Only = "unfinished") -> Job:
+        """Run the failed or cancelled items of an ended job again, as its next generation.
 
         A job whose download could not be prepared is ended again. Raises `Conflict` for a job
         that has not ended or has nothing to run again.
         """
         job = await self.access.load(principal, Job, job_id, Right.EDIT)
-        if not job.state.terminal:
-            raise Conflict(f"The job has not ended yet: {job.state}.", state=job.state)
-        if not job.counts.failed and job.layout is not None:
-            raise Conflict("The job has no failed items.", state=job.state)
+        Retry(job, only).check()
         generation = job.generation
         while job.generation == generation:
-            now = await self.jobs.store.now()
-            following = job.evolve(generation=generation + 1)
-            unit = pass_unit(following, "expand", now, only="failed")
-            await self._try(self._reopened(job), unit)
+            retry = Retry(job, only)
+            await self._try(retry.update(), retry.unit(await self.jobs.store.now()))
             job = await self._again(job_id)
-        log.info("job retried", action="job_retried", **job.log_context())
+        log.info("job retried", action="job_retried", only=only, **job.log_context())
         await self.bell.ring(f"work:{job.klass}")
         return job
 
-    def _reopened(self, job: Job) -> Update:
-        """Make the update that opens a job's next generation."""
-        counts = Counts(
-            succeeded=job.counts.succeeded,
-            reused=job.counts.reused,
-            cancelled=job.counts.cancelled,
-        )
-        changes: dict[str, Any] = {
-            "state": JobState.EXPANDING,
-            "generation": job.generation + 1,
-            "counts": counts,
-            "expanded": False,
-            "cancelling": False,
-            "active": job.owner,
-            "open": "open",
-            "checked": 0,
-            "finished": None,
-            "layout": None,
-            "download_size": 0,
-            "download_etag": "",
-            "error": "",
-        }
-        guard = (
-            Equals("generation", job.generation),
-            Equals("state", job.state),
-            Equals("deleted", None),
-        )
-        return Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard)
 
-    async def delete(self, principal: Principal, job_id: str) -> None:
-        """Cancel a job, hide it at once, and remove its results when its work has stopped."""
-        job = await self.access.load(principal, Job, job_id, Right.OWN)
-        with suppress(Conflict):  # it has ended, perhaps just now
-            await self.cancel(principal, job_id)
-        now = await self.jobs.store.now()
-        gone = {"deleted": now, "listed": None}
-        hidden = Update(Job, (job.id,), set=gone, when=(Equals("deleted", None),))
-        purge = Unit(
-            group=f"purge:{job.id}",
-            seq=0,
-            kind="purge_job",
-            owner=job.owner,
-            klass="housekeeping",
-            cost=0.5,
-            payload={"purge": job.id},
-            created=now,
-        )
-        await self.units.insert([purge.opened(now)], hidden)
-        log.info("job deleted", action="job_deleted", **job.log_context())
-        await self.bell.ring("work:housekeeping")
+def chosen_by(state: str | None, name: str, template: str = "") -> Chosen | None:
+    """Choose jobs by state, part of the name, whatever its case, and template; None for all."""
+    if state is None and not name and not template:
+        return None
+    part = name.casefold()
+
+    def chosen(job: Job) -> bool:
+        named = part in job.name.casefold() and template in ("", job.template)
+        return named and state in (None, job.state)
+
+    return chosen

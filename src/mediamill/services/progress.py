@@ -1,7 +1,8 @@
 """How far a job is, from its counters and its open units."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from mediamill.services.queue import Place
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.units import Unit, UnitState
 
@@ -20,6 +21,12 @@ class Progress:
     fraction: float
     started: int | None = None
     seconds_left: float | None = None
+    place: Place | None = None
+    """Where the job stands in line before its first unit begins."""
+
+    def waiting(self, place: Place) -> "Progress":
+        """Return it for a job that has not begun."""
+        return replace(self, place=place, seconds_left=place.seconds_left)
 
 
 @dataclass

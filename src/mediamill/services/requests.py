@@ -1,22 +1,23 @@
 """Read what a caller asks a job to be, and say all that is wrong with it before anything starts."""
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from mediamill.core.access import Principal, Right
+from mediamill.core.access import Principal
 from mediamill.core.errors import InvalidInput
 from mediamill.core.ids import new_id
-from mediamill.engine.stages import split
+from mediamill.engine.expand import pieces
+from mediamill.engine.stages import Piece, split
 from mediamill.operations.base import Operation
 from mediamill.operations.catalogue import Catalogue
-from mediamill.store.repositories.files import File
+from mediamill.services.inputs import SAMPLE, Inputs, Look, Named
+from mediamill.services.templates import TemplateService, pointed
 from mediamill.store.repositories.jobs import Job, Step
-from mediamill.store.repositories.lookup import FileLookup
+from mediamill.store.repositories.templates import Template
 
-MAX_FILES = 10_000
 MAX_STEPS = 20
 SMALL_ITEMS, SMALL_SECONDS = 20, 120.0
 """A job of at most so many items and so much estimated work is `interactive` by default."""
@@ -26,27 +27,61 @@ CLASSES = ("interactive", "bulk")
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What a caller asks for: steps over input files."""
+    """What a caller asks for: steps over inputs, or a template with its variables over inputs."""
 
-    files: tuple[str, ...]
-    steps: tuple[tuple[str, dict[str, Any]], ...]
+    files: tuple[str, ...] = ()
+    steps: tuple[tuple[str, dict[str, Any]], ...] = ()
     name: str = ""
     klass: str | None = None
     seed: int | None = None
+    reuse: bool = True
+    template: str | None = None
+    """Id or name; the steps are then made from it."""
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    named: Named | None = None
+    """Where the inputs come from, if not from `files`."""
+
+    @property
+    def inputs(self) -> Named:
+        """What names the inputs."""
+        return self.named or Named(files=self.files)
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A request whose steps and inputs are all right."""
+    """A request whose steps are all right, and whose inputs are as far as they were looked at."""
 
     request: JobRequest
     steps: list[Operation]
-    files: list[File]
+    look: Look
+    template: Template | None = None
+
+    @property
+    def listed(self) -> bool:
+        """Whether all inputs are known now; else they are gathered in the background."""
+        return self.request.inputs.source == "files"
+
+    def made(self) -> tuple[Step, ...]:
+        """Return the steps as a job keeps them: with every parameter resolved."""
+        return tuple(
+            Step(operation=name, parameters=step.model_dump(mode="json"))
+            for (name, _), step in zip(self.request.steps, self.steps, strict=True)
+        )
+
+    def pieces(self) -> list[Piece]:
+        """Estimate the inputs that were looked at."""
+        entries = [one.entry for one in self.look.found]
+        files = [one.file for one in self.look.found]
+        return pieces(0, entries, files, split(self.steps)[0].steps)
+
+    def klass(self, cost: float) -> str:
+        """Return the class that was asked for, else the one that fits the size of the work."""
+        small = len(self.look.found) <= SMALL_ITEMS and cost <= SMALL_SECONDS
+        return self.request.klass or ("interactive" if small and not self.look.more else "bulk")
 
     def draft(self, principal: Principal, cost: float, now: int) -> Job:
         """Make the job, not expanded yet; `cost` is its estimate in seconds."""
-        request, items = self.request, len(self.files)
-        small = items <= SMALL_ITEMS and cost <= SMALL_SECONDS
+        request = self.request
         return Job(
             id=new_id("job"),
             owner=principal.user,
@@ -55,14 +90,15 @@ class Checked:
             open="open",
             checked=now,
             name=request.name[:200],
-            steps=tuple(
-                Step(operation=name, parameters=step.model_dump(mode="json"))
-                for (name, _), step in zip(request.steps, self.steps, strict=True)
-            ),
-            klass=request.klass or ("interactive" if small else "bulk"),
+            steps=self.made(),
+            klass=self.klass(cost),
             seed=secrets.randbits(31) if request.seed is None else request.seed,
             stages=len(split(self.steps)),
-            items=items,
+            items=len(self.look.found) if self.listed else 0,
+            inputs=request.inputs.noted(),
+            template=self.template.id if self.template else "",
+            template_version=self.template.version if self.template else 0,
+            reuse=request.reuse,
             created=now,
         )
 
@@ -71,19 +107,40 @@ class Checked:
 class Requests:
     """Checks requests against the catalogue and against what the caller may see."""
 
-    lookup: FileLookup
+    inputs: Inputs
+    templates: TemplateService
     catalogue: Catalogue
 
-    async def check(self, principal: Principal, request: JobRequest) -> Checked:
-        """Return the request with its steps made and its files loaded.
+    async def check(self, principal: Principal, request: JobRequest, most: int = SAMPLE) -> Checked:
+        """Return the request with its steps made and its files, or some of its inputs, loaded.
 
-        Raises `InvalidInput` with one entry in `details["errors"]` per wrong file or parameter,
-        `NotFound` for an operation that does not exist.
+        `most` bounds how many inputs of a source are looked at. Raises `InvalidInput` with one
+        entry in `details["errors"]` per wrong file, variable or parameter, `NotFound` for an
+        operation that does not exist.
         """
-        steps = self._steps(request)
-        files = await self._inputs(principal, request)
-        _refuse_hopeless(files, steps[0], request.steps[0][0])
-        return Checked(request, steps, files)
+        request, template, steps = await self._made(principal, request)
+        name = request.steps[0][0]
+        look = await self.inputs.look(principal, request.inputs, steps[0], name, most)
+        return Checked(request, steps, look, template)
+
+    async def _made(
+        self, principal: Principal, request: JobRequest
+    ) -> tuple[JobRequest, Template | None, list[Operation]]:
+        """Make the steps, from a template if one is named."""
+        if request.template is None:
+            if request.variables:
+                message = "variables belong to a template."
+                raise InvalidInput(message, errors=[_at("variables", message)])
+            return request, None, self._steps(request)
+        if request.steps:
+            message = "Give steps or a template."
+            raise InvalidInput(message, errors=[_at("template", message)])
+        template, made = await self.templates.apply(principal, request.template, request.variables)
+        request = replace(request, steps=made)
+        try:
+            return request, template, self._steps(request)
+        except InvalidInput as error:
+            raise pointed(error, template) from error
 
     def _steps(self, request: JobRequest) -> list[Operation]:
         if not 1 <= len(request.steps) <= MAX_STEPS:
@@ -93,43 +150,23 @@ class Requests:
             for place, (name, parameters) in enumerate(request.steps)
         ]
         for place, (before, step) in enumerate(pairwise(steps), start=1):
-            if not before.gives or not step.takes(before.gives):
-                what = before.gives or "files of several types"
-                first, second = request.steps[place - 1][0], request.steps[place][0]
-                message = f"{second} cannot follow {first}, which gives {what}."
-                raise InvalidInput(message, errors=[_at(f"steps.{place}", message)])
+            if not step.may_follow(before):
+                message = self._misfit(request.steps[place - 1][0], before, request.steps[place][0])
+                raise InvalidInput(message, errors=[_at(f"steps.{place}.operation", message)])
         if request.klass is not None and request.klass not in CLASSES:
             message = f"class is one of {', '.join(CLASSES)}."
             raise InvalidInput(message, errors=[_at("class", message)])
         return steps
 
-    async def _inputs(self, principal: Principal, request: JobRequest) -> list[File]:
-        """Load every input for the caller, or say of each what is wrong with it."""
-        ids = request.files
-        if not 1 <= len(ids) <= MAX_FILES:
-            message = f"A job has 1 to {MAX_FILES:,} files."
-            raise InvalidInput(message, errors=[_at("files", message)])
-        found = await self.lookup.get_many(ids)
-        errors, seen, files = [], set[str](), list[File]()
-        for place, (file_id, file) in enumerate(zip(ids, found, strict=True)):
-            if file is None or file.hidden or not principal.may(file.owner, file.id, Right.VIEW):
-                errors.append(_at(f"files.{place}", f"There is no file {file_id[:80]}."))
-            elif file_id in seen:
-                errors.append(_at(f"files.{place}", f"{file_id} is listed twice."))
-            else:
-                files.append(file)
-                seen.add(file_id)
-        if errors:
-            raise InvalidInput(errors[0]["message"], errors=errors[:100])
-        return files
-
-
-def _refuse_hopeless(files: Sequence[File], step: Operation, name: str) -> None:
-    """Refuse a job none of whose inputs fits; single misfits become failed items instead."""
-    if not any(step.takes(file.media_type) for file in files):
-        kinds = ", ".join(sorted({file.media_type for file in files})[:3])
-        message = f"{name} takes {', '.join(step.accepts)}, not {kinds}."
-        raise InvalidInput(message, errors=[_at("files", message)])
+    def _misfit(self, first: str, before: Operation, second: str) -> str:
+        """Say why one step cannot follow another, and which could."""
+        if not before.gives:
+            return f"{second} cannot follow {first}, which can only be the last step."
+        takes = ", ".join(self.catalogue.get(second).accepts)
+        names = self.catalogue.names()
+        fitting = [name for name in names if self.catalogue.get(name).may_follow(before)]
+        could = f" What could: {', '.join(fitting)}." if fitting else ""
+        return f"{second} takes {takes}; {first} gives {before.gives}.{could}"
 
 
 def _at(pointer: str, message: str) -> dict[str, str]:

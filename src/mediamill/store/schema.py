@@ -1,9 +1,33 @@
 """Import every record class, so that `core.records.type_map` knows all tables."""
 
 from mediamill.core.records import Record, type_map
-from mediamill.store.repositories import files, jobs, results, units, users
+from mediamill.store.repositories import (
+    files,
+    idempotency,
+    jobs,
+    projects,
+    results,
+    reuse,
+    templates,
+    units,
+    uploads,
+    users,
+    versions,
+)
 
-RECORD_MODULES = (files, jobs, results, units, users)
+RECORD_MODULES = (
+    files,
+    idempotency,
+    jobs,
+    projects,
+    results,
+    reuse,
+    templates,
+    units,
+    uploads,
+    users,
+    versions,
+)
 
 
 def all_kinds() -> tuple[type[Record], ...]:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -15,11 +17,13 @@ from mediamill.app import App
 from mediamill.core.errors import MediamillError
 from mediamill.web import problems
 from mediamill.web.api import ROUTERS
-from mediamill.web.limits import BodyGuard
+from mediamill.web.documents import Documents
+from mediamill.web.limits import MAX_BODY, MAX_FILE_BODY, BodyGuard
 from mediamill.web.observing import Metrics, Observing
 from mediamill.web.openapi import describing, operation_id
 from mediamill.web.pages import error_page, router, wants_page
 from mediamill.web.security import HostGuard, refuse_cross_site
+from mediamill.web.uploading import is_json
 
 STATIC = Path(__file__).parent / "static"
 
@@ -36,6 +40,7 @@ def create_app(app: App) -> FastAPI:
     )
     metrics = Metrics()
     web.state.mill, web.state.metrics = app, metrics
+    web.state.documents = Documents()
     for noun in (*ROUTERS, router):
         web.include_router(noun)
     web.mount("/static", StaticFiles(directory=STATIC), name="static")
@@ -43,21 +48,38 @@ def create_app(app: App) -> FastAPI:
         web.add_exception_handler(kind, answer)
     web.openapi = describing(web)  # type: ignore[method-assign]  # as FastAPI's manual says
     web.add_middleware(HostGuard, settings=app.settings)
-    web.add_middleware(BodyGuard, unlimited=takes_uploads)
+    web.add_middleware(BodyGuard, most=most_bytes)
     web.add_middleware(Observing, metrics=metrics)
     return web
 
 
 def takes_uploads(scope: Scope) -> bool:
     """Tell whether a request's body is a file, whose size `Uploads` limits."""
-    return bool(scope["path"] == "/v1/files")
+    return bool(scope["path"] == "/v1/files" or scope["path"].startswith("/v1/uploads"))
+
+
+def most_bytes(scope: Scope) -> int | None:
+    """Return how many bytes a request's body may have, None where `Uploads` limits them."""
+    if not takes_uploads(scope):
+        return MAX_BODY
+    if scope["path"] == "/v1/files" and is_json(Headers(scope=scope).get("content-type", "")):
+        return MAX_FILE_BODY
+    return None
 
 
 async def answer(request: Request, error: Exception) -> Response:
     """Answer an expected error: as a page to who reads pages, else as a problem."""
     report = problems.report_of(error)
     if report.status >= 500:
-        problems.log_unexpected(error, path=request.url.path)
+        problems.log_failure(error, path=request.url.path)
+    if report.status == 405:
+        report.headers["Allow"] = ", ".join(sorted(methods_of(request)))
     if wants_page(request):
         return error_page(request, report)
     return problems.render(report, problems.request_id(request))
+
+
+def methods_of(request: Request) -> set[str]:
+    """Return every method that a request's address takes, whichever route serves it."""
+    matching = (r for r in request.app.routes if r.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in matching for method in getattr(route, "methods", None) or ()}

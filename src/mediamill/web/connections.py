@@ -1,20 +1,30 @@
-"""Connections that must say what they want: a request's headers arrive within ten seconds.
+"""Connections that must say what they want, and take what they asked for.
 
 uvicorn times a connection out between requests only, so one that never ends its headers, or that
-never sends any, would hold its socket for ever. Bodies have their own limits (`limits.py`).
+never sends any, would hold its socket for ever: a request's headers arrive within ten seconds.
+Bodies have their own limits (`limits.py`). So would one that never reads its answer, with what is
+being read for it: when a minute passes in which not one byte was taken, the connection is cut. A
+slow client is not a stopped one: what the kernel still holds counts as well, where it tells.
 """
 
 import asyncio
+import fcntl
+import struct
+import termios
+from contextlib import suppress
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADER_SECONDS = 10.0
+STALL_SECONDS = 60.0
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's connection, closed when a request's headers do not end in time."""
+    """uvicorn's connection, closed when headers do not end in time or an answer is not taken."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _stall: asyncio.TimerHandle | None = None
+    _untaken = 0
     _between_requests = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -23,6 +33,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop()
+        self._end_watch()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -42,6 +53,53 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._between_requests = True
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._end_watch()
+        if self.transport.is_closing():
+            self._watch()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.get_write_buffer_size():
+            self._watch()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection; the end of its last answer may still be on its way."""
+        super().timeout_keep_alive_handler()
+        self._watch()
+
+    def _watch(self) -> None:
+        if self._stall is None:
+            self._untaken = self._count_untaken()
+            self._stall = self.loop.call_later(STALL_SECONDS, self._look)
+
+    def _end_watch(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _look(self) -> None:
+        """Cut the connection when nothing was taken since the last look, else look again."""
+        self._stall = None
+        if self._count_untaken() >= self._untaken:
+            self.transport.abort()
+        else:
+            self._watch()
+
+    def _count_untaken(self) -> int:
+        """Return how many bytes wait here and, on Linux, in the kernel for the client."""
+        count = self.transport.get_write_buffer_size()
+        connection = self.transport.get_extra_info("socket")
+        with suppress(OSError, AttributeError, ValueError):
+            answer = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
+            count += int(struct.unpack("i", answer)[0])
+        return count
 
     def _start(self) -> None:
         if self._deadline is None and not self.transport.is_closing():

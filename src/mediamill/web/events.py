@@ -1,58 +1,109 @@
-"""Server-sent events: snapshots of a job, each with its revision as the event's id.
+"""Server-sent events: snapshots of one job, or of all jobs of a caller.
 
-An event is the whole job, so one that was missed does no harm. A comment goes out when nothing
-changes for a while, which keeps proxies from closing the line and shows whether the caller's
-session still stands.
+An event is the whole job, so one that was missed does no harm. The id of a job's event is its
+revision and its progress in thousandths; that of an event of all jobs is the time up to which
+everything was told. A comment goes out when nothing changes for a while, which keeps proxies from
+closing the line and shows whether the caller's session still stands.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from typing import TypeVar
 
+import msgspec
 from fastapi import Request, Response
 from starlette.responses import StreamingResponse
 
 from mediamill.app import App
 from mediamill.core.access import Principal
-from mediamill.core.errors import MediamillError
-from mediamill.store.repositories.jobs import Job
+from mediamill.core.errors import MediamillError, Unavailable
+from mediamill.services.looks import Deleted, News, Snapshot
+from mediamill.services.watching import Batch
 from mediamill.web.security import secret_of
-from mediamill.web.views.jobs import JobView, job_view
+from mediamill.web.views.jobs import job_view
 
 BEAT_SECONDS = 5.0
+RETRY = "retry: 2000\n\n"
+"""Milliseconds after which a listener connects again."""
+GONE = "event: gone\ndata: {}\n\n"
 T = TypeVar("T")
 
 
 async def job_events(request: Request, app: App, principal: Principal, job_id: str) -> Response:
     """Follow a job until it ends; 204 tells a listener that saw the end to stop."""
     job = await app.jobs.get(principal, job_id)
-    if job.state.terminal and request.headers.get("last-event-id") == str(job.revision):
+    seen = request.headers.get("last-event-id", "")
+    if job.state.terminal and seen == Snapshot(job, await app.jobs.progress(job)).id:
         return Response(status_code=204)
+    source = app.watching.job(principal, job_id)
+    return _stream(_of_job(app, source, secret_of(request), seen))
+
+
+async def all_events(request: Request, app: App, principal: Principal) -> Response:
+    """Follow all jobs of the caller, without end."""
+    seen = request.headers.get("last-event-id", "")
+    since = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 15 else None
+    return _stream(_of_all(app, app.watching.all(principal, since), secret_of(request)))
+
+
+def _stream(body: AsyncIterator[str]) -> Response:
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    body = _lines(app, principal, job_id, secret_of(request))
     return StreamingResponse(body, media_type="text/event-stream", headers=headers)
 
 
-async def _lines(app: App, principal: Principal, job_id: str, secret: str) -> AsyncIterator[str]:
-    """Write events, and progress between changes; stop when the session or the job is gone."""
-    shown, known = "", None
+async def _of_job(
+    app: App, source: AsyncIterator[Snapshot], secret: str, seen: str
+) -> AsyncIterator[str]:
+    """Write a job's events; stop when the session or the job is gone."""
+    yield RETRY
     try:
-        async for job in beating(app.jobs.watch(principal, job_id), BEAT_SECONDS):
-            if job is None:
+        async for one in beating(source, BEAT_SECONDS):
+            if one is None:
                 await app.accounts.authenticate(secret)
                 yield ":\n\n"
                 continue
-            view = await _view(app, job)
-            text = view.model_dump_json(by_alias=True)
-            if text != shown or job.revision != known:
-                yield f"event: job\nid: {job.revision}\ndata: {text}\n\n"
-                shown, known = text, job.revision
+            if one.id != seen:
+                yield _event(one, one.id)
+            seen = ""
+    except Unavailable:
+        return  # they connect again by themselves
     except MediamillError:
-        yield "event: gone\ndata: {}\n\n"
+        yield GONE
 
 
-async def _view(app: App, job: Job) -> JobView:
-    return job_view(job, await app.jobs.progress(job))
+async def _of_all(app: App, source: AsyncIterator[Batch], secret: str) -> AsyncIterator[str]:
+    """Write batches, and the time now and then, which later listening goes on from."""
+    yield RETRY
+    clock, told = asyncio.get_running_loop(), float("-inf")
+    try:
+        async for batch in beating(source, BEAT_SECONDS):
+            if batch is not None and batch.news:
+                yield _together(batch)
+            elif clock.time() - told >= BEAT_SECONDS:
+                await app.accounts.authenticate(secret)
+                told = clock.time()
+                yield ":\n\n" if batch is None else f":\nid: {batch.time}\n\n"
+    except Unavailable:
+        return  # they connect again by themselves
+    except MediamillError:
+        yield GONE
+
+
+def _together(batch: Batch) -> str:
+    """Write a batch; only its last event has the id, so that none of them is lost."""
+    *others, last = batch.news
+    return "".join(map(_event, others)) + _event(last, str(batch.time))
+
+
+def _event(one: News, event_id: str = "") -> str:
+    """Write an event."""
+    if isinstance(one, Deleted):
+        kind, data = "job_deleted", msgspec.json.encode({"id": one.job}).decode()
+    else:
+        kind = "job"
+        data = job_view(one.job, one.progress).model_dump_json(by_alias=True)
+    named = f"id: {event_id}\n" if event_id else ""
+    return f"event: {kind}\n{named}data: {data}\n\n"
 
 
 async def beating(source: AsyncIterator[T], seconds: float) -> AsyncIterator[T | None]:

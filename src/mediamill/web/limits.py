@@ -18,6 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 1 << 20
 """Bytes of a JSON body: the largest, a job over 10,000 files, has 400 kB."""
+MAX_FILE_BODY = 15 << 20
+"""Bytes of a JSON body that holds a file: 10 MiB as base 64, and what is said of it."""
 GRACE_SECONDS = 5.0
 LEAST_BYTES_PER_SECOND = 1024
 LONGEST_PAUSE = 30.0
@@ -27,16 +29,16 @@ CLOSE = (b"connection", b"close")
 
 
 class BodyGuard:
-    """Apply the limits to every request; `unlimited` says whose size is checked elsewhere."""
+    """Apply the limits to every request; `most` says how many bytes, None if checked elsewhere."""
 
-    def __init__(self, app: ASGIApp, unlimited: Callable[[Scope], bool]) -> None:
-        self.app, self.unlimited = app, unlimited
+    def __init__(self, app: ASGIApp, most: Callable[[Scope], int | None]) -> None:
+        self.app, self.most = app, most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        body = _Body(scope, receive, None if self.unlimited(scope) else MAX_BODY)
+        body = _Body(scope, receive, self.most(scope))
 
         async def closing(message: Message) -> None:
             if body.finished:

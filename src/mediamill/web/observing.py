@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mediamill.core.ids import new_id
-from mediamill.web.problems import log_unexpected, render, report_of
+from mediamill.web.problems import log_failure, render, report_of
 from mediamill.web.security import DATA_POLICY, HEADERS, PAGE_POLICY
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -59,7 +59,7 @@ class Observing:
             except ClientDisconnect:
                 exchange.status = exchange.status or CLIENT_GONE
             except Exception as error:
-                log_unexpected(error, method=scope["method"], route=exchange.route)
+                log_failure(error, method=scope["method"], route=exchange.route)
                 if exchange.status:
                     raise  # the answer has begun: only a cut connection says that it is broken
                 await render(report_of(error), exchange.id)(scope, receive, exchange.send)

@@ -1,5 +1,6 @@
 """The published description: FastAPI's, with our one error shape and nothing that is not served."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from mediamill import __version__
+from mediamill.web.idempotency import HEADER, LONGEST
 from mediamill.web.views.common import Problem
 
 SUMMARY = "Put images and videos in, get frames, datasets and answers out."
@@ -15,10 +17,22 @@ TAGS = [
     {"name": "accounts", "description": "Register, sign in, sign out."},
     {"name": "tokens", "description": "What programs show instead of a password."},
     {"name": "files", "description": "Media that was put in, and what jobs made of it."},
+    {"name": "projects", "description": "Named sets of files."},
+    {"name": "templates", "description": "Steps with variables, kept under a name."},
     {"name": "operations", "description": "What can be done to a file."},
     {"name": "jobs", "description": "Operations over files, run in the background."},
+    {"name": "links", "description": "Downloads that need no session, for a while."},
     {"name": "service", "description": "Health and metrics."},
 ]
+
+IDEMPOTENCY_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Sent again with the same key within a day, the request is done once and "
+    "answered the same.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[!-~]+$"},
+}
 
 
 def operation_id(route: APIRoute) -> str:
@@ -42,7 +56,36 @@ def describing(web: FastAPI) -> Callable[[], dict[str, Any]]:
             problem = Problem.model_json_schema(ref_template=reference)
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas |= problem.pop("$defs", {}) | {"Problem": problem}
+            link(document["paths"])
+            _describe_keys(document)
             web.openapi_schema = document
         return web.openapi_schema
 
     return describe
+
+
+def link(paths: dict[str, Any]) -> None:
+    """Tell that what a POST creates is what the addresses below it are about, by its id."""
+    for path, methods in paths.items():
+        made = methods.get("post", {}).get("responses", {})
+        below = re.compile(re.escape(path) + r"/\{(\w+)\}")
+        links = {
+            told["operationId"]: {
+                "operationId": told["operationId"],
+                "parameters": {found[1]: "$response.body#/id"},
+            }
+            for other, served in paths.items()
+            if (found := below.match(other))
+            for told in served.values()
+        }
+        for status in ("201", "202"):
+            if status in made and links:
+                made[status]["links"] = links
+
+
+def _describe_keys(document: dict[str, Any]) -> None:
+    """Add the header to every POST that does once what carries it (`web/idempotency.py`)."""
+    for methods in document["paths"].values():
+        made = methods.get("post", {})
+        if made.get("security") and {"201", "202"} & made["responses"].keys():
+            made.setdefault("parameters", []).append(IDEMPOTENCY_KEY)

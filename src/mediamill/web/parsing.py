@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic_core import from_json
 
 from mediamill.core.errors import InvalidInput
+from mediamill.web.idempotency import answer_once, takes_keys
 
 PROBLEM: dict[int | str, dict[str, Any]] = {
     "default": {
@@ -34,6 +35,8 @@ def _id(prefix: str) -> Any:
 FileId = Annotated[str, _id("file")]
 JobId = Annotated[str, _id("job")]
 TokenId = Annotated[str, _id("token")]
+UploadId = Annotated[str, _id("upload")]
+ProjectId = Annotated[str, _id("proj")]
 Limit = Annotated[int, Query(ge=1, le=100, description="Most rows of a page.")]
 After = Annotated[
     str | None, Query(max_length=500, description="Cursor: `after` of the page before.")
@@ -64,25 +67,32 @@ class StrictRequest(Request):
 
     async def json(self) -> Any:
         """Return the body's value; raises `HTTPException` 400 saying what is wrong with it."""
-        body = await self.body()
-        try:
-            value = from_json(body, allow_inf_nan=False, cache_strings=False)
-        except (ValueError, RecursionError) as error:
-            reason = str(error) or "nested too deeply"
-            raise HTTPException(400, f"The body is not JSON that we read: {reason}.") from None
-        if b"\\u0000" in body and _has_nul(value):
-            raise HTTPException(400, "The body holds a NUL character.")
-        return value
+        return strict_json(await self.body())
+
+
+def strict_json(body: bytes) -> Any:
+    """Return a JSON text's value; raises `HTTPException` 400 saying what is wrong with it."""
+    try:
+        value = from_json(body, allow_inf_nan=False, cache_strings=False)
+    except (ValueError, RecursionError) as error:
+        reason = str(error) or "nested too deeply"
+        raise HTTPException(400, f"The body is not JSON that we read: {reason}.") from None
+    # one letter is found at once, several in 6 ms of a file's 14 MB
+    if b"\\" in body and b"\\u0000" in body and _has_nul(value):
+        raise HTTPException(400, "The body holds a NUL character.")
+    return value
 
 
 class StrictRoute(APIRoute):
-    """A route that reads its body strictly."""
+    """A route that reads its body strictly, and does once what carries an `Idempotency-Key`."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
+        keyed = takes_keys(self)
 
         async def strictly(request: Request) -> Response:
-            return await handler(StrictRequest(request.scope, request.receive))
+            strict = StrictRequest(request.scope, request.receive)
+            return await (answer_once(strict, self, handler) if keyed else handler(strict))
 
         return strictly
 

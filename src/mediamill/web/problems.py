@@ -1,10 +1,11 @@
 """Errors as RFC 9457 problems: one function decides what every error looks like outside.
 
-Expected errors carry their own status, code and message. Unexpected ones are logged with
+Expected errors carry their own status, code and message; those that may pass by themselves, such as
+a full disk, are logged in one line with `action="request_unserved"`. Unexpected ones are logged with
 `action="request_failed"` and answered as `internal`, with nothing of what happened.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -17,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mediamill.core.errors import MediamillError
+from mediamill.core.wording import plainly
 
 MEDIA_TYPE = "application/problem+json"
 CODES = {
@@ -27,16 +29,19 @@ CODES = {
     405: "method_not_allowed",
     408: "timeout",
     411: "length_required",
+    412: "precondition_failed",
     413: "limit_exceeded",
     415: "unsupported_media",
     416: "range_not_satisfiable",
     421: "misdirected",
     422: "invalid_input",
 }
+FURTHER_TITLES = {460: "Checksum Mismatch"}
+"""Of statuses that only tus knows."""
 MAX_ERRORS = 100
 MAX_POINTER, MAX_MESSAGE = 200, 1_000
 """Characters: an answer stays small whatever was sent, and names enough to start with."""
-RETRY_SECONDS = {429: 10, 503: 5, 507: 60}
+RETRY_SECONDS = {409: 1, 423: 2, 429: 10, 503: 5, 507: 60}
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +61,7 @@ class Report:
 
     @property
     def title(self) -> str:
-        return HTTPStatus(self.status).phrase
+        return FURTHER_TITLES.get(self.status) or HTTPStatus(self.status).phrase
 
 
 def report_of(error: Exception) -> Report:
@@ -93,9 +98,14 @@ def request_id(request: Request) -> str:
     return str(request.scope.get("state", {}).get("request_id", ""))
 
 
-def log_unexpected(error: BaseException, **context: Any) -> None:
-    """Record an error that nobody foresaw, with its traceback."""
-    log.error("request failed", action="request_failed", exc_info=error, **context)
+def log_failure(error: BaseException, **context: Any) -> None:
+    """Record an error of ours: in one line if it may pass by itself, else with its traceback."""
+    if isinstance(error, MediamillError) and error.retryable:
+        cause = repr(error.__cause__) if error.__cause__ else ""
+        said = {"code": error.code, "error": error.message, "cause": cause[:500]}
+        log.warning("request unserved", action="request_unserved", **said, **context)
+    else:
+        log.error("request failed", action="request_failed", exc_info=error, **context)
 
 
 def _of_ours(error: MediamillError) -> Report:
@@ -119,13 +129,18 @@ def _of_validation(error: RequestValidationError) -> Report:
     errors = [
         {
             "pointer": ".".join(str(part) for part in item["loc"][1:])[:MAX_POINTER],
-            "message": item["msg"].removeprefix("Value error, ")[:MAX_MESSAGE],
+            "message": plainly(_untold(item))[:MAX_MESSAGE],
         }
         for item in found[:MAX_ERRORS]
     ]
     first = errors[0]
     detail = f"{first['pointer']}: {first['message']}" if first["pointer"] else first["message"]
     return Report(422, "invalid_input", detail, errors)
+
+
+def _untold(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what was sent: it may be a password."""
+    return {key: value for key, value in item.items() if key != "input"}
 
 
 def _of_http(error: HTTPException) -> Report:

@@ -62,7 +62,7 @@ def disposition(name: str, *, inline: bool = False) -> str:
 def _headers(content: Content, *, inline: bool, cache: str) -> dict[str, str]:
     return {
         "ETag": f'"{content.etag}"',
-        "Accept-Ranges": "bytes",
+        "Accept-Ranges": "bytes" if content.ranged else "none",
         "Cache-Control": cache,
         "Content-Security-Policy": CONTENT_POLICY,
         "Content-Disposition": disposition(
@@ -88,7 +88,7 @@ def _span(request: Request, content: Content) -> tuple[int, int, int] | None:
     """Return start, stop and status of what is asked for; None when there is nothing there."""
     whole = (0, content.size, 200)
     header = request.headers.get("range")
-    if request.method != "GET" or header is None:
+    if request.method != "GET" or header is None or not content.ranged:
         return whole
     if request.headers.get("if-range", f'"{content.etag}"') != f'"{content.etag}"':
         return whole
@@ -124,9 +124,8 @@ class Streamed(Response):
         self._read, self._length = read, length
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        start = {"type": "http.response.start", "status": self.status_code}
-        await send({**start, "headers": self.raw_headers})
         if scope["method"] == "HEAD" or not self._length:
+            await self._begin(send)
             await send({"type": "http.response.body", "body": b""})
             return
         sending = asyncio.ensure_future(self._send(send))
@@ -140,11 +139,21 @@ class Streamed(Response):
             gone.cancel()
             await asyncio.gather(sending, gone, return_exceptions=True)
 
+    async def _begin(self, send: Send) -> None:
+        start = {"type": "http.response.start", "status": self.status_code}
+        await send({**start, "headers": self.raw_headers})
+
     async def _send(self, send: Send) -> None:
-        """Send every byte; raises `BrokenMedia` when there are fewer or more than promised."""
+        """Send every byte; raises `BrokenMedia` when there are fewer or more than promised.
+
+        Nothing is sent before the first bytes have been read, so that what fails at once is
+        answered as the error that it is.
+        """
         chunks, left = self._read(), self._length
         try:
             async for chunk in chunks:
+                if left == self._length:
+                    await self._begin(send)
                 left -= len(chunk)
                 if left < 0:
                     break

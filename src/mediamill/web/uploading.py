@@ -1,56 +1,179 @@
-"""Uploads out of a request's body: raw, or the files of a form; streamed, never spooled."""
+"""Uploads out of a request's body: raw, the files of a form, or JSON; the first two are streamed.
 
-from collections.abc import AsyncIterator
+What is said of the file beside its bytes is checked before they are read: the project it is to
+join, its tags, its digest. With `if_absent` a file whose digest the caller has already is not read
+at all; the one that is there gets the tags and joins the project.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from fastapi import Request
 from python_multipart.multipart import parse_options_header
 
 from mediamill.app import App
-from mediamill.core.access import Principal
-from mediamill.core.errors import InvalidInput, MediamillError, UnsupportedMedia
+from mediamill.core.access import Principal, Right
+from mediamill.core.errors import InvalidInput, MediamillError, NotFound
+from mediamill.services.labels import clean_tags
+from mediamill.services.uploads import Label
 from mediamill.store.repositories.files import File
+from mediamill.web.digests import announced_sha256, content_digest, hexadecimal
+from mediamill.web.documents import Document
 from mediamill.web.multipart import FormReader
 
 UNNAMED = "upload"
 
 
-async def receive(request: Request, app: App, principal: Principal) -> list[File]:
+@dataclass(frozen=True)
+class Said:
+    """What a request says of the file that it brings, beside its name."""
+
+    tags: tuple[str, ...] = ()
+    project: str | None = None
+    if_absent: bool = False
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """The files that a request brought; or, if `duplicate`, the one that was there already."""
+
+    files: Sequence[File]
+    duplicate: bool = False
+    project: str | None = None
+    """The one that they joined."""
+
+
+def is_json(content_type: str) -> bool:
+    """Tell whether a Content-Type is that of JSON."""
+    return _kind(content_type) == "application/json"
+
+
+def _kind(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+async def receive(request: Request, app: App, principal: Principal, said: Said) -> Arrived:
     """Store the files that a request brings; all of them, or none."""
     content_type = request.headers.get("content-type", "")
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
-        return await _form(request, app, principal, content_type)
-    if kind == "application/json":
-        raise UnsupportedMedia("Send the file’s bytes as the body, or a multipart form.")
+    await _check_project(app, principal, said.project)
+    if _kind(content_type) == "multipart/form-data":
+        arrived = await _form(request, app, principal, said)
+    elif is_json(content_type):
+        with request.app.state.documents.place(request, principal.user):
+            return await _document(request, app, principal, said)
+    else:
+        arrived = await _raw(request, app, principal, said)
+    return await _joined(app, principal, said.project, arrived)
+
+
+async def _check_project(app: App, principal: Principal, project: str | None) -> None:
+    """Raise `NotFound` or `Forbidden` for a project that the caller cannot add to."""
+    if project is not None:
+        await app.projects.get(principal, project, Right.EDIT)
+
+
+async def _joined(app: App, principal: Principal, project: str | None, arrived: Arrived) -> Arrived:
+    """Add files to a project, unless it was deleted meanwhile."""
+    if project is not None:
+        with suppress(NotFound):
+            await app.projects.add(principal, project, [file.id for file in arrived.files])
+            return replace(arrived, project=project)
+    return arrived
+
+
+# -- the three kinds of body --------------------------------------------------------------------
+
+
+async def _raw(request: Request, app: App, principal: Principal, said: Said) -> Arrived:
     length = request.headers.get("content-length", "")
     size = int(length) if length.isascii() and length.isdigit() else None
-    return [await app.uploads.receive(principal, _name(request), request.stream(), size)]
+    label = Label(tags=said.tags, sha256=announced_sha256(request.headers))
+    if said.if_absent and (found := await _present(app, principal, label)):
+        return found
+    file = await app.uploads.receive(principal, _name(request), request.stream(), size, label)
+    return Arrived([file])
 
 
-async def _form(request: Request, app: App, principal: Principal, content_type: str) -> list[File]:
+async def _form(request: Request, app: App, principal: Principal, said: Said) -> Arrived:
     """Store every file of a form; when one is refused, those before it go again."""
-    kept: list[File] = []
+    if said.if_absent or announced_sha256(request.headers):
+        raise InvalidInput("A form’s files have no digests: send a file’s bytes as the body.")
+    content_type, kept = request.headers.get("content-type", ""), list[File]()
+    label = Label(tags=said.tags)
     try:
         async for head, chunks in FormReader(content_type, request.stream()).parts():
             if head.filename is not None:
-                kept.append(await _part(app, principal, head.filename, chunks))
+                kept.append(await _part(app, principal, head.filename, chunks, label))
         if not kept:
             raise InvalidInput("The form holds no file.")
     except BaseException:
         for file in kept:
             await app.files.delete(principal, file.id, now=True)
         raise
-    return kept
+    return Arrived(kept)
 
 
-async def _part(app: App, principal: Principal, name: str, chunks: AsyncIterator[bytes]) -> File:
+async def _part(
+    app: App, principal: Principal, name: str, chunks: AsyncIterator[bytes], label: Label
+) -> File:
     """Store one file of a form; an error says which."""
     try:
-        return await app.uploads.receive(principal, name or UNNAMED, chunks, None)
+        return await app.uploads.receive(principal, name or UNNAMED, chunks, None, label)
     except MediamillError as error:
-        error.message = f"{name[:200]}: {error.message}"
+        if not error.message.startswith(name):
+            error.message = f"{name[:200]}: {error.message}"
         raise
+
+
+async def _document(request: Request, app: App, principal: Principal, said: Said) -> Arrived:
+    """Store the file in a JSON document, or begin to fetch it from the address there."""
+    documents = request.app.state.documents
+    document: Document = await documents.read(request, content_digest(request.headers))
+    body = document.body
+    project = body.project or said.project
+    if body.project is not None:
+        await _check_project(app, principal, project)
+    said = Said(clean_tags([*body.tags, *said.tags]), project, said.if_absent)
+    if body.url is not None:
+        arrived = await _fetched(app, principal, document, said)
+    else:
+        arrived = await _decoded(request, app, principal, document, said)
+    return await _joined(app, principal, project, arrived)
+
+
+async def _decoded(
+    request: Request, app: App, principal: Principal, document: Document, said: Said
+) -> Arrived:
+    if hexadecimal(request.headers) not in (None, document.sha256):
+        raise InvalidInput(f"The bytes have the SHA-256 {document.sha256}: send the file again.")
+    label = Label(tags=said.tags, sha256=document.sha256)
+    if said.if_absent and (found := await _present(app, principal, label)):
+        return found
+    name, size = document.body.filename or UNNAMED, len(document.data or b"")
+    file = await app.uploads.receive(principal, name, document.chunks(), size, label)
+    return Arrived([file])
+
+
+async def _fetched(app: App, principal: Principal, document: Document, said: Said) -> Arrived:
+    """Begin to fetch a file from an address."""
+    body, sha256 = document.body, (document.body.sha256 or "").lower() or None
+    label = Label("import", said.tags, sha256)
+    if said.if_absent and (found := await _present(app, principal, label)):
+        return found
+    return Arrived([await app.imports.begin(principal, body.url or "", body.filename, label)])
+
+
+async def _present(app: App, principal: Principal, label: Label) -> Arrived | None:
+    """Return the caller's file with the announced digest, if there is one."""
+    if label.sha256 is None:
+        message = "if_absent needs the file’s digest: send X-Content-SHA256 or Content-Digest."
+        raise InvalidInput(message, errors=[{"pointer": "if_absent", "message": message}])
+    file = await app.files.with_bytes(principal, label.sha256)
+    if file is None:
+        return None
+    return Arrived([await app.labels.retag(principal, file.id, label.tags, ())], duplicate=True)
 
 
 def _name(request: Request) -> str:

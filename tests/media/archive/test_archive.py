@@ -218,7 +218,7 @@ def test_a_bomb_stops_at_the_size_it_admits():
     with pytest.raises(LimitExceeded):
         open_member(stream, member, max_bytes=1_000_000)
     at = data.index(b"PK\x01\x02") + 24
-    data[at : at + 4] = (1000).to_bytes(4, "little")
+    data[at : at + 4] = data[22:26] = (1000).to_bytes(4, "little")
     stream = io.BytesIO(bytes(data))
     (liar,) = read_members(stream)
     with pytest.raises(BrokenMedia):

@@ -20,7 +20,7 @@ TAGGED: dict[str, tuple[str, ...]] = {
     "bt709": ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"),
     "bt709-full": ("-colorspace", "bt709", "-color_range", "pc"),
     "bt601-full": ("-colorspace", "bt470bg", "-color_range", "pc"),
-    "bt2020": ("-colorspace", "bt2020nc", "-color_primaries", "bt2020"),
+    "bt2020": ("-colorspace", "bt2020nc"),
     "smpte240m": ("-colorspace", "smpte240m"),
 }
 FORMATS = ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le")

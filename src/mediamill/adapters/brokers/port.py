@@ -1,7 +1,7 @@
 """Doorbells: a ring says "look at the store", and nothing else.
 
 A ring may be lost, doubled or late at no cost but latency: everything that listens also looks by
-itself now and then. Channels are `work:{class}` and `job:{id}`.
+itself now and then. Channels are `work:{class}`, `job:{id}` and `jobs:{owner}`.
 """
 
 from types import TracebackType

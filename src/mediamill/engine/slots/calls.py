@@ -13,7 +13,7 @@ import msgspec
 
 from mediamill.operations.base import Outcome, Output, Source
 
-Kind = Literal["run", "probe"]
+Kind = Literal["run", "probe", "plan"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class SlotLimits:
 class CallItem:
     """One input: its index in the unit, a descriptor open for reading, and what is known of it.
 
+    Without a media type the slot finds out what it is, and refuses what the first step does not
+    take. `crc32` is checked, and the SHA-256 taken, before a step sees what comes from an archive.
     The caller keeps the descriptor and closes it: for a tuple of items when `run` is over, in an
     async generator after its `yield`, when the descriptor has been passed on.
     """
@@ -55,10 +57,13 @@ class CallItem:
     width: int = 0
     height: int = 0
     duration: float = 0.0
+    crc32: int | None = None
 
     def source(self) -> Source:
         """Return the same as an operation sees it, without the descriptor of this process."""
-        facts = {name: value for name, value in vars(self).items() if name != "index"}
+        facts = {
+            name: value for name, value in vars(self).items() if name not in ("index", "crc32")
+        }
         return Source(**{**facts, "descriptor": -1})
 
 
@@ -71,6 +76,10 @@ class Call:
     threads: int = 1
     seed: int = 0
     kind: Kind = "run"
+    span: tuple[int, int] | None = None
+    """The part of each item that is wanted (`Context.span`)."""
+    segment_seconds: float = 0.0
+    """How long the parts are to be that a plan cuts an item into."""
 
 
 class Started(msgspec.Struct, frozen=True, tag="started"):
@@ -142,6 +151,8 @@ class Begin(msgspec.Struct, frozen=True, tag="begin"):
     threads: int
     seed: int
     seconds: float
+    span: tuple[int, int] | None = None
+    segment_seconds: float = 0.0
 
 
 class Item(msgspec.Struct, frozen=True, tag="item"):
@@ -149,6 +160,7 @@ class Item(msgspec.Struct, frozen=True, tag="item"):
 
     index: int
     source: Source
+    crc32: int | None = None
 
 
 class End(msgspec.Struct, frozen=True, tag="end"):

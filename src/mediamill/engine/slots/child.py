@@ -1,5 +1,6 @@
 """The child's side of a slot: close the sandbox, then serve calls until the worker goes away."""
 
+import errno
 import os
 import sys
 import tempfile
@@ -13,15 +14,16 @@ from typing import Any
 
 import msgspec
 
-from mediamill.core.errors import MediamillError, OutOfMemory
+from mediamill.core.errors import MediamillError, OutOfMemory, StorageFull
 from mediamill.core.registry import homes_of_guests
 from mediamill.engine.slots import calls, sandbox
-from mediamill.engine.slots.steps import KINDS, Build, Work, resolve
+from mediamill.engine.slots.steps import KINDS, Build, Work, resolve, verified
 from mediamill.engine.slots.wire import ChildEnd, Closed
 from mediamill.operations.base import Context
 
 PROGRESS_SECONDS = 0.1
 TRACEBACK_CHARACTERS = 4_000
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _MEMORY_WORDS = ("insufficient memory", "bad_alloc", "cannot allocate memory", "outofmemoryerror")
 
 Send = Callable[[Any], None]
@@ -64,14 +66,16 @@ class Child:
         begin = self._receive(calls.Begin)
         work = self._prepare(begin)
         tempfile.tempdir = begin.scratch
-        context = Context(Path(begin.scratch), threads=begin.threads, seed=begin.seed)
+        context = Context(
+            Path(begin.scratch), threads=begin.threads, seed=begin.seed, span=begin.span
+        )
         seconds = begin.seconds * max(1, begin.threads)
         while isinstance(item := self._receive(calls.Item, calls.End), calls.Item):
             descriptor = self._end.descriptors.popleft()
             try:
                 sandbox.limit_cpu(seconds)
                 source = replace(item.source, descriptor=descriptor)
-                self._serve_item(work, item.index, source, context)
+                self._serve_item(work, item, source, context)
             finally:
                 os.close(descriptor)
         self.send(calls.Done(self._worn))
@@ -83,10 +87,15 @@ class Child:
         except Exception as error:
             return Refusal(error)
 
-    def _serve_item(self, work: Work, index: int, source: calls.Source, context: Context) -> None:
+    def _serve_item(
+        self, work: Work, item: calls.Item, source: calls.Source, context: Context
+    ) -> None:
+        index = item.index
         self.send(calls.Started(index))
         context.report_progress = Reporter(self.send, index)
         try:
+            if item.crc32 is not None:
+                source = verified(source, item.crc32)
             answer = calls.encode(calls.Succeeded(index, work(source, context)))
             self._end.send(answer)
         except Closed:
@@ -139,6 +148,8 @@ def public(error: Exception) -> MediamillError:
     if isinstance(error, MediamillError):
         return error
     words = f"{type(error).__name__}: {error}"[:500]
+    if isinstance(error, OSError) and error.errno in FULL:
+        return StorageFull("The scratch disk is full.", error=words)
     if isinstance(error, MemoryError) or any(word in words.lower() for word in _MEMORY_WORDS):
         return OutOfMemory("This input needs more memory than a slot has.", error=words)
     tail = "".join(traceback.format_exception(error))[-TRACEBACK_CHARACTERS:]

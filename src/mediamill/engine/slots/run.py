@@ -144,7 +144,7 @@ class Run:
                 await self._room.acquire()
                 async for item in items:
                     self._sent[item.index] = None
-                    await self._child.send(calls.Item(item.index, item.source()), item.descriptor)
+                    await self._child.send(_message(item), item.descriptor)
                     await self._room.acquire()
             await self._child.send(calls.End())
 
@@ -157,6 +157,8 @@ class Run:
             threads=call.threads,
             seed=call.seed,
             seconds=self._seconds,
+            span=call.span,
+            segment_seconds=call.segment_seconds,
         )
 
     def _fed(self, feeding: "asyncio.Task[None]") -> None:
@@ -165,6 +167,10 @@ class Run:
         error = feeding.exception()
         if isinstance(error, Exception):
             self._child.end.fail(error)
+
+
+def _message(item: CallItem) -> calls.Item:
+    return calls.Item(item.index, item.source(), item.crc32)
 
 
 def _size(path: Path) -> int | None:

@@ -1,15 +1,25 @@
-"""What a child can be asked to do with an item; each function is named in `KINDS`."""
+"""What a child can be asked to do with an item; each function is named in `KINDS`.
 
+A call's steps run one after the other on each item. Steps that work on pictures are carried by the
+one before them, so nothing lies between them but pictures; all others read the files that the one
+before wrote to the scratch folder, each told by its content as any input is.
+"""
+
+import hashlib
 import importlib
-from collections.abc import Callable
+import os
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from mediamill.core.errors import ConfigurationError, InvalidInput
+from mediamill.core.errors import BrokenMedia, ConfigurationError, InvalidInput, UnsupportedMedia
 from mediamill.engine.slots.calls import Begin
-from mediamill.operations.base import Context, MediaOperation, Operation, Outcome, Source
+from mediamill.operations.base import Context, MediaOperation, Operation, Outcome, Output, Source
 
 Build = Callable[[str, dict[str, Any]], Operation]
 Work = Callable[[Source, Context], Outcome]
@@ -21,18 +31,164 @@ def resolve(name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def run_steps(begin: Begin, build: Build) -> Work:
-    """Build the call's step once for all its items.
+def run_steps(begin: Begin, build: Build) -> "Chain":
+    """Build the call's steps once for all its items.
 
-    Raises `NotFound` for its name, `InvalidInput` for its parameters or for more than one step.
+    Raises `NotFound` for a name, `InvalidInput` for parameters and where there is no step.
     """
-    if len(begin.steps) != 1:
-        raise InvalidInput(f"A slot runs one step a call, not {len(begin.steps)}.")
-    (name, parameters), *_ = begin.steps
-    operation = build(name, parameters)
+    if not begin.steps:
+        raise InvalidInput("A slot needs a step to run.")
+    steps = [_media_step(name, build(name, parameters)) for name, parameters in begin.steps]
+    first, *others = _carried(steps)
+    return Chain(first, tuple(others))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A step and those that it carries."""
+
+    name: str
+    first: MediaOperation
+    following: tuple[MediaOperation, ...] = ()
+
+    def run(self, source: Source, context: Context) -> Outcome:
+        """Process one input; a first step says itself what it does not take."""
+        return self.first.run_through(source, context, self.following)
+
+
+def _media_step(name: str, operation: Operation) -> Run:
     if not isinstance(operation, MediaOperation):
         raise ConfigurationError(f"{name} is not an operation that runs in a slot.")
-    return operation.run
+    return Run(name, operation)
+
+
+def _carried(steps: Sequence[Run]) -> list[Run]:
+    """Join steps with those before them that carry them."""
+    runs: list[Run] = []
+    for step in steps:
+        if runs and runs[-1].first.carries(step.first):
+            runs[-1] = replace(runs[-1], following=(*runs[-1].following, step.first))
+        else:
+            runs.append(step)
+    return runs
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Steps that hand each other files: what one wrote is the next one's input, then gone."""
+
+    first: Run
+    others: tuple[Run, ...]
+
+    def __call__(self, source: Source, context: Context) -> Outcome:
+        if source.media_type:
+            return self._run(source, context)
+        known = accepted(source, self.first.name, self.first.first)
+        outcome = self._run(known, context)
+        return replace(outcome, report={"input": _facts(known), **outcome.report})
+
+    def _run(self, source: Source, context: Context) -> Outcome:
+        if not self.others:
+            return self.first.run(source, context)
+        report, count = context.report_progress, 1 + len(self.others)
+        context.report_progress = _part(report, 0, count)
+        outcome = self.first.run(source, context)
+        reports = [outcome.report]
+        for place, step in enumerate(self.others, start=1):
+            outcome = self._next(step, outcome.files, context, report, (place, count))
+            reports.append(outcome.report)
+        return replace(outcome, report={"steps": reports})
+
+    def _next(
+        self,
+        step: Run,
+        files: Sequence[Output],
+        context: Context,
+        report: Callable[[float], None],
+        at: tuple[int, int],
+    ) -> Outcome:
+        """Run a step on all that the one before wrote; its data is that of the last input."""
+        made: list[Outcome] = []
+        if not files:
+            raise InvalidInput(
+                f"{step.name} has nothing to work on: no file came of the step before."
+            )
+        for n, file in enumerate(files):
+            context.report_progress = _part(report, at[0] * len(files) + n, at[1] * len(files))
+            with reopened(file, step) as source:
+                made.append(step.run(source, context))
+        data = [outcome.data for outcome in made if outcome.data is not None]
+        return Outcome(
+            tuple(file for outcome in made for file in outcome.files),
+            data[-1] if data else None,
+            made[0].report if len(made) == 1 else {"outputs": [one.report for one in made]},
+        )
+
+
+def _part(report: Callable[[float], None], done: int, total: int) -> Callable[[float], None]:
+    """Report one of `total` equal parts, of which `done` are over."""
+    return lambda fraction: report((done + fraction) / total)
+
+
+@contextmanager
+def reopened(file: Output, step: Run) -> Iterator[Source]:
+    """Open what a step wrote for the next one, told by its content; then remove it.
+
+    Raises `UnsupportedMedia` for what the next step does not take, and what a probe raises.
+    """
+    descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        source = Source(descriptor, file.name, file.media_type, file.size, file.sha256)
+        yield accepted(source, step.name, step.first)
+    finally:
+        os.close(descriptor)
+        file.path.unlink(missing_ok=True)
+
+
+def accepted(source: Source, name: str, step: Operation) -> Source:
+    """Return a source with what its content says it is; raises `UnsupportedMedia` for a misfit."""
+    facts = resolve(PROBE)(source.open, source.name, source.size)
+    if not step.takes(facts.media_type):
+        takes = ", ".join(step.accepts)
+        raise UnsupportedMedia(f"{name} takes {takes}, not {facts.media_type} ({source.name}).")
+    return replace(
+        source,
+        media_type=facts.media_type,
+        width=facts.width,
+        height=facts.height,
+        duration=facts.duration,
+    )
+
+
+def _facts(source: Source) -> dict[str, Any]:
+    """Return what the lineage says of an input that has no record of its own."""
+    known = {"media_type": source.media_type, "size": source.size, "sha256": source.sha256}
+    seen = {"width": source.width, "height": source.height, "duration": source.duration}
+    return known | {name: value for name, value in seen.items() if value}
+
+
+def verified(source: Source, crc32: int) -> Source:
+    """Return a source with the SHA-256 of its bytes; raises `BrokenMedia` for another CRC-32."""
+    digest, found, size = hashlib.sha256(), 0, 0
+    with source.open() as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+            found, size = zlib.crc32(chunk, found), size + len(chunk)
+    if (size, found) != (source.size, crc32):
+        raise BrokenMedia(f"{source.name} is not what its archive says; the archive is damaged.")
+    return replace(source, sha256=digest.hexdigest())
+
+
+def plan_items(begin: Begin, build: Build) -> Work:
+    """Cut items into parts that can be run beside each other; the spans are the outcome's data."""
+    chain = run_steps(begin, build)
+    if chain.others:
+        raise InvalidInput("Steps that hand each other files do not run in parts.")
+    return partial(_plan, chain.first.first, begin.segment_seconds)
+
+
+def _plan(operation: MediaOperation, seconds: float, source: Source, context: Context) -> Outcome:
+    return Outcome(data={"spans": operation.segments(source, seconds, context)})
 
 
 def probe_items(begin: Begin, build: Build) -> Work:
@@ -46,4 +202,8 @@ def _probe(probe: Callable[..., Any], source: Source, context: Context) -> Outco
 
 
 PROBE = "mediamill.media.probe:probe"
-KINDS: dict[str, Callable[[Begin, Build], Work]] = {"run": run_steps, "probe": probe_items}
+KINDS: dict[str, Callable[[Begin, Build], Work]] = {
+    "run": run_steps,
+    "plan": plan_items,
+    "probe": probe_items,
+}

@@ -7,12 +7,19 @@ On disk a layout is JSON lines, one array per member: name, size, CRC-32, blob, 
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import msgspec
 
 from mediamill.media.archive.records import Entry, central_header, end_records, local_header
+
+GATHERED = 1 << 17
+"""Bytes that are put together before they are handed on; larger pieces go as they are."""
+
+NEARBY = 1 << 20
+"""Bytes read at once where a small member lies, as its neighbours are mostly wanted next."""
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True):
@@ -78,6 +85,43 @@ Lines = Callable[[], AsyncIterator[Member]]
 
 async def stream(members: Lines, blob: Blob, start: int, stop: int) -> AsyncIterator[bytes]:
     """Produce bytes `start … stop` (end excluded) of the zip that a layout describes."""
+    gathered = bytearray()
+    async with aclosing(_pieces(members, Nearby(blob).read, start, stop)) as pieces:
+        async for piece in pieces:
+            if len(piece) < GATHERED:
+                gathered += piece
+            if gathered and (len(gathered) >= GATHERED or len(piece) >= GATHERED):
+                yield bytes(gathered)
+                gathered.clear()
+            if len(piece) >= GATHERED:
+                yield piece
+    if gathered:
+        yield bytes(gathered)
+
+
+class Nearby:
+    """Reads of small members, by one read for those that lie together in a blob."""
+
+    def __init__(self, blob: Blob) -> None:
+        self._blob = blob
+        self._key, self._start, self._data = "", 0, b""
+
+    async def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Stream bytes `start … stop` of a blob."""
+        if stop - start >= GATHERED:
+            async for chunk in self._blob(key, start, stop):
+                yield chunk
+            return
+        if not self._holds(key, start, stop):
+            self._data = b"".join([c async for c in self._blob(key, start, start + NEARBY)])
+            self._key, self._start = key, start
+        yield self._data[start - self._start : stop - self._start]
+
+    def _holds(self, key: str, start: int, stop: int) -> bool:
+        return key == self._key and self._start <= start <= stop <= self._start + len(self._data)
+
+
+async def _pieces(members: Lines, blob: Blob, start: int, stop: int) -> AsyncGenerator[bytes, None]:
     window = Window(start, stop)
     position = 0
     async for member in members():

@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from pathlib import PurePosixPath
 
 MAX_BYTES = 200
 """UTF-8 bytes that a name may take; file systems allow 255, which leaves room for suffixes."""
@@ -13,6 +12,12 @@ _FORBIDDEN = re.compile(r'[<>:"|?*]')
 _RESERVED = re.compile(
     r"^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])$", re.IGNORECASE
 )
+_PLAIN = re.compile(
+    r"(?!con|prn|aux|nul|com|lpt)[A-Z0-9_]([A-Z0-9_.,()+=@-]{0,98}[A-Z0-9_)-])?",
+    re.IGNORECASE | re.ASCII,
+)
+"""What most names look like: safe already, and not worth the whole treatment."""
+
 _EXTENSION = re.compile(r"^\.[A-Za-z0-9]{1,16}$")
 
 
@@ -84,8 +89,11 @@ def with_suffix(name: str, ending: str) -> str:
 
 
 def _clean(part: str) -> str:
+    if _PLAIN.fullmatch(part):
+        return part
     text = unicodedata.normalize("NFC", part)
-    text = "".join(letter for letter in text if unicodedata.category(letter)[0] != "C")
+    if not text.isprintable():
+        text = "".join(letter for letter in text if unicodedata.category(letter)[0] != "C")
     text = unicodedata.normalize("NFC", _FORBIDDEN.sub("_", text))
     text = re.sub(r"\s", " ", text).strip(" ").lstrip(". ").rstrip(". ")
     if _RESERVED.match(text.split(".")[0].rstrip(" ")):
@@ -95,8 +103,10 @@ def _clean(part: str) -> str:
 
 
 def _split(name: str) -> tuple[str, str]:
-    suffix = PurePosixPath(name).suffix
-    return (name[: -len(suffix)], suffix) if _EXTENSION.match(suffix) else (name, "")
+    dot = name.rfind(".")
+    if dot < 1 or not _EXTENSION.match(name[dot:]):
+        return name, ""
+    return name[:dot], name[dot:]
 
 
 def _cut(text: str, size: int) -> str:

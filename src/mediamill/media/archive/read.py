@@ -1,19 +1,38 @@
-"""List the members of a zip and read each by itself, without unpacking the rest."""
+"""List the members of a zip and read each by itself, without unpacking the rest.
+
+Folders are no members. Links, devices, pipes and sockets are left out: nothing here follows or
+makes them. What is listed has a safe, unique name, whatever the zip says.
+"""
 
 import io
 import os
 import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from mediamill.core.errors import BrokenMedia, LimitExceeded, UnsupportedMedia
 from mediamill.media.archive.directory import STORED, Record, locate, records
 from mediamill.media.archive.names import Names, safe_path
-from mediamill.media.archive.records import LOCAL, LOCAL_FORMAT
+from mediamill.media.archive.records import DESCRIPTOR_FLAG, LIMIT32, LOCAL, LOCAL_FORMAT
 
 DEFLATED = 8
 MAX_MEMBERS = 200_000
 MAX_MEMBER_BYTES = 4 << 30
+MAX_PATH = 1000
+"""UTF-8 bytes of a member's path; its outer folders go first, so that every path fits a URL."""
+
+FREE_BYTES = 1 << 30
+MAX_RATIO = 100
+"""A zip may unpack to a gigabyte, or to so many times its own size; text rarely reaches 30."""
+
+DEFLATE_RATIO = 1032
+"""The most that deflate can do; a record that promises more lies."""
+
+METHODS = {
+    1: "shrunk", 6: "imploded", 9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard",
+    95: "XZ", 98: "PPMd", 99: "AES encryption",
+}  # fmt: skip
 _CHUNK = 1 << 16
 
 
@@ -35,23 +54,59 @@ class Member:
 
 
 def read_members(stream: BinaryIO, max_members: int = MAX_MEMBERS) -> list[Member]:
-    """Return the files of the zip in the order of its directory; folders are left out.
+    """Return the files of the zip in the order of its directory.
 
     Raises `BrokenMedia` for what is no zip or contradicts itself (overlaps, data outside the file,
-    a local header that names another file), `UnsupportedMedia` for encryption, several disks and
-    methods other than stored and deflated, `LimitExceeded` for more than `max_members` records.
+    a local header that says something else), `UnsupportedMedia` for encryption and several disks,
+    `LimitExceeded` for more than `max_members` records and for a bomb. How a member is compressed
+    is not judged before it is opened.
     """
+    return scan(stream, max_members)[0]
+
+
+def scan(stream: BinaryIO, max_members: int = MAX_MEMBERS) -> tuple[list[Member], int]:
+    """Return the members as `read_members` does, and how many links and devices were left out."""
     directory = locate(stream, max_members)
     found = [record for record in records(stream, directory) if not record.is_folder]
-    offsets = _data_offsets(stream, found, directory.offset)
-    names = Names()
-    return [
+    offsets = data_offsets(stream, found, directory.offset)
+    refuse_bombs(found, directory.offset)
+    plain = [record for record in found if not record.is_special]
+    members = [
         Member(
-            names.claim(safe_path(record.name)), record.size, record.compressed_size,
-            record.method, record.crc32, offsets[record.offset],
+            name, record.size, record.compressed_size, record.method, record.crc32,
+            offsets[record.offset],
         )
-        for record in found
+        for record, name in zip(plain, member_names(plain), strict=True)
     ]  # fmt: skip
+    return members, len(found) - len(plain)
+
+
+def member_names(plain: Iterable[Record]) -> Iterator[str]:
+    """Yield the names that records are listed under: safe, unique, short enough for a URL."""
+    names = Names()
+    return (names.claim(_short(safe_path(record.name))) for record in plain)
+
+
+def _short(path: str) -> str:
+    while len(path.encode()) > MAX_PATH and "/" in path:
+        path = path.partition("/")[2]
+    return path
+
+
+def refuse_bombs(found: Iterable[Record], size: int) -> None:
+    """Raise for records that promise more than deflate can do, or more than is sensible."""
+    total = 0
+    for record in found:
+        total += record.size
+        if record.method == DEFLATED and record.size > DEFLATE_RATIO * (record.compressed_size + 8):
+            message = "a member promises more bytes than its data can hold"
+            raise BrokenMedia(message, member=safe_path(record.name))
+    if total > max(FREE_BYTES, MAX_RATIO * size):
+        message = (
+            f"the zip would unpack to {total:,} bytes, more than {MAX_RATIO} times its own size; "
+            "send its files by themselves"
+        )
+        raise LimitExceeded(message)
 
 
 def open_member(
@@ -68,9 +123,10 @@ def open_member(
     return io.BufferedReader(raw, buffer_size=_CHUNK)
 
 
-def _data_offsets(stream: BinaryIO, found: list[Record], end: int) -> dict[int, int]:
+def data_offsets(stream: BinaryIO, found: list[Record], end: int) -> dict[int, int]:
     """Return where each record's data starts, having shown that no two share a byte."""
     offsets, position = {}, 0
+    stream = getattr(stream, "raw", stream)  # a buffer would read far more than a header
     for record in sorted(found, key=lambda record: record.offset):
         if record.offset < position:
             raise BrokenMedia("members of the zip overlap", member=safe_path(record.name))
@@ -84,13 +140,31 @@ def _data_offsets(stream: BinaryIO, found: list[Record], end: int) -> dict[int, 
 
 def _data_offset(stream: BinaryIO, record: Record) -> int:
     stream.seek(record.offset)
-    head = stream.read(LOCAL_FORMAT.size)
+    head = stream.read(LOCAL_FORMAT.size + len(record.raw_name))
     if len(head) < LOCAL_FORMAT.size or head[:4] != LOCAL:
         raise BrokenMedia("a member has no local header", member=safe_path(record.name))
-    *_, name_size, extra_size = LOCAL_FORMAT.unpack(head)
-    if stream.read(name_size) != record.raw_name:
+    _, _, flags, method, _, _, crc32, compressed, size, name_size, extra_size = (
+        LOCAL_FORMAT.unpack_from(head)
+    )
+    if name_size != len(record.raw_name) or head[LOCAL_FORMAT.size :] != record.raw_name:
         raise BrokenMedia("a member has two different names", member=safe_path(record.name))
+    told = (crc32, compressed, size)
+    known = (record.crc32, min(record.compressed_size, LIMIT32), min(record.size, LIMIT32))
+    agree = all(a in {b, LIMIT32} for a, b in zip(told, known, strict=True))
+    if method != record.method or not (agree or flags & DESCRIPTOR_FLAG):
+        message = "the local header of a member and the directory contradict each other"
+        raise BrokenMedia(message, member=safe_path(record.name))
     return int(record.offset + LOCAL_FORMAT.size + name_size + extra_size)
+
+
+def unreadable(member: Member) -> UnsupportedMedia:
+    """Say why a member cannot be read and what to do."""
+    method = METHODS.get(member.method, f"method {member.method}")
+    return UnsupportedMedia(
+        f"{member.name} is compressed with {method}; only stored and deflated members are read "
+        "here. Pack the archive anew without that.",
+        method=member.method,
+    )
 
 
 class _MemberReader(io.RawIOBase):
@@ -98,7 +172,7 @@ class _MemberReader(io.RawIOBase):
 
     def __init__(self, stream: BinaryIO, member: Member) -> None:
         if member.method not in {STORED, DEFLATED}:
-            raise UnsupportedMedia(f"{member.name} is compressed in an unknown way")
+            raise unreadable(member)
         self._stream, self._member = stream, member
         self._position, self._end = member.offset, member.offset + member.compressed_size
         self._inflate = None if member.stored else zlib.decompressobj(-zlib.MAX_WBITS)

@@ -21,7 +21,10 @@ UTF8_FLAG, ENCRYPTED_FLAGS = 0x800, 0x2041
 """Flag bit 11; and bits 0, 6, 13: encrypted, strongly encrypted, masked directory."""
 
 LIMIT16, LIMIT32 = 0xFFFF, 0xFFFFFFFF
-EXTRA64 = 0x0001
+EXTRA64, EXTRA_NAME = 0x0001, 0x7075
+DESCRIPTOR_FLAG = 0x0008
+"""Flag bit 3: sizes and CRC-32 follow the data, the local header has zeros."""
+
 _DATE, _TIME = 0x21, 0
 _PLAIN, _WITH_ZIP64 = 20, 45
 _UNIX_FILE = 0o100644 << 16

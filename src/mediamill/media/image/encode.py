@@ -1,22 +1,49 @@
 """Encode 8-bit sRGB pixels. Nothing but pixels goes in, so no metadata can come out."""
 
-from typing import Any, Literal, cast
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from mediamill.media.image.jpeg import encode_rgb
 
+if TYPE_CHECKING:
+    from mediamill.media.image.picture import Picture
+
 Pixels = NDArray[np.uint8]
 Format = Literal["jpeg", "png", "webp"]
+AnyFormat = Literal["jpeg", "png", "webp", "avif"]
 
-EXTENSIONS: dict[str, str] = {"jpeg": "jpg", "png": "png", "webp": "webp"}
-MEDIA_TYPES: dict[str, str] = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
+EXTENSIONS: dict[str, str] = {"jpeg": "jpg", "png": "png", "webp": "webp", "avif": "avif"}
+MEDIA_TYPES: dict[str, str] = {form: f"image/{form}" for form in EXTENSIONS}
+QUALITIES: dict[str, int] = {"jpeg": 85, "png": 100, "webp": 80, "avif": 65}
+"""What is sensible where nobody says; the scales of the formats differ."""
 _PNG_LEVEL = 4
+_LOSSLESS = 101
+"""What OpenCV takes for lossless WebP: anything over 100."""
+_AVIF_SPEED = 6
 
 
-def encode(pixels: Pixels, form: Format, quality: int = 85) -> bytes:
+@dataclass(frozen=True)
+class Encoding:
+    """How pictures are written. `lossless` is for WebP; PNG always is."""
+
+    form: AnyFormat
+    quality: int
+    lossless: bool = False
+
+    def write(self, picture: "Picture") -> bytes:
+        """Return the picture's file."""
+        if self.lossless and self.form == "webp":
+            return encode(picture.array(), "webp", _LOSSLESS)
+        return picture.encode(self.form, self.quality)
+
+
+def encode(pixels: Pixels, form: AnyFormat, quality: int = 85) -> bytes:
     """Encode H×W×3 RGB or H×W×4 RGBA; alpha is flattened on white where JPEG cannot hold it.
 
     `quality` 1…100 is ignored by PNG.
@@ -25,16 +52,25 @@ def encode(pixels: Pixels, form: Format, quality: int = 85) -> bytes:
         return encode_rgb(flatten(pixels), quality)
     if form == "png":
         return _by_opencv(pixels, ".png", [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL])
+    if form == "avif":
+        return _avif(pixels, quality)
     return _by_opencv(pixels, ".webp", [cv2.IMWRITE_WEBP_QUALITY, quality])
 
 
-def flatten(pixels: Pixels) -> Pixels:
-    """Return H×W×3 RGB, with transparency shown on white."""
+def flatten(pixels: Pixels, background: tuple[int, int, int] = (255, 255, 255)) -> Pixels:
+    """Return H×W×3 RGB, with transparency shown on a background, white unless given."""
     if pixels.shape[2] == 3:
         return pixels
     alpha = pixels[:, :, 3:].astype(np.uint16)
-    mixed = pixels[:, :, :3] * alpha + 255 * (255 - alpha)
+    mixed = pixels[:, :, :3] * alpha + np.array(background, np.uint16) * (255 - alpha)
     return ((mixed + 127) // 255).astype(np.uint8)
+
+
+def _avif(pixels: Pixels, quality: int) -> bytes:
+    file = io.BytesIO()
+    image = Image.fromarray(pixels)
+    image.save(file, "AVIF", quality=quality, speed=_AVIF_SPEED, max_threads=1)
+    return file.getvalue()
 
 
 def _by_opencv(pixels: Pixels, extension: str, options: list[int]) -> bytes:

@@ -1,13 +1,13 @@
 """One image on its way through an operation: 8-bit sRGB pixels that are upright."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mediamill.media.image.encode import Format, encode
+from mediamill.media.image.encode import AnyFormat, encode, flatten
 
 Pixels = NDArray[np.uint8]
 
@@ -36,8 +36,8 @@ class Picture:
         """Return H×W×3 RGB or H×W×4 RGBA (alpha not multiplied in), 8-bit sRGB."""
         return self._pixels
 
-    def encode(self, form: Format, quality: int = 85) -> bytes:
-        """Encode as JPEG, PNG or WebP, without metadata."""
+    def encode(self, form: AnyFormat, quality: int = 85) -> bytes:
+        """Encode as JPEG, PNG, WebP or AVIF, without metadata."""
         return encode(self.array(), form, quality)
 
     def fit(self, width: int | None, height: int | None) -> "Picture":
@@ -46,6 +46,14 @@ class Picture:
         if size == (self.width, self.height):
             return self
         return Picture(resized(self.array(), *size), self.info)
+
+    def mirrored(self, axis: Literal["horizontal", "vertical"]) -> "Picture":
+        """Return the picture with left and right (horizontal) or top and bottom swapped."""
+        return Picture(cast("Pixels", cv2.flip(self.array(), int(axis == "horizontal"))), self.info)
+
+    def flattened(self, background: tuple[int, int, int]) -> "Picture":
+        """Return the picture without transparency, shown on a background."""
+        return Picture(flatten(self.array(), background), self.info)
 
 
 def fitted(

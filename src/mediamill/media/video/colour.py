@@ -23,6 +23,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
+from mediamill.media.image.picture import resized
+
 Pixels = NDArray[np.uint8]
 Planes = tuple[Pixels, Pixels, Pixels]
 
@@ -41,6 +43,7 @@ _DEEP = {
     for order in ("le", "be")
 } | {"p010le": "yuv420p", "p010be": "yuv420p", "nv12": "yuv420p", "nv21": "yuv420p"}
 """Formats that become planar 8-bit ones without touching matrix or range."""
+_ALPHA = ("yuva", "rgba", "argb", "bgra", "abgr", "gbrap", "ya8", "ya16", "vuya", "ayuv")
 _FLAGS = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
@@ -120,19 +123,38 @@ def convert(planes: Planes, how: Conversion) -> Planes:
 
 
 def rgb(frame: VideoFrame, width: int, height: int) -> Pixels:
-    """Return the frame as H×W×3 RGB of the given size, which never enlarges."""
+    """Return the frame as H×W×3 RGB, or H×W×4 RGBA where its format has alpha.
+
+    The size never enlarges. Samples are taken as they are: `grade` is for HDR.
+    """
+    pixels = _reformatted(frame, "rgba" if has_alpha(frame) else "rgb24")
+    return pixels if pixels.shape[:2] == (height, width) else resized(pixels, width, height)
+
+
+def deep_rgb(frame: VideoFrame, width: int, height: int) -> NDArray[np.uint16]:
+    """Return the frame as H×W×3 RGB with 16 bits, of a size that never enlarges."""
+    pixels = _reformatted(frame, "rgb48le")
+    if pixels.shape[:2] == (height, width):
+        return cast("NDArray[np.uint16]", pixels)
+    return cast("NDArray[np.uint16]", _resized(pixels, width, height))
+
+
+def _reformatted(frame: VideoFrame, form: str) -> Any:
     matrix = _SCALER.get(frame.colorspace, _SCALER_601)
-    picture = frame.reformat(
-        format="rgb24",
+    return frame.reformat(
+        format=form,
         src_colorspace=matrix,
         dst_colorspace=matrix,
         src_color_range=_FULL if is_full(frame) else 1,
         dst_color_range=_FULL,
         interpolation=_FLAGS,
         threads=1,
-    )
-    pixels = cast("Pixels", picture.to_ndarray())
-    return pixels if pixels.shape[:2] == (height, width) else _resized(pixels, width, height)
+    ).to_ndarray()
+
+
+def has_alpha(frame: VideoFrame) -> bool:
+    """Tell whether the frame has transparency. That of palettes is not trusted: many leave it 0."""
+    return frame.format.name.startswith(_ALPHA)
 
 
 def is_full(frame: VideoFrame) -> bool:

@@ -8,12 +8,12 @@ refuses every further address.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import av
-from av.codec.context import ThreadType
+from av.codec.context import CodecContext, ThreadType
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition
@@ -21,17 +21,19 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from mediamill.core.errors import BrokenMedia, LimitExceeded, UnsupportedMedia
+from mediamill.media.video.extent import is_ragged
 
 Opener = Callable[[], BinaryIO]
 """Opens an independent, seekable reader of the whole input."""
 
-FORMATS = ("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "ogg", "asf")
+FORMATS = ("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "ogg", "asf", "h264", "hevc")
 CODECS = frozenset(
     (
         *("h264", "hevc", "vp8", "vp9", "libvpx", "libvpx-vp9", "av1", "libdav1d"),
         *("mpeg1video", "mpeg2video", "mpeg4", "h263", "flv", "theora", "vc1"),
         *("msmpeg4v1", "msmpeg4v2", "msmpeg4", "wmv1", "wmv2", "wmv3", "vp6", "vp6f"),
         *("mjpeg", "prores", "dnxhd", "dvvideo", "ffv1", "huffyuv", "ffvhuff", "png", "rawvideo"),
+        "qtrle",
     )
 )
 """Decoders we let run, by FFmpeg's names."""
@@ -39,6 +41,7 @@ MAX_PIXELS = 50_000_000
 MAX_DURATION = 48 * 3600.0
 """Seconds; a header that claims more is a lie that would size our tables."""
 
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _BUFFER = 1 << 17
 _NOISE = (ValueError, OverflowError, EOFError, LookupError, ArithmeticError, RuntimeError)
 
@@ -53,11 +56,10 @@ class Video:
 
     container: InputContainer
     stream: VideoStream
-
-    @property
-    def codec(self) -> VideoCodecContext:
-        """The decoder of the stream."""
-        return self.stream.codec_context
+    codec: VideoCodecContext
+    """The decoder of the stream."""
+    ragged: bool = False
+    """The last packet may be half a picture, of which this decoder would not say so."""
 
     @property
     def time_base(self) -> Fraction:
@@ -82,6 +84,12 @@ class Video:
         return max(1, rounded(1 / rate / self.time_base)) if rate else 0
 
     @property
+    def aspect(self) -> float:
+        """Width ÷ height of a sample, by the container or else the codec; 1 where absurd."""
+        aspect = float(self.stream.sample_aspect_ratio or 1)
+        return aspect if 0.1 < aspect < 10 else 1.0
+
+    @property
     def duration(self) -> float:
         """Seconds that the headers announce; 0 where they do not say."""
         if self.stream.duration:
@@ -99,9 +107,11 @@ def opened(source: Opener, name: str, threads: int = 1) -> Iterator[Video]:
     cannot be read, `LimitExceeded` for pictures over 50 megapixels and for impossible durations.
     """
     with source() as reader:
+        ragged = is_ragged(reader)
         container = _open(reader, name)
         try:
             video = _checked(container, name)
+            video = replace(video, ragged=ragged and video.codec.name == "hevc")
             video.codec.thread_type, video.codec.thread_count = ThreadType.AUTO, max(1, threads)
             video.codec.options = {"max_pixels": str(MAX_PIXELS)}
             yield video
@@ -128,17 +138,41 @@ def _refuse(url: str, flags: int, options: dict[str, str]) -> Any:
 
 def _checked(container: InputContainer, name: str) -> Video:
     with translated(name):
-        stream = container.streams.best("video")
-        if not isinstance(stream, VideoStream) or stream.disposition & Disposition.attached_pic:
+        stream = _main_stream(container)
+        if stream is None:
             raise NoVideo(f"{name} holds no video")
         codec = getattr(stream, "codec_context", None)
         if codec is None or codec.name not in CODECS:
             raise UnsupportedMedia(f"{name}: this video codec is not supported")
-        video = Video(container, stream)
+        video = Video(container, stream, _decoder(stream))
         check_size(codec.width, codec.height, name)
         if not 0 <= video.duration <= MAX_DURATION:
             raise LimitExceeded(f"{name} claims to last {video.duration:.0f} s")
         return video
+
+
+def _main_stream(container: InputContainer) -> VideoStream | None:
+    """Return FFmpeg's choice, but never a cover picture; None where there is nothing else."""
+    moving = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails)
+    ]
+    best = container.streams.best("video")
+    if best in moving or not moving:
+        return best if isinstance(best, VideoStream) and moving else None
+    return max(moving, key=lambda stream: bool(stream.disposition & Disposition.default))
+
+
+def _decoder(stream: VideoStream) -> VideoCodecContext:
+    """Return the stream's decoder; where VP8 or VP9 has alpha, the one that decodes it too."""
+    usual = stream.codec_context
+    other = _WITH_ALPHA.get(getattr(usual, "name", ""))
+    if stream.metadata.get("alpha_mode") != "1" or other not in av.codecs_available:
+        return usual
+    decoder = CodecContext.create(other, "r")
+    decoder.extradata = usual.extradata
+    return cast("VideoCodecContext", decoder)
 
 
 def check_size(width: int, height: int, name: str) -> None:

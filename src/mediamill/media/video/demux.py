@@ -53,7 +53,7 @@ class Scan:
         if packet.pts is None or len(self._marks) >= MAX_FRAMES:
             self._doubtful = True
             return
-        shown = 0 if packet.is_discard or packet.is_corrupt else _SHOWN
+        shown = 0 if packet.is_discard else _SHOWN
         self._marks.append(shown | (_KEY if packet.is_keyframe else 0))
         self._packets.pts.append(packet.pts)
         if shown and packet.pts > self._last_duration[0]:
@@ -111,23 +111,28 @@ class Scan:
 def packets(video: Video, name: str) -> "Iterator[Packet[VideoStream] | None]":
     """Yield the packets of the stream in decoding order, and None where reading breaks off.
 
+    A last packet that is not all there counts as such a place: half a picture is no frame.
     Raises `BrokenMedia` where it breaks off before the first packet.
     """
-    stream, started = video.container.demux(video.stream), False
+    stream, held = video.container.demux(video.stream), None
     while True:
         try:
             with translated(name):
                 packet = next(stream, None)
         except BrokenMedia:
-            if not started:
+            if held is None:
                 raise
+            yield held
             yield None
             return
         if packet is None:
-            return
+            break
         if packet.size:
-            started = True
-            yield packet
+            if held is not None:
+                yield held
+            held = packet
+    if held is not None:
+        yield None if held.is_corrupt or video.ragged else held
 
 
 def decoded(video: Video, name: str) -> Iterator[VideoFrame | None]:

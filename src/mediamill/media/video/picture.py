@@ -2,28 +2,39 @@
 
 from typing import cast
 
-from mediamill.media.image.encode import Format
+from av.video.frame import VideoFrame
+
+from mediamill.media.image.encode import AnyFormat
 from mediamill.media.image.jpeg import encode_planes
 from mediamill.media.image.orient import UPRIGHT
 from mediamill.media.image.picture import Picture, Pixels, fitted
-from mediamill.media.video.colour import jpeg_planes, rgb
+from mediamill.media.video.colour import deep_rgb, jpeg_planes, rgb
 from mediamill.media.video.container import translated
+from mediamill.media.video.deinterlace import progressive
+from mediamill.media.video.grade import grade_of
 from mediamill.media.video.reader import Frame
 
 
 class FramePicture(Picture):
-    """An upright frame. Samples are taken as square: the sample aspect ratio is only reported."""
+    """An upright frame with square samples: made square by shrinking, never by enlarging.
 
-    def __init__(self, frame: Frame, size: tuple[int, int] | None = None) -> None:
-        self._frame = frame
+    `deinterlace` takes the combs out of interlaced frames.
+    """
+
+    def __init__(
+        self, frame: Frame, size: tuple[int, int] | None = None, *, deinterlace: bool = True
+    ) -> None:
+        self._frame, self._deinterlace = frame, deinterlace
         self._orientation = frame.orientation
+        self._grade = grade_of(frame.pixels, frame.peak)
         stored = frame.pixels.width, frame.pixels.height
-        self._size = size or self._orientation.size(*stored)
+        self._size = size or self._orientation.size(*squared(*stored, frame.aspect))
         self.info = {
             "index": frame.index,
             "pts": frame.pts,
             "time": round(frame.time, 6),
             "key_frame": frame.key_frame,
+            **({"corrupt": True} if frame.corrupt else {}),
         }
 
     @property
@@ -36,33 +47,38 @@ class FramePicture(Picture):
 
     def array(self) -> Pixels:
         stored = self._orientation.size(*self._size)
+        grade = self._grade
         with translated(f"frame {self._frame.index}"):
-            pixels = rgb(self._frame.pixels, *stored)
+            frame = self._whole()
+            pixels = grade.apply(deep_rgb(frame, *stored)) if grade else rgb(frame, *stored)
         return cast("Pixels", self._orientation.apply(pixels))
 
-    def encode(self, form: Format, quality: int = 85) -> bytes:
+    def encode(self, form: AnyFormat, quality: int = 85) -> bytes:
         planes = self._planes() if form == "jpeg" else None
         if planes is None:
             return super().encode(form, quality)
         return encode_planes(*planes, quality)
 
     def fit(self, width: int | None, height: int | None) -> "FramePicture":
-        return FramePicture(self._frame, fitted(*self._size, width, height))
+        size = fitted(*self._size, width, height)
+        return FramePicture(self._frame, size, deinterlace=self._deinterlace)
 
-    def squared(self, aspect: float) -> "FramePicture":
-        """Return the picture with samples of `aspect` (width ÷ height) made square by shrinking."""
-        if not 0.1 < aspect < 10:
-            return self
-        width, height = self._orientation.size(*self._size)
-        width, height = round(width * min(1.0, aspect)), round(height / max(1.0, aspect))
-        return FramePicture(self._frame, self._orientation.size(max(1, width), max(1, height)))
+    def _whole(self) -> VideoFrame:
+        return progressive(self._frame.pixels) if self._deinterlace else self._frame.pixels
 
     def _planes(self) -> tuple[Pixels, Pixels, Pixels] | None:
+        if self._grade:
+            return None
         with translated(f"frame {self._frame.index}"):
-            planes = jpeg_planes(self._frame.pixels, *self._orientation.size(*self._size))
+            planes = jpeg_planes(self._whole(), *self._orientation.size(*self._size))
         if planes is None or self._orientation == UPRIGHT:
             return planes
         if self._orientation.transpose and "422" in self._frame.pixels.format.name:
             return None
         y, cb, cr = (cast("Pixels", self._orientation.apply(plane)) for plane in planes)
         return y, cb, cr
+
+
+def squared(width: int, height: int, aspect: float) -> tuple[int, int]:
+    """Return the size at which samples of `aspect` (width ÷ height) are square; none is larger."""
+    return max(1, round(width * min(1.0, aspect))), max(1, round(height / max(1.0, aspect)))

@@ -26,7 +26,7 @@ def poster(source: Opener, name: str, size: int, threads: int = 1) -> Picture:
     """
     with opened(source, name, threads) as video:
         candidates = [frame for place in _PLACES for frame in _near(video, place, name)]
-        aspect = float(video.stream.codec_context.sample_aspect_ratio or 1)
+        aspect = video.aspect
     if not candidates:
         with opened(source, name, threads) as video:
             candidates = list(_first(video, name))
@@ -57,9 +57,9 @@ def _first(video: Video, name: str) -> Iterator[VideoFrame]:
 
 
 def _upright(frame: VideoFrame, aspect: float, size: int) -> Picture:
-    picture = FramePicture(Frame(0, 0, 0.0, True, frame, orientation(frame)))
-    return picture.squared(aspect).fit(size, size)
+    picture = FramePicture(Frame(0, 0, 0.0, True, frame, orientation(frame), aspect))
+    return picture.fit(size, size)
 
 
 def _contrast(picture: Picture) -> float:
-    return float(cv2.cvtColor(picture.array(), cv2.COLOR_RGB2GRAY).std())
+    return float(cv2.cvtColor(picture.array()[:, :, :3], cv2.COLOR_RGB2GRAY).std())

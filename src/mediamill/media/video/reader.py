@@ -10,8 +10,9 @@ from mediamill.core.errors import BrokenMedia
 from mediamill.media.image.orient import UPRIGHT, Orientation, from_display_matrix
 from mediamill.media.video.container import Opener, Video, opened
 from mediamill.media.video.decode import Diverged, decode
-from mediamill.media.video.demux import Scan, decoded_timeline
+from mediamill.media.video.demux import Scan, decoded, decoded_timeline
 from mediamill.media.video.extent import is_cut
+from mediamill.media.video.grade import DEFAULT_PEAK, announced_peak, is_hdr
 from mediamill.media.video.select import Chooser
 from mediamill.media.video.timeline import Timeline
 
@@ -20,7 +21,9 @@ from mediamill.media.video.timeline import Timeline
 class Frame:
     """One decoded frame: its place in presentation order, its time, and its pixels as decoded.
 
-    `orientation` leads from those to upright ones.
+    `orientation` leads from those to upright ones, `aspect` (width ÷ height of a sample) to square
+    ones; `peak` is the video's brightest light in SDR whites. Of a `corrupt` frame parts are
+    missing, and were made up by the decoder.
     """
 
     index: int
@@ -29,6 +32,9 @@ class Frame:
     key_frame: bool
     pixels: VideoFrame
     orientation: Orientation = UPRIGHT
+    aspect: float = 1.0
+    peak: float = DEFAULT_PEAK
+    corrupt: bool = False
 
 
 class FrameReader:
@@ -49,7 +55,9 @@ class FrameReader:
             self._cut = is_cut(stream)
         with opened(source, name) as video:
             self.facts = _facts(video)
+            hdr = is_hdr(int(video.stream.codec_context.color_trc))
             timeline = None if plain else Scan(video, name).timeline()
+        self._peak = self._announced_peak() if hdr else DEFAULT_PEAK
         self.timeline = timeline or self._decoded_timeline()
         self.timeline.damaged |= self._cut
 
@@ -63,17 +71,20 @@ class FrameReader:
         """Tell whether only the packets that are needed are decoded."""
         return self.timeline.packets is not None
 
-    def frames(self, choose: Chooser) -> Iterator[Frame]:
+    def frames(self, choose: Chooser, *, strictly: bool = False) -> Iterator[Frame]:
         """Yield the frames that `choose` picks from the timeline.
 
-        Raises `BrokenMedia` where none can be decoded.
+        Raises `BrokenMedia` where none can be decoded; strictly, where any of them is not what its
+        packet had promised, rather than choose again.
         """
         last: int | None = None
         try:
             for frame in self._frames(choose(self.timeline)):
                 last = frame.pts
                 yield frame
-        except Diverged:
+        except Diverged as error:
+            if strictly:
+                raise BrokenMedia(f"{self._name}: a frame did not come as promised") from error
             self.timeline = self._decoded_timeline()
             self.timeline.damaged |= self._cut
             chosen = choose(self.timeline)
@@ -87,8 +98,24 @@ class FrameReader:
             for index, pixels in decode(video, timeline, wanted, self._name):
                 if turn is None:
                     turn = orientation(pixels)
-                key, pts = bool(timeline.keys[index]), timeline.pts(index)
-                yield Frame(index, pts, timeline.time(index), key, pixels, turn)
+                timeline.damaged |= pixels.is_corrupt
+                yield Frame(
+                    index=index,
+                    pts=timeline.pts(index),
+                    time=timeline.time(index),
+                    key_frame=bool(timeline.keys[index]),
+                    pixels=pixels,
+                    orientation=turn,
+                    aspect=video.aspect,
+                    peak=self._peak,
+                    corrupt=pixels.is_corrupt,
+                )
+
+    def _announced_peak(self) -> float:
+        """Ask the first frame: that of a part of the video might not repeat the metadata."""
+        with opened(self._source, self._name) as video:
+            first = next((frame for frame in decoded(video, self._name) if frame), None)
+            return announced_peak(first) if first else DEFAULT_PEAK
 
     def _decoded_timeline(self) -> Timeline:
         with opened(self._source, self._name, self._threads) as video:
@@ -106,8 +133,8 @@ def orientation(frame: VideoFrame) -> Orientation:
 
 
 def _facts(video: Video) -> dict[str, Any]:
-    codec = video.codec
-    aspect = video.stream.codec_context.sample_aspect_ratio
+    codec = video.stream.codec_context
+    aspect = video.stream.sample_aspect_ratio
     facts = {
         "codec": codec.name,
         "container": video.container.format.name.split(",")[0],

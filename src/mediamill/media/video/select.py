@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from mediamill.media.video.timeline import Timeline
 
+Seconds = float | Fraction
 Chooser = Callable[[Timeline], list[int]]
 MAX_DENOMINATOR = 1_001_000
 """FFmpeg reads a decimal frame rate as the nearest fraction with at most this denominator."""
@@ -24,7 +25,7 @@ class Span:
     end: int
 
     @classmethod
-    def between(cls, timeline: Timeline, start: float | None, end: float | None) -> "Span":
+    def between(cls, timeline: Timeline, start: Seconds | None, end: Seconds | None) -> "Span":
         """Return the frames with start ≤ time < end, both in seconds; None stands for no bound."""
         first = 0 if start is None else bisect_left(timeline.ticks, _ticks(timeline, start))
         last = len(timeline)
@@ -39,6 +40,11 @@ class Span:
 def every_frame(timeline: Timeline, span: Span) -> list[int]:
     """Return all frames of the span."""
     return list(range(span.first, span.last))
+
+
+def every_nth(timeline: Timeline, span: Span, step: int) -> list[int]:
+    """Return each `step`-th frame of the span from its first, as FFmpeg's `not(mod(n,step))`."""
+    return list(range(span.first, span.last, step))
 
 
 def key_frames(timeline: Timeline, span: Span) -> list[int]:
@@ -95,6 +101,6 @@ def _slot(tick: int, scale: Fraction) -> int:
     return magnitude if tick >= 0 else -magnitude
 
 
-def _ticks(timeline: Timeline, seconds: float) -> int:
+def _ticks(timeline: Timeline, seconds: Seconds) -> int:
     """Return the first tick at or after a time."""
     return -int(-Fraction(str(seconds)) // timeline.time_base)

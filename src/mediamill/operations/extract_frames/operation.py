@@ -1,25 +1,51 @@
 """The parameters of extract-frames, and the way from a source to its archive."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from mediamill.core.errors import BrokenMedia
 from mediamill.media.archive.names import with_suffix
-from mediamill.media.image.encode import Format
+from mediamill.media.image.encode import Encoding, Format
 from mediamill.media.image.picture import Picture
 from mediamill.media.video.picture import FramePicture
 from mediamill.media.video.reader import FrameReader
+from mediamill.media.video.scene import MIN_SHOT, THRESHOLD
 from mediamill.media.video.timeline import Timeline
-from mediamill.operations.base import Context, MediaOperation, Outcome, Source, SourceFacts
+from mediamill.operations.base import (
+    Context,
+    MediaOperation,
+    Operation,
+    Outcome,
+    Source,
+    SourceFacts,
+)
 from mediamill.operations.extract_frames.pack import pack
-from mediamill.operations.extract_frames.selection import Moment, check_count, choose, percentage
+from mediamill.operations.extract_frames.segments import Run, runs
+from mediamill.operations.extract_frames.selection import (
+    Moment,
+    check_count,
+    choose,
+    clock,
+    time_of,
+)
+from mediamill.operations.extract_frames.shots import LOOKING, Shots
+from mediamill.operations.image import ImageOperation, encoding_of, image_steps, through
 
 Seconds = Annotated[float, Field(ge=0)]
-Percentage = Annotated[str, StringConstraints(max_length=16)]
-_NUMBERS = {"interval": "every", "fps": "fps", "timestamps": "at", "count": "count"}
-"""The parameter that belongs to a mode alone."""
+Text = Annotated[str, StringConstraints(max_length=24)]
+_NUMBERS = {
+    "interval": "every",
+    "fps": "fps",
+    "every_nth": "n",
+    "timestamps": "at",
+    "count": "count",
+    "scene": "threshold",
+}
+"""The parameter that belongs to a mode alone and implies it."""
+_OWN = (*_NUMBERS.items(), ("scene", "min_shot"))
 _DECODED_PER_SECOND, _ENCODED_PER_SECOND = 3.5e8, 5e8
 """Pixels that one core decodes and encodes in a second, roughly."""
 
@@ -27,36 +53,55 @@ _DECODED_PER_SECOND, _ENCODED_PER_SECOND = 3.5e8, 5e8
 class ExtractFrames(MediaOperation):
     """Extract frames of a video into an archive of images with an index."""
 
+    version: ClassVar[int] = 2
     accepts: ClassVar[tuple[str, ...]] = ("video/*",)
+    gives: ClassVar[str] = "image/*"
+    fans_out: ClassVar[bool] = True
 
-    mode: Literal["interval", "fps", "timestamps", "count", "keyframes", "all"] = Field(
+    mode: Literal[
+        "interval", "fps", "every_nth", "keyframes", "timestamps", "count", "scene", "all"
+    ] = Field(
         "interval", description="Which frames: at an interval, a rate, given times, and so on."
     )
     every: float = Field(1.0, gt=0, le=86_400, description="Seconds between frames (interval).")
     fps: float = Field(1.0, ge=0.0001, le=1000, description="Frames per second (fps).")
-    at: tuple[Seconds | Percentage, ...] = Field(
-        (), max_length=10_000, description="Seconds, or percentages such as 50% (timestamps)."
+    n: int = Field(
+        10, ge=1, le=1_000_000, description="Each n-th frame, from the first (every_nth)."
+    )
+    at: tuple[Seconds | Text, ...] = Field(
+        (),
+        max_length=10_000,
+        description="Seconds, times such as 1:02:03.5, or percentages such as 50% (timestamps).",
     )
     count: int = Field(10, ge=1, le=1_000_000, description="How many, evenly spread (count).")
-    start: Seconds | None = Field(None, description="Where to begin, in seconds.")
-    end: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Where to stop, in seconds; a frame at this very time is left out."
+    threshold: float = Field(
+        THRESHOLD, gt=0, le=1, description="Difference that is a cut, 1 being the most (scene)."
+    )
+    min_shot: float = Field(
+        MIN_SHOT, ge=0, le=3600, description="Shortest shot, in seconds; shorter ones join (scene)."
+    )
+    start: Text | Seconds | None = Field(
+        None, description="Where to begin: seconds, a time such as 1:02:03.5, or a percentage."
+    )
+    end: Text | Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Where to stop, likewise; a frame at this very time is left out."
     )
     format: Format = Field("jpeg", description="Image format of the frames.")
     quality: int = Field(85, ge=1, le=100, description="Quality of JPEG and WebP.")
     width: int | None = Field(None, ge=1, le=16_384, description="Fit inside this width.")
     height: int | None = Field(None, ge=1, le=16_384, description="Fit inside this height.")
+    deinterlace: bool = Field(True, description="Take the combs out of interlaced frames.")
     max_frames: int = Field(
         10_000, ge=1, le=1_000_000, description="Refuse, before any work, to extract more."
     )
 
-    @field_validator("at")
+    @field_validator("at", "start", "end")
     @classmethod
-    def _readable(cls, moments: tuple[Moment, ...]) -> tuple[Moment, ...]:
-        for moment in moments:
-            if isinstance(moment, str):
-                percentage(moment)
-        return moments
+    def _readable(cls, value: Any) -> Any:
+        for moment in value if isinstance(value, tuple) else (value,):
+            if moment is not None:
+                time_of(moment, Fraction(0), Fraction(0))
+        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -64,20 +109,21 @@ class ExtractFrames(MediaOperation):
         """Take the mode from the one number that is given, as in `ExtractFrames(fps=2)`."""
         if not isinstance(values, dict) or "mode" in values:
             return values
-        given = [mode for mode, number in _NUMBERS.items() if number in values]
+        given = {mode for mode, number in _OWN if number in values}
         if len(given) > 1:
-            raise ValueError("say which mode: more than one of every, fps, at and count is given")
-        return {**values, "mode": given[0]} if given else values
+            names = ", ".join(_NUMBERS.values())
+            raise ValueError(f"say which mode: more than one of {names} is given")
+        return {**values, "mode": given.pop()} if given else values
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.mode == "timestamps" and not self.at:
             raise ValueError("mode=timestamps needs `at`, a list of seconds or percentages")
-        for mode, number in _NUMBERS.items():
+        for mode, number in _OWN:
             default = type(self).model_fields[number].default
             if mode != self.mode and getattr(self, number) != default:
                 raise ValueError(f"`{number}` is for mode={mode}; mode={self.mode} ignores it")
-        if None not in (self.start, self.end) and (self.start or 0) >= (self.end or 0):
+        if not _in_order(self.start, self.end):
             raise ValueError("`start` must be before `end`")
         return self
 
@@ -96,23 +142,39 @@ class ExtractFrames(MediaOperation):
             "fps": duration * self.fps,
             "timestamps": float(len(self.at)),
             "count": float(self.count),
+            "every_nth": duration * 30 / self.n,
             "keyframes": duration / 1.6,
+            "scene": duration / 5,
             "all": duration * 30,
         }[self.mode]
         wanted = min(wanted, duration * 30)
+        if self.mode == "scene":
+            return wanted, duration * 36
         each = 1 if self.mode == "keyframes" else 15
         return wanted, min(wanted * each, duration * 30)
 
+    def carries(self, step: Operation) -> bool:
+        """Pass frames on to operations on images."""
+        return isinstance(step, ImageOperation)
+
     def run(self, source: Source, context: Context) -> Outcome:
         """Write `{video}-frames.zip`: the frames, then `frames.jsonl`."""
+        return self.run_through(source, context, ())
+
+    def run_through(
+        self, source: Source, context: Context, following: Sequence[MediaOperation]
+    ) -> Outcome:
+        """Write the archive of what becomes of the frames in the steps that follow."""
         name = with_suffix(source.name, "-frames.zip")
+        steps = image_steps(following)
+        encoding = encoding_of(steps) or Encoding(self.format, self.quality)
         extraction = Extraction(self, source, context)
         with context.output(name, "application/zip") as writer:
             lines = pack(
-                extraction.pictures(),
+                through(extraction.pictures(), steps, context),
                 writer,
-                lambda picture: picture.encode(self.format, self.quality),
-                self.format,
+                encoding.write,
+                encoding.form,
                 context.threads,
             )
             report = extraction.report(lines)
@@ -125,6 +187,23 @@ class ExtractFrames(MediaOperation):
         """Yield the chosen frames as pictures, for operations that follow in the same stage."""
         return Extraction(self, source, context).pictures()
 
+    def segments(self, source: Source, seconds: float, context: Context) -> Sequence[Run]:
+        """Cut the frames into runs that share no group of pictures; shots are found in one go."""
+        if self.mode == "scene":
+            return ()
+        return Extraction(self, source, context).runs(seconds)
+
+
+def _in_order(start: Moment | None, end: Moment | None) -> bool:
+    """Tell whether the bounds may hold something: percentages and times cannot be compared."""
+    if start is None or end is None:
+        return True
+    shares = [str(moment).strip().endswith("%") for moment in (start, end)]
+    if any(shares) and not all(shares):
+        return True
+    first, last = (clock(str(moment).strip().rstrip("% ")) for moment in (start, end))
+    return first < last
+
 
 class Extraction:
     """One run of the operation over one video."""
@@ -133,16 +212,26 @@ class Extraction:
         self._operation, self._context = operation, context
         self._name = source.name
         self._reader = FrameReader(source.open, source.name, context.threads)
+        self._shots = self._found() if operation.mode == "scene" else None
         check_count(len(self._chosen(self._reader.timeline)), operation.max_frames)
+
+    def runs(self, seconds: float) -> Sequence[Run]:
+        """Cut the chosen frames into runs of about so many seconds of the video."""
+        return runs(self._reader.timeline, self._chosen(self._reader.timeline), seconds)
 
     def pictures(self) -> Iterator[Picture]:
         """Yield the chosen frames in order of time, reporting progress by media time."""
         operation, duration = self._operation, self._reader.timeline.duration or 1.0
-        given = 0
-        for frame in self._reader.frames(self._chosen):
-            yield FramePicture(frame).fit(operation.width, operation.height)
+        span, given = self._context.span, 0
+        for frame in self._reader.frames(self._wanted, strictly=span is not None):
+            picture = FramePicture(frame, deinterlace=operation.deinterlace)
+            picture = picture.fit(operation.width, operation.height)
+            if self._shots:
+                picture.info = {**picture.info, **self._shots.info[frame.pts]}
+            yield picture
             given += 1
-            self._context.progress(frame.time / duration)
+            done = frame.time / duration if span is None else given / (span[1] - span[0])
+            self._context.progress(LOOKING + (1 - LOOKING) * done if self._shots else done)
         if not given:
             raise BrokenMedia(f"{self._name}: none of the chosen frames could be decoded")
 
@@ -161,8 +250,19 @@ class Extraction:
             **self._reader.facts,
         }
 
+    def _wanted(self, timeline: Timeline) -> list[int]:
+        """Return the frames of the part that is asked for."""
+        return self._chosen(timeline)[slice(*(self._context.span or (None, None)))]
+
+    def _found(self) -> Shots:
+        operation, bounds = self._operation, (self._operation.start, self._operation.end)
+        limits = operation.threshold, operation.min_shot
+        return Shots(self._reader, bounds, limits, self._context.progress)
+
     def _chosen(self, timeline: Timeline) -> list[int]:
         operation = self._operation
+        if self._shots:
+            return self._shots.choose(timeline)
         field = _NUMBERS.get(operation.mode)
         number = getattr(operation, field) if field else 0
         return choose(timeline, operation.mode, number, (operation.start, operation.end))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mediamill.media.archive.write import Appendable, ArchiveWriter
-from mediamill.media.image.encode import EXTENSIONS, Format
+from mediamill.media.image.encode import EXTENSIONS, AnyFormat
 from mediamill.media.image.picture import Picture
 
 INDEX = "frames.jsonl"
@@ -31,7 +31,7 @@ def pack(
     pictures: Iterable[Picture],
     stream: Appendable,
     encode: Callable[[Picture], bytes],
-    form: Format,
+    form: AnyFormat,
     threads: int,
 ) -> list[dict[str, Any]]:
     """Write the pictures and then `frames.jsonl`; return the lines of the latter."""
@@ -47,7 +47,7 @@ def pack(
     return lines
 
 
-def entry_name(index: int, time: float, form: Format) -> str:
+def entry_name(index: int, time: float, form: AnyFormat) -> str:
     """Return the name of a frame in the archive; up to a million frames, names sort by time."""
     return f"frame-{index:06d}-{max(0, round(time * 1000))}.{EXTENSIONS[form]}"
 

@@ -1,10 +1,14 @@
 """Files: immutable blobs with metadata.
 
     receiving ──▶ checking ──▶ ready ──▶ trashed ──▶ (purged: the row is gone)
-                      └──────▶ rejected     └──▶ ready (undo)
+        └─────────────┴──────▶ rejected     └──▶ ready (undo)
 
 A file that is received over HTTP is checked while the caller waits, so its row begins as `ready`;
-a rejected one is answered with the reason and leaves no row.
+a rejected one is answered with the reason and leaves no row. What comes in the background is listed
+from `receiving` on, and a rejected one says why for a week.
+
+What is to be removed has a purge unit, whose number the row keeps in `doomed`: a unit that is not
+the one named there (the file was brought back, or deleted again later) removes nothing.
 """
 
 from collections.abc import Sequence
@@ -12,7 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 from mediamill.core.records import Index, Key, Record
-from mediamill.store.port import Page, Store
+from mediamill.store.port import Page, Store, key_index
 
 
 class FileState(StrEnum):
@@ -30,7 +34,8 @@ class File(Record, frozen=True, kw_only=True):
     key = Key("id")
     indexes = (
         Index("file_listed", partition=("listed",), sort=("id",)),
-        Index("file_digest", partition=("owner", "sha256"), sort=("id",)),
+        Index("file_digest", partition=("digest",), sort=("id",)),
+        Index("file_trashed", partition=("trash",), sort=("trashed", "id")),
     )
 
     id: str
@@ -57,14 +62,70 @@ class File(Record, frozen=True, kw_only=True):
     created: int
     expires: int | None = None
     trashed: int | None = None
+    """When it was deleted (ms)."""
+    digest: str | None = None
+    """`digest_key` of its owner and bytes while it is ready, else None."""
+    trash: str | None = None
+    """The owner while it is in the trash and can be brought back, else None."""
+    doomed: int | None = None
+    """Sequence number of the purge unit that may remove it."""
+    purge_at: int | None = None
+    """When that unit is due (ms)."""
+    rewritten: int | None = None
+    """When members were deleted from it last (ms); what it was before is a `Version`."""
+    revision: int = 0
+    """Grows with every change that a caller can see."""
+    received: int = 0
+    """Bytes here so far, of a file that is being received in the background."""
+    code: str = ""
+    """Why it was rejected: an error's code, and its message in `error`."""
+    error: str = ""
 
     @property
     def hidden(self) -> bool:
         """Whether it is answered as absent."""
         return self.state is FileState.TRASHED
 
+    @property
+    def obstacle(self) -> str:
+        """Why its bytes cannot be used, as a sentence; empty when they can."""
+        match self.state:
+            case FileState.RECEIVING:
+                return f"{self.name} is still being received: wait until it is ready."
+            case FileState.CHECKING:
+                return f"{self.name} is being checked: wait until it is ready."
+            case FileState.REJECTED:
+                return f"{self.name} was rejected: {self.error}"
+        return ""
+
     def log_context(self) -> dict[str, Any]:
         return {"file": self.id, "owner": self.owner, "media_type": self.media_type}
+
+
+class FileTag(Record, frozen=True, kw_only=True):
+    """A tag of a file, so that files are found by tag; it stays while the file is in the trash."""
+
+    table = "file_tags"
+    key = Key("tagged", "file")
+
+    tagged: str
+    """`tag_key` of the owner and the tag."""
+    file: str
+
+
+def digest_key(owner: str, sha256: str) -> str:
+    """Return where an owner's ready files with these bytes are found."""
+    return f"{owner}:{sha256}"
+
+
+def tag_key(owner: str, tag: str) -> str:
+    """Return where an owner's files with this tag are found."""
+    return f"{owner}:{tag}"
+
+
+def tag_rows(file: File) -> tuple[FileTag, ...]:
+    """Make the rows by which a file is found by its tags."""
+    return tuple(FileTag(tagged=tag_key(file.owner, tag), file=file.id) for tag in file.tags)
 
 
 class Files:
@@ -89,7 +150,28 @@ class Files:
         index = File.index("file_listed")
         return await self.store.query(File, index, owner, after=after, limit=limit, descending=True)
 
-    async def with_digest(self, owner: str, sha256: str) -> tuple[File, ...]:
-        """List an owner's files that have these bytes."""
+    async def trashed(self, owner: str, after: str | None, limit: int) -> Page[File]:
+        """List what an owner can bring back, deleted last first."""
+        index = File.index("file_trashed")
+        return await self.store.query(File, index, owner, after=after, limit=limit, descending=True)
+
+    async def tagged(self, owner: str, tag: str, after: str | None, limit: int) -> Page[File]:
+        """List an owner's files with a tag, newest first; trashed ones too."""
+        page = await self.store.query(
+            FileTag,
+            key_index(FileTag),
+            tag_key(owner, tag),
+            after=after,
+            limit=limit,
+            descending=True,
+        )
+        found = await self.get_many([row.file for row in page.rows])
+        return Page(tuple(file for file in found if file is not None), page.after)
+
+    async def with_digest(
+        self, owner: str, sha256: str, after: str | None = None, limit: int = 100
+    ) -> Page[File]:
+        """List an owner's ready files that have these bytes, newest first."""
         index = File.index("file_digest")
-        return (await self.store.query(File, index, owner, sha256)).rows
+        where = digest_key(owner, sha256)
+        return await self.store.query(File, index, where, after=after, limit=limit, descending=True)

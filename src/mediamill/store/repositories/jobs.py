@@ -59,6 +59,15 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         return self.succeeded + self.failed + self.cancelled + self.reused
 
 
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """A stage that the job has been in: its inputs and what became of them when it left."""
+
+    items: int = 0
+    counts: Counts = Counts()
+    fed: int = 0
+    """The generation up to which results of the stage before are listed as its inputs."""
+
+
 class Job(Record, frozen=True, kw_only=True):
     """A list of steps over input files, run as stages."""
 
@@ -68,6 +77,8 @@ class Job(Record, frozen=True, kw_only=True):
         Index("job_listed", partition=("listed",), sort=("id",)),
         Index("job_open", partition=("open",), sort=("checked", "id")),
         Index("job_active", partition=("active",), sort=("id",)),
+        Index("job_finished", partition=("listed",), sort=("finished", "id")),
+        Index("job_trashed", partition=("trash",), sort=("deleted", "id")),
     )
 
     id: str
@@ -81,6 +92,12 @@ class Job(Record, frozen=True, kw_only=True):
     checked: int | None = None
     """When the sweep looked last (ms)."""
     name: str = ""
+    inputs: dict[str, Any] = {}
+    """Where the inputs of the first stage come from, if not from a list of files: `source` (one
+    of `project`, `archive`, `manifest`), `id`, and for an archive `members`, its patterns."""
+    template: str = ""
+    """The template that the steps were made from, and its version."""
+    template_version: int = 0
     state: JobState = JobState.EXPANDING
     cancelling: bool = False
     """Cancellation was asked for; workers stop at their next heartbeat."""
@@ -95,7 +112,13 @@ class Job(Record, frozen=True, kw_only=True):
     """Inputs of the current stage, as far as it is expanded."""
     counts: Counts = Counts()
     failed_earlier: int = 0
-    """Items that failed in stages before this one."""
+    """Items that failed or were cancelled in stages before this one."""
+    tallies: tuple[Tally, ...] = ()
+    """One for each stage that the job has left, by moving on or by a retry of an earlier stage."""
+    rerun: str = ""
+    """Which items a retry runs again: `failed`, `cancelled` or `unfinished`, which is both."""
+    reuse: bool = True
+    """Whether outcomes of earlier jobs may be taken over."""
     expanded: bool = False
     units: int = 0
     """Units of the job so far; the next one gets this sequence number."""
@@ -119,7 +142,9 @@ class Job(Record, frozen=True, kw_only=True):
     finished: int | None = None
 
     deleted: int | None = None
-    """When its owner deleted it (ms); it is purged once its work has stopped."""
+    """When its owner deleted it (ms); it is purged a day later, once its work has stopped."""
+    trash: str | None = None
+    """The owner while the deletion can be undone, else None."""
 
     @property
     def hidden(self) -> bool:
@@ -131,15 +156,45 @@ class Job(Record, frozen=True, kw_only=True):
         """Number of the job's pass, one per stage and generation."""
         return self.generation * self.stages + self.stage
 
+    def noted(self) -> tuple[Tally, ...]:
+        """Return the tallies with that of the current stage as it is now."""
+        known = [*self.tallies, *[Tally()] * (self.stage + 1 - len(self.tallies))]
+        known[self.stage] = msgspec.structs.replace(
+            known[self.stage], items=self.items, counts=self.counts
+        )
+        return tuple(known)
+
     def log_context(self) -> dict[str, Any]:
         return {"job": self.id, "owner": self.owner, "generation": self.generation}
 
 
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """Where a member's bytes lie in its archive, as the directory says; sizes in bytes."""
+
+    offset: int
+    size: int
+    compressed_size: int
+    method: int
+    crc32: int
+
+
+class Problem(msgspec.Struct, frozen=True, array_like=True):
+    """Why an input cannot be run: an error's code and its message."""
+
+    code: str
+    message: str
+
+
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """One input of a stage."""
+    """One input of a stage: a file, a member of an archive, or what is wrong with it."""
 
     file: str
     name: str
+    path: str = ""
+    """Safe path of the member in the archive; empty for the whole file."""
+    place: Place | None = None
+    problem: Problem | None = None
+    """Set where there is no such input; `file` is then empty, and the item fails with this."""
 
 
 class ManifestPage(Record, frozen=True, kw_only=True):
@@ -176,6 +231,36 @@ class Jobs:
         index = Job.index("job_listed")
         return await self.store.query(Job, index, owner, after=after, limit=limit, descending=True)
 
+    async def unfinished(
+        self, owner: str, *, before: str | None = None, limit: int = 100, descending: bool = False
+    ) -> Page[Job]:
+        """List an owner's unfinished jobs, those accepted up to the id `before`, oldest first."""
+        index = Job.index("job_active")
+        return await self.store.query(
+            Job, index, owner, at_most=before, limit=limit, descending=descending
+        )
+
+    async def finished_since(
+        self, owner: str, time: int, after: str | None = None, limit: int = 100
+    ) -> Page[Job]:
+        """List an owner's jobs that ended at `time` (ms) or later, in the order of their ends."""
+        index = Job.index("job_finished")
+        return await self.store.query(Job, index, owner, at_least=time, after=after, limit=limit)
+
+    async def last_finished(self, owner: str, limit: int) -> tuple[Job, ...]:
+        """List the jobs of an owner that ended last, the latest first."""
+        index = Job.index("job_finished")
+        return (await self.store.query(Job, index, owner, limit=limit, descending=True)).rows
+
+    async def trashed(
+        self, owner: str, after: str | None, limit: int, *, since: int | None = None
+    ) -> Page[Job]:
+        """List an owner's deleted jobs that can be restored, the last deleted first."""
+        index = Job.index("job_trashed")
+        return await self.store.query(
+            Job, index, owner, at_least=since, after=after, limit=limit, descending=True
+        )
+
     async def running_of(self, owner: str, before: str) -> bool:
         """Tell whether an owner has an unfinished job accepted up to the id `before`."""
         index = Job.index("job_active")
@@ -194,12 +279,17 @@ class Manifests:
     def __init__(self, store: Store, blobs: Blobs) -> None:
         self.store, self.blobs = store, blobs
 
-    async def page(self, job: str, stage: int, page: int, entries: Sequence[Entry]) -> Put:
-        """Make the action that stores a page; a large one is written to its blob first."""
+    async def page(
+        self, job: str, stage: int, page: int, entries: Sequence[Entry], fence: int | None = None
+    ) -> Put:
+        """Make the action that stores a page; a large one is written to its blob first.
+
+        With a fence the blob is this claimant's own, for pages that another may write differently.
+        """
         data = msgspec.json.encode(entries)
         if len(data) <= INLINE_BYTES:
             return Put(ManifestPage(job=job, stage=stage, page=page, inline=data))
-        blob = f"manifests/{job}/{stage}-{page}"
+        blob = f"manifests/{job}/{stage}-{page}{'' if fence is None else f'-{fence}'}"
         await self.blobs.put(blob, data)
         return Put(ManifestPage(job=job, stage=stage, page=page, blob=blob))
 

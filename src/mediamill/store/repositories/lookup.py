@@ -8,6 +8,7 @@ from mediamill.store.port import Store
 from mediamill.store.repositories.files import File, Files, FileState
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.results import Result, parse_result_file
+from mediamill.store.repositories.versions import Versions
 
 Place = tuple[str, int, int, int]
 """Job, stage, item and number of a result file."""
@@ -18,18 +19,30 @@ class FileLookup:
 
     def __init__(self, store: Store) -> None:
         self.store, self.files = store, Files(store)
+        self.versions = Versions(store)
 
     async def get(self, file_id: str) -> File | None:
         """Return the file with this id, or None; hidden ones count as absent."""
         (file,) = await self.get_many([file_id])
         return None if file is None or file.hidden else file
 
-    async def get_many(self, ids: Sequence[str]) -> list[File | None]:
-        """Return the file, or None, of each id, in order; hidden ones too, for running jobs."""
+    async def get_many(self, ids: Sequence[str], at: int | None = None) -> list[File | None]:
+        """Return the file, or None, of each id, in order; hidden ones too, for running jobs.
+
+        `at` asks for the bytes that files had at that time (ms): a job's inputs are what they were
+        when it was accepted, whatever was deleted from archives since.
+        """
         made = {i: place for i in ids if (place := parse_result_file(i)) is not None}
         found = await self._results(made)
         plain = [file_id for file_id in ids if file_id not in made]
         found |= {file.id: file for file in await self.files.get_many(plain) if file is not None}
+        if at is not None:
+            for file in [file for file in found.values() if file.rewritten is not None]:
+                old = await self.versions.as_of(file, at)
+                if old is None:
+                    del found[file.id]
+                else:
+                    found[file.id] = old
         return [found.get(file_id) for file_id in ids]
 
     async def _results(self, made: Mapping[str, Place]) -> dict[str, File]:
@@ -72,6 +85,14 @@ def _file(file_id: str, row: Result, n: int, job: Job) -> File:
         source="result",
         state=FileState.TRASHED if job.hidden else FileState.READY,
         blob=made.blob,
-        lineage={"job": job.id, "input": row.input, "report": row.report},
+        lineage=_lineage(row, job),
         created=row.created,
+        trashed=job.deleted,
     )
+
+
+def _lineage(row: Result, job: Job) -> dict[str, Any]:
+    """Return where a result file comes from: its input, and all steps of its job."""
+    steps = [{"operation": step.operation, "parameters": step.parameters} for step in job.steps]
+    found = {"job": job.id, "input": row.input, "steps": steps, "report": row.report}
+    return {**found, "path": row.path} if row.path else found

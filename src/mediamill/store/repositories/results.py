@@ -37,7 +37,10 @@ class Result(Record, frozen=True, kw_only=True):
 
     table = "results"
     key = Key("job", "stage", "item")
-    indexes = (Index("result_outcome", partition=("job", "outcome"), sort=("stage", "item")),)
+    indexes = (
+        Index("result_outcome", partition=("job", "outcome"), sort=("stage", "item")),
+        Index("result_input", partition=("job", "input"), sort=("stage", "item")),
+    )
 
     job: str
     stage: int
@@ -49,6 +52,8 @@ class Result(Record, frozen=True, kw_only=True):
     """Id of the input file."""
     name: str
     """Name of the input."""
+    path: str = ""
+    """Where in the input, an archive, the member lies; empty for the whole file."""
     files: tuple[ResultFile, ...] = ()
     data: dict[str, Any] | None = None
     report: dict[str, Any] = {}
@@ -104,6 +109,31 @@ class Results:
         """List a job's results of one outcome in item order."""
         index = Result.index("result_outcome")
         return await self.store.query(Result, index, job, outcome, after=after, limit=limit)
+
+    async def of_input(
+        self, job: str, input_id: str, after: str | None = None, limit: int = 100
+    ) -> Page[Result]:
+        """List what an input of any stage became, by stage and item."""
+        index = Result.index("result_input")
+        return await self.store.query(Result, index, job, input_id, after=after, limit=limit)
+
+    async def failed_before(self, job: str, stage: int) -> AsyncIterator[Result]:
+        """Visit the failed results of the stages before one, by stage and item."""
+        after: str | None = None
+        while stage > 0:
+            page = await self.store.query(
+                Result,
+                Result.index("result_outcome"),
+                job,
+                ItemOutcome.FAILED,
+                at_most=stage - 1,
+                after=after,
+            )
+            for result in page.rows:
+                yield result
+            after = page.after
+            if after is None:
+                return
 
     async def walk_stage(self, job: str, stage: int) -> AsyncIterator[Result]:
         """Visit every result of a stage in item order, in constant memory."""

@@ -18,6 +18,7 @@ from mediamill.core.records import Index, Key, Record
 from mediamill.store.port import (
     Absent,
     Action,
+    Delete,
     Equals,
     Put,
     Store,
@@ -51,7 +52,7 @@ class Unit(Record, frozen=True, kw_only=True):
     """The handler that runs it."""
     owner: str
     klass: str
-    """`interactive`, `bulk`, `model` or `housekeeping`."""
+    """`interactive`, `bulk`, `model`, `housekeeping` or `transfer`."""
     state: UnitState = UnitState.READY
     queue: str | None = None
     """`{klass}|{owner}` while open, else None."""
@@ -165,6 +166,16 @@ class Units:
                 yield unit
             first = rows[-1].seq + 1
 
+    async def lane(self, klass: str, owner: str) -> Lane | None:
+        """Return an owner's lane in a class, if there was ever work in it."""
+        return await self.store.get(Lane, klass, owner)
+
+    async def active_lanes(self, klass: str, limit: int) -> tuple[Sequence[Lane], bool]:
+        """List the active lanes that are served next, and tell whether there are more."""
+        index = Lane.index("lane_active")
+        page = await self.store.query(Lane, index, klass, limit=limit)
+        return page.rows, page.after is not None
+
     # -- building blocks of transactions ------------------------------------------------------
 
     async def insert(self, units: Sequence[Unit], *others: Action) -> None:
@@ -172,13 +183,14 @@ class Units:
         inserts = (Put(unit, when=(Absent(),)) for unit in units)
         await self.commit(*others, *inserts, wake=lane_of(units[0]))
 
-    async def commit(self, *actions: Action, wake: tuple[str, str]) -> None:
+    async def commit(self, *actions: Action, wake: tuple[str, str], credit: float = 0.0) -> None:
         """Write actions and wake a lane in one transaction, whatever the lane does meanwhile.
 
-        `wake` is the lane's class and owner. Raises `ConditionFailed` for a guard of the actions.
+        `wake` is the lane's class and owner; an active lane gets `credit` seconds of virtual time
+        back. Raises `ConditionFailed` for a guard of the actions.
         """
         while True:
-            waking = await self._waking(*wake)
+            waking = await self._waking(*wake, credit)
             try:
                 await self.store.transact(*actions, waking)
             except ConditionFailed as error:
@@ -187,7 +199,7 @@ class Units:
             else:
                 return
 
-    async def _waking(self, klass: str, owner: str) -> Action:
+    async def _waking(self, klass: str, owner: str, credit: float) -> Action:
         """Make the action that activates a lane.
 
         A lane that was idle starts at the least virtual time of the active ones: it neither
@@ -196,7 +208,8 @@ class Units:
         lane = await self.store.get(Lane, klass, owner)
         if lane is not None and lane.active:
             guard = Equals("active", klass)
-            return Update(Lane, (klass, owner), add={"epoch": 1}, when=(guard,))
+            growth: dict[str, int | float] = {"epoch": 1, "vtime": -credit}
+            return Update(Lane, (klass, owner), add=growth, when=(guard,))
         first = await self.store.query(Lane, Lane.index("lane_active"), klass, limit=1)
         floor = first.rows[0].vtime if first.rows else 0.0
         if lane is None:
@@ -217,7 +230,12 @@ class Units:
         return Update(Unit, unit.key_values(), set=changes, when=held(unit))
 
     async def write(
-        self, unit: Unit, *others: Action, wake: tuple[str, str] | None = None, **changes: Any
+        self,
+        unit: Unit,
+        *others: Action,
+        wake: tuple[str, str] | None = None,
+        credit: float = 0.0,
+        **changes: Any,
     ) -> Unit:
         """Change a leased unit together with other actions, and wake a lane if they add work.
 
@@ -227,7 +245,7 @@ class Units:
         if wake is None:
             await self.store.transact(*actions)
         else:
-            await self.commit(*actions, wake=wake)
+            await self.commit(*actions, wake=wake, credit=credit)
         return unit.evolve(**changes)
 
     async def finish(
@@ -235,8 +253,12 @@ class Units:
     ) -> Unit:
         """Close a leased unit as done, as `write` does."""
         now = await self.store.now()
-        closing = {"state": UnitState.DONE, "queue": None, "due": None, "finished": now}
+        closing: dict[str, Any] = {"state": UnitState.DONE, "queue": None, "due": None, "finished": now}
         return await self.write(unit, *others, wake=wake, **closing, **changes)
+
+    async def remove(self, unit: Unit, *others: Action) -> None:
+        """Close a leased unit that nobody will ask for: its row goes, as `write` changes it."""
+        await self.store.transact(Delete(Unit, unit.key_values(), when=held(unit)), *others)
 
     async def release(self, unit: Unit, not_before: int, error: str, **changes: Any) -> None:
         """Give a leased unit back, to be claimed from `not_before` (ms) on."""

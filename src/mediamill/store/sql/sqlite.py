@@ -1,8 +1,9 @@
 """The store in one SQLite file: `sqlite:///absolute/path?readers=3&timeout=30`.
 
 One thread writes and commits in groups (`writer.py`), a few read (`readers.py`), and any number of
-processes of one machine may share the file. The driver is apsw, which ships its own SQLite: the
-standard library's may be one whose WAL recovery can corrupt (3.7.0 to 3.51.2).
+processes of one machine may share the file; `clock.py` is their common time. The driver is apsw,
+which ships its own SQLite: the standard library's may be one whose WAL recovery can corrupt (3.7.0
+to 3.51.2).
 """
 
 import asyncio
@@ -14,12 +15,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import apsw
 
-from mediamill.core.clock import Clock, SystemClock
+from mediamill.core.clock import Clock
 from mediamill.core.errors import ConditionFailed, ConfigurationError, Unavailable
 from mediamill.core.records import Index, R, Record
 from mediamill.store.calls import changes_of, condition_failed, keys_of, listing_of
 from mediamill.store.codec import layout_of
 from mediamill.store.port import Action, Page
+from mediamill.store.sql.clock import SharedClock
 from mediamill.store.sql.connection import connect, prepare, translated
 from mediamill.store.sql.mounts import network_type
 from mediamill.store.sql.readers import Readers
@@ -60,9 +62,8 @@ class SqliteStore:
         """
         place = Path(path)
         _refuse_network(place)
-        opening = partial(_open, place, tuple(kinds), readers, timeout)
-        writer, pool = await asyncio.to_thread(opening)
-        return cls(writer, pool, clock or SystemClock())
+        opening = partial(_open, place, tuple(kinds), readers, timeout, clock)
+        return cls(*await asyncio.to_thread(opening))
 
     async def get(self, kind: type[R], *key: Any) -> R | None:
         return (await self.get_many(kind, [key]))[0]
@@ -128,6 +129,8 @@ class SqliteStore:
     def _join(self) -> None:
         self._readers.join()
         self._writer.join()
+        if isinstance(self._clock, SharedClock):
+            self._clock.close()
 
     def _check_open(self) -> None:
         if self._closing is not None:
@@ -139,15 +142,20 @@ def _rows(connection: apsw.Connection, statement: Statement) -> Rows:
 
 
 def _open(
-    path: Path, kinds: tuple[type[Record], ...], readers: int, timeout: float
-) -> tuple[Writer, Readers]:
+    path: Path,
+    kinds: tuple[type[Record], ...],
+    readers: int,
+    timeout: float,
+    clock: Clock | None,
+) -> tuple[Writer, Readers, Clock]:
     try:
         prepare(path, timeout, kinds)
         writing = connect(path, timeout)
         reading = [connect(path, timeout, read_only=True) for _ in range(readers)]
+        clock = clock or SharedClock(path)
     except (apsw.Error, OSError) as error:
         raise _unopened(path, error) from error
-    return Writer(writing, timeout), Readers(reading, timeout)
+    return Writer(writing, timeout), Readers(reading, timeout), clock
 
 
 def _unopened(path: Path, error: Exception) -> Exception:

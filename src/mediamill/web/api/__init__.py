@@ -2,13 +2,34 @@
 
 from fastapi import APIRouter
 
-from mediamill.web.api import auth, files, jobs, operations, service, tokens
+from mediamill.web.api import (
+    auth,
+    changes,
+    files,
+    jobs,
+    links,
+    members,
+    operations,
+    projects,
+    reading,
+    service,
+    templates,
+    tokens,
+    uploads,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     auth.router,
     tokens.router,
     files.router,
+    changes.router,
+    uploads.router,
+    members.router,
+    projects.router,
+    templates.router,
     operations.router,
     jobs.router,
+    reading.router,
+    links.router,
     service.router,
 )

@@ -1,17 +1,20 @@
-"""Files: put in, list, read, look inside archives, delete."""
+"""Files: put in, list, show, read. What changes them is in `changes.py`."""
 
 from typing import Annotated, Any
-from urllib.parse import quote
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, Field
 
-from mediamill.web.archives import members_page
+from mediamill.services.labels import MAX_TAG, clean_tags
+from mediamill.services.listing import Wanted
+from mediamill.store.repositories.files import FileState
+from mediamill.web.documents import FileBody, Sha256
 from mediamill.web.parsing import PROBLEM, After, FileId, Limit, StrictRoute, cursor
 from mediamill.web.security import Caller, Mill
 from mediamill.web.serving import KEPT, serve
-from mediamill.web.uploading import receive
+from mediamill.web.uploading import Said, receive
 from mediamill.web.views.common import Listed, listed
-from mediamill.web.views.files import FileView, MemberView, file_view
+from mediamill.web.views.files import FileView, UploadView, etag, file_view, upload_view
 
 router = APIRouter(prefix="/v1/files", tags=["files"], responses=PROBLEM, route_class=StrictRoute)
 
@@ -29,53 +32,108 @@ UPLOAD = {
         "content": {
             "application/octet-stream": _binary,
             "multipart/form-data": {"schema": _form},
+            "application/json": {"schema": FileBody.model_json_schema()},
         },
-    }
+    },
+    "parameters": [
+        {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": f"SHA-256 that the bytes must have, {how}; else 422, nothing kept.",
+            "schema": {"type": "string"},
+        }
+        for name, how in (
+            ("X-Content-SHA256", "in hexadecimal"),
+            ("Content-Digest", "as RFC 9530 writes it: `sha-256=:…:`"),
+        )
+    ],
+}
+CREATED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "With `if_absent`: the file that was here already.", "model": UploadView},
+    202: {"description": "The server fetches the file now.", "model": UploadView},
 }
 
 
-@router.post("", status_code=201, openapi_extra=UPLOAD)
+@router.post("", status_code=201, openapi_extra=UPLOAD, responses=CREATED)
 async def upload_file(
     request: Request,
+    response: Response,
     caller: Caller,
     mill: Mill,
     name: Annotated[str, Query(max_length=2000, description="Name of a raw body.")] = "",
-) -> FileView | Listed[FileView]:
-    """Store a file: its bytes as the body, or a form with one or several files.
+    tags: Annotated[str, Query(max_length=6000, description="With commas between them.")] = "",
+    project: Annotated[str | None, Query(max_length=100, description="One that it joins.")] = None,
+    if_absent: Annotated[
+        bool, Query(description="If you have these bytes already, answer that file instead.")
+    ] = False,
+) -> UploadView | Listed[UploadView]:
+    """Store a file: its bytes as the body, a form with one or several files, or JSON.
 
-    Answered when the bytes are durable. Of a form's files all are kept or none.
+    Answered when the bytes are durable. Of a form's files all are kept or none. With `if_absent`
+    and a digest, a file that is here already is answered with 200 and `duplicate: true`; it gets
+    the tags and joins the project.
     """
-    files = await receive(request, mill, caller)
-    request.app.state.metrics.uploaded.inc(sum(file.size for file in files))
-    views = [file_view(file) for file in files]
-    return views[0] if len(views) == 1 else listed(views, None)
+    said = Said(clean_tags(tags.split(",")), project, if_absent)
+    arrived = await receive(request, mill, caller, said)
+    files = arrived.files
+    if len(files) > 1:
+        request.app.state.metrics.uploaded.inc(sum(file.size for file in files))
+        return listed([upload_view(file, project=arrived.project) for file in files], None)
+    (file,) = files
+    response.headers["Location"] = f"/v1/files/{file.id}"
+    if arrived.duplicate:
+        response.status_code = 200
+    elif file.state is FileState.READY:
+        request.app.state.metrics.uploaded.inc(file.size)
+    else:
+        response.status_code = 202
+    return upload_view(file, duplicate=arrived.duplicate, project=arrived.project)
+
+
+class FileQuery(BaseModel):
+    """Conditions of a list; all of them hold."""
+
+    type: str | None = Field(
+        None, max_length=200, description="A media type, or a kind: `image/*`."
+    )
+    source: str | None = Field(None, max_length=20, examples=["upload", "import"])
+    tag: str | None = Field(None, max_length=MAX_TAG)
+    name: str | None = Field(None, max_length=200, description="Part of it, in whatever case.")
+    project: str | None = Field(None, max_length=100)
+    state: FileState | None = Field(None, description="All but `trashed` if left out.")
+    sha256: Sha256 | None = None
+
+    def wanted(self) -> Wanted:
+        sha256 = self.sha256.lower() if self.sha256 else None
+        tag = next(iter(clean_tags([self.tag or ""], "tag")), None)
+        return Wanted(self.type, self.source, tag, self.name, self.state, sha256, self.project)
 
 
 @router.get("")
 async def list_files(
-    caller: Caller, mill: Mill, after: After = None, limit: Limit = 20
+    caller: Caller,
+    mill: Mill,
+    query: Annotated[FileQuery, Depends()],
+    after: After = None,
+    limit: Limit = 20,
 ) -> Listed[FileView]:
-    """List the caller's files, newest first."""
+    """List the caller's files, newest first; of the trash, what was deleted last first.
+
+    With conditions a page may hold few files, or none, and still have `has_more`: it is the end of
+    a bounded search, and `after` goes on with it.
+    """
     with cursor(after):
-        page = await mill.files.list(caller, after, limit)
+        page = await mill.files.list(caller, after, limit, query.wanted())
     return listed([file_view(file) for file in page.rows], page.after)
 
 
 @router.get("/{file_id}")
-async def get_file(file_id: FileId, caller: Caller, mill: Mill) -> FileView:
+async def get_file(file_id: FileId, caller: Caller, mill: Mill, response: Response) -> FileView:
     """Show one file: an uploaded one, or one that a job made."""
-    return file_view(await mill.files.get(caller, file_id))
-
-
-@router.delete("/{file_id}", status_code=204)
-async def delete_file(
-    file_id: FileId,
-    caller: Caller,
-    mill: Mill,
-    now: Annotated[bool, Query(description="Remove its bytes without the day to undo.")] = False,
-) -> None:
-    """Hide a file at once; its bytes go after a day."""
-    await mill.files.delete(caller, file_id, now=now)
+    file = await mill.files.get(caller, file_id)
+    response.headers["ETag"] = etag(file)
+    return file_view(file)
 
 
 @router.head("/{file_id}/content", responses=BYTES, response_class=Response)
@@ -89,37 +147,4 @@ async def get_content(file_id: FileId, caller: Caller, mill: Mill, request: Requ
 async def get_thumbnail(file_id: FileId, caller: Caller, mill: Mill, request: Request) -> Response:
     """Show a small picture of a file; 404 with `pending` while it is being made."""
     content = await mill.files.thumbnail(caller, file_id)
-    return serve(request, content, inline=True, cache=KEPT)
-
-
-@router.get("/{file_id}/members")
-async def list_members(
-    file_id: FileId, caller: Caller, mill: Mill, after: After = None, limit: Limit = 100
-) -> Listed[MemberView]:
-    """List what is in an archive, in its order, without unpacking it."""
-    members, following = await members_page(mill, caller, file_id, after, limit)
-    here = f"/v1/files/{file_id}/members"
-    views = [
-        MemberView(
-            path=member.name,
-            size=member.size,
-            crc32=f"{member.crc32:08x}",
-            url=f"{here}/{quote(member.name)}",
-        )
-        for member in members
-    ]
-    return listed(views, following)
-
-
-@router.head("/{file_id}/members/{path:path}", responses=BYTES, response_class=Response)
-@router.get("/{file_id}/members/{path:path}", responses=BYTES, response_class=Response)
-async def get_member(
-    file_id: FileId,
-    path: Annotated[str, Path(max_length=2000)],
-    caller: Caller,
-    mill: Mill,
-    request: Request,
-) -> Response:
-    """Read one member of an archive in place; pictures may be shown in a page."""
-    content = await mill.downloads.member(caller, file_id, path)
     return serve(request, content, inline=True, cache=KEPT)

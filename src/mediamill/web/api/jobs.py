@@ -4,48 +4,32 @@ import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field, JsonValue
 
 from mediamill.app import App
-from mediamill.services.requests import MAX_FILES, MAX_STEPS, JobRequest
+from mediamill.services.jobs import chosen_by
+from mediamill.services.retrying import Only
 from mediamill.store.repositories.jobs import Job
 from mediamill.web.api.files import BYTES
 from mediamill.web.events import job_events
-from mediamill.web.parsing import PROBLEM, After, Body, JobId, Limit, StrictRoute, cursor
+from mediamill.web.parsing import PROBLEM, After, JobId, Limit, StrictRoute, cursor
 from mediamill.web.security import Caller, Mill
 from mediamill.web.serving import serve
+from mediamill.web.submitting import JobBody
 from mediamill.web.views.common import Listed, listed
 from mediamill.web.views.jobs import JobView, job_view
+from mediamill.web.views.plans import PlanView, plan_view
 from mediamill.web.views.results import ItemView, ResultView, item_view, result_view
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=PROBLEM, route_class=StrictRoute)
 
 EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "A `job` event with a snapshot at each change; the id is its revision.",
+        "description": "A `job` event with a snapshot at each change, and `retry`; the id is "
+        "its revision and its progress. With `Last-Event-ID` what was seen is not sent again.",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     },
     204: {"description": "The job has ended and the caller has seen it."},
 }
-
-
-class StepBody(Body):
-    operation: str = Field(max_length=100, examples=["extract-frames"])
-    parameters: dict[str, JsonValue] = Field(default_factory=dict, examples=[{"fps": 1}])
-
-
-class JobBody(Body):
-    files: list[str] = Field(min_length=1, max_length=MAX_FILES)
-    steps: list[StepBody] = Field(min_length=1, max_length=MAX_STEPS)
-    name: str = Field("", max_length=200)
-    klass: Literal["interactive", "bulk"] | None = Field(
-        None, alias="class", description="Chosen by the size of the work if left out."
-    )
-    seed: int | None = Field(None, ge=0, lt=2**63, description="Random draws come from it.")
-
-    def request(self) -> JobRequest:
-        steps = tuple((step.operation, dict(step.parameters)) for step in self.steps)
-        return JobRequest(tuple(self.files), steps, self.name, self.klass, self.seed)
 
 
 async def view(mill: App, job: Job) -> JobView:
@@ -53,21 +37,50 @@ async def view(mill: App, job: Job) -> JobView:
     return job_view(job, await mill.jobs.progress(job))
 
 
-@router.post("", status_code=202)
-async def submit_job(body: JobBody, caller: Caller, mill: Mill, response: Response) -> JobView:
+PLANNED: dict[int | str, dict[str, Any]] = {
+    200: {"model": PlanView, "description": "With `dry_run`: what the job would be."}
+}
+
+
+@router.post("", status_code=202, responses=PLANNED)
+async def submit_job(
+    body: JobBody,
+    caller: Caller,
+    mill: Mill,
+    response: Response,
+    dry_run: Annotated[bool, Query(description="Only tell what the job would be.")] = False,
+) -> JobView | PlanView:
     """Accept a job; once answered, it survives anything and reaches an end."""
+    if dry_run:
+        response.status_code = 200
+        return plan_view(await mill.planner.plan(caller, body.request()))
     job = await mill.jobs.submit(caller, body.request())
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return await view(mill, job)
 
 
+Shown = Literal[
+    "expanding", "running", "cancelling", "succeeded", "partial", "failed", "cancelled", "expired",
+    "trashed",
+]  # fmt: skip
+
+
 @router.get("")
 async def list_jobs(
-    caller: Caller, mill: Mill, after: After = None, limit: Limit = 20
+    caller: Caller,
+    mill: Mill,
+    state: Annotated[Shown | None, Query(description="Only those; deleted: `trashed`.")] = None,
+    name: Annotated[str, Query(max_length=200, description="Part of the name.")] = "",
+    template: Annotated[str, Query(max_length=100, description="Id of a template.")] = "",
+    after: After = None,
+    limit: Limit = 20,
 ) -> Listed[JobView]:
-    """List the caller's jobs, newest first."""
+    """List the caller's jobs, newest first; with a filter a page may hold fewer than there are."""
     with cursor(after):
-        page = await mill.jobs.list(caller, after, limit)
+        if state == "trashed":
+            page = await mill.job_trash.list(caller, after, limit)
+        else:
+            page = await mill.jobs.list(caller, after, limit, chosen_by(state, name, template))
     views = await asyncio.gather(*(view(mill, job) for job in page.rows))
     return listed(list(views), page.after)
 
@@ -86,9 +99,20 @@ async def get_job(
 
 
 @router.delete("/{job_id}", status_code=204)
-async def delete_job(job_id: JobId, caller: Caller, mill: Mill) -> None:
-    """Cancel a job if it runs, and remove its results."""
-    await mill.jobs.delete(caller, job_id)
+async def delete_job(
+    job_id: JobId,
+    caller: Caller,
+    mill: Mill,
+    now: Annotated[bool, Query(description="Remove its results without the day to undo.")] = False,
+) -> None:
+    """Cancel a job if it runs, and hide it at once; its results go after a day."""
+    await mill.job_trash.delete(caller, job_id, now=now)
+
+
+@router.post("/{job_id}/restore")
+async def restore_job(job_id: JobId, caller: Caller, mill: Mill) -> JobView:
+    """Bring a deleted job and its results back; 409 once they are being removed."""
+    return await view(mill, await mill.job_trash.restore(caller, job_id))
 
 
 @router.post("/{job_id}/cancel", status_code=202)
@@ -102,10 +126,12 @@ async def retry_job(
     job_id: JobId,
     caller: Caller,
     mill: Mill,
-    only: Annotated[Literal["failed"], Query(description="Which items.")] = "failed",
+    only: Annotated[Only, Query(description="Which items: `unfinished` is both others.")] = (
+        "unfinished"
+    ),
 ) -> JobView:
-    """Run the failed items of an ended job again."""
-    return await view(mill, await mill.jobs.retry(caller, job_id))
+    """Run the failed or cancelled items of an ended job again; what is done stays."""
+    return await view(mill, await mill.jobs.retry(caller, job_id, only))
 
 
 ItemState = Literal["succeeded", "failed", "reused", "pending", "cancelled"]

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from mediamill.services.accounts import MAX_TOKEN_DAYS
+from mediamill.web.idempotency import shown_once
 from mediamill.web.parsing import PROBLEM, After, Body, Limit, StrictRoute, TokenId, cursor
 from mediamill.web.security import Caller, Mill
 from mediamill.web.views.accounts import IssuedView, TokenView, issued_view, token_view
@@ -20,6 +21,7 @@ class TokenRequest(Body):
 
 
 @router.post("", status_code=201)
+@shown_once
 async def issue_token(body: TokenRequest, caller: Caller, mill: Mill) -> IssuedView:
     """Make a token; its secret is shown this once."""
     return issued_view(await mill.accounts.issue_token(caller, body.name, body.expires_in_days))

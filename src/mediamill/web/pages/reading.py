@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from mediamill.app import App
 from mediamill.core.access import Principal
@@ -74,14 +73,13 @@ async def pictures(
     app: App, principal: Principal, file_id: str, after: str | None
 ) -> tuple[list[Picture], str | None]:
     """List some pictures of an archive, and the cursor of those that follow."""
-    members, following = await members_page(app, principal, file_id, after, SHEET)
-    here = f"/v1/files/{file_id}/members"
+    page = await members_page(app, principal, file_id, after, SHEET)
     shown = [
-        Picture(f"{here}/{quote(member.name)}", member.name, _time(member.name))
-        for member in members
-        if _PICTURE.search(member.name)
+        Picture(member.url, member.path, _time(member.path))
+        for member in page.data
+        if _PICTURE.search(member.path)
     ]
-    return shown, following
+    return shown, page.after
 
 
 def _time(name: str) -> float | None:

@@ -57,6 +57,15 @@ async def job_page(job_id: JobId, caller: Caller, mill: Mill) -> Response:
     )
 
 
+@router.get("/trash")
+async def trash_page(caller: Caller, mill: Mill) -> Response:
+    """Show what the caller deleted and can bring back."""
+    files = await mill.trash.list(caller, None, FILES)
+    user = await mill.accounts.profile(caller)
+    views = [file_view(file) for file in files.rows]
+    return page("trash.html", user=user, files=views, after=files.after)
+
+
 @router.get("/docs")
 async def docs_page(request: Request) -> Response:
     """Show the API's description, rendered from its own document."""
@@ -74,6 +83,15 @@ async def files_part(caller: Caller, mill: Mill, after: After = None) -> Respons
         files = await mill.files.list(caller, after, FILES)
     views: list[FileView] = [file_view(file) for file in files.rows]
     return page("parts/files.html", files=views, after=files.after)
+
+
+@router.get("/parts/trash")
+async def trash_part(caller: Caller, mill: Mill, after: After = None) -> Response:
+    """Render more rows of the trash."""
+    with cursor(after):
+        files = await mill.trash.list(caller, after, FILES)
+    views = [file_view(file) for file in files.rows]
+    return page("parts/trash.html", files=views, after=files.after)
 
 
 @router.get("/parts/files/{file_id}")

@@ -11,13 +11,13 @@ const all = document.getElementById("all");
 const form = document.getElementById("run");
 const operation = document.getElementById("operation");
 
-const boxes = () => [...list.querySelectorAll("input[type=checkbox]")];
+const boxes = () => [...list.querySelectorAll("input[type=checkbox]:enabled")];
 const chosen = () => boxes().filter((box) => box.checked);
 
 function count() {
   const files = boxes();
   const picked = chosen().length;
-  document.getElementById("no-files").hidden = files.length > 0;
+  document.getElementById("no-files").hidden = list.children.length > 0;
   all.closest("label").hidden = files.length === 0;
   all.checked = files.length > 0 && picked === files.length;
   all.indeterminate = picked > 0 && picked < files.length;
@@ -65,7 +65,8 @@ list.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-delete]");
   if (!button) return;
   const row = button.closest(".row");
-  if (!confirm(`Delete ${row.querySelector(".name").textContent}?`)) return;
+  const name = row.querySelector(".name").textContent;
+  if (!confirm(`Delete ${name}? For 24 hours it can be brought back from the trash.`)) return;
   try {
     await call("DELETE", `/v1/files/${button.dataset.delete}`);
     row.remove();

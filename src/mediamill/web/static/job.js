@@ -15,10 +15,11 @@ function update(job) {
   badge.textContent = job.state;
   badge.className = `badge ${job.state}`;
   element("progress").value = job.progress.fraction;
+  element("progress").className = job.state;
   element("summary").textContent = summary(job, succeeded + reused, failed, cancelled, over);
   element("cancel").hidden = over || job.state === "cancelling";
   element("retry").hidden = !(over && failed);
-  element("download").hidden = !job.download;
+  element("download").hidden = !(job.download && succeeded + reused);
   element("download-size").textContent = job.download ? `(${size(job.download.size)})` : "";
   if (job.error) page.querySelector("[data-error]").textContent = job.error;
   document.title = `${over ? job.state : `${Math.round(job.progress.fraction * 100)} %`} · Mediamill`;
@@ -31,7 +32,8 @@ function summary(job, good, failed, cancelled, over) {
   const parts = [over ? `${good} of ${files} done` : `${good + failed} of ${files} · ${Math.round(job.progress.fraction * 100)} %`];
   if (failed) parts.push(`${failed} failed`);
   if (cancelled) parts.push(`${cancelled} cancelled`);
-  const left = job.progress.seconds_left;
+  const { queue_position: ahead, queue_position_capped: more, seconds_left: left } = job.progress;
+  if (!over && ahead) parts.push(`${ahead}${more ? " or more" : ""} ${ahead === 1 ? "job" : "jobs"} ahead`);
   if (!over && left) parts.push(`about ${left < 90 ? `${Math.ceil(left)} s` : `${Math.ceil(left / 60)} min`} left`);
   if (over && job.started_at && job.finished_at) {
     parts.push(`took ${((new Date(job.finished_at) - new Date(job.started_at)) / 1000).toFixed(1)} s`);

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from mediamill.core.clock import rfc3339
 from mediamill.store.repositories.files import File
-from mediamill.web.views.common import Count, Time, View, moment
+from mediamill.web.views.common import Count, Listed, Time, View, moment
 
 
 class FileView(View):
@@ -19,38 +19,78 @@ class FileView(View):
     height: Count
     duration: float = Field(ge=0, description="Seconds; 0 for what has none.")
     source: str = Field(examples=["upload", "result"])
-    state: str = Field(examples=["ready"])
+    state: str = Field(examples=["receiving", "checking", "ready", "rejected", "trashed"])
+    received: Count = Field(description="Bytes here so far, while it is `receiving`.")
+    code: str = Field(description="Why it was rejected; empty otherwise.")
+    error: str
     tags: list[str]
+    revision: Count = Field(description="Grows with every change; `ETag` holds it.")
     lineage: dict[str, Any] = Field(description="What a result was made from, and how.")
     created_at: Time
     expires_at: Time | None
+    trashed_at: Time | None
+    purge_at: Time | None = Field(description="When what is deleted or rejected goes for good.")
     links: dict[str, str]
 
 
-def file_view(file: File) -> FileView:
-    here = f"/v1/files/{file.id}"
-    links = {"self": here, "content": f"{here}/content"}
-    if file.thumbnail != "":
-        links["thumbnail"] = f"{here}/thumbnail"
-    if file.media_type == "application/zip":
-        links["members"] = f"{here}/members"
-    return FileView(
-        id=file.id,
-        name=file.name,
-        media_type=file.media_type,
-        size=file.size,
-        sha256=file.sha256,
-        width=file.width,
-        height=file.height,
-        duration=file.duration,
-        source=file.source,
-        state=file.state,
-        tags=list(file.tags),
-        lineage=file.lineage,
-        created_at=rfc3339(file.created),
-        expires_at=moment(file.expires),
-        links=links,
+class UploadView(FileView):
+    duplicate: bool = Field(False, description="It was here already; nothing was stored.")
+    project: str | None = Field(
+        None, description="The one that it joined; null also if that was deleted meanwhile."
     )
+
+
+def etag(file: File) -> str:
+    """Return the entity tag of what is said of a file."""
+    return f'"r{file.revision}"'
+
+
+def file_view(file: File) -> FileView:
+    return FileView(**_fields(file))
+
+
+def upload_view(file: File, *, duplicate: bool = False, project: str | None = None) -> UploadView:
+    return UploadView(**_fields(file), duplicate=duplicate, project=project)
+
+
+def _links(file: File) -> dict[str, str]:
+    here = f"/v1/files/{file.id}"
+    if file.hidden:
+        return {"restore": f"{here}/restore"}
+    links = {"self": here}
+    if not file.obstacle:
+        links["content"] = f"{here}/content"
+        if file.thumbnail != "":
+            links["thumbnail"] = f"{here}/thumbnail"
+        if file.media_type == "application/zip":
+            links["members"] = f"{here}/members"
+    return links
+
+
+def _fields(file: File) -> dict[str, Any]:
+    return {
+        "id": file.id,
+        "name": file.name,
+        "media_type": file.media_type,
+        "size": file.size,
+        "sha256": file.sha256,
+        "width": file.width,
+        "height": file.height,
+        "duration": file.duration,
+        "source": file.source,
+        "state": file.state,
+        "received": file.received if file.obstacle else file.size,
+        "code": file.code,
+        "error": file.error,
+        "revision": file.revision,
+        "tags": list(file.tags),
+        "lineage": file.lineage,
+        "created_at": rfc3339(file.created),
+        "expires_at": moment(file.expires),
+        "trashed_at": moment(file.trashed),
+        "purge_at": moment(file.purge_at),
+        "links": _links(file),
+    }
 
 
 class MemberView(View):
@@ -60,3 +100,18 @@ class MemberView(View):
     size: Count
     crc32: str = Field(examples=["0a1b2c3d"])
     url: str
+
+
+class MembersView(Listed[MemberView]):
+    """A page of the members of an archive."""
+
+    count: Count = Field(description="Members of the whole archive.")
+    left_out: Count = Field(description="Links and devices in it, which are no members here.")
+
+
+class RemovedView(View):
+    """What became of a deletion of members."""
+
+    file: FileView = Field(description="The archive as it is now.")
+    deleted: Count
+    missing: list[str] = Field(description="Paths that it did not have.")

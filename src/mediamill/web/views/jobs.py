@@ -27,6 +27,10 @@ class ProgressView(View):
     running: Count
     pending: Count
     seconds_left: float | None = Field(ge=0, description="Null while it cannot be told.")
+    queue_position: Count | None = Field(
+        None, description="How many jobs begin before this one; null once it has begun."
+    )
+    queue_position_capped: bool = Field(False, description="There may be more than that.")
 
 
 class DownloadView(View):
@@ -35,12 +39,29 @@ class DownloadView(View):
     url: str
 
 
+class InputsView(View):
+    """Where a job's inputs come from."""
+
+    source: str = Field(examples=["files", "project", "archive", "manifest"])
+    id: str | None = Field(None, description="Of the project or the file; null for a list.")
+    members: list[str] | None = None
+
+
+class MadeFromView(View):
+    """The template that a job's steps were made from."""
+
+    id: str
+    version: Count
+
+
 class JobView(View):
     id: str = Field(examples=["job_01KAHRQPV0V3E3M2X5E2C8T2QG"])
     name: str
     state: str = Field(examples=["running", "succeeded"])
     klass: str = Field(serialization_alias="class", examples=["interactive", "bulk"])
     steps: list[StepView]
+    inputs: InputsView
+    template: MadeFromView | None = None
     seed: int
     generation: int
     items: Count
@@ -52,7 +73,20 @@ class JobView(View):
     finished_at: Time | None
     error: str
     download: DownloadView | None = Field(description="All results as one zip, once ended.")
+    deleted_at: Time | None = Field(None, description="When it went to the trash.")
     links: dict[str, str]
+
+
+def progress_view(progress: Progress) -> ProgressView:
+    place = progress.place
+    return ProgressView(
+        fraction=round(progress.fraction, 4),
+        running=progress.running,
+        pending=progress.pending,
+        seconds_left=progress.seconds_left,
+        queue_position=place.ahead if place else None,
+        queue_position_capped=place.capped if place else False,
+    )
 
 
 def job_view(job: Job, progress: Progress) -> JobView:
@@ -70,21 +104,21 @@ def job_view(job: Job, progress: Progress) -> JobView:
         state=job.state,
         klass=job.klass,
         steps=[StepView(operation=s.operation, parameters=s.parameters) for s in job.steps],
+        inputs=InputsView(**{"source": "files", **job.inputs}),
+        template=MadeFromView(id=job.template, version=job.template_version)
+        if job.template
+        else None,
         seed=job.seed,
         generation=job.generation,
         items=job.items,
         counts=counts,
-        progress=ProgressView(
-            fraction=round(progress.fraction, 4),
-            running=progress.running,
-            pending=progress.pending,
-            seconds_left=progress.seconds_left,
-        ),
+        progress=progress_view(progress),
         revision=job.revision,
         created_at=rfc3339(job.created),
         started_at=moment(job.started or progress.started),
         finished_at=moment(job.finished),
         error=job.error,
         download=download if job.layout else None,
+        deleted_at=moment(job.deleted),
         links={name: f"{here}/{name}" for name in ("items", "results", "events")} | {"self": here},
     )

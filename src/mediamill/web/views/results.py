@@ -22,9 +22,11 @@ class ResultFileView(View):
 class ResultView(View):
     """What one item became."""
 
+    stage: Count = Field(0, description="Of the job's stages the one it is an input of.")
     item: int
     input: str = Field(description="Id of the input file.")
     name: str = Field(description="Name of the input.")
+    path: str = Field(description="Of a member of an archive, its path there.")
     outcome: str = Field(examples=["succeeded", "failed", "reused"])
     files: list[ResultFileView]
     data: dict[str, Any] | None
@@ -36,9 +38,11 @@ class ResultView(View):
 
 def result_view(result: Result) -> ResultView:
     return ResultView(
+        stage=result.stage,
         item=result.item,
         input=result.input,
         name=result.name,
+        path=result.path,
         outcome=result.outcome,
         files=_result_files(result),
         data=result.data,
@@ -70,6 +74,7 @@ class ItemView(View):
     index: int
     file: str
     name: str
+    path: str = Field(description="Of a member of an archive, its path there.")
     state: str = Field(examples=["pending", "succeeded", "failed", "reused", "cancelled"])
     code: str
     error: str
@@ -84,6 +89,7 @@ def item_view(item: ItemRecord) -> ItemView:
         index=item.index,
         file=item.file,
         name=item.name,
+        path=item.path,
         state=item.state,
         code=result.code if result else "",
         error=result.error if result else "",

@@ -1,0 +1,121 @@
+"""`mediamill jobs submit`: a job over files, a project, an archive or a manifest."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from mediamill.cli.client import Client
+from mediamill.cli.connection import connected, json_option, show
+from mediamill.cli.ending import finish
+from mediamill.cli.failures import Failure
+
+SOURCES = ("project", "archive", "manifest")
+
+
+@click.command()
+@click.argument("files", nargs=-1, metavar="[FILE_IDS]…")
+@click.option("--project", metavar="ID", help="All files of a project.")
+@click.option("--archive", metavar="FILE_ID", help="The members of a zip, without unpacking it.")
+@click.option(
+    "--members",
+    multiple=True,
+    metavar="PATTERN",
+    help="Which members of the archive, as 'train/*.jpg'; may be given again.",
+)
+@click.option("--manifest", metavar="FILE_ID", help="An uploaded text that lists inputs.")
+@click.option("--template", metavar="NAME", help="Steps from a template, by id or name.")
+@click.option(
+    "--set",
+    "values",
+    multiple=True,
+    metavar="VARIABLE=VALUE",
+    help="Value of a variable of the template; may be given again.",
+)
+@click.option(
+    "--steps",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    metavar="FILE",
+    help="Steps as a JSON list of {operation, parameters}; - reads them from stdin.",
+)
+@click.option("--name", help="Name of the job and of its download.")
+@click.option("--seed", type=click.INT, help="Seed of everything that is drawn.")
+@click.option("--class", "klass", type=click.Choice(("interactive", "bulk")), help="Its queue.")
+@click.option("--no-reuse", is_flag=True, help="Do again what an earlier job did.")
+@click.option("--dry-run", is_flag=True, help="Only tell what the job would be.")
+@click.option("--wait", is_flag=True, help="Wait until the job has ended.")
+@json_option
+@connected
+def submit(files: tuple[str, ...], **given: Any) -> None:
+    """Run a template, or steps from a file, over inputs on the server; print the job's id.
+
+    Inputs are files, or one of --project, --archive and --manifest. With --wait the exit code is
+    1 when some items failed.
+    """
+    ctx, client = click.get_current_context(), given["client"]
+    body = {**_inputs(files, given), **_work(client, given)}
+    body |= {key: given[key] for key in ("name", "seed") if given[key] is not None}
+    body |= {"class": given["klass"]} if given["klass"] else {}
+    body |= {"reuse": False} if given["no_reuse"] else {}
+    if given["dry_run"]:
+        plan = client.request("POST", "/v1/jobs", json=body, params={"dry_run": "true"})
+        show(plan, as_json=given["as_json"])
+        return
+    job = client.request("POST", "/v1/jobs", json=body)
+    finish(ctx, client, job, wait=given["wait"], as_json=given["as_json"])
+
+
+def _inputs(files: tuple[str, ...], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the one source of inputs that is given."""
+    named: dict[str, Any] = {name: given[name] for name in SOURCES if given[name]}
+    if files:
+        named["files"] = list(files)
+    if len(named) != 1:
+        raise click.UsageError("Give FILE_IDS, or one of --project, --archive and --manifest.")
+    if given["members"]:
+        named["members"] = list(given["members"])
+    return named
+
+
+def _work(client: Client, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the steps, or the template with its variables."""
+    if bool(given["template"]) == (given["steps"] is not None):
+        raise click.UsageError("Give --template or --steps.")
+    if given["template"]:
+        template = client.get(f"/v1/templates/{quote(given['template'])}")
+        types = {name: one["type"] for name, one in template["variables"].items()}
+        return {"template": template["id"], "variables": settings(given["values"], types)}
+    if given["values"]:
+        raise click.UsageError("--set is for the variables of a --template.")
+    steps = read_json(given["steps"])
+    return {"steps": steps["steps"] if isinstance(steps, dict) and "steps" in steps else steps}
+
+
+def settings(words: Iterable[str], types: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of `variable=value` words: text for a text variable, else JSON if it is."""
+    values: dict[str, Any] = {}
+    for word in words:
+        name, sign, text = word.partition("=")
+        if not sign:
+            raise click.BadParameter(f"{word!r} is not VARIABLE=VALUE.", param_hint="--set")
+        values[name.strip()] = text if types.get(name.strip()) == "string" else _value(text)
+    return values
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file, or stdin for `-`; raises `Failure`."""
+    try:
+        with click.open_file(str(path), encoding="utf-8") as stream:
+            return json.load(stream)
+    except (OSError, ValueError) as error:
+        raise Failure(f"{path} is no JSON that can be read: {error}") from None

@@ -1,0 +1,56 @@
+"""Which members of an archive a job takes, judged by their names alone."""
+
+import fnmatch
+import re
+from collections.abc import Callable, Sequence
+from mimetypes import MimeTypes
+from pathlib import PurePosixPath
+
+from mediamill.media.archive.read import Member
+from mediamill.store.repositories.jobs import Entry, Place
+
+MAX_PATTERNS, MAX_PATTERN = 20, 300
+"""Patterns of one request, and characters of each."""
+
+_FOREIGN = re.compile(r"(^|/)(__MACOSX|\.[^/]*)(/|$)")
+_LEFT_OUT = frozenset({
+    "frames.jsonl", "manifest.jsonl", "thumbs.db", "desktop.ini", "ds_store", ".ds_store",
+})  # fmt: skip
+"""What systems and we ourselves leave in archives, in lower case."""
+
+_MEDIA = ("image/", "video/", "audio/")
+_TYPES = MimeTypes()  # of Python's own tables only: the machine's may say anything
+
+
+def selection(patterns: Sequence[str], takes: Callable[[str], bool]) -> Callable[[str], bool]:
+    """Return the test that says of a member's path whether it becomes an input.
+
+    Folders, `__MACOSX/`, hidden files and indexes never do. With patterns (`*` stands for any
+    text, `/` included) exactly what matches one does; without, whatever may be media by its name,
+    and what the first step takes. What does not fit after all fails by itself.
+    """
+    if patterns:
+        chosen = re.compile("|".join(map(fnmatch.translate, patterns)))
+        return lambda path: not _left_out(path) and chosen.match(path) is not None
+    return lambda path: not _left_out(path) and _may_fit(path, takes)
+
+
+def _left_out(path: str) -> bool:
+    return PurePosixPath(path).name.lower() in _LEFT_OUT or _FOREIGN.search(path) is not None
+
+
+def _may_fit(path: str, takes: Callable[[str], bool]) -> bool:
+    kind = guessed(path)
+    return not kind or kind.startswith(_MEDIA) or takes(kind)
+
+
+def guessed(path: str) -> str:
+    """Return the media type that a name suggests, empty for none."""
+    kind, encoding = _TYPES.guess_type(PurePosixPath(path).name, strict=False)
+    return "application/octet-stream" if encoding else kind or ""
+
+
+def entry_of(archive: str, member: Member, name: str = "") -> Entry:
+    """Name a member as an input."""
+    place = Place(member.offset, member.size, member.compressed_size, member.method, member.crc32)
+    return Entry(archive, name or PurePosixPath(member.name).name, member.name, place)

@@ -1,0 +1,225 @@
+"""Walk a project, an archive or a manifest as inputs of a job, from any place on.
+
+What a manifest names and its owner cannot use becomes an input without a file that says why, so
+it fails by itself when it is run; nothing is dropped, and nothing of others is ever opened.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mediamill.blobs.port import Blobs
+from mediamill.core.errors import InvalidInput, MediamillError, NotFound, UnsupportedMedia
+from mediamill.engine.gathering.lines import Asked, Position, asked
+from mediamill.engine.gathering.members import entry_of, selection
+from mediamill.engine.gathering.peek import peek
+from mediamill.engine.inputs import opened
+from mediamill.media.archive.names import safe_name
+from mediamill.media.archive.read import Member, read_members
+from mediamill.operations.base import Source
+from mediamill.store.repositories.files import File
+from mediamill.store.repositories.jobs import Entry, Problem
+from mediamill.store.repositories.lookup import FileLookup
+from mediamill.store.repositories.projects import Projects
+
+MAX_INPUTS = 1_000_000
+BATCH = 1_000
+KEPT_MEMBERS = 100_000
+"""Members of all archives that a manifest names whose directory is kept at a time."""
+
+ZIP = "application/zip"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A source as its owner's job names it."""
+
+    owner: str
+    source: str
+    """`project`, `archive` or `manifest`."""
+    id: str
+    members: tuple[str, ...] = ()
+    takes: Callable[[str], bool] = lambda kind: True
+    """Whether the first step takes a media type."""
+    accepted: int | None = None
+    """When the job was accepted (ms): what was deleted or added later makes no difference."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """An input, its file if it has one, and where a walk goes on behind it."""
+
+    entry: Entry
+    file: File | None
+    position: Any
+
+
+@dataclass
+class Sources:
+    """Reads sources in batches."""
+
+    lookup: FileLookup
+    projects: Projects
+    blobs: Blobs
+    results: Blobs
+    scratch: Path
+
+    async def walk(
+        self, wish: Wish, position: Any = None, most: int = BATCH
+    ) -> AsyncIterator[list[Found]]:
+        """Yield the inputs behind a position, None being the beginning, in batches.
+
+        A batch has about `most` inputs, so that who wants only a few waits for no more. Raises
+        `NotFound` where the source is no more, `InvalidInput` for what cannot be listed.
+        """
+        size = max(1, min(most, BATCH))
+        if wish.source == "project":
+            walk = self._project(wish, position, size)
+        else:
+            (file,) = await self.lookup.get_many([wish.id], at=wish.accepted)
+            if file is None or file.owner != wish.owner:
+                raise NotFound(f"There is no file {wish.id}.")
+            walking = self._archive if wish.source == "archive" else self._manifest
+            walk = walking(wish, file, position, size)
+        async for batch in walk:
+            yield batch
+
+    def home_of(self, file: File) -> Blobs:
+        """Return the store that holds a file's bytes."""
+        return self.results if file.source == "result" else self.blobs
+
+    async def members(self, file: File) -> list[Member]:
+        """List an archive; raises what `read_members` raises."""
+        if file.media_type != ZIP:
+            raise UnsupportedMedia(f"{file.name} is no zip archive.")
+        async with opened(self.home_of(file), file.blob, self.scratch) as descriptor:
+            source = Source(descriptor, file.name, file.media_type, file.size)
+            return await asyncio.to_thread(lambda: read_members(source.open()))
+
+    async def peek(self, wish: Wish, file: File, most: int) -> tuple[list[Found], bool] | None:
+        """Return some members of an archive, and whether there may be more; None for a small one.
+
+        What comes of it is for estimates: where members lie is not looked up.
+        """
+        if file.owner != wish.owner:
+            raise NotFound(f"There is no file {file.id}.")
+        chosen = selection(wish.members, wish.takes)
+        async with opened(self.home_of(file), file.blob, self.scratch) as descriptor:
+            source = Source(descriptor, file.name, file.media_type, file.size)
+            seen = await asyncio.to_thread(lambda: peek(source.open(), file.id, chosen, most))
+        if seen is None:
+            return None
+        return [Found(entry, file, None) for entry in seen[0]], seen[1]
+
+    # -- projects -------------------------------------------------------------------------------
+
+    async def _project(
+        self, wish: Wish, behind: str | None, size: int
+    ) -> AsyncIterator[list[Found]]:
+        """Walk members by file id; what its owner deleted before the job is passed over."""
+        while True:
+            page = await self.projects.members(wish.id, limit=min(BATCH, size + 1), behind=behind)
+            rows = [row for row in page.rows if row.added <= (wish.accepted or row.added)]
+            files = await self.lookup.get_many([row.file for row in rows], at=wish.accepted)
+            yield [
+                Found(Entry(file.id, file.name), file, file.id)
+                for file in files
+                if file is not None and usable(file, wish)
+            ]
+            if page.after is None or not page.rows:
+                return
+            behind = page.rows[-1].file
+
+    # -- archives -------------------------------------------------------------------------------
+
+    async def _archive(
+        self, wish: Wish, file: File, start: int | None, size: int
+    ) -> AsyncIterator[list[Found]]:
+        """Walk the members that a job takes, in the order of the directory."""
+        chosen = selection(wish.members, wish.takes)
+        batch: list[Found] = []
+        members = await self.members(file)
+        for index in range(start or 0, len(members)):
+            if chosen(members[index].name):
+                batch.append(Found(entry_of(file.id, members[index]), file, index + 1))
+            if len(batch) >= size:
+                yield batch
+                batch = []
+        yield batch
+
+    # -- manifests ------------------------------------------------------------------------------
+
+    async def _manifest(
+        self, wish: Wish, file: File, note: list[Any] | None, size: int
+    ) -> AsyncIterator[list[Found]]:
+        """Walk the lines of a text."""
+        reading = Manifest(self, wish)
+        waiting: list[tuple[Asked, Position]] = []
+        home, position = self.home_of(file), Position.noted(note)
+        async for line in asked(home, file.blob, file.size, position):
+            waiting.append(line)
+            if len(waiting) >= size:
+                yield await reading.found(waiting)
+                waiting = []
+        yield await reading.found(waiting)
+
+
+def usable(file: File, wish: Wish) -> bool:
+    """Tell whether a file is its owner's and was there when the job was accepted."""
+    later = wish.accepted is not None and (file.trashed or 0) > wish.accepted
+    return file.owner == wish.owner and (not file.hidden or later)
+
+
+@dataclass
+class Manifest:
+    """Finds what the lines of a manifest ask for; lists each archive once in a while."""
+
+    sources: Sources
+    wish: Wish
+    _kept: OrderedDict[str, dict[str, Member]] = field(default_factory=OrderedDict)
+
+    async def found(self, lines: Sequence[tuple[Asked, Position]]) -> list[Found]:
+        """Return an input for each line."""
+        ids = list({line.file or line.archive for line, _ in lines} - {""})
+        files = await self.sources.lookup.get_many(ids, at=self.wish.accepted)
+        by_id = {file.id: file for file in files if file is not None and usable(file, self.wish)}
+        return [
+            Found(*await self._one(line, by_id.get(line.file or line.archive)), position.note())
+            for line, position in lines
+        ]
+
+    async def _one(self, line: Asked, file: File | None) -> tuple[Entry, File | None]:
+        try:
+            return await self._entry(line, file), file
+        except MediamillError as error:
+            if error.retryable:
+                raise
+            problem = Problem(error.code, f"Line {line.number}: {error.message}"[:500])
+            return Entry("", safe_name(line.shown), problem=problem), None
+
+    async def _entry(self, line: Asked, file: File | None) -> Entry:
+        """Return a line's input; raises what is wrong with it."""
+        if line.wrong:
+            raise InvalidInput(f"{line.wrong}.")
+        if file is None:
+            raise NotFound(f"There is no file {(line.file or line.archive)[:80]}.")
+        if file.obstacle:
+            raise InvalidInput(file.obstacle)
+        name = safe_name(line.name) if line.name else ""
+        if line.file:
+            return Entry(file.id, name or file.name)
+        member = (await self._members(file)).get(line.path)
+        if member is None:
+            raise NotFound(f"{file.name} has no member {line.path[:200]}.")
+        return entry_of(file.id, member, name)
+
+    async def _members(self, file: File) -> dict[str, Member]:
+        if file.id not in self._kept:
+            self._kept[file.id] = {m.name: m for m in await self.sources.members(file)}
+            while len(self._kept) > 1 and sum(map(len, self._kept.values())) > KEPT_MEMBERS:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(file.id)
+        return self._kept[file.id]

@@ -1,0 +1,58 @@
+"""`forget`: remove the answers kept under idempotency keys once their day is over."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from mediamill.blobs.port import Blobs
+from mediamill.core.clock import HOUR
+from mediamill.core.errors import ConditionFailed
+from mediamill.engine.lease import Lease
+from mediamill.store.port import Delete, Equals, Store
+from mediamill.store.repositories.idempotency import KeyedRequest, KeyedRequests, blobs_of
+from mediamill.store.repositories.units import Unit, Units
+
+OWNER = "system"
+EVERY_MS = HOUR
+
+
+@dataclass
+class Forget:
+    """Looks once an hour."""
+
+    keys: KeyedRequests
+    blobs: Blobs
+
+    async def run(self, lease: Lease) -> None:
+        await self.forget(await self.keys.store.now())
+        await lease.release(EVERY_MS)
+
+    async def give_up(self, lease: Lease, error: BaseException) -> None:
+        """Look again in an hour."""
+        await lease.release(EVERY_MS, str(error))
+
+    async def forget(self, now: int) -> int:
+        """Remove what has expired by a time (ms), blobs first; return how many rows."""
+        removed = 0
+        while rows := await self.keys.expired(now):
+            for row in rows:
+                await self._remove(row)
+            removed += len(rows)
+        return removed
+
+    async def _remove(self, row: KeyedRequest) -> None:
+        async for blob in self.blobs.list(blobs_of(row)):
+            await self.blobs.delete(blob.key)
+        same = (Equals("first", row.first), Equals("expires", row.expires))
+        with suppress(ConditionFailed):  # the key is in use again
+            await self.keys.store.transact(Delete(KeyedRequest, row.key_values(), when=same))
+
+
+async def schedule_forgetting(store: Store, units: Units) -> None:
+    """Insert the one unit that forgets again and again, unless it is there."""
+    if await units.get("forget", 0) is None:
+        now = await store.now()
+        unit = Unit(
+            group="forget", seq=0, kind="forget", owner=OWNER, klass="housekeeping", created=now
+        ).opened(now + EVERY_MS)
+        with suppress(ConditionFailed):  # another worker was first
+            await units.insert([unit])

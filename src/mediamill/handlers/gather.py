@@ -1,0 +1,115 @@
+"""`gather`: list the inputs of a job that names a project, an archive or a manifest.
+
+The walk writes manifest pages of a thousand entries. Each is written in the transaction that moves
+the checkpoint (`pages` so far, and `at`, the walk's place behind the last of them), so whoever goes
+on after a kill writes the same list. The job goes on to be expanded in one transaction.
+"""
+
+from dataclasses import dataclass
+
+import structlog
+
+from mediamill.adapters.brokers.port import Doorbell
+from mediamill.core.errors import ConditionFailed, InvalidInput, LimitExceeded, MediamillError
+from mediamill.engine.gathering import MAX_INPUTS, Found, Sources, Wish
+from mediamill.engine.lease import Lease
+from mediamill.engine.stages import pass_unit
+from mediamill.operations.catalogue import Catalogue
+from mediamill.store.port import Absent, Equals, Put, Update
+from mediamill.store.repositories.jobs import PAGE_ENTRIES, Job, Jobs, JobState, Manifests
+from mediamill.store.repositories.units import lane_of
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Gather:
+    """Walks a source once; a job without inputs ends as failed."""
+
+    jobs: Jobs
+    manifests: Manifests
+    sources: Sources
+    bell: Doorbell
+    catalogue: Catalogue
+    most: int = MAX_INPUTS
+
+    async def run(self, lease: Lease) -> None:
+        job = await self.jobs.need(lease.unit.payload["job"])
+        if job.cancelling:
+            await lease.finish()
+            return
+        wish, waiting = self._wish(job), list[Found]()
+        async for batch in self.sources.walk(wish, lease.unit.payload.get("at")):
+            waiting += batch
+            while len(waiting) > PAGE_ENTRIES:
+                await self._page(lease, job, waiting[:PAGE_ENTRIES])
+                waiting = waiting[PAGE_ENTRIES:]
+        items = await self._go_on(lease, job, waiting)
+        log.info("inputs listed", action="job_gathered", items=items, **job.log_context())
+        await self.bell.ring(f"work:{job.klass}")
+
+    async def give_up(self, lease: Lease, error: BaseException) -> None:
+        """End the job: without a list of inputs it cannot begin."""
+        job = await self.jobs.need(lease.unit.payload["job"])
+        known = isinstance(error, MediamillError)
+        text = str(error) if known else "An internal error kept them from it; the log has it."
+        stopping = {
+            "cancelling": True,
+            "state": JobState.CANCELLING,
+            "error": f"The inputs could not be listed: {text}"[:500],
+        }
+        guard = (Equals("cancelling", False), Equals("generation", job.generation))
+        try:
+            stop = Update(Job, (job.id,), set=stopping, add={"revision": 1}, when=guard)
+            await lease.finish(stop)
+        except ConditionFailed:  # it is being cancelled already
+            await lease.finish()
+
+    def _wish(self, job: Job) -> Wish:
+        first = self.catalogue.get(job.steps[0].operation)
+        return Wish(
+            owner=job.owner,
+            source=job.inputs["source"],
+            id=job.inputs["id"],
+            members=tuple(job.inputs.get("members", ())),
+            takes=first.takes,
+            accepted=job.created,
+        )
+
+    async def _page(self, lease: Lease, job: Job, found: list[Found]) -> None:
+        """Write the next full page and move the checkpoint behind it."""
+        payload = lease.unit.payload
+        put = await self._put(lease, job, found)
+        checkpoint = {**payload, "pages": _pages(lease) + 1, "at": found[-1].position}
+        await lease.write(put, payload=checkpoint)
+
+    async def _put(self, lease: Lease, job: Job, found: list[Found]) -> Put:
+        """Make the action that stores the next page; raises `LimitExceeded`."""
+        page = _pages(lease)
+        if page * PAGE_ENTRIES + len(found) > self.most:
+            raise LimitExceeded(f"The {job.inputs['source']} lists more than {self.most:,} inputs.")
+        entries = [one.entry for one in found]
+        return await self.manifests.page(job.id, 0, page, entries, fence=lease.unit.fence)
+
+    async def _go_on(self, lease: Lease, job: Job, found: list[Found]) -> int:
+        """Write the last page with the number of inputs, and the unit that expands them.
+
+        Nothing of it when the job was cancelled meanwhile. Raises `InvalidInput` for no inputs.
+        """
+        items = _pages(lease) * PAGE_ENTRIES + len(found)
+        if not items:
+            raise InvalidInput(f"The {job.inputs['source']} holds nothing for this job.")
+        unit = pass_unit(job, "expand", await self.jobs.store.now())
+        guard = (Equals("cancelling", False), Equals("generation", job.generation))
+        change = Update(Job, (job.id,), set={"items": items}, add={"revision": 1}, when=guard)
+        last = [await self._put(lease, job, found)] if found else []
+        try:
+            await lease.finish(change, *last, Put(unit, when=(Absent(),)), wake=lane_of(unit))
+        except ConditionFailed:
+            await lease.finish()
+        return items
+
+
+def _pages(lease: Lease) -> int:
+    """Return how many pages are written."""
+    return int(lease.unit.payload.get("pages", 0))

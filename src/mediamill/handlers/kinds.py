@@ -1,0 +1,87 @@
+"""Which handler runs which kind of unit."""
+
+from collections.abc import Mapping
+
+from mediamill.core.clock import SystemClock
+from mediamill.engine.worker import Handler
+from mediamill.handlers.cancel import Cancel
+from mediamill.handlers.collect import Collect
+from mediamill.handlers.expand import Expand
+from mediamill.handlers.fetch import Fetch, Intake
+from mediamill.handlers.forget import Forget
+from mediamill.handlers.gather import Gather
+from mediamill.handlers.items import Items
+from mediamill.handlers.next_stage import NextStage
+from mediamill.handlers.notify import Notify
+from mediamill.handlers.purge import PurgeFile, PurgeJob
+from mediamill.handlers.purge_project import PurgeProject
+from mediamill.handlers.purge_version import PurgeVersion
+from mediamill.handlers.seal import Seal
+from mediamill.handlers.segments import Segments
+from mediamill.handlers.thumbnail import Thumbnail
+from mediamill.handlers.uploads import ExpireUpload, Finisher, FinishUpload
+from mediamill.media.archive.read import MAX_MEMBER_BYTES
+from mediamill.parts import Parts, cpu_slots
+
+
+def handlers(parts: Parts, intake: Intake, finisher: Finisher) -> Mapping[str, Handler]:
+    """Make a handler for every kind of unit.
+
+    `intake` takes in files that were fetched, `finisher` makes files of resumable uploads.
+    """
+    store, nouns, settings = parts.store, parts.nouns, parts.settings
+    segments = Segments(
+        nouns.jobs,
+        nouns.units,
+        nouns.manifests,
+        nouns.lookup,
+        parts.blobs,
+        parts.results,
+        parts.slots,
+        parts.operations,
+        parts.bell,
+        parts.scratch,
+        settings.segment_seconds,
+    )
+    return {
+        "items": _items(parts, segments),
+        "segment": segments,
+        "gather": Gather(nouns.jobs, nouns.manifests, parts.sources, parts.bell, parts.operations),
+        "expand": Expand(
+            nouns.jobs, nouns.manifests, nouns.results, nouns.lookup, parts.bell, parts.operations
+        ),
+        "next_stage": NextStage(
+            nouns.jobs, nouns.manifests, nouns.results, parts.bell, parts.scratch
+        ),
+        "seal": Seal(nouns.jobs, nouns.results, parts.results, parts.scratch),
+        "cancel": Cancel(nouns.jobs, nouns.units),
+        "notify": Notify(nouns.jobs, parts.bell),
+        "thumbnail": Thumbnail(nouns.files, parts.blobs, parts.slots, parts.scratch),
+        "fetch": Fetch(nouns.files, parts.blobs, intake, parts.fetcher, settings.max_upload_bytes),
+        "finish_upload": FinishUpload(finisher),
+        "expire_upload": ExpireUpload(nouns.uploads, finisher),
+        "purge_file": PurgeFile(store, nouns.files, nouns.jobs, parts.blobs),
+        "purge_version": PurgeVersion(store, nouns.jobs, parts.blobs),
+        "purge_job": PurgeJob(store, nouns.jobs, nouns.results, nouns.units, parts.results),
+        "purge_project": PurgeProject(store, nouns.projects, nouns.jobs),
+        "forget": Forget(nouns.keys, parts.results),
+        "collect": Collect(store, parts.blob_stores(), SystemClock()),
+    }
+
+
+def _items(parts: Parts, segments: Segments) -> Items:
+    settings, nouns = parts.settings, parts.nouns
+    return Items(
+        nouns.jobs,
+        nouns.manifests,
+        nouns.lookup,
+        parts.blobs,
+        parts.results,
+        parts.slots,
+        parts.operations,
+        parts.scratch,
+        settings.crash_limit,
+        threads=min(2, cpu_slots(settings)),
+        max_member_bytes=min(MAX_MEMBER_BYTES, settings.max_upload_bytes),
+        segments=segments,
+    )

@@ -1,0 +1,42 @@
+"""`purge_project`: remove the membership rows of a deleted project, then the project.
+
+Jobs accepted before the deletion may still be listing it: it waits for them.
+"""
+
+from dataclasses import dataclass
+
+import structlog
+
+from mediamill.engine.lease import Lease
+from mediamill.handlers.purge import LOOK_AGAIN_MS, last_job_at
+from mediamill.store.port import MAX_ACTIONS, Delete, Store
+from mediamill.store.repositories.jobs import Jobs
+from mediamill.store.repositories.projects import Project, ProjectFile, Projects
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class PurgeProject:
+    """Removes what is left of a deleted project; its files stay."""
+
+    store: Store
+    projects: Projects
+    jobs: Jobs
+
+    async def run(self, lease: Lease) -> None:
+        project = await self.projects.get(lease.unit.payload["project"])
+        if project is None or project.deleted is None:
+            await lease.vanish()
+            return
+        if await self.jobs.running_of(project.owner, before=last_job_at(project.deleted)):
+            await lease.release(LOOK_AGAIN_MS)
+            return
+        while rows := (await self.projects.members(project.id, limit=MAX_ACTIONS)).rows:
+            await self.store.transact(*(Delete(ProjectFile, row.key_values()) for row in rows))
+        await lease.vanish(Delete(Project, (project.id,)))
+        log.info("project purged", action="project_purged", **project.log_context())
+
+    async def give_up(self, lease: Lease, error: BaseException) -> None:
+        """Try again later: rows that should be gone must go."""
+        await lease.release(LOOK_AGAIN_MS, str(error))

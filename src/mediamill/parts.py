@@ -1,0 +1,179 @@
+"""What the program is made of: every backend that the settings name, opened once.
+
+Services and handlers are built of these parts; `app.py` does that.
+"""
+
+import asyncio
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from mediamill.adapters.brokers.opening import open_bell
+from mediamill.adapters.brokers.port import Doorbell
+from mediamill.adapters.fetch.client import Fetcher
+from mediamill.adapters.fetch.opening import open_fetcher
+from mediamill.blobs.opening import open_blobs
+from mediamill.blobs.port import Blobs
+from mediamill.core.errors import ConfigurationError, MediamillError
+from mediamill.core.settings import Settings
+from mediamill.engine.gathering import Sources
+from mediamill.engine.slots import SlotLimits, SlotPool
+from mediamill.operations.catalogue import Catalogue
+from mediamill.store.opening import open_store
+from mediamill.store.port import Store
+from mediamill.store.repositories.files import Files
+from mediamill.store.repositories.idempotency import KeyedRequests
+from mediamill.store.repositories.jobs import Jobs, Manifests
+from mediamill.store.repositories.lookup import FileLookup
+from mediamill.store.repositories.projects import Projects
+from mediamill.store.repositories.results import Results
+from mediamill.store.repositories.units import Units
+from mediamill.store.repositories.uploads import UploadRows
+from mediamill.store.repositories.users import User, Users
+
+log = structlog.get_logger(__name__)
+
+SPARE_SLOTS = 3
+"""Beside the general ones: for `interactive` alone, for housekeeping, for uploads."""
+
+ANSWER_SECONDS = 4.0
+"""How long a backend may take to say that it works."""
+
+
+@dataclass(frozen=True)
+class Repositories:
+    """Every noun's reads and guarded writes."""
+
+    users: Users
+    files: Files
+    jobs: Jobs
+    units: Units
+    results: Results
+    manifests: Manifests
+    lookup: FileLookup
+    projects: Projects
+    keys: KeyedRequests
+    uploads: UploadRows
+
+    @classmethod
+    def over(cls, store: Store, results: Blobs) -> "Repositories":
+        """Make all of them over one store; large lists of inputs lie among the results."""
+        return cls(
+            users=Users(store),
+            files=Files(store),
+            jobs=Jobs(store),
+            units=Units(store),
+            results=Results(store),
+            manifests=Manifests(store, results),
+            lookup=FileLookup(store),
+            projects=Projects(store),
+            keys=KeyedRequests(store),
+            uploads=UploadRows(store),
+        )
+
+
+@dataclass
+class Parts:
+    """What services and handlers share."""
+
+    settings: Settings
+    store: Store
+    blobs: Blobs
+    results: Blobs
+    bell: Doorbell
+    slots: SlotPool
+    operations: Catalogue
+    scratch: Path
+    fetcher: Fetcher
+
+    def __post_init__(self) -> None:
+        self.nouns = Repositories.over(self.store, self.results)
+        self.sources = Sources(
+            self.nouns.lookup, self.nouns.projects, self.blobs, self.results, self.scratch
+        )
+
+    @classmethod
+    async def open(cls, settings: Settings, operations: Catalogue) -> "Parts":
+        """Open every backend that the settings name; raises `ConfigurationError`."""
+        fetcher = open_fetcher(settings.fetch_allow)
+        make_home(settings.home)
+        room = settings.min_free_bytes
+        blobs = await open_blobs(settings.blobs_url, min_free_bytes=room)
+        results = blobs
+        if settings.results_url != settings.blobs_url:
+            results = await open_blobs(
+                settings.results_url, setting="MEDIAMILL_RESULTS_URL", min_free_bytes=room
+            )
+        store = await open_store(settings.store_url)
+        version = getattr(store, "version", "")
+        log.info("store opened", action="store_opened", kind=type(store).__name__, version=version)
+        scratch = await asyncio.to_thread(own_scratch, settings.home / "scratch")
+        limits = SlotLimits(
+            memory_bytes=settings.slot_memory_mb << 20,
+            timeout_seconds=settings.slot_timeout_seconds,
+        )
+        slots = SlotPool(
+            cpu_slots(settings) + SPARE_SLOTS, limits, scratch=scratch, catalogue=operations.builder
+        )
+        bell = open_bell(settings.broker_url)
+        return cls(settings, store, blobs, results, bell, slots, operations, scratch, fetcher)
+
+    async def close(self) -> None:
+        """End the slots and release every backend."""
+        await self.slots.close()
+        await self.bell.close()
+        for blobs in self.blob_stores():
+            await blobs.close()
+        await self.store.close()
+        await asyncio.to_thread(shutil.rmtree, self.scratch, ignore_errors=True)
+
+    def blob_stores(self) -> tuple[Blobs, ...]:
+        """Return the stores of originals and of results, which may be one."""
+        return (self.blobs,) if self.blobs is self.results else (self.blobs, self.results)
+
+    async def examine(self) -> dict[str, str]:
+        """Ask every backend whether it works: `ok`, or what is wrong."""
+        return {
+            "store": await _answer(lambda: self.store.get(User, "user_health")),
+            "blobs": await _answer(self.blobs.free_bytes),
+        }
+
+
+async def _answer(check: Callable[[], Awaitable[object]]) -> str:
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await check()
+    except (MediamillError, TimeoutError) as error:
+        return str(error) or f"no answer within {ANSWER_SECONDS:g} s"
+    return "ok"
+
+
+def make_home(home: Path) -> None:
+    """Make the folder of all state; raises `ConfigurationError` when that is not allowed."""
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        message = f"MEDIAMILL_HOME: {home} cannot be made: {error.strerror}. Choose another folder."
+        raise ConfigurationError(message, setting="MEDIAMILL_HOME") from error
+
+
+def own_scratch(folder: Path) -> Path:
+    """Make this process's scratch folder, and remove those of processes that are no more."""
+    folder.mkdir(exist_ok=True, mode=0o700)
+    here = f"{socket.gethostname()}-"
+    for left in folder.glob(f"{here}*"):
+        process = left.name.removeprefix(here).split("-")[0]
+        if process.isdigit() and not Path(f"/proc/{process}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{here}{os.getpid()}-", dir=folder))
+
+
+def cpu_slots(settings: Settings) -> int:
+    """Return how many units of CPU work run at a time."""
+    return settings.slots or len(os.sched_getaffinity(0))

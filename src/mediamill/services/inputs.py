@@ -1,0 +1,192 @@
+"""What a request names as inputs: looked at before a job is accepted, as far as that is cheap."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mediamill.core.access import Principal, Right
+from mediamill.core.errors import InvalidInput, MediamillError, NotFound, UnsupportedMedia
+from mediamill.engine.gathering import Found, Sources, Wish
+from mediamill.engine.gathering.members import MAX_PATTERN, MAX_PATTERNS
+from mediamill.operations.base import Operation
+from mediamill.services.access import Access
+from mediamill.store.repositories.files import File
+from mediamill.store.repositories.jobs import Entry
+from mediamill.store.repositories.projects import Project
+
+MAX_FILES = 10_000
+SAMPLE = 100
+"""Inputs of a project, an archive or a manifest that are looked at when a job is accepted."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """Inputs as a request names them: a list of files, or one source."""
+
+    files: tuple[str, ...] | None = None
+    project: str | None = None
+    archive: str | None = None
+    members: tuple[str, ...] = ()
+    """Patterns for the members of the archive; none for all that may fit."""
+    manifest: str | None = None
+
+    @property
+    def source(self) -> str:
+        """The name of the one field that says where inputs come from; raises `InvalidInput`."""
+        given = [
+            name
+            for name in ("files", "project", "archive", "manifest")
+            if getattr(self, name) is not None
+        ]
+        if len(given) != 1:
+            message = "Give one of files, project, archive and manifest."
+            errors = [wrong(name, message) for name in given[1:] or ["files"]]
+            raise InvalidInput(message, errors=errors)
+        return given[0]
+
+    def noted(self) -> dict[str, object]:
+        """Return what a job keeps of it; nothing for a list of files, which its manifest holds."""
+        source = self.source
+        if source == "files":
+            return {}
+        members = {"members": list(self.members)} if self.members else {}
+        return {"source": source, "id": getattr(self, source), **members}
+
+
+@dataclass(frozen=True)
+class Look:
+    """The inputs that were looked at, and whether there may be more of them."""
+
+    found: Sequence[Found]
+    more: bool = False
+
+
+@dataclass
+class Inputs:
+    """Looks at inputs for the caller; what may not be seen is not there."""
+
+    access: Access
+    sources: Sources
+
+    async def look(
+        self, principal: Principal, named: Named, first: Operation, operation: str, most: int
+    ) -> Look:
+        """Return inputs: all files that are listed, else at most about `most`.
+
+        Raises `InvalidInput` with an error for each that is wrong, and where the `first` step of
+        the job, called `operation`, could not take any.
+        """
+        source = named.source
+        if named.members and source != "archive":
+            message = "members are those of an archive."
+            raise InvalidInput(message, errors=[wrong("members", message)])
+        if source == "files":
+            look = await self._listed(principal, named.files or ())
+        else:
+            try:
+                look = await self._peek(principal, named, first, most)
+            except MediamillError as error:
+                if error.retryable:
+                    raise
+                raise InvalidInput(error.message, errors=[wrong(source, error.message)]) from error
+        _refuse_hopeless(look, first, operation, source)
+        return look
+
+    async def _listed(self, principal: Principal, ids: Sequence[str]) -> Look:
+        """Load every file for the caller, or say of each what is wrong with it."""
+        if not 1 <= len(ids) <= MAX_FILES:
+            message = f"A job has 1 to {MAX_FILES:,} files; list more in a manifest."
+            raise InvalidInput(message, errors=[wrong("files", message)])
+        errors, seen, found = [], set[str](), list[Found]()
+        for place, (file_id, file) in enumerate(
+            zip(ids, await self.sources.lookup.get_many(ids), strict=True)
+        ):
+            if file is None or not _seen(principal, file):
+                errors.append(wrong(f"files.{place}", f"There is no file {file_id[:80]}."))
+            elif file_id in seen:
+                errors.append(wrong(f"files.{place}", f"{file_id} is listed twice."))
+            elif file.obstacle:
+                errors.append(wrong(f"files.{place}", file.obstacle))
+            else:
+                found.append(Found(Entry(file.id, file.name), file, place + 1))
+                seen.add(file_id)
+        if errors:
+            raise InvalidInput(errors[0]["message"], errors=errors[:100])
+        return Look(found)
+
+    async def _peek(self, principal: Principal, named: Named, first: Operation, most: int) -> Look:
+        """Walk a source until enough is seen of it."""
+        source, record = named.source, str(getattr(named, named.source))
+        wish = Wish(principal.user, source, record, named.members, first.takes)
+        if source == "project":
+            await self.access.load(principal, Project, record)
+        else:
+            file = await self._check_file(principal, record, source)
+            _check_patterns(named.members)
+            seen = await self.sources.peek(wish, file, most) if source == "archive" else None
+            if seen is not None:
+                return Look(*seen)
+        found: list[Found] = []
+        async for batch in self.sources.walk(wish, most=most):
+            found += batch
+            if len(found) > most:
+                return Look(found[:most], more=True)
+        return Look(found)
+
+    async def _check_file(self, principal: Principal, file_id: str, source: str) -> File:
+        """Return a file that is the caller's, is ready, and is what it is used as."""
+        (file,) = await self.sources.lookup.get_many([file_id])
+        if file is None or not _seen(principal, file):
+            raise NotFound(f"There is no file {file_id[:80]}.")
+        if file.obstacle:
+            raise InvalidInput(file.obstacle)
+        if source == "manifest" and not file.media_type.startswith("text/"):
+            raise UnsupportedMedia(f"{file.name} is no text that could list inputs.")
+        if source == "archive" and file.media_type != "application/zip":
+            raise UnsupportedMedia(f"{file.name} is no zip archive.")
+        return file
+
+
+def _seen(principal: Principal, file: File) -> bool:
+    return not file.hidden and principal.may(file.owner, file.id, Right.VIEW)
+
+
+def _check_patterns(patterns: Sequence[str]) -> None:
+    if len(patterns) > MAX_PATTERNS or any(not 0 < len(one) <= MAX_PATTERN for one in patterns):
+        message = f"Give at most {MAX_PATTERNS} patterns of 1 to {MAX_PATTERN} characters."
+        raise InvalidInput(message)
+
+
+def misfits(look: Look, first: Operation, operation: str) -> list[dict[str, str]]:
+    """Tell which inputs will fail for what they are; members of archives only show when run."""
+    takes = ", ".join(first.accepts)
+    errors = []
+    for place, one in enumerate(look.found):
+        if one.entry.problem is not None:
+            errors.append(wrong(f"inputs.{place}", one.entry.problem.message))
+        elif one.entry.place is None and one.file and not first.takes(one.file.media_type):
+            message = f"{one.entry.name}: {operation} takes {takes}, not {one.file.media_type}."
+            errors.append(wrong(f"inputs.{place}", message))
+    return errors
+
+
+def _refuse_hopeless(look: Look, first: Operation, operation: str, source: str) -> None:
+    """Refuse a job none of whose inputs fits; single misfits become failed items instead."""
+    if look.more:
+        return
+    if not look.found:
+        message = f"The {source} holds nothing that {operation} could work on."
+        raise InvalidInput(message, errors=[wrong(source, message)])
+    wrongs = misfits(look, first, operation)
+    if len(wrongs) == len(look.found):
+        files = [one.file for one in look.found if one.file]
+        kinds = ", ".join(sorted({file.media_type for file in files})[:3])
+        message = f"{operation} takes {', '.join(first.accepts)}, not {kinds}."
+        raise InvalidInput(
+            message if files else wrongs[0]["message"],
+            errors=[wrong(source, message if files else wrongs[0]["message"])],
+        )
+
+
+def wrong(pointer: str, message: str) -> dict[str, str]:
+    """Make an entry of `details["errors"]`."""
+    return {"pointer": pointer, "message": message}

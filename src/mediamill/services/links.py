@@ -1,0 +1,91 @@
+"""Links that work without a session for a while: to a file, a job's download, an input's outputs.
+
+A link acts in the name of whoever asked for it, and all is looked at when it is used: whether that
+user is active and may still see the target, and whether the target is still there.
+"""
+
+from dataclasses import dataclass
+
+import structlog
+
+from mediamill.core.access import Principal
+from mediamill.core.clock import HOUR, SECOND, Clock
+from mediamill.core.errors import Forbidden, Unauthenticated
+from mediamill.services.accounts import Accounts
+from mediamill.services.content import Content
+from mediamill.services.downloads import Downloads
+from mediamill.services.files import FileService
+from mediamill.services.outputs import Outputs
+from mediamill.services.signing import Grant, Signer
+
+log = structlog.get_logger(__name__)
+
+LINK_SECONDS = HOUR // SECOND
+LEAST_SECONDS, MOST_SECONDS = 60, 86_400
+METHOD = "GET"
+"""What a link is for; HEAD asks for the same without the bytes."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A token that gives content until `expires` (ms)."""
+
+    token: str
+    expires: int
+    content: Content
+
+
+@dataclass
+class Links:
+    """Makes links and opens them."""
+
+    signer: Signer
+    clock: Clock
+    accounts: Accounts
+    files: FileService
+    downloads: Downloads
+    outputs: Outputs
+
+    async def to_file(self, principal: Principal, file_id: str, seconds: int) -> Link:
+        """Make a link to a file; raises `NotFound`."""
+        return await self._link(principal, f"file:{file_id}", seconds)
+
+    async def to_job(self, principal: Principal, job_id: str, seconds: int) -> Link:
+        """Make a link to a job's download; raises `NotFound`, `Conflict` until it has ended."""
+        return await self._link(principal, f"job:{job_id}", seconds)
+
+    async def to_output(
+        self, principal: Principal, job_id: str, file_id: str, seconds: int
+    ) -> Link:
+        """Make a link to a result of a job, or to what an input of it became.
+
+        Raises `NotFound` for what is neither, `Conflict` with the state until there is an outcome.
+        """
+        found = await self.outputs.find(principal, job_id, file_id)
+        target = f"file:{found[0][0]}" if len(found) == 1 else f"output:{job_id}:{file_id}"
+        return await self._link(principal, target, seconds)
+
+    async def open(self, token: str) -> Content:
+        """Return what a link leads to; raises `Forbidden`, and `NotFound` once that is gone."""
+        grant = self.signer.read(token, METHOD)
+        try:
+            principal = await self.accounts.acting(grant.user)
+        except Unauthenticated:
+            raise Forbidden("Whoever made this link is not active any more.") from None
+        return await self._content(principal, grant.target)
+
+    async def _link(self, principal: Principal, target: str, seconds: int) -> Link:
+        content = await self._content(principal, target)
+        expires = self.clock.now() + seconds * SECOND
+        token = self.signer.sign(Grant(METHOD, target, principal.user, expires))
+        log.info("link made", action="link_made", target=target, owner=principal.user)
+        return Link(token, expires, content)
+
+    async def _content(self, principal: Principal, target: str) -> Content:
+        kind, _, name = target.partition(":")
+        if kind == "file":
+            return await self.files.content(principal, name)
+        if kind == "job":
+            return await self.downloads.job(principal, name)
+        job_id, _, file_id = name.partition(":")
+        return await self.outputs.archive(principal, job_id, file_id)

@@ -1,0 +1,81 @@
+"""What a job would be, told without making it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mediamill.core.access import Principal
+from mediamill.engine.reuse import Digests
+from mediamill.engine.stages import pack, split
+from mediamill.services.inputs import misfits
+from mediamill.services.requests import Checked, JobRequest, Requests
+from mediamill.store.repositories.jobs import Job
+from mediamill.store.repositories.reuse import Reuses
+
+LOOKED_AT = 10_000
+"""Inputs of a project, an archive or a manifest that are counted."""
+
+DIGESTS = 1_000
+"""Inputs for which is looked up whether they were done before."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The size of a job, in inputs, bytes, seconds of one core, and units of its first stage."""
+
+    job: Job
+    """As it would be accepted; nothing of it is stored."""
+    items: int
+    at_least: bool
+    """Whether there may be more inputs than were looked at, and more of everything with them."""
+    bytes: int
+    seconds: float
+    units: int
+    reused: int | None
+    """Inputs whose outcome could be taken over from earlier jobs; None where that is not told."""
+    misfits: Sequence[dict[str, str]]
+    """Why inputs would fail for what they are, the first hundred."""
+
+
+@dataclass
+class Planner:
+    """Plans jobs."""
+
+    requests: Requests
+
+    async def plan(self, principal: Principal, request: JobRequest) -> Plan:
+        """Check a request as if it were submitted and measure it; raises what that would raise."""
+        checked = await self.requests.check(principal, request, LOOKED_AT)
+        packed = pack(checked.pieces())
+        seconds = sum(piece.cost for unit in packed for piece in unit)
+        now = await self.requests.templates.templates.store.now()
+        first = checked.steps[0]
+        return Plan(
+            job=checked.draft(principal, seconds, now),
+            items=len(checked.look.found),
+            at_least=checked.look.more,
+            bytes=sum(
+                one.entry.place.size if one.entry.place else one.file.size
+                for one in checked.look.found
+                if one.file is not None
+            ),
+            seconds=round(seconds, 3),
+            units=len(packed),
+            reused=await self._reused(principal, checked),
+            misfits=misfits(checked.look, first, checked.request.steps[0][0])[:100],
+        )
+
+    async def _reused(self, principal: Principal, checked: Checked) -> int | None:
+        """Count inputs that were done before, where few enough are looked at to tell."""
+        look, stage = checked.look, split(checked.steps)[0].steps
+        drawn = any(step.draws for step in stage) and checked.request.seed is None
+        if look.more or len(look.found) > DIGESTS or drawn:
+            return None
+        if not checked.request.reuse:
+            return 0
+        steps = checked.made()[: len(stage)]
+        digests = Digests(steps, stage, checked.request.seed or 0)
+        known = [digests.of(one.file, one.entry) for one in look.found if one.file is not None]
+        wanted = [digest for digest in known if digest]
+        reuses = Reuses(self.requests.templates.templates.store)
+        found = await reuses.find(principal.user, [*dict.fromkeys(wanted)])
+        return sum(1 for digest in wanted if digest in found)

@@ -1,0 +1,229 @@
+"""Projects as their owner sees them: named sets of files, changed and walked."""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from mediamill.adapters.brokers.port import Doorbell
+from mediamill.core.access import Principal, Right
+from mediamill.core.errors import ConditionFailed, InvalidInput, NotFound
+from mediamill.core.ids import new_id
+from mediamill.services.access import Access
+from mediamill.services.repeats import made_before
+from mediamill.store.port import Absent, Action, Equals, Page, Put, Update, key_index
+from mediamill.store.repositories.files import File
+from mediamill.store.repositories.lookup import FileLookup
+from mediamill.store.repositories.projects import (
+    MEMBERS_PER_STEP,
+    Project,
+    ProjectFile,
+    Projects,
+    joining,
+    leaving,
+)
+from mediamill.store.repositories.units import Unit, Units
+
+log = structlog.get_logger(__name__)
+
+MAX_AT_ONCE = 1_000
+"""Files that one call adds or takes out."""
+
+PAGES_LOOKED_AT = 10
+"""So many pages of members are looked through for one page of files that are there."""
+
+
+@dataclass
+class ProjectService:
+    """What a caller may do with projects."""
+
+    access: Access
+    projects: Projects
+    lookup: FileLookup
+    units: Units
+    bell: Doorbell
+
+    async def create(self, principal: Principal, name: str, description: str = "") -> Project:
+        """Make an empty project; names need not be unique. Raises `InvalidInput`."""
+        if made := await made_before(self.projects.store, principal, Project, "proj"):
+            return made
+        project = Project(
+            id=new_id("proj"),
+            owner=principal.user,
+            listed=principal.user,
+            name=_name(name),
+            description=description,
+            created=await self.projects.store.now(),
+        )
+        await self.projects.store.transact(Put(project, when=(Absent(),)))
+        log.info("project created", action="project_created", **project.log_context())
+        return project
+
+    async def list(self, principal: Principal, after: str | None, limit: int) -> Page[Project]:
+        """List the caller's projects, newest first."""
+        return await self.projects.of_owner(principal.user, after, limit)
+
+    async def get(
+        self, principal: Principal, project_id: str, right: Right = Right.VIEW
+    ) -> Project:
+        """Return one project; raises `NotFound`, `Forbidden`."""
+        return await self.access.load(principal, Project, project_id, right)
+
+    async def change(
+        self,
+        principal: Principal,
+        project_id: str,
+        name: str | None = None,
+        description: str | None = None,
+    ) -> Project:
+        """Rename or describe a project anew; None leaves a field as it is."""
+        project = await self.get(principal, project_id, Right.EDIT)
+        fields = {"name": None if name is None else _name(name), "description": description}
+        changes = {key: value for key, value in fields.items() if value is not None}
+        await self._write(project, changes)
+        return await self.get(principal, project_id)
+
+    async def delete(self, principal: Principal, project_id: str) -> None:
+        """Hide a project at once; its files stay, its membership rows go in the background."""
+        project = await self.get(principal, project_id, Right.OWN)
+        now = await self.projects.store.now()
+        unit = Unit(
+            group=f"purge:{project.id}",
+            seq=0,
+            kind="purge_project",
+            owner=project.owner,
+            klass="housekeeping",
+            cost=0.2,
+            payload={"project": project.id},
+            created=now,
+        ).opened(now)
+        hiding = self._update(project, {"deleted": now, "listed": None})
+        with suppress(ConditionFailed):  # deleted twice at the same moment
+            await self.units.insert([unit], hiding)
+        log.info("project deleted", action="project_deleted", **project.log_context())
+        await self.bell.ring("work:housekeeping")
+
+    # -- members --------------------------------------------------------------------------------
+
+    async def add(self, principal: Principal, project_id: str, files: Sequence[str]) -> int:
+        """Add files, uploaded ones or results; return how many were no members before.
+
+        All are added or, when one may not be seen, none: `InvalidInput` names each of those.
+        """
+        project = await self.get(principal, project_id, Right.EDIT)
+        chosen = list(dict.fromkeys(files))
+        _check_count(files)
+        await self._check_files(principal, files)
+        return await self._in_steps(project, chosen, joins=True)
+
+    async def remove(self, principal: Principal, project_id: str, files: Sequence[str]) -> int:
+        """Take files out; return how many were members. The files themselves stay."""
+        project = await self.get(principal, project_id, Right.EDIT)
+        _check_count(files)
+        return await self._in_steps(project, list(dict.fromkeys(files)), joins=False)
+
+    async def files(
+        self, principal: Principal, project_id: str, after: str | None, limit: int
+    ) -> Page[File]:
+        """List a project's files, oldest first; those in the trash are left out.
+
+        A page may hold few when many are in the trash.
+        """
+        project = await self.get(principal, project_id)
+        found: list[File] = []
+        for _ in range(PAGES_LOOKED_AT):
+            page = await self.projects.members(project.id, after, limit - len(found))
+            files = await self.lookup.get_many([row.file for row in page.rows])
+            found += [
+                file
+                for file in files
+                if file and not file.hidden and principal.may(file.owner, file.id, Right.VIEW)
+            ]
+            after = page.after
+            if after is None or len(found) >= limit:
+                break
+        return Page(tuple(found), after)
+
+    async def newest(
+        self, principal: Principal, project_id: str, after: str | None, limit: int
+    ) -> Page[File]:
+        """List a project's files, newest first, those in the trash too; `get` it before."""
+        index = key_index(ProjectFile)
+        page = await self.projects.store.query(
+            ProjectFile, index, project_id, after=after, limit=limit, descending=True
+        )
+        found = await self.lookup.get_many([row.file for row in page.rows])
+        seen = (file for file in found if file is not None)
+        mine = tuple(file for file in seen if principal.may(file.owner, file.id, Right.VIEW))
+        return Page(mine, page.after)
+
+    async def _check_files(self, principal: Principal, files: Sequence[str]) -> None:
+        """Refuse files that are not there for the caller, each with its place."""
+        found = await self.lookup.get_many(files)
+        errors = [
+            {"pointer": f"files.{place}", "message": f"There is no file {file_id[:80]}."}
+            for place, (file_id, file) in enumerate(zip(files, found, strict=True))
+            if file is None or file.hidden or not principal.may(file.owner, file.id, Right.VIEW)
+        ]
+        if errors:
+            raise InvalidInput(errors[0]["message"], errors=errors[:100])
+
+    async def _in_steps(self, project: Project, files: Sequence[str], *, joins: bool) -> int:
+        """Add or remove members in transactions of bounded size; return how many changed."""
+        changed = 0
+        for start in range(0, len(files), MEMBERS_PER_STEP):
+            changed += await self._step(project, files[start : start + MEMBERS_PER_STEP], joins)
+        return changed
+
+    async def _step(self, project: Project, files: Sequence[str], joins: bool) -> int:
+        """Write one transaction, anew when somebody else changed a member meanwhile."""
+        now = await self.projects.store.now()
+        make: Callable[[Sequence[str]], list[Action]] = (
+            (lambda chosen: joining(project.id, chosen, now))
+            if joins
+            else (lambda chosen: leaving(project.id, chosen))
+        )
+        while True:
+            members = await self.projects.holding(project.id, files)
+            chosen = [file for file in files if (file in members) is not joins]
+            if not chosen:
+                return 0
+            try:
+                await self.projects.store.transact(*make(chosen))
+            except ConditionFailed:
+                current = await self.projects.get(project.id)
+                if current is None or current.hidden:
+                    raise NotFound(f"There is no project {project.id}.") from None
+            else:
+                return len(chosen)
+
+    async def _write(self, project: Project, changes: dict[str, Any]) -> None:
+        """Change a project that is still there; raises `NotFound` when it no longer is."""
+        if not changes:
+            return
+        try:
+            await self.projects.store.transact(self._update(project, changes))
+        except ConditionFailed:
+            raise NotFound(f"There is no project {project.id}.") from None
+
+    def _update(self, project: Project, changes: dict[str, Any]) -> Update:
+        guard = (Equals("deleted", None),)
+        return Update(Project, (project.id,), set=changes, add={"revision": 1}, when=guard)
+
+
+def _name(text: str) -> str:
+    """Return a name in NFC without space around it; raises `InvalidInput` for an empty one."""
+    name = unicodedata.normalize("NFC", text).strip()
+    if not 1 <= len(name) <= 200:
+        message = "A project's name has 1 to 200 characters."
+        raise InvalidInput(message, errors=[{"pointer": "name", "message": message}])
+    return name
+
+
+def _check_count(files: Sequence[str]) -> None:
+    if not 1 <= len(files) <= MAX_AT_ONCE:
+        message = f"Give 1 to {MAX_AT_ONCE:,} files at a time."
+        raise InvalidInput(message, errors=[{"pointer": "files", "message": message}])

@@ -1,0 +1,134 @@
+"""Where a job stands in line before its first unit begins, and when it may be done.
+
+A class is served by lanes (`engine/scheduler.py`): the owner with the least virtual time is next,
+with their oldest work. So of the unfinished jobs of the same class these are *ahead* of a job J:
+
+- those that its owner submitted before, whose remaining work is W seconds by estimate;
+- of every other owner, oldest first, those that begin before J does: while the owner's virtual
+  time plus the remaining work before the job is less than the virtual time of J's owner plus W.
+
+*Time left* is the remaining work of the jobs ahead and of J, divided by the rate at which work of
+the class is done now: estimated seconds done per second, summed over the unfinished jobs that have
+begun; where none has, the median rate of the owner's last five jobs of the class that ended within
+the hour; else it cannot be told.
+
+Reads are bounded and shared: one look at a class holds for two seconds.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from mediamill.core.clock import HOUR
+from mediamill.store.repositories.jobs import Job, Jobs
+from mediamill.store.repositories.units import Lane, Units
+
+LANES, JOBS_OF_OTHERS, OWN_JOBS = 32, 20, 100
+"""So many lanes, jobs of each other owner, and own jobs are looked at."""
+LOOK_MS = 2_000
+LAST_JOBS = 5
+
+
+@dataclass(frozen=True)
+class Place:
+    """How many jobs are ahead; `capped`: at least so many."""
+
+    ahead: int
+    capped: bool = False
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An owner's lane in a class and their unfinished jobs of it, oldest first."""
+
+    lane: Lane
+    jobs: Sequence[Job]
+    capped: bool
+
+
+@dataclass(frozen=True)
+class Look:
+    """A class as it was at one time (ms)."""
+
+    time: int
+    waiting: Sequence[Waiting]
+    capped: bool
+
+    def rate(self) -> float:
+        """Return the estimated seconds of work done per second."""
+        return sum(_rate(job, self.time) for found in self.waiting for job in found.jobs)
+
+
+@dataclass
+class Queue:
+    """Tells places in line."""
+
+    jobs: Jobs
+    units: Units
+    _looks: dict[str, Look] = field(default_factory=dict)
+
+    async def place(self, job: Job, now: int) -> Place:
+        """Return the place of an unfinished job none of whose units has begun."""
+        look = await self._look(job.klass, now)
+        page = await self.jobs.unfinished(job.owner, before=job.id, limit=OWN_JOBS + 1)
+        own = [row for row in page.rows if row.klass == job.klass and row.id < job.id][:OWN_JOBS]
+        capped = look.capped or page.after is not None
+        work = sum(map(remaining, own))
+        lane = await self.units.lane(job.klass, job.owner)
+        turn = (lane.vtime if lane else 0.0) + work
+        ahead = len(own)
+        for other in look.waiting:
+            if other.lane.owner != job.owner:
+                before = list(_before(other, turn))
+                ahead += len(before)
+                work += sum(map(remaining, before))
+                capped = capped or (other.capped and len(before) == len(other.jobs))
+        rate = look.rate() or await self._rate_of(job, now)
+        left = round((work + remaining(job)) / rate, 1) if rate else None
+        return Place(ahead, capped, left)
+
+    async def _look(self, klass: str, now: int) -> Look:
+        look = self._looks.get(klass)
+        if look is None or not 0 <= now - look.time < LOOK_MS:
+            lanes, more = await self.units.active_lanes(klass, LANES)
+            waiting = [await self._waiting(lane) for lane in lanes]
+            look = self._looks[klass] = Look(now, waiting, more)
+        return look
+
+    async def _waiting(self, lane: Lane) -> Waiting:
+        page = await self.jobs.unfinished(lane.owner, limit=JOBS_OF_OTHERS)
+        jobs = [job for job in page.rows if job.klass == lane.klass]
+        return Waiting(lane, jobs, page.after is not None)
+
+    async def _rate_of(self, job: Job, now: int) -> float:
+        """Return the median rate of the owner's last jobs of the class, 0 where there are none."""
+        last = await self.jobs.last_finished(job.owner, 4 * LAST_JOBS)
+        rates = [
+            row.cost / max(0.001, (row.finished - row.started) / 1000)
+            for row in last
+            if row.klass == job.klass and row.started and row.finished and row.cost
+            if now - row.finished < HOUR
+        ]
+        return median(rates[:LAST_JOBS]) if rates else 0.0
+
+
+def remaining(job: Job) -> float:
+    """Return the estimated seconds of a job that are not done yet."""
+    return max(0.0, job.cost - job.spent)
+
+
+def _rate(job: Job, now: int) -> float:
+    if job.started is None or not job.spent or now <= job.started:
+        return 0.0
+    return job.spent / ((now - job.started) / 1000)
+
+
+def _before(other: Waiting, turn: float) -> Iterable[Job]:
+    """Yield the jobs of another owner that begin before a turn comes."""
+    time = other.lane.vtime
+    for job in other.jobs:
+        if time >= turn:
+            return
+        yield job
+        time += remaining(job)

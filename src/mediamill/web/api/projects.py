@@ -1,0 +1,120 @@
+"""Projects: named sets of files."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+
+from mediamill.services.projects import MAX_AT_ONCE
+from mediamill.web.parsing import (
+    PROBLEM,
+    After,
+    Body,
+    FileId,
+    Limit,
+    ProjectId,
+    StrictRoute,
+    cursor,
+)
+from mediamill.web.security import Caller, Mill
+from mediamill.web.views.common import Listed, listed
+from mediamill.web.views.files import FileView, file_view
+from mediamill.web.views.projects import AddedView, ProjectView, RemovedView, project_view
+
+router = APIRouter(
+    prefix="/v1/projects", tags=["projects"], responses=PROBLEM, route_class=StrictRoute
+)
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Description = Annotated[str, Field(max_length=2_000)]
+
+
+class ProjectBody(Body):
+    name: Name
+    description: Description = ""
+
+
+class ProjectPatch(Body):
+    name: Name | None = None
+    description: Description | None = None
+
+
+class MembersBody(Body):
+    files: list[Annotated[str, Field(max_length=100)]] = Field(
+        min_length=1, max_length=MAX_AT_ONCE, description="Ids of uploaded files or of results."
+    )
+
+
+@router.post("", status_code=201)
+async def create_project(
+    body: ProjectBody, caller: Caller, mill: Mill, response: Response
+) -> ProjectView:
+    """Make an empty project."""
+    project = await mill.projects.create(caller, body.name, body.description)
+    response.headers["Location"] = f"/v1/projects/{project.id}"
+    return project_view(project)
+
+
+@router.get("")
+async def list_projects(
+    caller: Caller, mill: Mill, after: After = None, limit: Limit = 20
+) -> Listed[ProjectView]:
+    """List the caller's projects, newest first."""
+    with cursor(after):
+        page = await mill.projects.list(caller, after, limit)
+    return listed([project_view(project) for project in page.rows], page.after)
+
+
+@router.get("/{project_id}")
+async def get_project(project_id: ProjectId, caller: Caller, mill: Mill) -> ProjectView:
+    """Show one project."""
+    return project_view(await mill.projects.get(caller, project_id))
+
+
+@router.patch("/{project_id}")
+async def change_project(
+    project_id: ProjectId, body: ProjectPatch, caller: Caller, mill: Mill
+) -> ProjectView:
+    """Rename or describe a project anew; what is not given stays."""
+    changed = await mill.projects.change(caller, project_id, body.name, body.description)
+    return project_view(changed)
+
+
+@router.delete("/{project_id}", status_code=204)
+async def delete_project(project_id: ProjectId, caller: Caller, mill: Mill) -> None:
+    """Delete a project; its files stay."""
+    await mill.projects.delete(caller, project_id)
+
+
+@router.get("/{project_id}/files")
+async def list_project_files(
+    project_id: ProjectId, caller: Caller, mill: Mill, after: After = None, limit: Limit = 20
+) -> Listed[FileView]:
+    """List a project's files, oldest first; those in the trash are left out."""
+    with cursor(after):
+        page = await mill.projects.files(caller, project_id, after, limit)
+    return listed([file_view(file) for file in page.rows], page.after)
+
+
+@router.post("/{project_id}/files")
+async def add_project_files(
+    project_id: ProjectId, body: MembersBody, caller: Caller, mill: Mill
+) -> AddedView:
+    """Add files; all of them, or none when one is not there. Again is harmless."""
+    return AddedView(added=await mill.projects.add(caller, project_id, body.files))
+
+
+@router.delete("/{project_id}/files/{file_id}", status_code=204)
+async def remove_project_file(
+    project_id: ProjectId, file_id: FileId, caller: Caller, mill: Mill
+) -> None:
+    """Take one file out of a project; again is harmless."""
+    await mill.projects.remove(caller, project_id, [file_id])
+
+
+@router.delete("/{project_id}/files")
+async def remove_project_files(
+    project_id: ProjectId, body: MembersBody, caller: Caller, mill: Mill
+) -> RemovedView:
+    """Take files out of a project; the files themselves stay."""
+    return RemovedView(removed=await mill.projects.remove(caller, project_id, body.files))

@@ -1,0 +1,70 @@
+"""What a request for a job holds: steps, or a template with its variables, and inputs."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from mediamill.engine.gathering.members import MAX_PATTERN, MAX_PATTERNS
+from mediamill.services.inputs import MAX_FILES, Named
+from mediamill.services.requests import MAX_STEPS, JobRequest
+from mediamill.web.parsing import Body
+
+Id = Annotated[str, Field(max_length=100)]
+Pattern = Annotated[str, Field(min_length=1, max_length=MAX_PATTERN)]
+
+
+class StepBody(Body):
+    operation: str = Field(max_length=100, examples=["extract-frames"])
+    parameters: dict[str, JsonValue] = Field(default_factory=dict, examples=[{"fps": 1}])
+
+
+class JobBody(Body):
+    files: list[str] | None = Field(
+        None, min_length=1, max_length=MAX_FILES, description="Ids of files and of results."
+    )
+    project: Id | None = Field(None, description="All files of this project.")
+    archive: Id | None = Field(None, description="The members of this zip, without unpacking it.")
+    members: list[Pattern] | None = Field(
+        None,
+        max_length=MAX_PATTERNS,
+        description="Which members of the archive; `*` stands for any text.",
+        examples=[["train/*.jpg"]],
+    )
+    manifest: Id | None = Field(
+        None, description="An uploaded text that lists inputs, one a line; up to a million."
+    )
+    steps: list[StepBody] | None = Field(None, min_length=1, max_length=MAX_STEPS)
+    template: Annotated[str, Field(max_length=100)] | None = Field(
+        None, description="Id or name of a template, instead of steps."
+    )
+    variables: dict[str, JsonValue] = Field(
+        default_factory=dict, max_length=100, description="Values of the template's variables."
+    )
+    name: str = Field("", max_length=200)
+    klass: Literal["interactive", "bulk"] | None = Field(
+        None, alias="class", description="Chosen by the size of the work if left out."
+    )
+    seed: int | None = Field(None, ge=0, lt=2**63, description="Random draws come from it.")
+    reuse: bool = Field(
+        True, description="Take over what an earlier job of yours made of the same bytes."
+    )
+
+    def request(self) -> JobRequest:
+        """Return it as the service reads it."""
+        named = Named(
+            files=None if self.files is None else tuple(self.files),
+            project=self.project,
+            archive=self.archive,
+            members=tuple(self.members or ()),
+            manifest=self.manifest,
+        )
+        return JobRequest(
+            named=named,
+            steps=tuple((step.operation, dict(step.parameters)) for step in self.steps or ()),
+            name=self.name,
+            klass=self.klass,
+            seed=self.seed,
+            reuse=self.reuse,
+            template=self.template,
+            variables=self.variables,
+        )

@@ -1,0 +1,105 @@
+"""Plans of jobs and templates as they look outside."""
+
+from typing import Any
+
+from pydantic import Field
+
+from mediamill.core.clock import rfc3339
+from mediamill.services.plans import Plan
+from mediamill.store.repositories.templates import Template, TemplateVersion, Variable
+from mediamill.web.views.common import Count, FieldError, Time, View
+from mediamill.web.views.jobs import StepView
+
+
+class PlanView(View):
+    """What a job would be; nothing is stored."""
+
+    dry_run: bool = True
+    items: Count
+    at_least: bool = Field(description="There may be more inputs than were looked at.")
+    bytes: Count
+    core_seconds: float = Field(ge=0, description="Estimated seconds of one core.")
+    units: Count = Field(description="Pieces of work of the first stage.")
+    reused: Count | None = Field(
+        description="Inputs done before by a job of yours; null where that is not told."
+    )
+    klass: str = Field(serialization_alias="class", examples=["interactive", "bulk"])
+    stages: Count
+    steps: list[StepView] = Field(description="With every parameter resolved.")
+    misfits: list[FieldError] = Field(description="Inputs that would fail, the first hundred.")
+
+
+def plan_view(plan: Plan) -> PlanView:
+    return PlanView(
+        items=plan.items,
+        at_least=plan.at_least,
+        bytes=plan.bytes,
+        core_seconds=plan.seconds,
+        units=plan.units,
+        reused=plan.reused,
+        klass=plan.job.klass,
+        stages=plan.job.stages,
+        steps=[StepView(operation=s.operation, parameters=s.parameters) for s in plan.job.steps],
+        misfits=[FieldError(**misfit) for misfit in plan.misfits],
+    )
+
+
+class VariableView(View):
+    type: str = Field(examples=["number"])
+    required: bool
+    default: Any
+    description: str
+
+
+class TemplateView(View):
+    id: str = Field(examples=["tmpl_01KAHRQPV0V3E3M2X5E2C8T2QG"])
+    name: str
+    description: str
+    version: Count
+    steps: list[StepView]
+    variables: dict[str, VariableView]
+    created_at: Time
+    changed_at: Time
+    links: dict[str, str]
+
+
+class TemplateVersionView(View):
+    version: Count
+    description: str
+    steps: list[StepView]
+    variables: dict[str, VariableView]
+    created_at: Time
+
+
+def template_view(template: Template) -> TemplateView:
+    here = f"/v1/templates/{template.id}"
+    return TemplateView(
+        id=template.id,
+        name=template.name,
+        description=template.description,
+        version=template.version,
+        steps=[StepView(operation=s.operation, parameters=s.parameters) for s in template.steps],
+        variables=_variables(template.variables),
+        created_at=rfc3339(template.created),
+        changed_at=rfc3339(template.changed),
+        links={"self": here, "versions": f"{here}/versions"},
+    )
+
+
+def version_view(version: TemplateVersion) -> TemplateVersionView:
+    return TemplateVersionView(
+        version=version.version,
+        description=version.description,
+        steps=[StepView(operation=s.operation, parameters=s.parameters) for s in version.steps],
+        variables=_variables(version.variables),
+        created_at=rfc3339(version.created),
+    )
+
+
+def _variables(variables: dict[str, Variable]) -> dict[str, VariableView]:
+    return {
+        name: VariableView(
+            type=one.type, required=one.required, default=one.default, description=one.description
+        )
+        for name, one in variables.items()
+    }

@@ -1,0 +1,42 @@
+"""Projects as they look outside."""
+
+from pydantic import Field
+
+from mediamill.core.clock import rfc3339
+from mediamill.store.repositories.projects import Project
+from mediamill.web.views.common import Count, Time, View
+
+
+class ProjectView(View):
+    id: str = Field(examples=["proj_01KAHRQPV0V3E3M2X5E2C8T2QG"])
+    name: str
+    description: str
+    files: Count = Field(description="Members, those in the trash included.")
+    revision: Count = Field(description="Grows with every change of name or description.")
+    created_at: Time
+    links: dict[str, str]
+
+
+class AddedView(View):
+    """How many files joined; those that were members already are not counted."""
+
+    added: Count
+
+
+class RemovedView(View):
+    """How many files left; those that were no members are not counted."""
+
+    removed: Count
+
+
+def project_view(project: Project) -> ProjectView:
+    here = f"/v1/projects/{project.id}"
+    return ProjectView(
+        id=project.id,
+        name=project.name,
+        description=project.description,
+        files=max(0, project.files),
+        revision=project.revision,
+        created_at=rfc3339(project.created),
+        links={"self": here, "files": f"{here}/files"},
+    )

@@ -1,0 +1,58 @@
+"""Doorbells that misbehave in the ways that a broker may: what they say must not matter."""
+
+import asyncio
+import random
+
+from mediamill.adapters.brokers.inprocess import InProcessDoorbell
+
+
+class Doubling(InProcessDoorbell):
+    """Rings twice, the second time a little later."""
+
+    async def ring(self, channel: str) -> None:
+        await super().ring(channel)
+        loop, again = asyncio.get_running_loop(), super().ring
+        loop.call_later(0.01, lambda: loop.create_task(again(channel)))
+
+
+class Shuffling(InProcessDoorbell):
+    """Rings in another order, and too late; a third of the rings only with the next one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: list[str] = []
+        self._chance = random.Random(4)
+
+    async def ring(self, channel: str) -> None:
+        self._kept.append(channel)
+        self._chance.shuffle(self._kept)
+        while self._kept and self._chance.random() > 1 / 3:
+            await super().ring(self._kept.pop())
+
+
+class Dropping(InProcessDoorbell):
+    """Loses this part of all rings."""
+
+    part = 0.2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._chance = random.Random(4)
+
+    async def ring(self, channel: str) -> None:
+        if self._chance.random() >= self.part:
+            await super().ring(channel)
+
+
+class Dead(Dropping):
+    """Loses all rings."""
+
+    part = 1.0
+
+
+class Prompt(InProcessDoorbell):
+    """Waits until whoever was woken has looked, before the caller goes on."""
+
+    async def ring(self, channel: str) -> None:
+        await super().ring(channel)
+        await asyncio.sleep(0.02)

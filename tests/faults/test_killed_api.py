@@ -1,0 +1,95 @@
+"""R2: the API is killed at each point of a request; its client asks again with its key."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from mediamill.core.settings import Settings
+from tests.faults.dying_api import POINTS
+from tests.faults.history import History
+from tests.support.processes import Process, free_port, running, signed_in, until_live
+from tests.web.test_uploading import PNG
+
+SHORT = {"poll_seconds": 0.1, "slots": 1, "lease_seconds": 1}
+RETRIED = (409, 429, 500, 502, 503)
+
+
+class DyingApi(Process):
+    """An API process that a file tells where to die; started again by the test."""
+
+    def __init__(self, home, port):
+        super().__init__("api", home, port, **SHORT)
+        self.point = home.parent / "die-at"
+        self.program = ("tests.faults.dying_api", str(self.point))
+
+
+async def until_answered(client, path, key, **request):
+    """Send a request with its key until it is answered, as a careful client does."""
+    for _ in range(600):
+        try:
+            answer = await client.post(path, headers={"Idempotency-Key": key}, **request)
+        except httpx.TransportError:
+            await asyncio.sleep(0.05)
+            continue
+        if answer.status_code not in RETRIED:
+            answer.raise_for_status()
+            return answer
+        await asyncio.sleep(0.05)
+    raise AssertionError("no answer")
+
+
+async def keep_running(api):
+    """Start the API again whenever it has died."""
+    while True:
+        await asyncio.sleep(0.02)
+        if api.child.poll() is not None:
+            api.start()
+
+
+@pytest.mark.parametrize("kills", [1, pytest.param(75, marks=pytest.mark.soak)])
+@pytest.mark.timeout(3600)
+async def test_one_job_and_one_file_whenever_the_api_is_killed(tmp_path, kills):
+    home, history = tmp_path / "home", History()
+    api = DyingApi(home, free_port())
+    api.start()
+    await until_live(api)
+    async with signed_in(api) as client:
+        raising = asyncio.ensure_future(keep_running(api))
+        try:
+            file = await history.upload(client, "dot.png", PNG)
+            for place, point in enumerate(sorted(POINTS) * kills):
+                about_files = "file" in point or "bytes" in point
+                api.point.write_text(point)
+                if about_files:
+                    request = {"params": {"name": "dot.png"}, "content": PNG + bytes([place % 256])}
+                    answer = await until_answered(client, "/v1/files", f"key-{place}", **request)
+                else:
+                    body = {"files": [file], "steps": [{"operation": "thumbnail"}], "seed": place}
+                    answer = await until_answered(client, "/v1/jobs", f"key-{place}", json=body)
+                    history.jobs.append(answer.json()["id"])
+                assert not api.point.exists(), f"{point}: it did not die"
+                assert answer.json()["id"]
+            jobs = [j["id"] async for j in listed(client, "/v1/jobs")]
+            files = [f["sha256"] async for f in listed(client, "/v1/files")]
+            assert sorted(jobs) == sorted(history.jobs)
+            assert len(files) == 1 + 2 * kills
+        finally:
+            raising.cancel()
+        async with running("worker", home, **SHORT):
+            for job in history.jobs:
+                ended = await client.get(f"/v1/jobs/{job}", params={"wait": 30})
+                assert ended.json()["state"] == "succeeded", ended.text
+        assert await history.check(client, Settings(home=home)) == []
+    api.end()
+
+
+async def listed(client, path):
+    after = {}
+    while True:
+        page = (await client.get(path, params={"limit": 100, **after})).json()
+        for row in page["data"]:
+            yield row
+        if page["after"] is None:
+            return
+        after = {"after": page["after"]}

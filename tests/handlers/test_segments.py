@@ -1,0 +1,131 @@
+"""Long videos are done in parts: the same bytes as whole, whatever is killed on the way."""
+
+import asyncio
+import hashlib
+import io
+import json
+import signal
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from mediamill.media.video.reader import FrameReader
+from mediamill.operations.extract_frames.segments import runs
+from tests.faults.history import History
+from tests.media_factory import clip, hevc_open, sample, source, vfr
+from tests.support.processes import running, signed_in
+
+SECONDS = 2.0
+
+
+async def frames(client, file: str, steps: list[dict]) -> tuple[dict, bytes]:
+    """Run a job to its end; return its one result and that result's bytes."""
+    body = {"files": [file], "steps": steps, "reuse": False}
+    job = (await client.post("/v1/jobs", json=body)).json()["id"]
+    for _ in range(3):
+        told = (await client.get(f"/v1/jobs/{job}", params={"wait": 60})).json()
+        if told["finished_at"]:
+            break
+    assert told["state"] == "succeeded", told
+    (result,) = (await client.get(f"/v1/jobs/{job}/results")).json()["data"]
+    (made,) = result["files"]
+    answer = await client.get(made["url"])
+    assert hashlib.sha256(answer.content).hexdigest() == made["sha256"]
+    return result, answer.content
+
+
+def step(**parameters) -> list[dict]:
+    return [{"operation": "extract-frames", "parameters": {"width": 64, **parameters}}]
+
+
+CHAIN = [*step(fps=5), {"operation": "convert", "parameters": {"format": "png", "width": 32}}]
+
+
+async def test_frames_of_parts_equal_those_of_the_whole(tmp_path: Path):
+    videos = {
+        "plain.mp4": clip(tmp_path / "plain.mp4", "-g", "24", seconds=9),
+        "open.mp4": hevc_open(tmp_path / "open.mp4"),
+        "vfr.mp4": vfr(tmp_path / "vfr.mp4"),
+        "milk.mkv": sample("milk.mkv"),
+    }
+    asked = (step(every=0.5), step(mode="all"), step(mode="keyframes"), step(count=7), CHAIN)
+    made = {}
+    for seconds in (0, SECONDS):
+        home = tmp_path / f"home-{seconds}"
+        settings = {"segment_seconds": seconds, "slots": 2}
+        async with running("up", home, **settings) as process, signed_in(process) as client:
+            for name, path in videos.items():
+                sent = await client.post(f"/v1/files?name={name}", content=path.read_bytes())
+                assert sent.status_code == 201, sent.text
+                for place, steps in enumerate(asked):
+                    result, data = await frames(client, sent.json()["id"], steps)
+                    made.setdefault((name, place), []).append((result, data))
+    cut = 0
+    for (whole, one), (parts, other) in made.values():
+        assert one == other
+        assert "segments" not in whole["report"]
+        cut += parts["report"].pop("segments", 1) > 1
+        assert whole["report"] == parts["report"]
+        assert whole["files"][0]["info"] == parts["files"][0]["info"]
+    assert cut >= 10
+
+
+async def test_killed_workers_cost_a_part_and_nothing_else(tmp_path: Path):
+    path, home = clip(tmp_path / "long.mp4", "-g", "24", seconds=20), tmp_path / "h"
+    settings = {"segment_seconds": 5, "slots": 2, "lease_seconds": 2, "poll_seconds": 0.2}
+    history = History()
+    async with running("api", home, **settings) as api, signed_in(api) as client:
+        file = await history.upload(client, "long.mp4", path.read_bytes())
+        job = await history.submit(client, [file], "extract-frames", mode="all")
+        ended = False
+        for kill in range(20):
+            async with running("worker", home, **settings) as worker:
+                for _ in range(8 if kill < 3 else 300):
+                    told = (await client.get(f"/v1/jobs/{job}")).json()
+                    ended = bool(told["finished_at"])
+                    if ended:
+                        break
+                    await asyncio.sleep(0.1)
+                worker.end(signal.SIGKILL)
+            if ended:
+                break
+        assert told["state"] == "succeeded", told
+        async with running("worker", home, **settings):
+            answer = await client.get(f"/v1/jobs/{job}/download")
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            lines = archive.read("long/frames.jsonl").splitlines()
+        assert [json.loads(line)["index"] for line in lines] == list(range(600))
+        (result,) = (await client.get(f"/v1/jobs/{job}/results")).json()["data"]
+        assert result["report"]["segments"] > 3
+
+
+async def test_cancelling_stops_the_parts_too(tmp_path: Path):
+    path, home = clip(tmp_path / "long.mp4", "-g", "24", seconds=20), tmp_path / "h"
+    settings = {"segment_seconds": 4, "slots": 1}
+    async with running("up", home, **settings) as process, signed_in(process) as client:
+        sent = await client.post("/v1/files?name=long.mp4", content=path.read_bytes())
+        body = {"files": [sent.json()["id"]], "steps": step(mode="all")}
+        job = (await client.post("/v1/jobs", json=body)).json()["id"]
+        for _ in range(100):
+            told = (await client.get(f"/v1/jobs/{job}")).json()
+            if told["progress"]["fraction"] > 0.2:
+                break
+            await asyncio.sleep(0.05)
+        await client.post(f"/v1/jobs/{job}/cancel")
+        told = (await client.get(f"/v1/jobs/{job}", params={"wait": 30})).json()
+        assert told["state"] == "cancelled"
+        assert told["counts"]["cancelled"] == 1
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1, 3, 100])
+def test_runs_share_no_group_of_pictures(tmp_path: Path, seconds: float):
+    keys = ("-g", "20", "-sc_threshold", "0")
+    video = source(clip(tmp_path / "clip.mp4", *keys, seconds=8))
+    timeline = FrameReader(video.open, video.name).timeline
+    chosen = list(range(0, len(timeline), 3))
+    found = runs(timeline, chosen, seconds)
+    assert [n for first, last in found for n in range(first, last)] == list(range(len(chosen)))
+    groups = [{chosen[n] // 20 for n in range(first, last)} for first, last in found]
+    assert all(not one & other for n, one in enumerate(groups) for other in groups[n + 1 :])
+    assert len(found) == {0.5: 12, 1: 8, 3: 3, 100: 1}[seconds]

@@ -1,0 +1,47 @@
+"""S21: schemathesis on the published OpenAPI, against the real service.
+
+The soak takes about half an hour.
+"""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import running, signed_in
+
+UNFAIR = "positive_data_acceptance"
+"""A schema cannot say that an id must exist, or that a name is one line."""
+APART = "/(events|logout|refresh)$|^/v1/uploads"
+"""Streams that last; what ends the session of the tests; tus, whose judge is its own client."""
+CONFIG = """
+[[operations]]
+include-path-regex = "^/v1/files/(check|delete|restore|tags)$"
+# Another method makes the word an id, of a file that is not there: 404.
+checks.unsupported_method.enabled = false
+"""
+
+
+@pytest.mark.parametrize("examples", [2, pytest.param(300, marks=pytest.mark.soak)])
+async def test_every_answer_is_as_published(tmp_path: Path, examples: int):
+    (tmp_path / "schemathesis.toml").write_text(CONFIG)
+    async with (
+        running("up", tmp_path / "home") as process,
+        signed_in(process) as client,
+    ):
+        url = f"http://127.0.0.1:{process.port}/openapi.json"
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [
+                Path(sys.executable).with_name("schemathesis"), "run", url,
+                "--header", f"Authorization: {client.headers['Authorization']}",
+                "--max-examples", str(examples), "--exclude-checks", UNFAIR,
+                "--exclude-path-regex", APART, "--request-timeout", "30", "--workers", "2",
+                "--seed", "7", "--suppress-health-check", "all", "--no-color",
+            ],
+            cwd=tmp_path, capture_output=True, text=True, timeout=100 + 20 * examples, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-1000:]
+        assert "Traceback" not in process.log()

@@ -1,0 +1,149 @@
+"""Projects: members of every kind, strangers, purges, counts that agree with the rows."""
+
+import asyncio
+
+import pytest
+from tests.support.submission import SubmissionHarness
+
+from mediamill.core.access import Principal
+from mediamill.core.errors import InvalidInput, NotFound
+from mediamill.services.access import Access
+from mediamill.services.projects import ProjectService
+from mediamill.services.trash import Trash
+from mediamill.store.opening import open_store
+from mediamill.store.repositories.projects import ProjectFile, Projects, joining
+
+ANN, BOB = Principal("user_ann"), Principal("user_bob")
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def harness(request, tmp_path):
+    url = "memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/test.db"
+    store = await open_store(url)
+    yield SubmissionHarness(store)
+    await store.close()
+
+
+@pytest.fixture
+def projects(harness):
+    access, reads = Access(harness.store), Projects(harness.store)
+    return ProjectService(access, reads, harness.lookup, harness.units, harness.bell)
+
+
+async def members(projects, project):
+    """Return all rows of a project, having compared its count with them."""
+    rows, after = [], None
+    while True:
+        page = await projects.projects.members(project, after)
+        rows += [row.file for row in page.rows]
+        after = page.after
+        if after is None:
+            break
+    row = await projects.projects.get(project)
+    assert row is None or row.files == len(rows)
+    return rows
+
+
+async def test_files_join_and_leave_once(harness, projects):
+    files = await harness.add_files(ANN.user, 250)
+    project = await projects.create(ANN, "  Cats ")
+    assert project.name == "Cats"
+    assert await projects.add(ANN, project.id, files[:200]) == 200
+    assert await projects.add(ANN, project.id, [*files, files[0]]) == 50
+    assert await members(projects, project.id) == sorted(files)
+    assert await projects.remove(ANN, project.id, [*files[:3], "file_x"]) == 3
+    page = await projects.files(ANN, project.id, None, 100)
+    assert [file.id for file in page.rows] == sorted(files)[3:103]
+    assert len(await members(projects, project.id)) == 247
+
+
+async def test_many_at_once_agree(harness, projects):
+    files = await harness.add_files(ANN.user, 60)
+    project = await projects.create(ANN, "p")
+    slices = [files[start : start + 40] for start in (0, 10, 20)] * 2
+    added = await asyncio.gather(*(projects.add(ANN, project.id, part) for part in slices))
+    assert sum(added) == 60
+    assert len(await members(projects, project.id)) == 60
+
+
+async def test_files_of_others_do_not_join(harness, projects):
+    mine, theirs = await harness.add_files(ANN.user, 1), await harness.add_files(BOB.user, 2)
+    project = await projects.create(ANN, "p")
+    with pytest.raises(InvalidInput) as refusal:
+        await projects.add(ANN, project.id, [*mine, *theirs, "file_nowhere"])
+    pointers = [error["pointer"] for error in refusal.value.details["errors"]]
+    assert pointers == ["files.1", "files.2", "files.3"]
+    assert await members(projects, project.id) == []
+
+
+async def test_projects_of_others_are_not_there(harness, projects):
+    files = await harness.add_files(BOB.user, 1)
+    project = await projects.create(ANN, "p")
+    for call in (
+        projects.get(BOB, project.id),
+        projects.change(BOB, project.id, "mine now"),
+        projects.delete(BOB, project.id),
+        projects.add(BOB, project.id, files),
+        projects.remove(BOB, project.id, files),
+        projects.files(BOB, project.id, None, 10),
+    ):
+        with pytest.raises(NotFound):
+            await call
+    assert (await projects.list(BOB, None, 10)).rows == ()
+    assert (await projects.get(ANN, project.id)).name == "p"
+
+
+async def test_a_deleted_project_goes_and_its_files_stay(harness, projects):
+    files = await harness.add_files(ANN.user, 150)
+    project = await projects.create(ANN, "p")
+    await projects.add(ANN, project.id, files)
+    await projects.delete(ANN, project.id)
+    with pytest.raises(NotFound):
+        await projects.add(ANN, project.id, files[:1])
+    async with harness.worker(), asyncio.timeout(10):
+        while await projects.projects.get(project.id) is not None:
+            await asyncio.sleep(0.02)
+    assert await members(projects, project.id) == []
+    assert await harness.files.get(files[0])
+    assert await harness.units.of_group(f"purge:{project.id}") == ()
+
+
+async def test_a_purged_file_leaves_its_projects(harness, projects):
+    files = await harness.add_files(ANN.user, 3)
+    both = [await projects.create(ANN, name) for name in ("one", "two")]
+    for project in both:
+        await projects.add(ANN, project.id, files)
+    await projects.projects.forget_file(files[1])
+    for project in both:
+        assert await members(projects, project.id) == [files[0], files[2]]
+
+
+async def test_what_is_deleted_for_good_leaves_its_projects(harness, projects):
+    files = await harness.add_files(ANN.user, 2)
+    job = await harness.submit(ANN.user, files)
+    made = f"file_{job.id.removeprefix('job_')}-0-0-0"
+    project = await projects.create(ANN, "p")
+    await projects.add(ANN, project.id, files)
+    await harness.store.transact(*joining(project.id, [made], 1))
+    trash = Trash(harness.store, Access(harness.store), harness.files, harness.units, harness.bell)
+    async with harness.worker(), asyncio.timeout(10):
+        await harness.finished(ANN.user, job)
+        await trash.delete(ANN, files[0])
+        assert len((await projects.files(ANN, project.id, None, 10)).rows) == 1
+        assert len(await members(projects, project.id)) == 3
+        await trash.delete(ANN, files[0], now=True)
+        await harness.trash.delete(ANN, job.id, now=True)
+        while len(await members(projects, project.id)) > 1:
+            await asyncio.sleep(0.02)
+    assert await members(projects, project.id) == [files[1]]
+
+
+async def test_results_of_a_purged_job_leave(harness, projects):
+    store = harness.store
+    project = await projects.create(ANN, "p")
+    file = "file_01KAHRQPV0V3E3M2X5E2C8T2QG-0-3-1"
+    await store.transact(*joining(project.id, [file], 1))
+    row = await store.get(ProjectFile, project.id, file)
+    assert row.job == "job_01KAHRQPV0V3E3M2X5E2C8T2QG"
+    await projects.projects.forget_job(row.job)
+    assert await members(projects, project.id) == []

@@ -1,0 +1,117 @@
+"""Places in line, against the order in which the scheduler really serves."""
+
+import pytest
+
+from mediamill.core.clock import FixedClock
+from mediamill.engine.scheduler import Scheduler
+from mediamill.services.queue import Place, Queue
+from mediamill.store.memory import MemoryStore
+from mediamill.store.port import Put, Update
+from mediamill.store.repositories.jobs import Job, Jobs, JobState, Step
+from mediamill.store.repositories.units import Lane, Unit, Units
+
+
+class Line:
+    """Jobs of one unit each in a store."""
+
+    def __init__(self):
+        self.clock = FixedClock()
+        self.store = MemoryStore(self.clock)
+        self.jobs, self.units = Jobs(self.store), Units(self.store)
+        self.count = 0
+
+    async def add(self, owner, cost=1.0, klass="bulk", **fields):
+        self.count += 1
+        self.clock.advance(1)
+        now = self.clock.now()
+        job = Job(
+            id=f"job_{self.count:04}", owner=owner, listed=owner, active=owner, open="open",
+            state=JobState.RUNNING, steps=(Step(operation="thumbnail"),), klass=klass, items=1,
+            cost=cost, created=now,
+        ).evolve(**fields)  # fmt: skip
+        unit = Unit(
+            group=job.id, seq=0, kind="items", owner=owner, klass=klass, cost=cost, created=now,
+            payload={"job": job.id, "items": [0]},
+        ).opened(now)  # fmt: skip
+        await self.units.insert([unit], Put(job))
+        return job
+
+    async def place(self, job):
+        return await Queue(self.jobs, self.units).place(job, self.clock.now())
+
+    async def order(self):
+        """Claim everything; return the jobs in the order in which they began."""
+        scheduler, order = Scheduler(self.store, 60_000), []
+        while unit := await scheduler.claim_next(["bulk"], "w"):
+            order.append(unit.group)
+        return order
+
+
+@pytest.fixture
+def line():
+    return Line()
+
+
+async def test_own_jobs_go_first_come_first_served(line):
+    jobs = [await line.add("ann") for _ in range(5)]
+    await line.add("ann", klass="interactive")
+    assert [(await line.place(job)).ahead for job in jobs] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "owners",
+    ["aaaaaaaab", "aaabbbccc", "abcabcabc", "aaaaaabbbc", "baaaaaaaaaaaa"],
+)
+async def test_places_are_the_order_of_the_scheduler(line, owners):
+    jobs = [await line.add(owner, cost=1 + n % 3) for n, owner in enumerate(owners)]
+    told = {job.id: (await line.place(job)).ahead for job in jobs}
+    served = await line.order()
+    for place, job in enumerate(served):  # those of equal virtual time may come either way round
+        assert abs(told[job] - place) <= len(set(owners)) - 1, (told, served)
+    first = next(job for job in jobs if job.owner == owners[-1])
+    assert told[first.id] <= len(set(owners)) - 1 or owners[-1] == "a"
+
+
+async def test_a_million_jobs_of_another_cost_a_few_reads(line, monkeypatch):
+    for _ in range(150):
+        await line.add("ann")
+    mine = await line.add("bob")
+    last = await line.add("ann")
+    rows, query = [], line.store.query
+
+    async def counted(*arguments, **options):
+        page = await query(*arguments, **options)
+        rows.extend(page.rows)
+        return page
+
+    monkeypatch.setattr(line.store, "query", counted)
+    assert (await line.place(mine)).ahead <= 1
+    assert await line.place(last) == Place(101, capped=True)
+    assert len(rows) < 300
+
+
+async def test_time_left_from_what_runs_now(line):
+    running = await line.add("ann", cost=100)
+    waiting = await line.add("ann", cost=40)
+    assert (await line.place(waiting)).seconds_left is None
+    began = line.clock.now()
+    line.clock.advance(10_000)
+    changes = {"started": began, "spent": 20.0}  # two seconds of work a second
+    await line.store.transact(Update(Job, (running.id,), set=changes))
+    assert (await line.place(waiting)).seconds_left == (80 + 40) / 2
+
+
+async def test_time_left_from_what_ran_before(line):
+    now = line.clock.now()
+    for n, seconds in enumerate((10, 20, 40)):
+        ended = {"state": JobState.SUCCEEDED, "active": None, "open": None}
+        times = {"started": now - seconds * 1000, "finished": now + n}
+        done = await line.add("ann", cost=40, **ended, **times)
+        await line.store.transact(
+            Update(Unit, (done.id, 0), set={"queue": None, "due": None, "state": "done"})
+        )
+    waiting = await line.add("ann", cost=30)
+    assert (await line.place(waiting)).seconds_left == 15
+    line.clock.advance(3_600_001)
+    assert (await line.place(waiting)).seconds_left is None
+    assert await line.units.lane("bulk", "ann") == await line.store.get(Lane, "bulk", "ann")

@@ -1,0 +1,82 @@
+"""Real S3 servers on 127.0.0.1, started and ended by process id."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.processes import free_port
+from tests.support.services import unavailable
+
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+@dataclass
+class BucketServer:
+    """A running server; `environment` is what a client of it needs."""
+
+    kind: str
+    port: int
+    environment: dict[str, str] = field(default_factory=lambda: dict(KEYS))
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def url(self, place: str) -> str:
+        return f"s3://{place}?endpoint={self.endpoint}&region=us-east-1"
+
+    def client(self):
+        """Return a second client, so that what ours wrote is judged by another one."""
+        import boto3
+
+        return boto3.client(
+            "s3", endpoint_url=self.endpoint, region_name="us-east-1",
+            aws_access_key_id="test", aws_secret_access_key="test",
+        )  # fmt: skip
+
+
+@contextmanager
+def bucket_server(kind: str, folder: Path) -> Iterator[BucketServer]:
+    """Run `ministack` or `moto_server`; skips, or fails where services are required."""
+    program = Path(sys.executable).parent / kind
+    if not program.exists():
+        unavailable(f"{kind} is missing: install the dev group")
+    server = BucketServer(kind, free_port())
+    command = [str(program)]
+    if kind == "moto_server":
+        command += ["-H", "127.0.0.1", "-p", str(server.port)]
+    settings = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(server.port), "AUTH": "true",
+                "SERVICES": "s3", "HOME": str(folder), "TMPDIR": str(folder)}  # fmt: skip
+    with (folder / f"{kind}.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder,
+            env={**os.environ, **settings},
+        )  # fmt: skip
+    try:
+        _wait(process, server.port, folder / f"{kind}.log")
+        yield server
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    until = time.monotonic() + 20
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(log.read_text())

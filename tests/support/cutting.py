@@ -1,0 +1,79 @@
+"""A TCP proxy on 127.0.0.1 that resets its connections after so many bytes from the client."""
+
+import asyncio
+import socket
+import struct
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER that makes a close a reset."""
+
+
+@dataclass
+class Cutter:
+    """Forwards to a port; each entry of `cuts` ends one connection after so many bytes."""
+
+    target: int
+    cuts: list[int] = field(default_factory=list)
+    port: int = 0
+    done: int = 0
+    """How many connections were cut."""
+    held: bool = False
+    """Whether a cut connection stays open and silent instead of being reset."""
+
+    async def serve(self, reader, writer):
+        try:
+            onward, back = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            writer.close()
+            return
+        tasks = [
+            asyncio.ensure_future(self._forth(reader, back, writer)),
+            asyncio.ensure_future(pump(onward, writer)),
+        ]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for end in (back, writer):
+            end.close()
+
+    async def _forth(self, reader, back, writer):
+        """Forward what the client sends; cut it in the middle when its time has come."""
+        passed = 0
+        while data := await reader.read(1 << 14):
+            if self.cuts and passed + len(data) > self.cuts[0]:
+                keep = self.cuts.pop(0) - passed
+                self.done += 1
+                back.write(data[: max(0, keep)])
+                await back.drain()
+                if self.held:
+                    await asyncio.sleep(3600)
+                for end in (back, writer):
+                    end.get_extra_info("socket").setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, RESET
+                    )
+                    end.transport.abort()
+                return
+            passed += len(data)
+            back.write(data)
+            await back.drain()
+
+
+async def pump(reader, writer):
+    while data := await reader.read(1 << 16):
+        writer.write(data)
+        await writer.drain()
+
+
+@asynccontextmanager
+async def cutting(target: int, cuts: list[int]):
+    """Run a proxy for the length of the block."""
+    cutter = Cutter(target, cuts)
+    server = await asyncio.start_server(cutter.serve, "127.0.0.1", 0)
+    cutter.port = server.sockets[0].getsockname()[1]
+    try:
+        yield cutter
+    finally:
+        server.close()

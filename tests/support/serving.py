@@ -1,0 +1,28 @@
+"""The web application behind uvicorn, as `mediamill up` runs it, inside the test's own loop."""
+
+import asyncio
+from contextlib import asynccontextmanager, nullcontext
+
+import uvicorn
+
+from mediamill.web.connections import Connection
+from tests.support.processes import free_port
+
+
+@asynccontextmanager
+async def served(web):
+    """Give the port of an application that is served for the length of the block."""
+    port = free_port()
+    config = uvicorn.Config(
+        web, port=port, log_config=None, access_log=False, http=Connection, ws="none"
+    )
+    server = uvicorn.Server(config)
+    server.capture_signals = nullcontext
+    running = asyncio.ensure_future(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    try:
+        yield port
+    finally:
+        server.should_exit = True
+        await running
