@@ -44,7 +44,7 @@ class Case:
 
 CASES = (
     Case("1 frame/s", ExtractFrames(fps=1), (), ("-vf", "fps=1")),
-    Case("1 frame/5 s", ExtractFrames(every=5), (), ("-vf", "fps=1/5")),
+    Case("1 frame/5 s", ExtractFrames(fps=0.2), (), ("-vf", "fps=1/5")),
     Case("key frames", ExtractFrames(mode="keyframes"), ("-skip_frame", "nokey"), ("-vsync", "0")),
     Case("all", ExtractFrames(mode="all"), (), ("-vsync", "0")),
 )

@@ -128,7 +128,7 @@ async def test_a_text_posing_as_video_fails_alone_and_says_why(page, video, tmp_
 
 async def test_a_wrong_parameter_shows_beside_its_field(page, video):
     await upload(page, video)
-    await page.get_by_text("More options").first.click()
+    await page.locator("fieldset:not([hidden]) summary").click()
     await page.fill("#extract-frames-quality", "500")
     await page.click("#run button[type=submit]")
     await expect(page.locator("#extract-frames-quality-error")).to_contain_text("100")
@@ -161,7 +161,7 @@ async def test_nothing_scrolls_sideways_on_a_phone(page, video):
     await page.set_viewport_size(PHONE)
     await fits(page)
     await upload(page, video)
-    await page.get_by_text("More options").first.click()
+    await page.locator("fieldset:not([hidden]) summary").click()
     await fits(page)
     await page.click("#run button[type=submit]")
     await expect(page.locator("#state")).to_have_text("succeeded", timeout=60_000)

@@ -49,7 +49,9 @@ def test_a_template_over_a_project_and_an_archive(signed_in: Commands, clip):
     steps.write_text('[{"operation": "thumbnail"}]')
     packed_run = ("jobs", "submit", "--archive", archive_id, "--steps", steps, "--wait")
     assert "succeeded" in done(signed_in(*packed_run, "--members", "a/*.mp4"))
+    assert "1 of 1" in done(signed_in("projects", "remove", project, file_id))
     assert "its files stay" in done(signed_in("projects", "delete", project))
+    assert "is back" in done(signed_in("projects", "restore", project))
     done(signed_in("templates", "delete", "CLI thumbs"))
 
 

@@ -27,6 +27,9 @@ from mediamill.store.repositories.uploads import UploadPart
 from mediamill.store.repositories.versions import Version
 from mediamill.store.schema import all_kinds
 
+MADE_OF = (Result, ManifestPage)
+"""Rows that name the inputs of jobs."""
+
 
 def database(app: App) -> Path:
     """Return where the SQLite file of an app lies."""
@@ -252,6 +255,8 @@ def _named(app: App) -> tuple[set[str], set[str]]:
             optional |= {file.blob, file.thumbnail or ""}
         else:
             named |= {file.blob, file.thumbnail or ""}
+        if file.thumbnail is None:
+            optional.add(f"thumbnails/{file.id}")  # it may be in the making
     named |= {row.blob for row in table(app, Version)}
     named |= {row.blob for row in table(app, UploadPart)}
     named |= {row.blob or "" for row in table(app, ManifestPage)}
@@ -273,14 +278,19 @@ def _allowed(key: str, optional: set[str], jobs: dict[str, Job]) -> bool:
 
 
 async def gone(app: App, deleted: set[str]) -> list[str]:
-    """Nothing of what was deleted for good is left, but the closed unit that removed it."""
+    """Nothing of what was deleted for good is left, but the units that remove it.
+
+    What was made of a deleted file stays, and says what it was made of.
+    """
     broken = []
     for kind in all_kinds() if deleted else ():
+        files_only = {one for one in deleted if one.startswith("file_")}
+        wanted = deleted if kind not in MADE_OF else deleted - files_only
         for row in table(app, kind):
-            if isinstance(row, Unit) and row.kind.startswith("purge_") and not row.state.open:
+            if isinstance(row, Unit) and row.kind.startswith("purge_"):
                 continue
             text = repr(row)
-            broken += [f"{kind.table} has {row.key_values()}" for one in deleted if one in text]
+            broken += [f"{kind.table} has {row.key_values()}" for one in wanted if one in text]
     for stored in (app.blobs, app.results) if deleted else ():
         async for blob in stored.list(""):
             broken += [f"blob {blob.key}" for one in deleted if one in blob.key]

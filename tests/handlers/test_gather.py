@@ -19,6 +19,7 @@ from mediamill.store.opening import open_store
 from mediamill.store.port import Delete, Put, key_index
 from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.jobs import JobState, ManifestPage
+from mediamill.store.repositories.projects import joining
 from mediamill.store.repositories.results import Result
 from tests.support.submission import THUMBNAIL, SubmissionHarness
 
@@ -272,8 +273,8 @@ def dying(lease, writes):
 
 @pytest.mark.parametrize("source", ["project", "archive", "manifest"])
 async def test_a_listing_that_is_killed_again_and_again_is_whole(harness, source):
-    files = await harness.add_files(ANN.user, 3500)
-    names = [f"{n}.jpg" for n in range(3500)]
+    files = await harness.add_files(ANN.user, 2200)
+    names = [f"{n}.jpg" for n in range(2200)]
     if source == "project":
         named, expected = (await harness.add_project(ANN.user, files)).id, sorted(files)
     elif source == "manifest":
@@ -297,7 +298,7 @@ async def test_a_listing_that_is_killed_again_and_again_is_whole(harness, source
     assert (await harness.units.get(f"{job.id}:expand", job.turn)).state.open
     async with harness.worker():
         ended = await harness.finished(ANN.user, job)
-    assert (ended.state, ended.counts.succeeded) == (JobState.SUCCEEDED, 3500)
+    assert (ended.state, ended.counts.succeeded) == (JobState.SUCCEEDED, 2200)
 
 
 async def test_a_late_lister_changes_nothing(harness):
@@ -355,7 +356,8 @@ async def test_cancelled_while_it_is_listed(harness, pages):
 
 
 @pytest.mark.parametrize("pages", [0, 2])
-async def test_deleted_while_it_is_listed(harness, pages):
+async def test_deleted_while_it_is_listed(harness, pages, monkeypatch):
+    monkeypatch.setattr("mediamill.handlers.purge.LOOK_AGAIN_MS", 900)
     manifest = await harness.add_manifest(ANN.user, *await harness.add_files(ANN.user, 2500))
     job = await harness.submit_named(ANN.user, manifest=manifest)
     lease = await claimed(harness)
@@ -375,8 +377,9 @@ async def test_deleted_while_it_is_listed(harness, pages):
     assert [blob.key async for blob in harness.blobs.list(f"manifests/{job.id}/")] == []
 
 
-async def test_a_job_deleted_while_a_killed_worker_listed_it(quick):
+async def test_a_job_deleted_while_a_killed_worker_listed_it(quick, monkeypatch):
     """The lister is gone without a word: the job ends when its lease is over, and is purged."""
+    monkeypatch.setattr("mediamill.handlers.purge.LOOK_AGAIN_MS", 900)
     harness = quick
     manifest = await harness.add_manifest(ANN.user, *await harness.add_files(ANN.user, 2500))
     job = await harness.submit_named(ANN.user, manifest=manifest)
@@ -419,7 +422,7 @@ def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-@pytest.mark.parametrize("lines", [100_000, pytest.param(1_000_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("lines", [40_000, pytest.param(1_000_000, marks=pytest.mark.soak)])
 @pytest.mark.timeout(900)
 async def test_a_long_manifest_is_listed_in_bounded_memory(quick, lines):
     files = await quick.add_files(ANN.user, 500)
@@ -471,6 +474,65 @@ async def test_acceptance_reads_a_bounded_part(quick, monkeypatch):
     request = JobRequest(named=Named(manifest=manifest), steps=THUMBNAIL)
     await quick.service.submit(ANN, request)
     assert reads < 20
+
+
+async def test_acceptance_looks_at_a_bounded_part_of_what_holds_nothing(quick, monkeypatch):
+    """Comments for ever, and members that are all gone: whether it holds more, time tells."""
+    (file,) = await quick.add_files(ANN.user, 1)
+    lines = ["#" + "x" * 16_000] * 600
+    late = await quick.add_manifest(ANN.user, *lines, "y" * 20_000)  # refused, were it read
+    none = await quick.add_manifest(ANN.user, *lines[:100])
+    project = await quick.add_project(ANN.user, [file])
+    await quick.projects.remove(ANN, project.id, [file])
+    gone = [f"file_{n:026}" for n in range(4000)]
+    for start in range(0, len(gone), 90):
+        await quick.store.transact(*joining(project.id, gone[start : start + 90], 1))
+    reads, whole = 0, type(quick.store).query
+
+    async def counted(*args, **more):
+        nonlocal reads
+        reads += 1
+        return await whole(*args, **more)
+
+    monkeypatch.setattr(type(quick.store), "query", counted)
+    jobs = [
+        await quick.submit_named(ANN.user, manifest=late),
+        await quick.submit_named(ANN.user, project=project.id),
+    ]
+    assert reads < 50
+    with pytest.raises(InvalidInput, match="holds nothing"):
+        await quick.submit_named(ANN.user, manifest=none)
+    async with quick.worker():
+        ended = [await quick.finished(ANN.user, job) for job in jobs]
+    assert [job.state for job in ended] == [JobState.FAILED] * 2
+    assert "Line 601" in ended[0].error
+    assert "holds nothing" in ended[1].error
+
+
+async def test_mixed_lines_read_each_directory_once_a_batch(quick, monkeypatch):
+    """A shuffled list of many archives, whose directories are not all kept at a time."""
+    monkeypatch.setattr("mediamill.engine.gathering.sources.KEPT_MEMBERS", 3)
+    archives = [await quick.add_archive(ANN.user, "1.jpg", "2.jpg", "3.jpg") for _ in range(3)]
+    lines = [
+        f'{{"archive": "{archives[n % 3]}", "path": "{n % 4}.jpg", "name": "{n}.jpg"}}'
+        for n in range(300)
+    ]
+    manifest = await quick.add_manifest(ANN.user, *lines)
+    job = await quick.submit_named(ANN.user, manifest=manifest)
+    listed, whole = [], quick.sources.members
+
+    async def members(file):
+        listed.append(file.id)
+        return await whole(file)
+
+    quick.sources.members = members
+    await quick.engine().handlers["gather"].run(await claimed(quick))
+    assert sorted(listed) == sorted(archives)
+    for n, entry in enumerate(await quick.entries(job)):
+        if n % 4:
+            assert (entry.name, entry.file) == (f"{n}.jpg", archives[n % 3])
+        else:
+            assert entry.problem.message.startswith(f"Line {n + 1}: set.zip has no member")
 
 
 def test_the_handler_is_registered(quick):

@@ -6,12 +6,14 @@ import pytest
 from tests.support.submission import SubmissionHarness
 
 from mediamill.core.access import Principal
-from mediamill.core.errors import InvalidInput, NotFound
+from mediamill.core.clock import DAY
+from mediamill.core.errors import Conflict, InvalidInput, NotFound
 from mediamill.services.access import Access
-from mediamill.services.projects import ProjectService
 from mediamill.services.trash import Trash
 from mediamill.store.opening import open_store
-from mediamill.store.repositories.projects import ProjectFile, Projects, joining
+from mediamill.store.port import Update
+from mediamill.store.repositories.projects import Project, ProjectFile, joining
+from mediamill.store.repositories.units import Unit
 
 ANN, BOB = Principal("user_ann"), Principal("user_bob")
 
@@ -26,8 +28,7 @@ async def harness(request, tmp_path):
 
 @pytest.fixture
 def projects(harness):
-    access, reads = Access(harness.store), Projects(harness.store)
-    return ProjectService(access, reads, harness.lookup, harness.units, harness.bell)
+    return harness.projects
 
 
 async def members(projects, project):
@@ -97,7 +98,7 @@ async def test_a_deleted_project_goes_and_its_files_stay(harness, projects):
     files = await harness.add_files(ANN.user, 150)
     project = await projects.create(ANN, "p")
     await projects.add(ANN, project.id, files)
-    await projects.delete(ANN, project.id)
+    await projects.delete(ANN, project.id, now=True)
     with pytest.raises(NotFound):
         await projects.add(ANN, project.id, files[:1])
     async with harness.worker(), asyncio.timeout(10):
@@ -106,6 +107,45 @@ async def test_a_deleted_project_goes_and_its_files_stay(harness, projects):
     assert await members(projects, project.id) == []
     assert await harness.files.get(files[0])
     assert await harness.units.of_group(f"purge:{project.id}") == ()
+
+
+async def test_a_deleted_project_comes_back_within_a_day(harness, projects):
+    files = await harness.add_files(ANN.user, 3)
+    project = await projects.create(ANN, "p")
+    await projects.add(ANN, project.id, files)
+    assert (await projects.restore(ANN, project.id)).revision == project.revision
+    await projects.delete(ANN, project.id)
+    for call in (projects.get(ANN, project.id), projects.delete(ANN, project.id)):
+        with pytest.raises(NotFound):
+            await call
+    for call in (projects.restore(BOB, project.id), projects.delete(BOB, project.id, now=True)):
+        with pytest.raises(NotFound):
+            await call
+    assert [row.id for row in (await projects.trash(ANN, None, 10)).rows] == [project.id]
+    assert (await projects.trash(BOB, None, 10)).rows == ()
+    assert (await projects.list(ANN, None, 10)).rows == ()
+    (unit,) = await harness.units.of_group(f"purge:{project.id}")
+    assert unit.due - unit.created == DAY
+
+    assert (await projects.restore(ANN, project.id)).files == 3
+    assert await members(projects, project.id) == sorted(files)
+    await harness.store.transact(Update(Unit, unit.key_values(), set={"due": unit.created}))
+    async with harness.worker(), asyncio.timeout(10):  # of the deletion that was undone
+        while await harness.units.of_group(f"purge:{project.id}"):
+            await asyncio.sleep(0.02)
+    assert await members(projects, project.id) == sorted(files)
+
+    await projects.delete(ANN, project.id)
+    await projects.delete(ANN, project.id, now=True)
+    running = Update(Project, (project.id,), set={"listed": None})  # as the first step leaves it
+    await harness.store.transact(running)
+    with pytest.raises(Conflict, match="being removed"):
+        await projects.restore(ANN, project.id)
+    with pytest.raises(NotFound):
+        await projects.delete(ANN, project.id, now=True)
+    async with harness.worker(), asyncio.timeout(10):
+        while await projects.projects.get(project.id) is not None:
+            await asyncio.sleep(0.02)
 
 
 async def test_a_purged_file_leaves_its_projects(harness, projects):

@@ -131,8 +131,9 @@ def test_what_may_become_right_is_kept(draft):
 
 
 def test_an_unknown_operation_is_refused():
-    with pytest.raises(NotFound):
-        checked(Draft((step("nonsense"),), {}), OPERATIONS)
+    with pytest.raises(InvalidInput, match="convert") as refusal:
+        checked(Draft((step(size=64), step("nonsense")), {}), OPERATIONS)
+    assert refusal.value.details["errors"][0]["pointer"] == "steps.1.operation"
 
 
 # -- names, versions, strangers ----
@@ -204,3 +205,15 @@ async def test_errors_of_filled_steps_are_about_their_variables(service):
     template, steps = await service.apply(ANN, made.id, {"size": 99})
     assert steps == (("thumbnail", {"size": 99}),)
     assert template.version == 1
+
+
+@pytest.mark.parametrize("value", ["${x}" * 1900, ["${x}"] * 1000, {"a": ["b ${x}"] * 700}])
+async def test_a_value_cannot_be_written_again_and_again(service, value):
+    """A megabyte in two thousand places would come to two gigabytes."""
+    draft = Draft((step(size=value),), {"x": Variable(type="any", required=True)})
+    made = await service.create(ANN, "Boom", draft)
+    for large in ("y" * 1_000_000, ["y" * 500_000] * 2, "y" * 1000):
+        with pytest.raises(InvalidInput, match="come to more than") as refusal:
+            await service.apply(ANN, made.id, {"x": large})
+        assert refusal.value.details["errors"][0]["pointer"] == "variables"
+    assert await service.apply(ANN, made.id, {"x": "y" * 100})

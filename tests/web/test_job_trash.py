@@ -87,6 +87,8 @@ async def test_what_is_being_removed_does_not_come_back(mill, ann, file):
     deleted = (await mill.repositories.jobs.get(job)).deleted
     same = (Equals("deleted", deleted),)
     await mill.store.transact(Update(Job, (job,), set={"trash": None}, when=same))
+    again = await ann.client.delete(f"/v1/jobs/{job}", params={"now": True})
+    assert again.status_code == 404  # and does not put it back into the trash
     refused = await ann.client.post(f"/v1/jobs/{job}/restore")
     assert (refused.status_code, refused.json()["details"]["state"]) == (409, "purging")
     assert await listed(ann, state="trashed") == []

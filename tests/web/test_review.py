@@ -19,7 +19,7 @@ from mediamill.cli import demo, home
 from mediamill.cli.failures import Failure
 from mediamill.core.logs import hide_secrets
 from mediamill.engine.slots import Failed, Slot
-from mediamill.media.archive.read import _MemberReader, read_members
+from mediamill.media.archive.read import _MemberReader, read_members, scan
 from mediamill.services import directories
 from mediamill.web import app as web_app
 from tests.web.test_uploading import PNG, server  # noqa: F401 - a fixture
@@ -203,9 +203,9 @@ async def test_an_archive_is_listed_once_for_all_who_wait(mill, ann, monkeypatch
     def counted(stream):
         calls.append(1)
         time.sleep(0.1)
-        return read_members(stream)
+        return scan(stream)
 
-    monkeypatch.setattr(directories, "read_members", counted)
+    monkeypatch.setattr(directories, "scan", counted)
     file = await put(ann.client, zipped(["a", "b"]))
     await asyncio.gather(*(ann.client.get(f"/v1/files/{file}/members") for _ in range(6)))
     assert len(calls) == 1

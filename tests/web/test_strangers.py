@@ -22,7 +22,8 @@ OWN = {
     "GET /v1/me", "POST /v1/auth/logout", "GET /v1/tokens", "POST /v1/tokens", "GET /v1/files",
     "POST /v1/files", "POST /v1/files/check", "POST /v1/files/delete", "POST /v1/files/restore",
     "POST /v1/files/tags", "DELETE /v1/trash", "GET /v1/jobs", "POST /v1/jobs", "GET /v1/events",
-    "GET /v1/projects", "POST /v1/projects", "GET /v1/templates", "POST /v1/templates", "GET /", "GET /parts/files",
+    "GET /v1/projects", "POST /v1/projects", "GET /v1/templates", "POST /v1/templates",
+    "GET /", "GET /parts/files",
     "GET /trash", "GET /parts/trash", "POST /v1/uploads",
     "GET /parts/jobs",
 }  # fmt: skip
@@ -46,6 +47,7 @@ BY_ID = {
     "POST /v1/jobs/{job_id}/restore", "GET /v1/jobs/{job_id}/download/{file_id}",
     "POST /v1/jobs/{job_id}/link", "POST /v1/files/{file_id}/link",
     "GET /v1/projects/{project_id}", "PATCH /v1/projects/{project_id}",
+    "POST /v1/projects/{project_id}/restore",
     "DELETE /v1/projects/{project_id}", "GET /v1/projects/{project_id}/files",
     "POST /v1/projects/{project_id}/files", "DELETE /v1/projects/{project_id}/files",
     "DELETE /v1/projects/{project_id}/files/{file_id}",

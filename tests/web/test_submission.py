@@ -221,7 +221,14 @@ async def test_wrong_variables_are_named(ann, bob):
     both = {"files": [dot], "template": "small", "steps": THUMBNAIL}
     assert (await ann.client.post("/v1/jobs", json=both)).status_code == 422
     neither = await ann.client.post("/v1/jobs", json={"files": [dot]})
-    assert neither.json()["errors"][0]["pointer"] == "steps"
+    message = "Give steps or a template."
+    assert neither.json()["errors"] == [{"pointer": "steps", "message": message}]
+    unknown = {"files": [dot], "steps": [*THUMBNAIL, {"operation": "thumbnial"}]}
+    refused = await ann.client.post("/v1/jobs", json=unknown)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (
+        422,
+        "steps.1.operation",
+    )
 
 
 async def test_projects_over_http(ann):
@@ -242,4 +249,9 @@ async def test_projects_over_http(ann):
     assert [row["id"] for row in (await ann.client.get("/v1/projects")).json()["data"]] == [project]
     assert (await ann.client.delete(here)).status_code == 204
     assert (await ann.client.get(here)).status_code == 404
+    trash = (await ann.client.get("/v1/projects?state=trashed")).json()["data"]
+    assert trash[0]["links"] == {"restore": f"{here}/restore"}
+    assert (await ann.client.post(f"{here}/restore")).json()["deleted_at"] is None
+    assert (await ann.client.get(here)).status_code == 200
+    assert (await ann.client.delete(f"{here}?now=true")).status_code == 204
     assert (await ann.client.get(f"/v1/files/{dot}")).status_code == 200

@@ -74,10 +74,34 @@ def files_(project_id: str, *, as_json: bool, client: Client) -> None:
 
 
 @projects.command()
+@click.argument("project_id", metavar="ID")
+@click.argument("files", nargs=-1, required=True, metavar="FILE_IDS…")
+@connected
+def remove(project_id: str, files: tuple[str, ...], *, client: Client) -> None:
+    """Take files out of a project; the files themselves stay."""
+    removed = 0
+    for start in range(0, len(files), AT_ONCE):
+        body = {"files": list(files[start : start + AT_ONCE])}
+        answer = client.request("DELETE", f"/v1/projects/{project_id}/files", json=body)
+        removed += int(answer["removed"])
+    click.echo(f"{removed} of {len(files)} files left {project_id}.")
+
+
+@projects.command()
 @click.argument("ids", nargs=-1, required=True, metavar="IDS…")
 @connected
 def delete(ids: tuple[str, ...], *, client: Client) -> None:
-    """Delete projects; their files stay."""
+    """Delete projects; their files stay, and for a day `restore` brings them back."""
     for project_id in ids:
         client.request("DELETE", f"/v1/projects/{project_id}")
         click.echo(f"{project_id} is deleted; its files stay.")
+
+
+@projects.command()
+@click.argument("ids", nargs=-1, required=True, metavar="IDS…")
+@connected
+def restore(ids: tuple[str, ...], *, client: Client) -> None:
+    """Bring deleted projects back, with their members."""
+    for project_id in ids:
+        client.request("POST", f"/v1/projects/{project_id}/restore")
+        click.echo(f"{project_id} is back.")

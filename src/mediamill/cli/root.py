@@ -13,12 +13,12 @@ COMMANDS = {
     "files": ("mediamill.cli.files:files", "Put files on a server, list, fetch and delete them."),
     "import": (
         "mediamill.cli.importing:import_",
-        "Bring files in from web addresses, buckets and folders.",
+        "Bring files to a server: from web addresses, buckets, folders.",
     ),
     "jobs": ("mediamill.cli.jobs:jobs", "Create jobs on a server, follow and collect them."),
     "export": (
         "mediamill.cli.exporting:export",
-        "Put the results of jobs into a folder or a bucket.",
+        "Put all result files of JOBS into a folder or a bucket.",
     ),
     "projects": ("mediamill.cli.projects:projects", "Keep files together in named sets."),
     "templates": ("mediamill.cli.templates:templates", "Keep steps with variables under a name."),

@@ -23,6 +23,8 @@ from mediamill.core.settings import Settings
 DRAIN_SECONDS = 30
 REQUEST_SECONDS = 25
 """How long requests in progress may take once a signal came; less than the whole drain."""
+LATE_SECONDS = 0.2
+"""How often streams are looked for that began when the server was stopping already."""
 
 log = structlog.get_logger(__name__)
 
@@ -144,7 +146,9 @@ async def _serve(app: App, sockets: list[socket.socket], stop: asyncio.Event) ->
     try:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
-        await app.watching.close()  # streams of events have no end of their own
+        while not serving.done():  # streams of events have no end of their own; some come late
+            await app.watching.close()
+            await asyncio.wait({serving}, timeout=LATE_SECONDS)
         await serving
     finally:
         stopping.cancel()

@@ -117,5 +117,7 @@ def read_json(path: Path) -> Any:
     try:
         with click.open_file(str(path), encoding="utf-8") as stream:
             return json.load(stream)
-    except (OSError, ValueError) as error:
-        raise Failure(f"{path} is no JSON that can be read: {error}") from None
+    except OSError as error:
+        raise Failure(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise Failure(f"{path} is no JSON: {error}.") from None

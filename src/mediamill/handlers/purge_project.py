@@ -1,15 +1,17 @@
 """`purge_project`: remove the membership rows of a deleted project, then the project.
 
-Jobs accepted before the deletion may still be listing it: it waits for them.
+Jobs accepted before the deletion may still be listing it: it waits for them. From its first step on
+the project cannot be brought back; the unit of a deletion that was undone does nothing.
 """
 
 from dataclasses import dataclass
 
 import structlog
 
+from mediamill.core.errors import ConditionFailed
 from mediamill.engine.lease import Lease
 from mediamill.handlers.purge import LOOK_AGAIN_MS, last_job_at
-from mediamill.store.port import MAX_ACTIONS, Delete, Store
+from mediamill.store.port import MAX_ACTIONS, Delete, Equals, Store, Update
 from mediamill.store.repositories.jobs import Jobs
 from mediamill.store.repositories.projects import Project, ProjectFile, Projects
 
@@ -26,16 +28,27 @@ class PurgeProject:
 
     async def run(self, lease: Lease) -> None:
         project = await self.projects.get(lease.unit.payload["project"])
-        if project is None or project.deleted is None:
+        if project is None or project.deleted is None or project.deleted != self._deletion(lease):
             await lease.vanish()
             return
         if await self.jobs.running_of(project.owner, before=last_job_at(project.deleted)):
             await lease.release(LOOK_AGAIN_MS)
             return
+        still = Equals("deleted", project.deleted)
+        try:
+            await lease.write(Update(Project, (project.id,), set={"listed": None}, when=(still,)))
+        except ConditionFailed:  # brought back at this moment
+            await lease.release()
+            return
         while rows := (await self.projects.members(project.id, limit=MAX_ACTIONS)).rows:
             await self.store.transact(*(Delete(ProjectFile, row.key_values()) for row in rows))
         await lease.vanish(Delete(Project, (project.id,)))
         log.info("project purged", action="project_purged", **project.log_context())
+
+    def _deletion(self, lease: Lease) -> int:
+        """Return the time of the deletion that a unit belongs to (ms)."""
+        deleted: int = lease.unit.payload["deleted"]
+        return deleted
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Try again later: rows that should be gone must go."""

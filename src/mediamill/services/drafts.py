@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from mediamill.core.errors import InvalidInput
+from mediamill.core.errors import InvalidInput, NotFound
 from mediamill.operations.catalogue import Catalogue
 from mediamill.services.placeholders import TYPES, check_name, filled, fits, names_in
 from mediamill.store.repositories.jobs import INLINE_BYTES, Step
@@ -24,8 +24,7 @@ class Draft:
 def checked(draft: Draft, catalogue: Catalogue) -> Draft:
     """Return a draft in which nothing is wrong that can be known yet.
 
-    Raises `InvalidInput` with an error for each variable or parameter that is wrong, `NotFound`
-    for an operation that does not exist.
+    Raises `InvalidInput` with an error for each variable, operation or parameter that is wrong.
     """
     errors = [*_wrong_variables(draft), *_unknown_names(draft)]
     if not errors:
@@ -79,7 +78,10 @@ def _wrong_parameters(
         for key, value in step.parameters.items()
         if any(name not in values for name in names_in(value))
     }
-    known = catalogue.get(step.operation).model_fields
+    try:
+        known = catalogue.get(step.operation).model_fields
+    except NotFound as error:
+        return [_at(f"steps.{place}.operation", error.message)]
     given = {key: value for key, value in step.parameters.items() if key not in still_open}
     unknown = {key: None for key in still_open if key not in known}  # wrong whatever the value
     wrong = catalogue.wrong(step.operation, filled(given, values, where) | unknown, where)

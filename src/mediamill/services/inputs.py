@@ -114,23 +114,16 @@ class Inputs:
         return Look(found)
 
     async def _peek(self, principal: Principal, named: Named, first: Operation, most: int) -> Look:
-        """Walk a source until enough is seen of it."""
+        """Look at a source that is the caller's until enough is seen of it."""
         source, record = named.source, str(getattr(named, named.source))
         wish = Wish(principal.user, source, record, named.members, first.takes)
+        file = None
         if source == "project":
             await self.access.load(principal, Project, record)
         else:
             file = await self._check_file(principal, record, source)
             _check_patterns(named.members)
-            seen = await self.sources.peek(wish, file, most) if source == "archive" else None
-            if seen is not None:
-                return Look(*seen)
-        found: list[Found] = []
-        async for batch in self.sources.walk(wish, most=most):
-            found += batch
-            if len(found) > most:
-                return Look(found[:most], more=True)
-        return Look(found)
+        return Look(*await self.sources.sample(wish, file, most))
 
     async def _check_file(self, principal: Principal, file_id: str, source: str) -> File:
         """Return a file that is the caller's, is ready, and is what it is used as."""

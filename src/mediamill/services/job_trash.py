@@ -12,7 +12,7 @@ import structlog
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.access import Principal, Right
 from mediamill.core.clock import DAY
-from mediamill.core.errors import ConditionFailed, Conflict
+from mediamill.core.errors import ConditionFailed, Conflict, NotFound
 from mediamill.services.access import Access
 from mediamill.services.jobs import JobService
 from mediamill.store.port import Action, Equals, Page, Update
@@ -44,6 +44,8 @@ class JobTrash:
         With `now` also a job that is in the trash. Raises `NotFound`.
         """
         job = await self.access.load(principal, Job, job_id, Right.OWN, hidden=now)
+        if job.hidden and job.trash is None:  # it is being removed, and must not come back
+            raise NotFound(f"There is no job {job_id}.")
         if not job.hidden:
             with suppress(Conflict):  # it has ended, perhaps just now
                 await self.jobs.cancel(principal, job_id)

@@ -53,8 +53,7 @@ class JobService:
     async def submit(self, principal: Principal, request: JobRequest) -> Job:
         """Accept a job: when this returns, it is durable and will reach a terminal state.
 
-        Raises `InvalidInput` with one entry in `details["errors"]` per wrong file or parameter,
-        `NotFound` for an operation that does not exist.
+        Raises `InvalidInput` with one entry in `details["errors"]` per wrong file or parameter.
         """
         if made := await made_before(self.jobs.store, principal, Job, "job"):
             return made

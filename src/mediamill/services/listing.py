@@ -28,7 +28,7 @@ class Wanted:
     """Which files a list is to hold; what is None does not matter."""
 
     media_type: str | None = None
-    """A media type, or a whole kind such as `image/*`."""
+    """A media type, or a whole kind such as `image/*` or `image`."""
     source: str | None = None
     tag: str | None = None
     name: str | None = None
@@ -56,8 +56,9 @@ EVERYTHING = Wanted()
 
 
 def _is_of(media_type: str, wanted: str) -> bool:
-    if wanted.endswith("/*"):
-        return media_type.startswith(wanted.lower()[:-1])
+    kind, _, form = wanted.lower().partition("/")
+    if form in ("", "*"):
+        return media_type.startswith(f"{kind}/")
     return media_type == wanted.lower()
 
 

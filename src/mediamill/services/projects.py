@@ -10,7 +10,8 @@ import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.access import Principal, Right
-from mediamill.core.errors import ConditionFailed, InvalidInput, NotFound
+from mediamill.core.clock import DAY
+from mediamill.core.errors import ConditionFailed, Conflict, InvalidInput, NotFound
 from mediamill.core.ids import new_id
 from mediamill.services.access import Access
 from mediamill.services.repeats import made_before
@@ -24,6 +25,7 @@ from mediamill.store.repositories.projects import (
     Projects,
     joining,
     leaving,
+    trash_of,
 )
 from mediamill.store.repositories.units import Unit, Units
 
@@ -31,6 +33,9 @@ log = structlog.get_logger(__name__)
 
 MAX_AT_ONCE = 1_000
 """Files that one call adds or takes out."""
+
+UNDO_MS = DAY
+"""How long a deleted project can be brought back."""
 
 PAGES_LOOKED_AT = 10
 """So many pages of members are looked through for one page of files that are there."""
@@ -86,25 +91,44 @@ class ProjectService:
         await self._write(project, changes)
         return await self.get(principal, project_id)
 
-    async def delete(self, principal: Principal, project_id: str) -> None:
-        """Hide a project at once; its files stay, its membership rows go in the background."""
-        project = await self.get(principal, project_id, Right.OWN)
-        now = await self.projects.store.now()
-        unit = Unit(
-            group=f"purge:{project.id}",
-            seq=0,
-            kind="purge_project",
-            owner=project.owner,
-            klass="housekeeping",
-            cost=0.2,
-            payload={"project": project.id},
-            created=now,
-        ).opened(now)
-        hiding = self._update(project, {"deleted": now, "listed": None})
+    async def delete(self, principal: Principal, project_id: str, *, now: bool = False) -> None:
+        """Hide a project at once; its files stay, its membership rows go a day later, or `now`.
+
+        With `now` also a project that is in the trash. Raises `NotFound`.
+        """
+        project = await self.access.load(principal, Project, project_id, Right.OWN, hidden=now)
+        if project.hidden and project.listed is None:  # it is being removed
+            raise _absent(project_id)
+        time = await self.projects.store.now()
+        deleted = time if project.deleted is None else project.deleted
+        fields = {"deleted": deleted, "listed": trash_of(project.owner)}
+        unit = _purge(project, deleted, time, time if now else time + UNDO_MS)
         with suppress(ConditionFailed):  # deleted twice at the same moment
-            await self.units.insert([unit], hiding)
-        log.info("project deleted", action="project_deleted", **project.log_context())
+            await self.units.insert([unit], _change(project, fields))
+        log.info("project deleted", action="project_deleted", now=now, **project.log_context())
         await self.bell.ring("work:housekeeping")
+
+    async def restore(self, principal: Principal, project_id: str) -> Project:
+        """Bring a project back with its members; one that is not deleted is left alone.
+
+        Raises `NotFound`, and `Conflict` once it is being removed.
+        """
+        project = await self.access.load(principal, Project, project_id, Right.OWN, hidden=True)
+        if project.hidden:
+            back = _change(project, {"deleted": None, "listed": project.owner})
+            try:
+                if project.listed is None:
+                    raise ConditionFailed("it is being removed")
+                await self.projects.store.transact(back)
+            except ConditionFailed:
+                message = "The project is being removed: it cannot be brought back."
+                raise Conflict(message, state="purging") from None
+            log.info("project restored", action="project_restored", **project.log_context())
+        return await self.get(principal, project_id)
+
+    async def trash(self, principal: Principal, after: str | None, limit: int) -> Page[Project]:
+        """List the caller's deleted projects that can be brought back, newest first."""
+        return await self.projects.of_owner(trash_of(principal.user), after, limit)
 
     # -- members --------------------------------------------------------------------------------
 
@@ -196,7 +220,7 @@ class ProjectService:
             except ConditionFailed:
                 current = await self.projects.get(project.id)
                 if current is None or current.hidden:
-                    raise NotFound(f"There is no project {project.id}.") from None
+                    raise _absent(project.id) from None
             else:
                 return len(chosen)
 
@@ -205,13 +229,33 @@ class ProjectService:
         if not changes:
             return
         try:
-            await self.projects.store.transact(self._update(project, changes))
+            await self.projects.store.transact(_change(project, changes))
         except ConditionFailed:
-            raise NotFound(f"There is no project {project.id}.") from None
+            raise _absent(project.id) from None
 
-    def _update(self, project: Project, changes: dict[str, Any]) -> Update:
-        guard = (Equals("deleted", None),)
-        return Update(Project, (project.id,), set=changes, add={"revision": 1}, when=guard)
+
+def _change(project: Project, fields: dict[str, Any]) -> Update:
+    """Make the update that holds only while the project is deleted, or not, as it was read."""
+    guard = (Equals("deleted", project.deleted), Equals("listed", project.listed))
+    return Update(Project, (project.id,), set=fields, add={"revision": 1}, when=guard)
+
+
+def _purge(project: Project, deleted: int, now: int, due: int) -> Unit:
+    """Make the unit that removes a project for good, unless it was brought back."""
+    return Unit(
+        group=f"purge:{project.id}",
+        seq=now,
+        kind="purge_project",
+        owner=project.owner,
+        klass="housekeeping",
+        cost=0.2,
+        payload={"project": project.id, "deleted": deleted},
+        created=now,
+    ).opened(due)
+
+
+def _absent(project_id: str) -> NotFound:
+    return NotFound(f"There is no project {project_id}.")
 
 
 def _name(text: str) -> str:

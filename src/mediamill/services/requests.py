@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from mediamill.core.access import Principal
-from mediamill.core.errors import InvalidInput
+from mediamill.core.errors import InvalidInput, NotFound
 from mediamill.core.ids import new_id
 from mediamill.engine.expand import pieces
 from mediamill.engine.stages import Piece, split
@@ -19,6 +19,8 @@ from mediamill.store.repositories.jobs import Job, Step
 from mediamill.store.repositories.templates import Template
 
 MAX_STEPS = 20
+MAX_STEPS_BYTES = 256_000
+"""Of all parameters as JSON; far more than 10,000 times of frames take."""
 SMALL_ITEMS, SMALL_SECONDS = 20, 120.0
 """A job of at most so many items and so much estimated work is `interactive` by default."""
 
@@ -115,8 +117,7 @@ class Requests:
         """Return the request with its steps made and its files, or some of its inputs, loaded.
 
         `most` bounds how many inputs of a source are looked at. Raises `InvalidInput` with one
-        entry in `details["errors"]` per wrong file, variable or parameter, `NotFound` for an
-        operation that does not exist.
+        entry in `details["errors"]` per wrong file, operation, variable or parameter.
         """
         request, template, steps = await self._made(principal, request)
         name = request.steps[0][0]
@@ -143,12 +144,19 @@ class Requests:
             raise pointed(error, template) from error
 
     def _steps(self, request: JobRequest) -> list[Operation]:
-        if not 1 <= len(request.steps) <= MAX_STEPS:
-            raise InvalidInput(f"A job has 1 to {MAX_STEPS} steps.", errors=[_at("steps", "count")])
+        if not request.steps:
+            message = "Give steps or a template."
+            raise InvalidInput(message, errors=[_at("steps", message)])
+        if len(request.steps) > MAX_STEPS:
+            message = f"A job has at most {MAX_STEPS} steps."
+            raise InvalidInput(message, errors=[_at("steps", message)])
         steps = [
-            self.catalogue.build(name, parameters, f"steps.{place}.parameters")
+            self._step(place, name, parameters)
             for place, (name, parameters) in enumerate(request.steps)
         ]
+        if sum(len(step.model_dump_json()) for step in steps) > MAX_STEPS_BYTES:
+            message = f"A job's steps have at most {MAX_STEPS_BYTES:,} bytes as JSON."
+            raise InvalidInput(message, errors=[_at("steps", message)])
         for place, (before, step) in enumerate(pairwise(steps), start=1):
             if not step.may_follow(before):
                 message = self._misfit(request.steps[place - 1][0], before, request.steps[place][0])
@@ -157,6 +165,14 @@ class Requests:
             message = f"class is one of {', '.join(CLASSES)}."
             raise InvalidInput(message, errors=[_at("class", message)])
         return steps
+
+    def _step(self, place: int, name: str, parameters: dict[str, Any]) -> Operation:
+        """Make a step; an operation that does not exist is a wrong one like any other field."""
+        try:
+            return self.catalogue.build(name, parameters, f"steps.{place}.parameters")
+        except NotFound as error:
+            errors = [_at(f"steps.{place}.operation", error.message)]
+            raise InvalidInput(error.message, errors=errors) from None
 
     def _misfit(self, first: str, before: Operation, second: str) -> str:
         """Say why one step cannot follow another, and which could."""

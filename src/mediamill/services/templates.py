@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import structlog
 
 from mediamill.core.access import Principal, Right
@@ -28,6 +29,9 @@ from mediamill.store.repositories.templates import (
 )
 
 log = structlog.get_logger(__name__)
+
+MAX_WRITTEN = 512_000
+"""Bytes that the values of variables come to, as JSON, wherever a template's steps name them."""
 
 Steps = tuple[tuple[str, dict[str, Any]], ...]
 
@@ -156,6 +160,7 @@ class TemplateService:
             errors = [{"pointer": "template", "message": error.message}]
             raise InvalidInput(error.message, errors=errors) from None
         values = settle(template.variables, variables)
+        _check_size(template, values)
         steps = tuple(
             (step.operation, filled(step.parameters, values, f"steps.{place}.parameters"))
             for place, step in enumerate(template.steps)
@@ -176,6 +181,17 @@ class TemplateService:
                 errors = [{"pointer": "name", "message": message}]
                 raise Conflict(message, errors=errors) from None
             raise Conflict("The template was changed at the same moment: look again.") from None
+
+
+def _check_size(template: Template, values: Mapping[str, Any]) -> None:
+    """Raise `InvalidInput` for more text than steps may have; each place of a value counts."""
+    sizes = {name: len(msgspec.json.encode(value)) for name, value in values.items()}
+    written = sum(
+        sizes.get(name, 0) for step in template.steps for name in names_in(step.parameters)
+    )
+    if written > MAX_WRITTEN:
+        message = f"The variables come to more than {MAX_WRITTEN:,} bytes in the template's steps."
+        raise InvalidInput(message, errors=[{"pointer": "variables", "message": message}])
 
 
 def _renaming(before: Template, after: Template) -> tuple[Action, ...]:

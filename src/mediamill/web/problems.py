@@ -1,7 +1,7 @@
 """Errors as RFC 9457 problems: one function decides what every error looks like outside.
 
-Expected errors carry their own status, code and message; those that may pass by themselves, such as
-a full disk, are logged in one line with `action="request_unserved"`. Unexpected ones are logged with
+Expected errors carry their own status, code and message. Those of ours that may pass by themselves,
+such as a full disk, are logged in one line with `action="request_unserved"`; unexpected ones with
 `action="request_failed"` and answered as `internal`, with nothing of what happened.
 """
 

@@ -64,11 +64,12 @@ class Position:
 
 
 async def asked(
-    blobs: Blobs, blob: str, size: int, position: Position
+    blobs: Blobs, blob: str, size: int, position: Position, until: int | None = None
 ) -> AsyncIterator[tuple[Asked, Position]]:
     """Yield what each line from a position on asks for, and the position behind it.
 
-    Holds one chunk of the text at a time. Raises `InvalidInput` for a line that is too long.
+    Ends with the line that reaches the offset `until`, in bytes. Holds one chunk of the text at a
+    time. Raises `InvalidInput` for a line that is too long.
     """
     async for line in _lines(blobs, blob, size, position):
         offset, number = position.offset + len(line), position.number + 1
@@ -76,6 +77,8 @@ async def asked(
         position = Position(offset, number, columns)
         if found is not None:
             yield found, position
+        if until is not None and offset >= until:
+            return
 
 
 async def _lines(blobs: Blobs, blob: str, size: int, position: Position) -> AsyncIterator[bytes]:

@@ -29,6 +29,10 @@ MAX_INPUTS = 1_000_000
 BATCH = 1_000
 KEPT_MEMBERS = 100_000
 """Members of all archives that a manifest names whose directory is kept at a time."""
+LOOKED_AT_BATCHES = 30
+"""Batches of a source that are looked at when a job is accepted, whatever is in them."""
+LOOKED_AT_BYTES = 8 << 20
+"""Bytes of a manifest, likewise."""
 
 ZIP = "application/zip"
 
@@ -68,11 +72,12 @@ class Sources:
     scratch: Path
 
     async def walk(
-        self, wish: Wish, position: Any = None, most: int = BATCH
+        self, wish: Wish, position: Any = None, most: int = BATCH, until: int | None = None
     ) -> AsyncIterator[list[Found]]:
         """Yield the inputs behind a position, None being the beginning, in batches.
 
-        A batch has about `most` inputs, so that who wants only a few waits for no more. Raises
+        A batch has about `most` inputs, so that who wants only a few waits for no more; a manifest
+        is read to the byte `until`. Raises
         `NotFound` where the source is no more, `InvalidInput` for what cannot be listed.
         """
         size = max(1, min(most, BATCH))
@@ -82,8 +87,11 @@ class Sources:
             (file,) = await self.lookup.get_many([wish.id], at=wish.accepted)
             if file is None or file.owner != wish.owner:
                 raise NotFound(f"There is no file {wish.id}.")
-            walking = self._archive if wish.source == "archive" else self._manifest
-            walk = walking(wish, file, position, size)
+            walk = (
+                self._archive(wish, file, position, size)
+                if wish.source == "archive"
+                else self._manifest(wish, file, position, size, until)
+            )
         async for batch in walk:
             yield batch
 
@@ -99,11 +107,27 @@ class Sources:
             source = Source(descriptor, file.name, file.media_type, file.size)
             return await asyncio.to_thread(lambda: read_members(source.open()))
 
-    async def peek(self, wish: Wish, file: File, most: int) -> tuple[list[Found], bool] | None:
-        """Return some members of an archive, and whether there may be more; None for a small one.
+    async def sample(self, wish: Wish, file: File | None, most: int) -> tuple[list[Found], bool]:
+        """Return up to `most` inputs, and whether there may be more.
 
-        What comes of it is for estimates: where members lie is not looked up.
+        A bounded part of the source is read, whatever it holds; `file` is the source where it is
+        one. What comes of it is for estimates: where members of a large archive lie is not looked
+        up. Raises as `walk` does.
         """
+        if file is not None and wish.source == "archive":
+            seen = await self._peek(wish, file, most)
+            if seen is not None:
+                return seen
+        found, looks = list[Found](), 0
+        async for batch in self.walk(wish, most=most, until=LOOKED_AT_BYTES):
+            found, looks = found + batch, looks + 1
+            if len(found) > most or looks >= LOOKED_AT_BATCHES:
+                return found[:most], True
+        cut = wish.source == "manifest" and file is not None and file.size > LOOKED_AT_BYTES
+        return found, cut
+
+    async def _peek(self, wish: Wish, file: File, most: int) -> tuple[list[Found], bool] | None:
+        """Look into the directory of an archive; None for a small one."""
         if file.owner != wish.owner:
             raise NotFound(f"There is no file {file.id}.")
         chosen = selection(wish.members, wish.takes)
@@ -153,13 +177,13 @@ class Sources:
     # -- manifests ------------------------------------------------------------------------------
 
     async def _manifest(
-        self, wish: Wish, file: File, note: list[Any] | None, size: int
+        self, wish: Wish, file: File, note: list[Any] | None, size: int, until: int | None
     ) -> AsyncIterator[list[Found]]:
         """Walk the lines of a text."""
         reading = Manifest(self, wish)
         waiting: list[tuple[Asked, Position]] = []
         home, position = self.home_of(file), Position.noted(note)
-        async for line in asked(home, file.blob, file.size, position):
+        async for line in asked(home, file.blob, file.size, position, until):
             waiting.append(line)
             if len(waiting) >= size:
                 yield await reading.found(waiting)
@@ -182,14 +206,20 @@ class Manifest:
     _kept: OrderedDict[str, dict[str, Member]] = field(default_factory=OrderedDict)
 
     async def found(self, lines: Sequence[tuple[Asked, Position]]) -> list[Found]:
-        """Return an input for each line."""
+        """Return an input for each line.
+
+        Lines of the same archive are looked up one after the other, however they are mixed, so that
+        its directory is read once.
+        """
         ids = list({line.file or line.archive for line, _ in lines} - {""})
         files = await self.sources.lookup.get_many(ids, at=self.wish.accepted)
         by_id = {file.id: file for file in files if file is not None and usable(file, self.wish)}
-        return [
-            Found(*await self._one(line, by_id.get(line.file or line.archive)), position.note())
-            for line, position in lines
-        ]
+        made: dict[int, Found] = {}
+        for place in sorted(range(len(lines)), key=lambda place: lines[place][0].archive):
+            line, position = lines[place]
+            entry, used = await self._one(line, by_id.get(line.file or line.archive))
+            made[place] = Found(entry, used, position.note())
+        return [made[place] for place in range(len(lines))]
 
     async def _one(self, line: Asked, file: File | None) -> tuple[Entry, File | None]:
         try:

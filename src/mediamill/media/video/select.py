@@ -66,6 +66,26 @@ def at_rate(timeline: Timeline, span: Span, rate: Fraction) -> list[int]:
     return [span.first + n for n in picked or range(min(1, len(span)))]
 
 
+def at_interval(timeline: Timeline, span: Span, every: Fraction) -> list[int]:
+    """Return the frames on screen 0, 1, 2 … times `every` seconds after the span begins, once each.
+
+    Where `every` is shorter than a frame these are all frames.
+    """
+    scale, start = timeline.time_base / every, timeline.ticks[span.first] if span else 0
+    ends = (*timeline.ticks[span.first + 1 : span.last], span.end)
+    return [
+        n
+        for n, end in zip(range(span.first, span.last), ends, strict=True)
+        if _upward(timeline.ticks[n] - start, scale) * scale.denominator
+        < (end - start) * scale.numerator
+    ]
+
+
+def _upward(ticks: int, scale: Fraction) -> int:
+    """Return `ticks * scale` rounded up."""
+    return -(-ticks * scale.numerator // scale.denominator)
+
+
 def at_times(timeline: Timeline, span: Span, seconds: Iterable[Fraction]) -> list[int]:
     """Return the frames that are on screen at the given times, each once.
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 from mediamill.core.errors import InvalidInput, LimitExceeded
 from mediamill.media.video.select import (
     Span,
+    at_interval,
     at_rate,
     at_times,
     every_frame,
@@ -59,7 +60,7 @@ def span_of(timeline: Timeline, bounds: Bounds) -> Span:
 
 
 _BY_NUMBER: dict[str, Callable[[Timeline, Span, float], list[int]]] = {
-    "interval": lambda timeline, span, every: at_rate(timeline, span, 1 / rate_of(every)),
+    "interval": lambda timeline, span, every: at_interval(timeline, span, Fraction(str(every))),
     "fps": lambda timeline, span, fps: at_rate(timeline, span, rate_of(fps)),
     "every_nth": lambda timeline, span, n: every_nth(timeline, span, int(n)),
     "count": lambda timeline, span, count: spread(timeline, span, int(count)),

@@ -27,7 +27,7 @@ class Project(Record, frozen=True, kw_only=True):
     id: str
     owner: str
     listed: str | None = None
-    """The owner while the project shows in lists, else None."""
+    """The owner while the project shows in lists, `trash_of` them while it can be brought back."""
     name: str
     description: str = ""
     files: int = 0
@@ -62,6 +62,11 @@ class ProjectFile(Record, frozen=True, kw_only=True):
     job: str | None = None
     """The job whose result the file is, else None."""
     added: int
+
+
+def trash_of(owner: str) -> str:
+    """Return where an owner's deleted projects are listed."""
+    return f"trash:{owner}"
 
 
 class Projects:

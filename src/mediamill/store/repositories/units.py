@@ -253,7 +253,8 @@ class Units:
     ) -> Unit:
         """Close a leased unit as done, as `write` does."""
         now = await self.store.now()
-        closing: dict[str, Any] = {"state": UnitState.DONE, "queue": None, "due": None, "finished": now}
+        closing: dict[str, Any] = {"state": UnitState.DONE, "queue": None, "due": None}
+        closing["finished"] = now
         return await self.write(unit, *others, wake=wake, **closing, **changes)
 
     async def remove(self, unit: Unit, *others: Action) -> None:

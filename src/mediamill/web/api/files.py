@@ -95,7 +95,7 @@ class FileQuery(BaseModel):
     """Conditions of a list; all of them hold."""
 
     type: str | None = Field(
-        None, max_length=200, description="A media type, or a kind: `image/*`."
+        None, max_length=200, description="A media type, or a kind: `image/*`, `image`."
     )
     source: str | None = Field(None, max_length=20, examples=["upload", "import"])
     tag: str | None = Field(None, max_length=MAX_TAG)

@@ -1,8 +1,8 @@
 """Projects: named sets of files."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from mediamill.services.projects import MAX_AT_ONCE
@@ -57,11 +57,16 @@ async def create_project(
 
 @router.get("")
 async def list_projects(
-    caller: Caller, mill: Mill, after: After = None, limit: Limit = 20
+    caller: Caller,
+    mill: Mill,
+    state: Annotated[Literal["trashed"] | None, Query(description="Those deleted instead.")] = None,
+    after: After = None,
+    limit: Limit = 20,
 ) -> Listed[ProjectView]:
     """List the caller's projects, newest first."""
     with cursor(after):
-        page = await mill.projects.list(caller, after, limit)
+        list_ = mill.projects.trash if state == "trashed" else mill.projects.list
+        page = await list_(caller, after, limit)
     return listed([project_view(project) for project in page.rows], page.after)
 
 
@@ -81,9 +86,20 @@ async def change_project(
 
 
 @router.delete("/{project_id}", status_code=204)
-async def delete_project(project_id: ProjectId, caller: Caller, mill: Mill) -> None:
-    """Delete a project; its files stay."""
-    await mill.projects.delete(caller, project_id)
+async def delete_project(
+    project_id: ProjectId,
+    caller: Caller,
+    mill: Mill,
+    now: Annotated[bool, Query(description="Without the day to undo.")] = False,
+) -> None:
+    """Delete a project; its files stay, and for a day it can be brought back."""
+    await mill.projects.delete(caller, project_id, now=now)
+
+
+@router.post("/{project_id}/restore")
+async def restore_project(project_id: ProjectId, caller: Caller, mill: Mill) -> ProjectView:
+    """Bring a deleted project back with its members; 409 once it is being removed."""
+    return project_view(await mill.projects.restore(caller, project_id))
 
 
 @router.get("/{project_id}/files")

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from mediamill.core.clock import rfc3339
 from mediamill.store.repositories.projects import Project
-from mediamill.web.views.common import Count, Time, View
+from mediamill.web.views.common import Count, Time, View, moment
 
 
 class ProjectView(View):
@@ -14,6 +14,7 @@ class ProjectView(View):
     files: Count = Field(description="Members, those in the trash included.")
     revision: Count = Field(description="Grows with every change of name or description.")
     created_at: Time
+    deleted_at: Time | None
     links: dict[str, str]
 
 
@@ -31,6 +32,7 @@ class RemovedView(View):
 
 def project_view(project: Project) -> ProjectView:
     here = f"/v1/projects/{project.id}"
+    links = {"self": here, "files": f"{here}/files"}
     return ProjectView(
         id=project.id,
         name=project.name,
@@ -38,5 +40,6 @@ def project_view(project: Project) -> ProjectView:
         files=max(0, project.files),
         revision=project.revision,
         created_at=rfc3339(project.created),
-        links={"self": here, "files": f"{here}/files"},
+        deleted_at=moment(project.deleted),
+        links={"restore": f"{here}/restore"} if project.hidden else links,
     )

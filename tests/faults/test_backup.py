@@ -1,0 +1,72 @@
+"""R18, its second half: a backup made under load by the lines of `docs/backup.md`, and restored.
+
+The soak makes and restores ten, in about a minute and a half.
+"""
+
+import asyncio
+import copy
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from mediamill.core.settings import Settings
+from tests.faults.history import History
+from tests.faults.test_draining import HELD, SHORT, Load, picture
+from tests.support.processes import running, signed_in
+
+ROOT = Path(__file__).parents[2]
+
+
+def lines(number: int, home: Path, backup: Path) -> str:
+    """Return a script of the guide with places of the test, without starting the service."""
+    text = (ROOT / "docs" / "backup.md").read_text()
+    script = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)[number]
+    script = re.sub(r"^home=.*$", f"home={home}", script, flags=re.MULTILINE)
+    script = re.sub(r"^backup=.*$", f"backup={backup}", script, flags=re.MULTILINE)
+    return re.sub(r"^mediamill up .*$", "", script, flags=re.MULTILINE)
+
+
+def run(script: str) -> None:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    subprocess.run(["sh", "-eu", "-c", script], check=True, env={**os.environ, "PATH": path})
+
+
+@pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.soak)])
+@pytest.mark.timeout(1800)
+async def test_a_backup_under_load_has_what_was_acknowledged(tmp_path, times):
+    home, backup, history = tmp_path / "home", tmp_path / "backup", History()
+    data = picture(0, HELD)
+    async with running("up", home, **SHORT) as service, signed_in(service) as client:
+        kept = await history.upload(client, "kept.png", data)
+        load = Load(client, history, kept, hashlib.sha256(data).hexdigest())
+        going = asyncio.ensure_future(load.until_refused(60 + 10 * times))
+        for n in range(times):
+            await asyncio.sleep(1.5)
+            promised = copy.deepcopy(history)
+            await asyncio.to_thread(run, lines(0, home, backup))
+            restored = tmp_path / f"restored-{n}"
+            await asyncio.to_thread(run, lines(1, restored, backup))
+            assert await lives_on(restored, client.headers["authorization"], promised) == []
+        service.end(signal.SIGKILL)
+        await going
+    assert len(promised.uploads) > 10
+    assert len(promised.jobs) > 1
+
+
+async def lives_on(home: Path, authorization: str, promised: History) -> list[str]:
+    """Start a restored service, let it end its jobs, and check what was promised."""
+    async with running("up", home, **SHORT) as service:
+        base = f"http://127.0.0.1:{service.port}"
+        headers = {"Authorization": authorization}
+        async with httpx.AsyncClient(base_url=base, headers=headers, timeout=60) as client:
+            for job in promised.jobs:
+                answer = await client.get(f"/v1/jobs/{job}", params={"wait": 30})
+                assert answer.json()["state"] == "succeeded", answer.text
+            return await promised.check(client, Settings(home=home, min_free_bytes=0))

@@ -1,0 +1,133 @@
+"""R16: deleting, cancelling, restoring and retrying race the work; nothing comes back.
+
+The soak runs 200 races, in about 15 seconds.
+"""
+
+import asyncio
+import random
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from mediamill.app import App
+from mediamill.core.settings import Settings
+from mediamill.handlers import purge
+from mediamill.store.repositories.units import Unit
+from mediamill.web.app import create_app
+from tests.faults import checks
+from tests.faults.history import History
+from tests.faults.test_poison import Misbehaving
+from tests.web.test_files import person
+
+AT_ONCE = 5
+REGULAR = ("collect", "forget")
+
+
+@dataclass
+class Races:
+    """Jobs of one person, and what is done to each while it runs."""
+
+    client: httpx.AsyncClient
+    history: History
+    chance: random.Random
+
+    async def run(self, number: int) -> None:
+        """Submit a job over three files and disturb it at a random moment."""
+        ways = (self.delete, self.cancel, self.cancel_and_delete, self.delete_and_restore,
+                self.delete_inputs, self.delete_twice, self.retry_and_delete)  # fmt: skip
+        texts = [b"good %d-%d" % (number, n) for n in range(3)]
+        files = [await self.history.upload(self.client, f"{n}.txt", t) for n, t in enumerate(texts)]
+        job = await self.history.submit(self.client, files, "copy")
+        await self.pause()
+        await ways[number % len(ways)](job, files)
+
+    async def pause(self) -> None:
+        await asyncio.sleep(self.chance.random() * 0.15)
+
+    async def delete(self, job: str, files: list[str]) -> None:
+        await self.ask("DELETE", f"/v1/jobs/{job}?now=true", 204)
+        self.history.note(deleted=job)
+
+    async def cancel(self, job: str, files: list[str]) -> None:
+        await self.ask("POST", f"/v1/jobs/{job}/cancel", 200, 202, 409)
+
+    async def cancel_and_delete(self, job: str, files: list[str]) -> None:
+        await asyncio.gather(self.cancel(job, files), self.delete(job, files))
+
+    async def delete_and_restore(self, job: str, files: list[str]) -> None:
+        """Change one's mind, at once or a little later, about a job and an input."""
+        await self.ask("DELETE", f"/v1/jobs/{job}", 204)
+        await self.ask("DELETE", f"/v1/files/{files[0]}", 204)
+        await self.pause()
+        await asyncio.gather(
+            self.ask("POST", f"/v1/jobs/{job}/restore", 200),
+            self.ask("POST", f"/v1/files/{files[0]}/restore", 200),
+        )
+
+    async def delete_inputs(self, job: str, files: list[str]) -> None:
+        """A job accepted earlier still gets the bytes of what is deleted."""
+        for file in files[1:]:
+            await self.ask("DELETE", f"/v1/files/{file}?now=true", 204)
+            self.history.note(deleted=file)
+        answer = await self.client.get(f"/v1/jobs/{job}", params={"wait": 30})
+        assert answer.json()["counts"]["succeeded"] == 3, answer.text
+
+    async def delete_twice(self, job: str, files: list[str]) -> None:
+        await asyncio.gather(
+            self.ask("DELETE", f"/v1/jobs/{job}", 204, 404),
+            self.ask("DELETE", f"/v1/jobs/{job}?now=true", 204),
+            self.ask("POST", f"/v1/jobs/{job}/restore", 200, 404, 409),
+        )
+        await self.ask("DELETE", f"/v1/jobs/{job}?now=true", 204, 404)
+        self.history.note(deleted=job)
+
+    async def retry_and_delete(self, job: str, files: list[str]) -> None:
+        await self.cancel(job, files)
+        await self.client.get(f"/v1/jobs/{job}", params={"wait": 30})
+        await asyncio.gather(
+            self.ask("POST", f"/v1/jobs/{job}/retry", 200, 202, 404, 409),
+            self.delete(job, files),
+        )
+
+    async def ask(self, method: str, path: str, *expected: int) -> None:
+        answer = await self.client.request(method, path)
+        assert answer.status_code in expected, f"{method} {path}: {answer.text}"
+
+
+async def until_quiet(app: App) -> None:
+    """Wait until nothing is left to do but what is due much later."""
+    async with asyncio.timeout(90):
+        while True:
+            later = await app.store.now() + 60_000
+            units = (unit for unit in checks.table(app, Unit) if unit.group not in REGULAR)
+            if all(not unit.state.open or (unit.due or 0) > later for unit in units):
+                return
+            await asyncio.sleep(0.2)
+
+
+@pytest.mark.parametrize("races", [28, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.timeout(1800)
+async def test_nothing_that_was_deleted_comes_back(tmp_path, monkeypatch, races):
+    monkeypatch.setattr(purge, "LOOK_AGAIN_MS", 300)
+    settings = Settings(
+        home=tmp_path / "home", slots=2, lease_seconds=2, poll_seconds=0.1, min_free_bytes=0
+    )
+    history = History()
+    async with (
+        await App.open(settings, Misbehaving()) as app,
+        person(app, create_app(app), "ann") as ann,
+    ):
+        worker = await app.worker()
+        task = asyncio.create_task(worker.run())
+        try:
+            racing = Races(ann.client, history, random.Random(16))
+            for first in range(0, races, AT_ONCE):
+                some = range(first, min(first + AT_ONCE, races))
+                await asyncio.gather(*(racing.run(number) for number in some))
+            await until_quiet(app)
+            assert len(history.deleted) >= races * 4 // 7
+            assert await history.check(ann.client, settings) == []
+        finally:
+            worker.stop()
+            await task

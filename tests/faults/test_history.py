@@ -1,0 +1,168 @@
+"""The history check itself: it passes over what is right, and names each thing that is wrong."""
+
+import asyncio
+import copy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mediamill.app import App
+from mediamill.core.settings import Settings
+from mediamill.store.port import Delete, Put, Update
+from mediamill.store.repositories.files import File
+from mediamill.store.repositories.jobs import Counts, Job, JobState
+from mediamill.store.repositories.results import Result
+from mediamill.store.repositories.units import Lane, Unit, UnitState
+from mediamill.web.app import create_app
+from tests.faults import checks
+from tests.faults.history import History
+from tests.faults.test_deletion_races import until_quiet
+from tests.faults.test_poison import Misbehaving
+from tests.web.test_files import person
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+async def past(tmp_path):
+    """A service that has done two jobs, one of them in two steps and retried; and its history."""
+    settings = Settings(home=tmp_path / "home", slots=1, poll_seconds=0.1, min_free_bytes=0)
+    history = History(log=tmp_path / "client.jsonl")
+    async with (
+        await App.open(settings, Misbehaving()) as app,
+        person(app, create_app(app), "ann") as ann,
+    ):
+        worker = await app.worker()
+        task = asyncio.create_task(worker.run())
+        texts = (b"good 1", b"good 2", b"broken 3")
+        files = [await history.upload(ann.client, f"{n}.txt", t) for n, t in enumerate(texts)]
+        copied = await history.submit(ann.client, files, "copy")
+        told = await history.submit(ann.client, files, "told")
+        for job in (copied, told):
+            await ann.client.get(f"/v1/jobs/{job}?wait=20")
+        await ann.client.post(f"/v1/jobs/{told}/retry")
+        answer = await ann.client.get(f"/v1/jobs/{told}?wait=20")
+        assert answer.json()["state"] == "partial"
+        await until_quiet(app)
+        worker.stop()
+        await task
+    return settings, history
+
+
+async def first(app, table, **wanted):
+    return next(
+        row
+        for row in checks.table(app, table)
+        if all(getattr(row, name) == value for name, value in wanted.items())
+    )
+
+
+async def lose_a_result(app, history):
+    row = await first(app, Result, job=history.jobs[0])
+    await app.store.transact(Delete(Result, row.key_values()))
+
+
+async def swap_a_result(app, history):
+    """As a stale commit would: under a fence that the unit never had."""
+    row = await first(app, Result, job=history.jobs[0])
+    file = row.files[0]
+    head, _, name = file.blob.rpartition("/")
+    seq, fence, rest = name.split("-", 2)
+    other = f"{head}/{seq}-{int(fence) + 1}-{rest}"
+    await app.results.put(other, await app.results.get(file.blob))
+    changed = type(file)(**{n: getattr(file, n) for n in file.__struct_fields__} | {"blob": other})
+    await app.store.transact(Put(row.evolve(files=(changed,))))
+
+
+async def count_wrongly(app, history):
+    counts = Counts(succeeded=2, failed=1)
+    await app.store.transact(Update(Job, (history.jobs[0],), set={"counts": counts}))
+
+
+async def forget_an_end(app, history):
+    await app.store.transact(Update(Job, (history.jobs[0],), set={"state": JobState.RUNNING}))
+
+
+async def announce_twice(app, history):
+    row = await first(app, Unit, group=f"{history.jobs[1]}:notify", seq=2)
+    await app.store.transact(Put(row.evolve(seq=3)))
+
+
+async def leave_a_unit_open(app, history):
+    row = await first(app, Unit, group=history.jobs[0])
+    change = {"state": UnitState.READY, "queue": f"{row.klass}|{row.owner}", "due": 1}
+    await app.store.transact(Update(Unit, row.key_values(), set=change))
+
+
+async def close_a_unit_early(app, history):
+    row = await first(app, Unit, group=history.jobs[0], kind="items")
+    await app.store.transact(Update(Unit, row.key_values(), set={"done": b"\1"}))
+
+
+async def lose_a_lane(app, history):
+    await leave_a_unit_open(app, history)
+    for lane in checks.table(app, Lane):
+        await app.store.transact(Delete(Lane, lane.key_values()))
+
+
+async def change_bytes(app, history):
+    row = await first(app, File, id=next(iter(history.uploads)))
+    await app.blobs.put(row.blob, b"good 9")
+
+
+async def lose_bytes(app, history):
+    row = await first(app, Result, job=history.jobs[0])
+    await app.results.delete(row.files[0].blob)
+
+
+async def keep_the_deleted(app, history):
+    history.note(deleted=history.jobs[0])
+
+
+async def lose_a_job(app, history):
+    await app.store.transact(Delete(Job, (history.jobs[0],)))
+
+
+FAULTS = (lose_a_result, swap_a_result, count_wrongly, forget_an_end, announce_twice,
+          leave_a_unit_open, close_a_unit_early, lose_a_lane, change_bytes, lose_bytes,
+          keep_the_deleted, lose_a_job)  # fmt: skip
+
+
+async def test_what_is_wrong_is_named(past, tmp_path):
+    settings, history = past
+    unnoticed = []
+    for fault in FAULTS:
+        home = await asyncio.to_thread(shutil.copytree, settings.home, tmp_path / fault.__name__)
+        copied, told = Settings(home=home, min_free_bytes=0), copy.deepcopy(history)
+        async with await App.open(copied) as app:
+            await fault(app, told)
+        if not await told.check_home(copied):
+            unnoticed.append(fault.__name__)
+    assert unnoticed == []
+
+
+async def test_what_is_right_passes_and_orphans_are_collected(past):
+    settings, history = past
+    orphans = ("files/file_0", f"results/{history.jobs[0]}/0-0-0-0", "thumbnails/file_0")
+    async with await App.open(settings) as app:
+        for key in orphans:
+            await app.blobs.put(key, b"x")
+        assert await history.check_home(settings) == []
+        assert [blob.key async for blob in app.blobs.list("") if blob.key in orphans] == []
+        history.log.write_text(history.log.read_text() + '{"upload": "file_cut')
+        assert History.read(history.log).jobs == history.jobs
+        good = await asyncio.to_thread(program, settings.home, history.log)
+        assert good == (0, "3 uploads, 2 jobs, 0 deletions: 0 broken")
+        await change_bytes(app, history)
+        bad = await asyncio.to_thread(program, settings.home, history.log)
+        assert bad == (1, "3 uploads, 2 jobs, 0 deletions: 1 broken")
+
+
+def program(home, log):
+    """Run the check as a program; return how it ended and its last line."""
+    command = [sys.executable, "-m", "tests.faults.history", "--home", home, "--log", log]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    return done.returncode, done.stdout.splitlines()[-1]
