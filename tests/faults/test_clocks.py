@@ -39,32 +39,46 @@ class WrongClock(Process):
 async def test_a_wrong_clock_takes_no_work_from_others(tmp_path, jumps):
     home, history, chance = tmp_path / "home", History(), random.Random(10)
     settings = Settings(home=home, min_free_bytes=0)
-    async with running("api", home, **LEASE) as api, signed_in(api) as client:
-        video = clip(tmp_path / "clip.mp4", seconds=10).read_bytes()
-        files = [await history.upload(client, f"{n}.mp4", video) for n in range(2)]
+    async with (
+        running("api", home, **LEASE) as api,
+        signed_in(api) as client,
+        await App.open(settings) as app,
+    ):
+        video = clip(tmp_path / "clip.mp4", seconds=20).read_bytes()
+        file = await history.upload(client, "clip.mp4", video)
         workers = [WrongClock(home, seconds) for seconds in (0, QUARTER, -QUARTER)]
         for worker in workers:
             worker.start()
         try:
-            for n in range(jumps):  # two units for three workers: one is idle and looks for work
-                job = await history.submit(client, files, "extract-frames", every=0.04 + n / 1000)
-                await asyncio.sleep(0.2 + chance.random() / 2)
-                workers[n % 3].set(chance.choice((-QUARTER, 0, QUARTER)))
+            for n in range(jumps):
+                for worker in workers:
+                    worker.set(0)
+                job = await history.submit(client, [file], "extract-frames", every=0.04 + n / 1000)
+                mine = await holder(app, job, workers)
+                for worker in workers:  # by their clocks this lease is long over
+                    worker.set(QUARTER if worker is not mine else chance.choice((0, -QUARTER)))
                 answer = await client.get(f"/v1/jobs/{job}", params={"wait": 60}, timeout=70)
                 assert answer.json()["state"] == "succeeded", answer.text
         finally:
             for worker in workers:
                 await asyncio.to_thread(worker.end)
-        assert await stolen(settings, history.jobs) == []
+        assert await stolen(app, history.jobs) == []
         assert await history.check(client, settings) == []
 
 
-async def stolen(settings, jobs):
+async def holder(app, job, workers):
+    """Wait until a worker has the job's unit; return the worker."""
+    async with asyncio.timeout(30):
+        while (unit := await app.repositories.units.get(job, 0)).state != "leased":
+            await asyncio.sleep(0.01)
+    return next(worker for worker in workers if f"-{worker.child.pid}-" in unit.holder)
+
+
+async def stolen(app, jobs):
     """List the units that were claimed while somebody had them."""
-    async with await App.open(settings) as app:
-        return [
-            (unit.name, unit.lost, unit.fence)
-            for job in jobs
-            async for unit in app.repositories.units.walk_group(job)
-            if unit.lost or unit.fence != 1
-        ]
+    return [
+        (unit.name, unit.lost, unit.fence)
+        for job in jobs
+        async for unit in app.repositories.units.walk_group(job)
+        if unit.lost or unit.fence != 1
+    ]

@@ -43,7 +43,7 @@ async def test_each_unit_ends_once_whatever_the_doorbell_does(store, bell, units
     files = await harness.add_files("user_alice", units // JOBS, media_type="video/mp4")
     async with harness.worker(), harness.worker():
         jobs = [await harness.submit("user_alice", files, name=str(n)) for n in range(JOBS)]
-        ended = [await harness.finished("user_alice", job, 900) for job in jobs]
+        ended = [await harness.finished("user_alice", job, 30 + units // 20) for job in jobs]
     assert [job.state for job in ended] == [JobState.SUCCEEDED] * JOBS
     runs = Counter(harness.items.runs)
     assert (len(runs), set(runs.values())) == (units, {1})

@@ -1,6 +1,6 @@
 """R20: owners share the workers fairly, however much one of them has.
 
-The soak seeds 1,000,000 units of one owner; about two minutes.
+The soaks seed 1,000,000 units of one owner, in about half a minute, and share 5,000 claims.
 """
 
 import asyncio

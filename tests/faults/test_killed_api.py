@@ -1,4 +1,7 @@
-"""R2: the API is killed at each point of a request; its client asks again with its key."""
+"""R2: the API is killed at each point of a request; its client asks again with its key.
+
+The soak kills 75 times at each of six points, in about 10 minutes.
+"""
 
 import asyncio
 

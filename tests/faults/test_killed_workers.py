@@ -1,4 +1,7 @@
-"""R1, R3, R15: workers killed, frozen and asked to end in mid-work; nothing is lost or doubled."""
+"""R1, R3, R15: workers killed, frozen and asked to end in mid-work; nothing is lost or doubled.
+
+The soaks kill 300 times in about 15 minutes, and freeze 100 times in about 8.
+"""
 
 import asyncio
 import random

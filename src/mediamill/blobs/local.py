@@ -7,11 +7,10 @@ on several machines over a network file system, may use one root.
 Needs: read, write and execute on the root.
 """
 
-import asyncio
 import errno
 import os
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import islice
 from pathlib import Path
@@ -160,15 +159,22 @@ class LocalBlobs:
 
     async def open_descriptor(self, key: str) -> int:
         """Open an object read-only; the caller closes the descriptor."""
-        path, opened = self._path(key), list[int]()
+        (descriptor,) = await self.open_descriptors([key])
+        if descriptor is None:
+            raise NotFound(f"There is no object “{key}”.", key=key)
+        return descriptor
+
+    async def open_descriptors(self, keys: Sequence[str]) -> Sequence[int | None]:
+        """Open objects read-only; the caller closes the descriptors."""
+        paths, opened = [self._path(key) for key in keys], list[int | None]()
         try:
-            with store_errors(key):
-                await self._threads.run(lambda: opened.append(_open_plain(path)))
-        except asyncio.CancelledError:
-            for descriptor in opened:
+            with store_errors():
+                await self._threads.run(_open_all, paths, opened)
+        except BaseException:
+            for descriptor in filter(None, opened):
                 os.close(descriptor)
             raise
-        return opened[0]
+        return opened
 
     async def close(self) -> None:
         """Let the threads end."""
@@ -261,6 +267,15 @@ def _open_plain(path: Path) -> int:
         return descriptor
     os.close(descriptor)
     raise NotFound(f"“{path.name}” is not a plain file.")
+
+
+def _open_all(paths: Sequence[Path], opened: list[int | None]) -> None:
+    """Add a descriptor of each path to those that are opened, None for what is not there."""
+    for path in paths:
+        try:
+            opened.append(_open_plain(path))
+        except (FileNotFoundError, NotFound):
+            opened.append(None)
 
 
 def _read_whole(path: Path) -> bytes:

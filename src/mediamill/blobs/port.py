@@ -13,7 +13,7 @@ kept); `Unavailable` when the store cannot be reached; `BrokenMedia` when bytes 
 match what was recorded.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +108,9 @@ class OpensLocally(Protocol):
 
     async def open_descriptor(self, key: str) -> int:
         """Open an object read-only; the caller closes the descriptor. Raises `NotFound`."""
+
+    async def open_descriptors(self, keys: Sequence[str]) -> Sequence[int | None]:
+        """Open objects as `open_descriptor` does, all at a stroke; None for what is not there."""
 
 
 @runtime_checkable

@@ -31,7 +31,12 @@ MediamillError                 status code               retryable
 Adapters wrap their SDK's errors here: no foreign exception class leaves an adapter.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
+
+
+def wrong(pointer: str, message: str) -> dict[str, str]:
+    """Make an entry of `details["errors"]`: what is wrong with the field that `pointer` names."""
+    return {"pointer": pointer, "message": message}
 
 
 class MediamillError(Exception):
@@ -45,6 +50,11 @@ class MediamillError(Exception):
         super().__init__(message)
         self.message = message
         self.details = details
+
+    @classmethod
+    def at(cls, pointer: str, message: str, **details: Any) -> Self:
+        """Make an error about one field of a request, which `pointer` names."""
+        return cls(message, errors=[wrong(pointer, message)], **details)
 
 
 class InvalidInput(MediamillError):

@@ -44,7 +44,6 @@ PROGRESS_SECONDS = 1.0
 WORTH_BYTES = 1 << 20
 """A try that brought so much was no failure."""
 LOOKED_AT = 1024
-PASSING = (FileState.RECEIVING, FileState.CHECKING)
 
 
 class Intake(Protocol):
@@ -75,7 +74,7 @@ class Fetch:
 
     async def run(self, lease: Lease) -> None:
         file = await self.files.get(lease.unit.payload["file"])
-        if file is None or file.state not in PASSING:
+        if file is None or not file.passing:
             await self._leave(lease)
             return
         trip = Trip(self, lease, file)
@@ -104,7 +103,7 @@ class Fetch:
         if not isinstance(error, MediamillError):
             error = FetchFailed("The file could not be fetched; the log of the service says why.")
         file = await self.files.get(lease.unit.payload["file"])
-        if file is not None and file.state in PASSING:
+        if file is not None and file.passing:
             file = file.evolve(blob=lease.unit.payload.get("blob", file.blob))
             try:
                 await self.intake.reject(file, error)

@@ -7,8 +7,8 @@ A worker that vanished is much weaker evidence and has a far higher limit.
 """
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,6 @@ import structlog
 
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import (
-    InvalidInput,
     MediamillError,
     NotFound,
     SlotFailure,
@@ -26,18 +25,16 @@ from mediamill.core.errors import (
     by_code,
 )
 from mediamill.engine.flush import Flush
-from mediamill.engine.inputs import call_item, opened
 from mediamill.engine.lease import Lease
-from mediamill.engine.members import member_item, opened_member
 from mediamill.engine.reuse import Digests
-from mediamill.engine.slots import Call, CallItem, Failed, Progress, SlotPool, Started, Succeeded
+from mediamill.engine.slots import Call, Failed, Progress, SlotPool, Started, Succeeded
+from mediamill.handlers.opening import Opener
 from mediamill.handlers.reusing import Takeover, reuse_row
 from mediamill.handlers.segments import Segments
 from mediamill.handlers.steps import Work, public, result_file, steps_of
 from mediamill.media.archive.read import MAX_MEMBER_BYTES
 from mediamill.operations.base import Outcome
 from mediamill.operations.catalogue import Catalogue
-from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Entry, Job, Jobs, Manifests
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.results import ItemOutcome, Result
@@ -88,10 +85,6 @@ class Items:
             for item, entry in entries.items():
                 await flush.add(await run.failed(item, entry, public(error)))
 
-    def home_of(self, file: File) -> Blobs:
-        """Return the store that holds a file's bytes."""
-        return self.results if file.source == "result" else self.blobs
-
 
 class UnitRun:
     """One claim of one unit of items."""
@@ -104,7 +97,9 @@ class UnitRun:
         self.first = operations[0]
         self._digests = Digests(self.steps, operations, job.seed)
         self._began = time.monotonic()
-        self._unopened: list[tuple[Work, MediamillError]] = []
+        self._total = len(lease.unit.items)
+        self._settled = self._total - len(lease.unit.pending())
+        self._opener = Opener(parts.blobs, parts.results, parts.scratch, parts.max_member_bytes)
 
     async def all(self, flush: Flush) -> None:
         """Run what has no outcome yet until everything has one."""
@@ -208,6 +203,7 @@ class UnitRun:
                         result = await self._outcome(work, event)
                         await flush.add(result, reuse_row(self.job.owner, work.digest, result))
                         settled.add(event.index)
+                        self._settled += 1
                         self._note_progress(0.0)
         except SlotFailure as failure:
             culprit = failure.details.get("index")
@@ -215,8 +211,8 @@ class UnitRun:
             if struck is None:
                 raise
             await self._strike(struck, failure, flush, settled)
-        while self._unopened:
-            missing, error = self._unopened.pop()
+        while self._opener.unopened:
+            missing, error = self._opener.unopened.pop()
             await flush.add(await self.failed(missing.item, missing.entry, error))
             settled.add(missing.item)
         return settled
@@ -228,39 +224,13 @@ class UnitRun:
         steps = tuple((step.operation, step.parameters) for step in self.steps)
         async with self.parts.slots.acquire() as slot:
             threads = self.parts.threads if len(works) == 1 else 1
-            call = Call(steps, self._opened(works), threads=threads, seed=self.job.seed)
+            call = Call(steps, self._opener.items(works), threads=threads, seed=self.job.seed)
             async for event in slot.run(call):
                 yield event
 
-    async def _opened(self, works: Sequence[Work]) -> AsyncIterator[CallItem]:
-        for work in works:
-            async with AsyncExitStack() as stack:
-                try:
-                    item = await stack.enter_async_context(self._opening(work))
-                except (NotFound, InvalidInput) as error:
-                    self._unopened.append((work, error))
-                    continue
-                yield item
-
-    @asynccontextmanager
-    async def _opening(self, work: Work) -> AsyncIterator[CallItem]:
-        """Open a file, or one member of an archive, for the length of the block."""
-        parts, home = self.parts, self.parts.home_of(work.file)
-        if work.entry.path:
-            most = parts.max_member_bytes
-            opening = opened_member(home, work.file, work.entry, parts.scratch, most)
-            async with opening as (descriptor, offset):
-                yield member_item(work.item, work.entry, descriptor, offset)
-        else:
-            async with opened(home, work.file.blob, parts.scratch) as descriptor:
-                yield call_item(work.item, work.file, descriptor, work.entry.name)
-
     def _note_progress(self, fraction: float) -> None:
         """Keep the unit's progress, for the next heartbeat to write."""
-        unit = self.lease.unit
-        total = max(1, len(unit.items))
-        done = total - len(unit.pending())
-        self.lease.progress = min(1.0, (done + fraction) / total)
+        self.lease.progress = min(1.0, (self._settled + fraction) / max(1, self._total))
 
     async def _strike(
         self, work: Work, failure: SlotFailure, flush: Flush, settled: set[int]

@@ -12,11 +12,10 @@ from mediamill.services.content import Content
 from mediamill.services.listing import EVERYTHING, Listing, Wanted
 from mediamill.services.trash import Trash
 from mediamill.store.port import Page, Store
-from mediamill.store.repositories.files import File, Files, FileState
+from mediamill.store.repositories.files import File, Files
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.results import parse_result_file
 
-PASSING = (FileState.RECEIVING, FileState.CHECKING)
 AT_A_TIME = 16
 """Queries that run beside each other for one caller."""
 
@@ -85,7 +84,7 @@ class FileService:
         """Return a file's thumbnail; raises `NotFound`, `pending` while it is being made."""
         file = await self.get(principal, file_id)
         if not file.thumbnail:
-            pending = (file.thumbnail is None or file.state in PASSING) and file.source != "result"
+            pending = (file.thumbnail is None or file.passing) and file.source != "result"
             raise NotFound(f"{file.name} has no thumbnail.", pending=pending)
         info = await self.blobs.info(file.thumbnail)
         etag = f"t-{file.sha256}"

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mediamill.core.access import Principal, Right
-from mediamill.core.errors import InvalidInput, MediamillError, NotFound, UnsupportedMedia
+from mediamill.core.errors import (
+    InvalidInput,
+    MediamillError,
+    NotFound,
+    UnsupportedMedia,
+    wrong,
+)
 from mediamill.engine.gathering import Found, Sources, Wish
 from mediamill.engine.gathering.members import MAX_PATTERN, MAX_PATTERNS
 from mediamill.operations.base import Operation
@@ -78,7 +84,7 @@ class Inputs:
         source = named.source
         if named.members and source != "archive":
             message = "members are those of an archive."
-            raise InvalidInput(message, errors=[wrong("members", message)])
+            raise InvalidInput.at("members", message)
         if source == "files":
             look = await self._listed(principal, named.files or ())
         else:
@@ -87,7 +93,7 @@ class Inputs:
             except MediamillError as error:
                 if error.retryable:
                     raise
-                raise InvalidInput(error.message, errors=[wrong(source, error.message)]) from error
+                raise InvalidInput.at(source, error.message) from error
         _refuse_hopeless(look, first, operation, source)
         return look
 
@@ -95,7 +101,7 @@ class Inputs:
         """Load every file for the caller, or say of each what is wrong with it."""
         if not 1 <= len(ids) <= MAX_FILES:
             message = f"A job has 1 to {MAX_FILES:,} files; list more in a manifest."
-            raise InvalidInput(message, errors=[wrong("files", message)])
+            raise InvalidInput.at("files", message)
         errors, seen, found = [], set[str](), list[Found]()
         for place, (file_id, file) in enumerate(
             zip(ids, await self.sources.lookup.get_many(ids), strict=True)
@@ -168,18 +174,10 @@ def _refuse_hopeless(look: Look, first: Operation, operation: str, source: str) 
         return
     if not look.found:
         message = f"The {source} holds nothing that {operation} could work on."
-        raise InvalidInput(message, errors=[wrong(source, message)])
+        raise InvalidInput.at(source, message)
     wrongs = misfits(look, first, operation)
     if len(wrongs) == len(look.found):
         files = [one.file for one in look.found if one.file]
         kinds = ", ".join(sorted({file.media_type for file in files})[:3])
         message = f"{operation} takes {', '.join(first.accepts)}, not {kinds}."
-        raise InvalidInput(
-            message if files else wrongs[0]["message"],
-            errors=[wrong(source, message if files else wrongs[0]["message"])],
-        )
-
-
-def wrong(pointer: str, message: str) -> dict[str, str]:
-    """Make an entry of `details["errors"]`."""
-    return {"pointer": pointer, "message": message}
+        raise InvalidInput.at(source, message if files else wrongs[0]["message"])

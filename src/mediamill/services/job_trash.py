@@ -92,7 +92,7 @@ def _purge(job: Job, deleted: int, now: int, due: int) -> Unit:
     """Make the unit that removes a job for good."""
     return Unit(
         group=f"purge:{job.id}",
-        seq=now,
+        seq=job.revision + 1,
         kind="purge_job",
         owner=job.owner,
         klass="housekeeping",

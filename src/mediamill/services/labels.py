@@ -27,12 +27,12 @@ def clean_tags(tags: Iterable[str], pointer: str = "tags") -> tuple[str, ...]:
         text = " ".join(unicodedata.normalize("NFC", tag).split())
         if problem := _problem(text):
             message = f"{text[:40]!r} is no tag: {problem}."
-            raise InvalidInput(message, errors=[_at(f"{pointer}.{place}", message)])
+            raise InvalidInput.at(f"{pointer}.{place}", message)
         if text:
             found[text] = None
     if len(found) > MAX_TAGS:
         message = f"A file has at most {MAX_TAGS} tags."
-        raise InvalidInput(message, errors=[_at(pointer, message)])
+        raise InvalidInput.at(pointer, message)
     return tuple(found)
 
 
@@ -44,10 +44,6 @@ def _problem(text: str) -> str:
     if any(unicodedata.category(letter)[0] == "C" for letter in text):
         return "it holds characters that do not show"
     return ""
-
-
-def _at(pointer: str, message: str) -> dict[str, str]:
-    return {"pointer": pointer, "message": message}
 
 
 @dataclass

@@ -105,7 +105,7 @@ def clean_name(name: str) -> str:
 
 def invalid(field: str, message: str) -> InvalidInput:
     """Make the error that shows beside one field."""
-    return InvalidInput(message, errors=[{"pointer": field, "message": message}])
+    return InvalidInput.at(field, message)
 
 
 def _encodable(text: str) -> bool:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mediamill.core.errors import InvalidInput
+from mediamill.core.errors import InvalidInput, wrong
 from mediamill.store.repositories.templates import Variable
 
 NAME = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
@@ -113,7 +113,7 @@ def _written(found: re.Match[str], values: Mapping[str, Any], where: str) -> str
     value = values.get(found[2], "")
     if isinstance(value, dict | list):
         message = f"{found[2]} is {_shown(value)}: only text and numbers fit within other text."
-        raise InvalidInput(message, errors=[{"pointer": where, "message": message}])
+        raise InvalidInput.at(where, message)
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -128,4 +128,4 @@ def _shown(value: Any) -> str:
 
 
 def _at(name: str, message: str) -> dict[str, str]:
-    return {"pointer": f"variables.{name[:80]}", "message": message}
+    return wrong(f"variables.{name[:80]}", message)

@@ -11,7 +11,7 @@ import structlog
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.access import Principal, Right
 from mediamill.core.clock import DAY
-from mediamill.core.errors import ConditionFailed, Conflict, InvalidInput, NotFound
+from mediamill.core.errors import ConditionFailed, Conflict, InvalidInput, NotFound, wrong
 from mediamill.core.ids import new_id
 from mediamill.services.access import Access
 from mediamill.services.repeats import made_before
@@ -188,7 +188,7 @@ class ProjectService:
         """Refuse files that are not there for the caller, each with its place."""
         found = await self.lookup.get_many(files)
         errors = [
-            {"pointer": f"files.{place}", "message": f"There is no file {file_id[:80]}."}
+            wrong(f"files.{place}", f"There is no file {file_id[:80]}.")
             for place, (file_id, file) in enumerate(zip(files, found, strict=True))
             if file is None or file.hidden or not principal.may(file.owner, file.id, Right.VIEW)
         ]
@@ -244,7 +244,7 @@ def _purge(project: Project, deleted: int, now: int, due: int) -> Unit:
     """Make the unit that removes a project for good, unless it was brought back."""
     return Unit(
         group=f"purge:{project.id}",
-        seq=now,
+        seq=project.revision + 1,
         kind="purge_project",
         owner=project.owner,
         klass="housekeeping",
@@ -263,11 +263,11 @@ def _name(text: str) -> str:
     name = unicodedata.normalize("NFC", text).strip()
     if not 1 <= len(name) <= 200:
         message = "A project's name has 1 to 200 characters."
-        raise InvalidInput(message, errors=[{"pointer": "name", "message": message}])
+        raise InvalidInput.at("name", message)
     return name
 
 
 def _check_count(files: Sequence[str]) -> None:
     if not 1 <= len(files) <= MAX_AT_ONCE:
         message = f"Give 1 to {MAX_AT_ONCE:,} files at a time."
-        raise InvalidInput(message, errors=[{"pointer": "files", "message": message}])
+        raise InvalidInput.at("files", message)

@@ -131,11 +131,11 @@ class Requests:
         if request.template is None:
             if request.variables:
                 message = "variables belong to a template."
-                raise InvalidInput(message, errors=[_at("variables", message)])
+                raise InvalidInput.at("variables", message)
             return request, None, self._steps(request)
         if request.steps:
             message = "Give steps or a template."
-            raise InvalidInput(message, errors=[_at("template", message)])
+            raise InvalidInput.at("template", message)
         template, made = await self.templates.apply(principal, request.template, request.variables)
         request = replace(request, steps=made)
         try:
@@ -146,24 +146,24 @@ class Requests:
     def _steps(self, request: JobRequest) -> list[Operation]:
         if not request.steps:
             message = "Give steps or a template."
-            raise InvalidInput(message, errors=[_at("steps", message)])
+            raise InvalidInput.at("steps", message)
         if len(request.steps) > MAX_STEPS:
             message = f"A job has at most {MAX_STEPS} steps."
-            raise InvalidInput(message, errors=[_at("steps", message)])
+            raise InvalidInput.at("steps", message)
         steps = [
             self._step(place, name, parameters)
             for place, (name, parameters) in enumerate(request.steps)
         ]
         if sum(len(step.model_dump_json()) for step in steps) > MAX_STEPS_BYTES:
             message = f"A job's steps have at most {MAX_STEPS_BYTES:,} bytes as JSON."
-            raise InvalidInput(message, errors=[_at("steps", message)])
+            raise InvalidInput.at("steps", message)
         for place, (before, step) in enumerate(pairwise(steps), start=1):
             if not step.may_follow(before):
                 message = self._misfit(request.steps[place - 1][0], before, request.steps[place][0])
-                raise InvalidInput(message, errors=[_at(f"steps.{place}.operation", message)])
+                raise InvalidInput.at(f"steps.{place}.operation", message)
         if request.klass is not None and request.klass not in CLASSES:
             message = f"class is one of {', '.join(CLASSES)}."
-            raise InvalidInput(message, errors=[_at("class", message)])
+            raise InvalidInput.at("class", message)
         return steps
 
     def _step(self, place: int, name: str, parameters: dict[str, Any]) -> Operation:
@@ -171,8 +171,7 @@ class Requests:
         try:
             return self.catalogue.build(name, parameters, f"steps.{place}.parameters")
         except NotFound as error:
-            errors = [_at(f"steps.{place}.operation", error.message)]
-            raise InvalidInput(error.message, errors=errors) from None
+            raise InvalidInput.at(f"steps.{place}.operation", error.message) from None
 
     def _misfit(self, first: str, before: Operation, second: str) -> str:
         """Say why one step cannot follow another, and which could."""
@@ -183,7 +182,3 @@ class Requests:
         fitting = [name for name in names if self.catalogue.get(name).may_follow(before)]
         could = f" What could: {', '.join(fitting)}." if fitting else ""
         return f"{second} takes {takes}; {first} gives {before.gives}.{could}"
-
-
-def _at(pointer: str, message: str) -> dict[str, str]:
-    return {"pointer": pointer, "message": message}

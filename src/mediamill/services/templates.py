@@ -157,8 +157,7 @@ class TemplateService:
         try:
             template = await self.get(principal, reference)
         except NotFound as error:
-            errors = [{"pointer": "template", "message": error.message}]
-            raise InvalidInput(error.message, errors=errors) from None
+            raise InvalidInput.at("template", error.message) from None
         values = settle(template.variables, variables)
         _check_size(template, values)
         steps = tuple(
@@ -178,8 +177,7 @@ class TemplateService:
                 and isinstance(actions[0].record, TemplateName)
             ):
                 message = f"You have a template called “{name}” already."
-                errors = [{"pointer": "name", "message": message}]
-                raise Conflict(message, errors=errors) from None
+                raise Conflict.at("name", message) from None
             raise Conflict("The template was changed at the same moment: look again.") from None
 
 
@@ -191,7 +189,7 @@ def _check_size(template: Template, values: Mapping[str, Any]) -> None:
     )
     if written > MAX_WRITTEN:
         message = f"The variables come to more than {MAX_WRITTEN:,} bytes in the template's steps."
-        raise InvalidInput(message, errors=[{"pointer": "variables", "message": message}])
+        raise InvalidInput.at("variables", message)
 
 
 def _renaming(before: Template, after: Template) -> tuple[Action, ...]:
@@ -215,7 +213,7 @@ def _name(text: str) -> str:
     name = _normal(text)
     if not 1 <= len(name) <= 100 or name.startswith("tmpl_") or "/" in name:
         message = "A template's name has 1 to 100 characters, no /, and does not begin with tmpl_."
-        raise InvalidInput(message, errors=[{"pointer": "name", "message": message}])
+        raise InvalidInput.at("name", message)
     return name
 
 

@@ -57,7 +57,6 @@ class Label:
 
 
 UPLOADED = Label()
-PASSING = (FileState.RECEIVING, FileState.CHECKING)
 
 
 @dataclass
@@ -176,7 +175,7 @@ class Uploads:
 
         Again is harmless. Raises `NotFound`, the bytes removed, when it was deleted meanwhile.
         """
-        if file.state not in PASSING:
+        if not file.passing:
             return file
         file = file.evolve(size=digest.size)
         arrived = {"size": digest.size, "received": digest.size}

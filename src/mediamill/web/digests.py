@@ -20,7 +20,7 @@ def announced_sha256(headers: Headers) -> str | None:
     """
     found = {hexadecimal(headers), content_digest(headers)} - {None}
     if len(found) > 1:
-        raise _wrong("X-Content-SHA256", "X-Content-SHA256 and Content-Digest differ.")
+        raise InvalidInput.at("X-Content-SHA256", "X-Content-SHA256 and Content-Digest differ.")
     return found.pop() if found else None
 
 
@@ -31,7 +31,7 @@ def hexadecimal(headers: Headers) -> str | None:
     if value is None:
         return None
     if not _HEX.fullmatch(value.strip()):
-        raise _wrong(name, f"{name} holds 64 hexadecimal digits.")
+        raise InvalidInput.at(name, f"{name} holds 64 hexadecimal digits.")
     return value.strip().lower()
 
 
@@ -47,10 +47,8 @@ def content_digest(headers: Headers) -> str | None:
         except binascii.Error:
             raw = b""
         if len(raw) != 32:
-            raise _wrong(name, f"{name} is written like this: sha-256=:base 64 of 32 bytes:")
+            raise InvalidInput.at(
+                name, f"{name} is written like this: sha-256=:base 64 of 32 bytes:"
+            )
         return raw.hex()
     return None
-
-
-def _wrong(pointer: str, message: str) -> InvalidInput:
-    return InvalidInput(message, errors=[{"pointer": pointer, "message": message}])

@@ -18,7 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError, model_validator
 from starlette.requests import Request
 
-from mediamill.core.errors import InvalidInput, LimitExceeded, Unavailable
+from mediamill.core.errors import InvalidInput, LimitExceeded, Unavailable, wrong
 from mediamill.services.labels import MAX_TAGS
 from mediamill.web.parsing import Body, strict_json
 
@@ -142,14 +142,14 @@ def from_base64(text: str) -> bytes:
     """Decode base 64 strictly: the standard alphabet and nothing else; padding may be missing."""
     if len(text) > MAX_BYTES // 3 * 4 + 8:
         message = f"A file in JSON may have at most {MAX_BYTES:,} bytes: send them as the body."
-        raise LimitExceeded(message, errors=[_at(message)])
+        raise LimitExceeded.at("content_base64", message)
     try:
         data = pybase64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except ValueError:
         raise _not_base64(text) from None
     if len(data) > MAX_BYTES:
         message = f"A file in JSON may have at most {MAX_BYTES:,} bytes: send them as the body."
-        raise LimitExceeded(message, errors=[_at(message)])
+        raise LimitExceeded.at("content_base64", message)
     return data
 
 
@@ -161,11 +161,8 @@ def _not_base64(text: str) -> InvalidInput:
         message = "This is base 64 for addresses (- and _): use the standard alphabet (+ and /)."
     elif any(letter.isspace() for letter in text):
         message = "Leave out spaces and line ends in base 64."
-    return InvalidInput(f"content_base64: {message}", errors=[_at(message)])
-
-
-def _at(message: str, pointer: str = "content_base64") -> dict[str, str]:
-    return {"pointer": pointer, "message": message}
+    errors = [wrong("content_base64", message)]
+    return InvalidInput(f"content_base64: {message}", errors=errors)
 
 
 def _digest(data: bytes, body: FileBody) -> str:
@@ -173,5 +170,5 @@ def _digest(data: bytes, body: FileBody) -> str:
     found = hashlib.sha256(data).hexdigest()
     if body.sha256 is not None and body.sha256.lower() != found:
         message = f"The bytes have the SHA-256 {found}: send the file again."
-        raise InvalidInput(message, errors=[_at(message, "sha256")])
+        raise InvalidInput.at("sha256", message)
     return found

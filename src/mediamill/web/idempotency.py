@@ -129,7 +129,7 @@ def _key(request: Request) -> str | None:
     key = given[0]
     if len(given) > 1 or not 1 <= len(key) <= LONGEST or not all("!" <= c <= "~" for c in key):
         message = f"{HEADER} is one key of 1 to {LONGEST} visible ASCII characters."
-        raise InvalidInput(message, errors=[{"pointer": HEADER, "message": message}])
+        raise InvalidInput.at(HEADER, message)
     return key
 
 

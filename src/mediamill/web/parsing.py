@@ -51,9 +51,7 @@ def cursor(after: str | None) -> Iterator[None]:
     except ValueError:
         if after is None:
             raise
-        message = "This is not a cursor of this list."
-        errors = [{"pointer": "after", "message": message}]
-        raise InvalidInput(message, errors=errors) from None
+        raise InvalidInput.at("after", "This is not a cursor of this list.") from None
 
 
 class Body(BaseModel):

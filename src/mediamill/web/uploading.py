@@ -169,7 +169,7 @@ async def _present(app: App, principal: Principal, label: Label) -> Arrived | No
     """Return the caller's file with the announced digest, if there is one."""
     if label.sha256 is None:
         message = "if_absent needs the file’s digest: send X-Content-SHA256 or Content-Digest."
-        raise InvalidInput(message, errors=[{"pointer": "if_absent", "message": message}])
+        raise InvalidInput.at("if_absent", message)
     file = await app.files.with_bytes(principal, label.sha256)
     if file is None:
         return None

@@ -66,11 +66,12 @@ class Process:
 
     async def receive(self) -> calls.FromChild:
         """Wait for what the child says next; raises `Closed` or `Garbled`."""
-        try:
-            message: calls.FromChild = calls.from_child(await self.end.receive())
-        except msgspec.MsgspecError as error:
-            raise Garbled(str(error)) from None
-        return message
+        return _read(await self.end.receive())
+
+    def received(self) -> calls.FromChild | None:
+        """Return what the child has said already; raises `Garbled`."""
+        message = self.end.received()
+        return None if message is None else _read(message)
 
     async def send(self, message: calls.ToChild, *descriptors: int) -> None:
         """Send a message with descriptors beside it; raises `Closed`."""
@@ -247,3 +248,11 @@ def oom_kills() -> int:
         lines = Path("/proc/vmstat").read_text().splitlines()
         return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
     return 0
+
+
+def _read(message: bytes) -> calls.FromChild:
+    try:
+        said: calls.FromChild = calls.from_child(message)
+    except msgspec.MsgspecError as error:
+        raise Garbled(str(error)) from None
+    return said

@@ -23,7 +23,7 @@ from mediamill.engine.slots.calls import (
 from mediamill.engine.slots.process import Process
 from mediamill.engine.slots.wire import Closed, Garbled
 
-AHEAD = 2
+AHEAD = 8
 """Items that the child has been sent and has not begun: it need not wait for the next."""
 
 LATE_SECONDS = 0.25
@@ -85,6 +85,9 @@ class Run:
     async def _receive(self, held: Event | None) -> calls.FromChild:
         now = asyncio.get_running_loop().time
         try:
+            said = self._child.received()
+            if said is not None and not (isinstance(said, Progress) and now() > self._deadline):
+                return said
             async with asyncio.timeout_at(max(self._deadline, now() + LATE_SECONDS)):
                 message = await self._child.receive()
                 while isinstance(message, Progress) and now() > self._deadline:

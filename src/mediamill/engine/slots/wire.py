@@ -18,6 +18,8 @@ LONGEST = 64 << 20
 """Largest message taken from a child, bytes."""
 
 _PIECE = 1 << 16
+_MOST_WAITING, _MOST_WAITING_BYTES = 64, 1 << 20
+"""What a child may say before it has to wait until somebody listens."""
 _MOST_DESCRIPTORS = 16
 
 
@@ -106,7 +108,7 @@ class ChildEnd:
 
 
 class WorkerEnd:
-    """The worker's end, on the running event loop; reads no more while messages wait."""
+    """The worker's end, on the running event loop; reads no more while many messages wait."""
 
     def __init__(self, end: socket.socket) -> None:
         end.setblocking(False)
@@ -128,6 +130,10 @@ class WorkerEnd:
             await self._waiter
         return self._messages.popleft()
 
+    def received(self) -> bytes | None:
+        """Return the next message if it has come already."""
+        return self._messages.popleft() if self._messages else None
+
     def fail(self, error: Exception) -> None:
         """Let `receive` raise this once the messages that came are taken."""
         self._failure = self._failure or error
@@ -146,8 +152,13 @@ class WorkerEnd:
         except Garbled as error:
             self._stop(error)
         if self._messages:
-            self._pause()
+            if self._crowded():
+                self._pause()
             self._wake()
+
+    def _crowded(self) -> bool:
+        many = len(self._messages) >= _MOST_WAITING
+        return many or sum(map(len, self._messages)) >= _MOST_WAITING_BYTES
 
     def _stop(self, error: Exception) -> None:
         self._pause()

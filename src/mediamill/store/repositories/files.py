@@ -87,6 +87,11 @@ class File(Record, frozen=True, kw_only=True):
         return self.state is FileState.TRASHED
 
     @property
+    def passing(self) -> bool:
+        """Whether its bytes are still coming, or being looked at."""
+        return self.state in (FileState.RECEIVING, FileState.CHECKING)
+
+    @property
     def obstacle(self) -> str:
         """Why its bytes cannot be used, as a sentence; empty when they can."""
         match self.state:

@@ -124,7 +124,7 @@ async def tag_files(body: RetagBody, caller: Caller, mill: Mill) -> OutcomesView
     """Add tags to files, and take some away; each file has an outcome of its own."""
     if not body.add and not body.remove:
         message = "Give tags to add or to remove."
-        raise InvalidInput(message, errors=[{"pointer": "add", "message": message}])
+        raise InvalidInput.at("add", message)
     add, remove = clean_tags(body.add, "add"), clean_tags(body.remove, "remove")
     return _outcomes(
         await each(body.files, lambda one: mill.labels.retag(caller, one, add, remove))
