@@ -1,6 +1,9 @@
 """Extract frames: ours against the ffmpeg command line, on the same clip, in turns.
 
     .venv/bin/python benchmarks/frames.py [--seconds 60] [--rounds 5] [--codec h264|hevc]
+        [--key 1.6] [--file CLIP …]
+
+The clip is made: 1080p30 H.264, or 720p30 HEVC, with a key frame each `--key` seconds; or given.
 
 Ours runs in this process, warm, and includes the archive, its index and all digests; ffmpeg
 writes JPEG files of about the same size. CPU is user + system of all threads. Printed are
@@ -24,11 +27,13 @@ from mediamill.operations.extract_frames import ExtractFrames
 
 THREADS = os.cpu_count() or 1
 QUALITY = ("-q:v", "2")
-SOURCE = "testsrc2=s=1920x1080:r=30,noise=alls=8:allf=t,gblur=1"
+SOURCE = "testsrc2=s={size}:r=30:d={seconds:g},noise=alls=8:allf=t,gblur=1"
+SIZES = {"h264": "1920x1080", "hevc": "1280x720"}
 CODECS = {
-    "h264": ("libx264", "-preset", "veryfast", "-crf", "26", "-g", "48", "-sc_threshold", "0"),
+    "h264": ("libx264", "-preset", "veryfast", "-crf", "26", "-g", "{key}", "-sc_threshold", "0"),
     "hevc": ("libx265", "-preset", "ultrafast", "-crf", "30", "-x265-params",
-             "keyint=48:min-keyint=48:scenecut=0:bframes=3:log-level=error", "-tag:v", "hvc1"),
+             "keyint={key}:min-keyint={key}:scenecut=0:bframes=3:log-level=error",
+             "-tag:v", "hvc1"),
 }  # fmt: skip
 
 
@@ -56,25 +61,31 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--codec", choices=CODECS, default="h264")
+    parser.add_argument("--key", type=float, default=1.6, help="seconds between key frames")
+    parser.add_argument("--file", type=Path, nargs="*", default=[], help="clips to use instead")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        clip = make_clip(Path(folder), options.codec, options.seconds)
-        size = clip.stat().st_size / 1e6
-        print(f"{options.codec} 1080p30, {options.seconds:g} s, {size:.1f} MB, "
-              f"{THREADS} cores, median of {options.rounds}")  # fmt: skip
-        print(f"{'':12} {'ours wall':>10} {'cpu':>7} {'MB':>6} {'ffmpeg wall':>12} {'cpu':>7} "
-              f"{'MB':>6} {'wall ratio':>11} {'cpu ratio':>10}")  # fmt: skip
-        for case in CASES:
-            print(compare(case, clip, Path(folder), options.rounds), flush=True)
+        made = f"{options.codec} {SIZES[options.codec]}, key frames each {options.key:g} s"
+        clips = {path.name: path for path in options.file} or {
+            made: make_clip(Path(folder), options)
+        }
+        for name, clip in clips.items():
+            print(f"{name}, {clip.stat().st_size / 1e6:.1f} MB, {THREADS} cores, "
+                  f"median of {options.rounds}")  # fmt: skip
+            print(f"{'':12} {'ours wall':>10} {'cpu':>7} {'MB':>6} {'ffmpeg wall':>12} {'cpu':>7} "
+                  f"{'MB':>6} {'wall ratio':>11} {'cpu ratio':>10}")  # fmt: skip
+            for case in CASES:
+                print(compare(case, clip, Path(folder), options.rounds), flush=True)
 
 
-def make_clip(folder: Path, codec: str, seconds: float) -> Path:
-    """Write the clip with a key frame each 1.6 s."""
+def make_clip(folder: Path, options: argparse.Namespace) -> Path:
+    """Write the clip that the options ask for."""
     path = folder / "clip.mp4"
-    graph = SOURCE.replace("r=30", f"r=30:d={seconds:g}", 1)
+    graph = SOURCE.format(size=SIZES[options.codec], seconds=options.seconds)
+    codec = [part.format(key=round(30 * options.key)) for part in CODECS[options.codec]]
     subprocess.run(
         ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", graph, "-pix_fmt", "yuv420p",
-         "-c:v", *CODECS[codec], str(path)],
+         "-c:v", *codec, str(path)],
         check=True,
     )  # fmt: skip
     return path

@@ -91,10 +91,10 @@ class BlobsContract:
             await blobs.copy("none", "b")
         assert await keys(blobs) == []
         for bad in ("", "../a"):
-            with pytest.raises(ValueError):
+            with pytest.raises(ValueError, match="key"):
                 await blobs.copy(bad, "b")
             await blobs.put("a", b"x")
-            with pytest.raises(ValueError):
+            with pytest.raises(ValueError, match="key"):
                 await blobs.copy("a", bad)
 
     async def test_empty_object(self, blobs: Blobs):

@@ -21,6 +21,7 @@ from tests.faults import checks
 from tests.faults.history import History
 from tests.faults.test_deletion_races import until_quiet
 from tests.faults.test_poison import Misbehaving
+from tests.media_factory import clip
 from tests.web.test_files import person
 
 ROOT = Path(__file__).parents[2]
@@ -159,6 +160,37 @@ async def test_what_is_right_passes_and_orphans_are_collected(past):
         await change_bytes(app, history)
         bad = await asyncio.to_thread(program, settings.home, history.log)
         assert bad == (1, "3 uploads, 2 jobs, 0 deletions: 1 broken")
+
+
+async def test_parts_stages_members_and_reuse_pass(tmp_path):
+    settings = Settings(
+        home=tmp_path / "home", slots=2, poll_seconds=0.1, min_free_bytes=0, segment_seconds=1
+    )
+    history = History()
+    frames = [{"operation": "extract-frames", "parameters": {"every": 0.5}}]
+    chain = [*frames, {"operation": "convert", "parameters": {"format": "png"}}]
+    async with await App.open(settings) as app, person(app, create_app(app), "ann") as ann:
+        worker = await app.worker()
+        task = asyncio.create_task(worker.run())
+        video = await asyncio.to_thread(clip, tmp_path / "clip.mp4", "-g", "30", seconds=5)
+        file = await history.upload(ann.client, "clip.mp4", video.read_bytes())
+        for steps in (frames, frames, chain):
+            job = await history.submit_steps(ann.client, [file], steps)
+            await ann.client.get(f"/v1/jobs/{job}?wait=60")
+        results = (await ann.client.get(f"/v1/jobs/{history.jobs[0]}/results")).json()["data"]
+        body = {"archive": results[0]["files"][0]["id"], "steps": chain[1:]}
+        answer = await ann.client.post("/v1/jobs", json=body)
+        history.note(job=answer.raise_for_status().json()["id"])
+        ended = await ann.client.get(f"/v1/jobs/{history.jobs[-1]}?wait=60")
+        assert ended.json()["counts"]["succeeded"] == 10, ended.text
+        await until_quiet(app)
+        assert {"segment", "items", "gather", "next_stage"} <= {
+            unit.kind for unit in checks.table(app, Unit)
+        }
+        assert any(result.outcome == "reused" for result in checks.table(app, Result))
+        assert await history.check(ann.client, settings) == []
+        worker.stop()
+        await task
 
 
 def program(home, log):
