@@ -1,6 +1,6 @@
 """R18, its second half: a backup made under load by the lines of `docs/backup.md`, and restored.
 
-The soak makes and restores ten, in about a minute and a half.
+The soak makes and restores five, each with more to check, in about two minutes.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ def run(script: str) -> None:
     subprocess.run(["sh", "-eu", "-c", script], check=True, env={**os.environ, "PATH": path})
 
 
-@pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("times", [1, pytest.param(5, marks=pytest.mark.soak)])
 @pytest.mark.timeout(1800)
 async def test_a_backup_under_load_has_what_was_acknowledged(tmp_path, times):
     home, backup, history = tmp_path / "home", tmp_path / "backup", History()
@@ -46,7 +46,7 @@ async def test_a_backup_under_load_has_what_was_acknowledged(tmp_path, times):
     async with running("up", home, **SHORT) as service, signed_in(service) as client:
         kept = await history.upload(client, "kept.png", data)
         load = Load(client, history, kept, hashlib.sha256(data).hexdigest())
-        going = asyncio.ensure_future(load.until_refused(60 + 10 * times))
+        going = asyncio.ensure_future(load.until_refused(60 * times))
         for n in range(times):
             await asyncio.sleep(1.5)
             promised = copy.deepcopy(history)

@@ -1,6 +1,6 @@
 """R4: doorbells doubled, shuffled and dropped; and the order of a row and its ring.
 
-The soak has 10,000 units under each: about two minutes each.
+The soak has 10,000 units under each: about half a minute each.
 """
 
 import asyncio
