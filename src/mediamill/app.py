@@ -25,32 +25,32 @@ from mediamill.handlers.forget import schedule_forgetting
 from mediamill.operations.catalogue import OPERATIONS, Catalogue
 from mediamill.parts import Parts, cpu_slots
 from mediamill.services.access import Access
-from mediamill.services.accounts import Accounts
-from mediamill.services.assembling import Assembler
-from mediamill.services.directories import Directories
-from mediamill.services.downloads import Downloads
-from mediamill.services.files import FileService
-from mediamill.services.imports import Imports
-from mediamill.services.inputs import Inputs
-from mediamill.services.items import ItemService
-from mediamill.services.job_trash import JobTrash
-from mediamill.services.jobs import JobService
-from mediamill.services.labels import Labels
-from mediamill.services.links import Links
-from mediamill.services.listing import Listing
-from mediamill.services.members import ArchiveMembers
-from mediamill.services.once import Once
-from mediamill.services.outputs import Outputs
-from mediamill.services.plans import Planner
+from mediamill.services.accounts.service import Accounts
+from mediamill.services.files.directories import Directories
+from mediamill.services.files.downloads import Downloads
+from mediamill.services.files.labels import Labels
+from mediamill.services.files.listing import Listing
+from mediamill.services.files.members import ArchiveMembers
+from mediamill.services.files.service import FileService
+from mediamill.services.files.trash import Trash
+from mediamill.services.jobs.inputs import Inputs
+from mediamill.services.jobs.items import ItemService
+from mediamill.services.jobs.outputs import Outputs
+from mediamill.services.jobs.plans import Planner
+from mediamill.services.jobs.queue import Queue
+from mediamill.services.jobs.requests import Requests
+from mediamill.services.jobs.service import JobService
+from mediamill.services.jobs.trash import JobTrash
+from mediamill.services.jobs.watching import Watching
+from mediamill.services.links.service import Links
+from mediamill.services.links.signing import Signer, key_of
 from mediamill.services.projects import ProjectService
-from mediamill.services.queue import Queue
-from mediamill.services.requests import Requests
-from mediamill.services.resumable import Resumable
-from mediamill.services.signing import Signer, key_of
-from mediamill.services.templates import TemplateService
-from mediamill.services.trash import Trash
-from mediamill.services.uploads import Uploads
-from mediamill.services.watching import Watching
+from mediamill.services.repeats.once import Once
+from mediamill.services.templates.service import TemplateService
+from mediamill.services.uploads.assembling import Assembler
+from mediamill.services.uploads.imports import Imports
+from mediamill.services.uploads.intake import Uploads
+from mediamill.services.uploads.resumable import Resumable
 from mediamill.store.repositories.templates import Templates
 
 

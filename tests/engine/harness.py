@@ -27,13 +27,13 @@ from mediamill.handlers.purge import PurgeFile, PurgeJob
 from mediamill.handlers.seal import Seal
 from mediamill.operations.catalogue import OPERATIONS
 from mediamill.services.access import Access
-from mediamill.services.inputs import Inputs
-from mediamill.services.items import ItemService
-from mediamill.services.job_trash import JobTrash
-from mediamill.services.jobs import JobService
-from mediamill.services.queue import Queue
-from mediamill.services.requests import JobRequest, Requests
-from mediamill.services.templates import TemplateService
+from mediamill.services.jobs.inputs import Inputs
+from mediamill.services.jobs.items import ItemService
+from mediamill.services.jobs.queue import Queue
+from mediamill.services.jobs.requests import JobRequest, Requests
+from mediamill.services.jobs.service import JobService
+from mediamill.services.jobs.trash import JobTrash
+from mediamill.services.templates.service import TemplateService
 from mediamill.store.port import Put, Store
 from mediamill.store.repositories.files import File, Files
 from mediamill.store.repositories.jobs import Job, Jobs, Manifests

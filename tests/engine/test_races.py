@@ -20,7 +20,7 @@ from mediamill.handlers.thumbnail import Thumbnail
 from mediamill.media.probe import Facts
 from mediamill.operations.base import Outcome
 from mediamill.operations.catalogue import OPERATIONS
-from mediamill.services.uploads import Uploads
+from mediamill.services.uploads.intake import Uploads
 from mediamill.store.memory import MemoryStore
 from mediamill.store.port import Put, Update
 from mediamill.store.repositories.files import File

@@ -12,7 +12,7 @@ from mediamill.core.access import Principal
 from mediamill.core.settings import Settings
 from mediamill.operations.base import Operation
 from mediamill.operations.catalogue import Catalogue
-from mediamill.services.requests import JobRequest
+from mediamill.services.jobs.requests import JobRequest
 from mediamill.store.repositories.jobs import JobState
 from tests.support import operations
 

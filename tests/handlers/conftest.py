@@ -8,7 +8,7 @@ import pytest
 from mediamill.app import App
 from mediamill.core.access import Principal
 from mediamill.core.settings import Settings
-from mediamill.services.requests import JobRequest
+from mediamill.services.jobs.requests import JobRequest
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.results import Result

@@ -20,7 +20,7 @@ from mediamill.engine.lease import Lease
 from mediamill.engine.retry import RetryPolicy
 from mediamill.engine.scheduler import Scheduler
 from mediamill.handlers.fetch import Fetch
-from mediamill.services.uploads import Label
+from mediamill.services.uploads.intake import Label
 from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.units import UnitState
 from tests.support.sources import file, fixed, head, source

@@ -13,8 +13,8 @@ from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.scheduler import Scheduler
 from mediamill.handlers.gather import Gather
 from mediamill.operations.catalogue import OPERATIONS
-from mediamill.services.inputs import Named
-from mediamill.services.requests import JobRequest
+from mediamill.services.jobs.inputs import Named
+from mediamill.services.jobs.requests import JobRequest
 from mediamill.store.opening import open_store
 from mediamill.store.port import Delete, Put, key_index
 from mediamill.store.repositories.files import File, FileState

@@ -17,9 +17,9 @@ from mediamill.core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from mediamill.services import passwords as passwords_module
-from mediamill.services.accounts import Accounts
-from mediamill.services.passwords import Passwords
+from mediamill.services.accounts import passwords as passwords_module
+from mediamill.services.accounts.passwords import Passwords
+from mediamill.services.accounts.service import Accounts
 from mediamill.store.memory import MemoryStore
 from mediamill.store.port import Update
 from mediamill.store.repositories.users import Role, Token, TokenKind, User, Users

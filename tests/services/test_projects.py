@@ -9,7 +9,7 @@ from mediamill.core.access import Principal
 from mediamill.core.clock import DAY
 from mediamill.core.errors import Conflict, InvalidInput, NotFound
 from mediamill.services.access import Access
-from mediamill.services.trash import Trash
+from mediamill.services.files.trash import Trash
 from mediamill.store.opening import open_store
 from mediamill.store.port import Update
 from mediamill.store.repositories.projects import Project, ProjectFile, joining

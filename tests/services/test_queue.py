@@ -4,7 +4,7 @@ import pytest
 
 from mediamill.core.clock import FixedClock
 from mediamill.engine.scheduler import Scheduler
-from mediamill.services.queue import Place, Queue
+from mediamill.services.jobs.queue import Place, Queue
 from mediamill.store.memory import MemoryStore
 from mediamill.store.port import Put, Update
 from mediamill.store.repositories.jobs import Job, Jobs, JobState, Step

@@ -8,9 +8,9 @@ from mediamill.core.access import Principal
 from mediamill.core.errors import Conflict, InvalidInput, NotFound
 from mediamill.operations.catalogue import OPERATIONS
 from mediamill.services.access import Access
-from mediamill.services.drafts import Draft, checked
-from mediamill.services.placeholders import filled, settle
-from mediamill.services.templates import TemplateService
+from mediamill.services.templates.drafts import Draft, checked
+from mediamill.services.templates.placeholders import filled, settle
+from mediamill.services.templates.service import TemplateService
 from mediamill.store.opening import open_store
 from mediamill.store.repositories.jobs import Step
 from mediamill.store.repositories.templates import Templates, TemplateVersion, Variable

@@ -17,8 +17,8 @@ from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.scheduler import Scheduler
 from mediamill.handlers.purge import PurgeFile
 from mediamill.services.access import Access
-from mediamill.services.labels import Labels
-from mediamill.services.trash import Trash
+from mediamill.services.files.labels import Labels
+from mediamill.services.files.trash import Trash
 from mediamill.store.memory import MemoryStore
 from mediamill.store.port import Put, key_index
 from mediamill.store.repositories.files import File, Files, FileState, FileTag, tag_key, tag_rows

@@ -217,7 +217,7 @@ class Babbler(MediaOperation):
     hex: str
 
     def run(self, source: Source, context: Context) -> Outcome:
-        for number in range(3, 20):
+        for number in range(3, 1024):
             with suppress(OSError):
                 if stat.S_ISSOCK(os.fstat(number).st_mode):
                     os.write(number, bytes.fromhex(self.hex))

@@ -31,6 +31,7 @@ class Source:
     connections: int = 0
     host: str = "127.0.0.1"
     port: int = 0
+    answering: set[asyncio.Task] = field(default_factory=set)
     names: list[str] = field(default_factory=list)
     """Names that TLS clients asked for."""
 
@@ -39,6 +40,10 @@ class Source:
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self.answering.add(task)
+        task.add_done_callback(self.answering.discard)
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             pairs = (line.split(": ", 1) for line in head[1:] if line)
@@ -126,3 +131,6 @@ async def source(host: str = "127.0.0.1", tls: object = None, **pages: Page):
         yield made
     finally:
         server.close()
+        for task in (left := [*made.answering]):
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)

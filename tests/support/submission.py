@@ -9,9 +9,9 @@ from mediamill.core.ids import new_id
 from mediamill.engine.worker import Engine
 from mediamill.handlers.purge_project import PurgeProject
 from mediamill.services.access import Access
-from mediamill.services.inputs import Named
+from mediamill.services.jobs.inputs import Named
+from mediamill.services.jobs.requests import JobRequest
 from mediamill.services.projects import ProjectService
-from mediamill.services.requests import JobRequest
 from mediamill.store.port import Put
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Entry, Job

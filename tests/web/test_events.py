@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from mediamill.core.errors import NotFound, Unavailable
-from mediamill.services import watching
-from mediamill.services.looks import JobLook, Snapshot
+from mediamill.services.jobs import watching
+from mediamill.services.jobs.looks import JobLook, Snapshot
 from mediamill.store.port import Update
 from mediamill.store.repositories.jobs import Job, JobState
 from mediamill.web import events

@@ -315,7 +315,7 @@ async def test_pages_by_prefix(ann):
 
 
 async def test_ranges_of_members(ann, monkeypatch):
-    from mediamill.services import directories
+    from mediamill.services.files import directories
 
     data = bytes(range(256)) * 100
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from mediamill.core.clock import DAY
 from mediamill.handlers.forget import Forget
-from mediamill.services.once import KEPT_MS, LEASE_MS
+from mediamill.services.repeats.once import KEPT_MS, LEASE_MS
 from mediamill.store.repositories.idempotency import KeyedRequest, KeyState
 from mediamill.web.idempotency import takes_keys
 from tests.web.conftest import client_of

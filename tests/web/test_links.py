@@ -13,7 +13,7 @@ import pytest
 from mediamill.app import App
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.settings import Settings
-from mediamill.services.signing import Grant, Signer, key_of
+from mediamill.services.links.signing import Grant, Signer, key_of
 from mediamill.store.port import Put, Update
 from mediamill.store.repositories.results import ItemOutcome, ResultFile
 from mediamill.store.repositories.users import User

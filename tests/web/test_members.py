@@ -11,7 +11,7 @@ from PIL import Image
 
 from mediamill.core.errors import Unavailable
 from mediamill.handlers.collect import Collect
-from mediamill.services import members as service
+from mediamill.services.files import members as service
 from mediamill.store.port import key_index
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.lookup import FileLookup

@@ -20,7 +20,7 @@ from mediamill.cli.failures import Failure
 from mediamill.core.logs import hide_secrets
 from mediamill.engine.slots import Failed, Slot
 from mediamill.media.archive.read import _MemberReader, read_members, scan
-from mediamill.services import directories
+from mediamill.services.files import directories
 from mediamill.web import app as web_app
 from tests.web.test_uploading import PNG, server  # noqa: F401 - a fixture
 

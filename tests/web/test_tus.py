@@ -10,8 +10,8 @@ import pytest
 
 from mediamill.core.errors import Locked
 from mediamill.handlers.uploads import ExpireUpload
-from mediamill.services import holding, resumable
-from mediamill.services.holding import Appender, held
+from mediamill.services.uploads import holding, resumable
+from mediamill.services.uploads.holding import Appender, held
 from mediamill.store.port import Update, key_index
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.units import Unit

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mediamill.services import holding
+from mediamill.services.uploads import holding
 from tests.support.cutting import cutting
 from tests.support.processes import Process, free_port, signed_in, until_live
 from tests.support.serving import served

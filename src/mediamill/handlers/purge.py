@@ -10,7 +10,6 @@ import structlog
 
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import ConditionFailed
-from mediamill.core.ids import encode
 from mediamill.engine.lease import Lease
 from mediamill.store.port import (
     MAX_ACTIONS,
@@ -34,11 +33,6 @@ log = structlog.get_logger(__name__)
 LOOK_AGAIN_MS = 30_000
 
 
-def last_job_at(time: int) -> str:
-    """Return an id that sorts after every job accepted up to a time (ms)."""
-    return f"job_{encode((time + 1) << 80)}"
-
-
 @dataclass
 class PurgeFile:
     """Removes a trashed or rejected file, once the jobs accepted before that have ended.
@@ -57,7 +51,7 @@ class PurgeFile:
         if file is None or file.doomed != lease.unit.seq:
             await lease.vanish()
             return
-        if await self.jobs.running_of(file.owner, before=last_job_at(file.trashed or file.created)):
+        if await self.jobs.running_of(file.owner, until=file.trashed or file.created):
             await lease.release(LOOK_AGAIN_MS)
             return
         named = Equals("doomed", lease.unit.seq)
@@ -133,7 +127,7 @@ class PurgeJob:
 
     async def _still_read(self, job: Job) -> bool:
         """Tell whether a job accepted before the deletion may still read the results."""
-        return await self.jobs.running_of(job.owner, before=last_job_at(job.deleted or 0))
+        return await self.jobs.running_of(job.owner, until=job.deleted or 0)
 
     async def _rows(self, job: Job) -> None:
         for stage in range(job.stages):

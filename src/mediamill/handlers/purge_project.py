@@ -10,7 +10,7 @@ import structlog
 
 from mediamill.core.errors import ConditionFailed
 from mediamill.engine.lease import Lease
-from mediamill.handlers.purge import LOOK_AGAIN_MS, last_job_at
+from mediamill.handlers.purge import LOOK_AGAIN_MS
 from mediamill.store.port import MAX_ACTIONS, Delete, Equals, Store, Update
 from mediamill.store.repositories.jobs import Jobs
 from mediamill.store.repositories.projects import Project, ProjectFile, Projects
@@ -31,7 +31,7 @@ class PurgeProject:
         if project is None or project.deleted is None or project.deleted != self._deletion(lease):
             await lease.vanish()
             return
-        if await self.jobs.running_of(project.owner, before=last_job_at(project.deleted)):
+        if await self.jobs.running_of(project.owner, until=project.deleted):
             await lease.release(LOOK_AGAIN_MS)
             return
         still = Equals("deleted", project.deleted)

@@ -6,7 +6,7 @@ import structlog
 
 from mediamill.blobs.port import Blobs
 from mediamill.engine.lease import Lease
-from mediamill.handlers.purge import LOOK_AGAIN_MS, last_job_at
+from mediamill.handlers.purge import LOOK_AGAIN_MS
 from mediamill.store.port import Delete, Store
 from mediamill.store.repositories.jobs import Jobs
 from mediamill.store.repositories.versions import Version
@@ -28,7 +28,7 @@ class PurgeVersion:
         if version is None:
             await lease.vanish()
             return
-        if await self.jobs.running_of(version.owner, before=last_job_at(version.until)):
+        if await self.jobs.running_of(version.owner, until=version.until):
             await lease.release(LOOK_AGAIN_MS)
             return
         await self.blobs.delete(version.blob)

@@ -19,7 +19,7 @@ LATER_MS = 30 * SECOND
 
 
 class Finisher(Protocol):
-    """What knows how an upload becomes a file (`services/assembling.py`)."""
+    """What knows how an upload becomes a file (`services/uploads/assembling.py`)."""
 
     async def resume(self, upload_id: str) -> bool:
         """Finish a complete upload; False when it is in other hands."""

@@ -14,7 +14,7 @@ from mediamill.core.clock import DAY
 from mediamill.core.errors import ConditionFailed, Conflict, InvalidInput, NotFound, wrong
 from mediamill.core.ids import new_id
 from mediamill.services.access import Access
-from mediamill.services.repeats import made_before
+from mediamill.services.repeats.attempts import made_before
 from mediamill.store.port import Absent, Action, Equals, Page, Put, Update, key_index
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.lookup import FileLookup

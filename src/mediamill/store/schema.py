@@ -32,4 +32,5 @@ RECORD_MODULES = (
 
 def all_kinds() -> tuple[type[Record], ...]:
     """Return every record class of the service, in the order of their table names."""
-    return tuple(type_map[name] for name in sorted(type_map))
+    ours = {module.__name__ for module in RECORD_MODULES}
+    return tuple(kind for _, kind in sorted(type_map.items()) if kind.__module__ in ours)

@@ -6,7 +6,7 @@ from mediamill.app import App
 from mediamill.core.access import Principal
 from mediamill.core.errors import InvalidInput
 from mediamill.media.archive.read import Member
-from mediamill.services.directories import Listing
+from mediamill.services.files.directories import Listing
 from mediamill.web.views.files import MembersView, MemberView
 
 

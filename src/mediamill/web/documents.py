@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError, model_validator
 from starlette.requests import Request
 
 from mediamill.core.errors import InvalidInput, LimitExceeded, Unavailable, wrong
-from mediamill.services.labels import MAX_TAGS
+from mediamill.services.files.labels import MAX_TAGS
 from mediamill.web.parsing import Body, strict_json
 
 MAX_BYTES = 10 << 20

@@ -17,8 +17,8 @@ from starlette.responses import StreamingResponse
 from mediamill.app import App
 from mediamill.core.access import Principal
 from mediamill.core.errors import MediamillError, Unavailable
-from mediamill.services.looks import Deleted, News, Snapshot
-from mediamill.services.watching import Batch
+from mediamill.services.jobs.looks import Deleted, News, Snapshot
+from mediamill.services.jobs.watching import Batch
 from mediamill.web.security import secret_of
 from mediamill.web.views.jobs import job_view
 

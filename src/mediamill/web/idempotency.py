@@ -21,7 +21,7 @@ from fastapi.routing import APIRoute
 from mediamill.app import App
 from mediamill.core.access import Principal
 from mediamill.core.errors import InvalidInput, KeyReused, LimitExceeded, MediamillError
-from mediamill.services.once import REUSED, Answer
+from mediamill.services.repeats.once import REUSED, Answer
 from mediamill.store.repositories.idempotency import KeyedRequest
 from mediamill.web.multipart import FormReader
 from mediamill.web.security import caller, refuse_cross_site, the_app

@@ -24,7 +24,7 @@ from mediamill.app import App
 from mediamill.core.access import Principal
 from mediamill.core.errors import Forbidden, Unauthenticated
 from mediamill.core.settings import Settings
-from mediamill.services.accounts import SESSION_DAYS
+from mediamill.services.accounts.service import SESSION_DAYS
 from mediamill.web.problems import render, report_of
 
 SESSION_COOKIE = "mediamill_session"

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from mediamill.engine.gathering.members import MAX_PATTERN, MAX_PATTERNS
-from mediamill.services.inputs import MAX_FILES, Named
-from mediamill.services.requests import MAX_STEPS, JobRequest
+from mediamill.services.jobs.inputs import MAX_FILES, Named
+from mediamill.services.jobs.requests import MAX_STEPS, JobRequest
 from mediamill.web.parsing import Body
 
 Id = Annotated[str, Field(max_length=100)]

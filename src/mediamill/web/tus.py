@@ -14,9 +14,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from mediamill.core.errors import MediamillError, UnsupportedMedia
-from mediamill.services.holding import Hash
-from mediamill.services.labels import clean_tags
-from mediamill.services.resumable import Announced
+from mediamill.services.files.labels import clean_tags
+from mediamill.services.uploads.holding import Hash
+from mediamill.services.uploads.resumable import Announced
 from mediamill.store.repositories.uploads import Upload
 from mediamill.web.parsing import StrictRoute
 from mediamill.web.problems import log_failure, render, report_of, request_id

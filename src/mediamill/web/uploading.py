@@ -16,8 +16,8 @@ from python_multipart.multipart import parse_options_header
 from mediamill.app import App
 from mediamill.core.access import Principal, Right
 from mediamill.core.errors import InvalidInput, MediamillError, NotFound
-from mediamill.services.labels import clean_tags
-from mediamill.services.uploads import Label
+from mediamill.services.files.labels import clean_tags
+from mediamill.services.uploads.intake import Label
 from mediamill.store.repositories.files import File
 from mediamill.web.digests import announced_sha256, content_digest, hexadecimal
 from mediamill.web.documents import Document

@@ -76,7 +76,7 @@ class Job(Record, frozen=True, kw_only=True):
     indexes = (
         Index("job_listed", partition=("listed",), sort=("id",)),
         Index("job_open", partition=("open",), sort=("checked", "id")),
-        Index("job_active", partition=("active",), sort=("id",)),
+        Index("job_active", partition=("active",), sort=("created", "id")),
         Index("job_finished", partition=("listed",), sort=("finished", "id")),
         Index("job_trashed", partition=("trash",), sort=("deleted", "id")),
     )
@@ -232,12 +232,12 @@ class Jobs:
         return await self.store.query(Job, index, owner, after=after, limit=limit, descending=True)
 
     async def unfinished(
-        self, owner: str, *, before: str | None = None, limit: int = 100, descending: bool = False
+        self, owner: str, *, until: int | None = None, limit: int = 100, descending: bool = False
     ) -> Page[Job]:
-        """List an owner's unfinished jobs, those accepted up to the id `before`, oldest first."""
+        """List an owner's unfinished jobs accepted up to a time (ms), oldest first."""
         index = Job.index("job_active")
         return await self.store.query(
-            Job, index, owner, at_most=before, limit=limit, descending=descending
+            Job, index, owner, at_most=until, limit=limit, descending=descending
         )
 
     async def finished_since(
@@ -261,11 +261,9 @@ class Jobs:
             Job, index, owner, at_least=since, after=after, limit=limit, descending=True
         )
 
-    async def running_of(self, owner: str, before: str) -> bool:
-        """Tell whether an owner has an unfinished job accepted up to the id `before`."""
-        index = Job.index("job_active")
-        page = await self.store.query(Job, index, owner, at_most=before, limit=1)
-        return bool(page.rows)
+    async def running_of(self, owner: str, until: int) -> bool:
+        """Tell whether an owner has an unfinished job accepted up to a time (ms)."""
+        return bool((await self.unfinished(owner, until=until, limit=1)).rows)
 
     async def unchecked_since(self, time: int, limit: int = 20) -> tuple[Job, ...]:
         """List unfinished jobs that no sweep has looked at since `time` (ms)."""

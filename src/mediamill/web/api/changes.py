@@ -8,8 +8,8 @@ from pydantic import Field
 
 from mediamill.core.access import Right
 from mediamill.core.errors import InvalidInput, Outdated
-from mediamill.services.bulk import Outcome, each
-from mediamill.services.labels import MAX_TAGS, clean_tags
+from mediamill.services.files.bulk import Outcome, each
+from mediamill.services.files.labels import MAX_TAGS, clean_tags
 from mediamill.web.documents import Sha256
 from mediamill.web.parsing import PROBLEM, Body, FileId, StrictRoute
 from mediamill.web.security import Caller, Mill

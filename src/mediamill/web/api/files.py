@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from mediamill.services.labels import MAX_TAG, clean_tags
-from mediamill.services.listing import Wanted
+from mediamill.services.files.labels import MAX_TAG, clean_tags
+from mediamill.services.files.listing import Wanted
 from mediamill.store.repositories.files import FileState
 from mediamill.web.documents import FileBody, Sha256
 from mediamill.web.parsing import PROBLEM, After, FileId, Limit, StrictRoute, cursor

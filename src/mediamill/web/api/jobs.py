@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from mediamill.app import App
-from mediamill.services.jobs import chosen_by
-from mediamill.services.retrying import Only
+from mediamill.services.jobs.retrying import Only
+from mediamill.services.jobs.service import chosen_by
 from mediamill.store.repositories.jobs import Job
 from mediamill.web.api.files import BYTES
 from mediamill.web.events import job_events

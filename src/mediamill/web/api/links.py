@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from mediamill.services.links import LEAST_SECONDS, LINK_SECONDS, MOST_SECONDS
+from mediamill.services.links.service import LEAST_SECONDS, LINK_SECONDS, MOST_SECONDS
 from mediamill.web.api.files import BYTES
 from mediamill.web.parsing import PROBLEM, FileId, JobId, StrictRoute
 from mediamill.web.security import Caller, Mill, the_app

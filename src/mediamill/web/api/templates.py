@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Response
 from pydantic import Field, JsonValue
 
-from mediamill.services.drafts import MAX_STEPS, MAX_VARIABLES, Draft
+from mediamill.services.templates.drafts import MAX_STEPS, MAX_VARIABLES, Draft
 from mediamill.store.repositories.jobs import Step
 from mediamill.store.repositories.templates import Variable
 from mediamill.web.parsing import PROBLEM, After, Body, Limit, StrictRoute, cursor

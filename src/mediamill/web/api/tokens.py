@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from pydantic import Field
 
-from mediamill.services.accounts import MAX_TOKEN_DAYS
+from mediamill.services.accounts.service import MAX_TOKEN_DAYS
 from mediamill.web.idempotency import shown_once
 from mediamill.web.parsing import PROBLEM, After, Body, Limit, StrictRoute, TokenId, cursor
 from mediamill.web.security import Caller, Mill

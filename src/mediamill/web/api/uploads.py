@@ -8,8 +8,8 @@ from starlette.exceptions import HTTPException
 from mediamill.app import App
 from mediamill.core.access import Principal
 from mediamill.core.errors import Unavailable
-from mediamill.services.holding import Hash
-from mediamill.services.resumable import Body
+from mediamill.services.uploads.holding import Hash
+from mediamill.services.uploads.resumable import Body
 from mediamill.store.repositories.uploads import Upload
 from mediamill.web import tus
 from mediamill.web.parsing import PROBLEM, UploadId

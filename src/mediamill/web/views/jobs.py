@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from mediamill.core.clock import rfc3339
-from mediamill.services.progress import Progress
+from mediamill.services.jobs.progress import Progress
 from mediamill.store.repositories.jobs import Job
 from mediamill.web.views.common import Count, Fraction, Time, View, moment
 

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from mediamill.core.clock import rfc3339
-from mediamill.services.links import Link
+from mediamill.services.links.service import Link
 from mediamill.web.views.common import Count, Time, View
 
 

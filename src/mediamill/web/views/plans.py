@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from mediamill.core.clock import rfc3339
-from mediamill.services.plans import Plan
+from mediamill.services.jobs.plans import Plan
 from mediamill.store.repositories.templates import Template, TemplateVersion, Variable
 from mediamill.web.views.common import Count, FieldError, Time, View
 from mediamill.web.views.jobs import StepView

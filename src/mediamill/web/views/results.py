@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from mediamill.services.items import ItemView as ItemRecord
+from mediamill.services.jobs.items import ItemView as ItemRecord
 from mediamill.store.repositories.results import Result
 from mediamill.web.views.common import Count, View
 

@@ -1,6 +1,9 @@
 -- Idempotency keys, the trash of jobs, jobs by their end, results by their input.
 
 ALTER TABLE "jobs" ADD COLUMN "trash" TEXT;
+DROP INDEX "job_active";
+CREATE INDEX "job_active" ON "jobs" ("active", "created", "id")
+    WHERE "active" IS NOT NULL;
 CREATE INDEX "job_finished" ON "jobs" ("listed", "finished", "id")
     WHERE "listed" IS NOT NULL AND "finished" IS NOT NULL;
 CREATE INDEX "job_trashed" ON "jobs" ("trash", "deleted", "id")

@@ -11,12 +11,12 @@ import structlog
 from mediamill.core.access import Principal
 from mediamill.core.clock import HOUR, SECOND, Clock
 from mediamill.core.errors import Forbidden, Unauthenticated
-from mediamill.services.accounts import Accounts
+from mediamill.services.accounts.service import Accounts
 from mediamill.services.content import Content
-from mediamill.services.downloads import Downloads
-from mediamill.services.files import FileService
-from mediamill.services.outputs import Outputs
-from mediamill.services.signing import Grant, Signer
+from mediamill.services.files.downloads import Downloads
+from mediamill.services.files.service import FileService
+from mediamill.services.jobs.outputs import Outputs
+from mediamill.services.links.signing import Grant, Signer
 
 log = structlog.get_logger(__name__)
 

@@ -15,8 +15,8 @@ import structlog
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.access import Principal
 from mediamill.core.errors import MediamillError, Unavailable
-from mediamill.services.jobs import JobService
-from mediamill.services.looks import JobLook, Look, News, OwnerLook, Seen, Snapshot
+from mediamill.services.jobs.looks import JobLook, Look, News, OwnerLook, Seen, Snapshot
+from mediamill.services.jobs.service import JobService
 
 log = structlog.get_logger(__name__)
 

@@ -71,8 +71,10 @@ class Queue:
     async def place(self, job: Job, now: int) -> Place:
         """Return the place of an unfinished job none of whose units has begun."""
         look = await self._look(job.klass, now)
-        page = await self.jobs.unfinished(job.owner, before=job.id, limit=OWN_JOBS + 1)
-        own = [row for row in page.rows if row.klass == job.klass and row.id < job.id][:OWN_JOBS]
+        page = await self.jobs.unfinished(job.owner, until=job.created, limit=OWN_JOBS + 1)
+        place = (job.created, job.id)
+        own = [row for row in page.rows if (row.created, row.id) < place]
+        own = [row for row in own if row.klass == job.klass][:OWN_JOBS]
         capped = look.capped or page.after is not None
         work = sum(map(remaining, own))
         lane = await self.units.lane(job.klass, job.owner)

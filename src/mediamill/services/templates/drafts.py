@@ -6,7 +6,7 @@ import msgspec
 
 from mediamill.core.errors import InvalidInput, NotFound
 from mediamill.operations.catalogue import Catalogue
-from mediamill.services.placeholders import TYPES, check_name, filled, fits, names_in
+from mediamill.services.templates.placeholders import TYPES, check_name, filled, fits, names_in
 from mediamill.store.repositories.jobs import INLINE_BYTES, Step
 from mediamill.store.repositories.templates import Variable
 

@@ -14,7 +14,7 @@ from mediamill.core.access import Principal, Right
 from mediamill.core.clock import DAY
 from mediamill.core.errors import ConditionFailed, Conflict, NotFound
 from mediamill.services.access import Access
-from mediamill.services.jobs import JobService
+from mediamill.services.jobs.service import JobService
 from mediamill.store.port import Action, Equals, Page, Update
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.units import Unit, Units

@@ -14,9 +14,9 @@ from mediamill.core.errors import ConditionFailed, Conflict, InvalidInput, NotFo
 from mediamill.core.ids import is_id, new_id
 from mediamill.operations.catalogue import Catalogue
 from mediamill.services.access import Access
-from mediamill.services.drafts import Draft, checked
-from mediamill.services.placeholders import filled, names_in, settle
-from mediamill.services.repeats import made_before
+from mediamill.services.repeats.attempts import made_before
+from mediamill.services.templates.drafts import Draft, checked
+from mediamill.services.templates.placeholders import filled, names_in, settle
 from mediamill.store.port import Absent, Action, Delete, Equals, Page, Put
 from mediamill.store.repositories.jobs import Step
 from mediamill.store.repositories.templates import (

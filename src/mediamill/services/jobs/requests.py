@@ -13,8 +13,8 @@ from mediamill.engine.expand import pieces
 from mediamill.engine.stages import Piece, split
 from mediamill.operations.base import Operation
 from mediamill.operations.catalogue import Catalogue
-from mediamill.services.inputs import SAMPLE, Inputs, Look, Named
-from mediamill.services.templates import TemplateService, pointed
+from mediamill.services.jobs.inputs import SAMPLE, Inputs, Look, Named
+from mediamill.services.templates.service import TemplateService, pointed
 from mediamill.store.repositories.jobs import Job, Step
 from mediamill.store.repositories.templates import Template
 

@@ -9,8 +9,8 @@ from mediamill.core.access import Principal, Right
 from mediamill.core.errors import Conflict, NotFound
 from mediamill.services.access import Access
 from mediamill.services.content import Content
-from mediamill.services.listing import EVERYTHING, Listing, Wanted
-from mediamill.services.trash import Trash
+from mediamill.services.files.listing import EVERYTHING, Listing, Wanted
+from mediamill.services.files.trash import Trash
 from mediamill.store.port import Page, Store
 from mediamill.store.repositories.files import File, Files
 from mediamill.store.repositories.lookup import FileLookup

@@ -7,7 +7,7 @@ from typing import TypeVar
 from mediamill.core.access import Principal
 from mediamill.core.errors import KeyReused
 from mediamill.core.ids import earlier_ids, new_id
-from mediamill.services.once import REUSED
+from mediamill.services.repeats.once import REUSED
 from mediamill.store.port import Store
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Job

@@ -6,8 +6,8 @@ from typing import Protocol
 
 from mediamill.core.clock import MINUTE
 from mediamill.core.errors import NotFound
-from mediamill.services.jobs import JobService
-from mediamill.services.progress import Ahead, Progress, measure
+from mediamill.services.jobs.progress import Ahead, Progress, measure
+from mediamill.services.jobs.service import JobService
 from mediamill.store.repositories.jobs import Job
 
 MOST_JOBS = 1_000

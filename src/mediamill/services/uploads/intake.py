@@ -31,8 +31,8 @@ from mediamill.core.ids import new_id
 from mediamill.engine.inspect import Inspector
 from mediamill.media.archive.names import safe_name
 from mediamill.media.probe import Facts
-from mediamill.services.purging import dooming, purge_unit
-from mediamill.services.repeats import made_before, require_same
+from mediamill.services.files.purging import dooming, purge_unit
+from mediamill.services.repeats.attempts import made_before, require_same
 from mediamill.store.port import Absent, Action, Equals, Put, Store, Update
 from mediamill.store.repositories.files import File, FileState, digest_key, tag_rows
 from mediamill.store.repositories.units import Unit, Units

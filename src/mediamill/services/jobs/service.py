@@ -12,11 +12,11 @@ from mediamill.core.errors import ConditionFailed, Conflict, NotFound
 from mediamill.engine.expand import UNITS_PER_STEP
 from mediamill.engine.stages import Piece, cancellation, item_units, pack, pass_unit
 from mediamill.services.access import Access
-from mediamill.services.progress import Ahead, Progress, measure
-from mediamill.services.queue import Queue
-from mediamill.services.repeats import made_before
-from mediamill.services.requests import JobRequest, Requests
-from mediamill.services.retrying import Only, Retry
+from mediamill.services.jobs.progress import Ahead, Progress, measure
+from mediamill.services.jobs.queue import Queue
+from mediamill.services.jobs.requests import JobRequest, Requests
+from mediamill.services.jobs.retrying import Only, Retry
+from mediamill.services.repeats.attempts import made_before
 from mediamill.store.port import Absent, Equals, Page, Put, Update
 from mediamill.store.repositories.jobs import (
     PAGE_ENTRIES,

@@ -14,9 +14,9 @@ from mediamill.blobs.port import Blobs, Digest
 from mediamill.core.access import Principal
 from mediamill.core.errors import ConditionFailed, InvalidInput, Locked, MediamillError, NotFound
 from mediamill.core.ids import new_id
-from mediamill.services.holding import LIFE_MS, Hold, held
 from mediamill.services.projects import ProjectService
-from mediamill.services.uploads import Label, Uploads
+from mediamill.services.uploads.holding import LIFE_MS, Hold, held
+from mediamill.services.uploads.intake import Label, Uploads
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.units import Unit
 from mediamill.store.repositories.uploads import Upload, UploadPart, UploadRows, UploadState

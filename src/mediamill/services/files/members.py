@@ -23,8 +23,8 @@ from mediamill.core.errors import ConditionFailed, Conflict, MediamillError, Not
 from mediamill.engine.inspect import Inspector
 from mediamill.media.archive.remove import Removal
 from mediamill.services.access import Access
-from mediamill.services.directories import Directories
-from mediamill.services.files import FileService
+from mediamill.services.files.directories import Directories
+from mediamill.services.files.service import FileService
 from mediamill.store.port import Absent, Equals, Put, Update
 from mediamill.store.repositories.files import File, FileState, digest_key
 from mediamill.store.repositories.results import parse_result_file

@@ -15,7 +15,7 @@ from mediamill.core.access import Principal, Right
 from mediamill.core.clock import DAY
 from mediamill.core.errors import ConditionFailed, Conflict, NotFound
 from mediamill.services.access import Access
-from mediamill.services.purging import change, dooming, purge_unit
+from mediamill.services.files.purging import change, dooming, purge_unit
 from mediamill.store.port import Page, Store, Update
 from mediamill.store.repositories.files import File, Files, FileState, digest_key
 from mediamill.store.repositories.results import parse_result_file

@@ -28,11 +28,11 @@ from mediamill.core.errors import (
 from mediamill.core.ids import new_id
 from mediamill.media.archive.names import safe_name
 from mediamill.services.access import Access
-from mediamill.services.assembling import Assembler, finish_unit
-from mediamill.services.holding import LIFE_MS, Appender, Hash, Hold, held
 from mediamill.services.projects import ProjectService
-from mediamill.services.repeats import made_before
-from mediamill.services.uploads import Uploads
+from mediamill.services.repeats.attempts import made_before
+from mediamill.services.uploads.assembling import Assembler, finish_unit
+from mediamill.services.uploads.holding import LIFE_MS, Appender, Hash, Hold, held
+from mediamill.services.uploads.intake import Uploads
 from mediamill.store.port import Absent, Put
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.units import Unit

@@ -22,7 +22,7 @@ from mediamill.core.errors import (
     Unauthenticated,
 )
 from mediamill.core.ids import new_id
-from mediamill.services.passwords import Passwords, clean_address, clean_name, invalid
+from mediamill.services.accounts.passwords import Passwords, clean_address, clean_name, invalid
 from mediamill.store.port import Absent, Delete, Exists, Page, Put, Update
 from mediamill.store.repositories.users import Email, Role, Token, TokenKind, User, Users
 

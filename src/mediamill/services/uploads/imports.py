@@ -8,7 +8,7 @@ from mediamill.adapters.fetch.addresses import Target
 from mediamill.adapters.fetch.client import Fetcher
 from mediamill.core.access import Principal
 from mediamill.media.archive.names import safe_name
-from mediamill.services.uploads import Label, Uploads
+from mediamill.services.uploads.intake import Label, Uploads
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.units import Unit
 

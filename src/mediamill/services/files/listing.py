@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from mediamill.core.access import Principal
+from mediamill.services.files.trash import Trash
 from mediamill.services.projects import ProjectService
-from mediamill.services.trash import Trash
 from mediamill.store.port import Page
 from mediamill.store.repositories.files import File, Files, FileState
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from mediamill.services.queue import Place
+from mediamill.services.jobs.queue import Place
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.units import Unit, UnitState
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from mediamill.core.access import Principal
 from mediamill.engine.reuse import Digests
 from mediamill.engine.stages import pack, split
-from mediamill.services.inputs import misfits
-from mediamill.services.requests import Checked, JobRequest, Requests
+from mediamill.services.jobs.inputs import misfits
+from mediamill.services.jobs.requests import Checked, JobRequest, Requests
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.reuse import Reuses
 

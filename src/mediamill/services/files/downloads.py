@@ -11,8 +11,8 @@ from mediamill.media.archive import layout
 from mediamill.media.archive.names import safe_name
 from mediamill.services.access import Access
 from mediamill.services.content import Content
-from mediamill.services.directories import Directories, Listing, ranged
-from mediamill.services.files import FileService
+from mediamill.services.files.directories import Directories, Listing, ranged
+from mediamill.services.files.service import FileService
 from mediamill.store.repositories.jobs import Job
 
 

@@ -1,0 +1,1 @@
+"""Files of a caller: found, read, labelled, deleted and brought back; what is in archives."""

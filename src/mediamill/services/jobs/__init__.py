@@ -1,0 +1,1 @@
+"""Jobs of a caller: asked for, planned, watched, steered, and what came of them."""

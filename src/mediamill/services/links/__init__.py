@@ -1,0 +1,1 @@
+"""Capabilities that work without a session for a while."""

@@ -1,0 +1,1 @@
+"""Every way in: raw, resumable, by address; one validator for all."""
