@@ -59,7 +59,7 @@ def thumbs(client, clip_id):
 
 
 def zip_of(client, job):
-    body = client.respond("GET", f"/v1/jobs/{job}/download").content
+    body = client.send("GET", f"/v1/jobs/{job}/download").content
     with zipfile.ZipFile(io.BytesIO(body)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
@@ -126,7 +126,7 @@ def test_several_jobs_and_zips(signed_in, frames, thumbs, client):
     for count in ("2 exported, 0 there", "0 exported, 2 there"):
         done = signed_in("export", frames[0], thumbs[0], "-o", "zips", "--zip")
         assert count in done.stderr
-    body = client.respond("GET", f"/v1/jobs/{thumbs[0]}/download").content
+    body = client.send("GET", f"/v1/jobs/{thumbs[0]}/download").content
     assert (signed_in.folder / "zips" / "small ones.zip").read_bytes() == body
 
 

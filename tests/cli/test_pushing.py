@@ -151,7 +151,7 @@ def test_a_large_one_killed_is_resumed_not_begun_anew(signed_in: Commands, servi
         while time.monotonic() < until:
             if place is None and memory.exists():
                 with Memory(signed_in.home) as kept:
-                    rows = kept._one("SELECT place FROM uploads")
+                    rows = kept.one("SELECT place FROM uploads")
                     place = rows[0] if rows else None
             if place and client.get(place).json()["offset"]:
                 break

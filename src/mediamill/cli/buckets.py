@@ -46,13 +46,14 @@ def pull(portal: BlockingPortal, chunks: AsyncIterator[T]) -> Iterator[T]:
 
 @dataclass
 class Object:
-    """An object as something to send; `sha256` is of what was read, if that was all in one go."""
+    """An object as something to send; `read_sha256` is of what was read, if all in one go."""
 
     portal: BlockingPortal
     objects: Objects
     info: ObjectInfo
-    advance: Callable[[int], None]
-    sha256: str = field(default="", init=False)
+    sha256: str = ""
+    """A listing does not tell it."""
+    read_sha256: str = field(default="", init=False)
 
     @property
     def name(self) -> str:
@@ -69,9 +70,33 @@ class Object:
             digest.update(chunk)
             count += len(chunk)
             yield chunk
-            self.advance(len(chunk))
         if start == 0 and count == self.size:
-            self.sha256 = digest.hexdigest()
+            self.read_sha256 = digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Bookmark:
+    """Where the upload of one object goes on."""
+
+    memory: Memory
+    info: ObjectInfo
+
+    def place(self) -> str | None:
+        """Return the address of an upload that was begun."""
+        return self.memory.of(self.info.key, self.info.etag, self.info.size)[1] or None
+
+    def begin(self, place: str) -> None:
+        """Remember an upload until `forget`."""
+        self.note(upload=place)
+
+    def forget(self) -> None:
+        """Forget an upload that is over."""
+        self.note()
+
+    def note(self, *, sha256: str = "", upload: str = "") -> None:
+        """Remember what is known of the object now."""
+        info = self.info
+        self.memory.note(info.key, info.etag, info.size, sha256=sha256, upload=upload)
 
 
 @dataclass
@@ -98,7 +123,7 @@ class BucketImport:
             try:
                 for page in pull(portal, objects.list()):
                     for info in self._wanted(page, memory):
-                        work = Object(portal, objects, info, self.tally.advance)
+                        work = Object(portal, objects, info)
                         line.put(info.key, partial(self._bring, work, memory))
                 line.end()
             except BaseException:
@@ -140,16 +165,12 @@ class BucketImport:
 
     def _bring(self, work: Object, memory: Memory) -> dict[str, Any]:
         """Send one object, from where an earlier command was ended if it was."""
-        info = work.info
-        _, at = memory.of(info.key, info.etag, info.size)
-        row = Sender(self.client, self.said).send(
-            work,
-            at or None,
-            begun=lambda upload: memory.note(info.key, info.etag, info.size, upload=upload),
-        )
-        if work.sha256 not in ("", row["sha256"]):
-            raise Failure(f"arrived with the SHA-256 {row['sha256']}, but left as {work.sha256}")
-        memory.note(info.key, info.etag, info.size, sha256=row["sha256"])
+        mark = Bookmark(memory, work.info)
+        row = Sender(self.client).send(work, self.said, mark, self.tally.advance)
+        if work.read_sha256 not in ("", row["sha256"]):
+            left = work.read_sha256
+            raise Failure(f"arrived with the SHA-256 {row['sha256']}, but left as {left}")
+        mark.note(sha256=row["sha256"])
         return row
 
     def _settle(self, key: str, done: "Future[dict[str, Any]]") -> None:

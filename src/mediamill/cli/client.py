@@ -44,10 +44,6 @@ class Client:
         response = self._send(lambda: self._http.request(method, path, **options))
         return response.json() if response.content else None
 
-    def respond(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Send a request and return its answer, for what is said in headers."""
-        return self._send(lambda: self._http.request(method, path, **options))
-
     @contextmanager
     def streaming(self, method: str, path: str, **options: Any) -> Iterator[httpx.Response]:
         """Send a request whose answer is read as it comes; raises `httpx.TransportError` too."""

@@ -18,10 +18,10 @@ from typing import TypeVar
 import click
 from rich.progress import Progress
 
-from mediamill.cli.client import Client
+from mediamill.cli.client import CHUNK, Client
 from mediamill.cli.failures import Failure, Refused
 from mediamill.cli.pushmemory import Memory
-from mediamill.cli.pushsending import Parcel, Sender, patiently
+from mediamill.cli.sending import Said, Sender, patiently
 
 T = TypeVar("T")
 
@@ -53,6 +53,28 @@ class Options:
             return self.tags
         place = "".join(c if c.isprintable() and c != "," else "_" for c in found.folder)
         return (*self.tags, f"folder:{place[-(LONGEST_TAG - 7) :]}")
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A local file with its digest, and what is said of it."""
+
+    path: Path
+    size: int
+    sha256: str
+    said: Said
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def read(self, start: int) -> Iterator[bytes]:
+        """Read from `start` to what was its end; one that has become shorter ends early."""
+        with self.path.open("rb") as stream:
+            stream.seek(start)
+            while start < self.size and (chunk := stream.read(min(CHUNK, self.size - start))):
+                start += len(chunk)
+                yield chunk
 
 
 def walk(paths: Sequence[str], *, follow: bool = False) -> Iterator[Found]:
@@ -103,7 +125,7 @@ class Push:
         as_json: bool,
     ) -> None:
         self.client, self.memory, self.options = client, memory, options
-        self.sender, self.parallel, self.as_json = Sender(client, memory), parallel, as_json
+        self.sender, self.parallel, self.as_json = Sender(client), parallel, as_json
         self.counts: Counter[str] = Counter()
         self.refused: list[tuple[Path, str]] = []
         self._progress = progress
@@ -146,10 +168,16 @@ class Push:
         sha256, size = self.memory.digest(found.path), found.path.stat().st_size
         self._total += size
         self._progress.update(self._task, total=self._total)
-        return Parcel(found.path, size, sha256, self.options.tags_of(found), self.options.project)
+        said = Said(self.options.tags_of(found), self.options.project)
+        return Parcel(found.path, size, sha256, said)
 
     def _send(self, parcel: Parcel) -> str:
-        return self.sender.send(parcel, lambda count: self._progress.advance(self._task, count))
+        mark = self.memory.bookmark(self.client.server, parcel.sha256)
+
+        def advance(count: int) -> None:
+            self._progress.advance(self._task, count)
+
+        return str(self.sender.send(parcel, parcel.said, mark, advance)["id"])
 
     def _here(self, digests: list[str]) -> dict[str, str]:
         """Ask which bytes are on the server, by digest; their files' ids come back."""
@@ -168,8 +196,8 @@ class Push:
         by_tags: dict[tuple[str, ...], list[str]] = {}
         for sha256, file in here.items():
             for parcel in alike[sha256]:
-                if parcel.tags:
-                    by_tags.setdefault(parcel.tags, []).append(file)
+                if tags := tuple(parcel.said.tags):
+                    by_tags.setdefault(tags, []).append(file)
         for tags, files in by_tags.items():
             self._tag(files, tags)
 

@@ -6,6 +6,7 @@ Losing it costs nothing but reading files again.
 import hashlib
 import sqlite3
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -43,37 +44,49 @@ class Memory:
         status = path.stat()
         key = str(path.absolute())
         facts = (status.st_size, status.st_mtime_ns)
-        found = self._one("SELECT size, mtime, sha256 FROM digests WHERE path = ?", key)
+        found = self.one("SELECT size, mtime, sha256 FROM digests WHERE path = ?", key)
         if found and found[:2] == facts:
             return str(found[2])
         with path.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        self._write("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?)", key, *facts, sha256)
+        self.write("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?)", key, *facts, sha256)
         return sha256
 
-    def upload(self, server: str, sha256: str) -> str | None:
-        """Return where bytes are being uploaded to, if that was begun."""
-        found = self._one(
-            "SELECT place FROM uploads WHERE server = ? AND sha256 = ?", server, sha256
-        )
-        return str(found[0]) if found else None
+    def bookmark(self, server: str, sha256: str) -> "Bookmark":
+        """Return where the upload of some bytes to a server is remembered."""
+        return Bookmark(self, (server, sha256))
 
-    def begin(self, server: str, sha256: str, place: str) -> None:
-        """Remember an upload until `forget`."""
-        self._write("INSERT OR REPLACE INTO uploads VALUES (?, ?, ?)", server, sha256, place)
-
-    def forget(self, server: str, sha256: str) -> None:
-        """Forget an upload that is over."""
-        self._write("DELETE FROM uploads WHERE server = ? AND sha256 = ?", server, sha256)
-
-    def _one(self, statement: str, *values: object) -> tuple[object, ...] | None:
+    def one(self, statement: str, *values: object) -> tuple[object, ...] | None:
         with self._lock:
             row: tuple[object, ...] | None = self._database.execute(statement, values).fetchone()
         return row
 
-    def _write(self, statement: str, *values: object) -> None:
+    def write(self, statement: str, *values: object) -> None:
         with self._lock:
             self._database.execute(statement, values)
+
+
+@dataclass(frozen=True)
+class Bookmark:
+    """Where one upload goes on."""
+
+    memory: Memory
+    key: tuple[str, str]
+    """Server and digest."""
+
+    def place(self) -> str | None:
+        """Return where the bytes are being uploaded to, if that was begun."""
+        query = "SELECT place FROM uploads WHERE server = ? AND sha256 = ?"
+        found = self.memory.one(query, *self.key)
+        return str(found[0]) if found else None
+
+    def begin(self, place: str) -> None:
+        """Remember an upload until `forget`."""
+        self.memory.write("INSERT OR REPLACE INTO uploads VALUES (?, ?, ?)", *self.key, place)
+
+    def forget(self) -> None:
+        """Forget an upload that is over."""
+        self.memory.write("DELETE FROM uploads WHERE server = ? AND sha256 = ?", *self.key)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -61,7 +61,7 @@ class Download:
 
     def __init__(self, client: Client, job: dict[str, Any]) -> None:
         self.client, self.path = client, f"/v1/jobs/{job['id']}/download"
-        head = client.respond("HEAD", self.path)
+        head = client.send("HEAD", self.path)
         self.size, self.etag = int(head.headers["Content-Length"]), head.headers["ETag"]
 
     def items(self, most: int = MAX_MEMBERS) -> list[Item]:

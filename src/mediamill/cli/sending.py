@@ -1,50 +1,65 @@
-"""Send what can be read from any byte on to a server, whatever breaks on the way.
+"""Send bytes until they are there: whole if they are few, else by tus, resumed wherever it was cut.
 
-What is small goes in one request. What is large goes by tus (https://tus.io): a connection that
-breaks, or a command that is ended, costs what was under way; the server says where to go on.
+What may pass (a lost connection, 5xx, 423, 429) is tried again, longer and longer apart; each byte
+that arrives starts the patience anew.
 """
 
+import base64
+import random
 import time
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol, TypeVar
 
-import httpx
+from mediamill.cli.client import Advance, Client
+from mediamill.cli.failures import Refused, Unreachable
 
-from mediamill.cli.client import Client
-from mediamill.cli.failures import Failure, Refused, Unreachable
-
-SMALL = 16 << 20
-STEP = 64 << 20
-"""Bytes of one request of a large upload."""
-TRIES = 6
-POLL_SECONDS = 0.5
-PASSING = frozenset({408, 423, 425, 429, 502, 503, 504})
-RESUMABLE = {"Tus-Resumable": "1.0.0"}
+LARGE = 16 << 20
+"""From so many bytes on a file is sent by tus."""
+TRIES = 8
+FIRST_WAIT, LONGEST_WAIT = 0.25, 20.0
+"""Seconds before the second try, and at most."""
+PASSING = frozenset({408, 409, 423, 425, 429, 460, 500, 502, 503, 504})
+LOOK_SECONDS = 1.0
 
 T = TypeVar("T")
 
 
 class Source(Protocol):
-    """Bytes elsewhere; `read` may be called again, from another place."""
+    """Bytes that can be read from any place on, and again; they come to a server as a file."""
 
     @property
     def name(self) -> str:
-        """Return its file name."""
+        """Return the name that the file is to have."""
 
     @property
     def size(self) -> int:
         """Return its length in bytes."""
 
+    @property
+    def sha256(self) -> str:
+        """Return what is known of its digest before it is read; empty for nothing."""
+
     def read(self, start: int) -> Iterator[bytes]:
-        """Yield the bytes from `start` on."""
+        """Yield the bytes from `start` on; fewer than announced are refused by the server."""
+
+
+class Bookmark(Protocol):
+    """Where an upload goes on, kept from one run of a command to the next."""
+
+    def place(self) -> str | None:
+        """Return the address of an upload that was begun."""
+
+    def begin(self, place: str) -> None:
+        """Remember an upload until `forget`."""
+
+    def forget(self) -> None:
+        """Forget an upload that is over."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """What is said of every file that is sent."""
+    """What is said of a file that is sent."""
 
     tags: Sequence[str] = ()
     project: str | None = None
@@ -56,108 +71,178 @@ class Said:
 
 
 class Sender:
-    """Sends sources to one server, patiently."""
+    """Sends sources to one server."""
 
-    def __init__(
-        self, client: Client, said: Said, pause: Callable[[float], None] = time.sleep
-    ) -> None:
-        self.client, self.said, self._pause = client, said, pause
+    def __init__(self, client: Client) -> None:
+        self.client = client
 
     def send(
-        self, source: Source, at: str | None = None, begun: Callable[[str], None] | None = None
+        self, source: Source, said: Said, bookmark: Bookmark, advance: Advance
     ) -> dict[str, Any]:
-        """Send a source and return the server's record of the file.
+        """Return the server's record of the file.
 
-        `at` is where an earlier command began to send it; `begun` is told where this one does.
-        Raises `Refused`, and `Unreachable` when nothing helps.
+        `advance` is told of bytes that arrived. Raises `Refused`, `Unreachable`, and what reading
+        the source raises.
         """
-        if source.size <= SMALL and at is None:
-            return self._patiently(lambda: self._whole(source))
-        place = at if at is not None and self._is_there(at) else self._create(source)
-        if begun is not None:
-            begun(place)
-        file_id = self._patiently(lambda: self._rest(source, place))
-        answer: dict[str, Any] = self.client.get(f"/v1/files/{file_id}")
-        return answer
+        if source.size < LARGE:
+            return patiently(lambda _: self._whole(source, said, advance))
+        file = Shipment(self.client, source, said, bookmark, Counter(advance)).send()
+        record: dict[str, Any] = self.client.get(f"/v1/files/{file}")
+        return record
 
-    def _whole(self, source: Source) -> dict[str, Any]:
+    def _whole(self, source: Source, said: Said, advance: Advance) -> dict[str, Any]:
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(source.size)}
-        params = {"name": source.name, **self.said.given()}
+        query = {"name": source.name, **said.given()}
+        if source.sha256:
+            query["if_absent"] = "true"
+            headers["X-Content-SHA256"] = source.sha256
         answer: dict[str, Any] = self.client.request(
-            "POST", "/v1/files", params=params, content=source.read(0), headers=headers
+            "POST", "/v1/files", params=query, content=source.read(0), headers=headers
         )
+        advance(source.size)
         return answer
 
-    def _create(self, source: Source) -> str:
-        said = {"filename": source.name, **self.said.given()}
-        headers = {
-            **RESUMABLE,
-            "Upload-Length": str(source.size),
-            "Upload-Metadata": ",".join(f"{key} {_base64(text)}" for key, text in said.items()),
-        }
-        create = partial(self.client.respond, "POST", "/v1/uploads", headers=headers)
-        return str(self._patiently(create).headers["Location"])
 
-    def _is_there(self, place: str) -> bool:
-        """Tell whether an upload can be continued: it may have expired or been rejected."""
+@dataclass
+class Shipment:
+    """One source on its way by tus."""
+
+    client: Client
+    source: Source
+    said: Said
+    bookmark: Bookmark
+    sent: "Counter"
+
+    def send(self) -> str:
+        """Return the id of the file; an upload that has expired is begun anew, once."""
         try:
-            upload = self._patiently(lambda: self.client.get(place))
+            try:
+                return self._go_on()
+            except Refused as refusal:
+                if refusal.status not in (404, 410):
+                    raise
+            self.bookmark.forget()
+            self.sent.begin_anew()
+            return self._go_on()
         except Refused as refusal:
-            if refusal.status in (404, 410):
-                return False
+            if refusal.status not in PASSING:
+                self.bookmark.forget()
             raise
-        return bool(upload["state"] != "rejected")
 
-    def _rest(self, source: Source, place: str) -> str:
-        """Send what is not there yet; return the id of the file."""
-        answer = self.client.respond("HEAD", place, headers=RESUMABLE)
-        while (offset := int(answer.headers["Upload-Offset"])) < source.size:
+    def _go_on(self) -> str:
+        place = patiently(lambda _: self._place())
+        file = patiently(lambda patience: self._rest(place, patience))
+        self.bookmark.forget()
+        return file
+
+    def _place(self) -> str:
+        """Return where the upload goes on, begun if it was not."""
+        if known := self.bookmark.place():
+            return known
+        said = {"filename": self.source.name, **self.said.given()}
+        if self.source.sha256:
+            said["sha256"] = self.source.sha256
+        pairs = (f"{key} {base64.b64encode(text.encode()).decode()}" for key, text in said.items())
+        headers = {"Upload-Length": str(self.source.size), "Upload-Metadata": ",".join(pairs)}
+        place = self.client.send("POST", "/v1/uploads", headers=tus(headers)).headers["Location"]
+        self.bookmark.begin(place)
+        return str(place)
+
+    def _rest(self, place: str, patience: "Patience") -> str:
+        """Send what is missing and return the file that it became."""
+        head = self.client.send("HEAD", place, headers=tus({}))
+        offset, size = int(head.headers["Upload-Offset"]), self.source.size
+        if self.sent.reach(offset):
+            patience.renew()
+        if offset < size:
             headers = {
-                **RESUMABLE,
                 "Upload-Offset": str(offset),
+                "Content-Length": str(size - offset),
                 "Content-Type": "application/offset+octet-stream",
-                "Content-Length": str(min(STEP, source.size - offset)),
             }
-            answer = self.client.respond(
-                "PATCH", place, headers=headers, content=_limited(source.read(offset), STEP)
-            )
-        return str(answer.headers.get("Mediamill-File") or self._checked(place))
+            body = self._counted(self.source.read(offset))
+            self.client.send("PATCH", place, headers=tus(headers), content=body)
+        return self._checked(place)
+
+    def _counted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+            self.sent.add(len(chunk))
 
     def _checked(self, place: str) -> str:
-        """Wait until the server has looked at a large file; return its id."""
+        """Wait until the server has checked the file; raises `Refused` with its reason."""
         while True:
             upload = self.client.get(place)
-            if upload["file"]:
+            if upload["state"] == "ready":
                 return str(upload["file"])
             if upload["state"] == "rejected":
-                message = upload["error"] or "The server rejected the file."
-                raise Refused(message, status=422, code=upload["code"] or "")
-            self._pause(POLL_SECONDS)
-
-    def _patiently(self, act: Callable[[], T]) -> T:
-        """Try again what may pass: a connection that broke, a server that is busy or restarted."""
-        for wait in range(TRIES):
-            try:
-                return act()
-            except (Unreachable, Refused) as error:
-                last: Failure = error
-                if isinstance(error, Refused) and error.status not in PASSING:
-                    raise
-            except httpx.StreamError as error:  # the generator of an earlier try
-                raise Unreachable(str(error)) from error
-            self._pause(min(10, 0.5 * 2**wait))
-        raise last
+                raise Refused(upload["error"], status=422, code=upload["code"])
+            if upload["state"] == "receiving":
+                raise Unreachable("The server has not all of the bytes.", "")
+            time.sleep(LOOK_SECONDS)
 
 
-def _limited(chunks: Iterator[bytes], most: int) -> Iterator[bytes]:
-    """Yield at most so many bytes, then end the source."""
-    left = most
-    for chunk in chunks:
-        yield chunk[:left]
-        left -= len(chunk)
-        if left <= 0:
-            return
+class Counter:
+    """Turns offsets into progress: bytes that are sent twice count once."""
+
+    def __init__(self, advance: Advance) -> None:
+        self._advance, self._shown, self._at, self._reached = advance, 0, 0, 0
+
+    def add(self, count: int) -> None:
+        self._at += count
+        self._show()
+
+    def reach(self, offset: int) -> bool:
+        """Go on from an offset that the server has; True when that is progress."""
+        more, self._at = offset > self._reached, offset
+        self._reached = max(offset, self._reached)
+        self._show()
+        return more
+
+    def begin_anew(self) -> None:
+        """Count from the first byte again; what was shown stays shown."""
+        self._at = self._reached = 0
+
+    def _show(self) -> None:
+        if self._at > self._shown:
+            self._advance(self._at - self._shown)
+            self._shown = self._at
 
 
-def _base64(text: str) -> str:
-    return b64encode(text.encode()).decode()
+class Patience:
+    """How often something is still tried."""
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    def renew(self) -> None:
+        """Begin anew, because there was progress."""
+        self.tries = 0
+
+    def wait(self) -> bool:
+        """Wait before another try; False when there is none."""
+        self.tries += 1
+        if self.tries >= TRIES:
+            return False
+        longest = min(LONGEST_WAIT, FIRST_WAIT * 2**self.tries)
+        time.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - spreads retries
+        return True
+
+
+def patiently(work: Callable[[Patience], T]) -> T:
+    """Do something that may be done twice, again while its failures may pass."""
+    patience = Patience()
+    while True:
+        try:
+            return work(patience)
+        except Unreachable:
+            if not patience.wait():
+                raise
+        except Refused as refusal:
+            if refusal.status not in PASSING or not patience.wait():
+                raise
+
+
+def tus(headers: dict[str, Any]) -> dict[str, Any]:
+    """Add the version of the protocol."""
+    return {"Tus-Resumable": "1.0.0", **headers}
