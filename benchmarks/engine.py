@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -134,22 +135,36 @@ def main() -> None:
     parser.add_argument("--celery", default=sys.executable)
     options = parser.parse_args()
     mine, trips, theirs, idle = [], [], [], (0.0, 0.0)
+    compare = can_compare(options.celery)
     for _ in range(options.rounds):
         with tempfile.TemporaryDirectory() as name:
             runs, trips = asyncio.run(ours(Path(name), options.items, 1))
             mine += runs
+        if not compare:
+            continue
         with tempfile.TemporaryDirectory() as name, celery(Path(name), options.celery) as command:
             told = subprocess.run(
                 [*command, str(options.items)], cwd=name, capture_output=True, text=True, check=True
             ).stdout.split()
             theirs.append(float(told[0]))
             idle = (float(told[1]), float(told[2]))
-    ours_rate, their_rate = options.items / median(mine), options.items / median(theirs)
-    print(f"{options.items} no-op items   ours {ours_rate:,.0f}/s   celery {their_rate:,.0f}/s   "
-          f"ratio {ours_rate / their_rate:.1f}")  # fmt: skip
-    print(f"idle round trip   ours p50 {1000 * median(trips):.1f} ms  "
-          f"p99 {1000 * percentile(trips, 0.99):.1f} ms   celery p50 {1000 * idle[0]:.1f} ms  "
-          f"p99 {1000 * idle[1]:.1f} ms")  # fmt: skip
+    trips_ms, rate = [1000 * trip for trip in trips], options.items / median(mine)
+    print(f"{options.items} no-op items   ours {rate:,.0f}/s; idle round trip "
+          f"p50 {median(trips_ms):.1f} ms  p99 {percentile(trips_ms, 0.99):.1f} ms")  # fmt: skip
+    if theirs:
+        other = options.items / median(theirs)
+        print(f"celery {other:,.0f}/s; idle round trip p50 {1000 * idle[0]:.1f} ms  "
+              f"p99 {1000 * idle[1]:.1f} ms   ratio {rate / other:.1f}")  # fmt: skip
+
+
+def can_compare(python: str) -> bool:
+    """Tell whether Celery and Redis are here; say what is missing."""
+    trial = [python, "-c", "import celery, redis"]
+    failed = subprocess.run(trial, check=False, capture_output=True).returncode
+    if failed or shutil.which("redis-server") is None:
+        print("without Celery: install redis-server, and celery[redis] for --celery PYTHON")
+        return False
+    return True
 
 
 if __name__ == "__main__":
