@@ -1,6 +1,7 @@
 """S21: schemathesis on the published OpenAPI, against the real service.
 
-The soak takes about half an hour.
+The soak takes about half an hour. One worker: two threads of it sometimes break `ast.parse` of
+CPython 3.11, which hypothesis calls (python/cpython#106905).
 """
 
 import asyncio
@@ -38,7 +39,7 @@ async def test_every_answer_is_as_published(tmp_path: Path, examples: int):
                 Path(sys.executable).with_name("schemathesis"), "run", url,
                 "--header", f"Authorization: {client.headers['Authorization']}",
                 "--max-examples", str(examples), "--exclude-checks", UNFAIR,
-                "--exclude-path-regex", APART, "--request-timeout", "30", "--workers", "2",
+                "--exclude-path-regex", APART, "--request-timeout", "30", "--workers", "1",
                 "--seed", "7", "--suppress-health-check", "all", "--no-color",
             ],
             cwd=tmp_path, capture_output=True, text=True, timeout=100 + 20 * examples, check=False,

@@ -55,12 +55,14 @@ async def post(port, person, head, body, seconds=10.0):
         async with asyncio.timeout(seconds):
             status = int((await reader.readline()).split()[1])
             took = time.monotonic() - start
-            rest = await reader.read()
+            headers = (await reader.readuntil(b"\r\n\r\n")).lower()
+            length = headers.partition(b"content-length:")[2].partition(b"\r\n")[0]
+            answer = await reader.readexactly(int(length))
     finally:
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
         writer.close()
-    return status, rest.partition(b"\r\n\r\n")[2], took
+    return status, answer, took
 
 
 async def _send(writer, body):
