@@ -50,7 +50,7 @@ lock:  ## Resolve the newest dependencies into requirements/*.txt, with hashes; 
 	$(call resolve,--group build,build)
 	$(call resolve,pyproject.toml --extra heic --extra s3 --group dev,dev)
 
-resolve = uv pip compile --quiet --upgrade --no-header --no-emit-index-url --universal \
+resolve = uv pip compile --quiet --upgrade --no-header --universal \
 	--generate-hashes --python-version 3.11 $(1) -o requirements/$(2).txt
 
 clean:  ## Remove the virtual environment, caches and the demo's output.

@@ -38,7 +38,6 @@ RULES = {
 
 ALLOWED = {
     ("scripts/check_tree.py", "a registry address"),
-    ("Makefile", "a registry address"),  # --no-emit-index-url
     ("CONTRIBUTING.md", "a registry address"),
 }
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import click
 
-from mediamill.cli import failures
 from mediamill.cli.root import root
+from mediamill.cli.terminal import failures
 from mediamill.core.errors import MediamillError
 from mediamill.core.settings import Settings
 from mediamill.operations.catalogue import OPERATIONS
@@ -178,7 +178,7 @@ def labels(name: str) -> str:
 
 
 def exit_codes() -> Iterator[str]:
-    """Repeat the table of cli/failures.py."""
+    """Repeat the table of cli/terminal/failures.py."""
     lines = (failures.__doc__ or "").splitlines()
     yield from (line for line in lines if line.startswith("|"))
 

@@ -20,8 +20,6 @@ from mediamill.engine.scheduler import Scheduler
 from mediamill.engine.slots import sandbox
 from mediamill.engine.worker import Crew, Engine, Handler, Timing, Worker
 from mediamill.handlers import kinds
-from mediamill.handlers.collect import schedule
-from mediamill.handlers.forget import schedule_forgetting
 from mediamill.operations.catalogue import OPERATIONS, Catalogue
 from mediamill.parts import Parts, cpu_slots
 from mediamill.services.access import Access
@@ -168,8 +166,7 @@ class App:
     async def worker(self) -> Worker:
         """Make a worker with a handler for every kind of unit."""
         settings, nouns = self.settings, self.repositories
-        await schedule(self.store, nouns.units)
-        await schedule_forgetting(self.store, nouns.units)
+        await kinds.begin_recurring(nouns.units)
         engine = Engine(
             scheduler=Scheduler(self.store, int(settings.lease_seconds * 1000)),
             units=nouns.units,

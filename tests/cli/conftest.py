@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mediamill.cli.home import Credentials, read_credentials
+from mediamill.cli.remote.home import Credentials, read_credentials
 from mediamill.media.video.pattern import write_pattern
 
 SECONDS = 60

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mediamill.cli.home import Credentials, save_credentials
+from mediamill.cli.remote.home import Credentials, save_credentials
 from tests.cli.conftest import Commands
 
 

@@ -11,10 +11,10 @@ import zlib
 import httpx
 import pytest
 
-from mediamill.cli.client import Client
-from mediamill.cli.failures import Failure
-from mediamill.cli.remote import Download, Item
-from mediamill.cli.sinks import FolderSink
+from mediamill.cli.remote.archive import Download, Item
+from mediamill.cli.remote.client import Client
+from mediamill.cli.terminal.failures import Failure
+from mediamill.cli.transfer.sinks import FolderSink
 from tests.support.buckets import bucket_server
 
 

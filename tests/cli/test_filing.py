@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mediamill.cli.home import Credentials
+from mediamill.cli.remote.home import Credentials
 from mediamill.cli.root import root
 from tests.web.test_files import png
 

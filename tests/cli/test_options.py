@@ -4,9 +4,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from mediamill.cli.parameters import options, parameters
 from mediamill.cli.root import COMMANDS, root
-from mediamill.cli.running import run_command
+from mediamill.cli.terminal.parameters import options, parameters
+from mediamill.cli.terminal.running import run_command
 from mediamill.core.errors import ConfigurationError, MediamillError, NotFound
 
 SCHEMA = {

@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mediamill.cli.home import Credentials
-from mediamill.cli.pushing import Options, walk
-from mediamill.cli.pushmemory import Memory
+from mediamill.cli.remote.home import Credentials
+from mediamill.cli.transfer.pushed import Memory
+from mediamill.cli.transfer.pushing import Options, walk
 from tests.cli.conftest import Commands
 from tests.support.cutting import Cutter
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from mediamill.cli.watching import parsed
+from mediamill.cli.remote.watching import parsed
 from tests.cli.conftest import Commands
 from tests.cli.test_client import first_id
 

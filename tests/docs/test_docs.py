@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
-from mediamill.cli import failures
 from mediamill.cli.root import root
+from mediamill.cli.terminal import failures
 from mediamill.core.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,15 +4,13 @@ import asyncio
 import socket
 
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 
 from mediamill.services.content import Content
 from mediamill.web import connections
-from mediamill.web.connections import Connection
 from mediamill.web.serving import serve
-from tests.support.processes import free_port
+from tests.support.serving import served
 
 SIZE = 64 << 20
 
@@ -41,28 +39,8 @@ async def port(reads):
     def answer(request):
         return serve(request, Content("x", "application/zip", SIZE, "abc", read))
 
-    port = free_port()
-    config = uvicorn.Config(
-        Starlette(routes=[Route("/", answer)]),
-        port=port,
-        log_config=None,
-        http=Connection,
-        ws="none",
-    )
-    server = uvicorn.Server(config)
-    server.capture_signals = _nothing
-    running = asyncio.ensure_future(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    yield port
-    server.should_exit = True
-    await running
-
-
-def _nothing():
-    from contextlib import nullcontext
-
-    return nullcontext()
+    async with served(Starlette(routes=[Route("/", answer)])) as port:
+        yield port
 
 
 def ask(port, room=4096):

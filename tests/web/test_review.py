@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from mediamill.cli import demo, home
-from mediamill.cli.failures import Failure
+from mediamill.cli import demo
+from mediamill.cli.remote import home
+from mediamill.cli.terminal.failures import Failure
 from mediamill.core.logs import hide_secrets
 from mediamill.engine.slots import Failed, Slot
 from mediamill.media.archive.read import _MemberReader, read_members, scan

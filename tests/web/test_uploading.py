@@ -8,12 +8,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 
 from mediamill.web import limits, multipart
-from mediamill.web.connections import Connection
 from tests.media_factory import hostile_names
-from tests.support.processes import free_port
+from tests.support.serving import served
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154"
@@ -24,24 +22,8 @@ PNG = bytes.fromhex(
 @pytest.fixture
 async def server(web):
     """The application behind uvicorn, as `mediamill up` runs it."""
-    port = free_port()
-    config = uvicorn.Config(
-        web, port=port, log_config=None, access_log=False, http=Connection, ws="none"
-    )
-    server = uvicorn.Server(config)
-    server.capture_signals = _nothing
-    running = asyncio.ensure_future(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    yield port
-    server.should_exit = True
-    await running
-
-
-def _nothing():
-    from contextlib import nullcontext
-
-    return nullcontext()
+    async with served(web) as port:
+        yield port
 
 
 async def post(port, person, head, body, seconds=10.0):

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 import click
 
-from mediamill.cli.client import Client
-from mediamill.cli.failures import Failure
-from mediamill.cli.following import follow
-from mediamill.cli.home import Credentials, read_credentials
-from mediamill.cli.saving import publish, unfinished
+from mediamill.cli.remote.client import Client
+from mediamill.cli.remote.following import follow
+from mediamill.cli.remote.home import Credentials, read_credentials
+from mediamill.cli.terminal.failures import Failure
+from mediamill.cli.transfer.saving import publish, unfinished
 
 T = TypeVar("T")
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import click
 
-from mediamill.cli.connection import DEFAULT_SERVER, json_option
-from mediamill.cli.examining import Check, Level, examine
-from mediamill.cli.home import load_settings
+from mediamill.cli.remote.connection import DEFAULT_SERVER, json_option
+from mediamill.cli.remote.home import load_settings
+from mediamill.cli.service.examining import Check, Level, examine
 from mediamill.core.errors import ConfigurationError
 
 SIGNS = {Level.OK: "ok", Level.NOTE: "note", Level.PROBLEM: "PROBLEM"}

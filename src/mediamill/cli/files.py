@@ -2,14 +2,14 @@
 
 import click
 
-from mediamill.cli.client import Client
-from mediamill.cli.connection import connected, json_option, show, show_list, size_text
-from mediamill.cli.failures import SOME_FAILED, Refused
 from mediamill.cli.filing import COMMANDS
-from mediamill.cli.home import load_settings
-from mediamill.cli.inputs import Input, gather
-from mediamill.cli.progress import bar
-from mediamill.cli.saving import fetch, place_of
+from mediamill.cli.remote.client import Client
+from mediamill.cli.remote.connection import connected, json_option, show, show_list, size_text
+from mediamill.cli.remote.home import load_settings
+from mediamill.cli.terminal.failures import SOME_FAILED, Refused
+from mediamill.cli.terminal.inputs import Input, gather
+from mediamill.cli.terminal.progress import bar
+from mediamill.cli.transfer.saving import fetch, place_of
 
 
 @click.group()
@@ -77,8 +77,8 @@ def push(
     resumed wherever a connection breaks. A file that the server refuses is reported at the end and
     the others go on; the exit code is then 1.
     """
-    from mediamill.cli.pushing import Options, Push, checked, walk
-    from mediamill.cli.pushmemory import Memory
+    from mediamill.cli.transfer.pushed import Memory
+    from mediamill.cli.transfer.pushing import Options, Push, checked, walk
 
     found = checked(walk(paths, follow=follow_links), paths)
     options = Options(tags, project, folder_tags)

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from mediamill.cli.client import Client
-from mediamill.cli.connection import connected, json_option, show, show_list
-from mediamill.cli.failures import DONE, SOME_FAILED
+from mediamill.cli.remote.client import Client
+from mediamill.cli.remote.connection import connected, json_option, show, show_list
+from mediamill.cli.terminal.failures import DONE, SOME_FAILED
 
 AT_ONCE = 1_000
 """Files that one request names."""

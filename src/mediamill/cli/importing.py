@@ -8,16 +8,16 @@ from typing import Any
 import click
 
 from mediamill.adapters.objects.opening import is_bucket
-from mediamill.cli.buckets import ENDING, BucketImport
-from mediamill.cli.client import Client
-from mediamill.cli.connection import connected, json_option
-from mediamill.cli.failures import Failure, Refused
-from mediamill.cli.home import load_settings
-from mediamill.cli.progress import bar
-from mediamill.cli.pushing import Options, Push, checked, walk
-from mediamill.cli.pushmemory import Memory
-from mediamill.cli.sending import Said
-from mediamill.cli.tallying import Tally
+from mediamill.cli.remote.client import Client
+from mediamill.cli.remote.connection import connected, json_option
+from mediamill.cli.remote.home import load_settings
+from mediamill.cli.terminal.failures import Failure, Refused
+from mediamill.cli.terminal.progress import bar
+from mediamill.cli.terminal.tallying import Tally
+from mediamill.cli.transfer.buckets import ENDING, BucketImport
+from mediamill.cli.transfer.pushed import Memory
+from mediamill.cli.transfer.pushing import Options, Push, checked, walk
+from mediamill.cli.transfer.sending import Said
 
 POLL_SECONDS = 0.5
 

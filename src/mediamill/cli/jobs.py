@@ -5,14 +5,14 @@ from typing import Any
 
 import click
 
-from mediamill.cli.client import Client
-from mediamill.cli.connection import connected, json_option, show, show_list
-from mediamill.cli.ending import finish
-from mediamill.cli.following import TERMINAL
-from mediamill.cli.parameters import options, parameters
-from mediamill.cli.saving import fetch, place_of
+from mediamill.cli.remote.client import Client
+from mediamill.cli.remote.connection import connected, json_option, show, show_list
+from mediamill.cli.remote.following import TERMINAL
+from mediamill.cli.remote.watching import events, line_of
 from mediamill.cli.submit import submit
-from mediamill.cli.watching import events, line_of
+from mediamill.cli.terminal.ending import finish
+from mediamill.cli.terminal.parameters import options, parameters
+from mediamill.cli.transfer.saving import fetch, place_of
 
 wait_option = click.option("--wait", is_flag=True, help="Wait until the job has ended.")
 

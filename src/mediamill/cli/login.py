@@ -5,9 +5,9 @@ import sys
 
 import click
 
-from mediamill.cli.client import Client, checked_address
-from mediamill.cli.connection import DEFAULT_SERVER
-from mediamill.cli.home import Credentials, load_settings, save_credentials
+from mediamill.cli.remote.client import Client, checked_address
+from mediamill.cli.remote.connection import DEFAULT_SERVER
+from mediamill.cli.remote.home import Credentials, load_settings, save_credentials
 
 
 @click.command()

@@ -4,9 +4,9 @@ from typing import Any
 
 import click
 
-from mediamill.cli.client import Client
-from mediamill.cli.connection import connected, json_option, show, show_list
-from mediamill.cli.parameters import options
+from mediamill.cli.remote.client import Client
+from mediamill.cli.remote.connection import connected, json_option, show, show_list
+from mediamill.cli.terminal.parameters import options
 
 
 @click.command()

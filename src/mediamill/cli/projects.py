@@ -2,8 +2,8 @@
 
 import click
 
-from mediamill.cli.client import Client
-from mediamill.cli.connection import connected, json_option, show, show_list, size_text
+from mediamill.cli.remote.client import Client
+from mediamill.cli.remote.connection import connected, json_option, show, show_list, size_text
 
 AT_ONCE = 1_000
 """Files that one request adds."""

@@ -3,7 +3,7 @@
 import click
 
 from mediamill import __version__
-from mediamill.cli.lazy import LazyGroup
+from mediamill.cli.terminal.lazy import LazyGroup
 
 COMMANDS = {
     "up": ("mediamill.cli.serve:up", "Start the service: API, pages and worker in one process."),
@@ -17,7 +17,7 @@ COMMANDS = {
     ),
     "jobs": ("mediamill.cli.jobs:jobs", "Create jobs on a server, follow and collect them."),
     "export": (
-        "mediamill.cli.exporting:export",
+        "mediamill.cli.export:export",
         "Put all result files of JOBS into a folder or a bucket.",
     ),
     "projects": ("mediamill.cli.projects:projects", "Keep files together in named sets."),

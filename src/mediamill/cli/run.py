@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from mediamill.cli.parameters import options, parameters
+from mediamill.cli.terminal.parameters import options, parameters
 from mediamill.operations.base import Operation, Placement
 from mediamill.operations.catalogue import OPERATIONS, build
 
@@ -64,10 +64,10 @@ def _own_options() -> list[click.Parameter]:
 
 def _start(name: str, kind: type[Operation], schema: dict[str, Any], typed: dict[str, Any]) -> None:
     """Check what was typed, then run; leave with 1 when some inputs failed."""
-    from mediamill.cli.failures import SOME_FAILED, Failure
-    from mediamill.cli.inputs import gather
-    from mediamill.cli.local import Plan, run_plan
-    from mediamill.cli.targets import target_of
+    from mediamill.cli.local.execution import Plan, run_plan
+    from mediamill.cli.local.targets import target_of
+    from mediamill.cli.terminal.failures import SOME_FAILED, Failure
+    from mediamill.cli.terminal.inputs import gather
 
     chosen = parameters(schema, typed)
     build(name, chosen, where="")

@@ -43,7 +43,7 @@ def up(*, port: int | None, host: str | None, home: str | None, allow_plain_http
     Prints the address and a link that signs in once. Ctrl-C or SIGTERM finishes what is in
     progress within 30 seconds; what is not finished then is taken up at the next start.
     """
-    from mediamill.cli.server import run_service
+    from mediamill.cli.service.server import run_service
 
     settings = _settings(port=port, host=host, home=home)
     run_service(settings, listens=True, works=True, plain=allow_plain_http)
@@ -53,7 +53,7 @@ def up(*, port: int | None, host: str | None, home: str | None, allow_plain_http
 @_listening
 def api(*, port: int | None, host: str | None, home: str | None, allow_plain_http: bool) -> None:
     """Start the API and the pages only; jobs wait for a worker elsewhere."""
-    from mediamill.cli.server import run_service
+    from mediamill.cli.service.server import run_service
 
     settings = _settings(port=port, host=host, home=home)
     run_service(settings, listens=True, works=False, plain=allow_plain_http)
@@ -63,12 +63,12 @@ def api(*, port: int | None, host: str | None, home: str | None, allow_plain_htt
 @home_option
 def worker(*, home: str | None) -> None:
     """Start a worker only: it takes jobs from the same store as the API."""
-    from mediamill.cli.server import run_service
+    from mediamill.cli.service.server import run_service
 
     run_service(_settings(home=home), listens=False, works=True)
 
 
 def _settings(**given: Any) -> Any:
-    from mediamill.cli.home import load_settings
+    from mediamill.cli.remote.home import load_settings
 
     return load_settings(**given)

@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 import click
 
-from mediamill.cli.client import Client
-from mediamill.cli.connection import connected, json_option, show
-from mediamill.cli.ending import finish
-from mediamill.cli.failures import Failure
+from mediamill.cli.remote.client import Client
+from mediamill.cli.remote.connection import connected, json_option, show
+from mediamill.cli.terminal.ending import finish
+from mediamill.cli.terminal.failures import Failure
 
 SOURCES = ("project", "archive", "manifest")
 

@@ -5,10 +5,10 @@ from urllib.parse import quote
 
 import click
 
-from mediamill.cli.client import Client
-from mediamill.cli.connection import connected, json_option, show, show_list
-from mediamill.cli.failures import Failure, Refused
+from mediamill.cli.remote.client import Client
+from mediamill.cli.remote.connection import connected, json_option, show, show_list
 from mediamill.cli.submit import read_json
+from mediamill.cli.terminal.failures import Failure, Refused
 
 
 @click.group()

@@ -39,6 +39,11 @@ def append(copy: io.RawIOBase, chunk: bytes) -> None:
         raise StorageFull(f"No room to copy an input: {error.strerror}.") from error
 
 
+def home_of(file: File, blobs: Blobs, results: Blobs) -> Blobs:
+    """Return which of the two stores holds a file's bytes: what came in, or what jobs made."""
+    return results if file.source == "result" else blobs
+
+
 @asynccontextmanager
 async def opened(blobs: Blobs, key: str, scratch: Path) -> AsyncIterator[int]:
     """Open a blob for the length of the block, by a private copy where it is not a local file.

@@ -8,26 +8,23 @@ unit has closed or been claimed again. Younger than the grace period, everything
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
 from mediamill.blobs.port import BlobInfo, Blobs
 from mediamill.core.clock import HOUR, Clock
-from mediamill.core.errors import ConditionFailed
 from mediamill.engine.lease import Lease
 from mediamill.store.port import Store
 from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.results import Result
-from mediamill.store.repositories.units import Unit, Units
+from mediamill.store.repositories.units import Unit
 from mediamill.store.repositories.uploads import UploadPart
 from mediamill.store.repositories.versions import Versions
 
 log = structlog.get_logger(__name__)
 
-OWNER = "system"
 RESULT_NAME = re.compile(r"^(\d+)-(\d+)-(\d+)-\d+$")
 PREFIXES = ("files", "imports", "thumbnails", "uploads", "manifests", "layouts", "results")
 EVERY_MS = HOUR
@@ -120,14 +117,3 @@ class Collect:
         stage = int(unit.payload["stage"])
         result = await self.store.get(Result, job.id, stage, item)
         return result is not None and any(file.blob == key for file in result.files)
-
-
-async def schedule(store: Store, units: Units) -> None:
-    """Insert the one unit that collects again and again, unless it is there."""
-    if await units.get("collect", 0) is None:
-        now = await store.now()
-        unit = Unit(
-            group="collect", seq=0, kind="collect", owner=OWNER, klass="housekeeping", created=now
-        ).opened(now + EVERY_MS)
-        with suppress(ConditionFailed):  # another worker was first
-            await units.insert([unit])

@@ -7,11 +7,9 @@ from mediamill.blobs.port import Blobs
 from mediamill.core.clock import HOUR
 from mediamill.core.errors import ConditionFailed
 from mediamill.engine.lease import Lease
-from mediamill.store.port import Delete, Equals, Store
+from mediamill.store.port import Delete, Equals
 from mediamill.store.repositories.idempotency import KeyedRequest, KeyedRequests, blobs_of
-from mediamill.store.repositories.units import Unit, Units
 
-OWNER = "system"
 EVERY_MS = HOUR
 
 
@@ -45,14 +43,3 @@ class Forget:
         same = (Equals("first", row.first), Equals("expires", row.expires))
         with suppress(ConditionFailed):  # the key is in use again
             await self.keys.store.transact(Delete(KeyedRequest, row.key_values(), when=same))
-
-
-async def schedule_forgetting(store: Store, units: Units) -> None:
-    """Insert the one unit that forgets again and again, unless it is there."""
-    if await units.get("forget", 0) is None:
-        now = await store.now()
-        unit = Unit(
-            group="forget", seq=0, kind="forget", owner=OWNER, klass="housekeeping", created=now
-        ).opened(now + EVERY_MS)
-        with suppress(ConditionFailed):  # another worker was first
-            await units.insert([unit])

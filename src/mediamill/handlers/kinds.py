@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mediamill.core.clock import SystemClock
+from mediamill.core.clock import HOUR, SystemClock
 from mediamill.engine.worker import Handler
 from mediamill.handlers.cancel import Cancel
 from mediamill.handlers.collect import Collect
@@ -22,6 +22,11 @@ from mediamill.handlers.thumbnail import Thumbnail
 from mediamill.handlers.uploads import ExpireUpload, Finisher, FinishUpload
 from mediamill.media.archive.read import MAX_MEMBER_BYTES
 from mediamill.parts import Parts, cpu_slots
+from mediamill.store.repositories.units import Units
+
+SYSTEM = "system"
+"""Who owns the housekeeping that belongs to nobody."""
+RECURRING = ("collect", "forget")
 
 
 def handlers(parts: Parts, intake: Intake, finisher: Finisher) -> Mapping[str, Handler]:
@@ -85,3 +90,9 @@ def _items(parts: Parts, segments: Segments) -> Items:
         max_member_bytes=min(MAX_MEMBER_BYTES, settings.max_upload_bytes),
         segments=segments,
     )
+
+
+async def begin_recurring(units: Units) -> None:
+    """See to it that the housekeeping that comes each hour has begun."""
+    for kind in RECURRING:
+        await units.begin_once(kind, SYSTEM, HOUR)

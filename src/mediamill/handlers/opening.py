@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mediamill.blobs.port import Blobs, OpensLocally
 from mediamill.core.errors import InvalidInput, MediamillError, NotFound
-from mediamill.engine.inputs import call_item, opened
+from mediamill.engine.inputs import call_item, home_of, opened
 from mediamill.engine.members import member_item, opened_member
 from mediamill.engine.slots import CallItem
 from mediamill.handlers.steps import Work
@@ -42,7 +42,7 @@ class Opener:
                         yield item
 
     def _home_of(self, file: File) -> Blobs:
-        return self._results if file.source == "result" else self._blobs
+        return home_of(file, self._blobs, self._results)
 
     def _batches(self, works: Sequence[Work]) -> Iterator[Sequence[Work]]:
         """Cut into batches to be opened together: local files of a store; others go alone."""

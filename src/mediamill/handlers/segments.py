@@ -21,7 +21,7 @@ import structlog
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import ConditionFailed, MediamillError, SlotFailure
-from mediamill.engine.inputs import call_item, opened
+from mediamill.engine.inputs import call_item, home_of, opened
 from mediamill.engine.lease import Lease
 from mediamill.engine.reuse import Digests
 from mediamill.engine.slots import Call, Failed, Progress, SlotPool, Succeeded
@@ -252,7 +252,7 @@ class Segments:
         self, lease: Lease, long: Long, **options: Any
     ) -> AsyncIterator[Succeeded | Failed]:
         """Give what a slot makes of a long input; its files are there within the block."""
-        home = self.results if long.file.source == "result" else self.blobs
+        home = home_of(long.file, self.blobs, self.results)
         async with opened(home, long.file.blob, self.scratch) as descriptor:
             item = call_item(long.item, long.file, descriptor, long.entry.name)
             async with self.slots.acquire() as slot:

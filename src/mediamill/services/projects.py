@@ -242,16 +242,9 @@ def _change(project: Project, fields: dict[str, Any]) -> Update:
 
 def _purge(project: Project, deleted: int, now: int, due: int) -> Unit:
     """Make the unit that removes a project for good, unless it was brought back."""
-    return Unit(
-        group=f"purge:{project.id}",
-        seq=project.revision + 1,
-        kind="purge_project",
-        owner=project.owner,
-        klass="housekeeping",
-        cost=0.2,
-        payload={"project": project.id, "deleted": deleted},
-        created=now,
-    ).opened(due)
+    group, seq, owner = f"purge:{project.id}", project.revision + 1, project.owner
+    payload = {"project": project.id, "deleted": deleted}
+    return Unit.chore("purge_project", group, seq, owner, cost=0.2, now=now, due=due, **payload)
 
 
 def _absent(project_id: str) -> NotFound:

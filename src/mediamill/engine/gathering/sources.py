@@ -16,7 +16,7 @@ from mediamill.core.errors import InvalidInput, MediamillError, NotFound, Unsupp
 from mediamill.engine.gathering.lines import Asked, Position, asked
 from mediamill.engine.gathering.members import entry_of, selection
 from mediamill.engine.gathering.peek import peek
-from mediamill.engine.inputs import opened
+from mediamill.engine.inputs import home_of, opened
 from mediamill.media.archive.names import safe_name
 from mediamill.media.archive.read import Member, read_members
 from mediamill.operations.base import Source
@@ -97,7 +97,7 @@ class Sources:
 
     def home_of(self, file: File) -> Blobs:
         """Return the store that holds a file's bytes."""
-        return self.results if file.source == "result" else self.blobs
+        return home_of(file, self.blobs, self.results)
 
     async def members(self, file: File) -> list[Member]:
         """List an archive; raises what `read_members` raises."""

@@ -145,14 +145,8 @@ class ArchiveMembers:
 
 def purge_unit(file: File, until: int) -> Unit:
     """Make the unit that removes what a file was until a time (ms)."""
-    unit = Unit(
-        group=f"version:{file.id}",
-        seq=until,
-        kind="purge_version",
-        owner=file.owner,
-        klass="housekeeping",
-        cost=0.05,
-        payload={"file": file.id, "until": until},
-        created=until,
+    group, payload = f"version:{file.id}", {"file": file.id, "until": until}
+    due = until + KEPT_MS
+    return Unit.chore(
+        "purge_version", group, until, file.owner, cost=0.05, now=until, due=due, **payload
     )
-    return unit.opened(until + KEPT_MS)

@@ -25,13 +25,7 @@ def dooming(file: File, due: int) -> dict[str, Any]:
 
 def purge_unit(file: File, now: int, due: int) -> Unit:
     """Make the unit that `dooming` names."""
-    return Unit(
-        group=f"purge:{file.id}",
-        seq=file.revision + 1,
-        kind="purge_file",
-        owner=file.owner,
-        klass="housekeeping",
-        cost=0.05,
-        payload={"file": file.id},
-        created=now,
-    ).opened(due)
+    group, seq = f"purge:{file.id}", file.revision + 1
+    return Unit.chore(
+        "purge_file", group, seq, file.owner, cost=0.05, now=now, due=due, file=file.id
+    )

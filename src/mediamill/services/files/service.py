@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mediamill.blobs.port import Blobs
 from mediamill.core.access import Principal, Right
 from mediamill.core.errors import Conflict, NotFound
+from mediamill.engine.inputs import home_of
 from mediamill.services.access import Access
 from mediamill.services.content import Content
 from mediamill.services.files.listing import EVERYTHING, Listing, Wanted
@@ -78,7 +79,7 @@ class FileService:
 
     def home_of(self, file: File) -> Blobs:
         """Return the store that holds a file's bytes."""
-        return self.results if file.source == "result" else self.blobs
+        return home_of(file, self.blobs, self.results)
 
     async def thumbnail(self, principal: Principal, file_id: str) -> Content:
         """Return a file's thumbnail; raises `NotFound`, `pending` while it is being made."""

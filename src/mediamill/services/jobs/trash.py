@@ -90,13 +90,6 @@ class JobTrash:
 
 def _purge(job: Job, deleted: int, now: int, due: int) -> Unit:
     """Make the unit that removes a job for good."""
-    return Unit(
-        group=f"purge:{job.id}",
-        seq=job.revision + 1,
-        kind="purge_job",
-        owner=job.owner,
-        klass="housekeeping",
-        cost=0.5,
-        payload={"purge": job.id, "deleted": deleted},
-        created=now,
-    ).opened(due)
+    group, seq = f"purge:{job.id}", job.revision + 1
+    payload = {"purge": job.id, "deleted": deleted}
+    return Unit.chore("purge_job", group, seq, job.owner, cost=0.5, now=now, due=due, **payload)

@@ -318,17 +318,8 @@ def drawing(file: File) -> list[Unit]:
     """Make the unit that draws a file's thumbnail, if it may have one."""
     if file.thumbnail is not None:
         return []
-    unit = Unit(
-        group=f"thumbnail:{file.id}",
-        seq=0,
-        kind="thumbnail",
-        owner=file.owner,
-        klass="housekeeping",
-        cost=0.2,
-        payload={"file": file.id},
-        created=file.created,
-    )
-    return [unit.opened(file.created)]
+    group, now = f"thumbnail:{file.id}", file.created
+    return [Unit.chore("thumbnail", group, 0, file.owner, cost=0.2, now=now, due=now, file=file.id)]
 
 
 def _empty() -> InvalidInput:

@@ -232,13 +232,7 @@ def _refuse_more(upload: Upload, offset: int, body: Body) -> None:
 
 def _expiry(upload: Upload) -> Unit:
     """Make the unit that removes an upload when nothing came for long."""
-    return Unit(
-        group=f"upload:{upload.id}",
-        seq=0,
-        kind="expire_upload",
-        owner=upload.owner,
-        klass="housekeeping",
-        cost=0.05,
-        payload={"upload": upload.id},
-        created=upload.created,
-    ).opened(upload.expires)
+    group, now, due = f"upload:{upload.id}", upload.created, upload.expires
+    return Unit.chore(
+        "expire_upload", group, 0, upload.owner, cost=0.05, now=now, due=due, upload=upload.id
+    )

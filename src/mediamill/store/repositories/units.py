@@ -10,6 +10,7 @@ every later write of the claimant is guarded by it, so whoever lost the lease ch
 """
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
@@ -109,6 +110,32 @@ class Unit(Record, frozen=True, kw_only=True):
         for item in finished:
             bits[places[item] >> 3] |= 1 << (places[item] & 7)
         return bytes(bits)
+
+    @classmethod
+    def chore(
+        cls,
+        kind: str,
+        group: str,
+        seq: int,
+        owner: str,
+        *,
+        cost: float,
+        now: int,
+        due: int,
+        **payload: Any,
+    ) -> "Unit":
+        """Make a unit of housekeeping as inserted, due at a time (ms); see the fields."""
+        unit = cls(
+            group=group,
+            seq=seq,
+            kind=kind,
+            owner=owner,
+            klass="housekeeping",
+            cost=cost,
+            payload=payload,
+            created=now,
+        )
+        return unit.opened(due)
 
     def opened(self, due: int) -> "Unit":
         """Return it as inserted: ready, in its owner's queue."""
@@ -273,6 +300,14 @@ class Units:
             attempts=unit.attempts + (1 if error else 0),
             **changes,
         )
+
+    async def begin_once(self, kind: str, owner: str, every: int) -> None:
+        """Insert the one unit of a housekeeping that comes again and again, each `every` ms."""
+        if await self.get(kind, 0) is None:
+            now = await self.store.now()
+            unit = Unit.chore(kind, kind, 0, owner, cost=1.0, now=now, due=now + every)
+            with suppress(ConditionFailed):  # another worker was first
+                await self.insert([unit])
 
     # -- writes of everybody else ----------------------------------------------------------------
 

@@ -12,12 +12,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from mediamill.cli.failures import Failure
-from mediamill.cli.home import load_settings
-from mediamill.cli.inputs import Input
-from mediamill.cli.outcomes import Done, Reporter
-from mediamill.cli.saving import unfinished
-from mediamill.cli.targets import Made, Target
+from mediamill.cli.local.outcomes import Done, Reporter
+from mediamill.cli.local.targets import Made, Target
+from mediamill.cli.remote.home import load_settings
+from mediamill.cli.terminal.failures import Failure
+from mediamill.cli.terminal.inputs import Input
+from mediamill.cli.transfer.saving import unfinished
 from mediamill.core.errors import MediamillError, SlotFailure, UnsupportedMedia, by_code
 from mediamill.engine.slots import (
     Call,

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from mediamill.cli.failures import Failure
-from mediamill.cli.inputs import Input
-from mediamill.cli.saving import publish, refuse_existing, unfinished
+from mediamill.cli.terminal.failures import Failure
+from mediamill.cli.terminal.inputs import Input
+from mediamill.cli.transfer.saving import publish, refuse_existing, unfinished
 from mediamill.media.archive.names import Names, safe_name, with_suffix
 from mediamill.media.archive.read import Member, open_member, read_members
 from mediamill.media.archive.write import ArchiveWriter

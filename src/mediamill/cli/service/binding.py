@@ -3,7 +3,7 @@
 import ipaddress
 import socket
 
-from mediamill.cli.failures import Failure
+from mediamill.cli.terminal.failures import Failure
 from mediamill.core.settings import Settings
 
 BACKLOG = 2048

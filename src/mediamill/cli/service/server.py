@@ -15,8 +15,8 @@ import uvloop
 
 from mediamill import __version__
 from mediamill.app import App
-from mediamill.cli.binding import address_of, bind, refuse_plain_http
-from mediamill.cli.welcome import welcome
+from mediamill.cli.service.binding import address_of, bind, refuse_plain_http
+from mediamill.cli.service.welcome import welcome
 from mediamill.core.logs import configure_logging
 from mediamill.core.settings import Settings
 

@@ -8,9 +8,9 @@ from typing import Any, Self
 
 import click
 
-from mediamill.cli.inputs import Input
-from mediamill.cli.progress import bar
-from mediamill.cli.targets import Made
+from mediamill.cli.local.targets import Made
+from mediamill.cli.terminal.inputs import Input
+from mediamill.cli.terminal.progress import bar
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from mediamill import __version__
-from mediamill.cli.failures import Failure, Refused, Unreachable
+from mediamill.cli.terminal.failures import Failure, Refused, Unreachable
 
 CHUNK = 1 << 18
 TIMEOUT = httpx.Timeout(60, connect=5, read=90)

@@ -13,11 +13,11 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from mediamill.adapters.objects.opening import open_objects
 from mediamill.adapters.objects.port import ObjectInfo, Objects, Unlisted
-from mediamill.cli.client import Client
-from mediamill.cli.failures import Failure, Refused
-from mediamill.cli.remembering import Memory
-from mediamill.cli.sending import Said, Sender
-from mediamill.cli.tallying import Tally
+from mediamill.cli.remote.client import Client
+from mediamill.cli.terminal.failures import Failure, Refused
+from mediamill.cli.terminal.tallying import Tally
+from mediamill.cli.transfer.brought import Memory
+from mediamill.cli.transfer.sending import Said, Sender
 from mediamill.core.errors import MediamillError
 
 AHEAD = 2

@@ -9,8 +9,8 @@ import sys
 import httpx
 
 from mediamill.app import App
-from mediamill.cli.binding import local_address
-from mediamill.cli.home import Credentials, load_settings, read_credentials, save_credentials
+from mediamill.cli.remote.home import Credentials, load_settings, read_credentials, save_credentials
+from mediamill.cli.service.binding import local_address
 from mediamill.core.errors import Unauthenticated
 from mediamill.core.settings import Settings
 

@@ -3,9 +3,9 @@
 import time
 from typing import Any
 
-from mediamill.cli.client import Client
-from mediamill.cli.failures import Unreachable
-from mediamill.cli.progress import bar
+from mediamill.cli.remote.client import Client
+from mediamill.cli.terminal.failures import Unreachable
+from mediamill.cli.terminal.progress import bar
 
 TERMINAL = frozenset({"succeeded", "partial", "failed", "cancelled", "expired"})
 PATIENCE_SECONDS = 60

@@ -17,10 +17,10 @@ from anyio.from_thread import BlockingPortal
 from anyio.to_thread import run_sync
 
 from mediamill.adapters.objects.port import ObjectInfo, Objects
-from mediamill.cli.buckets import pull
-from mediamill.cli.failures import Failure
-from mediamill.cli.remote import UNKNOWN_TYPE, Item
-from mediamill.cli.saving import UNFINISHED
+from mediamill.cli.remote.archive import UNKNOWN_TYPE, Item
+from mediamill.cli.terminal.failures import Failure
+from mediamill.cli.transfer.buckets import pull
+from mediamill.cli.transfer.saving import UNFINISHED
 
 CHUNK = 1 << 20
 CONTINUED = 1 << 20

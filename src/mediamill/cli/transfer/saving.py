@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mediamill.cli.client import Advance, Client
-from mediamill.cli.failures import Failure
-from mediamill.cli.progress import bar
+from mediamill.cli.remote.client import Advance, Client
+from mediamill.cli.terminal.failures import Failure
+from mediamill.cli.terminal.progress import bar
 
 UNFINISHED = ".mediamill-"
 """How names of unfinished things begin."""

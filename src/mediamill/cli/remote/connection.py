@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from mediamill.cli.client import Client, checked_address
-from mediamill.cli.home import load_settings, read_credentials
+from mediamill.cli.remote.client import Client, checked_address
+from mediamill.cli.remote.home import load_settings, read_credentials
 
 DEFAULT_SERVER = "http://127.0.0.1:8750"
 

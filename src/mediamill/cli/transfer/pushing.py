@@ -18,10 +18,10 @@ from typing import TypeVar
 import click
 from rich.progress import Progress
 
-from mediamill.cli.client import CHUNK, Client
-from mediamill.cli.failures import Failure, Refused
-from mediamill.cli.pushmemory import Memory
-from mediamill.cli.sending import Said, Sender, patiently
+from mediamill.cli.remote.client import CHUNK, Client
+from mediamill.cli.terminal.failures import Failure, Refused
+from mediamill.cli.transfer.pushed import Memory
+from mediamill.cli.transfer.sending import Said, Sender, patiently
 
 T = TypeVar("T")
 

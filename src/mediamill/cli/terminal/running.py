@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from mediamill.cli.failures import DEFECT, DONE, INTERRUPTED, USAGE
+from mediamill.cli.terminal.failures import DEFECT, DONE, INTERRUPTED, USAGE
 from mediamill.core.errors import MediamillError
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
-from mediamill.cli.client import Client
-from mediamill.cli.failures import Unreachable
-from mediamill.cli.following import PATIENCE_SECONDS, note_of
+from mediamill.cli.remote.client import Client
+from mediamill.cli.remote.following import PATIENCE_SECONDS, note_of
+from mediamill.cli.terminal.failures import Unreachable
 
 PAUSE_SECONDS = 2.0
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mediamill.cli.failures import DONE, SOME_FAILED
+from mediamill.cli.terminal.failures import DONE, SOME_FAILED
 
 
 class Tally:

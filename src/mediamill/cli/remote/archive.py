@@ -14,8 +14,8 @@ from typing import Any, BinaryIO, cast
 
 import httpx
 
-from mediamill.cli.client import DOWNLOAD_TRIES, Client
-from mediamill.cli.failures import Failure, Unreachable
+from mediamill.cli.remote.client import DOWNLOAD_TRIES, Client
+from mediamill.cli.terminal.failures import Failure, Unreachable
 from mediamill.media.archive.directory import STORED, locate, records
 from mediamill.media.archive.names import safe_path
 from mediamill.media.archive.read import MAX_MEMBERS

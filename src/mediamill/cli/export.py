@@ -11,15 +11,15 @@ import click
 from anyio.from_thread import start_blocking_portal
 
 from mediamill.adapters.objects.opening import is_bucket, open_objects
-from mediamill.cli.buckets import ENDING, Line
-from mediamill.cli.client import Client
-from mediamill.cli.connection import connected, json_option
-from mediamill.cli.failures import Failure, Refused, Unreachable
-from mediamill.cli.following import TERMINAL, follow
-from mediamill.cli.progress import bar
-from mediamill.cli.remote import Download, Item
-from mediamill.cli.sinks import BucketSink, FolderSink, Sink
-from mediamill.cli.tallying import Tally
+from mediamill.cli.remote.archive import Download, Item
+from mediamill.cli.remote.client import Client
+from mediamill.cli.remote.connection import connected, json_option
+from mediamill.cli.remote.following import TERMINAL, follow
+from mediamill.cli.terminal.failures import Failure, Refused, Unreachable
+from mediamill.cli.terminal.progress import bar
+from mediamill.cli.terminal.tallying import Tally
+from mediamill.cli.transfer.buckets import ENDING, Line
+from mediamill.cli.transfer.sinks import BucketSink, FolderSink, Sink
 from mediamill.core.errors import MediamillError
 from mediamill.media.archive.names import Names, safe_name
 

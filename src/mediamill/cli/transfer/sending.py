@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from mediamill.cli.client import Advance, Client
-from mediamill.cli.failures import Refused, Unreachable
+from mediamill.cli.remote.client import Advance, Client
+from mediamill.cli.terminal.failures import Refused, Unreachable
 
 LARGE = 16 << 20
 """From so many bytes on a file is sent by tus."""

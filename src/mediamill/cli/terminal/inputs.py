@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mediamill.cli.failures import Failure
+from mediamill.cli.terminal.failures import Failure
 
 
 @dataclass(frozen=True)

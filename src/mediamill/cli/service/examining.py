@@ -17,7 +17,7 @@ import httpx
 from pydantic_settings import EnvSettingsSource
 
 from mediamill import __version__
-from mediamill.cli.client import on_loopback
+from mediamill.cli.remote.client import on_loopback
 from mediamill.core.settings import Settings
 from mediamill.engine.slots import SlotLimits, SlotPool
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-from mediamill.cli.client import Client
-from mediamill.cli.connection import show
-from mediamill.cli.failures import SOME_FAILED
-from mediamill.cli.following import follow
+from mediamill.cli.remote.client import Client
+from mediamill.cli.remote.connection import show
+from mediamill.cli.remote.following import follow
+from mediamill.cli.terminal.failures import SOME_FAILED
 
 
 def finish(

@@ -1,0 +1,1 @@
+"""`mediamill run`: an operation over files of this machine, without a server."""

@@ -1,0 +1,1 @@
+"""`mediamill up`, `api`, `worker` and `doctor`: the service in this process."""
