@@ -98,7 +98,7 @@ async def _inflated(descriptor: int, member: Member, scratch: Path, most: int) -
     try:
         with os.fdopen(os.dup(target), "wb", buffering=0) as copy:
             raw = RangeReader(descriptor, 0, member.offset + member.compressed_size)
-            with open_member(raw, member, most) as stream:  # type: ignore[arg-type]
+            with open_member(raw, member, most) as stream:  # type: ignore[arg-type]  # raw is IO
                 while chunk := await asyncio.to_thread(stream.read, CHUNK):
                     await asyncio.to_thread(append, copy, chunk)
     except BaseException:

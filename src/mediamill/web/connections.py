@@ -27,7 +27,7 @@ class Connection(HttpToolsProtocol):
     _untaken = 0
     _between_requests = True
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP only
         super().connection_made(transport)
         self._start()
 

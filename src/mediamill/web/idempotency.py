@@ -41,7 +41,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def shown_once(endpoint: F) -> F:
     """Mark an endpoint whose answer holds a secret: it is never stored, nor given again."""
-    endpoint.__shown_once__ = True  # type: ignore[attr-defined]
+    endpoint.__shown_once__ = True  # type: ignore[attr-defined]  # a mark on a function
     return endpoint
 
 

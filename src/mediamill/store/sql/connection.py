@@ -6,6 +6,7 @@ their owner only. Needed: read and write permission on the file and on its folde
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,10 +37,14 @@ def connect(path: Path, timeout: float, read_only: bool = False) -> apsw.Connect
     connection = apsw.Connection(str(path), statementcachesize=256)
     connection.set_busy_timeout(int(timeout * 1000))
     for pragma in PRAGMAS:  # going to WAL does not wait for locks by itself
-        patiently(lambda pragma=pragma: connection.execute(f"PRAGMA {pragma}").fetchall(), timeout)  # type: ignore[misc]
+        patiently(partial(_all, connection, f"PRAGMA {pragma}"), timeout)
     if read_only:
         connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _all(connection: apsw.Connection, sql: str) -> list[Any]:
+    return connection.execute(sql).fetchall()
 
 
 def patiently(action: Callable[[], T], timeout: float) -> T:
