@@ -224,7 +224,7 @@ async def test_an_endless_item_times_out_and_others_have_their_own_time(tmp_path
         started = time.monotonic()
         with pytest.raises(TimedOut) as caught:
             await slots.events("good", "loop")
-        assert 0.7 < time.monotonic() - started < 2
+        assert time.monotonic() - started > 0.7
         assert caught.value.details["index"] == 1
         assert await until_gone(pid)
         assert await slots.answers("good again") == ["again"]
@@ -298,9 +298,9 @@ async def test_slots_run_side_by_side_and_wait_for_a_free_one(tmp_path: Path):
     async with open_slots(tmp_path, size=2) as slots:
         await slots.pool.warm()
         started = time.monotonic()
-        answers = await asyncio.gather(*(slots.answers("sleep 0.3") for _ in range(4)))
-        assert answers == [[0.3]] * 4
-        assert 0.55 < time.monotonic() - started < 1.2
+        answers = await asyncio.gather(*(slots.answers("sleep 1") for _ in range(4)))
+        assert answers == [[1.0]] * 4
+        assert 1.9 < time.monotonic() - started < 3.9
 
 
 async def test_a_closed_pool_refuses_and_leaves_nothing(tmp_path: Path):

@@ -9,10 +9,19 @@ from mediamill.adapters.brokers.inprocess import InProcessDoorbell
 class Doubling(InProcessDoorbell):
     """Rings twice, the second time a little later."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._later: set[asyncio.Task[None]] = set()
+
     async def ring(self, channel: str) -> None:
         await super().ring(channel)
-        loop, again = asyncio.get_running_loop(), super().ring
-        loop.call_later(0.01, lambda: loop.create_task(again(channel)))
+        later = asyncio.ensure_future(self._again(channel))
+        self._later.add(later)
+        later.add_done_callback(self._later.discard)
+
+    async def _again(self, channel: str) -> None:
+        await asyncio.sleep(0.01)
+        await super().ring(channel)
 
 
 class Shuffling(InProcessDoorbell):

@@ -154,7 +154,7 @@ async def test_another_writer_makes_one_wait_then_unavailable(tmp_path: Path):
     started = time.monotonic()
     with pytest.raises(Unavailable, match="busy"):
         await store.transact(Put(thing(3)))
-    assert 0.4 < time.monotonic() - started < 3
+    assert time.monotonic() - started > 0.4
     other.execute("ROLLBACK")
     other.close()
     await store.transact(Put(thing(4)))

@@ -20,6 +20,7 @@ from mediamill.cli.remote import home
 from mediamill.cli.terminal.failures import Failure
 from mediamill.core.logs import hide_secrets
 from mediamill.engine.slots import Failed, Slot
+from mediamill.media.archive import names
 from mediamill.media.archive.read import _MemberReader, read_members, scan
 from mediamill.services.files import directories
 from mediamill.web import app as web_app
@@ -212,17 +213,13 @@ async def test_an_archive_is_listed_once_for_all_who_wait(mill, ann, monkeypatch
     assert len(calls) == 1
 
 
-def test_names_that_are_cut_to_the_same_take_linear_time():
-    def took(count):
-        names = [f"{'x' * 194}{n:06}" for n in range(count)] * 2
-        data = zipped(names)
-        began = time.process_time()
-        assert len(read_members(io.BytesIO(data))) == 2 * count
-        return time.process_time() - began
-
+def test_names_that_are_cut_to_the_same_are_tried_a_few_times_each(monkeypatch):
+    tried, numbered = [], names.numbered
+    monkeypatch.setattr(names, "numbered", lambda *name: tried.append(name) or numbered(*name))
     with pytest.warns(UserWarning, match="Duplicate name"):
-        small, large = took(500), took(4000)
-    assert large < small * 16, f"{small:.2f} s for 1,000 members, {large:.2f} s for 8,000"
+        data = zipped([f"{'x' * 194}{n:06}" for n in range(1000)] * 2)
+    assert len(read_members(io.BytesIO(data))) == 2000
+    assert 1000 <= len(tried) <= 2 * 2000
 
 
 async def test_a_client_that_leaves_a_slow_member_does_not_stop_the_loop(ann, server, monkeypatch):  # noqa: F811
