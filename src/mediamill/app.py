@@ -45,10 +45,13 @@ from mediamill.services.links.signing import Signer, key_of
 from mediamill.services.projects import ProjectService
 from mediamill.services.repeats.once import Once
 from mediamill.services.templates.service import TemplateService
+from mediamill.services.uploads.arriving import Arrivals
 from mediamill.services.uploads.assembling import Assembler
 from mediamill.services.uploads.imports import Imports
 from mediamill.services.uploads.intake import Uploads
+from mediamill.services.uploads.recording import FileRows
 from mediamill.services.uploads.resumable import Resumable
+from mediamill.services.uploads.validating import Validator
 from mediamill.store.repositories.templates import Templates
 
 
@@ -92,20 +95,16 @@ class App:
         """Make what callers use."""
         nouns = self.repositories
         self.accounts = Accounts(nouns.users, self.clock, self.settings.registration)
-        self.uploads = Uploads(
-            self.store,
-            nouns.units,
-            self.blobs,
-            self.inspector,
-            self.bell,
-            self.settings.max_upload_bytes,
-        )
-        self.imports = Imports(self.uploads, self.parts.fetcher, self.bell)
+        rows = FileRows(self.store, nouns.units, nouns.usages, self.bell)
+        most = self.settings.max_upload_bytes
+        validator = Validator(self.blobs, self.inspector, nouns.usages, most)
+        self.uploads, self.arrivals = Uploads(rows, validator), Arrivals(rows, validator)
+        self.imports = Imports(self.arrivals, self.parts.fetcher, self.bell)
         self.templates = TemplateService(self.access, Templates(self.store), self.operations)
         self.projects = ProjectService(
             self.access, nouns.projects, nouns.lookup, nouns.units, self.bell
         )
-        self.resumable = self._resumable()
+        self.resumable = self._resumable(validator)
         self.trash = Trash(self.store, self.access, nouns.files, nouns.units, self.bell)
         self.labels = Labels(self.store, self.access)
         self.files = FileService(
@@ -128,6 +127,7 @@ class App:
             nouns.units,
             nouns.manifests,
             nouns.results,
+            nouns.usages,
             requests,
             self.bell,
             Queue(nouns.jobs, nouns.units),
@@ -150,17 +150,18 @@ class App:
             self.access,
             self.files,
             nouns.units,
+            nouns.usages,
             self.blobs,
             self.inspector,
             self.directories,
             self.bell,
         )
 
-    def _resumable(self) -> Resumable:
+    def _resumable(self, validator: Validator) -> Resumable:
         rows = self.repositories.uploads
         assembler = Assembler(rows, self.blobs, self.uploads, self.projects)
         return Resumable(
-            self.access, rows, self.blobs, self.uploads, assembler, self.projects, self.bell
+            self.access, rows, self.blobs, validator, assembler, self.projects, self.bell
         )
 
     async def worker(self) -> Worker:
@@ -180,7 +181,7 @@ class App:
 
     def handlers(self) -> Mapping[str, Handler]:
         """Make a handler for every kind of unit."""
-        return kinds.handlers(self.parts, self.uploads, self.resumable.assembler)
+        return kinds.handlers(self.parts, self.arrivals, self.resumable.assembler)
 
     async def health(self) -> dict[str, Any]:
         """Ask every backend whether it works; `ok` is False when one does not."""

@@ -35,6 +35,7 @@ from mediamill.store.repositories.projects import Projects
 from mediamill.store.repositories.results import Results
 from mediamill.store.repositories.units import Units
 from mediamill.store.repositories.uploads import UploadRows
+from mediamill.store.repositories.usage import Usages
 from mediamill.store.repositories.users import User, Users
 
 log = structlog.get_logger(__name__)
@@ -60,10 +61,15 @@ class Repositories:
     projects: Projects
     keys: KeyedRequests
     uploads: UploadRows
+    usages: Usages
 
     @classmethod
-    def over(cls, store: Store, results: Blobs) -> "Repositories":
-        """Make all of them over one store; large lists of inputs lie among the results."""
+    def over(cls, store: Store, results: Blobs, quota: int | None = None) -> "Repositories":
+        """Make all of them over one store; large lists of inputs lie among the results.
+
+        `quota` is the most bytes that one owner may keep.
+        """
+        usages = Usages(store, quota)
         return cls(
             users=Users(store),
             files=Files(store),
@@ -74,7 +80,8 @@ class Repositories:
             lookup=FileLookup(store),
             projects=Projects(store),
             keys=KeyedRequests(store),
-            uploads=UploadRows(store),
+            uploads=UploadRows(store, usages),
+            usages=usages,
         )
 
 
@@ -93,7 +100,8 @@ class Parts:
     fetcher: Fetcher
 
     def __post_init__(self) -> None:
-        self.nouns = Repositories.over(self.store, self.results)
+        quota = self.settings.quota_bytes or None
+        self.nouns = Repositories.over(self.store, self.results, quota)
         self.sources = Sources(
             self.nouns.lookup, self.nouns.projects, self.blobs, self.results, self.scratch
         )

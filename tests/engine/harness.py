@@ -42,6 +42,7 @@ from mediamill.store.repositories.projects import Projects
 from mediamill.store.repositories.results import ItemOutcome, Result, Results
 from mediamill.store.repositories.templates import Templates
 from mediamill.store.repositories.units import Units
+from mediamill.store.repositories.usage import Usages
 
 Settle = Callable[[Lease, int], Awaitable[ItemOutcome]]
 
@@ -104,6 +105,7 @@ class Harness:
             self.units,
             self.manifests,
             self.results,
+            Usages(store),
             Requests(
                 Inputs(access, self.sources),
                 TemplateService(access, Templates(store), OPERATIONS),

@@ -21,12 +21,15 @@ from mediamill.media.probe import Facts
 from mediamill.operations.base import Outcome
 from mediamill.operations.catalogue import OPERATIONS
 from mediamill.services.uploads.intake import Uploads
+from mediamill.services.uploads.recording import FileRows
+from mediamill.services.uploads.validating import Validator
 from mediamill.store.memory import MemoryStore
 from mediamill.store.port import Put, Update
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Job, JobState
 from mediamill.store.repositories.results import ItemOutcome, ResultFile
 from mediamill.store.repositories.units import Unit, Units, UnitState
+from mediamill.store.repositories.usage import Usages
 from tests.engine.harness import Harness
 
 ALICE = Principal("user_alice")
@@ -421,7 +424,9 @@ class AnswerLost(MemoryStore):
 @pytest.mark.parametrize("error", [Unavailable("no answer"), asyncio.CancelledError()])
 async def test_a_file_whose_row_may_be_there_keeps_its_bytes(error):
     store, blobs = AnswerLost(error), MemoryBlobs()
-    uploads = Uploads(store, Units(store), blobs, Inspected(), InProcessDoorbell(), 1000)
+    usages = Usages(store)
+    rows = FileRows(store, Units(store), usages, InProcessDoorbell())
+    uploads = Uploads(rows, Validator(blobs, Inspected(), usages, 1000))
 
     async def chunks():
         yield b"picture"

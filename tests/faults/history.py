@@ -25,7 +25,7 @@ from mediamill.app import App
 from mediamill.core.access import Principal
 from mediamill.core.settings import Settings
 from mediamill.web.app import create_app
-from tests.faults import checks
+from tests.faults import charges, checks
 
 
 @dataclass
@@ -122,7 +122,8 @@ class History:
         broken += await checks.blobs(app)
         broken += await checks.gone(app, self.deleted)
         broken += await checks.lanes(app)
-        return broken  # the place for "quota equals the sum of bytes", once there are quotas
+        broken += charges.usage(app)
+        return broken
 
 
 def main() -> None:

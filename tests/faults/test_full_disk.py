@@ -104,7 +104,7 @@ async def test_a_full_disk_is_told_and_room_helps(ann, mill, disk):
     ):
         is_full(await ann.client.post("/v1/files", **more))
     with pytest.raises(StorageFull):
-        await mill.uploads.begin(principal(ann), "later.png", 3 << 20)
+        await mill.arrivals.begin(principal(ann), "later.png", 3 << 20)
     listed = (await ann.client.get("/v1/files?limit=100")).json()["data"]
     assert {file["id"] for file in listed} == kept.keys()
     assert not list((disk / "blobs/.incoming").iterdir())

@@ -16,6 +16,7 @@ from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Counts, Job, JobState
 from mediamill.store.repositories.results import Result
 from mediamill.store.repositories.units import Lane, Unit, UnitState
+from mediamill.store.repositories.usage import Usage
 from mediamill.web.app import create_app
 from tests.faults import checks
 from tests.faults.history import History
@@ -128,9 +129,29 @@ async def lose_a_job(app, history):
     await app.store.transact(Delete(Job, (history.jobs[0],)))
 
 
+async def charge_wrongly(app, history):
+    row = await first(app, File, id=next(iter(history.uploads)))
+    await app.store.transact(Update(File, (row.id,), add={"charged": 1}))
+
+
+async def count_bytes_wrongly(app, history):
+    owner = (await first(app, File)).owner
+    await app.store.transact(Update(Usage, (owner,), add={"bytes": 1}))
+
+
+async def charge_results_wrongly(app, history):
+    """Row and sum agree, and are not what is there."""
+    job = await first(app, Job, id=history.jobs[0])
+    await app.store.transact(
+        Update(Job, (job.id,), add={"charged": 1}),
+        Update(Usage, (job.owner,), add={"bytes": 1, "results": 1}),
+    )
+
+
 FAULTS = (lose_a_result, swap_a_result, count_wrongly, forget_an_end, announce_twice,
           leave_a_unit_open, close_a_unit_early, lose_a_lane, change_bytes, lose_bytes,
-          keep_the_deleted, lose_a_job)  # fmt: skip
+          keep_the_deleted, lose_a_job, charge_wrongly, count_bytes_wrongly,
+          charge_results_wrongly)  # fmt: skip
 
 
 async def test_what_is_wrong_is_named(past, tmp_path):

@@ -20,7 +20,7 @@ from mediamill.engine.lease import Lease
 from mediamill.engine.retry import RetryPolicy
 from mediamill.engine.scheduler import Scheduler
 from mediamill.handlers.fetch import Fetch
-from mediamill.services.uploads.intake import Label
+from mediamill.services.uploads.recording import Label
 from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.units import UnitState
 from tests.support.sources import file, fixed, head, source
@@ -270,7 +270,7 @@ async def test_whoever_lost_the_lease_changes_nothing(mill):
         writer.write(data[-1:])
 
     handler = Fetch(
-        mill.repositories.files, mill.blobs, mill.uploads,
+        mill.repositories.files, mill.blobs, mill.arrivals,
         Fetcher(Guard(read_allowed("127.0.0.1:*")), Patience()), 1 << 30,
     )  # fmt: skip
     async with source(a_png=page) as outer:

@@ -95,6 +95,39 @@ def test_migrations_continue_where_they_stopped_and_fail_whole():
     assert versions == [(1, "one"), (2, "two")]
 
 
+def fill(connection: apsw.Connection, table: str, **values: object) -> None:
+    """Insert a row; columns that must have a value and are not named get an empty one."""
+    empty: dict[str, object] = {"TEXT": "", "INTEGER": 0, "REAL": 0.0, "BLOB": b""}
+    info = f"SELECT name, type FROM pragma_table_info('{table}') WHERE \"notnull\""
+    row = {name: empty[kind] for name, kind in connection.execute(info).fetchall()} | values
+    names = ", ".join(f'"{name}"' for name in row)
+    marks = ", ".join("?" * len(row))
+    connection.execute(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', tuple(row.values()))
+
+
+def test_what_was_kept_before_is_counted():
+    connection = migrated(migrations("sqlite")[:7])
+    fill(connection, "files", id="a", owner="ann", size=100, state="ready")
+    fill(connection, "files", id="b", owner="ann", size=20, state="trashed")
+    fill(connection, "files", id="c", owner="ann", size=7, state="rejected")
+    fill(connection, "uploads", id="u", owner="bob", size=50, offset=10, state="receiving")
+    fill(connection, "uploads", id="v", owner="bob", size=None, offset=5, state="receiving")
+    fill(connection, "uploads", id="w", owner="bob", size=9, offset=9, state="ready")
+    fill(connection, "jobs", id="j", owner="bob")
+    fill(connection, "jobs", id="k", owner="eve")
+    for item, files in enumerate(('[{"size": 3}, {"size": 4}]', "[]", '[{"size": 1000}]')):
+        fill(connection, "results", job="j", stage=0, item=item, files=files)
+    while migrate_next(connection, 1):
+        pass
+    told = connection.execute('SELECT * FROM "usage" ORDER BY "owner"').fetchall()
+    assert told == [("ann", 120, 0), ("bob", 55 + 1007, 1007)]
+    charged = 'SELECT "id", "charged" FROM "files" UNION ALL SELECT "id", "charged" FROM "uploads"'
+    assert sorted(connection.execute(charged).fetchall()) == [
+        ("a", 100), ("b", 20), ("c", 0), ("u", 50), ("v", 5), ("w", 0),
+    ]  # fmt: skip
+    assert connection.execute('SELECT "charged" FROM "jobs"').fetchall() == [(1007,), (0,)]
+
+
 async def test_a_newer_schema_is_refused(tmp_path: Path):
     path = tmp_path / "store.db"
     await (await SqliteStore.open(path)).close()

@@ -516,12 +516,12 @@ def principal(person):
 
 
 async def begun(mill, person):
-    return await mill.uploads.begin(principal(person), "later.png", len(PNG), tags=("x",))
+    return await mill.arrivals.begin(principal(person), "later.png", len(PNG), tags=("x",))
 
 
 async def test_a_background_file_becomes_ready(ann, mill):
     file = await begun(mill, ann)
-    await mill.uploads.progress(file, 30)
+    await mill.arrivals.progress(file, 30)
     here = f"/v1/files/{file.id}"
     shown = (await ann.client.get(here)).json()
     assert (shown["state"], shown["received"], shown["size"]) == ("receiving", 30, len(PNG))
@@ -536,10 +536,10 @@ async def test_a_background_file_becomes_ready(ann, mill):
     assert "still being received" in refused.json()["errors"][0]["message"]
     await ann.client.patch(here, json={"name": "renamed.png"})
     digest = await mill.blobs.put(file.blob, PNG)
-    ready = await mill.uploads.finish(file, digest)
+    ready = await mill.arrivals.finish(file, digest)
     assert (ready.state, ready.name, ready.media_type) == ("ready", "renamed.png", "image/png")
     assert (await ann.client.get(f"{here}/content")).content == PNG
-    assert await mill.uploads.finish(ready, digest) == ready
+    assert await mill.arrivals.finish(ready, digest) == ready
     assert (await ann.client.post("/v1/jobs", json=job)).status_code == 202
 
 
@@ -547,7 +547,7 @@ async def test_a_background_file_is_rejected_with_the_reason(ann, mill):
     for data in (b"\xff\xd8\xff no picture", b""):
         file = await begun(mill, ann)
         digest = await mill.blobs.put(file.blob, data)
-        rejected = await mill.uploads.finish(file, digest)
+        rejected = await mill.arrivals.finish(file, digest)
         shown = (await ann.client.get(f"/v1/files/{file.id}")).json()
         assert (shown["state"], shown["code"]) == ("rejected", rejected.code)
         assert shown["error"]
@@ -565,11 +565,11 @@ async def test_a_background_file_that_is_deleted_leaves_no_bytes(ann, mill):
         digest = await mill.blobs.put(file.blob, PNG)
         await ann.client.delete(f"/v1/files/{file.id}")
         end = {
-            "finish": lambda file, digest: mill.uploads.finish(file, digest),
-            "reject": lambda file, _: mill.uploads.reject(file, BrokenMedia("bad")),
+            "finish": lambda file, digest: mill.arrivals.finish(file, digest),
+            "reject": lambda file, _: mill.arrivals.reject(file, BrokenMedia("bad")),
         }[ending]
         with pytest.raises(Exception, match="deleted while it came in"):
             await end(file, digest)
         with pytest.raises(Exception, match="deleted while it came in"):
-            await mill.uploads.progress(file, 1)
+            await mill.arrivals.progress(file, 1)
     assert [blob async for blob in mill.blobs.list("files/")] == []

@@ -23,6 +23,7 @@ COMMANDS = {
     "projects": ("mediamill.cli.projects:projects", "Keep files together in named sets."),
     "templates": ("mediamill.cli.templates:templates", "Keep steps with variables under a name."),
     "operations": ("mediamill.cli.operations:operations", "Show what a server can do with files."),
+    "usage": ("mediamill.cli.usage:usage", "Show how much you keep on a server."),
     "tokens": ("mediamill.cli.tokens:tokens", "Create, list and revoke API tokens."),
     "doctor": ("mediamill.cli.doctor:doctor", "Check that this machine can run the service."),
     "api": ("mediamill.cli.serve:api", "Start the API and the pages only."),

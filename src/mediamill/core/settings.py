@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     )
 
     max_upload_bytes: int = Field(20 << 30, ge=1, description="Largest file taken in, bytes.")
+    quota_bytes: int = Field(
+        0, ge=0, description="Most bytes that one user keeps, results and trash too; 0: no limit."
+    )
     max_pixels: int = Field(50_000_000, ge=1, description="Most pixels of an image, frames summed.")
     min_free_bytes: int = Field(
         512 << 20, ge=0, description="Room kept free on the blobs' disk; uploads get 507 below it."

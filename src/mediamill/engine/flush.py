@@ -100,4 +100,5 @@ class Flush:
             "succeeded": unit.succeeded + outcomes.count(ItemOutcome.SUCCEEDED),
             "failed": unit.failed + outcomes.count(ItemOutcome.FAILED),
             "reused": unit.reused + outcomes.count(ItemOutcome.REUSED),
+            "made": unit.made + sum(file.size for result in batch for file in result.files),
         }

@@ -13,6 +13,7 @@ from mediamill.engine.stages import pass_unit
 from mediamill.store.port import Equals, Store, Update
 from mediamill.store.repositories.jobs import Counts, Job, Jobs
 from mediamill.store.repositories.units import Unit, Units, UnitState
+from mediamill.store.repositories.usage import Usages
 
 FIRST_LOOK, UNITS_PER_LOOK = 8, 200
 """Often a slow unit is in front of many closed ones: look at few first."""
@@ -23,6 +24,7 @@ class Rollup:
 
     def __init__(self, store: Store, jobs: Jobs, units: Units) -> None:
         self.store, self.jobs, self.units = store, jobs, units
+        self.usages = Usages(store)
 
     async def advance(self, job_id: str) -> bool:
         """Sum what has closed; True when that added follow-up work to be rung for."""
@@ -38,11 +40,13 @@ class Rollup:
             if not closed and following is None:
                 return False
             summing = _summing(job, closed, following is not None)
+            made = sum(unit.made for unit in closed)
+            actions = (summing, *await self.usages.charge_results(job.owner, made))
             try:
                 if following is None:
-                    await self.store.transact(summing)
+                    await self.store.transact(*actions)
                 else:
-                    await self.units.insert([following], summing)
+                    await self.units.insert([following], *actions)
             except ConditionFailed:
                 continue
             if following is not None or len(closed) < limit:
@@ -96,6 +100,7 @@ def _summing(job: Job, closed: Sequence[Unit], complete: bool) -> Update:
         "watermark": job.watermark + len(closed),
         "counts": total,
         "spent": job.spent + sum(unit.cost for unit in closed),
+        "charged": job.charged + sum(unit.made for unit in closed),
     }
     if complete:
         changes["sealing"] = job.generation

@@ -47,7 +47,7 @@ LOOKED_AT = 1024
 
 
 class Intake(Protocol):
-    """What becomes of a file that comes in the background; `services/uploads/intake.py` is one."""
+    """What becomes of a file that comes in the background, as `services/uploads/arriving.py`."""
 
     async def progress(self, file: File, received: int, size: int | None = None) -> None:
         """Note what is here; raises `NotFound` when the file was deleted."""

@@ -18,6 +18,7 @@ from mediamill.blobs.port import Blobs
 from mediamill.core.errors import (
     MediamillError,
     NotFound,
+    QuotaExceeded,
     SlotFailure,
     StorageFull,
     TimedOut,
@@ -39,6 +40,7 @@ from mediamill.store.repositories.jobs import Entry, Job, Jobs, Manifests
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.results import ItemOutcome, Result
 from mediamill.store.repositories.reuse import Reuses
+from mediamill.store.repositories.usage import Usages
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +67,8 @@ class Items:
     """The largest member of an archive that is taken."""
     segments: Segments | None = None
     """Does long inputs in parts; None does all whole."""
+    usages: Usages | None = None
+    """Knows whether the owner has room for results; None makes them in any case."""
 
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.need(lease.unit.payload["job"])
@@ -110,12 +114,25 @@ class UnitRun:
         if self.parts.segments is not None and works:
             works = await self._joined(self.parts.segments, works, flush)
         while works:
+            if (full := await self._no_room()) is not None:
+                for work in works:
+                    await flush.add(await self.failed(work.item, work.entry, full))
+                return
             batch = works[:1] if self._careful else works
             if self._careful:
                 await flush.settle()
                 await self.lease.write(current=batch[0].item)
             settled = await self._call(batch, flush)
             works = [work for work in works if work.item not in settled]
+
+    async def _no_room(self) -> QuotaExceeded | None:
+        """Return why nothing more may be made for the owner, or None."""
+        if self.parts.usages is not None:
+            try:
+                await self.parts.usages.require(self.job.owner, 1)
+            except QuotaExceeded as full:
+                return full
+        return None
 
     @property
     def _careful(self) -> bool:

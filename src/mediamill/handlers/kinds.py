@@ -89,6 +89,7 @@ def _items(parts: Parts, segments: Segments) -> Items:
         threads=min(2, cpu_slots(settings)),
         max_member_bytes=min(MAX_MEMBER_BYTES, settings.max_upload_bytes),
         segments=segments,
+        usages=nouns.usages,
     )
 
 

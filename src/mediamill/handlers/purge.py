@@ -26,6 +26,7 @@ from mediamill.store.repositories.projects import Projects
 from mediamill.store.repositories.results import Result, Results
 from mediamill.store.repositories.reuse import Reuse, Reuses
 from mediamill.store.repositories.units import Unit, Units
+from mediamill.store.repositories.usage import Usages
 from mediamill.store.repositories.versions import Versions
 
 log = structlog.get_logger(__name__)
@@ -58,6 +59,9 @@ class PurgeFile:
         closing = {"listed": None, "trash": None, "state": FileState.TRASHED}
         close = Update(File, (file.id,), set=closing, add={"revision": 1}, when=(named,))
         await lease.write(close)
+        if (file := await self.files.get(file.id)) is None:  # as it stays from now on
+            await lease.vanish()
+            return
         for blob in (file.blob, *await Versions(self.store).blobs(file.id)):
             await self.blobs.delete(blob)
         if file.thumbnail:
@@ -73,7 +77,8 @@ class PurgeFile:
             async for part in self.blobs.list(f"imports/{file.id}/"):
                 await self.blobs.delete(part.key)
         await Projects(self.store).forget_file(file.id)
-        await lease.vanish(Delete(File, (file.id,)), *units, *tags)
+        released = await Usages(self.store).charge(file.owner, -file.charged)
+        await lease.vanish(Delete(File, (file.id,)), *units, *tags, *released)
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Try again later: bytes that should be gone must go."""
@@ -113,7 +118,8 @@ class PurgeJob:
                 await self.blobs.delete(blob.key)
         await Projects(self.store).forget_job(job.id)
         await self._rows(job)
-        await lease.vanish(Delete(Job, (job.id,)))
+        released = await Usages(self.store).charge_results(job.owner, -job.charged)
+        await lease.vanish(Delete(Job, (job.id,)), *released)
         log.info("job purged", action="job_purged", items=job.items, **job.log_context())
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:

@@ -11,6 +11,7 @@ from mediamill.store.repositories import (
     templates,
     units,
     uploads,
+    usage,
     users,
     versions,
 )
@@ -25,6 +26,7 @@ RECORD_MODULES = (
     templates,
     units,
     uploads,
+    usage,
     users,
     versions,
 )

@@ -17,7 +17,7 @@ from mediamill.app import App
 from mediamill.core.access import Principal, Right
 from mediamill.core.errors import InvalidInput, MediamillError, NotFound
 from mediamill.services.files.labels import clean_tags
-from mediamill.services.uploads.intake import Label
+from mediamill.services.uploads.recording import Label
 from mediamill.store.repositories.files import File
 from mediamill.web.digests import announced_sha256, content_digest, hexadecimal
 from mediamill.web.documents import Document

@@ -29,6 +29,7 @@ from mediamill.store.port import Absent, Equals, Put, Update
 from mediamill.store.repositories.files import File, FileState, digest_key
 from mediamill.store.repositories.results import parse_result_file
 from mediamill.store.repositories.units import Unit, Units
+from mediamill.store.repositories.usage import Usages
 from mediamill.store.repositories.versions import Version
 
 log = structlog.get_logger(__name__)
@@ -55,6 +56,7 @@ class ArchiveMembers:
     access: Access
     files: FileService
     units: Units
+    usages: Usages
     blobs: Blobs
     inspector: Inspector
     directories: Directories
@@ -127,6 +129,7 @@ class ArchiveMembers:
         changes = {
             "blob": blob,
             "size": digest.size,
+            "charged": digest.size,
             "sha256": digest.sha256,
             "crc32": digest.crc32,
             "digest": digest_key(file.owner, digest.sha256),
@@ -135,8 +138,9 @@ class ArchiveMembers:
         guard = (Equals("blob", file.blob), Equals("state", FileState.READY))
         rewriting = Update(File, (file.id,), set=changes, add={"revision": 1}, when=guard)
         version = Put(Version.of(file, now), when=(Absent(),))
+        freed = await self.usages.charge(file.owner, digest.size - file.charged)
         try:
-            await self.units.insert([purge_unit(file, now)], rewriting, version)
+            await self.units.insert([purge_unit(file, now)], rewriting, version, *freed)
         except ConditionFailed:
             await self.blobs.delete(blob)
             raise

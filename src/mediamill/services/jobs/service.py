@@ -27,6 +27,7 @@ from mediamill.store.repositories.jobs import (
 )
 from mediamill.store.repositories.results import Result, Results
 from mediamill.store.repositories.units import Unit, Units, lane_of
+from mediamill.store.repositories.usage import Usages
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +45,7 @@ class JobService:
     units: Units
     manifests: Manifests
     results: Results
+    usages: Usages
     requests: Requests
     bell: Doorbell
     queue: Queue
@@ -53,11 +55,13 @@ class JobService:
     async def submit(self, principal: Principal, request: JobRequest) -> Job:
         """Accept a job: when this returns, it is durable and will reach a terminal state.
 
-        Raises `InvalidInput` with one entry in `details["errors"]` per wrong file or parameter.
+        Raises `InvalidInput` with one entry in `details["errors"]` per wrong file or parameter, and
+        `QuotaExceeded` when the caller has no room for results.
         """
         if made := await made_before(self.jobs.store, principal, Job, "job"):
             return made
         checked = await self.requests.check(principal, request)
+        await self.usages.require(principal.user, 1)
         packed = pack(checked.pieces())
         now = await self.jobs.store.now()
         job = checked.draft(principal, sum(p.cost for unit in packed for p in unit), now)

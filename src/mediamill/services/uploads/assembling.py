@@ -16,7 +16,8 @@ from mediamill.core.errors import ConditionFailed, InvalidInput, Locked, Mediami
 from mediamill.core.ids import new_id
 from mediamill.services.projects import ProjectService
 from mediamill.services.uploads.holding import LIFE_MS, Hold, held
-from mediamill.services.uploads.intake import Label, Uploads
+from mediamill.services.uploads.intake import Uploads
+from mediamill.services.uploads.recording import Label
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.units import Unit
 from mediamill.store.repositories.uploads import Upload, UploadPart, UploadRows, UploadState
@@ -120,7 +121,7 @@ class Assembler:
         upload = hold.upload
         digest = await self._assemble(upload, f"files/{file_id}")
         expires = await self.rows.store.now() + LIFE_MS
-        ready = {"state": UploadState.READY, "file": file_id, "expires": expires}
+        ready = {"state": UploadState.READY, "file": file_id, "expires": expires, "charged": 0}
         file = await self.uploads.accept(
             Principal(user=upload.owner),
             file_id,
@@ -128,6 +129,7 @@ class Assembler:
             digest,
             Label(tags=upload.tags, sha256=upload.sha256),
             also=(self.rows.guarded(upload, **ready),),
+            released=upload.charged,
         )
         hold.upload = upload.evolve(**ready)
         return file
@@ -146,9 +148,8 @@ class Assembler:
 
     async def _reject(self, hold: Hold, error: MediamillError) -> None:
         expires = await self.rows.store.now() + LIFE_MS
-        await hold.write(
-            state=UploadState.REJECTED, expires=expires, code=error.code, error=error.message[:1000]
-        )
+        told = {"code": error.code, "error": error.message[:1000]}
+        await hold.write(unit=None, state=UploadState.REJECTED, expires=expires, charged=0, **told)
         await self.remove(hold.upload)
         context = hold.upload.log_context()
         log.info("upload rejected", action="upload_rejected", code=error.code, **context)

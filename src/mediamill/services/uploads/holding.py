@@ -18,6 +18,7 @@ from mediamill.core.errors import (
     LimitExceeded,
     Locked,
     MediamillError,
+    QuotaExceeded,
 )
 from mediamill.store.port import Action
 from mediamill.store.repositories.units import Unit
@@ -58,7 +59,7 @@ class Hold:
         self._alive = True
 
     async def write(self, *others: Action, unit: Unit | None = None, **changes: Any) -> Upload:
-        """Change the upload; raises `Locked` when somebody else took it meanwhile."""
+        """Change the upload; raises `Locked` when somebody else took it, and `QuotaExceeded`."""
         try:
             self.upload = await self.rows.write(self.upload, *others, unit=unit, **changes)
         except ConditionFailed as error:
@@ -200,12 +201,13 @@ class Appender:
         after = self.hold.upload.evolve(offset=self._end)
         changes: dict[str, Any] = {"offset": self._end, "until": now + LEASE_MS}
         changes["expires"] = now + LIFE_MS
+        changes["charged"] = max(self.hold.upload.charged, self._end)
         unit = self._completing(after, now) if after.complete else None
         if unit is not None:
             changes["state"] = UploadState.CHECKING
         try:
             await self.hold.write(*UploadRows.insert(parts), unit=unit, **changes)
-        except Locked:
+        except (Locked, QuotaExceeded):
             self._parts = parts  # any other failure may have been a success: the collector knows
             raise
 

@@ -8,7 +8,8 @@ from mediamill.adapters.fetch.addresses import Target
 from mediamill.adapters.fetch.client import Fetcher
 from mediamill.core.access import Principal
 from mediamill.media.archive.names import safe_name
-from mediamill.services.uploads.intake import Label, Uploads
+from mediamill.services.uploads.arriving import Arrivals
+from mediamill.services.uploads.recording import Label
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.units import Unit
 
@@ -20,7 +21,7 @@ IMPORTED = Label("import")
 class Imports:
     """Accepts addresses of files; `handlers/fetch.py` fetches them."""
 
-    uploads: Uploads
+    arrivals: Arrivals
     fetcher: Fetcher
     bell: Doorbell
 
@@ -35,7 +36,7 @@ class Imports:
         `lineage.origin` is the address without its query.
         """
         target = self.fetcher.check(url)
-        file = await self.uploads.begin(
+        file = await self.arrivals.begin(
             principal,
             name or name_of(target),
             None,

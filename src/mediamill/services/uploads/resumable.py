@@ -32,8 +32,7 @@ from mediamill.services.projects import ProjectService
 from mediamill.services.repeats.attempts import made_before
 from mediamill.services.uploads.assembling import Assembler, finish_unit
 from mediamill.services.uploads.holding import LIFE_MS, Appender, Hash, Hold, held
-from mediamill.services.uploads.intake import Uploads
-from mediamill.store.port import Absent, Put
+from mediamill.services.uploads.validating import Validator
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.units import Unit
 from mediamill.store.repositories.uploads import Upload, UploadRows, UploadState
@@ -81,16 +80,19 @@ class Resumable:
     access: Access
     rows: UploadRows
     blobs: Blobs
-    uploads: Uploads
+    validator: Validator
     assembler: Assembler
     projects: ProjectService
     bell: Doorbell
 
     async def create(self, principal: Principal, announced: Announced) -> Upload:
-        """Begin an upload; raises `LimitExceeded`, `StorageFull`, `InvalidInput` for no bytes."""
+        """Begin an upload, and take its room.
+
+        Raises `LimitExceeded`, `QuotaExceeded`, `StorageFull`, and `InvalidInput` for no bytes.
+        """
         if made := await made_before(self.rows.store, principal, Upload, "upload"):
             return made
-        await self._require_room(announced.size)
+        await self._require_room(principal.user, announced.size)
         if announced.project:
             await self.projects.get(principal, announced.project, Right.EDIT)
         now = await self.rows.store.now()
@@ -99,6 +101,7 @@ class Resumable:
             owner=principal.user,
             name=safe_name(announced.name),
             size=announced.size,
+            charged=announced.size or 0,
             metadata=announced.metadata,
             tags=announced.tags,
             project=announced.project,
@@ -106,7 +109,7 @@ class Resumable:
             created=now,
             expires=now + LIFE_MS,
         )
-        await self.rows.units.insert([_expiry(upload)], Put(upload, when=(Absent(),)))
+        await self.rows.begin(upload, _expiry(upload))
         log.info("upload begun", action="upload_begun", size=upload.size, **upload.log_context())
         return upload
 
@@ -176,10 +179,10 @@ class Resumable:
             raise Gone("The upload has expired: begin a new one.")
         return upload
 
-    async def _require_room(self, size: int | None) -> None:
+    async def _require_room(self, owner: str, size: int | None, charged: int = 0) -> None:
         if size == 0:
             raise InvalidInput("The file is empty.")
-        await self.uploads.require_room(size)
+        await self.validator.require_room(owner, size, charged)
         free = await self.blobs.free_bytes()
         if size is not None and free is not None and 2 * size > free:
             message = f"There is no room for {size:,} bytes twice, in parts and put together."
@@ -199,12 +202,12 @@ class Resumable:
 
     async def _declare(self, hold: Hold, size: int) -> None:
         """Set the length of an upload that began without; it may be complete with that."""
-        await self._require_room(size)
+        await self._require_room(hold.upload.owner, size, hold.upload.charged)
         if size > hold.upload.offset:
-            await hold.write(size=size)
+            await hold.write(size=size, charged=size)
             return
         unit = self._finish_unit(hold.upload, await self.rows.store.now())
-        await hold.write(size=size, state=UploadState.CHECKING, unit=unit)
+        await hold.write(size=size, charged=size, state=UploadState.CHECKING, unit=unit)
 
     async def _append(self, hold: Hold, body: Body) -> None:
         most = self._most(hold.upload, body)
@@ -213,7 +216,7 @@ class Resumable:
 
     def _most(self, upload: Upload, body: Body) -> int:
         size = upload.size if upload.size is not None else body.size
-        return self.uploads.max_bytes if size is None else size
+        return self.validator.max_bytes if size is None else size
 
     def _finish_unit(self, upload: Upload, now: int) -> Unit:
         small = upload.offset <= SMALL

@@ -77,6 +77,9 @@ class File(Record, frozen=True, kw_only=True):
     """Grows with every change that a caller can see."""
     received: int = 0
     """Bytes here so far, of a file that is being received in the background."""
+    charged: int = 0
+    """Bytes of it that its owner's `Usage` counts: those announced while it is being received, its
+    size from then on until it is purged, none once it is rejected."""
     code: str = ""
     """Why it was rejected: an error's code, and its message in `error`."""
     error: str = ""

@@ -136,6 +136,8 @@ class Job(Record, frozen=True, kw_only=True):
     """Blob that describes the download."""
     download_size: int = 0
     download_etag: str = ""
+    charged: int = 0
+    """Bytes of its results that its owner's `Usage` counts."""
     error: str = ""
     created: int
     started: int | None = None

@@ -77,6 +77,8 @@ class Unit(Record, frozen=True, kw_only=True):
     succeeded: int = 0
     failed: int = 0
     reused: int = 0
+    made: int = 0
+    """Bytes of the results that it has made."""
     progress: float = 0.0
     """0…1 of the unit's items, for display only."""
     started: int | None = None

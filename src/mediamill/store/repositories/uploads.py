@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from enum import StrEnum
 from typing import Any
 
+from mediamill.core.errors import ConditionFailed
 from mediamill.core.records import Key, Record
 from mediamill.store.port import (
     MAX_ACTIONS,
@@ -26,6 +27,7 @@ from mediamill.store.port import (
     key_index,
 )
 from mediamill.store.repositories.units import Unit, Units, lane_of
+from mediamill.store.repositories.usage import Usages
 
 
 class UploadState(StrEnum):
@@ -49,6 +51,9 @@ class Upload(Record, frozen=True, kw_only=True):
     """None until the sender knows."""
     offset: int = 0
     """Bytes that are durable."""
+    charged: int = 0
+    """Bytes of it that its owner's `Usage` counts: its size, or what has come while that is not
+    known; none once it is a file, or at its end."""
     metadata: str = ""
     """`Upload-Metadata` as it was sent."""
     tags: tuple[str, ...] = ()
@@ -95,11 +100,22 @@ class UploadPart(Record, frozen=True, kw_only=True):
 class UploadRows:
     """Reads and guarded writes of uploads."""
 
-    def __init__(self, store: Store) -> None:
-        self.store, self.units = store, Units(store)
+    def __init__(self, store: Store, usages: Usages) -> None:
+        self.store, self.units, self.usages = store, Units(store), usages
 
     async def get(self, upload_id: str) -> Upload | None:
         return await self.store.get(Upload, upload_id)
+
+    async def begin(self, upload: Upload, expiry: Unit) -> None:
+        """Insert an upload, with the unit that removes it in the end; raises `QuotaExceeded`."""
+        charge = await self.usages.charge(upload.owner, upload.charged)
+        actions: tuple[Action, ...] = (Put(upload, when=(Absent(),)), *charge)
+        try:
+            await self.units.insert([expiry], *actions)
+        except ConditionFailed as error:
+            if self.usages.refused(error, actions):
+                await self.usages.refuse(upload.owner, upload.charged)
+            raise
 
     async def take(self, upload: Upload, until: int) -> Upload:
         """Become the holder; raises `ConditionFailed` when it changed since it was read."""
@@ -121,19 +137,28 @@ class UploadRows:
     ) -> Upload:
         """Change an upload that is held, and insert a unit; raises `ConditionFailed` if it is not.
 
-        The actions are one transaction.
+        The actions are one transaction, which charges its owner for what `charged` grows. Raises
+        `QuotaExceeded` when there is no room for that.
         """
-        actions = (self.guarded(upload, **changes), *others)
-        if unit is None:
-            await self.store.transact(*actions)
-        else:
-            inserted = Put(unit, when=(Absent(),))
-            await self.units.commit(*actions, inserted, wake=lane_of(unit))
+        more = changes.get("charged", upload.charged) - upload.charged
+        charge = await self.usages.charge(upload.owner, more)
+        actions = (self.guarded(upload, **changes), *others, *charge)
+        try:
+            if unit is None:
+                await self.store.transact(*actions)
+            else:
+                inserted = Put(unit, when=(Absent(),))
+                await self.units.commit(*actions, inserted, wake=lane_of(unit))
+        except ConditionFailed as error:
+            if self.usages.refused(error, actions):
+                await self.usages.refuse(upload.owner, more)
+            raise
         return upload.evolve(**changes)
 
     async def end(self, upload: Upload) -> Upload:
         """Take an upload from everybody's hands for good; raises `ConditionFailed`."""
-        return await self.write(upload, state=UploadState.ENDED, fence=upload.fence + 1, until=0)
+        over = {"state": UploadState.ENDED, "fence": upload.fence + 1, "until": 0, "charged": 0}
+        return await self.write(upload, unit=None, **over)
 
     @staticmethod
     def insert(parts: Sequence[UploadPart]) -> list[Action]:

@@ -16,6 +16,7 @@ from mediamill.web.api import (
     templates,
     tokens,
     uploads,
+    usage,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -31,5 +32,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     jobs.router,
     reading.router,
     links.router,
+    usage.router,
     service.router,
 )

@@ -42,6 +42,8 @@ async def home_page(caller: Caller, mill: Mill) -> Response:
         after=files.after,
         operations=[(operation, inputs(operation.schema_)) for operation in operations],
         jobs=await _recent(mill, caller),
+        usage=await mill.repositories.usages.get(caller.user),
+        quota=mill.repositories.usages.quota,
     )
 
 

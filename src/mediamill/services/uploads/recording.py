@@ -1,0 +1,161 @@
+"""The rows of files that come in: each write charges the owner, in the same transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mediamill.adapters.brokers.port import Doorbell
+from mediamill.blobs.port import Digest
+from mediamill.core.access import Principal
+from mediamill.core.errors import ConditionFailed
+from mediamill.core.ids import new_id
+from mediamill.media.archive.names import safe_name
+from mediamill.media.probe import Facts
+from mediamill.store.port import Absent, Action, Equals, Put, Store, Update
+from mediamill.store.repositories.files import File, FileState, digest_key, tag_rows
+from mediamill.store.repositories.units import Unit, Units
+from mediamill.store.repositories.usage import Usages
+
+THUMBNAILED = ("image/", "video/")
+UNKNOWN_TYPE = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Label:
+    """What is said of a file beside its bytes: `tags` as `services/files/labels.py` leaves them."""
+
+    source: str = "upload"
+    tags: tuple[str, ...] = ()
+    sha256: str | None = None
+    """What the bytes must hash to, in lower-case hexadecimal."""
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+
+
+UPLOADED = Label()
+
+
+@dataclass
+class FileRows:
+    """Writes rows of files, with the housekeeping that goes with them."""
+
+    store: Store
+    units: Units
+    usages: Usages
+    bell: Doorbell
+
+    async def begun(
+        self, principal: Principal, name: str, size: int, label: Label, file_id: str = ""
+    ) -> File:
+        """Make the row of a file of which only what was said is known."""
+        file_id = file_id or new_id("file")
+        return File(
+            id=file_id,
+            owner=principal.user,
+            listed=principal.user,
+            name=safe_name(name),
+            media_type=UNKNOWN_TYPE,
+            size=size,
+            sha256="",
+            crc32=0,
+            source=label.source,
+            state=FileState.RECEIVING,
+            blob=f"files/{file_id}",
+            thumbnail="",
+            lineage=dict(label.lineage),
+            tags=label.tags,
+            created=await self.store.now(),
+        )
+
+    async def insert(
+        self,
+        file: File,
+        units: Sequence[Unit] = (),
+        also: Sequence[Action] = (),
+        released: int = 0,
+    ) -> None:
+        """Insert a row and what it is found by, its units, and what else belongs to it.
+
+        `released` bytes of what the file is charged were charged before, for what `also` ends.
+        Raises `QuotaExceeded`, and `ConditionFailed` for a guard of `also`.
+        """
+        found_by = (Put(row) for row in tag_rows(file))
+        rows = (Put(file, when=(Absent(),)), *found_by, *also)
+        await self._write(file.owner, file.charged - released, rows, units)
+
+    async def change(
+        self,
+        file: File,
+        fields: dict[str, Any],
+        units: Sequence[Unit] = (),
+        *,
+        least: int = 0,
+        revision: int = 1,
+    ) -> bool:
+        """Write fields of a file, and its charge; False when it is in another state than `file`.
+
+        The guard is the state alone: its owner may well rename it meanwhile. It is charged what
+        `fields` say, else what it was, and in any case `least` bytes. Raises `QuotaExceeded`.
+        """
+        while True:
+            found = await self.store.get(File, file.id)
+            if found is None or found.state is not file.state:
+                return False
+            charged = max(least, fields.get("charged", found.charged))
+            guard = (Equals("state", file.state), Equals("charged", found.charged))
+            step = Update(
+                File,
+                (file.id,),
+                set={**fields, "charged": charged},
+                add={"revision": revision},
+                when=guard,
+            )
+            try:
+                await self._write(file.owner, charged - found.charged, (step,), units)
+            except ConditionFailed as error:
+                if error.action:
+                    raise
+                continue  # it was charged otherwise meanwhile: look again
+            return True
+
+    async def _write(
+        self, owner: str, more: int, rows: tuple[Action, ...], units: Sequence[Unit]
+    ) -> None:
+        actions = (*rows, *await self.usages.charge(owner, more))
+        try:
+            if units:
+                await self.units.insert(units, *actions)
+            else:
+                await self.store.transact(*actions)
+        except ConditionFailed as error:
+            if self.usages.refused(error, actions):
+                await self.usages.refuse(owner, more)
+            raise
+        if units:
+            await self.bell.ring("work:housekeeping")
+
+
+def known(file: File, digest: Digest, facts: Facts) -> dict[str, Any]:
+    """Return the fields that looking at a file's bytes has filled; it is ready with them."""
+    return {
+        "state": FileState.READY,
+        "blob": file.blob,  # a claimant that fetched it may have put it elsewhere than announced
+        "media_type": facts.media_type,
+        "size": digest.size,
+        "received": digest.size,
+        "charged": digest.size,
+        "sha256": digest.sha256,
+        "crc32": digest.crc32,
+        "digest": digest_key(file.owner, digest.sha256),
+        "width": facts.width,
+        "height": facts.height,
+        "duration": facts.duration,
+        "thumbnail": None if facts.media_type.startswith(THUMBNAILED) else "",
+    }
+
+
+def drawing(file: File) -> list[Unit]:
+    """Make the unit that draws a file's thumbnail, if it may have one."""
+    if file.thumbnail is not None:
+        return []
+    group, now = f"thumbnail:{file.id}", file.created
+    return [Unit.chore("thumbnail", group, 0, file.owner, cost=0.2, now=now, due=now, file=file.id)]

@@ -1,0 +1,54 @@
+"""Part of the history check: an owner's usage is the sum of the bytes that are kept."""
+
+from collections import Counter
+
+from mediamill.app import App
+from mediamill.store.repositories.files import File, FileState
+from mediamill.store.repositories.jobs import Job
+from mediamill.store.repositories.results import Result
+from mediamill.store.repositories.uploads import Upload, UploadPart
+from mediamill.store.repositories.usage import Usage
+from tests.faults.checks import table
+
+
+def usage(app: App) -> list[str]:
+    """Compare what is charged with what is there, and each owner's usage with their sum."""
+    files, jobs, uploads = table(app, File), table(app, Job), table(app, Upload)
+    broken = [
+        f"{file.id} has {file.size} bytes, charged {file.charged}"
+        for file in files
+        if file.charged
+        != {FileState.READY: file.size, FileState.REJECTED: 0}.get(file.state, file.charged)
+    ]
+    parts, made = Counter[str](), Counter[str]()
+    for part in table(app, UploadPart):
+        parts[part.upload] += part.size
+    broken += [
+        f"{upload.id} has {parts[upload.id]} bytes in parts, charged {upload.charged}"
+        for upload in uploads
+        if upload.charged < parts[upload.id] and upload.state in ("receiving", "checking")
+    ]
+    for result in table(app, Result):
+        made[result.job] += sum(file.size for file in result.files)
+    broken += [
+        f"{job.id} has {made[job.id]} bytes of results, charged {job.charged}"
+        for job in jobs
+        if job.state.terminal and not job.hidden and job.charged != made[job.id]
+    ]
+    return broken + _sums(app, files, jobs, uploads)
+
+
+def _sums(app: App, files: list[File], jobs: list[Job], uploads: list[Upload]) -> list[str]:
+    charged, results = Counter[str](), Counter[str]()
+    for row in (*files, *jobs, *uploads):
+        charged[row.owner] += row.charged
+    for job in jobs:
+        results[job.owner] += job.charged
+    told = {row.owner: row for row in table(app, Usage)}
+    return [
+        f"{owner} keeps {charged[owner]} bytes, {results[owner]} of results; counted are "
+        f"{one.bytes} and {one.results}"
+        for owner in {*charged, *told}
+        if (one := told.get(owner, Usage(owner=owner))).bytes != charged[owner]
+        or one.results != results[owner]
+    ]
