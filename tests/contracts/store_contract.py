@@ -157,9 +157,15 @@ class StoreContract:
         assert (await store.get(Thing, "g", 0)).table_ == {"a": [1]}
 
     async def test_big_rows(self, store: Store):
-        big = thing(text="ä" * 100_000, raw=bytes(range(256)) * 4_000)
+        big = thing(tags=("ä" * 100_000,), blob=bytes(range(256)) * 4_000)
         await put(store, big)
         assert await store.get(Thing, "g", 0) == big
+
+    async def test_what_is_indexed_is_short(self, store: Store):
+        await put(store, thing(text="ä" * 500, raw=bytes(1000)))
+        for long in (thing(text="ä" * 501), thing(raw=bytes(1001)), thing(group="x" * 1001)):
+            with pytest.raises(ValueError, match="can be indexed"):
+                await put(store, long)
 
     @pytest.mark.parametrize("text", HARD_TEXTS)
     async def test_hard_text_as_key_and_value(self, store: Store, text: str):

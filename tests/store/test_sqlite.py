@@ -169,14 +169,14 @@ async def test_a_full_disk_fails_all_and_passes(store: SqliteStore):
     connection.execute(f"PRAGMA max_page_count = {pages + 2}")
     big = bytes(1_000_000)
     outcomes = await asyncio.gather(
-        *(store.transact(Put(thing(n, raw=big)), Put(thing(n, "h"))) for n in range(1, 4)),
+        *(store.transact(Put(thing(n, blob=big)), Put(thing(n, "h"))) for n in range(1, 4)),
         return_exceptions=True,
     )
     assert all(isinstance(each, StorageFull) for each in outcomes)
     assert await orders(store, key_index(Thing), "g") == [0]
     assert await orders(store, key_index(Thing), "h") == []
     connection.execute("PRAGMA max_page_count = 1000000")
-    await store.transact(Put(thing(1, raw=big)))
+    await store.transact(Put(thing(1, blob=big)))
     assert await orders(store, key_index(Thing), "g") == [0, 1]
 
 

@@ -23,7 +23,7 @@ import msgspec
 from msgspec import inspect
 
 from mediamill.core.records import Index, R, Record
-from mediamill.store.port import key_index
+from mediamill.store.port import MAX_INDEXED, key_index
 
 Primitive = str | int | float | bytes | None
 ColumnType = Literal["TEXT", "BIGINT", "DOUBLE", "BLOB", "JSON"]
@@ -119,7 +119,10 @@ class Layout(Generic[R]):
 @cache
 def layout_of(kind: type[R]) -> Layout[R]:
     """Derive a class's layout, once; raises `ValueError` for a declaration that cannot be kept."""
-    columns = tuple(_column(f.name, f.type) for f in msgspec.structs.fields(kind))
+    indexed = {*kind.key.fields}.union(*((*i.partition, *i.sort) for i in kind.indexes))
+    columns = tuple(
+        _column(f.name, f.type, indexed=f.name in indexed) for f in msgspec.structs.fields(kind)
+    )
     by_name = {column.name: column for column in columns}
     indexes = tuple(_completed(index, kind.key.fields) for index in kind.indexes)
     layout = Layout(kind, kind.table, columns, by_name, kind.key.fields, indexes, key_index(kind))
@@ -155,7 +158,7 @@ def _check(layout: Layout[Any]) -> None:
 # -- columns from annotations -------------------------------------------------------------------
 
 
-def _column(name: str, annotation: Any) -> Column:
+def _column(name: str, annotation: Any, *, indexed: bool) -> Column:
     info = inspect.type_info(annotation)
     nullable = isinstance(info, inspect.AnyType)
     if isinstance(info, inspect.UnionType):
@@ -164,7 +167,22 @@ def _column(name: str, annotation: Any) -> Column:
         info = rest[0] if len(rest) == 1 else info
     number = isinstance(info, inspect.IntType | inspect.FloatType)
     kind, encode, decode = _translation(info, annotation)
+    if indexed and kind in ("TEXT", "BLOB"):
+        encode = _bounded(encode)
     return Column(name, kind, nullable, number, encode, decode)
+
+
+def _bounded(encode: Encode) -> Encode:
+    """Refuse what an index of some store could not hold."""
+
+    def bounded(value: Any) -> Primitive:
+        encoded = encode(value)
+        size = len(encoded.encode() if isinstance(encoded, str) else encoded)  # type: ignore[arg-type] # TEXT and BLOB are the only ones
+        if size > MAX_INDEXED:
+            raise ValueError(f"{size} bytes; at most {MAX_INDEXED} can be indexed")
+        return encoded
+
+    return bounded
 
 
 def _text(value: Any) -> str:

@@ -16,6 +16,7 @@ from mediamill.store.port import Store
 SETTING = "MEDIAMILL_STORE_URL"
 BACKENDS = {
     "memory": "mediamill.store.memory",
+    "postgresql": "mediamill.store.sql.postgres.store",
     "sqlite": "mediamill.store.sql.sqlite",
 }
 

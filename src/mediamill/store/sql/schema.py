@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterable
 
 from mediamill.core.records import Record, type_map
-from mediamill.store.sql.statements import SQLITE, Dialect, statements_of
+from mediamill.store.sql.statements import POSTGRES, SQLITE, Dialect, statements_of
 
-DIALECTS = {dialect.name: dialect for dialect in (SQLITE,)}
+DIALECTS = {dialect.name: dialect for dialect in (POSTGRES, SQLITE)}
 
 
 def declared_kinds() -> tuple[type[Record], ...]:

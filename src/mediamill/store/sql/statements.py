@@ -50,6 +50,20 @@ SQLITE = Dialect(
 )
 
 
+POSTGRES = Dialect(
+    name="postgres",
+    placeholder="%s",
+    types=(
+        ("TEXT", 'TEXT COLLATE "C"'),
+        ("BIGINT", "BIGINT"),
+        ("DOUBLE", "DOUBLE PRECISION"),
+        ("BLOB", "BYTEA"),
+        ("JSON", 'TEXT COLLATE "C"'),
+    ),
+    lock=" FOR SHARE",
+)
+
+
 class Expect(Enum):
     """What a statement must find for the transaction to go on."""
 
@@ -138,6 +152,13 @@ class TableStatements:
     def _test(self, guard: Guard) -> str:
         name = quote(guard.field)
         return f"{name} IS NULL" if guard.value is None else f"{name} {guard.test} {self._mark}"
+
+    def get_many(self, keys: Sequence[Values]) -> Statement:
+        """Make the query of several keys; rows come in any order, and none for what is absent."""
+        one = f"({', '.join([self._mark] * len(self.layout.key))})"
+        wanted = ", ".join([one] * len(keys))
+        sql = f"SELECT {self._names} FROM {self._table} WHERE ({listed(self.layout.key)}) IN"
+        return Statement(f"{sql} ({wanted})", tuple(value for key in keys for value in key))
 
     # -- listing ----------------------------------------------------------------------------
 

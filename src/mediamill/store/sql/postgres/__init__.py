@@ -1,0 +1,1 @@
+"""PostgreSQL: for several machines, and for more than one of them can do."""

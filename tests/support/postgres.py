@@ -1,0 +1,90 @@
+"""A real PostgreSQL server on 127.0.0.1, in a folder of its own, ended by process id."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from tests.support.processes import free_port
+from tests.support.services import unavailable
+
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "100",
+    "shared_buffers": "64MB",
+    "fsync": "off",  # the machine does not go down in these tests
+}
+
+
+@dataclass
+class PostgresServer:
+    """A running server; each database that is made in it is empty."""
+
+    programs: Path
+    folder: Path
+    port: int
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def database(self, name: str) -> str:
+        """Make a database; return its URL."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return self.url(name)
+
+    def control(self, *arguments: str) -> None:
+        """Run pg_ctl, as the user who owns the data."""
+        command = [self.programs / "pg_ctl", "-D", self.folder / "data", "-s", "-w", *arguments]
+        subprocess.run(command, check=True, **_owner())
+
+    def start(self) -> None:
+        options = " ".join(f"-c {name}='{value}'" for name, value in SETTINGS.items())
+        log = str(self.folder / "log")
+        self.control("-l", log, "-o", f"-p {self.port} {options}", "start")
+
+
+def _owner() -> dict[str, object]:
+    """Return how a process is run as who may own a server: never as root."""
+    if os.getuid() != 0:
+        return {}
+    return {"user": "postgres", "group": "postgres", "extra_groups": [], "cwd": "/"}
+
+
+def _programs() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if found:
+        return found[-1].parent
+    place = shutil.which("initdb")
+    if place is None:
+        unavailable("PostgreSQL is not installed: apt install postgresql")
+    return Path(place).resolve().parent
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """Run a server; skips, or fails where services are required."""
+    programs = _programs()
+    folder = Path(tempfile.mkdtemp(prefix="mediamill-postgres-"))
+    try:
+        if os.getuid() == 0:
+            owner = pwd.getpwnam("postgres")
+            os.chown(folder, owner.pw_uid, owner.pw_gid)
+        server = PostgresServer(programs, folder, free_port())
+        initdb = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust"]
+        subprocess.run([*initdb, "-N"], check=True, stdout=subprocess.DEVNULL, **_owner())
+        server.start()
+        try:
+            yield server
+        finally:
+            server.control("-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder)
