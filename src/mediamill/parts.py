@@ -129,7 +129,7 @@ class Parts:
         slots = SlotPool(
             cpu_slots(settings) + SPARE_SLOTS, limits, scratch=scratch, catalogue=operations.builder
         )
-        bell = open_bell(settings.broker_url)
+        bell = open_bell(settings.broker_url, settings.store_url)
         return cls(settings, store, blobs, results, bell, slots, operations, scratch, fetcher)
 
     async def close(self) -> None:

@@ -5,6 +5,8 @@ from collections import defaultdict
 from types import TracebackType
 from typing import Self
 
+from mediamill.core.errors import ConfigurationError
+
 
 class InProcessEar:
     """An event that is set while its channels are registered."""
@@ -42,7 +44,15 @@ class InProcessEar:
 
 
 class InProcessDoorbell:
-    """The embedded default."""
+    """The embedded default: `inprocess:`."""
+
+    @classmethod
+    def open(cls, url: str, store_url: str) -> "InProcessDoorbell":
+        """Make one; raises `ConfigurationError` for anything after the colon."""
+        if url.partition(":")[2]:
+            message = "MEDIAMILL_BROKER_URL: `inprocess:` takes nothing after the colon."
+            raise ConfigurationError(message, setting="MEDIAMILL_BROKER_URL")
+        return cls()
 
     def __init__(self) -> None:
         self._ears: dict[str, set[InProcessEar]] = defaultdict(set)
@@ -50,6 +60,12 @@ class InProcessDoorbell:
     async def ring(self, channel: str) -> None:
         for ear in self._ears.get(channel, ()):
             ear.event.set()
+
+    def ring_all(self) -> None:
+        """Wake everybody, for what they may have missed."""
+        for ears in self._ears.values():
+            for ear in ears:
+                ear.event.set()
 
     def listen(self, *channels: str) -> InProcessEar:
         return InProcessEar(self._ears, channels)

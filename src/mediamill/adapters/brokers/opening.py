@@ -11,16 +11,14 @@ BROKERS: Registry[Any] = Registry(
 )
 
 
-def open_bell(url: str) -> Doorbell:
-    """Make the doorbell of a URL; raises `ConfigurationError`."""
-    scheme, _, rest = url.partition(":")
+def open_bell(url: str, store_url: str) -> Doorbell:
+    """Make the doorbell of a URL, which may ring through the store; raises `ConfigurationError`.
+
+    A plug-in is a class with `open(cls, url: str, store_url: str) -> Doorbell`.
+    """
     try:
-        kind = BROKERS.get(scheme)
+        kind = BROKERS.get(url.partition(":")[0])
     except NotFound as error:
         raise ConfigurationError(f"MEDIAMILL_BROKER_URL: {error.message}") from None
-    if rest:
-        raise ConfigurationError(
-            f"MEDIAMILL_BROKER_URL: `{scheme}:` takes nothing after the colon."
-        )
-    bell: Doorbell = kind()
+    bell: Doorbell = kind.open(url, store_url)
     return bell
