@@ -167,7 +167,7 @@ async def test_a_full_disk_fails_all_and_passes(store: SqliteStore):
     connection = store._writer._connection
     pages = connection.execute("PRAGMA page_count").fetchall()[0][0]
     connection.execute(f"PRAGMA max_page_count = {pages + 2}")
-    big = bytes(1_000_000)
+    big = bytes(300_000)
     outcomes = await asyncio.gather(
         *(store.transact(Put(thing(n, blob=big)), Put(thing(n, "h"))) for n in range(1, 4)),
         return_exceptions=True,

@@ -4,7 +4,7 @@
     str, StrEnum, Literal[str]  TEXT      text without NUL characters
     int                         BIGINT    −2⁶³ … 2⁶³ − 1
     bool                        BIGINT    0 or 1
-    float                       DOUBLE    finite
+    float                       DOUBLE    0, or of a magnitude of 1e-100 to 1e100
     bytes                       BLOB
     anything else               JSON      text, keys sorted, as msgspec writes it
     X | None                    the same, nullable
@@ -218,6 +218,8 @@ def _float(value: Any) -> float:
         number = math.inf
     if not math.isfinite(number):
         raise ValueError("a finite number expected")
+    if number and not 1e-100 <= abs(number) <= 1e100:
+        raise ValueError(f"{number} is beyond what every store can hold")
     return number
 
 

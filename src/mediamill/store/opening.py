@@ -15,6 +15,7 @@ from mediamill.store.port import Store
 
 SETTING = "MEDIAMILL_STORE_URL"
 BACKENDS = {
+    "dynamodb": "mediamill.store.dynamodb.opening",
     "memory": "mediamill.store.memory",
     "postgresql": "mediamill.store.sql.postgres.store",
     "sqlite": "mediamill.store.sql.sqlite",

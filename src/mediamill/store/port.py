@@ -26,8 +26,11 @@ MAX_ACTIONS = 100
 MAX_BYTES = 4_000_000
 """The most bytes of text and binary in one transaction: DynamoDB's limit is 4 MB."""
 
-MAX_INDEXED = 1_000
-"""The most bytes of a text or binary in a key or an index: DynamoDB's limit is 1024."""
+MAX_RECORD = 350_000
+"""The most bytes of text and binary in one record: DynamoDB's limit is 400 kB."""
+
+MAX_INDEXED = 500
+"""The most bytes of a text or binary in a key or an index: DynamoDB takes 1024 of all together."""
 
 MAX_PAGE = 1000
 """The most rows that one `query` returns."""

@@ -1,0 +1,1 @@
+"""DynamoDB: nothing to run, and no limit to grow into."""

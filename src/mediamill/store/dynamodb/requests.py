@@ -1,0 +1,171 @@
+"""Changes as DynamoDB's write requests: expressions with their conditions.
+
+The places in indexes are made here. A change that sets only some of the fields of a place needs the
+others: they are read first, and the write holds only if they are still the same (`assumed`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from mediamill.store.calls import Change
+from mediamill.store.codec import Primitive
+from mediamill.store.dynamodb.items import Item, Shape, Slot, shape_of, wire
+
+Row = tuple[Primitive, ...]
+LEAST, MOST = -(2**63), 2**63 - 1
+
+
+@dataclass
+class Names:
+    """The placeholders of one request."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def name(self, attribute: str) -> str:
+        for known, named in self.names.items():
+            if named == attribute:
+                return known
+        placeholder = f"#n{len(self.names)}"
+        self.names[placeholder] = attribute
+        return placeholder
+
+    def value(self, value: dict[str, Any]) -> str:
+        placeholder = f":v{len(self.values)}"
+        self.values[placeholder] = value
+        return placeholder
+
+
+@dataclass(frozen=True)
+class Request:
+    """One action as `TransactWriteItems` takes it; `verb` is Put, Update, Delete, ConditionCheck."""
+
+    verb: str
+    arguments: dict[str, Any]
+    assumed: bool
+    """Whether it may be refused though the change's own guards hold."""
+
+
+def unknown(change: Change) -> bool:
+    """Tell whether a change's places in indexes depend on what its record is now."""
+    return any(_incomplete(change, shape_of(change.layout.kind)))
+
+
+def _incomplete(change: Change, shape: Shape) -> Iterator[bool]:
+    for slot in _touched(change, shape):
+        yield bool({*slot.fields} - {*shape.layout.key} - {*change.set})
+
+
+def _touched(change: Change, shape: Shape) -> list[Slot]:
+    """List the halves of places that an update changes."""
+    changing = {*change.set, *change.add} if change.verb == "update" else set()
+    return [slot for slot in shape.slots if changing & {*slot.fields}]
+
+
+def request(change: Change, table: str, old: Row | None) -> Request:
+    """Make the request of a change; `old` is the record's row, where `unknown` asked for it."""
+    shape = shape_of(change.layout.kind)
+    arguments: dict[str, Any] = {"TableName": table}
+    names = Names()
+    conditions = list(_conditions(change, names))
+    assumed = False
+    if change.verb == "put":
+        arguments["Item"] = shape.item(change.row)
+    else:
+        arguments["Key"] = shape.key(change.key)
+    if change.verb == "update":
+        bounds = list(_bounds(change, names))
+        places, same = _places(change, shape, old)
+        conditions += [*bounds, *_unchanged(same, names)]
+        assumed = bool(bounds or same)
+        arguments["UpdateExpression"] = _expression(change, shape, places, names)
+    if conditions:
+        arguments["ConditionExpression"] = " AND ".join(conditions)
+    if names.names:
+        arguments["ExpressionAttributeNames"] = names.names
+    if names.values:
+        arguments["ExpressionAttributeValues"] = names.values
+    verb = {"put": "Put", "update": "Update", "delete": "Delete", "check": "ConditionCheck"}
+    return Request(verb[change.verb], arguments, assumed)
+
+
+def _conditions(change: Change, names: Names) -> Iterator[str]:
+    if change.absent:
+        yield f"attribute_not_exists({names.name('_p')})"
+    if change.guarded:
+        yield f"attribute_exists({names.name('_p')})"
+    for guard in change.guards:
+        name = names.name(guard.field)
+        if guard.value is None:
+            yield f"attribute_not_exists({name})"
+        else:
+            yield f"{name} {guard.test} {names.value(wire(guard.value))}"
+
+
+def _bounds(change: Change, names: Names) -> Iterator[str]:
+    """Keep sums of whole numbers within 64 bits."""
+    for name, more in change.add.items():
+        if isinstance(more, int) and more and change.layout.by_name[name].type == "BIGINT":
+            low, high = (LEAST - more, MOST) if more < 0 else (LEAST, MOST - more)
+            attribute = names.name(name)
+            between = f"{names.value(wire(low))} AND {names.value(wire(high))}"
+            yield f"(attribute_not_exists({attribute}) OR {attribute} BETWEEN {between})"
+
+
+def _unchanged(same: dict[str, Primitive], names: Names) -> Iterator[str]:
+    for name, value in same.items():
+        attribute = names.name(name)
+        if value is None:
+            yield f"attribute_not_exists({attribute})"
+        else:
+            yield f"{attribute} = {names.value(wire(value))}"
+
+
+def _places(
+    change: Change, shape: Shape, old: Row | None
+) -> tuple[dict[str, bytes | None], dict[str, Primitive]]:
+    """Return the index attributes after the change (None: gone), and what of the old row they need.
+
+    Attributes of indexes that the change does not touch are left out.
+    """
+    columns = shape.layout.by_name
+    before = dict(zip(columns, old, strict=True)) if old is not None else {}
+    now: dict[str, Primitive] = {**before, **dict(zip(shape.layout.key, change.key, strict=True))}
+    now |= change.set
+    for name, more in change.add.items():
+        if name in before:
+            count: Any = before[name] or 0
+            now[name] = columns[name].encode(count + more)
+    touched = _touched(change, shape)
+    needed = {name for slot in touched for name in slot.fields} - {*shape.layout.key, *change.set}
+    places = {slot.attribute: slot.value(now) for slot in touched}
+    return places, {name: before[name] for name in needed}
+
+
+def _expression(change: Change, shape: Shape, places: dict[str, bytes | None], names: Names) -> str:
+    sets, removes = [], []
+    fresh = {name: None if v is None else wire(v) for name, v in change.set.items()}
+    fresh |= {name: None if v is None else {"B": v} for name, v in places.items()}
+    for attribute, value in fresh.items():
+        if value is None:
+            removes.append(names.name(attribute))
+        else:
+            sets.append(f"{names.name(attribute)} = {names.value(value)}")
+    for attribute, more in change.add.items():
+        name = names.name(attribute)
+        zero, sum_ = names.value({"N": "0"}), names.value(wire(more))
+        sets.append(f"{name} = if_not_exists({name}, {zero}) + {sum_}")
+    if not sets and not removes:  # DynamoDB takes no empty update
+        first = names.name(shape.layout.key[0])
+        sets.append(f"{first} = {names.value(wire(change.key[0]))}")
+    clauses = [
+        f"SET {', '.join(sets)}" if sets else "",
+        f"REMOVE {', '.join(removes)}" if removes else "",
+    ]
+    return " ".join(filter(None, clauses))
+
+
+def key_of(change: Change) -> Item:
+    """Return the key attributes of what a change is about."""
+    return shape_of(change.layout.kind).key(change.key)
