@@ -560,6 +560,26 @@ class StoreContract:
         await other
         assert seen == sorted(range(0, 400, 2), reverse=descending)
 
+    @pytest.mark.parametrize("descending", [False, True])
+    async def test_bounds_hold_on_every_page(self, store: Store, descending: bool):
+        await put(store, *(thing(n, due=n // 2) for n in range(20)))
+        how = {"at_least": 2, "at_most": 7, "descending": descending}
+        found, after = list[int](), None
+        for _ in range(12):
+            page = await store.query(Thing, DUE, "o", after=after, limit=1, **how)
+            found, after = [*found, *(row.order for row in page.rows)], page.after
+        assert (found, after) == (sorted(range(4, 16), reverse=descending), None)
+        page = await store.query(Thing, DUE, "o", limit=3, **how)
+        bounds = {"at_most": 3} if descending else {"at_least": 6}
+        rest = await store.query(Thing, DUE, "o", after=page.after, **{**how, **bounds})
+        assert [row.order for row in rest.rows] == (
+            [7, 6, 5, 4] if descending else [12, 13, 14, 15]
+        )
+        wider = {"at_most": 9} if descending else {"at_least": 0}
+        rest = await store.query(Thing, DUE, "o", after=page.after, **{**how, **wider})
+        kept = range(4, 13) if descending else range(7, 16)
+        assert [row.order for row in rest.rows] == sorted(kept, reverse=descending)
+
     async def test_a_cursor_survives_the_row_it_names(self, store: Store):
         await put(store, *(thing(n, due=n) for n in range(5)))
         page = await store.query(Thing, DUE, "o", limit=2)

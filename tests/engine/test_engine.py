@@ -248,7 +248,9 @@ async def test_items_are_listed_with_and_without_outcome(harness):
         await harness.listing.list(ALICE, job.id, "odd", None, 10)
 
 
-async def test_work_that_outlasts_its_lease_is_not_done_twice(harness):
+async def outlast(harness, seconds: float = 20) -> None:
+    """Run work that takes three leases; assert that it was done once, under one lease."""
+
     async def settle(lease: Lease, item: int) -> ItemOutcome:
         await asyncio.sleep(harness.timing.lease * 3)
         return ItemOutcome.SUCCEEDED
@@ -257,10 +259,26 @@ async def test_work_that_outlasts_its_lease_is_not_done_twice(harness):
     files = await harness.add_files("user_alice", 1)
     async with harness.worker(), harness.worker():
         job = await harness.submit("user_alice", files)
-        await harness.finished("user_alice", job)
+        await harness.finished("user_alice", job, seconds)
     unit = await harness.units.get(job.id, 0)
     assert unit is not None
     assert (len(harness.items.runs), unit.lost, unit.fence) == (1, 0, 1)
+
+
+async def test_work_that_outlasts_its_lease_is_not_done_twice(harness):
+    await outlast(harness)
+
+
+async def test_a_lease_that_is_not_extended_is_noticed(harness, monkeypatch):
+    """The planted fault."""
+
+    async def as_if(self: Lease) -> bool:
+        return True
+
+    monkeypatch.setattr(Lease, "_extend", as_if)
+    harness.timing.lease = 0.2
+    with pytest.raises(AssertionError):
+        await outlast(harness, 1)
 
 
 async def test_what_is_settled_is_not_done_again(harness):

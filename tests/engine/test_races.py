@@ -357,6 +357,23 @@ async def test_a_job_that_ends_while_it_is_deleted_is_deleted(harness):
     assert (await harness.jobs.need(job.id)).hidden
 
 
+async def test_a_deletion_for_good_that_meets_another_is_for_good(harness):
+    """The other hides the job for a day while this one cancels it."""
+    job = await harness.submit("user_alice", await harness.add_files("user_alice", 1))
+    cancel = harness.service.cancel
+
+    async def meanwhile(*arguments: object) -> Job:
+        harness.service.cancel = cancel
+        await harness.trash.delete(ALICE, job.id)
+        return await cancel(*arguments)
+
+    harness.service.cancel = meanwhile
+    await harness.trash.delete(ALICE, job.id, now=True)
+    async with harness.worker(), asyncio.timeout(10):
+        while await harness.jobs.get(job.id) is not None:
+            await asyncio.sleep(0.02)
+
+
 async def test_results_wait_for_the_jobs_that_read_them(harness):
     """As uploaded files do: deleting hides at once, bytes wait for jobs accepted earlier."""
     files = await harness.add_files("user_alice", 1)

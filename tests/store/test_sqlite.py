@@ -16,11 +16,13 @@ from tests.contracts.store_contract import DUE, KINDS, StoreContract, Thing, ord
 
 from mediamill.core.clock import FixedClock
 from mediamill.core.errors import ConfigurationError, StorageFull, Unavailable
+from mediamill.store.calls import listing_of
 from mediamill.store.opening import open_store
-from mediamill.store.port import Absent, Equals, Put, Update, key_index
+from mediamill.store.port import Absent, Equals, Page, Put, Update, key_index
 from mediamill.store.sql.connection import connect
 from mediamill.store.sql.mounts import network_type
-from mediamill.store.sql.sqlite import SqliteStore
+from mediamill.store.sql.sqlite import READERS, SqliteStore
+from mediamill.store.sql.statements import SQLITE, statements_of
 
 
 @pytest_asyncio.fixture
@@ -47,6 +49,54 @@ async def test_the_settings_of_the_file(store: SqliteStore):
         assert connection.execute(f"PRAGMA {pragma}").fetchall() == [(value,)]
     for name in (connection.filename, connection.filename_wal):
         assert os.stat(name).st_mode & 0o077 == 0
+
+
+async def test_its_caches_are_bounded(store: SqliteStore):
+    def kilobytes(connection: apsw.Connection) -> int:
+        return -connection.execute("PRAGMA cache_size").fetchall()[0][0]
+
+    reading = await store._readers.read(kilobytes)
+    assert kilobytes(store._writer._connection) + READERS * reading <= 24_000
+
+
+@pytest.mark.parametrize("descending", [False, True])
+async def test_a_late_page_costs_what_the_first_did(store: SqliteStore, descending: bool):
+    """SQLite's steps are counted: a page must not walk what lies before its cursor."""
+    await put(store, *(thing(n, due=0) for n in range(1000)))
+    steps: list[int] = []
+    after: str | None = None
+    while True:
+        page = await counted(store, steps, after, descending)
+        if (after := page.after) is None:
+            break
+    assert len(steps) == 10
+    assert max(steps[1:-1]) <= 1.1 * min(steps[1:-1])
+    assert steps[1] <= 2 * steps[0]
+
+
+async def counted(
+    store: SqliteStore, steps: list[int], after: str | None, descending: bool
+) -> Page[Thing]:
+    """List a page of a hundred; add the steps that it took."""
+    listing = listing_of(
+        Thing, DUE, ("o",), at_least=0, at_most=0, after=after, limit=100, descending=descending
+    )
+    statement = statements_of(Thing, SQLITE).query(listing)
+
+    def read(connection: apsw.Connection) -> Page[Thing]:
+        steps.append(0)
+
+        def step() -> bool:
+            steps[-1] += 1
+            return False
+
+        connection.set_progress_handler(step, 1)
+        try:
+            return listing.page(connection.execute(statement.sql, statement.values).fetchall())
+        finally:
+            connection.set_progress_handler(None)
+
+    return await store._readers.read(read)
 
 
 def test_the_version_of_sqlite_has_the_fix_of_wal_recovery():

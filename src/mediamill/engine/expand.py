@@ -10,7 +10,7 @@ from mediamill.engine.gathering.members import guessed
 from mediamill.engine.stages import Piece
 from mediamill.operations.base import Operation, SourceFacts
 from mediamill.store.repositories.files import File
-from mediamill.store.repositories.jobs import Entry
+from mediamill.store.repositories.jobs import Entry, Weight
 
 UNITS_PER_STEP = 90
 """Units that one transaction inserts, beside the job and the checkpoint."""
@@ -26,13 +26,21 @@ def piece(item: int, entry: Entry, file: File | None, steps: Sequence[Operation]
 
     A member's type is guessed by its name.
     """
+    if entry.weight is not None:
+        return Piece(item, entry.weight.seconds, entry.weight.alone)
     if file is None:
         return Piece(item, 0.0, alone=False)
+    known = weight(entry, file, steps)
+    return Piece(item, known.seconds, known.alone)
+
+
+def weight(entry: Entry, file: File, steps: Sequence[Operation]) -> Weight:
+    """Estimate what an input costs."""
     known = facts(file)
     if entry.place is not None:
         known = SourceFacts(guessed(entry.path), entry.place.size)
     seconds = sum(step.cost(known) for step in steps)
-    return Piece(item, seconds, alone=known.media_type.startswith("video/"))
+    return Weight(seconds, known.media_type.startswith("video/"))
 
 
 def pieces(

@@ -12,7 +12,7 @@ import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.errors import ConditionFailed
-from mediamill.engine.expand import UNITS_PER_STEP, pieces
+from mediamill.engine.expand import UNITS_PER_STEP, piece
 from mediamill.engine.lease import Lease
 from mediamill.engine.stages import Piece, cancellation, item_units, pack, split
 from mediamill.operations.catalogue import Catalogue
@@ -151,12 +151,10 @@ class Expand:
     async def _pieces(
         self, items: Sequence[tuple[int, Entry]], steps: Sequence[Any]
     ) -> list[Piece]:
-        files = await self.lookup.get_many([entry.file for _, entry in items])
-        return [
-            piece
-            for (item, entry), file in zip(items, files, strict=True)
-            for piece in pieces(item, [entry], [file], steps)
-        ]
+        unknown = [entry.file for _, entry in items if entry.weight is None]
+        found = await self.lookup.get_many(unknown) if unknown else []
+        files = {file.id: file for file in found if file is not None}
+        return [piece(item, entry, files.get(entry.file), steps) for item, entry in items]
 
 
 def _open(job: Job, row: Result | None) -> bool:

@@ -5,18 +5,31 @@ the checkpoint (`pages` so far, and `at`, the walk's place behind the last of th
 on after a kill writes the same list. The job goes on to be expanded in one transaction.
 """
 
+from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.errors import ConditionFailed, InvalidInput, LimitExceeded, MediamillError
+from mediamill.engine.expand import weight
 from mediamill.engine.gathering import MAX_INPUTS, Found, Sources, Wish
+from mediamill.engine.gathering.ahead import ahead
 from mediamill.engine.lease import Lease
-from mediamill.engine.stages import pass_unit
+from mediamill.engine.stages import pass_unit, split
+from mediamill.operations.base import Operation
 from mediamill.operations.catalogue import Catalogue
 from mediamill.store.port import Absent, Equals, Put, Update
-from mediamill.store.repositories.jobs import PAGE_ENTRIES, Job, Jobs, JobState, Manifests
+from mediamill.store.repositories.jobs import (
+    PAGE_ENTRIES,
+    Entry,
+    Job,
+    Jobs,
+    JobState,
+    Manifests,
+    Weight,
+)
 from mediamill.store.repositories.units import lane_of
 
 log = structlog.get_logger(__name__)
@@ -39,11 +52,13 @@ class Gather:
             await lease.finish()
             return
         wish, waiting = self._wish(job), list[Found]()
-        async for batch in self.sources.walk(wish, lease.unit.payload.get("at")):
-            waiting += batch
-            while len(waiting) > PAGE_ENTRIES:
-                await self._page(lease, job, waiting[:PAGE_ENTRIES])
-                waiting = waiting[PAGE_ENTRIES:]
+        walk = ahead(self.sources.walk(wish, lease.unit.payload.get("at")))
+        async with aclosing(walk) as batches:
+            async for batch in batches:
+                waiting += batch
+                while len(waiting) > PAGE_ENTRIES:
+                    await self._page(lease, job, waiting[:PAGE_ENTRIES])
+                    waiting = waiting[PAGE_ENTRIES:]
         items = await self._go_on(lease, job, waiting)
         log.info("inputs listed", action="job_gathered", items=items, **job.log_context())
         await self.bell.ring(f"work:{job.klass}")
@@ -88,7 +103,8 @@ class Gather:
         page = _pages(lease)
         if page * PAGE_ENTRIES + len(found) > self.most:
             raise LimitExceeded(f"The {job.inputs['source']} lists more than {self.most:,} inputs.")
-        entries = [one.entry for one in found]
+        steps = split(self.catalogue.build_all(job.steps))[0].steps
+        entries = [_weighed(one, steps) for one in found]
         return await self.manifests.page(job.id, 0, page, entries, fence=lease.unit.fence)
 
     async def _go_on(self, lease: Lease, job: Job, found: list[Found]) -> int:
@@ -108,6 +124,13 @@ class Gather:
         except ConditionFailed:
             await lease.finish()
         return items
+
+
+def _weighed(found: Found, steps: Sequence[Operation]) -> Entry:
+    """Note what an input costs, so that packing it need not look it up again."""
+    entry, file = found.entry, found.file
+    known = Weight(0.0, alone=False) if file is None else weight(entry, file, steps)
+    return Entry(entry.file, entry.name, entry.path, entry.place, entry.problem, known)
 
 
 def _pages(lease: Lease) -> int:

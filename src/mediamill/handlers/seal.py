@@ -5,7 +5,7 @@ became and how, then the results in item order. Archives of frames are flattened
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -17,14 +17,14 @@ from mediamill.blobs.port import Blobs, Digest, Upload
 from mediamill.engine.lease import Lease
 from mediamill.engine.members import flattened, list_members
 from mediamill.engine.stages import job_unit
-from mediamill.media.archive.layout import Member, Summary
+from mediamill.handlers.naming import ManyNames
+from mediamill.handlers.spool import BUFFER, Spool
+from mediamill.media.archive.layout import Member, Summary, parse
 from mediamill.media.archive.names import Names, safe_name
 from mediamill.store.port import Absent, Equals, Put, Update
 from mediamill.store.repositories.jobs import Counts, Job, Jobs, JobState
 from mediamill.store.repositories.results import ItemOutcome, Result, Results
 from mediamill.store.repositories.units import lane_of
-
-BUFFER = 1 << 18
 
 
 @dataclass
@@ -39,20 +39,16 @@ class Seal:
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.need(lease.unit.payload["job"])
         root = f"layouts/{job.id}/{lease.unit.seq}-{lease.unit.fence}"
-        written, outcomes = manifest_names(), Counter[ItemOutcome]()
-        async with Lines(self.blobs) as manifest:
-            async for result in self.results.walk_stage(job.id, job.stage):
-                outcomes[result.outcome] += 1
-                await manifest.add(msgspec.json.encode(manifest_line(job, result, written)))
-            listed = await manifest.commit(f"{root}-manifest")
-        counts = counts_of(job, outcomes)
-        summary = Summary()
-        first = Member("manifest.jsonl", listed.size, listed.crc32, f"{root}-manifest")
-        async with Lines(self.blobs) as layout:
-            await layout.add(summary.add(first), end=b"")
-            async for member in self._members(job):
-                await layout.add(summary.add(member), end=b"")
-            await layout.commit(f"{root}-layout")
+        async with Spool(self.scratch) as members:
+            listed, outcomes = await self._manifest(job, f"{root}-manifest", members)
+            counts = counts_of(job, outcomes)
+            summary = Summary()
+            first = Member("manifest.jsonl", listed.size, listed.crc32, f"{root}-manifest")
+            async with Lines(self.blobs) as layout:
+                await layout.add(summary.add(first), end=b"")
+                async for line in members.lines():
+                    await layout.add(summary.add(parse(line)), end=b"")
+                await layout.commit(f"{root}-layout")
         await self._end(lease, job.evolve(counts=counts), f"{root}-layout", summary)
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
@@ -84,29 +80,46 @@ class Seal:
             wake=lane_of(unit),
         )
 
-    async def _members(self, job: Job) -> AsyncIterator[Member]:
-        names = manifest_names()
-        async for result in self.results.walk_stage(job.id, job.stage):
-            for file, name in zip(result.files, member_names(result, names), strict=True):
-                if not flattened(file):
-                    yield Member(name, file.size, file.crc32, file.blob)
-                    continue
-                for inner in await list_members(self.blobs, file, self.scratch):
-                    path = f"{name}/{inner.name}"
-                    yield Member(path, inner.size, inner.crc32, file.blob, inner.offset)
+    async def _manifest(
+        self, job: Job, key: str, members: Spool
+    ) -> tuple[Digest, Counter[ItemOutcome]]:
+        """Go through the results once: write the manifest, and the other members to a spool."""
+        outcomes = Counter[ItemOutcome]()
+        async with Lines(self.blobs) as manifest:
+            with ManyNames(self.scratch) as names:
+                names.claim("manifest.jsonl")
+                async for result in self.results.walk_stage(job.id, job.stage):
+                    outcomes[result.outcome] += 1
+                    named = member_names(result, names)
+                    await manifest.add(msgspec.json.encode(manifest_line(job, result, named)))
+                    async for member in self._members(result, named):
+                        await members.add(msgspec.json.encode(member) + b"\n")
+            return await manifest.commit(key), outcomes
+
+    async def _members(self, result: Result, named: Sequence[str]) -> AsyncIterator[Member]:
+        """Yield the members that an item's files are in the download."""
+        for file, name in zip(result.files, named, strict=True):
+            if not flattened(file):
+                yield Member(name, file.size, file.crc32, file.blob)
+                continue
+            for inner in await list_members(self.blobs, file, self.scratch):
+                path = f"{name}/{inner.name}"
+                yield Member(path, inner.size, inner.crc32, file.blob, inner.offset)
 
 
 def member_names(result: Result, names: Names) -> list[str]:
     """Choose the names of a result's files in the download; a folder's name for frames."""
+    if not result.files:
+        return []
     stem = PurePosixPath(safe_name(result.name)).stem or "item"
     return [names.claim(stem if flattened(file) else safe_name(file.name)) for file in result.files]
 
 
-def manifest_line(job: Job, result: Result, names: Names) -> dict[str, Any]:
-    """Describe one item for `manifest.jsonl`."""
+def manifest_line(job: Job, result: Result, named: Sequence[str]) -> dict[str, Any]:
+    """Describe one item, whose files have these names, for `manifest.jsonl`."""
     files = [
         {"path": name, "media_type": f.media_type, "size": f.size, "sha256": f.sha256, **f.info}
-        for f, name in zip(result.files, member_names(result, names), strict=True)
+        for f, name in zip(result.files, named, strict=True)
     ]
     line: dict[str, Any] = {
         "item": result.item,
@@ -155,13 +168,6 @@ def final_state(job: Job, *, sealed: bool) -> JobState:
     if not sealed or (undone and not good):
         return JobState.FAILED
     return JobState.PARTIAL if undone else JobState.SUCCEEDED
-
-
-def manifest_names() -> Names:
-    """Return the names of a download before its results have theirs."""
-    names = Names()
-    names.claim("manifest.jsonl")
-    return names
 
 
 class Lines:

@@ -231,7 +231,7 @@ def listing_of(
     low = _bound(layout, index, at_least)
     high = _bound(layout, index, at_most)
     first = Listing(layout, declared, equal, low, high, None, limit, descending)
-    return first if after is None else replace(first, after=_resume(first, after))
+    return first if after is None else _behind(first, _resume(first, after))
 
 
 def keys_of(kind: type[Record], keys: Sequence[tuple[Any, ...]]) -> list[tuple[Primitive, ...]]:
@@ -248,6 +248,19 @@ def _bound(layout: Layout[Any], index: Index, value: Any) -> Primitive:
     if not index.sort:
         raise ValueError(f"{layout.table}: this index has no sort field to bound")
     return layout.by_name[index.sort[0]].encode(value)
+
+
+def _behind(listing: Listing[R], after: tuple[Primitive, ...]) -> Listing[R]:
+    """Go on behind a row: of it and the bound on the same side only the closer one is kept.
+
+    Given both, a database may walk the index from the farther one: every page from the beginning.
+    """
+    bound: Any = listing.high if listing.descending else listing.low
+    place: Any = after[0] if after else None
+    if bound is not None and (place > bound if listing.descending else place < bound):
+        return listing
+    side: Any = {"high": None} if listing.descending else {"low": None}
+    return replace(listing, after=after, **side)
 
 
 def _resume(listing: Listing[Any], cursor: str) -> tuple[Primitive, ...]:

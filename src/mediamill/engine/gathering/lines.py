@@ -10,10 +10,11 @@ Blank lines and those that begin with `#` are passed over. A first line that nam
 """
 
 import csv
+import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from pydantic_core import from_json
 
 from mediamill.blobs.port import Blobs
@@ -24,9 +25,11 @@ MAX_LINE = 16_384
 
 COLUMNS = ("file", "name", "archive", "path")
 
+_ID = re.compile(r"[A-Za-z0-9_-]+")
+"""What needs no quoting in CSV: the whole line where it is the id of a file."""
 
-@dataclass(frozen=True)
-class Asked:
+
+class Asked(msgspec.Struct, frozen=True):
     """What one line asks for: a file, or a member of an archive; or why it asks for neither."""
 
     number: int
@@ -39,8 +42,7 @@ class Asked:
     wrong: str = ""
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """The place behind a line: bytes and lines read so far, and the columns if they are known.
 
     `columns` is None before the first line that says something, empty where there is no header.
@@ -111,6 +113,8 @@ def _read(
         return Asked(number, f"line {number}", wrong="it is not UTF-8"), columns
     if not text or text.startswith("#"):
         return None, columns
+    if columns == () and _ID.fullmatch(text):
+        return Asked(number, text[:200], file=text), columns
     if text.startswith("{"):
         return _of_json(text, number), columns or ()
     cells = next(csv.reader([text], strict=False), [])

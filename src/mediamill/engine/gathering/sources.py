@@ -6,10 +6,12 @@ it fails by itself when it is run; nothing is dropped, and nothing of others is 
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import InvalidInput, MediamillError, NotFound, UnsupportedMedia
@@ -52,8 +54,7 @@ class Wish:
     """When the job was accepted (ms): what was deleted or added later makes no difference."""
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """An input, its file if it has one, and where a walk goes on behind it."""
 
     entry: Entry
@@ -73,7 +74,7 @@ class Sources:
 
     async def walk(
         self, wish: Wish, position: Any = None, most: int = BATCH, until: int | None = None
-    ) -> AsyncIterator[list[Found]]:
+    ) -> AsyncGenerator[list[Found], None]:
         """Yield the inputs behind a position, None being the beginning, in batches.
 
         A batch has about `most` inputs, so that who wants only a few waits for no more; a manifest

@@ -56,14 +56,27 @@ class Names:
     def claim(self, name: str) -> str:
         """Return `name`, or its first free numbered variant, and remember it."""
         candidate = name
-        if name.casefold() in self._taken:
+        if not self._take(name.casefold()):
             base = _base(name)
-            number = self._next.get(base, 2)
-            while (candidate := numbered(name, number)).casefold() in self._taken:
+            number = self._number(base)
+            while not self._take((candidate := numbered(name, number)).casefold()):
                 number += 1
-            self._next[base] = number + 1
-        self._taken.add(candidate.casefold())
+            self._note(base, number + 1)
         return candidate
+
+    def _take(self, folded: str) -> bool:
+        """Remember a name; False when it was given out before."""
+        if folded in self._taken:
+            return False
+        self._taken.add(folded)
+        return True
+
+    def _number(self, base: str) -> int:
+        """Return the number to try first for another name of this base."""
+        return self._next.get(base, 2)
+
+    def _note(self, base: str, number: int) -> None:
+        self._next[base] = number
 
 
 def numbered(name: str, number: int) -> str:

@@ -187,6 +187,13 @@ class Problem(msgspec.Struct, frozen=True, array_like=True):
     message: str
 
 
+class Weight(msgspec.Struct, frozen=True, array_like=True):
+    """What an input costs: estimated seconds of one core, and whether it is a unit of its own."""
+
+    seconds: float
+    alone: bool
+
+
 class Entry(msgspec.Struct, frozen=True, array_like=True):
     """One input of a stage: a file, a member of an archive, or what is wrong with it."""
 
@@ -197,6 +204,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     place: Place | None = None
     problem: Problem | None = None
     """Set where there is no such input; `file` is then empty, and the item fails with this."""
+    weight: Weight | None = None
+    """Set where the input was looked at when it was listed; else whoever packs it looks it up."""
 
 
 class ManifestPage(Record, frozen=True, kw_only=True):

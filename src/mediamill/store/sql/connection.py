@@ -24,10 +24,14 @@ PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = FULL",
     "foreign_keys = OFF",
-    "cache_size = -16384",
     "temp_store = MEMORY",
+    "wal_autocheckpoint = 4000",  # pages: what is written often goes to the file once in 16 MB
     f"journal_size_limit = {64 << 20}",
 )
+WRITER_CACHE, READER_CACHE = 16_384, 2_048
+"""Kilobytes of pages that a connection keeps. Every commit empties the readers' (SQLite cannot tell
+which pages it changed), so theirs serve for one query."""
+
 _PAUSE = 0.005
 _REFUSED = apsw.ConstraintError, apsw.TooBigError, apsw.MismatchError, apsw.RangeError
 
@@ -38,6 +42,7 @@ def connect(path: Path, timeout: float, read_only: bool = False) -> apsw.Connect
     connection.set_busy_timeout(int(timeout * 1000))
     for pragma in PRAGMAS:  # going to WAL does not wait for locks by itself
         patiently(partial(_all, connection, f"PRAGMA {pragma}"), timeout)
+    connection.execute(f"PRAGMA cache_size = -{READER_CACHE if read_only else WRITER_CACHE}")
     if read_only:
         connection.execute("PRAGMA query_only = ON")
     return connection
