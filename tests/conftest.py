@@ -3,10 +3,9 @@
 import os
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
-import psycopg
 import pytest
+
 from tests.support.postgres import PostgresServer, postgres_server
 
 numbers = count()

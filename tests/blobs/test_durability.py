@@ -19,9 +19,9 @@ async def main():
     if way == "put":
         await blobs.put(key, b"x" * 1000)
     elif way == "upload":
-        async with blobs.upload() as upload:
+        async with blobs.upload(key) as upload:
             await upload.write(b"x" * 3_000_000)
-            await upload.commit(key)
+            await upload.commit()
     elif way == "copy":
         await blobs.put("one/a", b"x" * 1000)
         await blobs.copy("one/a", key)

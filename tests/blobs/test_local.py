@@ -131,7 +131,7 @@ async def test_watermark_before_and_while_writing(tmp_path: Path):
     room = status.f_bavail * status.f_frsize
     full = LocalBlobs(tmp_path / "full", min_free_bytes=room + (1 << 34))
     with pytest.raises(StorageFull):
-        async with full.upload():
+        async with full.upload("k"):
             pass
     with pytest.raises(StorageFull):
         await full.put("k", b"")
@@ -142,13 +142,13 @@ async def test_watermark_before_and_while_writing(tmp_path: Path):
     made.unlink()
     assert await full.free_bytes() == 0
     nearly = LocalBlobs(tmp_path / "nearly", min_free_bytes=0)
-    async with nearly.upload() as upload:
+    async with nearly.upload("k") as upload:
         await upload.write(b"x" * CHUNK)
         nearly._incoming._min_free = room + (1 << 34)
         with pytest.raises(StorageFull):
             await upload.write(b"x" * CHUNK)
         with pytest.raises(ValueError, match="ended"):
-            await upload.commit("k")
+            await upload.commit()
     assert everything(tmp_path) == []
     await full.close()
     await nearly.close()
@@ -175,10 +175,10 @@ async def test_r5_full_disk(small_disk: Path, tmp_path: Path, way: str):
     output.write_bytes(b"x" * (6 << 20))
 
     async def upload() -> None:
-        async with blobs.upload() as upload:
+        async with blobs.upload("second") as upload:
             for _ in range(6):
                 await upload.write(b"x" * CHUNK)
-            await upload.commit("second")
+            await upload.commit()
 
     async def inodes() -> None:
         for number in range(100):

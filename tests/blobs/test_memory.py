@@ -23,12 +23,12 @@ async def test_a_full_store_keeps_nothing_and_recovers():
     assert await blobs.free_bytes() == 40
     with pytest.raises(StorageFull):
         await blobs.put("b", b"x" * 41)
-    async with blobs.upload() as upload:
+    async with blobs.upload("b") as upload:
         await upload.write(b"x" * 30)
         with pytest.raises(StorageFull):
             await upload.write(b"x" * 30)
         with pytest.raises(ValueError, match="ended"):
-            await upload.commit("b")
+            await upload.commit()
     assert [info.key async for info in blobs.list("")] == ["a"]
     await blobs.delete("a")
     await blobs.put("b", b"x" * 100)

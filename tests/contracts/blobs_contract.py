@@ -42,7 +42,7 @@ class BlobsContract:
         assert info.modified > 1_600_000_000_000
 
     async def test_upload_takes_pieces_of_any_size_and_kind(self, blobs: Blobs):
-        async with blobs.upload() as upload:
+        async with blobs.upload("k") as upload:
             await upload.write(b"")
             await upload.write(DATA[:1])
             await upload.write(bytearray(DATA[1:3]))
@@ -50,18 +50,18 @@ class BlobsContract:
             assert upload.size == CHUNK + 7
             for offset in range(CHUNK + 7, len(DATA), 10_007):
                 await upload.write(DATA[offset : offset + 10_007])
-            digest = await upload.commit("k")
+            digest = await upload.commit()
         assert digest.size == upload.size == len(DATA)
         assert digest.sha256 == hashlib.sha256(DATA).hexdigest()
         assert await blobs.get("k") == DATA
 
     async def test_a_buffer_may_be_reused_after_write(self, blobs: Blobs):
         buffer = bytearray(b"x" * CHUNK)
-        async with blobs.upload() as upload:
+        async with blobs.upload("k") as upload:
             await upload.write(buffer)
             buffer[:] = b"y" * CHUNK
             await upload.write(buffer)
-            await upload.commit("k")
+            await upload.commit()
         assert await blobs.get("k") == b"x" * CHUNK + b"y" * CHUNK
 
     async def test_a_copy_lives_and_dies_apart(self, blobs: Blobs):
@@ -98,33 +98,33 @@ class BlobsContract:
                 await blobs.copy("a", bad)
 
     async def test_empty_object(self, blobs: Blobs):
-        async with blobs.upload() as upload:
-            digest = await upload.commit("empty")
+        async with blobs.upload("empty") as upload:
+            digest = await upload.commit()
         assert (digest.size, digest.crc32) == (0, 0)
         assert await blobs.get("empty") == b""
         assert await collect(blobs, "empty") == b""
         assert (await blobs.info("empty")).size == 0
 
     async def test_nothing_is_seen_before_commit(self, blobs: Blobs):
-        async with blobs.upload() as upload:
+        async with blobs.upload("k") as upload:
             await upload.write(DATA)
             assert await keys(blobs) == []
         assert await keys(blobs) == []
 
     async def test_an_upload_is_over_after_commit(self, blobs: Blobs):
-        async with blobs.upload() as upload:
-            await upload.commit("k")
+        async with blobs.upload("k") as upload:
+            await upload.commit()
             with pytest.raises(ValueError, match="ended"):
                 await upload.write(b"x")
             with pytest.raises(ValueError, match="ended"):
-                await upload.commit("other")
+                await upload.commit()
         with pytest.raises(ValueError, match="ended"):
             await upload.write(b"x")
         assert await keys(blobs) == ["k"]
 
     async def test_an_error_in_the_block_discards(self, blobs: Blobs):
         async def interrupted() -> None:
-            async with blobs.upload() as upload:
+            async with blobs.upload("k") as upload:
                 await upload.write(DATA)
                 raise RuntimeError
 
@@ -135,7 +135,7 @@ class BlobsContract:
 
     async def test_cancelled_in_mid_upload_leaves_nothing(self, blobs: Blobs):
         async def endless() -> None:
-            async with blobs.upload() as upload:
+            async with blobs.upload("k") as upload:
                 while True:
                     await upload.write(b"x" * CHUNK)
                     await asyncio.sleep(0)
@@ -153,9 +153,9 @@ class BlobsContract:
 
     async def test_cancelled_commit_is_whole_or_nothing(self, blobs: Blobs):
         async def once(key: str) -> None:
-            async with blobs.upload() as upload:
+            async with blobs.upload(key) as upload:
                 await upload.write(DATA)
-                await upload.commit(key)
+                await upload.commit()
 
         for number in range(20):
             task = asyncio.create_task(once(f"k{number}"))
@@ -168,10 +168,10 @@ class BlobsContract:
 
     async def test_concurrent_writers_of_a_key_leave_one_of_them_whole(self, blobs: Blobs):
         async def write(letter: bytes) -> None:
-            async with blobs.upload() as upload:
+            async with blobs.upload("same/key") as upload:
                 for _ in range(3):
                     await upload.write(letter * CHUNK)
-                await upload.commit("same/key")
+                await upload.commit()
 
         await asyncio.gather(*(write(bytes([65 + number])) for number in range(8)))
         data = await blobs.get("same/key")
@@ -244,10 +244,9 @@ class BlobsContract:
         for attempt in attempts:
             with pytest.raises(ValueError, match="key"):
                 await attempt()
-        async with blobs.upload() as upload:
-            with pytest.raises(ValueError, match="key"):
-                await upload.commit(key)
-            await upload.commit("good")
+        with pytest.raises(ValueError, match="key"):
+            blobs.upload(key)
+        await blobs.put("good", b"x")
         assert secret.read_bytes() == b"secret"
         assert await keys(blobs) == ["good"]
 
@@ -288,12 +287,12 @@ class BlobsContract:
         assert await keys(blobs) == ["r/1"]
 
     async def test_sweep_discards_what_was_begun_before(self, blobs: Blobs):
-        async with blobs.upload() as upload:
+        async with blobs.upload("late") as upload:
             await upload.write(DATA)
             assert await blobs.sweep(0) == 0
             assert await blobs.sweep(FUTURE) == 1
             with pytest.raises(MediamillError):
-                await upload.commit("late")
+                await upload.commit()
         assert await keys(blobs) == []
         await blobs.put("k", b"x")
         assert await blobs.sweep(FUTURE) == 0

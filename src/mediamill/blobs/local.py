@@ -55,13 +55,13 @@ class LocalBlobs:
             raise ConfigurationError(message, setting=setting) from None
         return blobs
 
-    def upload(self) -> AbstractAsyncContextManager[Upload]:
+    def upload(self, key: str) -> AbstractAsyncContextManager[Upload]:
         """Begin an object in `.incoming`; raises `StorageFull` below the watermark."""
-        return self._upload()
+        return self._upload(check_key(key))
 
     @asynccontextmanager
-    async def _upload(self) -> AsyncIterator[Upload]:
-        upload = LocalUpload(self._threads)
+    async def _upload(self, key: str) -> AsyncIterator[Upload]:
+        upload = LocalUpload(self._threads, key)
         try:
             await upload.begin(self._incoming)
             yield upload
@@ -187,8 +187,8 @@ class LocalBlobs:
 class LocalUpload:
     """An object being written; small writes are gathered into chunks."""
 
-    def __init__(self, threads: Threads) -> None:
-        self._threads = threads
+    def __init__(self, threads: Threads, key: str) -> None:
+        self._threads, self._key = threads, key
         self._file: IncomingFile | None = None
         self._buffer = bytearray()
         self._flushed = 0
@@ -215,14 +215,13 @@ class LocalUpload:
         if len(self._buffer) >= CHUNK:
             await self._flush()
 
-    async def commit(self, key: str) -> Digest:
-        """Make the object durable and visible under `key`."""
-        check_key(key)
+    async def commit(self) -> Digest:
+        """Make the object durable and visible under its key."""
         file = self._require_usable()
         await self._flush()
         self._usable = False
         with store_errors():
-            return await self._threads.run(file.finish, key)
+            return await self._threads.run(file.finish, self._key)
 
     async def end(self) -> None:
         """Discard what was not committed."""
@@ -284,7 +283,7 @@ def _read_whole(path: Path) -> bytes:
 
 
 def _adopt(incoming: Incoming, key: str, path: Path) -> None:
-    descriptor = _open_scratch(path)
+    descriptor = open_scratch(path)
     try:
         os.utime(descriptor)
         os.fsync(descriptor)
@@ -311,7 +310,8 @@ def _link(incoming: Incoming, origin: Path, key: str) -> None:
         os.close(descriptor)
 
 
-def _open_scratch(path: Path) -> int:
+def open_scratch(path: Path) -> int:
+    """Open a plain file with one name; raises `BrokenMedia`, for a link may lead anywhere."""
     status = path.lstat()
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         raise BrokenMedia(f"“{path.name}” is a link or a special file.")

@@ -29,13 +29,13 @@ class MemoryBlobs:
         """Make an empty store."""
         return cls()
 
-    def upload(self) -> AbstractAsyncContextManager[Upload]:
+    def upload(self, key: str) -> AbstractAsyncContextManager[Upload]:
         """Begin an object."""
-        return self._upload()
+        return self._upload(check_key(key))
 
     @asynccontextmanager
-    async def _upload(self) -> AsyncIterator[Upload]:
-        upload = MemoryUpload(self)
+    async def _upload(self, key: str) -> AsyncIterator[Upload]:
+        upload = MemoryUpload(self, key)
         self._uploads[upload] = self._clock.now()
         try:
             yield upload
@@ -127,8 +127,8 @@ class MemoryBlobs:
 class MemoryUpload:
     """An object being written."""
 
-    def __init__(self, blobs: MemoryBlobs) -> None:
-        self._blobs = blobs
+    def __init__(self, blobs: MemoryBlobs, key: str) -> None:
+        self._blobs, self._key = blobs, key
         self._buffer = bytearray()
         self.ended = False
 
@@ -146,14 +146,13 @@ class MemoryUpload:
             raise
         self._buffer += data
 
-    async def commit(self, key: str) -> Digest:
-        """Make the object visible under `key`."""
-        check_key(key)
+    async def commit(self) -> Digest:
+        """Make the object visible under its key."""
         self._require_usable()
         self.ended = True
         if self._blobs._uploads.pop(self, None) is None:
             raise Unavailable("The upload was swept away before it was committed.")
-        return self._blobs._keep(key, bytes(self._buffer))
+        return self._blobs._keep(self._key, bytes(self._buffer))
 
     def _require_usable(self) -> None:
         if self.ended:

@@ -51,14 +51,14 @@ class Upload(Protocol):
     async def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes; raises `StorageFull`."""
 
-    async def commit(self, key: str) -> Digest:
-        """Make the object durable and visible under `key`; at most once."""
+    async def commit(self) -> Digest:
+        """Make the object durable and visible under its key; at most once."""
 
 
 class Blobs(Protocol):
     """Objects under keys."""
 
-    def upload(self) -> AbstractAsyncContextManager[Upload]:
+    def upload(self, key: str) -> AbstractAsyncContextManager[Upload]:
         """Begin an object; leaving the block without `commit` discards what was written."""
 
     async def put(self, key: str, data: bytes) -> Digest:

@@ -209,7 +209,8 @@ class Trip:
         """Store the rest, part by part; False when the turn is over before the end."""
         chunks = fetched.chunks
         while True:
-            async with self.handler.blobs.upload() as upload:
+            key = self._part_key(self.received, self.lease.unit.fence)
+            async with self.handler.blobs.upload(key) as upload:
                 try:
                     ended = await self._part(fetched, chunks, upload)
                 except SourceUnavailable:
@@ -217,7 +218,9 @@ class Trip:
                         await self._keep(upload)
                     raise
                 if ended and not self.parts:
-                    await self._commit(upload)
+                    digest = await upload.commit()
+                    await self.handler.blobs.copy(key, self._blob)
+                    await self._note(digest)
                     return True
                 if upload.size:
                     await self._keep(upload)
@@ -258,26 +261,30 @@ class Trip:
     async def _keep(self, upload: Upload) -> None:
         """Make a part durable, and then known."""
         fence, size = self.lease.unit.fence, upload.size
-        await upload.commit(self._part_key(self.received, fence))
+        await upload.commit()
         await self._write(parts=[*self.parts, [size, fence]])
         self.brought += size
 
-    async def _commit(self, upload: Upload) -> None:
-        blob = f"files/{self.file.id}/{self.lease.unit.fence}"
-        digest = await upload.commit(blob)
-        await self._write(blob=blob, digest=[digest.size, digest.sha256, digest.crc32])
+    @property
+    def _blob(self) -> str:
+        """Where the whole file goes; no other claim writes there."""
+        return f"files/{self.file.id}/{self.lease.unit.fence}"
+
+    async def _note(self, digest: Digest) -> None:
+        """Remember that the whole file is there."""
+        await self._write(blob=self._blob, digest=[digest.size, digest.sha256, digest.crc32])
 
     async def _whole(self) -> Digest | None:
         """Put the parts together, unless one part was all."""
         if self._digest_before() is None:
             async with AsyncExitStack() as stack:
-                upload = await stack.enter_async_context(self.handler.blobs.upload())
+                upload = await stack.enter_async_context(self.handler.blobs.upload(self._blob))
                 place = 0
                 for size, fence in self.parts:
                     async for chunk in self.handler.blobs.read(self._part_key(place, fence)):
                         await upload.write(chunk)
                     place += size
-                await self._commit(upload)
+                await self._note(await upload.commit())
         return self._digest_before()
 
     def _part_key(self, place: int, fence: int) -> str:

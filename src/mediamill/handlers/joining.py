@@ -40,12 +40,12 @@ class Joiner:
         summary = layout.Summary()
         for member in members:
             summary.add(member)
-        async with self.blobs.upload() as upload:
+        async with self.blobs.upload(key) as upload:
             async for chunk in layout.stream(
                 lambda: _each(members), self._reading(lines), 0, summary.size
             ):
                 await upload.write(chunk)
-            digest = await upload.commit(key)
+            digest = await upload.commit()
         frames = sum(int(part.info["frames"]) for part in parts)
         return msgspec.structs.replace(
             parts[-1],

@@ -44,11 +44,11 @@ class Seal:
             counts = counts_of(job, outcomes)
             summary = Summary()
             first = Member("manifest.jsonl", listed.size, listed.crc32, f"{root}-manifest")
-            async with Lines(self.blobs) as layout:
+            async with Lines(self.blobs, f"{root}-layout") as layout:
                 await layout.add(summary.add(first), end=b"")
                 async for line in members.lines():
                     await layout.add(summary.add(parse(line)), end=b"")
-                await layout.commit(f"{root}-layout")
+                await layout.commit()
         await self._end(lease, job.evolve(counts=counts), f"{root}-layout", summary)
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
@@ -85,7 +85,7 @@ class Seal:
     ) -> tuple[Digest, Counter[ItemOutcome]]:
         """Go through the results once: write the manifest, and the other members to a spool."""
         outcomes = Counter[ItemOutcome]()
-        async with Lines(self.blobs) as manifest:
+        async with Lines(self.blobs, key) as manifest:
             with ManyNames(self.scratch) as names:
                 names.claim("manifest.jsonl")
                 async for result in self.results.walk_stage(job.id, job.stage):
@@ -94,7 +94,7 @@ class Seal:
                     await manifest.add(msgspec.json.encode(manifest_line(job, result, named)))
                     async for member in self._members(result, named):
                         await members.add(msgspec.json.encode(member) + b"\n")
-            return await manifest.commit(key), outcomes
+            return await manifest.commit(), outcomes
 
     async def _members(self, result: Result, named: Sequence[str]) -> AsyncIterator[Member]:
         """Yield the members that an item's files are in the download."""
@@ -173,8 +173,8 @@ def final_state(job: Job, *, sealed: bool) -> JobState:
 class Lines:
     """A blob of lines in the making, buffered."""
 
-    def __init__(self, blobs: Blobs) -> None:
-        self._context = blobs.upload()
+    def __init__(self, blobs: Blobs, key: str) -> None:
+        self._context = blobs.upload(key)
         self._buffer = bytearray()
         self._upload: Upload
 
@@ -196,9 +196,9 @@ class Lines:
         if len(self._buffer) >= BUFFER:
             await self._flush()
 
-    async def commit(self, key: str) -> Digest:
+    async def commit(self) -> Digest:
         await self._flush()
-        return await self._upload.commit(key)
+        return await self._upload.commit()
 
     async def _flush(self) -> None:
         if self._buffer:

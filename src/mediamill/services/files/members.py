@@ -108,14 +108,14 @@ class ArchiveMembers:
 
     async def _write(self, old: str, removal: Removal, blob: str) -> Digest:
         """Write the new archive, durable, and have it looked at like all that comes in."""
-        async with self.blobs.upload() as upload:
+        async with self.blobs.upload(blob) as upload:
             for piece in removal.pieces:
                 if isinstance(piece, bytes):
                     await upload.write(piece)
                     continue
                 async for chunk in self.blobs.read(old, *piece):
                     await upload.write(chunk)
-            digest = await upload.commit(blob)
+            digest = await upload.commit()
         try:
             await self.inspector.look(self.blobs, blob, "the archive that is left", digest.size)
         except MediamillError:

@@ -136,7 +136,7 @@ class Assembler:
 
     async def _assemble(self, upload: Upload, key: str) -> Digest:
         """Copy the parts to one object; what they hold was counted when they were recorded."""
-        async with self.blobs.upload() as whole:
+        async with self.blobs.upload(key) as whole:
             async for part in self.rows.parts(upload.id):
                 if part.start != whole.size:
                     raise MediamillError(f"part {part.start} of {upload.id} is out of place")
@@ -144,7 +144,7 @@ class Assembler:
                     await whole.write(chunk)
             if whole.size != upload.offset:
                 raise MediamillError(f"{upload.id} has {whole.size}, not {upload.offset} bytes")
-            return await whole.commit(key)
+            return await whole.commit()
 
     async def _reject(self, hold: Hold, error: MediamillError) -> None:
         expires = await self.rows.store.now() + LIFE_MS

@@ -165,8 +165,12 @@ class Appender:
             self._broken = True
             most = MAX_CHECKED_PARTS * PART
             raise LimitExceeded(f"With a checksum, a request may have at most {most:,} bytes.")
-        self._writing = await self._stack.enter_async_context(self.blobs.upload())
+        self._writing = await self._stack.enter_async_context(self.blobs.upload(self._next_blob()))
         return self._writing
+
+    def _next_blob(self) -> str:
+        upload = self.hold.upload
+        return f"uploads/{upload.id}/{self._end:016d}-{upload.fence}"
 
     async def _guarded(self, writing: Writing, data: memoryview) -> None:
         try:
@@ -182,8 +186,7 @@ class Appender:
             return
         upload, self.hold.busy = self.hold.upload, True
         try:
-            blob = f"uploads/{upload.id}/{self._end:016d}-{upload.fence}"
-            digest = await writing.commit(blob)
+            blob, digest = self._next_blob(), await writing.commit()
             await self._stack.aclose()
             self._parts.append(
                 UploadPart(upload=upload.id, start=self._end, size=digest.size, blob=blob)

@@ -42,7 +42,7 @@ class Validator:
         empty stream or another length than announced.
         """
         room = await self.usages.room(owner)
-        async with self.blobs.upload() as upload:
+        async with self.blobs.upload(blob) as upload:
             async for chunk in chunks:
                 after = upload.size + len(chunk)
                 if after > self.max_bytes:
@@ -55,7 +55,7 @@ class Validator:
                 raise InvalidInput(message)
             if upload.size == 0:
                 raise _empty()
-            return await upload.commit(blob)
+            return await upload.commit()
 
     async def look(
         self, blob: str, name: str, digest: Digest, announced: str | None = None
