@@ -1,13 +1,15 @@
-"""The contract on DynamoDB Local."""
+"""The contract on DynamoDB Local and on a second emulator, and R17 beside the memory store."""
 
-import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from tests.contracts.store_contract import KINDS, StoreContract
 from tests.contracts.store_model import StoresAgree, run
+from tests.support.buckets import KEYS
+from tests.support.dynamodb import dynamodb_server
 
 from mediamill.store.dynamodb.store import DynamoStore
 from mediamill.store.opening import open_store
@@ -15,25 +17,46 @@ from mediamill.store.opening import open_store
 numbers = count()
 
 
-@pytest.fixture(autouse=True)
-def keys(monkeypatch):
-    for name, value in {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}.items():
-        monkeypatch.setenv(name, value)
+@pytest.fixture(scope="module", params=["local", "ministack"])
+def server(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp(request.param)
+    with pytest.MonkeyPatch.context() as patch, dynamodb_server(request.param, folder) as endpoint:
+        for name, value in KEYS.items():
+            patch.setenv(name, value)
+        yield endpoint
+
+
+async def opened(endpoint: str) -> DynamoStore:
+    """Open a fresh table."""
+    url = f"dynamodb://table-{next(numbers)}?region=eu-west-1&endpoint={endpoint}"
+    return await open_store(url, extra_kinds=KINDS)
 
 
 class TestDynamoDB(StoreContract):
     @pytest_asyncio.fixture
-    async def store(self) -> AsyncIterator[DynamoStore]:
-        address = f"dynamodb://c-{os.getpid()}-{next(numbers)}?region=eu-west-1&endpoint=http://127.0.0.1:18123"
-        store = await open_store(address, extra_kinds=KINDS)
+    async def store(self, server: str) -> AsyncIterator[DynamoStore]:
+        store = await opened(server)
         yield store
         await store.close()
 
 
-def test_dynamodb_is_what_memory_is():
-    class Agrees(StoresAgree):
-        async def opened(self) -> DynamoStore:
-            address = f"dynamodb://m-{os.getpid()}-{next(numbers)}?region=eu-west-1&endpoint=http://127.0.0.1:18123"
-            return await open_store(address, extra_kinds=KINDS)
+# -- R17 --------------------------------------------------------------------------------------
 
-    run(Agrees, examples=20, steps=20)
+
+@pytest.fixture
+def machine(server: str) -> type[StoresAgree]:
+    class DynamoAgrees(StoresAgree):
+        async def opened(self) -> DynamoStore:
+            return await opened(server)
+
+    return DynamoAgrees
+
+
+def test_dynamodb_is_what_memory_is(machine: type[StoresAgree]):
+    run(machine, examples=10, steps=20)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_dynamodb_is_what_memory_is_for_long(machine: type[StoresAgree]):
+    run(machine, examples=500, steps=50)

@@ -1,16 +1,14 @@
 """Real S3 servers on 127.0.0.1, started and ended by process id."""
 
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.processes import free_port
+from tests.support.processes import free_port, until_open
 from tests.support.services import unavailable
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -42,7 +40,7 @@ class BucketServer:
 
 
 @contextmanager
-def bucket_server(kind: str, folder: Path) -> Iterator[BucketServer]:
+def bucket_server(kind: str, folder: Path, services: str = "s3") -> Iterator[BucketServer]:
     """Run `ministack` or `moto_server`; skips, or fails where services are required."""
     program = Path(sys.executable).parent / kind
     if not program.exists():
@@ -52,14 +50,14 @@ def bucket_server(kind: str, folder: Path) -> Iterator[BucketServer]:
     if kind == "moto_server":
         command += ["-H", "127.0.0.1", "-p", str(server.port)]
     settings = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(server.port), "AUTH": "true",
-                "SERVICES": "s3", "HOME": str(folder), "TMPDIR": str(folder)}  # fmt: skip
+                "SERVICES": services, "HOME": str(folder), "TMPDIR": str(folder)}  # fmt: skip
     with (folder / f"{kind}.log").open("wb") as log:
         process = subprocess.Popen(
             command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder,
             env={**os.environ, **settings},
         )  # fmt: skip
     try:
-        _wait(process, server.port, folder / f"{kind}.log")
+        until_open(process, server.port, folder / f"{kind}.log")
         yield server
     finally:
         process.terminate()
@@ -68,15 +66,3 @@ def bucket_server(kind: str, folder: Path) -> Iterator[BucketServer]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    until = time.monotonic() + 20
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError(log.read_text())

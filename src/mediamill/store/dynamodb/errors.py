@@ -9,13 +9,13 @@ from mediamill.core.errors import MediamillError, Unavailable
 
 REFUSED = "ConditionalCheckFailed"
 AGAIN = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-BUSY = {
-    "TransactionConflictException",
-    "TransactionInProgressException",
-    "ProvisionedThroughputExceededException",
-    "ThrottlingException",
-    "RequestLimitExceeded",
-    "InternalServerError",
+COLLISIONS = {
+    "ConditionalCheckFailedException": REFUSED,
+    "TransactionConflictException": "TransactionConflict",
+    "TransactionInProgressException": "TransactionConflict",
+    "ProvisionedThroughputExceededException": "ThrottlingError",
+    "ThrottlingException": "ThrottlingError",
+    "RequestLimitExceeded": "ThrottlingError",
 }
 
 
@@ -40,13 +40,11 @@ def translated(error: Exception) -> Exception:
         return Unavailable(f"The database cannot be reached: {error}")
     code = error.response.get("Error", {}).get("Code", "")
     message = error.response.get("Error", {}).get("Message", code)
-    if code in BUSY:
-        return Collided(["TransactionConflict"])
+    if code == "TransactionCanceledException":
+        return _cancelled(error, message)
+    if code in COLLISIONS:
+        return Collided([COLLISIONS[code]])
     match code:
-        case "ConditionalCheckFailedException":
-            return Collided([REFUSED])
-        case "TransactionCanceledException":
-            return _cancelled(error, message)
         case "ValidationException":
             return ValueError(f"A value does not fit: {message}")
         case "ResourceNotFoundException":

@@ -2,8 +2,8 @@
 
 An item has `_p`, the table's name and the first key field, and `_s`, the other key fields; for its
 n-th declared index `_np` and `_ns`, each while all its fields are set; and its fields under their
-own names, those that are None left out. So one set of secondary indexes, index0, index1 …, serves all
-kinds, and an item is in those of which it has both halves.
+own names, those that are None left out. So one set of secondary indexes, index0, index1 …, serves
+all kinds, and an item is in those of which it has both halves.
 """
 
 from collections.abc import Iterator

@@ -39,7 +39,7 @@ class Names:
 
 @dataclass(frozen=True)
 class Request:
-    """One action as `TransactWriteItems` takes it; `verb` is Put, Update, Delete, ConditionCheck."""
+    """One action of `TransactWriteItems`; `verb` is Put, Update, Delete or ConditionCheck."""
 
     verb: str
     arguments: dict[str, Any]
