@@ -12,24 +12,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.media_factory import clip, sample
+from tests.media_factory import Pipe, clip, sample
 from tests.security.conftest import Mill
 from tests.security.mutator import mutants
 
 AT_A_TIME = 6
-
-
-class Pipe(io.RawIOBase):
-    """A target that cannot go back, so that sizes follow the data."""
-
-    def __init__(self, target: io.BytesIO) -> None:
-        self.target = target
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data) -> int:
-        return self.target.write(data)
 
 
 def packed(folder: Path) -> dict[str, bytes]:

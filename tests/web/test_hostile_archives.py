@@ -15,6 +15,7 @@ import pytest
 
 from mediamill.core.logs import configure_logging
 from mediamill.media.archive.records import Entry, central_header, end_records, local_header
+from tests.media_factory import Pipe
 
 TEXT = b"a little text, " * 20
 
@@ -32,19 +33,6 @@ def zipped(*members, method=zipfile.ZIP_DEFLATED, comment=b"", target=None) -> b
                 warnings.simplefilter("ignore")
                 archive.writestr(info, data)
     return buffer.getvalue()
-
-
-class Pipe(io.RawIOBase):
-    """A target that cannot go back, so that data descriptors are written."""
-
-    def __init__(self, target: io.BytesIO) -> None:
-        self.target = target
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data) -> int:
-        return self.target.write(data)
 
 
 def special(name: str, kind: int) -> zipfile.ZipInfo:
