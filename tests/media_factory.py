@@ -1,5 +1,6 @@
 """Clips made by FFmpeg's command line, and samples that this project did not make."""
 
+import io
 import os
 import shutil
 import subprocess
@@ -116,3 +117,16 @@ def _folder(variable: str) -> Path:
 def hostile_names() -> Path:
     """Return the list of strings that break names and headers."""
     return _folder("MEDIAMILL_HOSTILE") / "names.json"
+
+
+class Pipe(io.RawIOBase):
+    """A target that cannot go back: a zip written to it has its sizes behind the data."""
+
+    def __init__(self, target: io.BytesIO) -> None:
+        self.target = target
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data) -> int:
+        return self.target.write(data)

@@ -106,3 +106,14 @@ def test_every_make_target_of_the_readme_exists():
         shown |= set(re.findall(r"^\$ make ([a-z]+)", page.read_text(), re.MULTILINE))
     assert shown <= targets
     assert {"demo", "up", "test"} <= shown
+
+
+def test_every_attack_names_tests_that_exist():
+    rows = [line for line in (ROOT / "SECURITY.md").read_text().splitlines() if "`tests/" in line]
+    assert len(rows) > 10
+    for row in rows:
+        folder = ROOT
+        for name in re.findall(r"`([\w/]+\.py)`", row):
+            path = ROOT / name if "/" in name else folder / name
+            assert path.is_file(), f"{name} in: {row}"
+            folder = path.parent

@@ -17,9 +17,10 @@ import httpx
 
 from mediamill.app import App
 from mediamill.core.records import R
-from mediamill.handlers.collect import PREFIXES, Collect
+from mediamill.handlers.collect import Collect
 from mediamill.store.codec import layout_of
 from mediamill.store.repositories.files import File
+from mediamill.store.repositories.idempotency import KeyedRequest, blobs_of
 from mediamill.store.repositories.jobs import Job, ManifestPage, Tally
 from mediamill.store.repositories.results import ItemOutcome, Result
 from mediamill.store.repositories.units import Lane, Unit, UnitState
@@ -236,11 +237,12 @@ async def blobs(app: App) -> list[str]:
     there = {
         blob.key
         for stored in {id(b): b for b in (app.blobs, app.results)}.values()
-        for prefix in PREFIXES
-        async for blob in stored.list(f"{prefix}/")
+        async for blob in stored.list("")
     }
     jobs = {row.id: row for row in table(app, Job)}
-    orphans = {key for key in there - named if not _allowed(key, optional, jobs)}
+    attempts = tuple(blobs_of(row) for row in table(app, KeyedRequest))  # they go with their row
+    left = {key for key in there - named if not key.startswith(attempts)}
+    orphans = {key for key in left if not _allowed(key, optional, jobs)}
     return [
         *(f"orphan {key}" for key in sorted(orphans)),
         *(f"{key} is named by a row and is gone" for key in sorted(named - there)),
@@ -259,6 +261,7 @@ def _named(app: App) -> tuple[set[str], set[str]]:
             optional.add(f"thumbnails/{file.id}")  # it may be in the making
     named |= {row.blob for row in table(app, Version)}
     named |= {row.blob for row in table(app, UploadPart)}
+    named |= {row.blob or "" for row in table(app, KeyedRequest)}
     named |= {row.blob or "" for row in table(app, ManifestPage)}
     named |= {file.blob for result in table(app, Result) for file in result.files}
     for row in table(app, Job):

@@ -4,6 +4,8 @@ import asyncio
 import random
 
 from mediamill.adapters.brokers.inprocess import InProcessDoorbell
+from mediamill.store.port import Action, Put, Store
+from mediamill.store.repositories.units import Unit
 
 
 class Doubling(InProcessDoorbell):
@@ -65,3 +67,22 @@ class Prompt(InProcessDoorbell):
     async def ring(self, channel: str) -> None:
         await super().ring(channel)
         await asyncio.sleep(0.02)
+
+
+class Hasty(Prompt):
+    """Rings before the row is written instead of after it: a planted fault."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._write = store.transact
+        store.transact = self._transact
+
+    async def ring(self, channel: str) -> None:
+        if not channel.startswith("work:"):
+            await super().ring(channel)
+
+    async def _transact(self, *actions: Action) -> None:
+        added = [a.record for a in actions if isinstance(a, Put) and isinstance(a.record, Unit)]
+        for klass in {unit.klass for unit in added}:
+            await super().ring(f"work:{klass}")
+        await self._write(*actions)

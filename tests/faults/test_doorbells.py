@@ -1,6 +1,6 @@
 """R4: doorbells doubled, shuffled and dropped; and the order of a row and its ring.
 
-The soak has 10,000 units under each: about half a minute each.
+The soak has 10,000 units under each: about a minute each.
 """
 
 import asyncio
@@ -9,12 +9,13 @@ from collections import Counter
 import pytest
 
 from mediamill.core.access import Principal
+from mediamill.engine.scheduler import Scheduler
 from mediamill.store.opening import open_store
 from mediamill.store.repositories.jobs import JobState
 from mediamill.store.repositories.results import ItemOutcome
-from mediamill.store.repositories.units import UnitState
+from mediamill.store.repositories.units import Unit, UnitState
 from tests.engine.harness import Harness
-from tests.faults.doorbells import Dead, Doubling, Dropping, Prompt, Shuffling
+from tests.faults.doorbells import Dead, Doubling, Dropping, Hasty, Prompt, Shuffling
 
 JOBS = 4
 ALICE = Principal("user_alice")
@@ -26,6 +27,8 @@ class Belled(Harness):
     def __init__(self, store, bell):
         super().__init__(store)
         self.bell = self.service.bell = self.trash.bell = bell
+        self.seconds = 0.0
+        """How long a job may take at most; 0 means what its units say."""
 
 
 @pytest.fixture
@@ -35,18 +38,19 @@ async def store(tmp_path):
     await store.close()
 
 
-@pytest.mark.parametrize("bell", [Doubling, Shuffling, Dropping, Dead])
-@pytest.mark.parametrize("units", [80, pytest.param(10_000, marks=pytest.mark.soak)])
-@pytest.mark.timeout(1800)
-async def test_each_unit_ends_once_whatever_the_doorbell_does(store, bell, units):
-    harness = Belled(store, bell())
+async def run(harness: Belled, units: int) -> None:
+    """Run jobs of so many units; assert that each had one result and one run."""
     files = await harness.add_files("user_alice", units // JOBS, media_type="video/mp4")
     async with harness.worker(), harness.worker():
         jobs = [await harness.submit("user_alice", files, name=str(n)) for n in range(JOBS)]
-        ended = [await harness.finished("user_alice", job, 30 + units // 20) for job in jobs]
+        ended = [
+            await harness.finished("user_alice", job, harness.seconds or 30 + units // 20)
+            for job in jobs
+        ]
     assert [job.state for job in ended] == [JobState.SUCCEEDED] * JOBS
     runs = Counter(harness.items.runs)
     assert (len(runs), set(runs.values())) == (units, {1})
+    assert sum(job.units for job in ended) == units
     for job in ended:
         assert [r.item for r in await harness.outcomes(job)] == list(range(units // JOBS))
         assert (job.counts.succeeded, job.watermark) == (job.items, job.units)
@@ -54,13 +58,45 @@ async def test_each_unit_ends_once_whatever_the_doorbell_does(store, bell, units
             assert (unit.state, unit.fence) == (UnitState.DONE, 1)
 
 
-async def test_a_ring_finds_its_row(store):
-    """Nobody looks by himself here: whoever is rung for before the row is there never comes.
+@pytest.mark.parametrize("bell", [Doubling, Shuffling, Dropping, Dead])
+@pytest.mark.parametrize("units", [80, pytest.param(10_000, marks=pytest.mark.soak)])
+@pytest.mark.timeout(1800)
+async def test_each_unit_ends_once_whatever_the_doorbell_does(store, bell, units):
+    await run(Belled(store, bell()), units)
 
-    Through every ring of a job's way: submission, expansion, seal, retry and delete.
-    """
-    harness = Belled(store, Prompt())
+
+async def test_work_that_waits_for_its_ring_is_noticed(store):
+    """A planted fault of R4: nobody looks by himself."""
+    harness = Belled(store, Dead())
     harness.timing.poll = harness.timing.lease = 3600
+    harness.seconds = 1
+    with pytest.raises(AssertionError):
+        await run(harness, 80)
+
+
+async def test_a_claim_without_its_guard_is_noticed(store, monkeypatch):
+    """A planted fault of R4: whoever is rung for takes what others have taken already."""
+    take = Scheduler._take
+
+    async def at_any_rate(self, lane, unit, now, holder):
+        await asyncio.sleep(0)
+        latest = await self.store.get(Unit, *unit.key_values())
+        return await take(self, lane, latest, now, holder)
+
+    monkeypatch.setattr(Scheduler, "_take", at_any_rate)
+    harness = Belled(store, Doubling())
+    harness.seconds = 5
+    with pytest.raises(AssertionError):
+        await run(harness, 80)
+
+
+async def ring_all(harness: Belled) -> None:
+    """Go through every ring of a job's way: submission, expansion, seal, retry and delete.
+
+    Nobody looks by himself here: whoever is rung for before the row is there never comes.
+    """
+    harness.timing.poll = harness.timing.lease = 3600
+    seconds = harness.seconds or 20
 
     async def settle(lease, item):
         return ItemOutcome.FAILED if item == 1 else ItemOutcome.SUCCEEDED
@@ -71,10 +107,22 @@ async def test_a_ring_finds_its_row(store):
         await asyncio.sleep(0.2)  # all have looked once
         for some in (files[:3], files):
             job = await harness.submit("user_alice", some)
-            assert (await harness.finished("user_alice", job)).state is JobState.PARTIAL
+            assert (await harness.finished("user_alice", job, seconds)).state is JobState.PARTIAL
             await harness.service.retry(ALICE, job.id)
-            assert (await harness.finished("user_alice", job)).state is JobState.PARTIAL
+            assert (await harness.finished("user_alice", job, seconds)).state is JobState.PARTIAL
         await harness.trash.delete(ALICE, job.id, now=True)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(seconds):
             while await harness.jobs.get(job.id) is not None:
                 await asyncio.sleep(0.02)
+
+
+async def test_a_ring_finds_its_row(store):
+    await ring_all(Belled(store, Prompt()))
+
+
+async def test_a_ring_before_its_row_is_noticed(store):
+    """The planted fault."""
+    harness = Belled(store, Hasty(store))
+    harness.seconds = 1
+    with pytest.raises(AssertionError):
+        await ring_all(harness)

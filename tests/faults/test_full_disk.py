@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from mediamill.app import App
+from mediamill.blobs.incoming import Incoming
 from mediamill.core.errors import StorageFull
 from mediamill.core.settings import Settings
 from mediamill.engine.retry import RetryPolicy
@@ -112,6 +113,22 @@ async def test_a_full_disk_is_told_and_room_helps(ann, mill, disk):
         await ann.client.delete(f"/v1/files/{file_id}?now=true")
         await mill.blobs.delete(f"files/{file_id}")  # as the purge unit does
     assert (await ann.client.post("/v1/files", content=data)).status_code == 201
+
+
+async def test_bytes_that_are_not_kept_are_noticed(ann, mill, disk, monkeypatch):
+    """The planted fault of R5: the disk is not asked, and what it says is not heard."""
+    write = os.write
+
+    def deaf(descriptor, data):
+        try:
+            return write(descriptor, data)
+        except OSError:
+            return len(data)
+
+    monkeypatch.setattr(Incoming, "require_room", lambda self, size: None)
+    monkeypatch.setattr(os, "write", deaf)
+    with pytest.raises(AssertionError):
+        await test_a_full_disk_is_told_and_room_helps(ann, mill, disk)
 
 
 async def test_an_announced_size_is_refused_before_its_first_byte(ann, disk):

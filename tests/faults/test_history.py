@@ -148,16 +148,62 @@ async def charge_results_wrongly(app, history):
     )
 
 
+async def lose_an_upload(app, history):
+    row = await first(app, File, id=next(iter(history.uploads)))
+    await app.blobs.delete(row.blob)
+
+
+async def lose_a_unit(app, history):
+    row = await first(app, Unit, group=history.jobs[0])
+    await app.store.transact(Delete(Unit, row.key_values()))
+
+
+async def leave_a_unit_unsummed(app, history):
+    await app.store.transact(Update(Job, (history.jobs[0],), add={"watermark": -1}))
+
+
+async def mix_up_the_inputs(app, history):
+    one, other = list(history.uploads)[:2]
+    row = await first(app, Result, job=history.jobs[0], input=one)
+    await app.store.transact(Update(Result, row.key_values(), set={"input": other}))
+
+
+async def mix_up_the_zips(app, history):
+    """One job's download lists what another has made."""
+    one, other = [await app.repositories.jobs.need(job) for job in history.jobs[:2]]
+    await app.results.put(one.layout, await app.results.get(other.layout))
+
+
+async def lose_a_zip(app, history):
+    job = await app.repositories.jobs.need(history.jobs[0])
+    await app.results.delete(job.layout)
+
+
+async def tell_another_digest(app, history):
+    row = await first(app, Result, job=history.jobs[0])
+    file = row.files[0]
+    fields = {n: getattr(file, n) for n in file.__struct_fields__} | {"sha256": "0" * 64}
+    await app.store.transact(Put(row.evolve(files=(type(file)(**fields),))))
+
+
+async def leave_an_orphan(app, history):
+    """Where the collector does not look."""
+    await app.blobs.put("elsewhere/x", b"x")
+
+
+MORE = (lose_an_upload, lose_a_unit, leave_a_unit_unsummed, mix_up_the_inputs, mix_up_the_zips,
+        lose_a_zip, tell_another_digest, leave_an_orphan)  # fmt: skip
 FAULTS = (lose_a_result, swap_a_result, count_wrongly, forget_an_end, announce_twice,
           leave_a_unit_open, close_a_unit_early, lose_a_lane, change_bytes, lose_bytes,
           keep_the_deleted, lose_a_job, charge_wrongly, count_bytes_wrongly,
           charge_results_wrongly)  # fmt: skip
 
 
-async def test_what_is_wrong_is_named(past, tmp_path):
+@pytest.mark.parametrize("faults", [FAULTS, pytest.param(MORE, marks=pytest.mark.soak)])
+async def test_what_is_wrong_is_named(past, tmp_path, faults):
     settings, history = past
     unnoticed = []
-    for fault in FAULTS:
+    for fault in faults:
         home = await asyncio.to_thread(shutil.copytree, settings.home, tmp_path / fault.__name__)
         copied, told = Settings(home=home, min_free_bytes=0), copy.deepcopy(history)
         async with await App.open(copied) as app:

@@ -26,8 +26,17 @@ ROWS = 5_000
 MIGRATE = """
 import sys
 from pathlib import Path
+from mediamill.store.sql import connection as module
 from mediamill.store.sql.connection import connect, migrate_next
 from tests.faults.test_killed_migrations import heavy
+if sys.argv[2] == "apart":  # planted: the steps are not in the transaction of their version
+    note = module._apply
+    def apart(connection, migration):
+        connection.execute("COMMIT")
+        connection.execute(migration.sql)
+        connection.execute("BEGIN IMMEDIATE")
+        note(connection, migration.__class__(migration.version, migration.name, ""))
+    module._apply = apart
 connection = connect(Path(sys.argv[1]), 30)
 print("begun", flush=True)
 while migrate_next(connection, 30, heavy()):
@@ -51,9 +60,9 @@ def heavy() -> tuple[Migration, ...]:
     return tuple(found)
 
 
-def killed(path: Path, seconds: float) -> bool:
+def killed(path: Path, seconds: float, how: str = "together") -> bool:
     """Migrate in a process that is killed after a while; False when it was done before that."""
-    command = [sys.executable, "-c", MIGRATE, str(path)]
+    command = [sys.executable, "-c", MIGRATE, str(path), how]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as child:
         child.stdout.readline()
         try:
@@ -102,6 +111,23 @@ def test_killed_while_migrating(tmp_path, kills):
         path.unlink()
         kills = max(kills, 0)
     assert stood - {STEPS + 1}
+
+
+@pytest.mark.soak
+def test_a_migration_in_pieces_is_noticed(tmp_path):
+    """A planted fault of R18."""
+    chance, broken = random.Random(18), 0
+    for n in range(10):
+        path = tmp_path / f"{n}.db"
+        connection = connect(path, 30)
+        assert migrate_next(connection, 30, heavy())
+        connection.close()
+        assert killed(path, chance.random() * 0.1, "apart")
+        try:
+            is_whole(path)
+        except AssertionError:
+            broken += 1
+    assert broken
 
 
 async def test_a_service_begun_on_an_older_schema_keeps_its_rows(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from mediamill.app import App
 from mediamill.core.access import Principal
 from mediamill.core.settings import Settings
+from mediamill.handlers.items import UnitRun
 from mediamill.operations.base import Operation
 from mediamill.operations.catalogue import Catalogue
 from mediamill.services.jobs.requests import JobRequest
@@ -67,6 +68,11 @@ async def run(app: App, texts: list[str]):
 )
 @pytest.mark.parametrize("items", [30, pytest.param(90, marks=pytest.mark.soak)])
 async def test_the_poisoned_item_fails_and_its_neighbours_succeed(app, poison, code, items):
+    await poisoned(app, poison, code, items)
+
+
+async def poisoned(app: App, poison: str, code: str, items: int) -> None:
+    """Run a job with one bad item; assert that it fails alone, for this reason."""
     texts = [f"good {n}" for n in range(items)]
     texts[11] = poison
     job = await run(app, texts)
@@ -80,3 +86,26 @@ async def test_the_poisoned_item_fails_and_its_neighbours_succeed(app, poison, c
     rest = await app.jobs.outcomes(OWNER, job.id, None, 100)
     answers = [row.data["answer"] for row in rest.rows if row.data]
     assert answers == [str(n) for n in range(items) if n != 11]
+
+
+@pytest.mark.soak
+async def test_a_crash_that_is_charged_to_a_neighbour_is_noticed(app, monkeypatch):
+    """The planted fault of R19."""
+    strike, inputs, all_works, charged = UnitRun._strike, UnitRun._inputs, {}, []
+
+    async def kept(self, flush):
+        works = await inputs(self, flush)
+        all_works.update({work.item: work for work in works})
+        return works
+
+    async def wrong(self, work, failure, flush, settled):
+        if len(charged) < 3:
+            work = all_works[work.item + 1]
+            charged.append(work.item)
+        await strike(self, work, failure, flush, settled)
+
+    monkeypatch.setattr(UnitRun, "_inputs", kept)
+    monkeypatch.setattr(UnitRun, "_strike", wrong)
+    with pytest.raises(AssertionError):
+        await poisoned(app, "die", "slot_failed", 30)
+    assert charged == [12, 12, 12]

@@ -62,11 +62,12 @@ class Mill:
     async def outcomes(self, files: list[str], operation: str, **parameters: object) -> list[dict]:
         """Run a job to its end; return what became of each item."""
         steps = [{"operation": operation, "parameters": parameters}]
-        sent = await self.client.post("/v1/jobs", json={"files": files, "steps": steps})
+        body = {"files": files, "steps": steps, "reuse": False}  # two mutants may be the same
+        sent = await self.client.post("/v1/jobs", json=body)
         assert sent.status_code == 202, sent.text
         job = sent.json()["id"]
-        for _ in range(5):
-            told = (await self.client.get(f"/v1/jobs/{job}", params={"wait": 60})).json()
+        for _ in range(30):
+            told = (await self.client.get(f"/v1/jobs/{job}", params={"wait": 30})).json()
             if told["finished_at"]:
                 break
         assert told["finished_at"], told
@@ -81,6 +82,7 @@ class Mill:
         for item in found:
             assert item["state"] in ("succeeded", "failed"), item
             assert item["code"] != "internal", item
+            assert item["seconds"] <= 10, item
         return found
 
     def alive(self) -> None:

@@ -54,6 +54,15 @@ def boxes(
         start += size
 
 
+def records(data: bytes | bytearray) -> Iterator[tuple[int, int]]:
+    """Yield (offset, size) of every record in a zip's directory."""
+    start = data.find(b"PK\x01\x02")
+    while start >= 0 and data[start : start + 4] == b"PK\x01\x02" and start + 46 <= len(data):
+        size = 46 + sum(struct.unpack_from("<3H", data, start + 28))
+        yield start, size
+        start += size
+
+
 def cut(data: bytearray, draw: Draw) -> None:
     """Keep the beginning only."""
     del data[draw.randrange(1, len(data)) :]
@@ -79,8 +88,8 @@ def zero(data: bytearray, draw: Draw) -> None:
 
 
 def swap(data: bytearray, draw: Draw) -> None:
-    """Swap two boxes that lie beside each other; two blocks where there are none."""
-    found = [*boxes(data)]
+    """Swap two boxes or records that lie beside each other; two blocks where there are none."""
+    found = [*boxes(data)] or [*records(data)]
     pairs = [(one, two) for one in found for two in found if sum(one) == two[0]]
     if pairs:
         (start, first), (_, second) = draw.choice(pairs)
@@ -115,7 +124,10 @@ def lie(data: bytearray, draw: Draw) -> None:
     if not places:
         places = [draw.randrange(max(1, min(len(data), 4096) - 4))]
     if len(data) >= 4:
-        struct.pack_into(form, data, draw.choice(places), draw.choice(LIES))
+        place = draw.choice(places)
+        (true,) = struct.unpack_from(form, data, place)
+        nearly = (true + 1, true - 1, 2 * true, true // 2)
+        struct.pack_into(form, data, place, draw.choice((*LIES, *nearly)) % (1 << 32))
 
 
 MUTATIONS: dict[str, Mutation] = {

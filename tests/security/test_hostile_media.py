@@ -1,11 +1,12 @@
 """S8 and S9: hostile images and videos through the real API; and good ones still pass.
 
-The soak takes about half an hour.
+The soak takes about ten minutes: 1,600 images and 1,000 videos.
 """
 
 import subprocess
 from pathlib import Path
 
+import av
 import pytest
 
 from tests.media_factory import clip, ffmpeg, hostile_images, run, sample
@@ -22,10 +23,21 @@ LISTED = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def decodes(path: Path) -> bool:
-    """Tell whether FFmpeg decodes a file without a word of complaint."""
-    command = [ffmpeg(), "-v", "error", "-xerror", "-nostdin", "-i", str(path), "-f", "null", "-"]
+    """Tell whether FFmpeg decodes the pictures of a file, at least one, without a complaint."""
+    command = [ffmpeg(), "-v", "error", "-xerror", "-nostdin", "-i", str(path)]
+    command += ["-map", "0:v:0", "-f", "framecrc", "-"]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)
-    return done.returncode == 0 and not done.stderr
+    frames = [line for line in done.stdout.splitlines() if not line.startswith(b"#")]
+    return bool(frames) and done.returncode == 0 and not done.stderr
+
+
+def opens_today(path: Path) -> bool:
+    """Tell whether PyAV's FFmpeg, newer than the tool and stricter on headers, opens a file too."""
+    try:
+        with av.open(path) as container:
+            return next(container.decode(video=0), None) is not None
+    except av.FFmpegError:
+        return False
 
 
 async def test_hostile_images_harm_nobody_and_clean_ones_pass(mill):
@@ -67,7 +79,7 @@ async def test_mutated_images_end_with_a_reason(mill, count: int):
         service.alive()
 
 
-@pytest.mark.parametrize("count", [8, pytest.param(300, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [8, pytest.param(200, marks=pytest.mark.soak)])
 async def test_mutated_videos_end_with_a_reason_and_sound_ones_pass(
     mill, tmp_path: Path, count: int
 ):
@@ -83,7 +95,7 @@ async def test_mutated_videos_end_with_a_reason_and_sound_ones_pass(
                 copy = tmp_path / "mutant"
                 copy.write_bytes(mutant)
                 answer = await service.upload(name, mutant)
-                if decodes(copy):
+                if decodes(copy) and opens_today(copy):
                     sound.append(name)
                 if answer.status_code == 201:
                     files[answer.json()["id"]] = name

@@ -15,13 +15,18 @@ from tests.support.processes import running, signed_in
 
 UNFAIR = "positive_data_acceptance"
 """A schema cannot say that an id must exist, or that a name is one line."""
-APART = "/(events|logout|refresh)$|^/v1/uploads"
-"""Streams that last; what ends the session of the tests; tus, whose judge is its own client."""
+APART = "/(events|logout|refresh)$"
+"""Streams that last; what ends the session of the tests."""
 CONFIG = """
 [[operations]]
 include-path-regex = "^/v1/files/(check|delete|restore|tags)$"
 # Another method makes the word an id, of a file that is not there: 404.
 checks.unsupported_method.enabled = false
+
+[[operations]]
+include-name = ["POST /v1/uploads", "PATCH /v1/uploads/{upload_id}"]
+# Schemathesis cannot write tus's media type; tus-js-client judges these.
+enabled = false
 """
 
 

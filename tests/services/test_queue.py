@@ -1,8 +1,11 @@
 """Places in line, against the order in which the scheduler really serves."""
 
+import asyncio
+
 import pytest
 
 from mediamill.core.clock import FixedClock
+from mediamill.core.errors import Unavailable
 from mediamill.engine.scheduler import Scheduler
 from mediamill.services.jobs.queue import Place, Queue
 from mediamill.store.memory import MemoryStore
@@ -115,3 +118,31 @@ async def test_time_left_from_what_ran_before(line):
     line.clock.advance(3_600_001)
     assert (await line.place(waiting)).seconds_left is None
     assert await line.units.lane("bulk", "ann") == await line.store.get(Lane, "bulk", "ann")
+
+
+async def test_who_looks_at_one_time_shares_the_reads(line, monkeypatch):
+    """A hundred clients that watch a hundred waiting jobs read each once, not a hundred times."""
+    jobs = [await line.add("ann") for _ in range(30)]
+    queue, now, asked = Queue(line.jobs, line.units), line.clock.now(), []
+    query = line.store.query
+    monkeypatch.setattr(line.store, "query", lambda *a, **k: asked.append(a[0]) or query(*a, **k))
+    places = await asyncio.gather(*(queue.place(job, now) for job in jobs for _ in range(5)))
+    assert [place.ahead for place in places[::5]] == list(range(30))
+    assert asked.count(Job) <= 3
+    await line.add("ann")
+    later = await line.add("ann")
+    assert (await queue.place(later, now + 2_000)).ahead == 31
+
+
+async def test_a_look_that_failed_is_not_kept(line, monkeypatch):
+    job = await line.add("ann")
+    queue, unfinished = Queue(line.jobs, line.units), line.jobs.unfinished
+
+    async def away(*given, **how):
+        raise Unavailable("The database is away.")
+
+    monkeypatch.setattr(line.jobs, "unfinished", away)
+    with pytest.raises(Unavailable):
+        await queue.place(job, line.clock.now())
+    monkeypatch.setattr(line.jobs, "unfinished", unfinished)
+    assert (await queue.place(job, line.clock.now())).ahead == 0

@@ -47,13 +47,16 @@ class Process:
         self.output = home.parent / f"{role}-{id(self)}.log"
         self.child: subprocess.Popen[bytes] | None = None
 
+    def command(self) -> list[str]:
+        """Return what is run."""
+        port = ["--port", str(self.port)] if self.role != "worker" else []
+        place = ["--home", str(self.home), *port]
+        return [sys.executable, "-m", *self.program, self.role, *place]
+
     def start(self) -> None:
-        command = [sys.executable, "-m", *self.program, self.role, "--home", str(self.home)]
-        if self.role != "worker":
-            command += ["--port", str(self.port)]
         with self.output.open("ab") as output:
             self.child = subprocess.Popen(
-                command,
+                self.command(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -26,3 +26,15 @@ async def served(web):
     finally:
         server.should_exit = True
         await running
+
+
+@asynccontextmanager
+async def working(mill):
+    """Let a worker do what there is to do, for the length of the block."""
+    worker = await mill.worker()
+    running = asyncio.ensure_future(worker.run())
+    try:
+        yield
+    finally:
+        worker.stop()
+        await running

@@ -1,19 +1,15 @@
 """Chains over HTTP: refused with the place and what would fit, and shown with all their steps."""
 
-import asyncio
-
 import pytest
 
+from tests.support.serving import working
 from tests.web.test_uploading import PNG
 
 
 @pytest.fixture
 async def worker(mill):
-    worker = await mill.worker()
-    running = asyncio.ensure_future(worker.run())
-    yield
-    worker.stop()
-    await running
+    async with working(mill):
+        yield
 
 
 async def submitted(ann, *steps, **more):

@@ -1,7 +1,11 @@
-"""A client that takes nothing of its answer is cut off; one that is merely slow is not."""
+"""A client that takes nothing of its answer is cut off, and one whose headers never end.
+
+One that is merely slow is not, nor one with long headers.
+"""
 
 import asyncio
 import socket
+from contextlib import suppress
 
 import pytest
 from starlette.applications import Starlette
@@ -11,6 +15,7 @@ from mediamill.services.content import Content
 from mediamill.web import connections
 from mediamill.web.serving import serve
 from tests.support.serving import served
+from tests.web.test_uploading import resident
 
 SIZE = 64 << 20
 
@@ -80,3 +85,65 @@ async def test_who_reads_slowly_is_served(port, reads, monkeypatch):
                 await asyncio.sleep(0.01)
     assert got > SIZE
     assert reads == ["ended"]
+
+
+HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+FLOODS = {
+    "one header": (HEAD + b"X-Long: ", b"x" * 65_536),
+    "a header's name": (HEAD, b"x" * 65_536),
+    "many headers": (HEAD, b"".join(b"X-%d: y\r\n" % n for n in range(5_000))),
+    "address": (b"GET /", b"x" * 65_536),
+    "method": (b"GET", b"T" * 65_536),
+    "one trailer": (CHUNKED + b"X-Long: ", b"x" * 65_536),
+    "many trailers": (CHUNKED, b"".join(b"X-%d: y\r\n" % n for n in range(5_000))),
+    "chunk extension": (CHUNKED[:-3] + b"5;", b"x" * 65_536),
+}
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+async def test_s20_headers_without_end_are_cut_off(port, kind):
+    """Uvicorn takes as many as come; 84 MB of one header took the whole processor for 10 s."""
+    begin, more = FLOODS[kind]
+    before, sent, answer = resident(), 0, b""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(begin)
+    with suppress(ConnectionError):
+        for _ in range(1_000):
+            writer.write(more)
+            await asyncio.wait_for(writer.drain(), 5)
+            sent += len(more)
+        answer = await asyncio.wait_for(reader.read(100), 5)
+    writer.close()
+    assert sent < 32 << 20, f"{sent:,} bytes were taken"
+    assert answer[:12] in (b"", b"HTTP/1.1 431", b"HTTP/1.1 400")
+    assert resident() - before < 64 << 20
+
+
+@pytest.mark.parametrize(
+    ("size", "status"), [(100_000, b"206"), (140_000, b"431"), (1 << 20, b"431")]
+)
+async def test_s20_how_long_headers_may_be(port, size, status):
+    """In one piece; and when the body of a request before lies in front of them."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = b"%sRange: bytes=0-0\r\nX-Long: %s\r\n\r\n" % (HEAD, b"x" * size)
+    writer.write(head)
+    with suppress(ConnectionError):
+        await asyncio.wait_for(writer.drain(), 5)
+        answer = await asyncio.wait_for(reader.read(100), 5)
+        assert answer.split()[1] == status
+    writer.close()
+
+
+async def test_a_long_body_is_no_head(port):
+    """The route takes no POST, but the connection stays good for the next request."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n")
+    for _ in range(3):
+        writer.write(bytes(1_000_000))
+        await writer.drain()
+    assert (await reader.readuntil(b"\r\n\r\n")).split()[1] == b"405"
+    await reader.readexactly(len(b"Method Not Allowed"))
+    writer.write(HEAD + b"Range: bytes=0-0\r\n\r\n")
+    assert (await reader.readuntil(b"\r\n\r\n")).split()[1] == b"206"
+    writer.close()

@@ -13,6 +13,7 @@ from mediamill.services.jobs.looks import JobLook, Snapshot
 from mediamill.store.port import Update
 from mediamill.store.repositories.jobs import Job, JobState
 from mediamill.web import events
+from tests.support.serving import working
 from tests.web.test_uploading import PNG
 
 
@@ -88,17 +89,6 @@ async def listening(web, person, path, last=""):
         yield stream
     finally:
         await stream.leave()
-
-
-@asynccontextmanager
-async def working(mill):
-    worker = await mill.worker()
-    running = asyncio.ensure_future(worker.run())
-    try:
-        yield
-    finally:
-        worker.stop()
-        await running
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """S11, S14: archives that attack, through the real upload: refused with a reason, or made safe."""
 
 import io
+import json
 import stat
 import struct
 import warnings
@@ -12,7 +13,9 @@ from urllib.parse import unquote
 
 import pytest
 
+from mediamill.core.logs import configure_logging
 from mediamill.media.archive.records import Entry, central_header, end_records, local_header
+from tests.media_factory import Pipe
 
 TEXT = b"a little text, " * 20
 
@@ -30,19 +33,6 @@ def zipped(*members, method=zipfile.ZIP_DEFLATED, comment=b"", target=None) -> b
                 warnings.simplefilter("ignore")
                 archive.writestr(info, data)
     return buffer.getvalue()
-
-
-class Pipe(io.RawIOBase):
-    """A target that cannot go back, so that data descriptors are written."""
-
-    def __init__(self, target: io.BytesIO) -> None:
-        self.target = target
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data) -> int:
-        return self.target.write(data)
 
 
 def special(name: str, kind: int) -> zipfile.ZipInfo:
@@ -295,8 +285,13 @@ async def test_bytes_that_lie_are_no_good_answer(ann, method):
     here = f"/v1/files/{file['id']}/members"
     problem = await ann.client.get(f"{here}/small")
     assert (problem.status_code, problem.json()["code"]) == (422, "broken_media")
+    written = io.StringIO()
+    configure_logging("json", "warning", written)
     with pytest.raises(RuntimeError, match="already started"):
         await ann.client.get(f"{here}/large")
+    (line,) = map(json.loads, written.getvalue().splitlines())
+    assert (line["action"], line["code"]) == ("answer_broken_off", "broken_media")
+    assert "exception" not in line
 
 
 async def test_pages_by_prefix(ann):

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from mediamill.core.clock import DAY
 from mediamill.handlers.forget import Forget
 from mediamill.services.repeats.once import KEPT_MS, LEASE_MS
+from mediamill.store.port import Update
 from mediamill.store.repositories.idempotency import KeyedRequest, KeyState
 from mediamill.web.idempotency import takes_keys
 from tests.web.conftest import client_of
@@ -155,6 +156,17 @@ async def test_a_large_answer_lies_beside_the_row(mill, ann, body):
     assert await forget.forget(row.created + KEPT_MS) == 1
     assert [blob.key async for blob in mill.results.list("idempotency/")] == []
     assert await mill.store.get(KeyedRequest, ann.id, "order-17") is None
+
+
+async def test_a_key_that_is_used_again_after_its_day_leaves_nothing(mill, ann):
+    """Before the housekeeping has come by: the new row is not what finds the old blobs."""
+    parts = [("file", (f"{n}-{'long' * 40}.png", PNG)) for n in range(14)]
+    await ann.client.post("/v1/files", files=parts, headers=KEY)
+    row = await mill.store.get(KeyedRequest, ann.id, "order-17")
+    assert await mill.results.get(row.blob)
+    await mill.store.transact(Update(KeyedRequest, row.key_values(), set={"expires": 1}))
+    assert (await upload(ann, **KEY)).status_code == 201
+    assert [blob.key async for blob in mill.results.list("idempotency/")] == []
 
 
 # -- attempts that were cut off -------------------------------------------------------------------

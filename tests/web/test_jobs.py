@@ -8,16 +8,14 @@ import zipfile
 import pytest
 
 from mediamill.web.events import beating
+from tests.support.serving import working
 from tests.web.test_uploading import PNG
 
 
 @pytest.fixture
 async def worker(mill):
-    worker = await mill.worker()
-    running = asyncio.ensure_future(worker.run())
-    yield
-    worker.stop()
-    await running
+    async with working(mill):
+        yield
 
 
 @pytest.fixture

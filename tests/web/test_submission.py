@@ -1,12 +1,12 @@
 """Jobs over projects, archives and manifests, dry runs and templates, over HTTP with a worker."""
 
-import asyncio
 import io
 import zipfile
 
 import pytest
 from PIL import Image
 
+from tests.support.serving import working
 from tests.web.test_uploading import PNG
 
 THUMBNAIL = [{"operation": "thumbnail"}]
@@ -14,11 +14,8 @@ THUMBNAIL = [{"operation": "thumbnail"}]
 
 @pytest.fixture
 async def worker(mill):
-    worker = await mill.worker()
-    running = asyncio.ensure_future(worker.run())
-    yield
-    worker.stop()
-    await running
+    async with working(mill):
+        yield
 
 
 async def upload(person, name, data):

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import zipfile
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -16,6 +15,7 @@ from mediamill.store.repositories.usage import Usage
 from mediamill.web.app import create_app
 from tests.faults import charges
 from tests.support.chains import CHAINED
+from tests.support.serving import working
 from tests.web.test_files import person, principal
 from tests.web.test_uploading import PNG
 
@@ -55,15 +55,6 @@ async def send(ann, size: int, name: str = "a.txt"):
 async def picture(ann) -> str:
     answer = await ann.client.post("/v1/files?name=a.png", content=PNG)
     return str(answer.json()["id"])
-
-
-@asynccontextmanager
-async def working(mill):
-    worker = await mill.worker()
-    running = asyncio.ensure_future(worker.run())
-    yield
-    worker.stop()
-    await running
 
 
 async def until(ann, size: int) -> None:

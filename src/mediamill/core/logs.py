@@ -109,6 +109,11 @@ def _json() -> list[Any]:
     ]
 
 
+def _not_told_before(record: logging.LogRecord) -> bool:
+    """Leave out uvicorn's word on an exception that `web/observing.py` has logged already."""
+    return not str(record.msg).startswith("Exception in ASGI application")
+
+
 def _replace_handlers(handler: logging.Handler, level: str) -> None:
     """Make `handler` the only one, and let libraries speak up only when something is wrong."""
     top = logging.getLogger()
@@ -118,6 +123,7 @@ def _replace_handlers(handler: logging.Handler, level: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+        logger.filters[:] = [_not_told_before]
         logger.setLevel("WARNING" if level == "INFO" else level)
     for name in _QUIET:
         logging.getLogger(name).setLevel("WARNING")

@@ -8,7 +8,7 @@ from mediamill.core.clock import HOUR
 from mediamill.core.errors import ConditionFailed
 from mediamill.engine.lease import Lease
 from mediamill.store.port import Delete, Equals
-from mediamill.store.repositories.idempotency import KeyedRequest, KeyedRequests, blobs_of
+from mediamill.store.repositories.idempotency import KeyedRequest, KeyedRequests, remove_blobs
 
 EVERY_MS = HOUR
 
@@ -38,8 +38,7 @@ class Forget:
         return removed
 
     async def _remove(self, row: KeyedRequest) -> None:
-        async for blob in self.blobs.list(blobs_of(row)):
-            await self.blobs.delete(blob.key)
+        await remove_blobs(self.blobs, row)
         same = (Equals("first", row.first), Equals("expires", row.expires))
         with suppress(ConditionFailed):  # the key is in use again
             await self.keys.store.transact(Delete(KeyedRequest, row.key_values(), when=same))

@@ -17,6 +17,9 @@ _QUOTED = re.compile(r"`(\w+)`")
 _BRANCH = re.compile(r"^(constrained-\w+|int|float|str|bool|none|\w+\[.*)$")
 """What pydantic adds to an error's place to say which member of a union it tried."""
 
+MAX_WRONG = 200
+"""Errors that are put into words; a list of 10,000 times may hold as many and more."""
+
 
 @dataclass(frozen=True)
 class Wrong:
@@ -70,7 +73,9 @@ class Catalogue(Registry[type[Operation]]):
         try:
             kind.model_validate(parameters)
         except ValidationError as error:
-            found = [_wrong(item, where, kind) for item in error.errors(include_url=False)]
+            told = error.errors(include_url=False)[:MAX_WRONG]
+            schema = kind.model_json_schema().get("properties", {})
+            found = [_wrong(item, where, kind, schema) for item in told]
             return [*{one.pointer: one for one in reversed(found)}.values()][::-1]
         return []
 
@@ -82,9 +87,8 @@ class Catalogue(Registry[type[Operation]]):
         ]
 
 
-def _wrong(item: Any, where: str, kind: type[Operation]) -> Wrong:
-    """Put one of pydantic's errors into our words; `kind` knows the names and the ranges."""
-    schema = kind.model_json_schema().get("properties", {})
+def _wrong(item: Any, where: str, kind: type[Operation], schema: dict[str, Any]) -> Wrong:
+    """Put one of pydantic's errors into our words; `kind` knows the names, `schema` the ranges."""
     loc = tuple(str(part) for part in item["loc"])
     field = _resolved(schema[loc[0]]) if len(loc) == 1 and loc[0] in schema else {}
     message = plainly(item, kind.model_fields, _span(field))

@@ -18,7 +18,7 @@ from mediamill.core.errors import MediamillError
 from mediamill.web import problems
 from mediamill.web.api import ROUTERS
 from mediamill.web.documents import Documents
-from mediamill.web.limits import MAX_BODY, MAX_FILE_BODY, BodyGuard
+from mediamill.web.limits import MAX_BODY, MAX_FILE_BODY, MAX_SIGN_IN_BODY, BodyGuard
 from mediamill.web.observing import Metrics, Observing
 from mediamill.web.openapi import describing, operation_id
 from mediamill.web.pages import error_page, router, wants_page
@@ -60,6 +60,8 @@ def takes_uploads(scope: Scope) -> bool:
 
 def most_bytes(scope: Scope) -> int | None:
     """Return how many bytes a request's body may have, None where `Uploads` limits them."""
+    if scope["path"].startswith("/v1/auth/"):
+        return MAX_SIGN_IN_BODY
     if not takes_uploads(scope):
         return MAX_BODY
     if scope["path"] == "/v1/files" and is_json(Headers(scope=scope).get("content-type", "")):

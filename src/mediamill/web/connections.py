@@ -2,6 +2,8 @@
 
 uvicorn times a connection out between requests only, so one that never ends its headers, or that
 never sends any, would hold its socket for ever: a request's headers arrive within ten seconds.
+Nor does it bound them: they are kept whole, and one long one is copied again with each piece. So a
+request has 128 KiB of address, headers and trailers together, and is answered 431 beyond.
 Bodies have their own limits (`limits.py`). So would one that never reads its answer, with what is
 being read for it: when a minute passes in which not one byte was taken, the connection is cut. A
 slow client is not a stopped one: what the kernel still holds counts as well, where it tells.
@@ -17,15 +19,22 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADER_SECONDS = 10.0
 STALL_SECONDS = 60.0
+MAX_HEAD = 128 << 10
+"""Bytes of a request's address and headers; a name and tags may take 70 kB of an address."""
+TOO_LONG = f"A request's address and headers may have {MAX_HEAD:,} bytes here."
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's connection, closed when headers do not end in time or an answer is not taken."""
+    """uvicorn's connection, closed when headers are late or too long, or an answer is not taken."""
 
     _deadline: asyncio.TimerHandle | None = None
     _stall: asyncio.TimerHandle | None = None
     _untaken = 0
     _between_requests = True
+    _head = 0
+    """Bytes of the address and the headers that the parser has told of."""
+    _untold = 0
+    """Bytes that came since the parser told of anything: it keeps what is not whole."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP only
         super().connection_made(transport)
@@ -39,18 +48,35 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._between_requests:
             self._start()
+        self._untold += len(data)
         super().data_received(data)
+        if self._untold > MAX_HEAD and not self.transport.is_closing():
+            self.send_400_response(TOO_LONG)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._head = 0
         self._start()
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._between_requests = False
         self._stop()
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        self._untold = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
+        self._untold = 0
         super().on_message_complete()
         self._between_requests = True
 
@@ -73,6 +99,26 @@ class Connection(HttpToolsProtocol):
         """Close an idle connection; the end of its last answer may still be on its way."""
         super().timeout_keep_alive_handler()
         self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request, or a too long one; not into an answer that has begun."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.transport.close()
+            return
+        if self._head <= MAX_HEAD and self._untold <= MAX_HEAD:
+            super().send_400_response(msg)
+            return
+        head = "HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain\r\n"
+        head += f"content-length: {len(TOO_LONG)}\r\nconnection: close\r\n\r\n"
+        self.transport.write((head + TOO_LONG).encode())
+        self.transport.close()
+
+    def _count(self, size: int) -> None:
+        """Count what the parser tells of a head; raising, within it, makes it stop."""
+        self._untold = 0
+        self._head += size
+        if self._head > MAX_HEAD:
+            raise ValueError(TOO_LONG)
 
     def _watch(self) -> None:
         if self._stall is None:

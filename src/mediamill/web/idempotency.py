@@ -23,6 +23,7 @@ from mediamill.core.access import Principal
 from mediamill.core.errors import InvalidInput, KeyReused, LimitExceeded, MediamillError
 from mediamill.services.repeats.once import REUSED, Answer
 from mediamill.store.repositories.idempotency import KeyedRequest
+from mediamill.web.limits import refuse_too_many
 from mediamill.web.multipart import FormReader
 from mediamill.web.security import caller, refuse_cross_site, the_app
 
@@ -175,6 +176,7 @@ async def _small_body(request: Request) -> bytes:
 
 def _canonical(body: bytes) -> str:
     """Write JSON the same way whatever its spaces and the order of its members."""
+    refuse_too_many(body)
     try:
         value = msgspec.json.decode(body) if body else None
     except (ValueError, RecursionError):

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mediamill.core.ids import new_id
-from mediamill.web.problems import log_failure, render, report_of
+from mediamill.web.problems import log_broken_off, log_failure, render, report_of
 from mediamill.web.security import DATA_POLICY, HEADERS, PAGE_POLICY
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -59,9 +59,10 @@ class Observing:
             except ClientDisconnect:
                 exchange.status = exchange.status or CLIENT_GONE
             except Exception as error:
-                log_failure(error, method=scope["method"], route=exchange.route)
                 if exchange.status:
+                    log_broken_off(error, method=scope["method"], route=exchange.route)
                     raise  # the answer has begun: only a cut connection says that it is broken
+                log_failure(error, method=scope["method"], route=exchange.route)
                 await render(report_of(error), exchange.id)(scope, receive, exchange.send)
             finally:
                 self._record(exchange)

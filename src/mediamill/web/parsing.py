@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from mediamill.core.errors import InvalidInput
 from mediamill.web.idempotency import answer_once, takes_keys
+from mediamill.web.limits import refuse_too_many
 
 PROBLEM: dict[int | str, dict[str, Any]] = {
     "default": {
@@ -64,12 +65,13 @@ class StrictRequest(Request):
     """A request whose JSON is read strictly."""
 
     async def json(self) -> Any:
-        """Return the body's value; raises `HTTPException` 400 saying what is wrong with it."""
+        """Return the body's value; raises as `strict_json` does."""
         return strict_json(await self.body())
 
 
 def strict_json(body: bytes) -> Any:
-    """Return a JSON text's value; raises `HTTPException` 400 saying what is wrong with it."""
+    """Return a JSON text's value; raises `HTTPException` 400 or 413 saying what is wrong."""
+    refuse_too_many(body)
     try:
         value = from_json(body, allow_inf_nan=False, cache_strings=False)
     except (ValueError, RecursionError) as error:

@@ -2,7 +2,8 @@
 
 Expected errors carry their own status, code and message. Those of ours that may pass by themselves,
 such as a full disk, are logged in one line with `action="request_unserved"`; unexpected ones with
-`action="request_failed"` and answered as `internal`, with nothing of what happened.
+`action="request_failed"` and answered as `internal`, with nothing of what happened. An answer that
+has begun can only be cut off: `action="answer_broken_off"` where the content is to blame.
 """
 
 from collections.abc import Mapping, Sequence
@@ -106,6 +107,19 @@ def log_failure(error: BaseException, **context: Any) -> None:
         log.warning("request unserved", action="request_unserved", **said, **context)
     else:
         log.error("request failed", action="request_failed", exc_info=error, **context)
+
+
+def log_broken_off(error: Exception, **context: Any) -> None:
+    """Record what ended an answer that had begun; in one line if it is what the content was like.
+
+    Starlette wraps an error that it would have answered, had nothing been sent yet.
+    """
+    cause = error.__cause__ if isinstance(error.__cause__, MediamillError) else error
+    if isinstance(cause, MediamillError) and (cause.status < 500 or cause.retryable):
+        said = {"code": cause.code, "error": cause.message}
+        log.warning("answer broken off", action="answer_broken_off", **said, **context)
+    else:
+        log_failure(cause, **context)
 
 
 def _of_ours(error: MediamillError) -> Report:

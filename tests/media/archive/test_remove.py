@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.media_factory import Pipe
 from tests.support.services import unavailable
 
 from mediamill.core.errors import Conflict
@@ -25,7 +26,7 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 def packed(names: dict[str, bytes], *, streamed: bool = False, comment: bytes = b"") -> bytes:
     """Pack members of all methods, dates and modes; `streamed` writes data descriptors."""
     buffer = io.BytesIO()
-    target = Unseekable(buffer) if streamed else buffer
+    target = Pipe(buffer) if streamed else buffer
     with zipfile.ZipFile(target, "w") as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for place, (name, data) in enumerate(names.items()):
@@ -35,17 +36,6 @@ def packed(names: dict[str, bytes], *, streamed: bool = False, comment: bytes = 
             archive.writestr(info, data)
         archive.comment = comment
     return buffer.getvalue()
-
-
-class Unseekable(io.RawIOBase):
-    def __init__(self, target: io.BytesIO) -> None:
-        self.target = target
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data) -> int:
-        return self.target.write(data)
 
 
 def without(data: bytes, *paths: str) -> bytes:

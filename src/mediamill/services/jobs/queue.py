@@ -12,12 +12,16 @@ the class is done now: estimated seconds done per second, summed over the unfini
 begun; where none has, the median rate of the owner's last five jobs of the class that ended within
 the hour; else it cannot be told.
 
-Reads are bounded and shared: one look at a class holds for two seconds.
+Reads are bounded and shared: one look, at a class or at an owner's jobs, holds for two seconds, for
+all who wait; else a hundred waiting jobs that a hundred clients watch would be read ten thousand
+times.
 """
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Any, TypeVar
 
 from mediamill.core.clock import HOUR
 from mediamill.store.repositories.jobs import Job, Jobs
@@ -27,6 +31,10 @@ LANES, JOBS_OF_OTHERS, OWN_JOBS = 32, 20, 100
 """So many lanes, jobs of each other owner, and own jobs are looked at."""
 LOOK_MS = 2_000
 LAST_JOBS = 5
+MOST_HELD = 1_000
+"""Looks that are kept; then all are forgotten, for most are too old."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -60,22 +68,30 @@ class Look:
         return sum(_rate(job, self.time) for found in self.waiting for job in found.jobs)
 
 
+@dataclass(frozen=True)
+class Held:
+    """What is being looked up, or was, and when that began (ms)."""
+
+    time: int
+    found: "asyncio.Future[Any]"
+
+
 @dataclass
 class Queue:
     """Tells places in line."""
 
     jobs: Jobs
     units: Units
-    _looks: dict[str, Look] = field(default_factory=dict)
+    _held: dict[tuple[str, ...], Held] = field(default_factory=dict)
 
     async def place(self, job: Job, now: int) -> Place:
         """Return the place of an unfinished job none of whose units has begun."""
-        look = await self._look(job.klass, now)
-        page = await self.jobs.unfinished(job.owner, until=job.created, limit=OWN_JOBS + 1)
+        look = await self._shared(now, ("class", job.klass), lambda: self._look(job.klass, now))
+        rows = await self._shared(now, ("own", job.owner), lambda: self._own(job.owner))
         place = (job.created, job.id)
-        own = [row for row in page.rows if (row.created, row.id) < place]
-        own = [row for row in own if row.klass == job.klass][:OWN_JOBS]
-        capped = look.capped or page.after is not None
+        own = [row for row in rows if (row.created, row.id) < place and row.klass == job.klass]
+        own = own[:OWN_JOBS]
+        capped = look.capped or (len(rows) > OWN_JOBS + 1 and rows[-1].created <= job.created)
         work = sum(map(remaining, own))
         lane = await self.units.lane(job.klass, job.owner)
         turn = (lane.vtime if lane else 0.0) + work
@@ -86,30 +102,49 @@ class Queue:
                 ahead += len(before)
                 work += sum(map(remaining, before))
                 capped = capped or (other.capped and len(before) == len(other.jobs))
-        rate = look.rate() or await self._rate_of(job, now)
+        rate = look.rate() or await self._shared(
+            now, ("rate", job.klass, job.owner), lambda: self._rate(job.klass, job.owner, now)
+        )
         left = round((work + remaining(job)) / rate, 1) if rate else None
         return Place(ahead, capped, left)
 
+    async def _shared(
+        self, now: int, key: tuple[str, ...], look: Callable[[], Coroutine[Any, Any, T]]
+    ) -> T:
+        """Look something up, or share what another has found, or is looking up, of late."""
+        held = self._held.get(key)
+        if held is None or not 0 <= now - held.time < LOOK_MS:
+            if len(self._held) >= MOST_HELD:
+                self._held.clear()
+            held = self._held[key] = Held(now, asyncio.ensure_future(look()))
+        try:
+            found: T = await asyncio.shield(held.found)
+        except Exception:
+            self._held.pop(key, None)  # the next one tries again
+            raise
+        return found
+
     async def _look(self, klass: str, now: int) -> Look:
-        look = self._looks.get(klass)
-        if look is None or not 0 <= now - look.time < LOOK_MS:
-            lanes, more = await self.units.active_lanes(klass, LANES)
-            waiting = [await self._waiting(lane) for lane in lanes]
-            look = self._looks[klass] = Look(now, waiting, more)
-        return look
+        lanes, more = await self.units.active_lanes(klass, LANES)
+        waiting = [await self._waiting(lane) for lane in lanes]
+        return Look(now, waiting, more)
+
+    async def _own(self, owner: str) -> Sequence[Job]:
+        """List an owner's unfinished jobs, oldest first: those that count, itself, and one more."""
+        return (await self.jobs.unfinished(owner, limit=OWN_JOBS + 2)).rows
 
     async def _waiting(self, lane: Lane) -> Waiting:
         page = await self.jobs.unfinished(lane.owner, limit=JOBS_OF_OTHERS)
         jobs = [job for job in page.rows if job.klass == lane.klass]
         return Waiting(lane, jobs, page.after is not None)
 
-    async def _rate_of(self, job: Job, now: int) -> float:
-        """Return the median rate of the owner's last jobs of the class, 0 where there are none."""
-        last = await self.jobs.last_finished(job.owner, 4 * LAST_JOBS)
+    async def _rate(self, klass: str, owner: str, now: int) -> float:
+        """Return the median rate of an owner's last jobs of a class, 0 where there are none."""
+        last = await self.jobs.last_finished(owner, 4 * LAST_JOBS)
         rates = [
             row.cost / max(0.001, (row.finished - row.started) / 1000)
             for row in last
-            if row.klass == job.klass and row.started and row.finished and row.cost
+            if row.klass == klass and row.started and row.finished and row.cost
             if now - row.finished < HOUR
         ]
         return median(rates[:LAST_JOBS]) if rates else 0.0

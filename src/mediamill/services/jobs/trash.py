@@ -15,7 +15,7 @@ from mediamill.core.clock import DAY
 from mediamill.core.errors import ConditionFailed, Conflict, NotFound
 from mediamill.services.access import Access
 from mediamill.services.jobs.service import JobService
-from mediamill.store.port import Action, Equals, Page, Update
+from mediamill.store.port import Equals, Page, Update
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.units import Unit, Units
 
@@ -43,18 +43,15 @@ class JobTrash:
 
         With `now` also a job that is in the trash. Raises `NotFound`.
         """
-        job = await self.access.load(principal, Job, job_id, Right.OWN, hidden=now)
-        if job.hidden and job.trash is None:  # it is being removed, and must not come back
-            raise NotFound(f"There is no job {job_id}.")
-        if not job.hidden:
-            with suppress(Conflict):  # it has ended, perhaps just now
-                await self.jobs.cancel(principal, job_id)
-        time = await self.jobs.jobs.store.now()
-        deleted = time if job.deleted is None else job.deleted
-        gone = {"deleted": deleted, "listed": None, "trash": job.owner}
-        same = (Equals("deleted", job.deleted), Equals("trash", job.trash))
-        hiding = Update(Job, (job.id,), set=gone, add={"revision": 1}, when=same)
-        await self._write(_purge(job, deleted, time, time if now else time + UNDO_MS), hiding)
+        while True:
+            job = await self.access.load(principal, Job, job_id, Right.OWN, hidden=now)
+            if job.hidden and job.trash is None:  # it is being removed, and must not come back
+                raise NotFound(f"There is no job {job_id}.")
+            if not job.hidden:
+                with suppress(Conflict, NotFound):  # it has ended, or somebody deletes it just now
+                    await self.jobs.cancel(principal, job_id)
+            if await self._hide(job, now=now) or not now:  # who hid it just now is as good
+                break
         log.info("job deleted", action="job_deleted", now=now, **job.log_context())
         await self._ring(job)
 
@@ -78,10 +75,19 @@ class JobTrash:
             await self._ring(job)
         return await self.jobs.get(principal, job_id)
 
-    async def _write(self, unit: Unit, hiding: Action) -> None:
-        """Hide a job; somebody who did so at the same moment is as good."""
-        with suppress(ConditionFailed):
+    async def _hide(self, job: Job, *, now: bool) -> bool:
+        """Hide a job, with the unit that will remove it; False when it changed meanwhile."""
+        time = await self.jobs.jobs.store.now()
+        deleted = time if job.deleted is None else job.deleted
+        gone = {"deleted": deleted, "listed": None, "trash": job.owner}
+        same = (Equals("deleted", job.deleted), Equals("trash", job.trash))
+        hiding = Update(Job, (job.id,), set=gone, add={"revision": 1}, when=same)
+        try:
+            unit = _purge(job, deleted, time, time if now else time + UNDO_MS)
             await self.units.insert([unit], hiding)
+        except ConditionFailed:
+            return False
+        return True
 
     async def _ring(self, job: Job) -> None:
         for channel in ("work:housekeeping", f"job:{job.id}", f"jobs:{job.owner}"):

@@ -26,6 +26,7 @@ from mediamill.store.repositories.idempotency import (
     KeyedRequests,
     KeyState,
     blobs_of,
+    remove_blobs,
 )
 from mediamill.store.repositories.jobs import INLINE_BYTES
 
@@ -93,6 +94,8 @@ class Once:
         now = await self.keys.store.now()
         row = await self.keys.get(owner, name)
         if row is None or row.expires <= now:
+            if row is not None:  # its blobs are found by the row that is replaced
+                await remove_blobs(self.blobs, row)
             fresh = self._first(owner, name, fingerprint, now)
             return await self._reserve(fresh, row)
         if row.fingerprint != fingerprint:

@@ -26,12 +26,13 @@ def checked(draft: Draft, catalogue: Catalogue) -> Draft:
 
     Raises `InvalidInput` with an error for each variable, operation or parameter that is wrong.
     """
+    if len(msgspec.json.encode((draft.steps, draft.variables))) > INLINE_BYTES:
+        message = f"A template has at most {INLINE_BYTES:,} bytes as JSON."
+        raise InvalidInput.at("steps", message)  # before anything is written out in full
     errors = [*_wrong_variables(draft), *_unknown_names(draft)]
     if not errors:
         for place, step in enumerate(draft.steps):
             errors += _wrong_parameters(draft, place, step, catalogue)
-    if len(msgspec.json.encode((draft.steps, draft.variables))) > INLINE_BYTES:
-        errors.append(_at("steps", f"A template has at most {INLINE_BYTES:,} bytes as JSON."))
     if errors:
         raise InvalidInput(errors[0]["message"], errors=errors[:100])
     return draft

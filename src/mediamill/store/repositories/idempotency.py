@@ -12,6 +12,7 @@ repeats the request after a crash finds what it had made.
 import hashlib
 from enum import StrEnum
 
+from mediamill.blobs.port import Blobs
 from mediamill.core.records import Index, Key, Record
 from mediamill.store.port import Absent, Delete, Equals, Put, Store, Update
 
@@ -97,3 +98,9 @@ def blobs_of(row: KeyedRequest) -> str:
     """Return what the keys of a row's blobs begin with; the number of the attempt follows."""
     name = hashlib.sha256(f"{row.owner} {row.name}".encode()).hexdigest()
     return f"idempotency/{name}-{row.first}-"
+
+
+async def remove_blobs(blobs: Blobs, row: KeyedRequest) -> None:
+    """Remove what the attempts of a row have left; the row itself stays."""
+    async for blob in blobs.list(blobs_of(row)):
+        await blobs.delete(blob.key)

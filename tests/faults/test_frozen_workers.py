@@ -1,0 +1,179 @@
+"""R3: a worker frozen past its lease; another does its work, then it wakes and changes no row.
+
+Every second one is frozen between the end of its work and its commit, the others in mid-work. The
+soak freezes 100 times in about 7 minutes.
+"""
+
+import asyncio
+import random
+import signal
+from pathlib import Path
+
+import apsw
+import pytest
+
+from mediamill.app import App
+from mediamill.core.settings import Settings
+from tests.faults import checks
+from tests.faults.history import History
+from tests.faults.test_killed_workers import SHORT, Worker, all_ended, check
+from tests.media_factory import clip
+from tests.support.processes import running, signed_in
+
+FREEZING = "tests.faults.freezing"
+
+
+class Freezing(Worker):
+    """A worker that freezes where a test says, and notes what its writes changed."""
+
+    def __init__(self, home: Path, *planted: str) -> None:
+        super().__init__(home)
+        self.folder = home.parent / f"freezing-{id(self)}"
+        self.folder.mkdir()
+        self.program = (*planted, FREEZING, str(self.folder))
+
+    @property
+    def frozen(self) -> bool:
+        state = Path(f"/proc/{self.child.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state == "T"
+
+    def writes(self, job: str) -> list[str]:
+        """List the outcomes of its writes of a job's units."""
+        file = self.folder / "writes"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [line.rpartition(" ")[2] for line in lines if line.startswith(job)]
+
+
+def rows(app: App) -> dict[str, set[tuple]]:
+    """Read all tables, but for the lanes: those are told of work by everybody."""
+    connection = apsw.Connection(str(checks.database(app)), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        with connection:  # one moment for all
+            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            names = [name for (name,) in tables.fetchall() if name != "lanes"]
+            return {name: set(connection.execute(f"SELECT * FROM {name}")) for name in names}
+    finally:
+        connection.close()
+
+
+async def quiet(app: App) -> dict[str, set[tuple]]:
+    """Wait until nobody writes any more; return all rows."""
+    async with asyncio.timeout(20):
+        before = rows(app)
+        while True:
+            await asyncio.sleep(0.3)
+            now = rows(app)
+            if now == before:
+                return now
+            before = now
+
+
+async def holder(app: App, job: str, workers: list[Freezing]) -> Freezing | None:
+    """Return the worker that has the job's item in hand, if one has."""
+    unit = await app.repositories.units.get(job, 0)
+    held = unit is not None and unit.state == "leased"
+    return next((w for w in workers if held and f"-{w.child.pid}-" in unit.holder), None)
+
+
+def locked(app: App) -> bool:
+    """Tell whether somebody keeps the database's write lock."""
+    connection = apsw.Connection(str(checks.database(app)))
+    connection.set_busy_timeout(500)
+    try:
+        connection.execute("BEGIN IMMEDIATE; ROLLBACK")
+    except apsw.BusyError:
+        return True
+    finally:
+        connection.close()
+    return False
+
+
+async def freeze(app: App, job: str, workers: list[Freezing], pause: float) -> Freezing | None:
+    """Freeze whoever has a job's unit, after a pause, unless it freezes itself at its commit.
+
+    Returns None when the job had ended by then, and when it sleeps in the middle of a transaction:
+    then nobody writes to an SQLite file before it wakes.
+    """
+    async with asyncio.timeout(20):
+        while (found := await holder(app, job, workers)) is None:
+            if (await app.repositories.jobs.need(job)).state.terminal:
+                return None
+            await asyncio.sleep(0.005)
+        if not any((worker.folder / "freeze").exists() for worker in workers):
+            await asyncio.sleep(pause)
+            found.send(signal.SIGSTOP)
+        while not any(worker.frozen for worker in workers):
+            await asyncio.sleep(0.005)
+    found = next(worker for worker in workers if worker.frozen)
+    for worker in workers:
+        (worker.folder / "freeze").unlink(missing_ok=True)
+    if await holder(app, job, [found]) is not None and not await asyncio.to_thread(locked, app):
+        return found
+    found.send(signal.SIGCONT)
+    return None
+
+
+async def woken(app: App, client, job: str, frozen: Freezing) -> list[str]:
+    """Let a job end, wake the worker that had it; list the tables that it changed."""
+    ended = await client.get(f"/v1/jobs/{job}", params={"wait": 60}, timeout=70)
+    assert ended.json()["state"] == "succeeded", ended.text
+    before, told = await quiet(app), len(frozen.writes(job))
+    frozen.send(signal.SIGCONT)
+    async with asyncio.timeout(20):
+        while len(frozen.writes(job)) == told:
+            await asyncio.sleep(0.02)
+    after = await quiet(app)
+    return [f"{job}: {name}" for name in before if before[name] != after[name]]
+
+
+async def freeze_in_turn(folder: Path, freezes: int, *planted: str) -> list[str]:
+    """Freeze one of two workers in each of as many jobs; list what changed as they woke."""
+    home, history, chance, changed = folder / "home", History(), random.Random(8), []
+    async with (
+        running("api", home, **SHORT) as api,
+        signed_in(api) as client,
+        await App.open(Settings(home=home, min_free_bytes=0)) as app,
+    ):
+        video = clip(folder / "clip.mp4", seconds=6).read_bytes()
+        file = await history.upload(client, "clip.mp4", video)
+        workers = [Freezing(home, *planted) for _ in range(2)]
+        for worker in workers:
+            worker.start()
+        done = tried = 0
+        try:
+            while done < freezes:
+                tried += 1
+                assert tried <= 3 * freezes + 5
+                for worker in workers:
+                    await worker.begun()
+                    if done % 2 == 0:
+                        (worker.folder / "freeze").touch()
+                every = 0.05 + tried / 10_000
+                job = await history.submit(client, [file], "extract-frames", every=every)
+                frozen = await freeze(app, job, workers, chance.random() * 0.2)
+                if frozen is None:
+                    continue
+                changed += await woken(app, client, job, frozen)
+                if not planted:
+                    assert frozen.writes(job)[-1] == "refused"
+                done += 1
+            if not planted:
+                await all_ended(client, history)
+                await check(client, history, home)
+        finally:
+            for worker in workers:
+                await asyncio.to_thread(worker.end)
+    print(f"{done} freezes in {tried} jobs")
+    return changed
+
+
+@pytest.mark.parametrize("freezes", [2, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.timeout(3600)
+async def test_a_frozen_worker_wakes_and_changes_nothing(tmp_path, freezes):
+    assert await freeze_in_turn(tmp_path, freezes) == []
+
+
+@pytest.mark.soak
+async def test_a_commit_without_its_fence_is_noticed(tmp_path):
+    """The planted fault of R3."""
+    assert await freeze_in_turn(tmp_path, 2, "tests.faults.planted", "no fence") != []
