@@ -4,7 +4,6 @@ import asyncio
 import io
 import zipfile
 import zlib
-from contextlib import asynccontextmanager
 
 import pytest
 from PIL import Image
@@ -16,6 +15,7 @@ from mediamill.store.port import key_index
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.versions import Version
+from tests.support.serving import working
 
 
 def zipped(names: dict[str, bytes]) -> bytes:
@@ -166,17 +166,6 @@ async def ended(person, job_id: str) -> dict:
             job = (await person.client.get(f"/v1/jobs/{job_id}?wait=5")).json()
             if job["state"] in {"succeeded", "partial", "failed"}:
                 return job
-
-
-@asynccontextmanager
-async def working(mill):
-    worker = await mill.worker()
-    running = asyncio.ensure_future(worker.run())
-    try:
-        yield
-    finally:
-        worker.stop()
-        await running
 
 
 async def test_a_job_accepted_before_works_on_what_it_was_given(ann, mill):

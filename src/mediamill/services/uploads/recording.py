@@ -121,15 +121,11 @@ class FileRows:
         self, owner: str, more: int, rows: tuple[Action, ...], units: Sequence[Unit]
     ) -> None:
         actions = (*rows, *await self.usages.charge(owner, more))
-        try:
+        async with self.usages.refusing(owner, more, actions):
             if units:
                 await self.units.insert(units, *actions)
             else:
                 await self.store.transact(*actions)
-        except ConditionFailed as error:
-            if self.usages.refused(error, actions):
-                await self.usages.refuse(owner, more)
-            raise
         if units:
             await self.bell.ring("work:housekeeping")
 

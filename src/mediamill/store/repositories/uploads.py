@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Sequence
 from enum import StrEnum
 from typing import Any
 
-from mediamill.core.errors import ConditionFailed
 from mediamill.core.records import Key, Record
 from mediamill.store.port import (
     MAX_ACTIONS,
@@ -110,12 +109,8 @@ class UploadRows:
         """Insert an upload, with the unit that removes it in the end; raises `QuotaExceeded`."""
         charge = await self.usages.charge(upload.owner, upload.charged)
         actions: tuple[Action, ...] = (Put(upload, when=(Absent(),)), *charge)
-        try:
+        async with self.usages.refusing(upload.owner, upload.charged, actions):
             await self.units.insert([expiry], *actions)
-        except ConditionFailed as error:
-            if self.usages.refused(error, actions):
-                await self.usages.refuse(upload.owner, upload.charged)
-            raise
 
     async def take(self, upload: Upload, until: int) -> Upload:
         """Become the holder; raises `ConditionFailed` when it changed since it was read."""
@@ -143,16 +138,12 @@ class UploadRows:
         more = changes.get("charged", upload.charged) - upload.charged
         charge = await self.usages.charge(upload.owner, more)
         actions = (self.guarded(upload, **changes), *others, *charge)
-        try:
+        async with self.usages.refusing(upload.owner, more, actions):
             if unit is None:
                 await self.store.transact(*actions)
             else:
                 inserted = Put(unit, when=(Absent(),))
                 await self.units.commit(*actions, inserted, wake=lane_of(unit))
-        except ConditionFailed as error:
-            if self.usages.refused(error, actions):
-                await self.usages.refuse(upload.owner, more)
-            raise
         return upload.evolve(**changes)
 
     async def end(self, upload: Upload) -> Upload:

@@ -6,6 +6,8 @@ the difference in here, in the same transaction; so whatever dies, an owner's us
 the `charged` of the owner's rows, and what the quota has room for is taken once.
 """
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import NoReturn
 
 from mediamill.core.errors import ConditionFailed, QuotaExceeded
@@ -54,8 +56,7 @@ class Usages:
     async def charge(self, owner: str, more: int) -> tuple[Update, ...]:
         """Make the action that counts bytes in, or out when negative; none for 0.
 
-        Its transaction raises `ConditionFailed`, for this action, when that would exceed the quota:
-        `refused` tells so, and `refuse` what to do.
+        Its transaction, written within `refusing`, fails when that would exceed the quota.
         """
         when = () if self.quota is None or more <= 0 else (AtMost("bytes", self.quota - more),)
         return await self._counting(owner, {"bytes": more}, when) if more else ()
@@ -77,11 +78,21 @@ class Usages:
         except ConditionFailed:
             return  # another was first
 
-    @staticmethod
-    def refused(error: ConditionFailed, actions: tuple[Action, ...]) -> bool:
-        """Tell whether a transaction of these actions failed for the quota."""
-        action = actions[error.action] if error.action < len(actions) else None
-        return isinstance(action, Update) and action.kind is Usage
+    @asynccontextmanager
+    async def refusing(
+        self, owner: str, more: int, actions: Sequence[Action]
+    ) -> AsyncIterator[None]:
+        """Let the block write a transaction that begins with these actions, which charge an owner.
+
+        Raises `QuotaExceeded` when it failed for that; other failures are left as they are.
+        """
+        try:
+            yield
+        except ConditionFailed as error:
+            action = actions[error.action] if error.action < len(actions) else None
+            if isinstance(action, Update) and action.kind is Usage:
+                await self.refuse(owner, more)
+            raise
 
     async def refuse(self, owner: str, more: int) -> NoReturn:
         """Raise `QuotaExceeded` with what is used and what to do."""
