@@ -48,7 +48,7 @@ lock:  ## Resolve the newest dependencies into requirements/*.txt, with hashes; 
 	@command -v uv >/dev/null || { echo "Install uv first: https://docs.astral.sh/uv/"; exit 1; }
 	$(call resolve,pyproject.toml,runtime)
 	$(call resolve,--group build,build)
-	$(call resolve,pyproject.toml --extra heic --extra s3 --group dev,dev)
+	$(call resolve,pyproject.toml --all-extras --group dev,dev)
 
 resolve = uv pip compile --quiet --upgrade --no-header --universal \
 	--generate-hashes --python-version 3.11 $(1) -o requirements/$(2).txt

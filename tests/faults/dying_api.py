@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mediamill.cli import main
 from mediamill.store.port import Put, Update
-from mediamill.store.sql.sqlite import SqliteStore
+from mediamill.store.sql.sqlite.store import SqliteStore
 
 POINTS = {
     "before the row": ("idempotency", Put, "before"),

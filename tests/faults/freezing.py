@@ -15,7 +15,7 @@ from mediamill.core.errors import ConditionFailed
 from mediamill.store.port import Delete, Put, Update
 from mediamill.store.repositories.results import Result
 from mediamill.store.repositories.units import Unit
-from mediamill.store.sql.sqlite import SqliteStore
+from mediamill.store.sql.sqlite.store import SqliteStore
 
 
 def arm(folder: Path) -> None:

@@ -23,8 +23,8 @@ from mediamill.services.repeats import once
 from mediamill.store.port import Action, Exists, Put, Store
 from mediamill.store.repositories import units
 from mediamill.store.repositories.files import File
-from mediamill.store.sql import sqlite
-from mediamill.store.sql.writer import Writer
+from mediamill.store.sql.sqlite import store as sqlite
+from mediamill.store.sql.sqlite.writer import Writer
 
 LATE = 0.5
 """Seconds between what is claimed and what is done, where a fault claims too early."""

@@ -15,8 +15,8 @@ import pytest
 
 from mediamill.store.opening import open_store
 from mediamill.store.repositories.users import User
-from mediamill.store.sql.connection import connect, migrate_next
 from mediamill.store.sql.migrate import Migration, migrations
+from mediamill.store.sql.sqlite.connection import connect, migrate_next
 from mediamill.store.sql.statements import SQLITE
 
 ROOT = Path(__file__).parents[2]
@@ -26,8 +26,8 @@ ROWS = 5_000
 MIGRATE = """
 import sys
 from pathlib import Path
-from mediamill.store.sql import connection as module
-from mediamill.store.sql.connection import connect, migrate_next
+from mediamill.store.sql.sqlite import connection as module
+from mediamill.store.sql.sqlite.connection import connect, migrate_next
 from tests.faults.test_killed_migrations import heavy
 if sys.argv[2] == "apart":  # planted: the steps are not in the transaction of their version
     note = module._apply

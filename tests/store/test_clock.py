@@ -9,7 +9,7 @@ import time
 import pytest
 
 from mediamill.store.opening import open_store
-from mediamill.store.sql.clock import SharedClock
+from mediamill.store.sql.sqlite.clock import SharedClock
 
 QUARTER = 900
 
@@ -75,7 +75,7 @@ def test_what_another_machine_counts_is_not_believed(tmp_path):
 
 HOLD = """
 import sys, time
-from mediamill.store.sql.clock import SharedClock
+from mediamill.store.sql.sqlite.clock import SharedClock
 clock = SharedClock(sys.argv[1])
 print(clock.now() - time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 10**6, flush=True)
 sys.stdin.read()

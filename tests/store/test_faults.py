@@ -22,7 +22,7 @@ import pytest
 from tests.contracts.store_contract import KINDS, Thing, put, thing
 from tests.support.services import unavailable
 
-from mediamill.store.sql.sqlite import SqliteStore
+from mediamill.store.sql.sqlite.store import SqliteStore
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +41,7 @@ import asyncio, json, sys
 from tests.contracts.store_contract import DUE, KINDS, Thing
 from mediamill.core.errors import ConditionFailed
 from mediamill.store.port import Equals, Update
-from mediamill.store.sql.sqlite import SqliteStore
+from mediamill.store.sql.sqlite.store import SqliteStore
 
 async def main():
     path, name, wanted, guarded = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "yes"
@@ -114,8 +114,8 @@ WRITES = """
 import asyncio, sys
 from tests.contracts.store_contract import KINDS, thing
 from mediamill.store.port import Put, Update
-from mediamill.store.sql import writer
-from mediamill.store.sql.sqlite import SqliteStore
+from mediamill.store.sql.sqlite import writer
+from mediamill.store.sql.sqlite.store import SqliteStore
 
 if sys.argv[3] == "early":  # planted: told before the commit
     attempt = writer.Writer._attempt
@@ -133,8 +133,8 @@ async def main():
     async def write(lane):
         n = first + lane
         while True:
-            twin = thing(n, "twin", raw=bytes(n % 7 * 1000))
-            await store.transact(Put(thing(n, text="x" * (n % 3000))), Put(twin))
+            twin = thing(n, "twin", raw=bytes(n % 7 * 80))
+            await store.transact(Put(thing(n, text="x" * (n % 450))), Put(twin))
             sys.stdout.write(f"{n}\\n")
             sys.stdout.flush()
             n += 10
@@ -225,7 +225,7 @@ async def test_acknowledging_before_the_commit_is_noticed(tmp_path: Path):
 ONE_WRITE = """
 import asyncio, os, sys
 from tests.contracts.store_contract import KINDS, put, thing
-from mediamill.store.sql.sqlite import SqliteStore
+from mediamill.store.sql.sqlite.store import SqliteStore
 async def main():
     store = await SqliteStore.open(sys.argv[1], KINDS)
     if sys.argv[2] == "normal":

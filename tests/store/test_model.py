@@ -9,7 +9,7 @@ from hypothesis import Phase
 from tests.contracts.store_contract import KINDS
 from tests.contracts.store_model import StoresAgree, run
 
-from mediamill.store.sql.sqlite import SqliteStore
+from mediamill.store.sql.sqlite.store import SqliteStore
 
 
 class SqliteAgrees(StoresAgree):

@@ -16,10 +16,10 @@ from mediamill.core.records import Index, Record
 from mediamill.store.calls import listing_of
 from mediamill.store.codec import layout_of
 from mediamill.store.port import key_index
-from mediamill.store.sql.connection import migrate_next
 from mediamill.store.sql.migrate import Migration, migrations
 from mediamill.store.sql.schema import ddl, declared_kinds
-from mediamill.store.sql.sqlite import SqliteStore
+from mediamill.store.sql.sqlite.connection import migrate_next
+from mediamill.store.sql.sqlite.store import SqliteStore
 from mediamill.store.sql.statements import SQLITE, statements_of
 
 

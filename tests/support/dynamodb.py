@@ -39,7 +39,7 @@ def _library() -> Path:
 
 @contextmanager
 def dynamodb_server(kind: str, folder: Path) -> Iterator[str]:
-    """Run `local` or `ministack`; give its endpoint. Skips, or fails where services are required."""
+    """Run `local` or `ministack`; give its endpoint. Without one it skips, or fails in CI."""
     if kind == "ministack":
         with bucket_server("ministack", folder, services="dynamodb") as server:
             yield server.endpoint

@@ -9,7 +9,6 @@ Needs: read, write and execute on the root.
 
 import errno
 import os
-import stat
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import islice
@@ -21,13 +20,13 @@ from mediamill.blobs.files import encode, prune, store_errors, walk
 from mediamill.blobs.incoming import Incoming, IncomingFile
 from mediamill.blobs.keys import check_key, check_prefix, check_range
 from mediamill.blobs.port import CHUNK, BlobInfo, Digest, Upload
+from mediamill.blobs.scratch import open_plain, open_scratch
 from mediamill.blobs.threads import Threads
 from mediamill.core.clock import Clock, SystemClock
 from mediamill.core.errors import BrokenMedia, ConfigurationError, NotFound
 
 _PAGE = 500
 _WITHOUT_LINKS = frozenset({errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EXDEV})
-_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class LocalBlobs:
@@ -259,26 +258,17 @@ def _put(incoming: Incoming, key: str, data: bytes) -> Digest:
         file.discard()
 
 
-def _open_plain(path: Path) -> int:
-    """Open a plain file, following no link; raises `NotFound` for what is none."""
-    descriptor = os.open(path, _READ)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    raise NotFound(f"“{path.name}” is not a plain file.")
-
-
 def _open_all(paths: Sequence[Path], opened: list[int | None]) -> None:
     """Add a descriptor of each path to those that are opened, None for what is not there."""
     for path in paths:
         try:
-            opened.append(_open_plain(path))
+            opened.append(open_plain(path))
         except (FileNotFoundError, NotFound):
             opened.append(None)
 
 
 def _read_whole(path: Path) -> bytes:
-    with open(_open_plain(path), "rb") as file:
+    with os.fdopen(open_plain(path), "rb") as file:
         return file.read()
 
 
@@ -298,7 +288,7 @@ def _adopt(incoming: Incoming, key: str, path: Path) -> None:
 
 
 def _link(incoming: Incoming, origin: Path, key: str) -> None:
-    descriptor = _open_plain(origin)
+    descriptor = open_plain(origin)
     try:
         try:
             incoming.link(origin, key)
@@ -308,14 +298,6 @@ def _link(incoming: Incoming, origin: Path, key: str) -> None:
             _copy(incoming, key, descriptor)
     finally:
         os.close(descriptor)
-
-
-def open_scratch(path: Path) -> int:
-    """Open a plain file with one name; raises `BrokenMedia`, for a link may lead anywhere."""
-    status = path.lstat()
-    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-        raise BrokenMedia(f"“{path.name}” is a link or a special file.")
-    return _open_plain(path)
 
 
 def _copy(incoming: Incoming, key: str, descriptor: int) -> None:

@@ -16,7 +16,7 @@ from mediamill.core.registry import Registry
 BACKENDS: Registry[Any] = Registry(
     "mediamill.blobs",
     "blob store",
-    exclude=frozenset({"port", "keys", "opening", "files", "incoming", "threads", "gc"}),
+    exclude=frozenset({"port", "keys", "opening", "files", "incoming", "threads", "scratch", "gc"}),
 )
 _NAMES = {"file": "local"}
 

@@ -18,7 +18,7 @@ BACKENDS = {
     "dynamodb": "mediamill.store.dynamodb.opening",
     "memory": "mediamill.store.memory",
     "postgresql": "mediamill.store.sql.postgres.store",
-    "sqlite": "mediamill.store.sql.sqlite",
+    "sqlite": "mediamill.store.sql.sqlite.store",
 }
 
 

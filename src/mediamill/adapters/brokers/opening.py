@@ -7,7 +7,7 @@ from mediamill.core.errors import ConfigurationError, NotFound
 from mediamill.core.registry import Registry
 
 BROKERS: Registry[Any] = Registry(
-    "mediamill.adapters.brokers", "broker", exclude=frozenset({"port", "opening"})
+    "mediamill.adapters.brokers", "broker", exclude=frozenset({"port", "opening", "ears"})
 )
 
 

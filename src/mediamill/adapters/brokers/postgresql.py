@@ -9,11 +9,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import psycopg
 import structlog
 
-from mediamill.adapters.brokers.inprocess import InProcessDoorbell, InProcessEar
+from mediamill.adapters.brokers.ears import Ear, Ears
 from mediamill.core.errors import ConfigurationError
 
 log = structlog.get_logger(__name__)
@@ -22,6 +23,8 @@ CHANNEL = "mediamill"
 LONGEST_WAIT = 5.0
 """Seconds between attempts to reach a server that is away, at most."""
 MOST_TOGETHER = 200
+OURS = frozenset({"pool", "timeout"})
+"""Parameters that are the store's own, not libpq's."""
 RING = "SELECT pg_notify(%s, ring) FROM unnest(%s::text[]) AS ring"
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -32,7 +35,7 @@ class PostgresDoorbell:
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._here = InProcessDoorbell()
+        self._here = Ears()
         self._waiting: dict[str, None] = {}
         self._rung = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -48,15 +51,15 @@ class PostgresDoorbell:
                 "MEDIAMILL_STORE_URL names another kind: write postgresql://user@host/database."
             )
             raise ConfigurationError(message, setting="MEDIAMILL_BROKER_URL")
-        return cls(store_url.partition("?")[0])
+        return cls(_without_ours(store_url))
 
     async def ring(self, channel: str) -> None:
         self._start()
-        await self._here.ring(channel)
+        self._here.ring(channel)
         self._waiting[channel] = None
         self._rung.set()
 
-    def listen(self, *channels: str) -> InProcessEar:
+    def listen(self, *channels: str) -> Ear:
         self._start()
         return self._here.listen(*channels)
 
@@ -64,7 +67,7 @@ class PostgresDoorbell:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._here.close()
+        self._here.clear()
 
     # -- behind it ------------------------------------------------------------------------------
 
@@ -91,7 +94,7 @@ class PostgresDoorbell:
         await connection.execute(f"LISTEN {CHANNEL}")
         self._here.ring_all()
         async for notice in connection.notifies():
-            await self._here.ring(notice.payload)
+            self._here.ring(notice.payload)
 
     async def _ringing(self, connection: Connection) -> None:
         while True:
@@ -104,6 +107,13 @@ class PostgresDoorbell:
                 await connection.execute(RING, (CHANNEL, some))
             if self._waiting:
                 self._rung.set()
+
+
+def _without_ours(store_url: str) -> str:
+    """Leave of the store's URL what libpq understands."""
+    parts = urlsplit(store_url)
+    theirs = [(name, value) for name, value in parse_qsl(parts.query) if name not in OURS]
+    return parts._replace(query=urlencode(theirs)).geturl()
 
 
 plugin = PostgresDoorbell

@@ -8,7 +8,6 @@ all kinds, and an item is in those of which it has both halves.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from mediamill.core.records import Index, Record
@@ -92,10 +91,14 @@ class Shape:
         return f"index{n}", self.slots[2 * n], self.slots[2 * n + 1]
 
 
-@cache
+_SHAPES: dict[type[Record], Shape] = {}
+
+
 def shape_of(kind: type[Record]) -> Shape:
-    """Return how a kind lies in the table, made once."""
-    return Shape(layout_of(kind))
+    """Return how a kind of records lies in the table, made once."""
+    if kind not in _SHAPES:
+        _SHAPES[kind] = Shape(layout_of(kind))
+    return _SHAPES[kind]
 
 
 def wire(value: Primitive) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from typing import Any
 from mediamill.store.calls import Change
 from mediamill.store.codec import Primitive
 from mediamill.store.dynamodb.items import Item, Shape, Slot, shape_of, wire
+from mediamill.store.judging import Row
 
-Row = tuple[Primitive, ...]
 LEAST, MOST = -(2**63), 2**63 - 1
 
 

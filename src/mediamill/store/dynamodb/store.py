@@ -23,8 +23,8 @@ from mediamill.store.dynamodb.clock import ServiceClock
 from mediamill.store.dynamodb.errors import Collided, translated
 from mediamill.store.dynamodb.items import shape_of
 from mediamill.store.dynamodb.ordering import after, before, last_of, ordered
-from mediamill.store.dynamodb.requests import Request, Row, request, unknown
-from mediamill.store.memory import changed, holds
+from mediamill.store.dynamodb.requests import Request, request, unknown
+from mediamill.store.judging import Row, changed, holds
 from mediamill.store.port import Action, Page
 
 TRIES = 12

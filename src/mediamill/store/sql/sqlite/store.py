@@ -21,12 +21,12 @@ from mediamill.core.records import Index, R, Record
 from mediamill.store.calls import changes_of, condition_failed, keys_of, listing_of
 from mediamill.store.codec import layout_of
 from mediamill.store.port import Action, Page
-from mediamill.store.sql.clock import SharedClock
-from mediamill.store.sql.connection import connect, prepare, translated
-from mediamill.store.sql.mounts import network_type
-from mediamill.store.sql.readers import Readers
+from mediamill.store.sql.sqlite.clock import SharedClock
+from mediamill.store.sql.sqlite.connection import connect, prepare, translated
+from mediamill.store.sql.sqlite.mounts import network_type
+from mediamill.store.sql.sqlite.readers import Readers
+from mediamill.store.sql.sqlite.writer import Transaction, Writer
 from mediamill.store.sql.statements import SQLITE, Statement, statements_for, statements_of
-from mediamill.store.sql.writer import Transaction, Writer
 
 READERS = 3
 TIMEOUT = 30.0

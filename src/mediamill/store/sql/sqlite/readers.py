@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from mediamill.store.sql.connection import patiently, translated
+from mediamill.store.sql.sqlite.connection import patiently, translated
 
 T = TypeVar("T")
 Read = Callable[[apsw.Connection], Any]

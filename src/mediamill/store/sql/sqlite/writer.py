@@ -16,7 +16,7 @@ from threading import Thread
 import apsw
 
 from mediamill.core.errors import ConditionFailed
-from mediamill.store.sql.connection import begin, is_refusal, rollback, translated
+from mediamill.store.sql.sqlite.connection import begin, is_refusal, rollback, translated
 from mediamill.store.sql.statements import Expect, Statement
 
 MOST_TOGETHER = 256
