@@ -10,10 +10,11 @@ key; an upload that is not committed leaves nothing that `list` shows.
 
 Errors: `NotFound` for a key without an object; `StorageFull` when there is no room (nothing is
 kept); `Unavailable` when the store cannot be reached; `BrokenMedia` when bytes read back do not
-match what was recorded.
+match what was recorded; `Restoring` for an object in cold storage, whose return is thereby asked
+for.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,9 +114,58 @@ class OpensLocally(Protocol):
         """Open objects as `open_descriptor` does, all at a stroke; None for what is not there."""
 
 
+@dataclass(frozen=True)
+class Presigned:
+    """A request that whoever has it may send to the store itself, until it expires."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    """What must be sent along, unchanged: it is part of what is signed."""
+    expires: int
+    """Milliseconds since 1970; never later than the credentials that signed it."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part that the store has: its number (1…10,000), its size in bytes, its entity tag."""
+
+    number: int
+    size: int
+    etag: str
+
+
 @runtime_checkable
 class SupportsPresigned(Protocol):
-    """A store that clients can talk to directly for a while."""
+    """A store that clients can talk to directly for a while.
 
-    async def presign_get(self, key: str, seconds: int, filename: str, media_type: str) -> str:
-        """Return an address that gives the object as an attachment until it expires."""
+    `seconds` is the longest that a request may be valid; it is shorter where the credentials end
+    sooner. What arrives under a key that way is not believed: whoever completes it reads it again.
+    """
+
+    async def presign_get(
+        self, key: str, *, seconds: int, filename: str, media_type: str
+    ) -> Presigned:
+        """Sign the reading of an object, as an attachment with this name and type."""
+
+    async def presign_put(
+        self, key: str, *, seconds: int, size: int, sha256: str | None = None
+    ) -> Presigned:
+        """Sign the writing of an object of exactly this size and, if given, SHA-256 (hex)."""
+
+    async def begin_parts(self, key: str) -> str:
+        """Begin an object that arrives in parts; return the id of its upload."""
+
+    async def presign_part(
+        self, key: str, upload_id: str, number: int, *, seconds: int, size: int
+    ) -> Presigned:
+        """Sign the writing of one part (1…10,000) of exactly this size."""
+
+    async def parts(self, key: str, upload_id: str) -> Sequence[Part]:
+        """List the parts that have arrived, by number; raises `NotFound` for no such upload."""
+
+    async def complete_parts(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
+        """Make the object of its parts; raises `BrokenMedia` when they are not those it has."""
+
+    async def abort_parts(self, key: str, upload_id: str) -> None:
+        """Discard an upload and its parts; one that is not there is no error."""

@@ -21,6 +21,7 @@ MediamillError                 status code               retryable
 ├── QuotaExceeded              429    quota_exceeded     yes   try later, or ask for more
 ├── Unavailable                503    unavailable        yes   a store, broker or provider is away
 │   ├── StorageFull            507    storage_full       yes   no room for more bytes
+│   ├── Restoring              503    restoring          yes   in cold storage, on its way back
 │   └── SourceUnavailable      503    source_unavailable yes   an address does not answer well
 ├── SlotFailure                500    slot_failed        yes   a worker process died under an item
 │   ├── OutOfMemory            500    out_of_memory      yes
@@ -143,6 +144,16 @@ class Unavailable(MediamillError):
 
 class StorageFull(Unavailable):
     status, code = 507, "storage_full"
+
+
+class Restoring(Unavailable):
+    """An object in cold storage, whose return has been asked for; `retry_after` is in seconds."""
+
+    code = "restoring"
+
+    def __init__(self, message: str, /, retry_after: int = 300, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.retry_after = retry_after
 
 
 class SourceUnavailable(Unavailable):

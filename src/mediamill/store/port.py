@@ -14,7 +14,7 @@ other; `store/codec.py` and `store/calls.py` say which) and nothing is written.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from mediamill.core.records import Index, R, Record
 
@@ -172,6 +172,16 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Finish what was accepted and release connections; the store is not used afterwards."""
+
+
+@runtime_checkable
+class Walks(Protocol):
+    """A store that can hand out every record of a kind: for moves and tools, not for requests."""
+
+    async def walk(
+        self, kind: type[R], after: tuple[Any, ...] | None = None, limit: int = MAX_PAGE
+    ) -> Sequence[R]:
+        """Return the next records in key order, behind the one whose key is `after`."""
 
 
 def key_index(kind: type[Record]) -> Index:
