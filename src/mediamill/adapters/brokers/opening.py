@@ -4,6 +4,7 @@ from typing import Any
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.errors import ConfigurationError, NotFound
+from mediamill.core.extras import needing
 from mediamill.core.registry import Registry
 
 BROKERS: Registry[Any] = Registry(
@@ -16,8 +17,10 @@ def open_bell(url: str, store_url: str) -> Doorbell:
 
     A plug-in is a class with `open(cls, url: str, store_url: str) -> Doorbell`.
     """
+    scheme = url.partition(":")[0]
     try:
-        kind = BROKERS.get(url.partition(":")[0])
+        with needing(scheme, "MEDIAMILL_BROKER_URL"):
+            kind = BROKERS.get(scheme)
     except NotFound as error:
         raise ConfigurationError(f"MEDIAMILL_BROKER_URL: {error.message}") from None
     bell: Doorbell = kind.open(url, store_url)

@@ -2,17 +2,19 @@
 
 One connection listens, one rings; rings that come together go out together. While the server is
 away rings are lost, which a doorbell may; when it is back, everybody is rung once, for what they
-may have missed. The database commits nothing for a ring and keeps nothing of it.
+may have missed. A silent server is given up within half a minute. A ring is a transaction that
+writes nothing and waits for no disk. A pooler must not hand connections out by the transaction
+(pgbouncer: `pool_mode = session`, or a URL that goes past it): what was listened to is lost there.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import psycopg
 import structlog
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from mediamill.adapters.brokers.ears import Ear, Ears
 from mediamill.core.errors import ConfigurationError
@@ -23,8 +25,23 @@ CHANNEL = "mediamill"
 LONGEST_WAIT = 5.0
 """Seconds between attempts to reach a server that is away, at most."""
 MOST_TOGETHER = 200
-OURS = frozenset({"pool", "timeout"})
+MOST_WAITING = 10_000
+"""Channels that are kept to be rung; above it everybody is rung instead."""
+LONGEST_NAME = 7000
+"""Bytes; NOTIFY takes less than 8,000."""
+EVERYBODY = ""
+"""What is sent to ring all channels."""
+SETTING = "MEDIAMILL_BROKER_URL"
+OURS = frozenset({"pool", "timeout", "prepare"})
 """Parameters that are the store's own, not libpq's."""
+PATIENCE = {
+    "application_name": "mediamill-doorbell",
+    "connect_timeout": "10",
+    "keepalives_idle": "15",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+}
 RING = "SELECT pg_notify(%s, ring) FROM unnest(%s::text[]) AS ring"
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -44,19 +61,22 @@ class PostgresDoorbell:
     def open(cls, url: str, store_url: str) -> "PostgresDoorbell":
         """Make the doorbell of a URL; raises `ConfigurationError`."""
         if url.partition(":")[2]:
-            return cls(url)
+            return cls(_conninfo(url))
         if not store_url.startswith("postgresql:"):
             message = (
-                "MEDIAMILL_BROKER_URL: `postgresql:` rings through the store's database, and "
+                f"{SETTING}: `postgresql:` rings through the store's database, and "
                 "MEDIAMILL_STORE_URL names another kind: write postgresql://user@host/database."
             )
-            raise ConfigurationError(message, setting="MEDIAMILL_BROKER_URL")
-        return cls(_without_ours(store_url))
+            raise ConfigurationError(message, setting=SETTING)
+        return cls(_conninfo(store_url))
 
     async def ring(self, channel: str) -> None:
         self._start()
         self._here.ring(channel)
-        self._waiting[channel] = None
+        if len(channel.encode()) > LONGEST_NAME or len(self._waiting) >= MOST_WAITING:
+            self._waiting = {EVERYBODY: None}
+        elif EVERYBODY not in self._waiting:
+            self._waiting[channel] = None
         self._rung.set()
 
     def listen(self, *channels: str) -> Ear:
@@ -80,13 +100,16 @@ class PostgresDoorbell:
         """Work on a connection; on another one when it breaks."""
         wait = 0.05
         while True:
-            with suppress(psycopg.Error, OSError):
+            try:
                 async with await Connection.connect(
-                    self._address, autocommit=True, connect_timeout=10
+                    self._address, autocommit=True, prepare_threshold=None
                 ) as connection:
                     wait = 0.05
                     await work(connection)
-            log.warning("doorbell is away", action="doorbell_away", way=work.__name__)
+            except Exception as error:  # whatever it is: it goes on with another connection
+                told = str(error).partition("\n")[0]
+                way = work.__name__
+                log.warning("doorbell is away", action="doorbell_away", way=way, error=told)
             await asyncio.sleep(wait)
             wait = min(LONGEST_WAIT, wait * 2)
 
@@ -94,26 +117,31 @@ class PostgresDoorbell:
         await connection.execute(f"LISTEN {CHANNEL}")
         self._here.ring_all()
         async for notice in connection.notifies():
+            if notice.payload == EVERYBODY:
+                self._here.ring_all()
             self._here.ring(notice.payload)
 
     async def _ringing(self, connection: Connection) -> None:
+        await connection.execute("SET synchronous_commit = off")
         while True:
             await self._rung.wait()
             self._rung.clear()
-            some = list(self._waiting)[:MOST_TOGETHER]
-            for channel in some:
-                del self._waiting[channel]
-            if some:
+            while some := list(self._waiting)[:MOST_TOGETHER]:
+                for channel in some:
+                    del self._waiting[channel]
                 await connection.execute(RING, (CHANNEL, some))
-            if self._waiting:
-                self._rung.set()
 
 
-def _without_ours(store_url: str) -> str:
-    """Leave of the store's URL what libpq understands."""
-    parts = urlsplit(store_url)
+def _conninfo(url: str) -> str:
+    """Leave of a URL, which may be the store's, what libpq understands, and add our patience."""
+    parts = urlsplit(url)
     theirs = [(name, value) for name, value in parse_qsl(parts.query) if name not in OURS]
-    return parts._replace(query=urlencode(theirs)).geturl()
+    address = parts._replace(query=urlencode(theirs, quote_via=quote)).geturl()
+    try:
+        return make_conninfo(address, **PATIENCE | conninfo_to_dict(address))
+    except psycopg.ProgrammingError:  # says what it could not read, which may be the password
+        message = f"{SETTING}: write postgresql://user:password@host:port/database."
+        raise ConfigurationError(message, setting=SETTING) from None
 
 
 plugin = PostgresDoorbell
