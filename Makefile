@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 SOURCES := src tests benchmarks scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up backends test check format bench soak lock screenshots clean
+.PHONY: help demo up backends test elsewhere check format bench soak lock screenshots clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
@@ -25,6 +25,12 @@ backends: $(VENV)/.backends  ## Install what PostgreSQL, DynamoDB and S3 need.
 
 test: $(VENV)/.dev  ## Run the tests.
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not soak" $(ARGS)
+
+elsewhere: $(VENV)/.dev  ## Run the service's tests on PostgreSQL and on DynamoDB, with S3; half an hour.
+	@for store in postgresql dynamodb; do \
+		$(BIN)/python -m pytest -n 2 --store $$store --blobs s3 tests/web tests/cli tests/handlers \
+		tests/services tests/engine tests/browser tests/security $(ARGS) || exit 1; \
+	done
 
 check: $(VENV)/.dev  ## Check format, rules, types, imports and what may not be in the tree.
 	$(BIN)/ruff format --check .

@@ -149,10 +149,14 @@ class Parts:
 
     async def examine(self) -> dict[str, str]:
         """Ask every backend whether it works: `ok`, or what is wrong."""
-        return {
-            "store": await _answer(lambda: self.store.get(User, "user_health")),
-            "blobs": await _answer(self.blobs.free_bytes),
+        checks = {
+            "store": lambda: self.store.get(User, "user_health"),
+            "blobs": lambda: _reach(self.blobs),
         }
+        if self.results is not self.blobs:
+            checks["results"] = lambda: _reach(self.results)
+        answers = await asyncio.gather(*(_answer(check) for check in checks.values()))
+        return dict(zip(checks, answers, strict=True))
 
 
 async def _open_blobs(url: str, setting: str, room: int) -> Blobs:
@@ -175,6 +179,13 @@ async def _open_store(url: str) -> Store:
         await store.close()
         raise
     return store
+
+
+async def _reach(blobs: Blobs) -> None:
+    """Ask for the room that is left, and for what is in a folder, since a bucket has any room."""
+    await blobs.free_bytes()
+    async for _ in blobs.list("health/"):  # nothing lies there
+        break
 
 
 async def _answer(check: Callable[[], Awaitable[object]]) -> str:

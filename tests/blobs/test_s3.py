@@ -10,7 +10,7 @@ from mediamill.core.errors import NotFound
 
 
 class TestS3(BlobsContract):
-    spare_descriptors, page = 8, 30
+    spare_descriptors, page, begins_elsewhere = 8, 30, True
 
     @pytest.fixture
     async def blobs(self, server, folder, monkeypatch):

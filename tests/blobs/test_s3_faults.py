@@ -160,7 +160,8 @@ def test_parts_have_a_checksum_of_checksums():
     digests = [hashlib.sha256(data[at : at + part]).digest() for at in range(0, len(data), part)]
     whole = base64.b64encode(hashlib.sha256(b"".join(digests)).digest()).decode()
     for count, more, expected in ((4, b"", True), (4, b"x", False), (7, b"x", True)):
-        recorded = checksums.Recorded({"ChecksumSHA256": f"{whole}-{count}"}, len(data))
+        answer = {"ChecksumSHA256": f"{whole}-{count}", "Metadata": checksums.cut()}
+        recorded = checksums.Recorded(answer, len(data))
         for at in range(0, len(data), 999_983):
             recorded.update(data[at : at + 999_983])
         recorded.update(more)

@@ -126,6 +126,19 @@ async def test_ceph_keeps_with_a_key_and_copies_by_reading(ceph, strict):
         assert await ceph.get(name) == DATA
 
 
+async def test_ceph_puts_together_what_it_keeps_with_a_key(ceph):
+    data = bytes(range(256)) * (6 << 12)
+    await ceph.put("a", data)
+    await ceph.compose(each(("a", len(data)), ("a", len(data))), "whole")
+    assert await ceph.get("whole") == data * 2
+    assert await ceph.sweep(1 << 50) == 0
+
+
+async def each(*sources):
+    for source in sources:
+        yield source
+
+
 async def test_originals_and_results_have_buckets_of_their_own(keys, tmp_path):
     settings = Settings(
         home=tmp_path / "home", slots=1, min_free_bytes=0, poll_seconds=0.2,

@@ -68,7 +68,7 @@ async def jump(tmp_path, jumps: int, *planted: str) -> list[tuple]:
 
 
 @cases(
-    "jumps", [(SQLITE, 2), (POSTGRESQL, 1), (DYNAMODB, 1)], [(place, 60) for place in EACH_STORE]
+    "jumps", [(SQLITE, 1), (POSTGRESQL, 1), (DYNAMODB, 1)], [(place, 60) for place in EACH_STORE]
 )
 @pytest.mark.timeout(900)
 async def test_a_wrong_clock_takes_no_work_from_others(tmp_path, jumps):

@@ -175,7 +175,7 @@ async def freeze_in_turn(folder: Path, freezes: int, *planted: str, where: str =
 
 
 @cases(
-    "freezes", [(SQLITE, 2), (POSTGRESQL, 1), (DYNAMODB, 1)], [(place, 100) for place in EACH_STORE]
+    "freezes", [(SQLITE, 1), (POSTGRESQL, 1), (DYNAMODB, 1)], [(place, 100) for place in EACH_STORE]
 )
 @pytest.mark.timeout(3600)
 async def test_a_frozen_worker_wakes_and_changes_nothing(tmp_path, freezes):

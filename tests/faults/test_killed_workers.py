@@ -23,7 +23,7 @@ from tests.support.processes import Process, running, signed_in
 LEASE = 2
 WITHIN = 2 * LEASE * 1000
 """Two leases, in milliseconds."""
-SHORTLY = 4
+SHORTLY = 2
 SHORT = {"lease_seconds": LEASE, "poll_seconds": 0.1, "slots": 1, "min_free_bytes": 0}
 
 

@@ -81,7 +81,8 @@ async def test_a_target_that_goes_away_is_gone_on_with(found, embedded, capsys, 
     assert "The database went away.\nGive the same command again" in err
     code, out, _ = await command(capsys, *line)
     assert code == 0
-    assert "MEDIAMILL_BLOBS_URL" not in out
+    assert "MEDIAMILL_BLOBS_URL=" not in out
+    assert f"What is in MEDIAMILL_BLOBS_URL stays where it is: file://{found.home}" in out
 
 
 def test_the_time_left_goes_by_the_pace_of_this_run(monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 
 from mediamill.app import App
 from mediamill.blobs.local import LocalBlobs
-from mediamill.core.errors import ConfigurationError
+from mediamill.core.errors import BrokenMedia, ConfigurationError
 from mediamill.moving import objects
 from mediamill.store.sql.sqlite.store import SqliteStore
 from tests.faults.rows import everything
@@ -87,6 +87,8 @@ async def test_a_target_that_keeps_other_bytes_is_not_finished(
     with monkeypatch.context() as patch:
         patch.setattr(LocalBlobs, "read", other)
         outcome = await moved(found.settings(), embedded)
+        again = await moved(found.settings(), embedded)  # it is not repaired
+    assert sorted(again.wrong) == sorted(outcome.wrong)
     assert len(outcome.wrong) == len(found.history.uploads)
     assert "reads back with other bytes" in outcome.wrong[0]
     with pytest.raises(ConfigurationError, match="not finished"):
@@ -124,3 +126,27 @@ async def test_what_was_damaged_before_is_told_and_moves(found, embedded):
     told = f"files/{damaged.name} is not what its record says, in the source already"
     assert outcome.damaged == [told]
     assert outcome.survey.missing == [f"files/{missing.name}"]
+
+
+async def test_what_the_source_itself_calls_damaged_moves_as_it_is(
+    found, embedded, tmp_path, monkeypatch
+):
+    """As a bucket does: an object whose checksum differs is read in parts only."""
+    read, damaged = LocalBlobs.read, first_file(found.home / "blobs")
+    damaged.write_bytes(b"something else")
+    key = f"files/{damaged.name}"
+
+    async def checked(self: LocalBlobs, name: str, start: int = 0, stop: int | None = None):
+        if name == key and self.root.is_relative_to(found.home) and (start, stop) == (0, None):
+            raise BrokenMedia("its checksum differs")
+        async for chunk in read(self, name, start, stop):
+            yield chunk
+
+    monkeypatch.setattr(objects, "PAUSE", 0)
+    monkeypatch.setattr(LocalBlobs, "read", checked)
+    outcome = await moved(found.settings(), embedded)
+    told = [f"{key} is not what its record says, in the source already"]
+    assert (outcome.wrong, outcome.damaged) == ([], told)
+    assert first_file(tmp_path / "new" / "blobs").read_bytes() == b"something else"
+    again = await verified(found.settings(), embedded)
+    assert (again.wrong, again.damaged) == ([], told)

@@ -50,6 +50,9 @@ def test_from_two_places(tmp_path):
     originals = Places(here, Targets(blobs=ONE))
     assert [route.target for route in originals.routes] == [ONE]
     assert originals.afterwards() == {"MEDIAMILL_BLOBS_URL": ONE, "MEDIAMILL_RESULTS_URL": TWO}
+    assert originals.staying.pop("MEDIAMILL_STORE_URL").startswith("sqlite:")
+    assert originals.staying["MEDIAMILL_RESULTS_URL"] == TWO
+    assert both.staying.keys() == {"MEDIAMILL_STORE_URL"}
     together = Places(here, Targets(blobs=ONE, results=ONE))
     assert [route.target for route in together.routes] == [ONE, ONE]
 

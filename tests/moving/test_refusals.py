@@ -1,19 +1,24 @@
 """What a move does not begin, and that it has written nothing then."""
 
+import asyncio
 from pathlib import Path
 
 import apsw
+import psycopg
 import pytest
 
 from mediamill.app import App
 from mediamill.core.errors import ConfigurationError, Conflict, LimitExceeded, Locked
 from mediamill.moving import rows
+from mediamill.moving.journal import StoreJournal
 from mediamill.moving.move import Move
 from mediamill.moving.places import Places, Targets
-from mediamill.store.opening import open_store
+from mediamill.store.opening import open_store, open_to_read
 from mediamill.store.sql.migrate import migrations
 from mediamill.store.sql.postgres import migrating
+from mediamill.store.sql.postgres.address import Address
 from mediamill.store.sql.sqlite import clock
+from mediamill.store.sql.sqlite.reading import SqliteSource
 from tests.moving.conftest import moved
 from tests.support.places import Place
 
@@ -57,6 +62,81 @@ async def test_while_a_service_uses_postgresql(found, servers, tmp_path):
         with pytest.raises(Locked, match="A service uses"):
             await moved(settings, to)
     await moved(settings, to)
+
+
+async def test_postgresql_is_kept_alone_to_the_end(found, servers, tmp_path):
+    url = servers.environment(Place("postgresql"))["MEDIAMILL_STORE_URL"]
+    settings = found.settings(store_url=url)
+    async with await App.open(settings):
+        pass
+    source = await open_to_read(url)
+    await source.require_alone()
+    async with await psycopg.AsyncConnection.connect(Address.of(url).conninfo):  # a service
+        with pytest.raises(Locked, match="A service uses"):
+            await source.require_alone()
+        with pytest.raises(Locked, match="A service uses"):
+            await source.require_alone()
+    await source.require_alone()
+    async with await psycopg.AsyncConnection.connect(url) as other:
+        await other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND "
+            "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+    with pytest.raises(Locked, match="may have written"):
+        await source.require_alone()
+    await source.close()
+
+
+async def test_who_comes_while_the_lock_is_waited_for_is_seen(found, servers):
+    url = servers.environment(Place("postgresql"))["MEDIAMILL_STORE_URL"]
+    async with await App.open(found.settings(store_url=url)):
+        pass
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as other:
+        await other.execute("SELECT pg_advisory_lock(%s)", (migrating.LOCK,))
+        opening = asyncio.create_task(open_to_read(url))
+        while await (await other.execute(waiting)).fetchone() == (0,):
+            await asyncio.sleep(0.02)
+        async with await psycopg.AsyncConnection.connect(Address.of(url).conninfo):  # a service
+            await other.execute("SELECT pg_advisory_unlock(%s)", (migrating.LOCK,))
+            with pytest.raises(Locked, match="A service uses"):
+                await opening
+
+
+async def test_a_move_asks_at_its_end_whether_it_was_alone(found, embedded, monkeypatch):
+    async def was_not(self: SqliteSource) -> None:
+        raise Locked("A service was there.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteSource, "require_alone", was_not)
+        with pytest.raises(Locked, match="was there"):
+            await moved(found.settings(), embedded)
+    with pytest.raises(ConfigurationError, match="not finished"):
+        await App.open(found.settings(store_url=embedded.store))
+    assert (await moved(found.settings(), embedded)).wrong == []
+
+
+async def test_to_a_table_that_was_used(found, servers, elsewhere):
+    """A table cannot be looked through: it keeps in mind whether anybody began there."""
+    used = Targets(elsewhere(Place("dynamodb")).store)
+    async with await App.open(found.settings(store_url=used.store)):
+        pass
+    with pytest.raises(Conflict, match="is not empty, it has been used"):
+        await moved(found.settings(), used)
+
+
+async def test_to_a_table_in_which_a_killed_move_made_nothing_yet(found, elsewhere, monkeypatch):
+    async def killed(*_: object) -> None:
+        raise OSError("killed")
+
+    fresh = Targets(elsewhere(Place("dynamodb")).store)
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreJournal, "save", killed)
+        with pytest.raises(OSError, match="killed"):
+            await moved(found.settings(), fresh)
+    assert (await moved(found.settings(), fresh)).wrong == []
+    with pytest.raises(Conflict, match="is not empty, it has been used"):
+        await moved(found.settings(), fresh)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """Uploads and downloads whose bytes go to and come from the bucket itself."""
 
 import asyncio
+import datetime as dt
 import hashlib
 import os
+import time
 from contextlib import asynccontextmanager
 from itertools import count
 from urllib.parse import urlsplit
@@ -568,7 +570,7 @@ async def test_a_download_by_redirect(mill, ann, bob, bucket):
     assert (await bucket.get(answer.headers["location"])).status_code == 404
 
 
-async def test_a_result_by_its_address_at_the_bucket(mill, ann, bob, bucket):
+async def test_a_result_by_its_address_at_the_bucket(mill, ann, bob, bucket, monkeypatch):
     _, file = await uploaded(mill, ann, bucket, PNG)
     body = {"files": [file["id"]], "steps": [{"operation": "thumbnail"}]}
     job = (await ann.client.post("/v1/jobs", json=body)).json()["id"]
@@ -583,7 +585,23 @@ async def test_a_result_by_its_address_at_the_bucket(mill, ann, bob, bucket):
     assert found.headers["content-disposition"].startswith("attachment")
     ours = (await ann.client.get(here, params={"direct": False})).json()
     assert ours["url"].startswith("http://mill.test/v1/links/mmk_")
+    for seconds, at_the_bucket in ((60, True), (3600, True), (3601, False), (86_400, False)):
+        asked = time.time()
+        link = (await ann.client.get(here, params={"expires_in": seconds})).json()
+        assert link["url"].startswith("http://mill.test/") is not at_the_bucket, seconds
+        ends = dt.datetime.fromisoformat(link["expires_at"]).timestamp()
+        assert ends >= asked + seconds - 1
+    with monkeypatch.context() as patched:
+        patched.setattr(mill.blobs._bucket.credentials, "lasting", for_ten_minutes)
+        for query, at_the_bucket in (({}, True), ({"expires_in": 1800}, False)):
+            link = (await ann.client.get(here, params=query)).json()
+            assert link["url"].startswith("http://mill.test/") is not at_the_bucket, query
     assert (await bob.client.get(here)).status_code == 404
+
+
+async def for_ten_minutes(seconds):
+    """Credentials that end then."""
+    return min(seconds, 600)
 
 
 @asynccontextmanager
@@ -608,6 +626,27 @@ async def test_how_the_service_is_set_up(mill, ann, bucket):
         body = {"filename": "a.bin", "size": 5}
         assert (await client.post("/v1/uploads/presigned", json=body)).status_code == 409
     assert (await ann.client.options("/v1/uploads")).headers["mediamill-direct"] == "presigned"
+
+
+async def test_a_bucket_that_is_away_is_told(mill, monkeypatch):
+    """Readiness asks the place of originals, and that of results when it is another."""
+    name = f"away-{next(names)}"
+    kept = mill.blobs._bucket.client
+    results = mill.settings.blobs_url.replace(f"s3://{BUCKET_NAME}/", f"s3://{name}/")
+    assert results != mill.settings.blobs_url
+    await kept.create_bucket(Bucket=name)
+    async with set_up(mill, results_url=results) as (app, _):
+        assert (await app.parts.examine()).keys() == {"store", "blobs", "results"}
+        assert set((await app.parts.examine()).values()) == {"ok"}
+        async for blob in app.parts.results.list(""):
+            await app.parts.results.delete(blob.key)
+        await kept.delete_bucket(Bucket=name)
+        said = await app.parts.examine()
+        assert said == {"store": "ok", "blobs": "ok", "results": "There is no such bucket."}
+    assert (await mill.parts.examine()).keys() == {"store", "blobs"}
+    monkeypatch.setattr(mill.blobs._bucket, "name", "never-made")
+    assert (await mill.parts.examine())["blobs"] == "There is no such bucket."
+    assert not (await mill.health())["ok"]
 
 
 # -- beside tus -----------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 from mediamill.core.clock import DAY
 from mediamill.store.port import Equals, Update
 from mediamill.store.repositories.jobs import Job
-from mediamill.store.repositories.units import Unit
+from mediamill.store.repositories.units import Lane, Unit
 from tests.support.places import everywhere
 from tests.web.test_events import working
 from tests.web.test_uploading import PNG
@@ -35,7 +35,11 @@ async def due_now(mill, job):
     """Let a day pass for the job's purge."""
     unit = await purge_unit(mill, job)
     assert 0 <= unit.due - unit.created - DAY < 1000
-    await mill.store.transact(Update(Unit, unit.key_values(), set={"due": unit.created}))
+    served = {"active": unit.klass, "parked": None, "wake": None}
+    await mill.store.transact(
+        Update(Unit, unit.key_values(), set={"due": unit.created}),
+        Update(Lane, (unit.klass, unit.owner), set=served, add={"epoch": 1}),
+    )
 
 
 async def gone(mill, job):

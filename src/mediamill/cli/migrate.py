@@ -25,7 +25,8 @@ SECONDS_BETWEEN = 5.0
 @click.option(
     "--to-results",
     default="",
-    help="Move the bytes of results to the place of this URL; default: they go with the others.",
+    help="Move the bytes of results to the place of this URL; default: they go with the others, "
+    "or stay where they have a place of their own.",
 )
 @click.option("--dry-run", is_flag=True, help="Tell what would move, and how long it may take.")
 @click.option(
@@ -54,7 +55,7 @@ def migrate(
     places = Places(load_settings(home=home), Targets(to_store, to_blobs, to_results))
     try:
         if dry_run:
-            _tell_survey(asyncio.run(_survey(places)))
+            _tell_survey(asyncio.run(_survey(places)), places)
             return
         outcome = asyncio.run(_done(places, verify_only=verify_only))
     except Unavailable as error:
@@ -93,7 +94,7 @@ class Teller:
         click.echo(f"{meter.stage}: {meter.share:.0%} ({done}){left}", err=True)
 
 
-def _tell_survey(found: Survey) -> None:
+def _tell_survey(found: Survey, places: Places) -> None:
     for table, rows in sorted(found.rows.items()):
         click.echo(f"{table:<20} {rows:>12,} records")
     for prefix, count in sorted(found.objects.items()):
@@ -101,6 +102,7 @@ def _tell_survey(found: Survey) -> None:
     click.echo(f"{_sum(found)}; {_duration(found.seconds)} at a usual pace.")
     if found.leased:
         click.echo(f"{found.leased} units were in progress; they are taken up again at once.")
+    _tell_staying(places)
     _tell_missing(found)
     found.require_fit()
 
@@ -121,6 +123,7 @@ def _tell(outcome: Outcome, places: Places, *, verify_only: bool) -> None:
     if not verify_only:
         settings = [f"  {name}={url}" for name, url in places.afterwards().items()]
         click.echo("\n".join(["Start the service with these settings:", *settings]))
+        _tell_staying(places)
         click.echo(_REST.format(home=places.settings.home))
 
 
@@ -128,6 +131,11 @@ _REST = """\
 On another machine, or with another MEDIAMILL_HOME, set MEDIAMILL_SECRET to the content of
 {home}/secret too, so that links which were given out go on working.
 The source is as it was. Keep it until you are content, then delete it."""
+
+
+def _tell_staying(places: Places) -> None:
+    for name, url in places.staying.items():
+        click.echo(f"What is in {name} stays where it is: {url}")
 
 
 def _tell_missing(found: Survey) -> None:

@@ -1,7 +1,7 @@
 """Prefixed, time-ordered identifiers: `job_01KAB…`, 26 Crockford base-32 characters.
 
 48 bits of milliseconds, then 80 random bits, as in the ULID specification; ids of one process are
-strictly increasing, because within a millisecond the random part counts up.
+strictly increasing, because within a millisecond the random part counts up, in strides.
 
 A request that may be sent again has its ids reserved (`Reservation`): what the next attempt makes
 is then found by them.
@@ -18,6 +18,9 @@ from contextvars import ContextVar
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 PATTERN = re.compile(r"^[a-z]{2,12}_[0-9A-HJKMNP-TV-Z]{26}$")
+
+STRIDE = 1 << 32
+"""So many numbers from that of an id on are no other's: a reservation's ids are among them."""
 
 _lock = threading.Lock()
 _last = 0
@@ -85,11 +88,11 @@ def new_id(prefix: str) -> str:
 
 
 def new_value() -> int:
-    """Make the number of a new id; the 2^32 numbers after it are free too."""
+    """Make the number of a new id; those up to `STRIDE` behind it are free too."""
     global _last  # noqa: PLW0603 - the order within a process is the point
     fresh = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
     with _lock:
-        _last = fresh if fresh > _last else _last + 1
+        _last = fresh if fresh > _last else _last + STRIDE
         return _last
 
 

@@ -42,6 +42,10 @@ class Progress(msgspec.Struct, kw_only=True):
     copied: bool = False
     """Whether all records are there."""
     ways: list[Way] = []
+    source: str = ""
+    """Digest of all records of the source, by which it is seen that a service ran there."""
+    changed: bool = False
+    """Whether one ran there after the move began."""
     checked: bool = False
     """Whether everything is there and was compared; only the marks are left to be removed."""
 

@@ -71,7 +71,7 @@ class Move:
         outcome = Outcome(await self.survey())
         outcome.survey.require_fit()
         async with opened(self.places) as targets:
-            progress = await targets.begin()
+            progress = await targets.begin(outcome.survey.source)
             if not progress.checked:
                 await self._carry(targets, progress, meter, outcome)
             if not outcome.wrong:
@@ -91,10 +91,11 @@ class Move:
             await copy_rows(self._source, store, journal, progress, meter)
         meter.stage = "copying files"
         for carrier, way in zip(self._carriers(targets, meter), progress.ways, strict=True):
-            if not way.done:
-                await carrier.copy(journal, progress, way)
+            await carrier.copy(journal, progress, way)
             outcome.wrong += carrier.wrong
             outcome.damaged += carrier.damaged
+        if progress.changed:
+            outcome.wrong += await self._more(targets, await self._counted())
         if store is not None:
             meter.stage = "comparing records"
             found = await differences(self._source, store, meter)
@@ -102,6 +103,7 @@ class Move:
                 progress.table, progress.after, progress.copied = "", None, False
                 progress.rows = 0
             outcome.wrong += found
+        await self._source.require_alone()
         progress.checked = not outcome.wrong
         await journal.save(progress)
 
@@ -121,6 +123,13 @@ class Move:
                 outcome.damaged += carrier.damaged
             outcome.wrong += await self._more(targets, counted)
         return outcome
+
+    async def _counted(self) -> Counter[str]:
+        """Count the objects of the source by the place that they go to."""
+        counted = Counter[str]()
+        for route, blobs in self._blobs.items():
+            counted[route.target] += sum([1 async for _ in objects_of(route, blobs)])
+        return counted
 
     async def _more(self, targets: OpenTargets, counted: Counter[str]) -> list[str]:
         """Tell of places that have more objects than they got."""

@@ -80,6 +80,18 @@ class Places:
             found.append(Route(here.results_url, to.results, "--to-results", results))
         return found
 
+    @property
+    def staying(self) -> dict[str, str]:
+        """Return the settings of what lies in a place of its own and is not told to move."""
+        here, to = self.settings, self.to
+        apart = here.results_url != here.blobs_url
+        stays = {
+            "MEDIAMILL_STORE_URL": here.store_url if not to.store else "",
+            "MEDIAMILL_BLOBS_URL": here.blobs_url if not to.blobs else "",
+            "MEDIAMILL_RESULTS_URL": here.results_url if apart and not to.results else "",
+        }
+        return {name: shown(url) for name, url in stays.items() if url}
+
     def afterwards(self) -> dict[str, str]:
         """Return the settings that a service on the targets needs, without passwords."""
         here, to = self.settings, self.to

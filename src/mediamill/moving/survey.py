@@ -1,8 +1,11 @@
 """What there is to move, and what of it could not be: looked at before anything is written."""
 
+import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+import msgspec
 
 from mediamill.blobs.claims import CLAIM
 from mediamill.blobs.port import BlobInfo, Blobs
@@ -12,7 +15,7 @@ from mediamill.moving.digests import Digests
 from mediamill.moving.meter import seconds_for
 from mediamill.moving.places import Route
 from mediamill.store.opening import Source
-from mediamill.store.port import MAX_PAGE
+from mediamill.store.port import MAX_PAGE, Walks
 from mediamill.store.repositories.moves import Move
 from mediamill.store.repositories.units import Unit, UnitState
 from mediamill.store.schema import all_kinds
@@ -33,6 +36,8 @@ class Survey:
     """Their bytes."""
     leased: int = 0
     """Units that a worker had when the service ended."""
+    source: str = ""
+    """SHA-256 of all records: another one after a service has run."""
     misfits: list[str] = field(default_factory=list)
     """Records that the target cannot hold, each with the reason."""
     missing: list[str] = field(default_factory=list)
@@ -64,7 +69,7 @@ def moving_kinds() -> tuple[type[Record], ...]:
 
 
 async def pages(
-    source: Source, kind: type[Record], after: tuple[object, ...] | None = None
+    source: Walks, kind: type[Record], after: tuple[object, ...] | None = None
 ) -> AsyncIterator[list[Record]]:
     """Read all records of a kind, in key order."""
     while page := await source.walk(kind, after, MAX_PAGE):
@@ -82,12 +87,16 @@ async def survey_rows(
     found = Survey()
     if await source.walk(Move, None, 1):
         raise ConfigurationError("A move into the present store is not finished: end that first.")
+    digest = hashlib.sha256()
     for kind in moving_kinds():
+        digest.update(kind.table.encode())
         async for page in pages(source, kind):
             found.rows[kind.table] += len(page)
             digests.add(page)
+            digest.update(msgspec.msgpack.encode(page))
             for record in page:
                 _look(record, fits, found)
+    found.source = digest.hexdigest()
     return found
 
 

@@ -12,7 +12,8 @@ from mediamill.core.ids import new_id
 from mediamill.moving.journal import Journal, Progress, Way, journals
 from mediamill.moving.places import Places, shown
 from mediamill.store.opening import SETTING, open_store
-from mediamill.store.port import Counts, Store
+from mediamill.store.port import KnowsUse, Store, Walks
+from mediamill.store.schema import all_kinds
 
 
 @dataclass(frozen=True)
@@ -28,25 +29,42 @@ class OpenTargets:
         """Return the marks that the move makes, the journal first."""
         return journals(self.store, [*self.blobs.values()])
 
-    async def begin(self) -> Progress:
+    async def begin(self, source: str) -> Progress:
         """Mark the targets as being moved to, or go on where an earlier run of the move was.
 
-        Raises `Conflict` for a target that has anything else.
+        `source` is the digest of what the source has now. Raises `Conflict` for a target that has
+        anything else.
         """
         journal, *claims = self.marks
         progress = await journal.load()
         if progress is None:
             await self._require_empty()
-            progress = _fresh(self.places)
+            progress = _fresh(self.places, source)
             await journal.save(progress)
         if progress.places != _names(self.places):
             raise Conflict(
                 "An unfinished move is in the target, between other places. End that one first, "
                 "or empty the target: " + _told(progress.places)
             )
+        if progress.source != source:
+            await self._again(progress, source)
+        if isinstance(self.store, KnowsUse):
+            await self.store.take_into_use()
         for claim in claims:
             await self._claim(claim, progress)
         return progress
+
+    async def _again(self, progress: Progress, source: str) -> None:
+        """Have everything looked at again: a service ran on the source meanwhile."""
+        if self.store is not None and not isinstance(self.store, Walks):
+            raise Conflict(  # what was deleted meanwhile would stay there unnoticed
+                f"A service ran on the source after the move into {shown(self.places.to.store)} "
+                "began. Name a new table and empty places for bytes, and begin again."
+            )
+        progress.table, progress.after, progress.rows = "", None, 0
+        progress.copied = progress.checked = False
+        progress.source, progress.changed = source, True
+        await self.marks[0].save(progress)
 
     async def _claim(self, claim: Journal, progress: Progress) -> None:
         found = await claim.load()
@@ -61,9 +79,9 @@ class OpenTargets:
             await mark.end()
 
     async def _require_empty(self) -> None:
-        if isinstance(self.store, Counts) and (rows := sum((await self.store.count()).values())):
+        if self.store is not None and (found := await _found_in(self.store)):
             raise Conflict(
-                f"--to-store: {shown(self.places.to.store)} is not empty, it has {rows} records. "
+                f"--to-store: {shown(self.places.to.store)} is not empty, it has {found}. "
                 "Name an empty database or table; with --verify-only a move that has ended is "
                 "compared."
             )
@@ -92,6 +110,17 @@ async def opened(places: Places) -> AsyncIterator[OpenTargets]:
         yield OpenTargets(places, store, blobs)
 
 
+async def _found_in(store: Store) -> str:
+    """Say what a store has already; nothing where it is empty."""
+    if isinstance(store, KnowsUse):
+        return "" if await store.is_unused() else "been used by a service or a move"
+    if isinstance(store, Walks):
+        for kind in all_kinds():
+            if await store.walk(kind, None, 1):
+                return f"{kind.table} already"
+    return ""
+
+
 async def _store(url: str) -> Store:
     try:
         return await open_store(url)
@@ -100,10 +129,11 @@ async def _store(url: str) -> Store:
         raise ConfigurationError(message, setting="--to-store") from error
 
 
-def _fresh(places: Places) -> Progress:
+def _fresh(places: Places, source: str) -> Progress:
     ways = [Way() for _ in places.routes]
     now = SystemClock().now()
-    return Progress(id=new_id("move"), begun=now, places=_names(places), ways=ways)
+    names = _names(places)
+    return Progress(id=new_id("move"), begun=now, places=names, ways=ways, source=source)
 
 
 def _names(places: Places) -> dict[str, str]:

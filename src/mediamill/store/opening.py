@@ -14,11 +14,14 @@ from mediamill.core.errors import ConfigurationError
 from mediamill.core.extras import needing
 from mediamill.core.records import Record
 from mediamill.store.calls import changes_of
-from mediamill.store.port import Counts, Put, Store, Walks
+from mediamill.store.port import Put, Store, Walks
 
 
-class Source(Walks, Counts, Protocol):
+class Source(Walks, Protocol):
     """A store that is read whole and left as it is."""
+
+    async def require_alone(self) -> None:
+        """Raise `Locked` where a service may have used it since it was opened."""
 
     async def close(self) -> None:
         """Let go of it."""

@@ -13,7 +13,7 @@ undeclared index or field, a value that its column cannot hold, conditions that 
 other; `store/codec.py` and `store/calls.py` say which) and nothing is written.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -207,11 +207,14 @@ async def unsettled(store: Store, time: int) -> int:
 
 
 @runtime_checkable
-class Counts(Protocol):
-    """A store that can count all that it has: for moves and tools, not for requests."""
+class KnowsUse(Protocol):
+    """A store that cannot be looked through, and keeps in mind whether it was taken into use."""
 
-    async def count(self) -> Mapping[str, int]:
-        """Return how many records there are, by table; tables without any may be left out."""
+    async def is_unused(self) -> bool:
+        """Tell whether neither a service nor a move ever began here."""
+
+    async def take_into_use(self) -> None:
+        """Note that one does; again does no harm."""
 
 
 def key_index(kind: type[Record]) -> Index:

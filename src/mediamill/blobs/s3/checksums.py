@@ -1,8 +1,9 @@
 """Checksums: sent with what is written, compared with what the bucket says and with what is read.
 
-What is written in parts has a checksum of checksums, of parts of `PART` bytes each: `…-3`. A
-server that knows no checksums still has the MD5 of an object as its entity tag, unless a key of
-KMS is in play.
+What is written in parts has a checksum of checksums: `…-3`. That can be compared where an object
+bears the mark `CUT`, the length of its parts; what the bucket put together, and what clients sent
+in parts, may be cut anyhow. A server that knows no checksums still has the MD5 of an object as its
+entity tag, unless a key of KMS is in play.
 """
 
 import base64
@@ -13,6 +14,8 @@ from typing import Any, Protocol
 
 PART = 16 << 20
 """Bytes of a part: 10,000 are the most, so 160 GB. What is smaller is one request."""
+CUT = "cut"
+"""What an object's metadata call the length of its parts."""
 
 
 class Hash(Protocol):
@@ -67,6 +70,14 @@ def begun(mode: str) -> dict[str, str]:
     return {}
 
 
+def cut(answer: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """Return the mark of an object in parts of `PART` bytes, or the one that another has."""
+    if answer is None:
+        return {CUT: str(PART)}
+    found = answer.get("Metadata", {})
+    return {CUT: found[CUT]} if CUT in found else {}
+
+
 def confirmed(answer: Mapping[str, Any], said: Mapping[str, str], data: bytes) -> bool:
     """Tell whether an answer to a write names the bytes that were sent, if it names any."""
     for name in ("ChecksumSHA256", "ChecksumCRC32"):
@@ -89,10 +100,11 @@ class Recorded:
     def __init__(self, answer: Mapping[str, Any], size: int) -> None:
         self._expected, self._begin = _strongest(answer)
         count = self._expected.partition("-")[2]
-        self._part = PART if count else 0
-        if count and count != str(max(1, -(-size // PART))):  # parts of who knows what size
-            self._expected = ""
-        self._all, self._now, self._left = self._begin(), self._begin(), PART
+        said = cut(answer).get(CUT, "") if count else ""
+        self._part = int(said) if said.isdecimal() else 0
+        if count and (not self._part or count != str(max(1, -(-size // self._part)))):
+            self._expected = ""  # parts of who knows what size
+        self._all, self._now, self._left = self._begin(), self._begin(), self._part
 
     def update(self, data: bytes) -> None:
         """Take the next bytes."""
@@ -113,14 +125,14 @@ class Recorded:
         """Tell whether all that was taken is what the bucket has; true when nothing is known."""
         if not self._expected:
             return True
-        if self._part and self._left < PART:
+        if self._part and self._left < self._part:
             self._close_part()
         made, wanted = self._all.digest(), self._expected.partition("-")[0]
         return wanted in (made.hex(), base64.b64encode(made).decode())
 
     def _close_part(self) -> None:
         self._all.update(self._now.digest())
-        self._now, self._left = self._begin(), PART
+        self._now, self._left = self._begin(), self._part
 
 
 def _strongest(answer: Mapping[str, Any]) -> tuple[str, Callable[[], Hash]]:

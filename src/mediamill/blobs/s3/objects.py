@@ -11,7 +11,7 @@ from typing import Any
 
 from mediamill.blobs.keys import taken
 from mediamill.blobs.s3 import checksums
-from mediamill.blobs.s3.answers import COLD, NO_UPLOAD, TAKEN, WRONG_PARTS, Refused, Spoilt
+from mediamill.blobs.s3.answers import BEYOND, COLD, NO_UPLOAD, TAKEN, WRONG_PARTS, Refused, Spoilt
 from mediamill.blobs.s3.bucket import Bucket
 from mediamill.blobs.s3.cold import restoring
 from mediamill.core.errors import BrokenMedia, MediamillError, NotFound, Unavailable
@@ -81,24 +81,29 @@ class Parts:
         """Begin the object, once; return the id of its upload."""
         async with self._beginning:
             if not self._id:
-                said = self._bucket.options.written() | {"Metadata": {MARK: self._mark}}
-                if not self._copied:  # the checksums of copied parts are the bucket's own
+                said, marks = self._bucket.options.written(), {MARK: self._mark}
+                if not self._copied:  # copied parts have any length, and the bucket's checksums
                     said |= checksums.begun(self._bucket.options.checksum)
+                    marks |= checksums.cut()
+                said["Metadata"] = marks
                 answer = await self._bucket.ask("create_multipart_upload", self._key, **said)
                 self._id = answer["UploadId"]
         return self._id
 
     async def send(self, number: int, data: bytes) -> None:
-        """Write a part."""
+        """Write a part; raises `Unavailable` when the others were swept away."""
         place = {"UploadId": await self.begin(), "PartNumber": number}
-        known = await _sent(self._bucket, "upload_part", self._key, data, **place)
+        try:
+            known = await _sent(self._bucket, "upload_part", self._key, data, **place)
+        except Refused as refused:
+            raise _lost(refused) from None
         known.pop("ContentMD5", None)
         if self._copied:
             known = {"ETag": known["ETag"]}
         self._known[number] = known | {"PartNumber": number}
 
     async def copy(self, number: int, source: str, start: int, stop: int) -> None:
-        """Take a part from another object; raises `NotFound`."""
+        """Take a part from another object; raises `NotFound`, `Unavailable` as `send` does."""
         place = {"UploadId": await self.begin(), "PartNumber": number}
         bucket = self._bucket
         origin = {"Bucket": bucket.name, "Key": bucket.path(source)}
@@ -110,7 +115,9 @@ class Parts:
         except Refused as refused:
             if refused.reason in COLD:
                 raise await restoring(bucket, source) from None
-            raise BrokenMedia(f"“{source}” is shorter than {stop} bytes.") from None
+            if refused.reason in BEYOND:
+                raise BrokenMedia(f"“{source}” is shorter than {stop} bytes.") from None
+            raise _lost(refused) from None
         self._known[number] = {"ETag": answer["CopyPartResult"]["ETag"], "PartNumber": number}
 
     async def complete(self) -> None:
@@ -127,10 +134,17 @@ class Parts:
             if refused.reason != NO_UPLOAD:
                 raise
             if not await _is_mine(self._bucket, self._key, self._mark):
-                raise Unavailable("The upload was swept away before it was committed.") from None
+                raise _lost(refused) from None
 
     async def abort(self) -> None:
         """Discard what was begun; what cannot be discarded now is swept later."""
         if self._id:
             with suppress(MediamillError):
                 await self._bucket.ask("abort_multipart_upload", self._key, UploadId=self._id)
+
+
+def _lost(refused: Refused) -> Unavailable:
+    """Return what it means that the bucket takes no more of an upload."""
+    if refused.reason == NO_UPLOAD:
+        return Unavailable("The upload was swept away before it was committed.")
+    return Unavailable(f"The bucket takes no more of an upload ({refused.reason}); try again.")

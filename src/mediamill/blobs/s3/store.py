@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import uuid
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -17,7 +18,7 @@ from mediamill.blobs.s3.bucket import Bucket
 from mediamill.blobs.s3.cold import restoring
 from mediamill.blobs.s3.composing import compose
 from mediamill.blobs.s3.direct import Direct
-from mediamill.blobs.s3.objects import put
+from mediamill.blobs.s3.objects import MARK, put
 from mediamill.blobs.s3.options import Options
 from mediamill.blobs.s3.reading import read
 from mediamill.blobs.s3.upload import S3Upload
@@ -90,9 +91,13 @@ class S3Blobs(Direct):
         await asyncio.to_thread(path.unlink)
 
     async def copy(self, source: str, target: str) -> None:
-        """Copy within the bucket, without the bytes coming here."""
+        """Copy within the bucket, without the bytes coming here.
+
+        Nothing that clients said of the source when they put it there themselves is kept.
+        """
         bucket = self._bucket
-        size = (await bucket.info(source)).size
+        found = await bucket.ask("head_object", source)
+        size = int(found["ContentLength"])
         if bucket.path(target) == bucket.path(source):
             return
         if size > COPIED:
@@ -101,6 +106,8 @@ class S3Blobs(Direct):
         said = bucket.options.written()
         if algorithm := checksums.begun(bucket.options.checksum).get("ChecksumAlgorithm"):
             said["ChecksumAlgorithm"] = algorithm
+        said |= {"MetadataDirective": "REPLACE", "ContentType": "application/octet-stream"}
+        said["Metadata"] = {MARK: uuid.uuid4().hex} | checksums.cut(found)
         origin = {"Bucket": bucket.name, "Key": bucket.path(source)}
         try:
             await bucket.ask("copy_object", target, CopySource=origin, **said)

@@ -57,13 +57,15 @@ class Links:
         return await self._link(principal, f"job:{job_id}", seconds)
 
     async def to_output(
-        self, principal: Principal, job_id: str, file_id: str, seconds: int, *, direct: bool = False
-    ) -> Link:
+        self, principal: Principal, job_id: str, file_id: str, seconds: int | None, *,
+        direct: bool = False,
+    ) -> Link:  # fmt: skip
         """Make a link to a result of a job, or to what an input of it became.
 
         A `direct` one leads to the store itself, where that can be: it is looked at no more when it
-        is used, and works for an hour at most. Raises `NotFound` for what is neither, `Conflict`
-        with the state until there is an outcome.
+        is used, and works for an hour at most; one that would end before `seconds` have passed is
+        not made. Raises `NotFound` for what is neither, `Conflict` with the state until there is
+        an outcome.
         """
         found = await self.outputs.find(principal, job_id, file_id)
         target = f"file:{found[0][0]}" if len(found) == 1 else f"output:{job_id}:{file_id}"
@@ -79,17 +81,26 @@ class Links:
         return await self._content(principal, grant.target)
 
     async def _link(
-        self, principal: Principal, target: str, seconds: int, *, direct: bool = False
+        self, principal: Principal, target: str, seconds: int | None, *, direct: bool = False
     ) -> Link:
         content = await self._content(principal, target)
-        if direct and content.sign is not None:
-            signed = await content.sign(min(seconds, DIRECT_SECONDS))
-            log.info("link made", action="link_made", target=target, owner=principal.user)
-            return Link("", signed.expires, content, signed.url)
-        expires = self.clock.now() + seconds * SECOND
-        token = self.signer.sign(Grant(METHOD, target, principal.user, expires))
+        link = await self._direct(content, seconds) if direct else None
+        if link is None:
+            expires = self.clock.now() + (seconds or LINK_SECONDS) * SECOND
+            token = self.signer.sign(Grant(METHOD, target, principal.user, expires))
+            link = Link(token, expires, content)
         log.info("link made", action="link_made", target=target, owner=principal.user)
-        return Link(token, expires, content)
+        return link
+
+    async def _direct(self, content: Content, seconds: int | None) -> Link | None:
+        """Sign an address at the store; None when it would not work for as long as is asked."""
+        if content.sign is None or (seconds or 0) > DIRECT_SECONDS:
+            return None
+        now = self.clock.now()
+        signed = await content.sign(seconds or DIRECT_SECONDS)
+        if seconds is not None and signed.expires <= now + (seconds - 1) * SECOND:
+            return None  # it ends with the credentials
+        return Link("", signed.expires, content, signed.url)
 
     async def _content(self, principal: Principal, target: str) -> Content:
         kind, _, name = target.partition(":")

@@ -8,7 +8,6 @@ docs/dynamodb.md has the layout of the table, the permissions that are needed, a
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any
@@ -18,7 +17,7 @@ from mediamill.core.errors import ConditionFailed, Unavailable
 from mediamill.core.records import Index, R
 from mediamill.store.calls import Change, changes_of, condition_failed, keys_of, listing_of
 from mediamill.store.codec import layout_of
-from mediamill.store.dynamodb.counting import counted
+from mediamill.store.dynamodb import table
 from mediamill.store.dynamodb.errors import Collided
 from mediamill.store.dynamodb.items import Shape, shape_of
 from mediamill.store.dynamodb.listing import Place, rows_of
@@ -42,13 +41,13 @@ class DynamoStore:
         self,
         client: Client,
         closing: AbstractAsyncContextManager[Client],
-        table: str,
+        name: str,
         clock: Clock | None,
         lag: int,
     ) -> None:
         self.wire, self.lag = Wire(client), lag
         self._closing: AbstractAsyncContextManager[Client] | None = closing
-        self._table, self._clock = table, clock
+        self._table, self._clock = name, clock
         self._closed, self._running, self._quiet = False, 0, asyncio.Event()
 
     async def get(self, kind: type[R], *key: Any) -> R | None:
@@ -84,10 +83,13 @@ class DynamoStore:
         with self._accepted():
             return listing.page(await rows_of(listing, self._table, self.wire.ask, self._in_places))
 
-    async def count(self) -> Counter[str]:
-        """Return how many records there are by table, having read the whole table once."""
+    async def is_unused(self) -> bool:
         with self._accepted():
-            return await counted(self.wire, self._table)
+            return await table.is_unused(self.wire, self._table)
+
+    async def take_into_use(self) -> None:
+        with self._accepted():
+            await table.take_into_use(self.wire, self._table)
 
     async def transact(self, *actions: Action) -> None:
         changes = changes_of(actions)

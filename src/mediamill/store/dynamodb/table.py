@@ -5,7 +5,7 @@
     protection  encrypted under a key of DynamoDB's; point-in-time recovery; protected from deletion
                 unless the URL says `protected=false`
     version     an item, `MARK`, says which layout the table has, and the least one that a program
-                must know to write it
+                must know to write it; and `unused`, until a service or a move begins there
 
 Somebody may have made the table already, with Terraform for example: then only its keys and indexes
 are looked at, and the rest is left as it is.
@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from mediamill.core.errors import ConfigurationError
 from mediamill.store.dynamodb.errors import said
+from mediamill.store.dynamodb.wire import Wire
 from mediamill.store.versions import SETTING, require_compatible
 
 Client = Any
@@ -124,18 +125,45 @@ def _places(described: Mapping[str, Any]) -> set[tuple[str, str]]:
 
 async def _agree(client: Client, table: str) -> None:
     """Note the version of a new table; refuse one that asks for a newer program."""
-    fresh = {"version": {"N": str(VERSION)}, "compatible": {"N": str(COMPATIBLE)}}
+    version, compatible = {"N": str(VERSION)}, {"N": str(COMPATIBLE)}
+    fresh = {"version": version, "compatible": compatible, "unused": {"BOOL": True}}
     with suppress(client.exceptions.ConditionalCheckFailedException):
         await client.put_item(
             TableName=table,
             Item=MARK | fresh,
-            ConditionExpression="attribute_not_exists(#p) OR #v < :v",
-            ExpressionAttributeNames={"#p": "_p", "#v": "version"},
-            ExpressionAttributeValues={":v": {"N": str(VERSION)}},
+            ConditionExpression="attribute_not_exists(#p)",
+            ExpressionAttributeNames={"#p": "_p"},
+        )
+    with suppress(client.exceptions.ConditionalCheckFailedException):
+        await client.update_item(
+            TableName=table,
+            Key=MARK,
+            UpdateExpression="SET #v = :v, #c = :c",
+            ConditionExpression="#v < :v",
+            ExpressionAttributeNames={"#v": "version", "#c": "compatible"},
+            ExpressionAttributeValues={":v": version, ":c": compatible},
         )
     answer = await client.get_item(TableName=table, Key=MARK, ConsistentRead=True)
     mark = answer["Item"]
     require_compatible(VERSION, int(mark["version"]["N"]), int(mark["compatible"]["N"]))
+
+
+async def is_unused(wire: Wire, table: str) -> bool:
+    """Tell whether neither a service nor a move ever began in a table."""
+    answer = await wire.ask("get_item", TableName=table, Key=MARK, ConsistentRead=True)
+    return "unused" in answer.get("Item", {})
+
+
+async def take_into_use(wire: Wire, table: str) -> None:
+    """Note that a service or a move begins in a table; again does no harm."""
+    if await is_unused(wire, table):
+        await wire.ask(
+            "update_item",
+            TableName=table,
+            Key=MARK,
+            UpdateExpression="REMOVE #u",
+            ExpressionAttributeNames={"#u": "unused"},
+        )
 
 
 def fits(kinds: Iterable[Any]) -> bool:

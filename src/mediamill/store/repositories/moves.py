@@ -5,7 +5,7 @@ While it is there the rest is incomplete, so no service starts on such a store.
 
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.records import Key, Record
-from mediamill.store.port import Store
+from mediamill.store.port import KnowsUse, Store
 
 ONLY = "move"
 
@@ -23,10 +23,12 @@ class Move(Record, frozen=True, kw_only=True):
 
 
 async def refuse_unfinished(store: Store) -> None:
-    """Raise `ConfigurationError` when a move into a store is under way or was left."""
+    """Take a store into use; raises `ConfigurationError` when a move into it is not finished."""
     if await store.get(Move, ONLY) is not None:
         raise ConfigurationError(
             "MEDIAMILL_STORE_URL: a move into this database is not finished. Wait for `mediamill "
             "migrate` to end, or give the same command again: it goes on where it was.",
             setting="MEDIAMILL_STORE_URL",
         )
+    if isinstance(store, KnowsUse):
+        await store.take_into_use()

@@ -27,9 +27,12 @@ async def link_output(
     caller: Caller,
     mill: Mill,
     request: Request,
-    expires_in: Seconds = LINK_SECONDS,
+    expires_in: Annotated[
+        int | None,
+        Query(ge=LEAST_SECONDS, le=MOST_SECONDS, description="Seconds it works; else an hour."),
+    ] = None,
     direct: Annotated[
-        bool, Query(description="Lead to the bucket itself, for an hour at most, where it can be.")
+        bool, Query(description="Lead to the bucket itself where it can be, for an hour at most.")
     ] = True,
 ) -> LinkView:
     """Make a link to what one input of a job became, or to one of its results.

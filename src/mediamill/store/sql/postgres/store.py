@@ -28,11 +28,9 @@ from mediamill.store.sql.postgres.committing import NotWritten, commit
 from mediamill.store.sql.postgres.errors import READ_ONLY, reason, translated, unopened
 from mediamill.store.sql.postgres.migrating import prepare
 from mediamill.store.sql.postgres.pool import Connection, Pool
-from mediamill.store.sql.schema import declared_kinds
 from mediamill.store.sql.statements import (
     POSTGRES,
     Statement,
-    count_of,
     statements_for,
     statements_of,
 )
@@ -118,9 +116,6 @@ class PostgresStore:
     ) -> list[R]:
         listing = walk_of(kind, after, limit)
         return listing.records(await self._read(statements_of(kind, POSTGRES).query(listing)))
-
-    async def count(self) -> dict[str, int]:
-        return dict(await self._read(count_of(declared_kinds())))
 
     async def transact(self, *actions: Action) -> None:
         changes = changes_of(actions)

@@ -20,9 +20,8 @@ from mediamill.core.records import R
 from mediamill.store.calls import walk_of
 from mediamill.store.port import MAX_PAGE
 from mediamill.store.sql.migrate import migrations
-from mediamill.store.sql.schema import declared_kinds
 from mediamill.store.sql.sqlite.connection import translated
-from mediamill.store.sql.statements import SQLITE, Statement, count_of, statements_of
+from mediamill.store.sql.statements import SQLITE, Statement, statements_of
 from mediamill.store.versions import require_present
 
 
@@ -40,9 +39,8 @@ class SqliteSource:
         rows = await self._rows(statements_of(kind, SQLITE).query(listing))
         return listing.records(rows)
 
-    async def count(self) -> dict[str, int]:
-        """Return how many records there are, by table."""
-        return dict(await self._rows(count_of(declared_kinds())))
+    async def require_alone(self) -> None:
+        """Do nothing: a file's lock cannot be lost."""
 
     async def close(self) -> None:
         """Let go of the file."""

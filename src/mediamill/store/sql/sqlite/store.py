@@ -22,7 +22,6 @@ from mediamill.core.records import Index, R, Record
 from mediamill.store.calls import changes_of, condition_failed, keys_of, listing_of, walk_of
 from mediamill.store.codec import layout_of
 from mediamill.store.port import MAX_PAGE, Action, Page
-from mediamill.store.sql.schema import declared_kinds
 from mediamill.store.sql.sqlite.clock import SharedClock
 from mediamill.store.sql.sqlite.connection import connect, prepare, translated
 from mediamill.store.sql.sqlite.readers import Readers
@@ -30,7 +29,6 @@ from mediamill.store.sql.sqlite.writer import Transaction, Writer
 from mediamill.store.sql.statements import (
     SQLITE,
     Statement,
-    count_of,
     statements_for,
     statements_of,
 )
@@ -118,11 +116,6 @@ class SqliteStore:
         listing = walk_of(kind, after, limit)
         statement = statements_of(kind, SQLITE).query(listing)
         return await self._readers.read(lambda c: listing.records(_rows(c, statement)))
-
-    async def count(self) -> dict[str, int]:
-        self._check_open()
-        statement = count_of(declared_kinds())
-        return dict(await self._readers.read(lambda c: _rows(c, statement)))
 
     async def transact(self, *actions: Action) -> None:
         self._check_open()
