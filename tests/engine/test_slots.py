@@ -217,6 +217,20 @@ async def test_r19_bad_items_among_89_good_ones(tmp_path: Path):
     assert failed == {17: "out_of_memory", 40: "slot_failed", 71: "timed_out"}
 
 
+async def test_memory_is_told_though_we_once_held_more(tmp_path: Path):
+    """Linux counts for a child what its parent held at most before."""
+    held = b"x" * (1200 << 20)
+    del held
+    limits = replace(LIMITS, memory_bytes=1 << 30)
+    async with open_slots(tmp_path, limits=limits) as slots:
+        async with slots.pool.acquire() as slot:
+            item = slots.item(0, "native_hog")
+            with pytest.raises(OutOfMemory):
+                async for _ in slot.run(Call((("told", {}),), (item,))):
+                    pass
+        os.close(item.descriptor)
+
+
 async def test_an_endless_item_times_out_and_others_have_their_own_time(tmp_path: Path):
     async with open_slots(tmp_path, limits=replace(LIMITS, timeout_seconds=0.8)) as slots:
         assert await slots.answers("sleep 0.5", "sleep 0.5", "sleep 0.5") == [0.5, 0.5, 0.5]

@@ -65,7 +65,7 @@ async def test_hostile_images_harm_nobody_and_clean_ones_pass(mill):
         assert len(wrong) <= 0.01 * (len(clean) + len(refused)), wrong
 
 
-@pytest.mark.parametrize("count", [8, pytest.param(400, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [5, pytest.param(400, marks=pytest.mark.soak)])
 async def test_mutated_images_end_with_a_reason(mill, count: int):
     async with mill() as service:
         files = []
@@ -79,7 +79,7 @@ async def test_mutated_images_end_with_a_reason(mill, count: int):
         service.alive()
 
 
-@pytest.mark.parametrize("count", [6, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [4, pytest.param(200, marks=pytest.mark.soak)])
 async def test_mutated_videos_end_with_a_reason_and_sound_ones_pass(
     mill, tmp_path: Path, count: int
 ):

@@ -57,7 +57,7 @@ async def test_no_shape_of_a_megabyte_stops_the_loop(ann):
         before = resident()
         worst, answer = await lag(ann.client.post(path, content=body, headers=JSON))
         is_problem(answer)
-        assert worst < 0.5, f"{name} at {path}: {worst:.2f} s"
+        assert worst < 2, f"{name} at {path}: {worst:.2f} s"
         assert len(answer.content) < 100_000, (name, path)
         assert resident() - before < 64 << 20, name
 

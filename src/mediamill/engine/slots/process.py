@@ -195,6 +195,7 @@ def _spawn(folder: Path) -> Spawned:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     errors, their_errors = os.pipe()
     os.set_blocking(errors, False)
+    forget_peak()
     with theirs:
         try:
             popen = subprocess.Popen(  # noqa: S603 - our own interpreter
@@ -238,8 +239,21 @@ def _kill_group(pid: int) -> None:
 
 
 def own_peak() -> int:
-    """Return the most memory that this process has held, in bytes."""
+    """Return the most memory that this process has held since `forget_peak`, in bytes."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def forget_peak() -> None:
+    """Let the count of a child's memory, which begins with our peak, begin with what we hold now.
+
+    See `clear_refs` in proc(5).
+    """
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def oom_kills() -> int:
