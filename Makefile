@@ -24,7 +24,7 @@ up: $(VENV)/.runtime  ## Start the service; HOME_FOLDER=… keeps its state else
 backends: $(VENV)/.backends  ## Install what PostgreSQL, DynamoDB and S3 need.
 
 test: $(VENV)/.dev  ## Run the tests.
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not soak" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not soak" $(ARGS)
 
 elsewhere: $(VENV)/.dev  ## Run the service's tests on PostgreSQL and on DynamoDB, with S3; half an hour.
 	@for store in postgresql dynamodb; do \

@@ -297,6 +297,7 @@ async def test_curl_resumes_what_was_cut(tmp_path):
             assert hashlib.file_digest(file, "sha256").digest() == whole.digest()
 
 
+@pytest.mark.soak
 async def test_curl_resumes_beyond_four_gigabytes(tmp_path):
     """What had arrived is made by hand: its header, and a hole for its zeros."""
     target = tmp_path / "cut.zip"
