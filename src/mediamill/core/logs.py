@@ -25,6 +25,8 @@ _SECRET_TEXT = re.compile(
     r"|(?<=\bBearer )[A-Za-z0-9._~+/=-]{8,}"
 )
 _QUIET = ("uvicorn.access", "httpx", "httpcore", "asyncio", "multipart", "python_multipart")
+_SILENT = ("aio_pika", "aiormq", "nats", "redis")
+"""Tell of each attempt, and of every byte: the doorbell says itself what matters, once."""
 
 Event = MutableMapping[str, Any]
 
@@ -127,4 +129,6 @@ def _replace_handlers(handler: logging.Handler, level: str) -> None:
         logger.setLevel("WARNING" if level == "INFO" else level)
     for name in _QUIET:
         logging.getLogger(name).setLevel("WARNING")
+    for name in _SILENT:
+        logging.getLogger(name).setLevel("CRITICAL")
     logging.captureWarnings(capture=True)

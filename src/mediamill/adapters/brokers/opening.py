@@ -7,8 +7,12 @@ from mediamill.core.errors import ConfigurationError, NotFound
 from mediamill.core.registry import Registry
 
 BROKERS: Registry[Any] = Registry(
-    "mediamill.adapters.brokers", "broker", exclude=frozenset({"port", "opening", "ears"})
+    "mediamill.adapters.brokers",
+    "broker",
+    exclude=frozenset({"address", "ears", "opening", "port", "relay"}),
 )
+ENCRYPTED = {"amqps": "amqp", "rediss": "redis", "tls": "nats"}
+"""Schemes that mean another one's backend, with TLS."""
 
 
 def open_bell(url: str, store_url: str) -> Doorbell:
@@ -16,8 +20,9 @@ def open_bell(url: str, store_url: str) -> Doorbell:
 
     A plug-in is a class with `open(cls, url: str, store_url: str) -> Doorbell`.
     """
+    scheme = url.partition(":")[0]
     try:
-        kind = BROKERS.get(url.partition(":")[0])
+        kind = BROKERS.get(ENCRYPTED.get(scheme, scheme))
     except NotFound as error:
         raise ConfigurationError(f"MEDIAMILL_BROKER_URL: {error.message}") from None
     bell: Doorbell = kind.open(url, store_url)

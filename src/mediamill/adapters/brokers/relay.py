@@ -1,0 +1,219 @@
+"""What all doorbells through a server share: rings are heard here at once, elsewhere through it.
+
+    ring ──▶ who listens here
+      └────▶ outbox ──▶ line ──▶ server ──▶ lines of other processes ──▶ who listens there
+
+A line is a connection that hears before it is handed over. When it breaks another one is made,
+after a wait that grows, and then everybody here is rung once, for what they may have missed; rings
+of this process that the server has not taken are sent then. The outbox holds each channel once and
+so many channels at most: beyond that it holds one ring for everybody.
+"""
+
+import asyncio
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from contextvars import Context
+from typing import Any, ClassVar, Protocol
+
+import structlog
+
+from mediamill.adapters.brokers.ears import Ear, Ears
+from mediamill.core.ids import new_id
+
+log = structlog.get_logger(__name__)
+
+EVERYBODY = "*"
+"""The channel on which all listeners of all processes are rung."""
+MOST_WAITING, MOST_TOGETHER = 10_000, 200
+"""Channels in the outbox; channels in one message."""
+LARGEST = 1 << 16
+"""Bytes of a message that are looked at."""
+LEAST_WAIT, LONGEST_WAIT = 0.05, 5.0
+"""Seconds between attempts to reach a server that is away."""
+CONNECT_SECONDS, SEND_SECONDS, FAREWELL_SECONDS = 10.0, 10.0, 1.0
+PULSE_SECONDS = 15
+"""How often a quiet connection is asked whether it lives."""
+
+
+class Line(Protocol):
+    """A connection to the server, on which rings of others come already."""
+
+    async def send(self, message: bytes, channels: Sequence[str]) -> None:
+        """Hand rings to the server, as one message; return when it has them."""
+
+    async def last(self) -> None:
+        """Go on hearing until the connection ends; return or raise then."""
+
+
+class Outbox:
+    """Rings that the server does not have yet."""
+
+    def __init__(self) -> None:
+        self._channels: dict[str, None] = {}
+        self._filled = asyncio.Event()
+        self.idle = asyncio.Event()
+        """Set while nothing waits and nothing is being sent."""
+        self.idle.set()
+
+    def __len__(self) -> int:
+        return len(self._channels)
+
+    def add(self, *channels: str) -> None:
+        """Take rings; those that wait already are not doubled."""
+        self._channels |= dict.fromkeys(channels)
+        if len(self._channels) > MOST_WAITING:
+            self._channels = {EVERYBODY: None}
+        self._filled.set()
+        self.idle.clear()
+
+    async def take(self) -> list[str]:
+        """Wait for rings and take out some; `add` them again if they cannot be sent."""
+        if not self._channels:
+            self.idle.set()
+        await self._filled.wait()
+        some = list(self._channels)[:MOST_TOGETHER]
+        for channel in some:
+            del self._channels[channel]
+        if not self._channels:
+            self._filled.clear()
+        return some
+
+
+class Relay(ABC):
+    """A doorbell through a server; a backend says how a line to it is made."""
+
+    refusals: ClassVar[tuple[type[Exception], ...]] = ()
+    """Errors that say that the server does not let us in."""
+
+    def __init__(self) -> None:
+        self._id = new_id("bell")
+        self._here = Ears()
+        self._outbox = Outbox()
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+        self._told = ""
+        """Why there is no line, as it was logged last."""
+        self.connected = False
+
+    @abstractmethod
+    def line(self) -> AbstractAsyncContextManager[Line]:
+        """Connect and hear, handing what comes to `heard`; the block's end disconnects."""
+
+    def without_secrets(self, text: str) -> str:
+        """Return an error's text as it may be logged."""
+        return text
+
+    async def ring(self, channel: str) -> None:
+        self._here.ring(channel)
+        self._outbox.add(channel)
+        self._start()
+
+    def listen(self, *channels: str) -> Ear:
+        self._start()
+        return self._here.listen(*channels)
+
+    async def close(self) -> None:
+        """Send what waits if the server is there, then leave."""
+        self._closed = True
+        if self._task is not None:
+            with suppress(TimeoutError):
+                if self.connected:
+                    async with asyncio.timeout(FAREWELL_SECONDS):
+                        await self._outbox.idle.wait()
+            await _ended(self._task)
+        self._here.clear()
+
+    def heard(self, message: bytes) -> None:
+        """Wake whom a message of another process is for."""
+        sender, *channels = message[:LARGEST].decode(errors="replace").split("\n")
+        if sender == self._id:
+            return
+        if EVERYBODY in channels:
+            self._here.ring_all()
+        for channel in channels:
+            self._here.ring(channel)
+
+    # -- behind it ------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        if self._task is None and not self._closed:
+            # in a context of its own: it outlives the request that rings first
+            self._task = asyncio.create_task(self._keep(), context=Context())
+
+    async def _keep(self) -> None:
+        """Hold a line; another one when it breaks."""
+        wait = LEAST_WAIT
+        loop = asyncio.get_running_loop()
+        while True:
+            since = loop.time()
+            try:
+                await self._hold()
+            except Exception as error:
+                self._tell(error)
+            if loop.time() - since > LONGEST_WAIT:
+                wait = LEAST_WAIT
+            await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 - spreads processes
+            wait = min(LONGEST_WAIT, wait * 2)
+
+    async def _hold(self) -> None:
+        """Connect, and hear and ring until that ends."""
+        connecting = self.line()
+        async with asyncio.timeout(CONNECT_SECONDS):
+            line = await connecting.__aenter__()
+        try:
+            self.connected, self._told = True, ""
+            log.info("doorbell connected", action="doorbell_connected", bell=type(self).__name__)
+            self._here.ring_all()
+            await first_of(line.last(), self._ringing(line))
+            raise ConnectionError("the connection ended")
+        finally:
+            self.connected = False
+            with suppress(Exception):  # it is given up either way
+                async with asyncio.timeout(FAREWELL_SECONDS):
+                    await connecting.__aexit__(None, None, None)
+
+    async def _ringing(self, line: Line) -> None:
+        """Send what is in the outbox."""
+        while True:
+            some = await self._outbox.take()
+            try:
+                async with asyncio.timeout(SEND_SECONDS):
+                    await line.send("\n".join((self._id, *some)).encode(), some)
+            except BaseException:
+                self._outbox.add(*some)
+                raise
+
+    def _tell(self, error: Exception) -> None:
+        """Log why there is no line, once for each reason."""
+        reason = self.without_secrets(f"{type(error).__name__}: {error}")[:500]
+        if reason == self._told:
+            return
+        self._told = reason
+        if isinstance(error, self.refusals):
+            log.error(
+                "the broker refuses us: look at user and password in MEDIAMILL_BROKER_URL",
+                action="doorbell_refused", bell=type(self).__name__, error=reason,
+            )  # fmt: skip
+        else:
+            log.warning("doorbell is away", action="doorbell_away", bell=type(self).__name__,
+                        error=reason)  # fmt: skip
+
+
+async def first_of(*works: Coroutine[Any, Any, None]) -> None:
+    """Run some works until one of them ends; the others are ended, and what it raised is raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            await _ended(task)
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    """Cancel a task and wait for its end."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
