@@ -2,7 +2,7 @@
 
 `other` is a second one, as another process would have. What goes through a server may take a while
 to begin: rings before that are lost, as they may be. `ServedContract` is for those with a server:
-there is a gate on the way of `gated`, and the server may be killed and started.
+it may be killed and started, and there is a gate on the way of `gated`.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import logging
 
 import pytest
 import structlog
-from tests.support.brokers import Broker
 from tests.support.gates import Gate, gate_to
 
 from mediamill.adapters.brokers.opening import open_bell
@@ -86,10 +85,10 @@ class DoorbellContract:
         await bell.ring("a")
 
 
-class ServedContract(DoorbellContract):
-    """`server` gives a running `Broker`; the URLs are made by these methods."""
+class GatedContract(DoorbellContract):
+    """`server` is a running server with a `port`, `url` gives its address, or that of a gate."""
 
-    def url(self, server: Broker, port: int = 0, **options: str) -> str:
+    def url(self, server, port: int = 0, **options: str) -> str:
         return server.url(port, **options)
 
     @pytest.fixture
@@ -106,7 +105,7 @@ class ServedContract(DoorbellContract):
 
     @pytest.fixture
     async def gate(self, server):
-        async with gate_to(server.daemon.port) as gate:
+        async with gate_to(server.port) as gate:
             yield gate
 
     @pytest.fixture
@@ -164,6 +163,20 @@ class ServedContract(DoorbellContract):
             ear.clear()
             gate.moving.set()
             assert await ear.wait(30), "the ring for everybody was not sent"
+
+    async def test_a_ring_for_everybody_is_for_everybody(self, bell, other):
+        with other.listen(self.far[0]) as ear, other.listen("work:some") as some:
+            await heard(bell, self.far[0], ear)
+            await asyncio.sleep(0.05)
+            ear.clear()
+            some.clear()
+            await bell.ring(EVERYBODY)
+            assert await ear.wait(10)
+            assert await some.wait(10)
+
+
+class ServedContract(GatedContract):
+    """`server` is a `Broker`."""
 
     async def test_rings_go_on_after_a_restart(self, server, bell, other):
         name = self.far[0]
@@ -242,16 +255,6 @@ class ServedContract(DoorbellContract):
         if how != "loopback":
             url = url.replace("127.0.0.1", "192.0.2.1")
         await open_bell(f"{url}?allow_plaintext=true", ELSEWHERE).close()
-
-    async def test_a_ring_for_everybody_is_for_everybody(self, bell, other):
-        with other.listen(self.far[0]) as ear, other.listen("work:some") as some:
-            await heard(bell, self.far[0], ear)
-            await asyncio.sleep(0.05)
-            ear.clear()
-            some.clear()
-            await Relay.ring(bell, EVERYBODY)
-            assert await ear.wait(10)
-            assert await some.wait(10)
 
 
 async def missed(bell: Relay, gated: Relay, gate: Gate, name: str) -> None:

@@ -19,8 +19,12 @@ class Broker:
     user: str
     password: str
 
+    @property
+    def port(self) -> int:
+        return self.daemon.port
+
     def url(self, port: int = 0, password: str = "", **options: str) -> str:
-        return self._url(self.plain, port or self.daemon.port, password, options)
+        return self._url(self.plain, port or self.port, password, options)
 
     def tls_url(self, port: int = 0, **options: str) -> str:
         return self._url(self.encrypted, port or self.tls_port, "", options)

@@ -6,7 +6,7 @@ import pytest
 
 from mediamill.adapters.brokers.opening import open_bell
 from mediamill.core.errors import ConfigurationError
-from tests.contracts.doorbell_contract import DoorbellContract, heard
+from tests.contracts.doorbell_contract import ELSEWHERE, GatedContract, heard
 from tests.support.postgres import postgres_server
 
 
@@ -16,16 +16,13 @@ def server():
         yield running
 
 
-class TestPostgresql(DoorbellContract):
-    @pytest.fixture
-    async def bell(self, server):
-        bell = open_bell("postgresql:", server.url())
-        yield bell
-        await bell.close()
+class TestPostgresql(GatedContract):
+    def url(self, server, port: int = 0, **options: str) -> str:
+        return f"postgresql://postgres@127.0.0.1:{port or server.port}/postgres"
 
     @pytest.fixture
-    async def other(self, server):
-        bell = open_bell(server.url(), "sqlite:///elsewhere")
+    async def bell(self, server):
+        bell = open_bell("postgresql:", f"{server.url()}?pool=8")
         yield bell
         await bell.close()
 
@@ -41,6 +38,33 @@ class TestPostgresql(DoorbellContract):
             await heard(bell, "a", ear)
 
 
-def test_a_store_that_cannot_ring_is_refused():
-    with pytest.raises(ConfigurationError, match="MEDIAMILL_BROKER_URL"):
-        open_bell("postgresql:", "sqlite:///elsewhere")
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql:", "names another kind"),
+        ("postgresql://u:s3cret@db.example/mill", "allow_plaintext=true"),
+        ("postgresql://u:s3cret@db.example/mill?sslmode=prefer", "allow_plaintext=true"),
+        ("postgresql://u:s3cret@127.0.0.1,db.example/mill", "db.example"),
+        ("postgresql://u:s3cret@db.example/mill?allow_plaintext=no", "true or false"),
+        ("postgresql://u:s3cret@127.0.0.1/mill?colour=red", "write postgresql:"),
+        ("postgresql://u:s3cret/x@127.0.0.1/mill", ""),
+    ],
+)
+def test_a_bad_address_is_refused(url, said):
+    with pytest.raises(ConfigurationError, match="MEDIAMILL_BROKER_URL") as refused:
+        open_bell(url, ELSEWHERE)
+    assert said in refused.value.message
+    assert "s3cret" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("url", "store"),
+    [
+        ("postgresql://u@db.example/mill?sslmode=verify-full", ELSEWHERE),
+        ("postgresql://u@db.example/mill?allow_plaintext=true", ELSEWHERE),
+        ("postgresql:///mill", ELSEWHERE),
+        ("postgresql:", "postgresql://u@db.example/mill?pool=3"),
+    ],
+)
+async def test_a_good_address_is_taken(url, store):
+    await open_bell(url, store).close()

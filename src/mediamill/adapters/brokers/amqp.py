@@ -5,7 +5,7 @@ gone with its connection and keeps so many rings for so long; none is written to
 to configure, write and read `^(mediamill|amq\.gen-.*)$`.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aio_pika
@@ -34,7 +34,7 @@ class AmqpLine:
     def __init__(self, channel: AbstractChannel, exchange: AbstractExchange) -> None:
         self._channel, self._exchange = channel, exchange
 
-    async def send(self, message: bytes, channels: Sequence[str]) -> None:
+    async def send(self, message: bytes) -> None:
         await self._exchange.publish(aio_pika.Message(message), routing_key="")  # is confirmed
 
     async def last(self) -> None:

@@ -8,7 +8,7 @@ whoever cut that out of its greeting: so the password is handed over only once T
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -33,7 +33,7 @@ class NatsLine:
     def __init__(self, client: Client, subject: str, over: "asyncio.Future[None]") -> None:
         self._client, self._subject, self._over = client, subject, over
 
-    async def send(self, message: bytes, channels: Sequence[str]) -> None:
+    async def send(self, message: bytes) -> None:
         await self._client.publish(self._subject, message)
         await self._client.flush(int(SEND_SECONDS))  # is answered when the server has it
 

@@ -4,7 +4,7 @@ Rings are published on one channel, `name`, that every process subscribes to; th
 nothing. An access list needs `+subscribe +publish +ping` and the channel (`&mediamill`).
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from redis.asyncio import Redis
@@ -25,7 +25,7 @@ class RedisLine:
     ) -> None:
         self._client, self._pubsub, self._name, self._heard = client, pubsub, name, heard
 
-    async def send(self, message: bytes, channels: Sequence[str]) -> None:
+    async def send(self, message: bytes) -> None:
         await self._client.publish(self._name, message)
 
     async def last(self) -> None:

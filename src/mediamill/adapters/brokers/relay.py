@@ -12,7 +12,7 @@ so many channels at most: beyond that it holds one ring for everybody.
 import asyncio
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import Context
 from typing import Any, ClassVar, Protocol
@@ -40,7 +40,7 @@ PULSE_SECONDS = 15
 class Line(Protocol):
     """A connection to the server, on which rings of others come already."""
 
-    async def send(self, message: bytes, channels: Sequence[str]) -> None:
+    async def send(self, message: bytes) -> None:
         """Hand rings to the server, as one message; return when it has them."""
 
     async def last(self) -> None:
@@ -68,12 +68,12 @@ class Outbox:
         self._filled.set()
         self.idle.clear()
 
-    async def take(self) -> list[str]:
+    async def take(self, most: int) -> list[str]:
         """Wait for rings and take out some; `add` them again if they cannot be sent."""
         if not self._channels:
             self.idle.set()
         await self._filled.wait()
-        some = list(self._channels)[:MOST_TOGETHER]
+        some = list(self._channels)[:most]
         for channel in some:
             del self._channels[channel]
         if not self._channels:
@@ -86,6 +86,9 @@ class Relay(ABC):
 
     refusals: ClassVar[tuple[type[Exception], ...]] = ()
     """Errors that say that the server does not let us in."""
+
+    together: ClassVar[int] = MOST_TOGETHER
+    """Rings that go in one message."""
 
     def __init__(self) -> None:
         self._id = new_id("bell")
@@ -177,10 +180,10 @@ class Relay(ABC):
     async def _ringing(self, line: Line) -> None:
         """Send what is in the outbox."""
         while True:
-            some = await self._outbox.take()
+            some = await self._outbox.take(self.together)
             try:
                 async with asyncio.timeout(SEND_SECONDS):
-                    await line.send("\n".join((self._id, *some)).encode(), some)
+                    await line.send("\n".join((self._id, *some)).encode())
             except BaseException:
                 self._outbox.add(*some)
                 raise

@@ -11,7 +11,7 @@ and `sqs:CreateQueue` the first time; credentials are found where the AWS SDKs f
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -82,7 +82,7 @@ class SqsLine:
     def __init__(self, client: Any, address: str, bell: "SqsDoorbell") -> None:
         self._client, self._address, self._bell = client, address, bell
 
-    async def send(self, message: bytes, channels: Sequence[str]) -> None:
+    async def send(self, message: bytes) -> None:
         """Send the copies, which are one request."""
         body, copies = message.decode(), range(self._bell.queue.wake)
         with told():
