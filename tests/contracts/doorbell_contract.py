@@ -174,6 +174,16 @@ class GatedContract(DoorbellContract):
             assert await ear.wait(10)
             assert await some.wait(10)
 
+    @pytest.mark.parametrize("name", ["work:" + "ä" * 6000, "work:a\nb"])
+    async def test_a_name_that_cannot_be_sent_rings_everybody(self, bell, other, name):
+        with other.listen(self.far[0]) as ear, other.listen(name) as odd:
+            await heard(bell, self.far[0], ear)
+            await asyncio.sleep(0.05)
+            ear.clear()
+            await bell.ring(name)
+            assert await odd.wait(10)
+            assert await ear.wait(10)
+
 
 class ServedContract(GatedContract):
     """`server` is a `Broker`."""

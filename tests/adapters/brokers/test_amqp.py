@@ -13,4 +13,6 @@ def server():
 
 
 class TestAmqp(ServedContract):
-    pass
+    @pytest.mark.soak  # it takes seconds to start; a gate that closes is as good
+    async def test_rings_go_on_after_a_restart(self, server, bell, other):
+        await super().test_rings_go_on_after_a_restart(server, bell, other)

@@ -28,8 +28,8 @@ EVERYBODY = "*"
 """The channel on which all listeners of all processes are rung."""
 MOST_WAITING, MOST_TOGETHER = 10_000, 200
 """Channels in the outbox; channels in one message."""
-LARGEST = 1 << 16
-"""Bytes of a message that are looked at."""
+LONGEST_NAME, LARGEST = 100, 1 << 16
+"""Bytes of a channel that is sent; bytes of a message that are looked at."""
 LEAST_WAIT, LONGEST_WAIT = 0.05, 5.0
 """Seconds between attempts to reach a server that is away."""
 CONNECT_SECONDS, SEND_SECONDS, FAREWELL_SECONDS = 10.0, 10.0, 1.0
@@ -110,7 +110,8 @@ class Relay(ABC):
 
     async def ring(self, channel: str) -> None:
         self._here.ring(channel)
-        self._outbox.add(channel)
+        sound = len(channel.encode()) <= LONGEST_NAME and "\n" not in channel
+        self._outbox.add(channel if sound else EVERYBODY)
         self._start()
 
     def listen(self, *channels: str) -> Ear:
