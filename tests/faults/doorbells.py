@@ -3,16 +3,48 @@
 import asyncio
 import random
 
-from mediamill.adapters.brokers.inprocess import InProcessDoorbell
+from mediamill.adapters.brokers.port import Doorbell, Ear
 from mediamill.store.port import Action, Put, Store
 from mediamill.store.repositories.units import Unit
 
 
-class Doubling(InProcessDoorbell):
+class Over:
+    """Does what another doorbell does, which may be of any kind."""
+
+    def __init__(self, bell: Doorbell) -> None:
+        self.bell = bell
+        self._chance = random.Random(4)
+
+    async def ring(self, channel: str) -> None:
+        await self.bell.ring(channel)
+
+    def listen(self, *channels: str) -> Ear:
+        return self.bell.listen(*channels)
+
+    async def close(self) -> None:
+        await self.bell.close()
+
+
+class Across(Over):
+    """Rings one doorbell and listens at another, as two processes do."""
+
+    def __init__(self, bell: Doorbell, other: Doorbell) -> None:
+        super().__init__(bell)
+        self.other = other
+
+    def listen(self, *channels: str) -> Ear:
+        return self.other.listen(*channels)
+
+    async def close(self) -> None:
+        await super().close()
+        await self.other.close()
+
+
+class Doubling(Over):
     """Rings twice, the second time a little later."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, bell: Doorbell) -> None:
+        super().__init__(bell)
         self._later: set[asyncio.Task[None]] = set()
 
     async def ring(self, channel: str) -> None:
@@ -26,13 +58,12 @@ class Doubling(InProcessDoorbell):
         await super().ring(channel)
 
 
-class Shuffling(InProcessDoorbell):
+class Shuffling(Over):
     """Rings in another order, and too late; a third of the rings only with the next one."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, bell: Doorbell) -> None:
+        super().__init__(bell)
         self._kept: list[str] = []
-        self._chance = random.Random(4)
 
     async def ring(self, channel: str) -> None:
         self._kept.append(channel)
@@ -41,14 +72,10 @@ class Shuffling(InProcessDoorbell):
             await super().ring(self._kept.pop())
 
 
-class Dropping(InProcessDoorbell):
+class Dropping(Over):
     """Loses this part of all rings."""
 
     part = 0.2
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._chance = random.Random(4)
 
     async def ring(self, channel: str) -> None:
         if self._chance.random() >= self.part:
@@ -61,7 +88,7 @@ class Dead(Dropping):
     part = 1.0
 
 
-class Prompt(InProcessDoorbell):
+class Prompt(Over):
     """Waits until whoever was woken has looked, before the caller goes on."""
 
     async def ring(self, channel: str) -> None:
@@ -72,8 +99,8 @@ class Prompt(InProcessDoorbell):
 class Hasty(Prompt):
     """Rings before the row is written instead of after it: a planted fault."""
 
-    def __init__(self, store: Store) -> None:
-        super().__init__()
+    def __init__(self, bell: Doorbell, store: Store) -> None:
+        super().__init__(bell)
         self._write = store.transact
         store.transact = self._transact
 

@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 
+from mediamill.adapters.brokers.inprocess import InProcessDoorbell
 from mediamill.core.access import Principal
 from mediamill.engine.scheduler import Scheduler
 from mediamill.store.opening import open_store
@@ -58,16 +59,16 @@ async def run(harness: Belled, units: int) -> None:
             assert (unit.state, unit.fence) == (UnitState.DONE, 1)
 
 
-@pytest.mark.parametrize("bell", [Doubling, Shuffling, Dropping, Dead])
+@pytest.mark.parametrize("faulty", [Doubling, Shuffling, Dropping, Dead])
 @pytest.mark.parametrize("units", [80, pytest.param(10_000, marks=pytest.mark.soak)])
 @pytest.mark.timeout(1800)
-async def test_each_unit_ends_once_whatever_the_doorbell_does(store, bell, units):
-    await run(Belled(store, bell()), units)
+async def test_each_unit_ends_once_whatever_the_doorbell_does(store, faulty, units):
+    await run(Belled(store, faulty(InProcessDoorbell())), units)
 
 
 async def test_work_that_waits_for_its_ring_is_noticed(store):
     """A planted fault of R4: nobody looks by himself."""
-    harness = Belled(store, Dead())
+    harness = Belled(store, Dead(InProcessDoorbell()))
     harness.timing.poll = harness.timing.lease = 3600
     harness.seconds = 1
     with pytest.raises(AssertionError):
@@ -84,7 +85,7 @@ async def test_a_claim_without_its_guard_is_noticed(store, monkeypatch):
         return await take(self, lane, latest, now, holder)
 
     monkeypatch.setattr(Scheduler, "_take", at_any_rate)
-    harness = Belled(store, Doubling())
+    harness = Belled(store, Doubling(InProcessDoorbell()))
     harness.seconds = 5
     with pytest.raises(AssertionError):
         await run(harness, 80)
@@ -117,12 +118,12 @@ async def ring_all(harness: Belled) -> None:
 
 
 async def test_a_ring_finds_its_row(store):
-    await ring_all(Belled(store, Prompt()))
+    await ring_all(Belled(store, Prompt(InProcessDoorbell())))
 
 
 async def test_a_ring_before_its_row_is_noticed(store):
     """The planted fault."""
-    harness = Belled(store, Hasty(store))
+    harness = Belled(store, Hasty(InProcessDoorbell(), store))
     harness.seconds = 1
     with pytest.raises(AssertionError):
         await ring_all(harness)

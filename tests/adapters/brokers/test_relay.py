@@ -1,0 +1,88 @@
+"""Faults planted in what all doorbells through a server share; the contract notices each."""
+
+import asyncio
+
+import pytest
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from mediamill.adapters.brokers import redis, relay
+from mediamill.adapters.brokers.ears import Ears
+from mediamill.adapters.brokers.relay import Outbox, Relay
+from tests.contracts import doorbell_contract
+from tests.contracts.doorbell_contract import Gated, GatedContract
+from tests.support.redis import redis_server
+
+
+@pytest.fixture(scope="module")
+def server():
+    with redis_server() as running:
+        yield running
+
+
+CONTRACT = GatedContract()
+
+
+class TestPlanted(Gated):
+    @pytest.fixture(autouse=True)
+    def hasty(self, monkeypatch):
+        monkeypatch.setattr(doorbell_contract, "SECONDS", 1.0)
+
+    async def test_everybody_is_rung_when_the_server_is_back(self, bell, gated, gate, monkeypatch):
+        monkeypatch.setattr(Ears, "ring_all", lambda self: None)
+        with pytest.raises(AssertionError, match="nobody is told"):
+            await CONTRACT.test_everybody_is_rung_when_the_server_is_back(bell, gated, gate)
+
+    async def test_a_cut_connection_is_noticed(self, bell, gated, gate, monkeypatch):
+        """The client connects again by itself."""
+        monkeypatch.setattr(redis, "Retry", lambda *_: Retry(NoBackoff(), 9))
+        with pytest.raises(AssertionError, match="does not know"):
+            await CONTRACT.test_a_cut_connection_is_noticed(bell, gated, gate)
+
+    async def test_what_was_rung_while_away_is_sent_when_back(
+        self, gated, other, gate, monkeypatch
+    ):
+        async def ring(self, channel):
+            self._here.ring(channel)
+            if self.connected or not self._told:
+                self._outbox.add(channel)
+                self._start()
+
+        monkeypatch.setattr(Relay, "ring", ring)
+        with pytest.raises(AssertionError, match="forgotten"):
+            await CONTRACT.test_what_was_rung_while_away_is_sent_when_back(gated, other, gate)
+
+    async def test_a_server_that_stands_still_holds_nobody_up(
+        self, gated, other, gate, monkeypatch
+    ):
+        """Everything is kept."""
+        monkeypatch.setattr(relay, "MOST_WAITING", 1 << 30)
+        with pytest.raises(AssertionError):
+            await CONTRACT.test_a_server_that_stands_still_holds_nobody_up(gated, other, gate)
+
+    async def test_a_ring_that_waits_for_the_server_is_noticed(
+        self, gated, other, gate, monkeypatch
+    ):
+        ring = Relay.ring
+
+        async def waiting(self, channel):
+            await ring(self, channel)
+            await self._outbox.idle.wait()
+
+        monkeypatch.setattr(Relay, "ring", waiting)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(2):
+                await CONTRACT.test_a_server_that_stands_still_holds_nobody_up(gated, other, gate)
+
+
+async def test_rings_that_cannot_be_sent_are_kept_once():
+    outbox = Outbox()
+    outbox.add("a", "b", "a")
+    assert await outbox.take(1) == ["a"]
+    outbox.add("a")
+    assert await outbox.take(9) == ["b", "a"]
+    assert not outbox.idle.is_set()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await outbox.take(9)
+    assert outbox.idle.is_set()
