@@ -88,7 +88,7 @@ class DoorbellContract:
 
 
 class Gated:
-    """What a test of a server has: `server` is a running server with a `port`, `url` gives its address, or that of a gate."""
+    """What a test of a server has: `server` has a `port`, `url` gives its address or a gate's."""
 
     def url(self, server, port: int = 0, **options: str) -> str:
         return server.url(port, **options)

@@ -98,7 +98,7 @@ class Relay(ABC):
         self._closed = False
         self._told = ""
         """Why there is no line, as it was logged last."""
-        self.connected = False
+        self.connected: bool | None = None
 
     @abstractmethod
     def line(self) -> AbstractAsyncContextManager[Line]:
@@ -144,6 +144,7 @@ class Relay(ABC):
     def _start(self) -> None:
         if self._task is None and not self._closed:
             # in a context of its own: it outlives the request that rings first
+            self.connected = False
             self._task = asyncio.create_task(self._keep(), context=Context())
 
     async def _keep(self) -> None:
