@@ -41,6 +41,8 @@ async def until(bell: Relay, *, connected: bool) -> None:
 class DoorbellContract:
     far = ("job:1", "job:2", "work:bulk", "jobs:user_a")
     """Channels that are heard in other processes."""
+    many = 500
+    """Rings that come together."""
 
     async def test_a_ring_is_heard_here(self, bell: Doorbell):
         with bell.listen("work:a", "work:b") as ear:
@@ -67,7 +69,7 @@ class DoorbellContract:
 
     async def test_many_rings_together(self, bell: Doorbell, other: Doorbell):
         kind = self.far[0].partition(":")[0]
-        names = [f"{kind}:many{n}" for n in range(500)]
+        names = [f"{kind}:many{n}" for n in range(self.many)]
         with other.listen(names[0]) as first:
             await heard(bell, names[0], first)
         ears = [other.listen(name) for name in names]

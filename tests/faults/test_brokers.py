@@ -102,7 +102,7 @@ async def test_10000_units_end_once_under_each_fault(store, bell, faulty):
     await run(Belled(store, faulty(bell)), 10_000)
 
 
-@each("redis", "nats", soak=("amqp",))
+@each("redis", soak=("nats", "amqp"))
 async def test_a_broker_that_is_killed_in_mid_stream_costs_nothing(request, store, bell, brokers):
     """Nobody looks by himself: what was missed is found by the ring for everybody."""
     harness = Belled(store, bell)

@@ -9,6 +9,8 @@ from mediamill.core.errors import ConfigurationError
 from tests.contracts.doorbell_contract import ELSEWHERE, GatedContract, heard
 from tests.support.postgres import postgres_server
 
+SECRET = "s3cret"
+
 
 @pytest.fixture(scope="module")
 def server():
@@ -42,19 +44,19 @@ class TestPostgresql(GatedContract):
     ("url", "said"),
     [
         ("postgresql:", "names another kind"),
-        ("postgresql://u:s3cret@db.example/mill", "allow_plaintext=true"),
-        ("postgresql://u:s3cret@db.example/mill?sslmode=prefer", "allow_plaintext=true"),
-        ("postgresql://u:s3cret@127.0.0.1,db.example/mill", "db.example"),
-        ("postgresql://u:s3cret@db.example/mill?allow_plaintext=no", "true or false"),
-        ("postgresql://u:s3cret@127.0.0.1/mill?colour=red", "write postgresql:"),
-        ("postgresql://u:s3cret/x@127.0.0.1/mill", ""),
+        (f"postgresql://u:{SECRET}@db.example/mill", "allow_plaintext=true"),
+        (f"postgresql://u:{SECRET}@db.example/mill?sslmode=prefer", "allow_plaintext=true"),
+        (f"postgresql://u:{SECRET}@127.0.0.1,db.example/mill", "db.example"),
+        (f"postgresql://u:{SECRET}@db.example/mill?allow_plaintext=no", "true or false"),
+        (f"postgresql://u:{SECRET}@127.0.0.1/mill?colour=red", "write postgresql:"),
+        (f"postgresql://u:{SECRET}/x@127.0.0.1/mill", ""),
     ],
 )
 def test_a_bad_address_is_refused(url, said):
     with pytest.raises(ConfigurationError, match="MEDIAMILL_BROKER_URL") as refused:
         open_bell(url, ELSEWHERE)
     assert said in refused.value.message
-    assert "s3cret" not in refused.value.message
+    assert SECRET not in refused.value.message
 
 
 @pytest.mark.parametrize(

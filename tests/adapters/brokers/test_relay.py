@@ -26,7 +26,7 @@ CONTRACT = GatedContract()
 class TestPlanted(Gated):
     @pytest.fixture(autouse=True)
     def hasty(self, monkeypatch):
-        monkeypatch.setattr(doorbell_contract, "SECONDS", 1.0)
+        monkeypatch.setattr(doorbell_contract, "SECONDS", 0.5)
 
     async def test_everybody_is_rung_when_the_server_is_back(self, bell, gated, gate, monkeypatch):
         monkeypatch.setattr(Ears, "ring_all", lambda self: None)
@@ -71,7 +71,7 @@ class TestPlanted(Gated):
 
         monkeypatch.setattr(Relay, "ring", waiting)
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(1):
                 await CONTRACT.test_a_server_that_stands_still_holds_nobody_up(gated, other, gate)
 
 

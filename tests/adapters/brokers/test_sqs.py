@@ -35,6 +35,7 @@ def queue():
 
 class TestSqs(DoorbellContract):
     far = ("work:bulk", "work:interactive")
+    many = 20
 
     @pytest.fixture
     async def bell(self, server, queue):
