@@ -13,8 +13,9 @@ import structlog
 from tests.support.gates import Gate, gate_to
 
 from mediamill.adapters.brokers.opening import open_bell
+from mediamill.adapters.brokers.outbox import EVERYBODY, MOST_WAITING
 from mediamill.adapters.brokers.port import Doorbell, Ear
-from mediamill.adapters.brokers.relay import EVERYBODY, MOST_WAITING, Relay
+from mediamill.adapters.brokers.relay import Relay
 from mediamill.core.errors import ConfigurationError
 
 ELSEWHERE = "sqlite:///elsewhere"

@@ -6,9 +6,10 @@ import pytest
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from mediamill.adapters.brokers import redis, relay
+from mediamill.adapters.brokers import outbox, redis
 from mediamill.adapters.brokers.ears import Ears
-from mediamill.adapters.brokers.relay import Outbox, Relay
+from mediamill.adapters.brokers.outbox import Outbox
+from mediamill.adapters.brokers.relay import Relay
 from tests.contracts import doorbell_contract
 from tests.contracts.doorbell_contract import Gated, GatedContract
 from tests.support.redis import redis_server
@@ -56,7 +57,7 @@ class TestPlanted(Gated):
         self, gated, other, gate, monkeypatch
     ):
         """Everything is kept."""
-        monkeypatch.setattr(relay, "MOST_WAITING", 1 << 30)
+        monkeypatch.setattr(outbox, "MOST_WAITING", 1 << 30)
         with pytest.raises(AssertionError):
             await CONTRACT.test_a_server_that_stands_still_holds_nobody_up(gated, other, gate)
 
@@ -76,13 +77,13 @@ class TestPlanted(Gated):
 
 
 async def test_rings_that_cannot_be_sent_are_kept_once():
-    outbox = Outbox()
-    outbox.add("a", "b", "a")
-    assert await outbox.take(1) == ["a"]
-    outbox.add("a")
-    assert await outbox.take(9) == ["b", "a"]
-    assert not outbox.idle.is_set()
+    box = Outbox()
+    box.add("a", "b", "a")
+    assert await box.take(1) == ["a"]
+    box.add("a")
+    assert await box.take(9) == ["b", "a"]
+    assert not box.idle.is_set()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await outbox.take(9)
-    assert outbox.idle.is_set()
+            await box.take(9)
+    assert box.idle.is_set()

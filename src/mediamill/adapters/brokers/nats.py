@@ -16,7 +16,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import AuthorizationError, Error, SecureConnWantedError
 
-from mediamill.adapters.brokers.address import Address
+from mediamill.adapters.brokers.address import Address, telling
 from mediamill.adapters.brokers.relay import (
     CONNECT_SECONDS,
     PULSE_SECONDS,
@@ -51,7 +51,11 @@ class NatsDoorbell(Relay):
     @classmethod
     def open(cls, url: str, store_url: str) -> "NatsDoorbell":
         """Make the doorbell of a URL; raises `ConfigurationError`."""
-        return cls(Address.of(url, plain="nats", encrypted="tls", port=4222))
+        address = Address.of(url, plain="nats", encrypted="tls", port=4222)
+        with telling():
+            if address.path:
+                raise ValueError("leave out what follows the port")
+        return cls(address)
 
     def without_secrets(self, text: str) -> str:
         return self._address.without_secrets(text)

@@ -5,8 +5,7 @@
 
 A line is a connection that hears before it is handed over. When it breaks another one is made,
 after a wait that grows, and then everybody here is rung once, for what they may have missed; rings
-of this process that the server has not taken are sent then. The outbox holds each channel once and
-so many channels at most: beyond that it holds one ring for everybody.
+of this process that the server has not taken are sent then.
 """
 
 import asyncio
@@ -20,16 +19,13 @@ from typing import Any, ClassVar, Protocol
 import structlog
 
 from mediamill.adapters.brokers.ears import Ear, Ears
+from mediamill.adapters.brokers.outbox import EVERYBODY, Outbox
 from mediamill.core.ids import new_id
 
 log = structlog.get_logger(__name__)
 
-EVERYBODY = "*"
-"""The channel on which all listeners of all processes are rung."""
-MOST_WAITING, MOST_TOGETHER = 10_000, 200
-"""Channels in the outbox; channels in one message."""
-LONGEST_NAME, LARGEST = 100, 1 << 16
-"""Bytes of a channel that is sent; bytes of a message that are looked at."""
+MOST_TOGETHER, LARGEST = 200, 1 << 16
+"""Channels in one message; bytes of a message that are looked at."""
 LEAST_WAIT, LONGEST_WAIT = 0.05, 5.0
 """Seconds between attempts to reach a server that is away."""
 CONNECT_SECONDS, SEND_SECONDS, FAREWELL_SECONDS = 10.0, 10.0, 1.0
@@ -45,40 +41,6 @@ class Line(Protocol):
 
     async def last(self) -> None:
         """Go on hearing until the connection ends; return or raise then."""
-
-
-class Outbox:
-    """Rings that the server does not have yet."""
-
-    def __init__(self) -> None:
-        self._channels: dict[str, None] = {}
-        self._filled = asyncio.Event()
-        self.idle = asyncio.Event()
-        """Set while nothing waits and nothing is being sent."""
-        self.idle.set()
-
-    def __len__(self) -> int:
-        return len(self._channels)
-
-    def add(self, *channels: str) -> None:
-        """Take rings; those that wait already are not doubled."""
-        self._channels |= dict.fromkeys(channels)
-        if len(self._channels) > MOST_WAITING:
-            self._channels = {EVERYBODY: None}
-        self._filled.set()
-        self.idle.clear()
-
-    async def take(self, most: int) -> list[str]:
-        """Wait for rings and take out some; `add` them again if they cannot be sent."""
-        if not self._channels:
-            self.idle.set()
-        await self._filled.wait()
-        some = list(self._channels)[:most]
-        for channel in some:
-            del self._channels[channel]
-        if not self._channels:
-            self._filled.clear()
-        return some
 
 
 class Relay(ABC):
@@ -110,8 +72,7 @@ class Relay(ABC):
 
     async def ring(self, channel: str) -> None:
         self._here.ring(channel)
-        sound = len(channel.encode()) <= LONGEST_NAME and "\n" not in channel
-        self._outbox.add(channel if sound else EVERYBODY)
+        self._outbox.add(channel)
         self._start()
 
     def listen(self, *channels: str) -> Ear:
@@ -151,7 +112,7 @@ class Relay(ABC):
         """Hold a line; another one when it breaks."""
         wait = LEAST_WAIT
         loop = asyncio.get_running_loop()
-        while True:
+        while not self._closed:  # a library may swallow that it is cancelled
             since = loop.time()
             try:
                 await self._hold()
@@ -192,7 +153,8 @@ class Relay(ABC):
 
     def _tell(self, error: Exception) -> None:
         """Log why there is no line, once for each reason."""
-        reason = self.without_secrets(f"{type(error).__name__}: {error}")[:500]
+        text = str(error) or "no answer"
+        reason = self.without_secrets(f"{type(error).__name__}: {text}")[:500]
         if reason == self._told:
             return
         self._told = reason
