@@ -33,8 +33,8 @@ async def heard(bell: Doorbell, channel: str, ear: Ear) -> None:
                 return
 
 
-async def until(bell: Relay, *, connected: bool) -> None:
-    async with asyncio.timeout(20):
+async def until(bell: Relay, *, connected: bool, seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
         while bell.connected is not connected:
             await asyncio.sleep(0.01)
 
@@ -207,6 +207,18 @@ class ServedContract(GatedContract):
             await until(other, connected=True)
             ear.clear()
             await heard(bell, name, ear)
+
+    @pytest.mark.soak
+    async def test_a_server_that_says_nothing_is_given_up(self, bell, gated, gate: Gate):
+        """Nobody rings, so nothing but its silence tells: some 30 to 60 seconds."""
+        name = self.far[0]
+        with gated.listen(name) as ear:
+            await heard(bell, name, ear)
+            gate.moving.clear()
+            await until(gated, connected=False, seconds=90)
+            ear.clear()
+            gate.moving.set()
+            assert await ear.wait(SECONDS)
 
     async def test_a_wrong_password_is_told_and_not_shown(self, server, caplog):
         caplog.set_level(logging.DEBUG)

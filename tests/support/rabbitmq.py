@@ -1,6 +1,7 @@
 """A real RabbitMQ on 127.0.0.1, with a node name, folders and an epmd of its own."""
 
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,3 +70,12 @@ def rabbitmq_server() -> Iterator[Broker]:
         finally:
             server.kill()  # nothing of it is kept
             register.end()
+
+
+def rabbitmqctl(broker: Broker, *words: str) -> None:
+    """Tell a server something by its own tool."""
+    tool = SCRIPT.with_name("rabbitmqctl")
+    found = str(tool) if tool.exists() else program("rabbitmqctl", "rabbitmq-server")
+    told = {**os.environ, **broker.daemon.environment}
+    told.pop("RABBITMQ_DIST_PORT")  # the server's own
+    subprocess.run([found, *words], env=told, check=True, capture_output=True, timeout=60)

@@ -7,8 +7,10 @@ import structlog
 
 from mediamill.adapters.brokers.nats import NatsDoorbell
 from mediamill.adapters.brokers.opening import open_bell
-from tests.contracts.doorbell_contract import ELSEWHERE, ServedContract
+from tests.contracts.doorbell_contract import ELSEWHERE, ServedContract, heard
+from tests.support.daemons import Daemon, program
 from tests.support.nats import nats_server
+from tests.support.processes import free_port
 
 GREETING = (
     b'INFO {"server_id":"x","version":"2.9.10","max_payload":1048576,"auth_required":true}\r\n'
@@ -23,6 +25,23 @@ def server():
 
 class TestNats(ServedContract):
     one_server = False
+
+    async def test_the_rights_that_are_documented_are_enough(self, tmp_path):
+        port = free_port()
+        (tmp_path / "conf").write_text(
+            "authorization { users = [ { user: least, password: least, permissions: {"
+            ' publish: "mediamill", subscribe: "mediamill" } } ] }'
+        )
+        command = [program("nats-server", "nats-server"), "-a", "127.0.0.1", "-p", str(port)]
+        daemon = Daemon([*command, "-c", "conf"], port, tmp_path)
+        daemon.start()
+        url = f"nats://least:{'least'}@127.0.0.1:{port}"
+        bell, other = open_bell(url, ELSEWHERE), open_bell(url, ELSEWHERE)
+        with other.listen("work:a") as ear:
+            await heard(bell, "work:a", ear)
+        await bell.close()
+        await other.close()
+        daemon.end()
 
 
 async def said_to_a_thief(url: str) -> bytes:
