@@ -12,11 +12,12 @@ import pytest
 import structlog
 from tests.support.gates import Gate, gate_to
 
-from mediamill.adapters.brokers.opening import open_bell
+from mediamill.adapters.brokers import opening
+from mediamill.adapters.brokers.opening import open_bell, probe_bell
 from mediamill.adapters.brokers.outbox import EVERYBODY, MOST_WAITING
 from mediamill.adapters.brokers.port import Doorbell, Ear
 from mediamill.adapters.brokers.relay import Relay
-from mediamill.core.errors import ConfigurationError
+from mediamill.core.errors import ConfigurationError, Unavailable
 
 ELSEWHERE = "sqlite:///elsewhere"
 """A store through which no doorbell rings."""
@@ -195,6 +196,13 @@ class GatedContract(Gated, DoorbellContract):
 
 class ServedContract(GatedContract):
     """`server` is a `Broker`."""
+
+    async def test_it_is_told_whether_the_server_is_there(self, server, monkeypatch):
+        assert await probe_bell(self.url(server), ELSEWHERE) == "connected"
+        monkeypatch.setattr(opening, "PROBE_SECONDS", 0.3)
+        with pytest.raises(Unavailable, match="MEDIAMILL_BROKER_URL"):
+            await probe_bell(self.url(server, 1), ELSEWHERE)
+        assert await probe_bell("inprocess:", ELSEWHERE) is None
 
     async def test_rings_go_on_after_a_restart(self, server, bell, other):
         name = self.far[0]

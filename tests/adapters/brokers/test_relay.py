@@ -45,7 +45,7 @@ class TestPlanted(Gated):
     ):
         async def ring(self, channel):
             self._here.ring(channel)
-            if self.connected or not self._told:
+            if self.connected or not self.trouble:
                 self._outbox.add(channel)
                 self._start()
 

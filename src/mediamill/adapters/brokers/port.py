@@ -48,3 +48,5 @@ class Served(Protocol):
 
     connected: bool | None
     """Whether the server is there now; None before anybody rang or listened."""
+    trouble: str
+    """Why it is not, without any secret; empty while nothing is known."""

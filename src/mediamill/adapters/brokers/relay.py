@@ -58,9 +58,8 @@ class Relay(ABC):
         self._outbox = Outbox()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
-        self._told = ""
-        """Why there is no line, as it was logged last."""
         self.connected: bool | None = None
+        self.trouble = ""
 
     @abstractmethod
     def line(self) -> AbstractAsyncContextManager[Line]:
@@ -129,7 +128,7 @@ class Relay(ABC):
         async with asyncio.timeout(CONNECT_SECONDS):
             line = await connecting.__aenter__()
         try:
-            self.connected, self._told = True, ""
+            self.connected, self.trouble = True, ""
             log.info("doorbell connected", action="doorbell_connected", bell=type(self).__name__)
             self._here.ring_all()
             await first_of(line.last(), self._ringing(line))
@@ -154,10 +153,10 @@ class Relay(ABC):
     def _tell(self, error: Exception) -> None:
         """Log why there is no line, once for each reason."""
         text = str(error) or "no answer"
-        reason = self.without_secrets(f"{type(error).__name__}: {text}")[:500]
-        if reason == self._told:
+        reason = self.without_secrets(f"{type(error).__name__}: {text}")[:500].rstrip(".")
+        if reason == self.trouble:
             return
-        self._told = reason
+        self.trouble = reason
         if isinstance(error, self.refusals):
             log.error(
                 "the broker refuses us: look at user and password in MEDIAMILL_BROKER_URL",
