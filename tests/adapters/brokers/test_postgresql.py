@@ -2,6 +2,7 @@
 
 import asyncio
 
+import psycopg
 import pytest
 
 from mediamill.adapters.brokers.opening import open_bell
@@ -39,6 +40,32 @@ class TestPostgresql(GatedContract):
             ear.clear()
             await heard(bell, "a", ear)
 
+    async def test_a_connection_that_was_ended_is_made_again(self, server, bell, other):
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
+        with other.listen("a") as ear:
+            await heard(bell, "a", ear)
+            await asyncio.sleep(0.1)
+            ear.clear()
+            with psycopg.connect(server.url(), autocommit=True) as connection:
+                assert connection.execute(end, ("mediamill-doorbell",)).rowcount == 4
+            assert await ear.wait(20), "nobody is told to look for what was missed"
+            ear.clear()
+            await heard(bell, "a", ear)
+
+    async def test_it_goes_by_the_stores_address(self, server):
+        ours = "pool=3&timeout=5&prepare=no&options=-c%20jit%3Doff"
+        bell = open_bell("postgresql:", f"{server.url()}?{ours}")
+        with bell.listen("a") as ear:
+            assert await ear.wait(20), "it does not connect"
+        await bell.close()
+
+    async def test_who_is_cut_off_is_noticed(self, server):
+        bell = open_bell(server.url(), ELSEWHERE)
+        for name in ("keepalives_idle=15", "tcp_user_timeout=15000", "connect_timeout=10"):
+            assert name in bell._conninfo
+        own = open_bell(f"{server.url()}?keepalives_idle=99", ELSEWHERE)
+        assert "keepalives_idle=99" in own._conninfo
+
 
 @pytest.mark.parametrize(
     ("url", "said"),
@@ -50,6 +77,7 @@ class TestPostgresql(GatedContract):
         (f"postgresql://u:{SECRET}@db.example/mill?allow_plaintext=no", "true or false"),
         (f"postgresql://u:{SECRET}@127.0.0.1/mill?colour=red", "write postgresql:"),
         (f"postgresql://u:{SECRET}/x@127.0.0.1/mill", ""),
+        (f"postgresql://u:%zz{SECRET}@127.0.0.1/mill", "write postgresql:"),
     ],
 )
 def test_a_bad_address_is_refused(url, said):

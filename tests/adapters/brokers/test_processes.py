@@ -21,7 +21,7 @@ async def test_a_worker_in_another_process_hears_of_each_step_of_a_job(tmp_path)
             history = History()
             file = await history.upload(client, "a.png", PNG)
             job = await history.submit(client, [file], "thumbnail")
-            answer = await client.get(f"/v1/jobs/{job}?wait=30")
+            answer = await client.get(f"/v1/jobs/{job}?wait=50")
             assert answer.json()["state"] == "succeeded", answer.text
     for log in (worker.log(), api.log()):
         assert "doorbell_connected" in log
