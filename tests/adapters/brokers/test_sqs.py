@@ -10,7 +10,7 @@ from mediamill.adapters.brokers.opening import open_bell
 from mediamill.core.errors import ConfigurationError
 from tests.contracts.doorbell_contract import ELSEWHERE, DoorbellContract, heard, missed, until
 from tests.support.gates import gate_to
-from tests.support.queues import queue_server, queue_url
+from tests.support.queues import queue_server, queue_url, sqs_client
 
 numbers = count()
 
@@ -97,6 +97,26 @@ class TestSqs(DoorbellContract):
                         break
         for bell in (ringing, *hearing):
             await bell.close()
+
+    @pytest.mark.parametrize(("kept", "left"), [("60", 1), ("345600", 0)])
+    async def test_messages_do_not_come_back(self, server, queue, kept, left):
+        """They are deleted where they are not forgotten in time."""
+        with sqs_client(server) as client:
+            attributes = {"MessageRetentionPeriod": kept}
+            address = client.create_queue(QueueName=queue, Attributes=attributes)["QueueUrl"]
+        bells = [open_bell(queue_url(server, queue, wake="1"), ELSEWHERE) for _ in range(2)]
+        with bells[1].listen("work:bulk") as ear:
+            await until(bells[1], connected=True)
+            ear.clear()
+            await bells[0].ring("work:bulk")
+            assert await ear.wait(10)
+            await asyncio.sleep(0.3)
+        for bell in bells:
+            await bell.close()
+        with sqs_client(server) as client:
+            names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+            found = client.get_queue_attributes(QueueUrl=address, AttributeNames=names)
+        assert [int(found["Attributes"][name]) for name in names] == [0, left]
 
     async def test_wrong_credentials_are_told_and_not_shown(self, server, queue, monkeypatch):
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "")

@@ -4,9 +4,11 @@ One queue wakes workers. Who receives a message is one process, so a ring goes i
 of which each wakes another one, or the same again. Rings of jobs, which all servers should hear,
 stay in their process: the others look once a second anyway. The sums: docs/adr/0030-doorbells.md.
 
-A message is not deleted: it is hidden for longer than it is kept, which saves a request each. The
-queue is made if it is missing. Needs `sqs:GetQueueUrl`, `sqs:SendMessage`, `sqs:ReceiveMessage`,
-and `sqs:CreateQueue` the first time; credentials are found where the AWS SDKs find them.
+A message is not deleted: it is hidden for longer than it is kept, which saves a request each; save
+in a queue of somebody else's making that keeps them longer. A missing queue is made. Needs
+`sqs:GetQueueUrl`, `sqs:GetQueueAttributes`, `sqs:SendMessage`, `sqs:ReceiveMessage`, for a missing
+queue `sqs:CreateQueue`, for one that keeps messages longer than two minutes `sqs:DeleteMessage`;
+credentials are found where the AWS SDKs find them.
 """
 
 import asyncio
@@ -29,8 +31,9 @@ KEPT_SECONDS, HIDDEN_SECONDS = 60, 120
 POLL_SECONDS = 20
 """How long a request for messages waits for one: the longest that SQS has."""
 WAKE, MOST_WAKE = 3, 10
+RETENTION = "MessageRetentionPeriod"
 ATTRIBUTES = {
-    "MessageRetentionPeriod": str(KEPT_SECONDS),
+    RETENTION: str(KEPT_SECONDS),
     "VisibilityTimeout": str(HIDDEN_SECONDS),
     "ReceiveMessageWaitTimeSeconds": str(POLL_SECONDS),
     "SqsManagedSseEnabled": "true",
@@ -79,8 +82,9 @@ class Refused(Exception):
 
 
 class SqsLine:
-    def __init__(self, client: Any, address: str, bell: "SqsDoorbell") -> None:
+    def __init__(self, client: Any, address: str, bell: "SqsDoorbell", forgets: bool) -> None:
         self._client, self._address, self._bell = client, address, bell
+        self._forgets = forgets
 
     async def send(self, message: bytes) -> None:
         """Send the copies, which are one request."""
@@ -100,10 +104,19 @@ class SqsLine:
             await self._bell.wanted()
             with told():
                 answer = await self._client.receive_message(
-                    QueueUrl=self._address, WaitTimeSeconds=POLL_SECONDS, MaxNumberOfMessages=1
+                    QueueUrl=self._address,
+                    WaitTimeSeconds=POLL_SECONDS,
+                    VisibilityTimeout=HIDDEN_SECONDS,
+                    MaxNumberOfMessages=1,
                 )
             for message in answer.get("Messages", ()):
                 self._bell.heard(message["Body"].encode())
+                if not self._forgets:
+                    await self._delete(message["ReceiptHandle"])
+
+    async def _delete(self, receipt: str) -> None:
+        with told():
+            await self._client.delete_message(QueueUrl=self._address, ReceiptHandle=receipt)
 
 
 class SqsDoorbell(Relay):
@@ -149,7 +162,7 @@ class SqsDoorbell(Relay):
         async with making as client:
             with told():
                 address = await self._address(client)
-            yield SqsLine(client, address, self)
+            yield SqsLine(client, address, self, await forgets(client, address))
 
     async def _address(self, client: Any) -> str:
         """Find the queue; make it if it is missing."""
@@ -158,6 +171,15 @@ class SqsDoorbell(Relay):
             return str((await client.get_queue_url(QueueName=name))["QueueUrl"])
         made = await client.create_queue(QueueName=name, Attributes=ATTRIBUTES)
         return str(made["QueueUrl"])
+
+
+async def forgets(client: Any, address: str) -> bool:
+    """Tell whether a queue forgets messages while they are hidden, so that none need be deleted."""
+    try:
+        answer = await client.get_queue_attributes(QueueUrl=address, AttributeNames=[RETENTION])
+    except ClientError:  # we may not ask
+        return False
+    return int(answer["Attributes"][RETENTION]) < HIDDEN_SECONDS
 
 
 @contextmanager
