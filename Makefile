@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 SOURCES := src tests benchmarks scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench soak lock screenshots clean
+.PHONY: help demo up backends test check format bench soak lock screenshots clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
@@ -20,6 +20,8 @@ demo: $(VENV)/.runtime  ## Turn a clip into frames through a real service; FILE=
 
 up: $(VENV)/.runtime  ## Start the service; HOME_FOLDER=… keeps its state elsewhere than ~/.mediamill.
 	@$(BIN)/mediamill up $(if $(HOME_FOLDER),--home "$(HOME_FOLDER)") $(if $(PORT),--port $(PORT))
+
+backends: $(VENV)/.backends  ## Install what PostgreSQL, DynamoDB and S3 need.
 
 test: $(VENV)/.dev  ## Run the tests.
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not soak" $(ARGS)
@@ -47,6 +49,7 @@ screenshots: $(VENV)/.dev  ## Make the pictures of the documentation anew.
 lock:  ## Resolve the newest dependencies into requirements/*.txt, with hashes; needs uv.
 	@command -v uv >/dev/null || { echo "Install uv first: https://docs.astral.sh/uv/"; exit 1; }
 	$(call resolve,pyproject.toml,runtime)
+	$(call resolve,pyproject.toml --all-extras,backends)
 	$(call resolve,--group build,build)
 	$(call resolve,pyproject.toml --all-extras --group dev,dev)
 
@@ -66,6 +69,10 @@ $(VENV)/bin/python:
 $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --quiet --require-hashes -r requirements/runtime.txt -r requirements/build.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.backends: requirements/backends.txt $(VENV)/.runtime
+	$(PIP) install --quiet --require-hashes -r requirements/backends.txt
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime

@@ -15,12 +15,20 @@ from statistics import median
 
 import httpx
 
+sys.path.insert(0, str(Path(__file__).parent.parent))  # the tests' servers serve here too
+
+from tests.support.buckets import KEYS, bucket_server
+from tests.support.dynamodb import dynamodb_server
+from tests.support.postgres import postgres_server
+
 from mediamill.app import App
 from mediamill.core.ids import new_id
 from mediamill.core.settings import Settings
 from mediamill.services.accounts.service import Issued
 from mediamill.store.port import Put
 from mediamill.store.repositories.files import File
+
+os.environ.update({name: os.environ.get(name, value) for name, value in KEYS.items()})
 
 GUEST = '''"""Operations that only benchmarks have: one does nothing, one writes files."""
 
@@ -212,13 +220,16 @@ def clock() -> Iterator[list[float]]:
 
 __all__ = [
     "Caller",
+    "bucket_server",
     "client",
     "clock",
+    "dynamodb_server",
     "ended",
     "free_port",
     "guest",
     "median",
     "percentile",
+    "postgres_server",
     "process",
     "resident",
     "seed",

@@ -1,31 +1,93 @@
-"""Which store the tests run on: `--store postgresql` gives each test a database of its own."""
+"""Where the tests run: `--store postgresql --blobs s3` gives each test its own database and folder.
 
-import os
+A test that is marked `places` runs in each of the places named, or where the options say; one that
+is marked `embedded` is about SQLite or about files, and says so: the options leave it out.
+"""
+
 from collections.abc import Iterator
-from itertools import count
+from contextlib import ExitStack
 
 import pytest
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 
-from tests.support.postgres import PostgresServer, postgres_server
+from tests.support.places import BLOBS, EMBEDDED, STORES, Place, Servers
 
-numbers = count()
+MARKS = (
+    "places(*places): runs in each of these places, unless the options name one",
+    "embedded(reason): is about SQLite or a folder, so it runs nowhere else",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--store", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.addoption("--store", choices=STORES, default=EMBEDDED.store)
+    parser.addoption("--blobs", choices=BLOBS, default=EMBEDDED.blobs)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for mark in MARKS:
+        config.addinivalue_line("markers", mark)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if (mark := metafunc.definition.get_closest_marker("places")) is not None:
+        here = chosen(metafunc.config)
+        places = mark.args if here == EMBEDDED else [here]
+        metafunc.parametrize("place", places, indirect=True, ids=str)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if chosen(config) == EMBEDDED:
+        return
+    here = chosen(config).store
+    strange = [item for item in items if not _runs_in(item, here)]
+    config.hook.pytest_deselected(items=strange)
+    items[:] = [item for item in items if item not in strange]
+
+
+def _runs_in(item: pytest.Item, store: str) -> bool:
+    """Tell whether a test runs where the options say: it names no place, or has one there."""
+    if item.get_closest_marker("embedded") is not None:
+        return False
+    if (mark := item.get_closest_marker("places")) is not None:
+        return store in {place.store for place in mark.args}
+    given = getattr(item, "callspec", None)
+    return given is None or given.params.get("place", Place(store)).store == store
+
+
+def chosen(config: pytest.Config) -> Place:
+    """Return the place that the options name."""
+    return Place(config.getoption("store"), config.getoption("blobs"))
 
 
 @pytest.fixture(scope="session")
-def postgres(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
-    """Run a server for the session, with a database `mill` that has our tables."""
-    with postgres_server() as server:
-        yield server
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """The servers of the session, each started when it is first asked for."""
+    with ExitStack() as stack:
+        yield Servers(tmp_path_factory.mktemp("servers"), stack)
 
 
 @pytest.fixture(autouse=True)
-def chosen_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.config.getoption("store") == "sqlite":
-        return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    name = f"test-{os.getpid()}-{next(numbers)}"
-    monkeypatch.setenv("MEDIAMILL_STORE_URL", server.database(name))
+def place(
+    request: pytest.FixtureRequest, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> Place:
+    """Let all settings that are made in a test name a fresh place of the kind it runs in."""
+    place: Place = getattr(request, "param", chosen(request.config))
+    for name, value in servers.environment(place).items():
+        monkeypatch.setenv(name, value)
+    return place
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Hash passwords at the least cost: the real one would be a third of all that tests take."""
+    cheap = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PasswordHash, "recommended", lambda: cheap)
+        yield
+
+
+@pytest.fixture(scope="session")
+def session_place(request: pytest.FixtureRequest, servers: Servers) -> dict[str, str]:
+    """The environment of a service that serves the whole session."""
+    return servers.environment(chosen(request.config))

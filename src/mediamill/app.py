@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from mediamill.core.clock import SystemClock
 from mediamill.core.settings import Settings
 from mediamill.engine.inspect import Inspector
 from mediamill.engine.rollup import Rollup
@@ -48,11 +47,14 @@ from mediamill.services.repeats.once import Once
 from mediamill.services.templates.service import TemplateService
 from mediamill.services.uploads.arriving import Arrivals
 from mediamill.services.uploads.assembling import Assembler
+from mediamill.services.uploads.direct import Direct
 from mediamill.services.uploads.imports import Imports
 from mediamill.services.uploads.intake import Uploads
 from mediamill.services.uploads.recording import FileRows
 from mediamill.services.uploads.resumable import Resumable
+from mediamill.services.uploads.settling import Settler
 from mediamill.services.uploads.validating import Validator
+from mediamill.store.clock import StoreClock
 from mediamill.store.repositories.backlog import Backlogs
 from mediamill.store.repositories.templates import Templates
 
@@ -60,8 +62,9 @@ from mediamill.store.repositories.templates import Templates
 class App:
     """The program, put together."""
 
-    def __init__(self, parts: Parts) -> None:
-        self.parts, self.repositories, self.clock = parts, parts.nouns, SystemClock()
+    def __init__(self, parts: Parts, clock: StoreClock) -> None:
+        self.parts, self.repositories, self.clock = parts, parts.nouns, clock
+        self._following = asyncio.create_task(clock.follow(parts.store))
         self.settings, self.store, self.bell = parts.settings, parts.store, parts.bell
         self.blobs, self.results, self.slots = parts.blobs, parts.results, parts.slots
         self.operations, self.scratch = parts.operations, parts.scratch
@@ -74,10 +77,12 @@ class App:
     @classmethod
     async def open(cls, settings: Settings, operations: Catalogue = OPERATIONS) -> "App":
         """Open every backend that the settings name; raises `ConfigurationError`."""
-        return cls(await Parts.open(settings, operations))
+        parts = await Parts.open(settings, operations)
+        return cls(parts, StoreClock(await parts.store.now()))
 
     async def close(self) -> None:
         """End what runs and release every backend."""
+        self._following.cancel()
         await self.watching.close()
         self.directories.close()
         await self.parts.close()
@@ -107,6 +112,17 @@ class App:
             self.access, nouns.projects, nouns.lookup, nouns.units, self.bell
         )
         self.resumable = self._resumable(validator)
+        self.settler = Settler(nouns.uploads, self.blobs, self.projects)
+        self.direct = Direct(
+            self.access,
+            nouns.uploads,
+            rows,
+            self.blobs,
+            validator,
+            self.projects,
+            self.bell,
+            self.settings.direct_transfers,
+        )
         self.trash = Trash(self.store, self.access, nouns.files, nouns.units, self.bell)
         self.labels = Labels(self.store, self.access)
         self.files = FileService(
@@ -118,6 +134,7 @@ class App:
             self.trash,
             self.blobs,
             self.results,
+            self.settings.direct_transfers,
         )
         requests = Requests(
             Inputs(self.access, self.parts.sources), self.templates, self.operations
@@ -184,7 +201,7 @@ class App:
 
     def handlers(self) -> Mapping[str, Handler]:
         """Make a handler for every kind of unit."""
-        return kinds.handlers(self.parts, self.arrivals, self.resumable.assembler)
+        return kinds.handlers(self.parts, self.arrivals, self.resumable.assembler, self.settler)
 
     async def health(self) -> dict[str, Any]:
         """Ask every backend whether it works; `ok` is False when one does not."""

@@ -5,9 +5,6 @@ Services and handlers are built of these parts; `app.py` does that.
 
 import asyncio
 import os
-import shutil
-import socket
-import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +15,11 @@ from mediamill.adapters.brokers.opening import open_bell
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.adapters.fetch.client import Fetcher
 from mediamill.adapters.fetch.opening import open_fetcher
+from mediamill.blobs.claims import refuse_claimed
 from mediamill.blobs.opening import open_blobs
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import ConfigurationError, MediamillError
+from mediamill.core.machine import Scratch
 from mediamill.core.settings import Settings
 from mediamill.engine.gathering import Sources
 from mediamill.engine.slots import SlotLimits, SlotPool
@@ -31,6 +30,7 @@ from mediamill.store.repositories.files import Files
 from mediamill.store.repositories.idempotency import KeyedRequests
 from mediamill.store.repositories.jobs import Jobs, Manifests
 from mediamill.store.repositories.lookup import FileLookup
+from mediamill.store.repositories.moves import refuse_unfinished
 from mediamill.store.repositories.projects import Projects
 from mediamill.store.repositories.results import Results
 from mediamill.store.repositories.units import Units
@@ -96,10 +96,11 @@ class Parts:
     bell: Doorbell
     slots: SlotPool
     operations: Catalogue
-    scratch: Path
+    own: Scratch
     fetcher: Fetcher
 
     def __post_init__(self) -> None:
+        self.scratch = self.own.path
         quota = self.settings.quota_bytes or None
         self.nouns = Repositories.over(self.store, self.results, quota)
         self.sources = Sources(
@@ -112,25 +113,26 @@ class Parts:
         fetcher = open_fetcher(settings.fetch_allow)
         make_home(settings.home)
         room = settings.min_free_bytes
-        blobs = await open_blobs(settings.blobs_url, min_free_bytes=room)
+        blobs = await _open_blobs(settings.blobs_url, "MEDIAMILL_BLOBS_URL", room)
         results = blobs
         if settings.results_url != settings.blobs_url:
-            results = await open_blobs(
-                settings.results_url, setting="MEDIAMILL_RESULTS_URL", min_free_bytes=room
-            )
-        store = await open_store(settings.store_url)
+            results = await _open_blobs(settings.results_url, "MEDIAMILL_RESULTS_URL", room)
+        store = await _open_store(settings.store_url)
         version = getattr(store, "version", "")
         log.info("store opened", action="store_opened", kind=type(store).__name__, version=version)
-        scratch = await asyncio.to_thread(own_scratch, settings.home / "scratch")
+        own = await asyncio.to_thread(Scratch.make, settings.home / "scratch")
         limits = SlotLimits(
             memory_bytes=settings.slot_memory_mb << 20,
             timeout_seconds=settings.slot_timeout_seconds,
         )
         slots = SlotPool(
-            cpu_slots(settings) + SPARE_SLOTS, limits, scratch=scratch, catalogue=operations.builder
+            cpu_slots(settings) + SPARE_SLOTS,
+            limits,
+            scratch=own.path,
+            catalogue=operations.builder,
         )
         bell = open_bell(settings.broker_url, settings.store_url)
-        return cls(settings, store, blobs, results, bell, slots, operations, scratch, fetcher)
+        return cls(settings, store, blobs, results, bell, slots, operations, own, fetcher)
 
     async def close(self) -> None:
         """End the slots and release every backend."""
@@ -139,7 +141,7 @@ class Parts:
         for blobs in self.blob_stores():
             await blobs.close()
         await self.store.close()
-        await asyncio.to_thread(shutil.rmtree, self.scratch, ignore_errors=True)
+        await asyncio.to_thread(self.own.remove)
 
     def blob_stores(self) -> tuple[Blobs, ...]:
         """Return the stores of originals and of results, which may be one."""
@@ -151,6 +153,28 @@ class Parts:
             "store": await _answer(lambda: self.store.get(User, "user_health")),
             "blobs": await _answer(self.blobs.free_bytes),
         }
+
+
+async def _open_blobs(url: str, setting: str, room: int) -> Blobs:
+    """Open a place for bytes; raises `ConfigurationError` when they are not all there yet."""
+    blobs = await open_blobs(url, setting=setting, min_free_bytes=room)
+    try:
+        await refuse_claimed(blobs, setting)
+    except BaseException:
+        await blobs.close()
+        raise
+    return blobs
+
+
+async def _open_store(url: str) -> Store:
+    """Open the store; raises `ConfigurationError` when it is not all there yet."""
+    store = await open_store(url)
+    try:
+        await refuse_unfinished(store)
+    except BaseException:
+        await store.close()
+        raise
+    return store
 
 
 async def _answer(check: Callable[[], Awaitable[object]]) -> str:
@@ -169,17 +193,6 @@ def make_home(home: Path) -> None:
     except OSError as error:
         message = f"MEDIAMILL_HOME: {home} cannot be made: {error.strerror}. Choose another folder."
         raise ConfigurationError(message, setting="MEDIAMILL_HOME") from error
-
-
-def own_scratch(folder: Path) -> Path:
-    """Make this process's scratch folder, and remove those of processes that are no more."""
-    folder.mkdir(exist_ok=True, mode=0o700)
-    here = f"{socket.gethostname()}-"
-    for left in folder.glob(f"{here}*"):
-        process = left.name.removeprefix(here).split("-")[0]
-        if process.isdigit() and not Path(f"/proc/{process}").exists():
-            shutil.rmtree(left, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{here}{os.getpid()}-", dir=folder))
 
 
 def cpu_slots(settings: Settings) -> int:

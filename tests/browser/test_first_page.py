@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.media_factory import clip
+from tests.support.places import everywhere
 
 PHONE = {"width": 390, "height": 844}
 
@@ -33,6 +34,7 @@ async def fits(page):
     assert wide <= await page.evaluate("innerWidth"), f"{page.url} scrolls sideways: {wide} px"
 
 
+@everywhere
 async def test_from_a_video_to_its_frames(page, video, tmp_path):
     await expect(page.locator("#no-files")).to_contain_text("Nothing here yet")
     await upload(page, video)

@@ -13,6 +13,7 @@ import pytest
 
 from mediamill.cli.remote.home import Credentials, read_credentials
 from mediamill.media.video.pattern import write_pattern
+from tests.support.places import kept
 
 SECONDS = 60
 
@@ -27,8 +28,9 @@ class Commands:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("MEDIAMILL_")}
-        return {**kept, "MEDIAMILL_HOME": str(self.home), "COLUMNS": "100", **self.extra}
+        return kept(os.environ) | {
+            "MEDIAMILL_HOME": str(self.home), "COLUMNS": "100", **self.extra
+        }  # fmt: skip
 
     def __call__(self, *arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -74,10 +76,12 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Credentials]:
+def service(
+    tmp_path_factory: pytest.TempPathFactory, session_place: dict[str, str]
+) -> Iterator[Credentials]:
     """A running `mediamill up` with a home of its own; gives its address and a token."""
     folder = tmp_path_factory.mktemp("service")
-    commands = Commands(folder / "home", folder, {"MEDIAMILL_MIN_FREE_BYTES": "0"})
+    commands = Commands(folder / "home", folder, {"MEDIAMILL_MIN_FREE_BYTES": "0", **session_place})
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             commands.command("up", "--port", 0), env=commands.environment, stdout=log, stderr=log,

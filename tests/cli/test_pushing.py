@@ -95,6 +95,7 @@ def test_a_folder_once_and_again(signed_in: Commands, service: Credentials):
     assert plain.stderr == "0 uploaded, 13 present, 0 refused.\n"
 
 
+@pytest.mark.embedded("to a bucket it goes past the server: test_direct.py")
 def test_a_large_file_through_cuts(signed_in: Commands, service: Credentials):
     path = signed_in.folder / "large.bin"
     path.write_bytes(random.Random(time.time_ns()).randbytes(20 << 20))
@@ -140,6 +141,7 @@ def test_killed_in_the_middle_it_goes_on(signed_in: Commands, service: Credentia
     assert ids == {row["file"] for row in lines(again)[:-1]}
 
 
+@pytest.mark.embedded("to a bucket it goes past the server: test_direct.py")
 def test_a_large_one_killed_is_resumed_not_begun_anew(signed_in: Commands, service: Credentials):
     path = signed_in.folder / "large.bin"
     path.write_bytes(random.Random(time.time_ns()).randbytes(40 << 20))

@@ -10,9 +10,10 @@ from pathlib import Path
 import httpx
 
 from tests.cli.conftest import Commands, wait_for_service
+from tests.support.places import Place, everywhere
 
 
-def test_up_prints_a_link_that_signs_in_once_and_stops_cleanly(mediamill: Commands):
+def test_up_prints_a_link_that_signs_in_once_and_stops_cleanly(mediamill: Commands, place: Place):
     process = mediamill.start("up", "--port", 0, "--home", mediamill.home)
     kept = wait_for_service(process, mediamill.home)
     lines = [process.stdout.readline() for _ in range(6)]
@@ -28,7 +29,8 @@ def test_up_prints_a_link_that_signs_in_once_and_stops_cleanly(mediamill: Comman
     _, log = process.communicate(timeout=35)
     assert process.returncode == 0
     actions = [json.loads(line)["action"] for line in log.splitlines()]
-    assert actions[:2] == ["store_opened", "started"]
+    shared = ["own_secret"] if place.store != "sqlite" else []
+    assert actions[: 2 + len(shared)] == [*shared, "store_opened", "started"]
     assert actions[-1] == "stopped"
     assert link[2] not in log
     assert kept.token not in log
@@ -47,6 +49,7 @@ def test_ctrl_c_stops_it_too_and_the_kept_token_outlives_a_restart(mediamill: Co
     assert len(secrets) == 1
 
 
+@everywhere
 def test_api_and_worker_in_two_processes_do_a_job(mediamill: Commands, clip: Path):
     mediamill.extra = {"MEDIAMILL_POLL_SECONDS": "0.2"}
     api, worker = mediamill.start("api", "--port", 0), None
@@ -87,13 +90,13 @@ def test_doctor_passes_here_and_names_what_is_wrong(mediamill: Commands, service
     assert good.returncode == 0, report
     names = {check["name"] for check in report["checks"]}
     assert {"python", "sqlite", "disk", "fsync", "codecs", "sandbox", "settings"} <= names
-    mediamill.extra = {
-        "MEDIAMILL_STOER_URL": "x",
-        "MEDIAMILL_MIN_FREE_BYTES": str(1 << 60),
-        "MEDIAMILL_BROKER_URL": "redis://192.0.2.1",
-    }
+    mediamill.extra = {"MEDIAMILL_STOER_URL": "x", "MEDIAMILL_MIN_FREE_BYTES": str(1 << 60)}
+    mediamill.extra["MEDIAMILL_STORE_URL"] = "postgresql://mill:s3cret@127.0.0.1:1/mill"
+    mediamill.extra["MEDIAMILL_BROKER_URL"] = "redis://192.0.2.1"
     bad = mediamill("doctor")
     assert bad.returncode == 1
+    assert "MEDIAMILL_STORE_URL: the database does not answer" in bad.stdout
+    assert "s3cret" not in bad.stdout + bad.stderr
     assert "MEDIAMILL_STOER_URL" in bad.stdout
     assert "MEDIAMILL_MIN_FREE_BYTES" in bad.stdout
     assert "allow_plaintext=true" in bad.stdout

@@ -25,6 +25,7 @@ from mediamill.store.port import (
     Put,
     Store,
     Update,
+    Walks,
     key_index,
 )
 
@@ -43,9 +44,9 @@ class Thing(Record, frozen=True, kw_only=True):
     """One field of every type, mandatory and optional; names that are words of SQL."""
 
     table = "contract_things"
-    key = Key("group", "order")
+    key = Key("group", "order", shards=2)
     indexes = (
-        Index("thing_due", partition=("owner",), sort=("due", "group", "order")),
+        Index("thing_due", partition=("owner",), sort=("due", "group", "order"), shards=3),
         Index("thing_text", partition=("owner",), sort=("text", "group", "order")),
         Index("thing_ratio", partition=("owner",), sort=("ratio", "group", "order")),
         Index("thing_raw", partition=("owner",), sort=("raw", "group", "order")),
@@ -348,6 +349,15 @@ class StoreContract:
         assert found == thing(text="b", count=-2, maybe=3, ratio=1.5, share=-0.25)
         assert isinstance(found.ratio, float)
 
+    async def test_what_is_read_of_a_sum_is_what_guards_compare(self, store: Store):
+        await put(store, thing(ratio=1.2345678901234567, share=0.1))
+        for _ in range(5):
+            adds = {"ratio": 1.1e-7 / 3, "share": 0.2}
+            await store.transact(Update(Thing, ("g", 0), add=adds))
+        found = await store.get(Thing, "g", 0)
+        same = (Equals("ratio", found.ratio), Equals("share", found.share))
+        await store.transact(Update(Thing, ("g", 0), add={"ratio": 1.1e-7 / 3}, when=same))
+
     async def test_a_sum_beyond_64_bits_is_refused_and_nothing_written(self, store: Store):
         await put(store, thing(0, count=2**63 - 1), thing(1))
         for more in ({"count": 1}, {"count": 2**63 - 1}):
@@ -621,6 +631,36 @@ class StoreContract:
             await store.query(Thing, DUE, "o", at_least="text")
         with pytest.raises(ValueError, match="bound"):
             await store.query(Bare, key_index(Bare), "o", at_least="text")
+
+    # -- walking: a store that can ----------------------------------------------------------
+
+    @pytest.mark.parametrize("limit", [1, 2, 1000])
+    async def test_a_walk_hands_out_every_record_in_key_order(self, store: Store, limit: int):
+        if not isinstance(store, Walks):
+            pytest.skip("this store does not walk: it says so by having no `walk`")
+        assert await store.walk(Bare) == []
+        texts = sorted(HARD_TEXTS) if limit == 1000 else ["", "A", "a", "\uffff", "😀"]
+        rows = [thing(n, text) for text in texts for n in (-(2**63), -1, 0, 10, 2**63 - 1)]
+        await put(store, *reversed(rows), Bare(id="other"))
+        seen = list[Thing]()
+        while batch := await store.walk(Thing, seen[-1].key_values() if seen else None, limit):
+            assert len(batch) <= limit
+            seen += batch
+        assert seen == rows
+        assert await store.walk(Bare) == [Bare(id="other")]
+
+    async def test_a_walk_goes_on_where_its_last_record_was(self, store: Store):
+        if not isinstance(store, Walks):
+            pytest.skip("this store does not walk: it says so by having no `walk`")
+        await put(store, *(thing(n) for n in range(6)))
+        await store.transact(Delete(Thing, ("g", 2)), Put(thing(7)), Put(thing(0, "f")))
+        assert [row.order for row in await store.walk(Thing, ("g", 2), 2)] == [3, 4]
+        assert [row.order for row in await store.walk(Thing, ("g", 5))] == [7]
+        for bad in (0, 1001):
+            with pytest.raises(ValueError, match="page"):
+                await store.walk(Thing, limit=bad)
+        with pytest.raises(ValueError, match="group, order"):
+            await store.walk(Thing, ("g",))
 
     # -- the rest ---------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from mediamill.store.port import (
     Put,
     Store,
     Update,
+    Walks,
     key_index,
 )
 
@@ -197,6 +198,11 @@ class StoresAgree(RuleBasedStateMachine):
     @rule()
     def next_page(self) -> None:
         self.follow(self.both("query", Thing, *self.page[0], **self.page[1]))
+
+    @precondition(lambda self: isinstance(self.real, Walks))
+    @rule(after=st.none() | KEYS, limit=st.integers(1, 4))
+    def walk(self, after: Any, limit: int) -> None:
+        self.both("walk", Thing, after, limit)
 
     def follow(self, found: Any) -> None:
         where, how = self.page

@@ -168,7 +168,7 @@ async def test_units_of_an_expansion_that_gave_up_do_not_run(harness):
     job = await harness.submit("user_alice", files)
     lease = await claim(harness, klass="bulk")
     expand = harness.engine().handlers["expand"]
-    items = await expand._next_items(job, lease.unit.payload)
+    items = await expand._next_items(job, lease.unit.payload, lease.unit.created)
     await expand._insert(lease, job, items, lease.unit.payload)
     await expand.give_up(lease, NotFound("a page is gone"))
 
@@ -197,7 +197,7 @@ async def test_a_claim_sees_what_the_earlier_claimant_wrote_last(harness):
     take = scheduler._take
 
     async def late(*arguments):
-        items = await expand._next_items(job, first.unit.payload)
+        items = await expand._next_items(job, first.unit.payload, first.unit.created)
         await expand._insert(first, job, items, first.unit.payload)
         return await take(*arguments)
 

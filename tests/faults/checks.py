@@ -9,44 +9,32 @@ import json
 import tempfile
 import zipfile
 from collections import Counter
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-import apsw
 import httpx
 
 from mediamill.app import App
+from mediamill.core.clock import SystemClock
 from mediamill.core.records import R
 from mediamill.handlers.collect import Collect
 from mediamill.store.codec import layout_of
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.idempotency import KeyedRequest, blobs_of
 from mediamill.store.repositories.jobs import Job, ManifestPage, Tally
+from mediamill.store.repositories.lanes import Lane
 from mediamill.store.repositories.results import ItemOutcome, Result
-from mediamill.store.repositories.units import Lane, Unit, UnitState
+from mediamill.store.repositories.units import Unit, UnitState
 from mediamill.store.repositories.uploads import UploadPart
 from mediamill.store.repositories.versions import Version
 from mediamill.store.schema import all_kinds
+from tests.faults.rows import rows
 
 MADE_OF = (Result, ManifestPage)
 """Rows that name the inputs of jobs."""
 
 
-def database(app: App) -> Path:
-    """Return where the SQLite file of an app lies."""
-    return Path("/" + unquote(urlsplit(app.settings.store_url).path).lstrip("/"))
-
-
 def table(app: App, kind: type[R]) -> list[R]:
     """Read a whole table."""
-    layout = layout_of(kind)
-    columns = ", ".join(f'"{column.name}"' for column in layout.columns)
-    connection = apsw.Connection(str(database(app)), flags=apsw.SQLITE_OPEN_READONLY)
-    try:
-        rows = connection.execute(f"SELECT {columns} FROM {kind.table}").fetchall()
-    finally:
-        connection.close()
-    return [layout.decode(row) for row in rows]
+    return [layout_of(kind).decode(row) for row in rows(app.settings.store_url, kind)[kind.table]]
 
 
 # -- uploads ---------------------------------------------------------------------------------------
@@ -231,7 +219,7 @@ def _zip(archive: zipfile.ZipFile, row: Job, results: list[Result]) -> list[str]
 async def blobs(app: App) -> list[str]:
     """After a collection without grace, what is stored is exactly what rows name."""
     for stored in {id(b): b for b in (app.blobs, app.results)}.values():
-        collect = Collect(app.store, (stored,), app.clock, grace_ms=-1)
+        collect = Collect(app.store, (stored,), SystemClock(), grace_ms=-1)
         await collect.collect(stored)
     named, optional = _named(app)
     there = {

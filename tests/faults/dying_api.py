@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mediamill.cli import main
 from mediamill.store.port import Put, Update
-from mediamill.store.sql.sqlite.store import SqliteStore
+from tests.faults.opened import each_store
 
 POINTS = {
     "before the row": ("idempotency", Put, "before"),
@@ -29,8 +29,6 @@ def touches(actions, table, verb):
 
 
 def arm(file: Path) -> None:
-    real = SqliteStore.transact
-
     def die(when, actions):
         if file.exists():
             table, verb, moment = POINTS[file.read_text()]
@@ -38,12 +36,17 @@ def arm(file: Path) -> None:
                 file.unlink()
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    async def transact(self, *actions):
-        die("before", actions)
-        await real(self, *actions)
-        die("after", actions)
+    def change(store):
+        real = store.transact
 
-    SqliteStore.transact = transact
+        async def transact(*actions):
+            die("before", actions)
+            await real(*actions)
+            die("after", actions)
+
+        store.transact = transact
+
+    each_store(change)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ stores themselves (`checks.py`). It returns every broken promise; an empty list 
 
 checks the same of a service that is not running, from a client's own log, a line each:
 `{"upload": "file_…", "sha256": "…"}`, `{"job": "job_…"}`, and `{"deleted": "file_… or job_…"}`.
+Where its store and its bytes are is told as to the service itself: `MEDIAMILL_STORE_URL` …
 It signs in for each owner and removes orphans however young, so check a copy of what matters.
 """
 

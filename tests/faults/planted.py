@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+import apsw
 import uvicorn
 
 from mediamill.blobs import files
@@ -23,8 +24,8 @@ from mediamill.services.repeats import once
 from mediamill.store.port import Action, Exists, Put, Store
 from mediamill.store.repositories import units
 from mediamill.store.repositories.files import File
-from mediamill.store.sql.sqlite import store as sqlite
 from mediamill.store.sql.sqlite.writer import Writer
+from tests.faults.opened import each_store
 
 LATE = 0.5
 """Seconds between what is claimed and what is done, where a fault claims too early."""
@@ -54,7 +55,7 @@ def log_not_synced() -> None:
     """SIGKILL never shows it."""
     real = Writer.__init__
 
-    def init(self: Writer, connection: sqlite.apsw.Connection, timeout: float) -> None:
+    def init(self: Writer, connection: apsw.Connection, timeout: float) -> None:
         connection.execute("PRAGMA synchronous = NORMAL")
         real(self, connection, timeout)
 
@@ -62,19 +63,22 @@ def log_not_synced() -> None:
 
 
 def answered_before_the_commit() -> None:
-    real = sqlite.SqliteStore.transact
+    def change(store: Store) -> None:
+        real = store.transact
 
-    async def later(self: sqlite.SqliteStore, actions: Sequence[Action]) -> None:
-        await asyncio.sleep(LATE)
-        await real(self, *actions)
+        async def later(actions: Sequence[Action]) -> None:
+            await asyncio.sleep(LATE)
+            await real(*actions)
 
-    async def transact(self: sqlite.SqliteStore, *actions: Action) -> None:
-        if any(isinstance(a, Put) and isinstance(a.record, File) for a in actions):
-            KEPT.append(asyncio.ensure_future(later(self, actions)))
-        else:
-            await real(self, *actions)
+        async def transact(*actions: Action) -> None:
+            if any(isinstance(a, Put) and isinstance(a.record, File) for a in actions):
+                KEPT.append(asyncio.ensure_future(later(actions)))
+            else:
+                await real(*actions)
 
-    sqlite.SqliteStore.transact = transact
+        store.transact = transact
+
+    each_store(change)
 
 
 def rows_before_bytes() -> None:
@@ -108,7 +112,14 @@ def leases_too_long() -> None:
 
 def own_clock() -> None:
     """Leases go by the clock of whoever looks."""
-    sqlite.SharedClock = lambda path: SystemClock()
+
+    async def now() -> int:
+        return SystemClock().now()
+
+    def change(store: Store) -> None:
+        store.now, store._clock = now, SystemClock()  # claims of some stores go by `_clock`
+
+    each_store(change)
 
 
 def repeats_not_known() -> None:

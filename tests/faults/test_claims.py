@@ -1,4 +1,4 @@
-"""R6, by the service's own scheduler: eight processes claim units of one file at once.
+"""R6, by the service's own scheduler: eight processes claim units of one store at once.
 
 The store's part, with short forms, is in `tests/store/test_faults.py`. About ten seconds each.
 """
@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from mediamill.core.settings import Settings
 from mediamill.store.opening import open_store
 from mediamill.store.repositories.units import Unit
 from tests.engine.harness import Harness
 from tests.faults.test_fairness import seed
+from tests.support.places import EACH_STORE
 
 ROOT = Path(__file__).parents[2]
 OWNERS = 4
@@ -25,12 +27,14 @@ import asyncio, json, sys
 from mediamill.engine.scheduler import Scheduler
 from mediamill.store.opening import open_store
 from mediamill.store.repositories.units import Unit
+from mediamill.store.sql.postgres import claiming
 
 if sys.argv[4] == "unguarded":  # planted: what others have taken meanwhile is taken again
     take = Scheduler._take
     async def at_any_rate(self, lane, unit, now, holder):
         return await take(self, lane, await self.store.get(Unit, *unit.key_values()), now, holder)
     Scheduler._take = at_any_rate
+    claiming._CLAIM = claiming._CLAIM.replace("FOR UPDATE SKIP LOCKED", "")
 
 async def main():
     store = await open_store(sys.argv[1])
@@ -57,7 +61,7 @@ async def of_group(harness: Harness, group: str) -> list[Unit]:
 
 async def claims(folder: Path, processes: int, each: int, how: str = "guarded") -> list[str]:
     """Let processes claim so many units each; return what they say they claimed, and check it."""
-    url = f"sqlite:///{folder}/test.db"
+    url = Settings(home=folder).store_url
     store = await open_store(url)
     harness = Harness(store)
     for n in range(OWNERS):
@@ -78,13 +82,16 @@ async def claims(folder: Path, processes: int, each: int, how: str = "guarded") 
 
 
 @pytest.mark.soak
+@pytest.mark.places(*EACH_STORE)
 @pytest.mark.timeout(900)
-async def test_eight_processes_claim_each_unit_once(tmp_path):
-    claimed = await claims(tmp_path, 8, 1000)
-    assert Counter(Counter(claimed).values()) == {1: 8000}
+async def test_eight_processes_claim_each_unit_once(tmp_path, place):
+    each = 100 if place.store == "dynamodb" else 1000
+    claimed = await claims(tmp_path, 8, each)
+    assert Counter(Counter(claimed).values()) == {1: 8 * each}
 
 
 @pytest.mark.soak
+@pytest.mark.places(*EACH_STORE)
 @pytest.mark.timeout(900)
 async def test_units_that_are_claimed_twice_are_noticed(tmp_path):
     """The planted fault of R6."""

@@ -13,6 +13,7 @@ from mediamill.app import App
 from mediamill.core.settings import Settings
 from tests.faults.history import History
 from tests.media_factory import clip
+from tests.support.places import DYNAMODB, EACH_STORE, POSTGRESQL, SQLITE, cases
 from tests.support.processes import Process, running, signed_in
 
 LEASE = {"lease_seconds": 6, "poll_seconds": 0.1, "slots": 1, "min_free_bytes": 0}
@@ -66,13 +67,17 @@ async def jump(tmp_path, jumps: int, *planted: str) -> list[tuple]:
         return await stolen(app, history.jobs)
 
 
-@pytest.mark.parametrize("jumps", [2, pytest.param(60, marks=pytest.mark.soak)])
+@cases(
+    "jumps", [(SQLITE, 2), (POSTGRESQL, 1), (DYNAMODB, 1)], [(place, 60) for place in EACH_STORE]
+)
 @pytest.mark.timeout(900)
 async def test_a_wrong_clock_takes_no_work_from_others(tmp_path, jumps):
     assert await jump(tmp_path, jumps) == []
 
 
 @pytest.mark.soak
+@pytest.mark.places(*EACH_STORE)
+@pytest.mark.timeout(600)
 async def test_leases_by_everybodys_own_clock_are_noticed(tmp_path):
     """The planted fault of R10."""
     assert await jump(tmp_path, 3, "tests.faults.planted", "own clock") != []

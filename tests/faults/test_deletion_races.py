@@ -19,6 +19,7 @@ from mediamill.web.app import create_app
 from tests.faults import checks
 from tests.faults.history import History
 from tests.faults.test_poison import Misbehaving
+from tests.support.places import EACH_STORE, SQLITE, cases
 from tests.web.test_files import person
 
 AT_ONCE = 5
@@ -137,7 +138,7 @@ async def race(tmp_path, races: int) -> list[str]:
             await task
 
 
-@pytest.mark.parametrize("races", [28, pytest.param(200, marks=pytest.mark.soak)])
+@cases("races", [(SQLITE, 28)], [(place, 200) for place in EACH_STORE])
 @pytest.mark.timeout(1800)
 async def test_nothing_that_was_deleted_comes_back(tmp_path, monkeypatch, races):
     monkeypatch.setattr(purge, "LOOK_AGAIN_MS", 300)

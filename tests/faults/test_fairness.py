@@ -1,6 +1,7 @@
 """R20: owners share the workers fairly, however much one of them has.
 
-The soaks seed 1,000,000 units of one owner, in about a minute, and share 5,000 claims.
+The soaks seed 1,000,000 units of one owner, in about a minute, and share 5,000 claims; a hundred
+thousand on PostgreSQL, and ten thousand on DynamoDB.
 """
 
 import asyncio
@@ -9,19 +10,24 @@ from collections import Counter
 import pytest
 
 from mediamill.core.access import Principal
+from mediamill.core.settings import Settings
 from mediamill.engine import scheduler
 from mediamill.engine.scheduler import Scheduler
 from mediamill.store.opening import open_store
 from mediamill.store.port import Put, Update
 from mediamill.store.repositories.jobs import JobState
+from mediamill.store.repositories.lanes import Lane
 from mediamill.store.repositories.results import ItemOutcome
-from mediamill.store.repositories.units import Lane, Unit
+from mediamill.store.repositories.units import Unit
 from tests.engine.harness import Harness
+from tests.support.places import DYNAMODB, EACH_STORE, POSTGRESQL, SQLITE, cases
+
+MILLION = {"sqlite": 1_000_000, "postgresql": 100_000, "dynamodb": 10_000}
 
 
 @pytest.fixture
 async def harness(tmp_path):
-    store = await open_store(f"sqlite:///{tmp_path}/test.db")
+    store = await open_store(Settings(home=tmp_path).store_url)
     harness = Harness(store, lease=30)
     yield harness
     await store.close()
@@ -86,7 +92,11 @@ def fair(shares: Counter) -> None:
         assert 0.9 <= share / (shares.total() / 10) <= 1.1, (owner, shares)
 
 
-@pytest.mark.parametrize("claims", [300, pytest.param(5000, marks=pytest.mark.soak)])
+@cases(
+    "claims",
+    [(SQLITE, 300), (POSTGRESQL, 300), (DYNAMODB, 100)],
+    [(SQLITE, 5000), (POSTGRESQL, 5000), (DYNAMODB, 1000)],
+)
 async def test_ten_owners_share_within_a_tenth(harness, claims):
     """Whoever came first with most has no more than the others; two claim beside each other."""
     fair(await shares_of(harness, claims))
@@ -104,10 +114,11 @@ async def test_turns_that_are_not_counted_are_noticed(harness, monkeypatch):
 
 
 @pytest.mark.soak
+@pytest.mark.places(*EACH_STORE)
 @pytest.mark.timeout(1800)
-async def test_a_hundred_photos_pass_by_a_million(harness):
+async def test_a_hundred_photos_pass_by_a_million(harness, place):
     """B starts with p95 within a second; then nine others come, and all ten have the same."""
-    await seed(harness, "a", 1_000_000, kind="nothing")
+    await seed(harness, "a", MILLION[place.store], kind="nothing")
     harness.items.settle = slow = Slow()
     few = await harness.add_files("b", 100, media_type="video/mp4")
 

@@ -10,14 +10,21 @@ import signal
 from pathlib import Path
 
 import apsw
+import psycopg
 import pytest
 
 from mediamill.app import App
+from mediamill.core.errors import Unavailable
 from mediamill.core.settings import Settings
-from tests.faults import checks
+from mediamill.store.opening import open_store
+from mediamill.store.port import Put
+from mediamill.store.repositories.lanes import Lane
+from mediamill.store.repositories.users import User
 from tests.faults.history import History
+from tests.faults.rows import database, everything
 from tests.faults.test_killed_workers import SHORT, Worker, all_ended, check
 from tests.media_factory import clip
+from tests.support.places import DYNAMODB, EACH_STORE, POSTGRESQL, SQLITE, cases
 from tests.support.processes import running, signed_in
 
 FREEZING = "tests.faults.freezing"
@@ -46,19 +53,13 @@ class Freezing(Worker):
 
 def rows(app: App) -> dict[str, set[tuple]]:
     """Read all tables, but for the lanes: those are told of work by everybody."""
-    connection = apsw.Connection(str(checks.database(app)), flags=apsw.SQLITE_OPEN_READONLY)
-    try:
-        with connection:  # one moment for all
-            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            names = [name for (name,) in tables.fetchall() if name != "lanes"]
-            return {name: set(connection.execute(f"SELECT * FROM {name}")) for name in names}
-    finally:
-        connection.close()
+    found = everything(app.settings.store_url)
+    return {name: there for name, there in found.items() if name != Lane.table}
 
 
 async def quiet(app: App) -> dict[str, set[tuple]]:
     """Wait until nobody writes any more; return all rows."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         before = rows(app)
         while True:
             await asyncio.sleep(0.3)
@@ -76,8 +77,10 @@ async def holder(app: App, job: str, workers: list[Freezing]) -> Freezing | None
 
 
 def locked(app: App) -> bool:
-    """Tell whether somebody keeps the database's write lock."""
-    connection = apsw.Connection(str(checks.database(app)))
+    """Tell whether somebody keeps the write lock of an SQLite file."""
+    if not app.settings.store_url.startswith("sqlite:"):
+        return False
+    connection = apsw.Connection(str(database(app.settings.store_url)))
     connection.set_busy_timeout(500)
     try:
         connection.execute("BEGIN IMMEDIATE; ROLLBACK")
@@ -94,7 +97,7 @@ async def freeze(app: App, job: str, workers: list[Freezing], pause: float) -> F
     Returns None when the job had ended by then, and when it sleeps in the middle of a transaction:
     then nobody writes to an SQLite file before it wakes.
     """
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (found := await holder(app, job, workers)) is None:
             if (await app.repositories.jobs.need(job)).state.terminal:
                 return None
@@ -119,15 +122,18 @@ async def woken(app: App, client, job: str, frozen: Freezing) -> list[str]:
     assert ended.json()["state"] == "succeeded", ended.text
     before, told = await quiet(app), len(frozen.writes(job))
     frozen.send(signal.SIGCONT)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(frozen.writes(job)) == told:
             await asyncio.sleep(0.02)
     after = await quiet(app)
     return [f"{job}: {name}" for name in before if before[name] != after[name]]
 
 
-async def freeze_in_turn(folder: Path, freezes: int, *planted: str) -> list[str]:
-    """Freeze one of two workers in each of as many jobs; list what changed as they woke."""
+async def freeze_in_turn(folder: Path, freezes: int, *planted: str, where: str = "") -> list[str]:
+    """Freeze one of two workers in each of as many jobs; list what changed as they woke.
+
+    Every second one freezes itself at its commit, at its `middle` if so said; others in mid-work.
+    """
     home, history, chance, changed = folder / "home", History(), random.Random(8), []
     async with (
         running("api", home, **SHORT) as api,
@@ -147,7 +153,7 @@ async def freeze_in_turn(folder: Path, freezes: int, *planted: str) -> list[str]
                 for worker in workers:
                     await worker.begun()
                     if done % 2 == 0:
-                        (worker.folder / "freeze").touch()
+                        (worker.folder / "freeze").write_text(where)
                 every = 0.05 + tried / 10_000
                 job = await history.submit(client, [file], "extract-frames", every=every)
                 frozen = await freeze(app, job, workers, chance.random() * 0.2)
@@ -155,7 +161,8 @@ async def freeze_in_turn(folder: Path, freezes: int, *planted: str) -> list[str]
                     continue
                 changed += await woken(app, client, job, frozen)
                 if not planted:
-                    assert frozen.writes(job)[-1] == "refused"
+                    ends = {"refused", "broken"} if where else {"refused"}
+                    assert frozen.writes(job)[-1] in ends
                 done += 1
             if not planted:
                 await all_ended(client, history)
@@ -167,13 +174,42 @@ async def freeze_in_turn(folder: Path, freezes: int, *planted: str) -> list[str]
     return changed
 
 
-@pytest.mark.parametrize("freezes", [2, pytest.param(100, marks=pytest.mark.soak)])
+@cases(
+    "freezes", [(SQLITE, 2), (POSTGRESQL, 1), (DYNAMODB, 1)], [(place, 100) for place in EACH_STORE]
+)
 @pytest.mark.timeout(3600)
 async def test_a_frozen_worker_wakes_and_changes_nothing(tmp_path, freezes):
     assert await freeze_in_turn(tmp_path, freezes) == []
 
 
+@cases("freezes", [], [(POSTGRESQL, 20)])
+@pytest.mark.timeout(3600)
+async def test_a_worker_frozen_within_a_transaction_holds_up_nobody(tmp_path, freezes):
+    """Its locks are taken from it, after a quarter of a minute."""
+    assert await freeze_in_turn(tmp_path, freezes, where="middle") == []
+
+
+@pytest.mark.places(POSTGRESQL)
+async def test_locks_of_a_silent_transaction_are_given_up(tmp_path, monkeypatch):
+    """The same within this process: who says nothing before its commit has written nothing."""
+    url = Settings(home=tmp_path).store_url
+    store = await open_store(f"{url}?options=-c%20idle_in_transaction_session_timeout%3D200")
+    real = psycopg.AsyncConnection.execute
+
+    async def execute(self, query, *values):
+        await asyncio.sleep(1 if query == "COMMIT" else 0)
+        return await real(self, query, *values)
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "execute", execute)
+    users = [User(id=f"user_{n}", email=f"{n}@example.org", created=1) for n in range(2)]
+    with pytest.raises(Unavailable):
+        await store.transact(*map(Put, users))
+    assert await store.get(User, "user_0") is None
+    await store.close()
+
+
 @pytest.mark.soak
+@pytest.mark.places(*EACH_STORE)
 async def test_a_commit_without_its_fence_is_noticed(tmp_path):
     """The planted fault of R3."""
     assert await freeze_in_turn(tmp_path, 2, "tests.faults.planted", "no fence") != []

@@ -2,7 +2,6 @@
 
 import asyncio
 import copy
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +13,11 @@ from mediamill.core.settings import Settings
 from mediamill.store.port import Delete, Put, Update
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Counts, Job, JobState
+from mediamill.store.repositories.lanes import Lane
 from mediamill.store.repositories.results import Result
-from mediamill.store.repositories.units import Lane, Unit, UnitState
+from mediamill.store.repositories.units import Unit, UnitState
 from mediamill.store.repositories.usage import Usage
+from mediamill.store.schema import all_kinds
 from mediamill.web.app import create_app
 from tests.faults import checks
 from tests.faults.history import History
@@ -24,9 +25,11 @@ from tests.faults.test_deletion_races import until_quiet
 from tests.faults.test_poison import Misbehaving
 from tests.media_factory import clip
 from tests.support.chains import CHAINED
+from tests.support.places import EMBEDDED, EVERYWHERE, cases
 from tests.web.test_files import person
 
 ROOT = Path(__file__).parents[2]
+_, *ELSEWHERE = EVERYWHERE
 
 
 @pytest.fixture
@@ -191,28 +194,63 @@ async def leave_an_orphan(app, history):
     await app.blobs.put("elsewhere/x", b"x")
 
 
+class Kept:
+    """A copy of all rows and bytes of a service, to be put back."""
+
+    async def take(self, app: App) -> None:
+        self.rows = {kind: checks.table(app, kind) for kind in all_kinds()}
+        self.bytes = {b.key: await app.blobs.get(b.key) async for b in app.blobs.list("")}
+
+    async def put_back(self, app: App) -> None:
+        for kind, before in self.rows.items():
+            keys = {row.key_values() for row in before}
+            new = [row for row in checks.table(app, kind) if row.key_values() not in keys]
+            for some in batched([*map(Put, before), *(Delete(kind, r.key_values()) for r in new)]):
+                await app.store.transact(*some)
+        async for blob in app.blobs.list(""):
+            if blob.key not in self.bytes:
+                await app.blobs.delete(blob.key)
+        for key, data in self.bytes.items():
+            await app.blobs.put(key, data)
+
+
+def batched(actions, size=50):
+    return [actions[n : n + size] for n in range(0, len(actions), size)]
+
+
 MORE = (lose_an_upload, lose_a_unit, leave_a_unit_unsummed, mix_up_the_inputs, mix_up_the_zips,
         lose_a_zip, tell_another_digest, leave_an_orphan)  # fmt: skip
-FAULTS = (lose_a_result, swap_a_result, count_wrongly, forget_an_end, announce_twice,
+MOST = (lose_a_result, swap_a_result, count_wrongly, forget_an_end, announce_twice,
           leave_a_unit_open, close_a_unit_early, lose_a_lane, change_bytes, lose_bytes,
           keep_the_deleted, lose_a_job, charge_wrongly, count_bytes_wrongly,
           charge_results_wrongly)  # fmt: skip
 
 
-@pytest.mark.parametrize("faults", [FAULTS, pytest.param(MORE, marks=pytest.mark.soak)])
-async def test_what_is_wrong_is_named(past, tmp_path, faults):
+FEW = (swap_a_result, close_a_unit_early, lose_bytes)
+FAULTS = {"few": FEW, "most": MOST, "all": MOST + MORE}
+
+
+@cases(
+    "faults",
+    [(EMBEDDED, "most"), *((place, "few") for place in ELSEWHERE)],
+    [(place, "all") for place in EVERYWHERE],
+)
+async def test_what_is_wrong_is_named(past, faults):
     settings, history = past
-    unnoticed = []
-    for fault in faults:
-        home = await asyncio.to_thread(shutil.copytree, settings.home, tmp_path / fault.__name__)
-        copied, told = Settings(home=home, min_free_bytes=0), copy.deepcopy(history)
-        async with await App.open(copied) as app:
+    unnoticed, kept = [], Kept()
+    async with await App.open(settings) as app:
+        await kept.take(app)
+        for fault in FAULTS[faults]:
+            told = copy.deepcopy(history)
             await fault(app, told)
-        if not await told.check_home(copied):
-            unnoticed.append(fault.__name__)
-    assert unnoticed == []
+            if not await told.check_home(settings):
+                unnoticed.append(fault.__name__)
+            await kept.put_back(app)
+        assert unnoticed == []
+        assert await history.check_home(settings) == []
 
 
+@cases("", [(EMBEDDED,)], [(place,) for place in ELSEWHERE])
 async def test_what_is_right_passes_and_orphans_are_collected(past):
     settings, history = past
     orphans = ("files/file_0", f"results/{history.jobs[0]}/0-0-0-0", "thumbnails/file_0")

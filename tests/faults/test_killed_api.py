@@ -13,6 +13,7 @@ import pytest
 from mediamill.core.settings import Settings
 from tests.faults.dying_api import POINTS
 from tests.faults.history import History
+from tests.support.places import DYNAMODB, POSTGRESQL, SQLITE, cases
 from tests.support.processes import Process, free_port, running, signed_in, until_live
 from tests.web.test_uploading import PNG
 
@@ -89,7 +90,7 @@ async def kill_in_turn(tmp_path, kills: int, *planted: str) -> tuple[int, int]:
     return len(jobs) - len(history.jobs), len(files) - (1 + 2 * kills)
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(75, marks=pytest.mark.soak)])
+@cases("kills", [(SQLITE, 1)], [(SQLITE, 75), (POSTGRESQL, 75), (DYNAMODB, 10)])
 @pytest.mark.timeout(3600)
 async def test_one_job_and_one_file_whenever_the_api_is_killed(tmp_path, kills):
     assert await kill_in_turn(tmp_path, kills) == (0, 0)

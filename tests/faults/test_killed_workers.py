@@ -17,6 +17,7 @@ from mediamill.store.repositories.units import Unit
 from tests.faults import checks
 from tests.faults.history import History
 from tests.media_factory import clip
+from tests.support.places import DYNAMODB, POSTGRESQL, SQLITE, cases
 from tests.support.processes import Process, running, signed_in
 
 LEASE = 2
@@ -149,7 +150,7 @@ def holder(app: App, job: str, workers: list[Process]) -> Process | None:
     return next((w for w in workers if any(f"-{w.child.pid}-" in n for n in names)), None)
 
 
-@pytest.mark.parametrize("kills", [SHORTLY, pytest.param(300, marks=pytest.mark.soak)])
+@cases("kills", [(SQLITE, SHORTLY)], [(SQLITE, 300), (POSTGRESQL, 300), (DYNAMODB, 50)])
 @pytest.mark.timeout(5400)
 async def test_what_a_killed_worker_had_ends_within_two_leases(tmp_path, kills):
     took = sorted(await kill_in_turn(tmp_path, kills))

@@ -2,13 +2,15 @@
 
 from mediamill.blobs.memory import MemoryBlobs
 from mediamill.core.clock import FixedClock
+from mediamill.engine.lease import Lease
+from mediamill.engine.scheduler import Scheduler
 from mediamill.handlers.collect import GRACE_MS, Collect
 from mediamill.store.memory import MemoryStore
 from mediamill.store.port import Put
 from mediamill.store.repositories.files import File
-from mediamill.store.repositories.jobs import Job, JobState
+from mediamill.store.repositories.jobs import Job, Jobs, JobState
 from mediamill.store.repositories.results import ItemOutcome, Result, ResultFile
-from mediamill.store.repositories.units import Unit, UnitState
+from mediamill.store.repositories.units import Unit, Units, UnitState
 
 
 def blob_file(blob: str) -> ResultFile:
@@ -59,3 +61,16 @@ async def test_only_orphans_past_their_grace_period_go():
     clock.advance(GRACE_MS + 1)
     assert await collect.collect(blobs) == len(orphans)
     assert {blob.key async for blob in blobs.list("")} == kept
+
+
+async def test_a_worker_whose_clock_is_ahead_removes_nothing_young():
+    """What was just written is an orphan until its row is."""
+    store = MemoryStore(FixedClock(10 * GRACE_MS))
+    blobs = MemoryBlobs(clock=FixedClock(10 * GRACE_MS))
+    collect = Collect(store, (blobs,), FixedClock(20 * GRACE_MS))
+    await blobs.put("files/f1", b"x")
+    await Units(store).begin_once("collect", "system", 0)
+    unit = await Scheduler(store, 1000).claim_next(["housekeeping"], "one")
+    assert unit is not None
+    await collect.run(Lease(Units(store), Jobs(store), unit, 1000))
+    assert [blob.key async for blob in blobs.list("")] == ["files/f1"]

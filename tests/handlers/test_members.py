@@ -157,6 +157,7 @@ async def test_no_member_is_larger_than_it_says_or_may_be(works: Works, tmp_path
     assert not [*tmp_path.glob("input-*")]
 
 
+@pytest.mark.embedded("only what lies in a folder has a descriptor")
 async def test_a_stored_member_is_read_in_place(works: Works, tmp_path):
     """No byte of the archive is copied: the slot gets the archive's own descriptor."""
     data = zipped({"a.png": bytes(1000), "b.png": png(1)})

@@ -19,8 +19,8 @@ APART = "/(events|logout|refresh)$"
 """Streams that last; what ends the session of the tests."""
 CONFIG = """
 [[operations]]
-include-path-regex = "^/v1/files/(check|delete|restore|tags)$"
-# Another method makes the word an id, of a file that is not there: 404.
+include-path-regex = "^/v1/(files/(check|delete|restore|tags)|uploads/presigned)$"
+# Another method makes the word an id, of what is not there: 404.
 checks.unsupported_method.enabled = false
 
 [[operations]]

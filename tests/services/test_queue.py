@@ -11,7 +11,8 @@ from mediamill.services.jobs.queue import Place, Queue
 from mediamill.store.memory import MemoryStore
 from mediamill.store.port import Put, Update
 from mediamill.store.repositories.jobs import Job, Jobs, JobState, Step
-from mediamill.store.repositories.units import Lane, Unit, Units
+from mediamill.store.repositories.lanes import Lane
+from mediamill.store.repositories.units import Unit, Units
 
 
 class Line:

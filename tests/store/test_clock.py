@@ -1,108 +1,82 @@
-"""The time of an SQLite file: one for all who have it open, whatever their clocks say."""
+"""The store's time, as servers tell it without asking: the machine's clock does not matter."""
 
 import asyncio
-import os
-import subprocess
-import sys
 import time
 
 import pytest
 
-from mediamill.store.opening import open_store
-from mediamill.store.sql.sqlite.clock import SharedClock
+from mediamill.app import App
+from mediamill.core.clock import DAY, MINUTE
+from mediamill.core.errors import Forbidden, Unauthenticated, Unavailable
+from mediamill.core.settings import Settings
+from mediamill.services.links.signing import Grant
+from mediamill.store import clock
+from mediamill.store.clock import StoreClock
 
-QUARTER = 900
+
+class Told:
+    """A store that says what a test says."""
+
+    def __init__(self, *told: int | Exception) -> None:
+        self.told = list(told)
+
+    async def now(self) -> int:
+        said = self.told.pop(0) if len(self.told) > 1 else self.told[0]
+        if isinstance(said, Exception):
+            raise said
+        return said
 
 
 @pytest.fixture
-def wall(monkeypatch):
-    """Set the machine's clock: call it with the seconds that it is wrong."""
-    right = time.time_ns
+def wrong_clock(monkeypatch):
+    """Let the machine's clock be wrong from now on."""
+    real = time.time_ns
 
-    def set_wrong(seconds):
-        monkeypatch.setattr(time, "time_ns", lambda: right() + seconds * 10**9)
+    def set_wrong(milliseconds: int) -> None:
+        monkeypatch.setattr(time, "time_ns", lambda: real() + milliseconds * 1_000_000)
 
     return set_wrong
 
 
-def near(clock, seconds=0):
-    return abs(clock.now() - (time.clock_gettime_ns(time.CLOCK_REALTIME) // 10**6 + seconds * 1000))
+@pytest.mark.parametrize("wrong", [-15 * MINUTE, 20 * DAY])
+async def test_sessions_and_links_go_by_the_stores_time(tmp_path, wrong_clock, wrong):
+    async with await App.open(Settings(home=tmp_path, min_free_bytes=0)) as app:
+        link = await app.accounts.sign_in_secret()
+        wrong_clock(wrong)
+        session = await app.accounts.redeem(link)
+        assert (await app.accounts.authenticate(session.secret)).role == "admin"
+        signed = app.links.signer.sign(Grant("GET", "file:x", "user_x", app.clock.now() + MINUTE))
+        assert app.links.signer.read(signed, "GET").target == "file:x"
 
 
-def test_it_is_the_machines_time(tmp_path):
-    clock = SharedClock(tmp_path / "a.db")
-    assert near(clock) < 1000
-    assert (tmp_path / "a.db-clock").stat().st_mode & 0o777 == 0o600
-    clock.close()
+async def test_what_has_run_out_by_the_stores_time_is_refused(tmp_path, monkeypatch):
+    async with await App.open(Settings(home=tmp_path, min_free_bytes=0)) as app:
+        session = await app.accounts.redeem(await app.accounts.sign_in_secret())
+        signed = app.links.signer.sign(Grant("GET", "file:x", "user_x", app.clock.now() + MINUTE))
+        app.clock._hear(app.clock.now() + 15 * DAY)
+        with pytest.raises(Unauthenticated):
+            await app.accounts.authenticate(session.secret)
+        with pytest.raises(Forbidden):
+            app.links.signer.read(signed, "GET")
 
 
-@pytest.mark.parametrize("wrong", [QUARTER, -QUARTER])
-def test_a_clock_that_is_set_changes_nothing(tmp_path, wall, wrong):
-    clock = SharedClock(tmp_path / "a.db")
-    wall(wrong)
-    assert near(clock) < 1000
-    later = SharedClock(tmp_path / "a.db")
-    assert abs(later.now() - clock.now()) < 5
-    clock.close()
-    assert abs(SharedClock(tmp_path / "a.db").now() - later.now()) < 5
-    later.close()
+async def test_a_server_follows_its_store(tmp_path, monkeypatch):
+    monkeypatch.setattr(clock, "HEARD_EVERY", 0.01)
+    async with await App.open(Settings(home=tmp_path, min_free_bytes=0)) as app:
+        later = app.clock.now() + DAY
+        monkeypatch.setattr(app.store, "now", Told(later).now)
+        async with asyncio.timeout(10):
+            while app.clock.now() < later:
+                await asyncio.sleep(0.01)
 
 
-def test_once_nobody_has_it_open_the_time_is_set_anew(tmp_path, wall):
-    SharedClock(tmp_path / "a.db").close()
-    wall(QUARTER)
-    clock = SharedClock(tmp_path / "a.db")
-    assert near(clock, QUARTER) < 1000
-    clock.close()
-
-
-def test_what_an_earlier_start_of_the_machine_left_is_not_believed(tmp_path):
-    (tmp_path / "a.db-clock").write_text("5 another start of it")
-    clock = SharedClock(tmp_path / "a.db")
-    assert near(clock) < 1000
-    clock.close()
-
-
-def test_what_another_machine_counts_is_not_believed(tmp_path):
-    """Two that count time differently can share no time; each goes by its own clock then."""
-    first = SharedClock(tmp_path / "a.db")
-    (tmp_path / "a.db-clock").write_text("5 another machine")
-    second = SharedClock(tmp_path / "a.db")
-    assert near(second) < 1000
-    first.close()
-    second.close()
-
-
-HOLD = """
-import sys, time
-from mediamill.store.sql.sqlite.clock import SharedClock
-clock = SharedClock(sys.argv[1])
-print(clock.now() - time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 10**6, flush=True)
-sys.stdin.read()
-"""
-
-
-def test_processes_agree_and_a_killed_one_lets_go(tmp_path, wall):
-    command = [sys.executable, "-c", HOLD, str(tmp_path / "a.db")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        theirs = int(other.stdout.readline())
-        wall(QUARTER)
-        clock = SharedClock(tmp_path / "a.db")
-        assert abs(clock.now() - time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 10**6 - theirs) < 5
-        clock.close()
-        other.kill()
-    clock = SharedClock(tmp_path / "a.db")
-    assert near(clock, QUARTER) < 1000
-    clock.close()
-
-
-async def test_a_store_lets_go_of_its_clock(tmp_path, wall):
-    before = len(os.listdir("/proc/self/fd"))
-    stores = [await open_store(f"sqlite:///{tmp_path}/a.db") for _ in range(3)]
-    wall(QUARTER)
-    times = await asyncio.gather(*(store.now() for store in stores))
-    assert max(times) - min(times) < 1000
-    assert abs(times[0] - time.clock_gettime_ns(time.CLOCK_REALTIME) // 10**6) < 10_000
-    for store in stores:
-        await store.close()
-    assert len(os.listdir("/proc/self/fd")) <= before + 1  # the loop's own may come late
+async def test_it_follows_the_store_and_goes_on_without(monkeypatch):
+    monkeypatch.setattr(clock, "HEARD_EVERY", 0.01)
+    told = StoreClock(1_000_000)
+    assert 0 <= told.now() - 1_000_000 < 60_000
+    following = asyncio.create_task(told.follow(Told(Unavailable("away"), 9_000_000)))
+    async with asyncio.timeout(10):
+        while told.now() < 9_000_000:
+            await asyncio.sleep(0.01)
+    assert not following.done()
+    following.cancel()

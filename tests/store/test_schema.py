@@ -14,7 +14,7 @@ from tests.contracts.store_contract import KINDS, Thing, orders, put, thing
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.records import Index, Record
 from mediamill.store.calls import listing_of
-from mediamill.store.codec import layout_of
+from mediamill.store.codec import Member, layout_of
 from mediamill.store.port import key_index
 from mediamill.store.sql.migrate import Migration, migrations
 from mediamill.store.sql.schema import ddl, declared_kinds
@@ -132,7 +132,7 @@ async def test_a_newer_schema_is_refused(tmp_path: Path):
     path = tmp_path / "store.db"
     await (await SqliteStore.open(path)).close()
     connection = apsw.Connection(str(path))
-    connection.execute("INSERT INTO schema_version VALUES (99, 'future', 0)")
+    connection.execute("INSERT INTO schema_version VALUES (99, 'future', 0, 99)")
     connection.close()
     with pytest.raises(ConfigurationError, match=r"MEDIAMILL_STORE_URL.*version 99.*newer"):
         await SqliteStore.open(path)
@@ -177,6 +177,6 @@ def example(kind: type[Record], name: str) -> Any:
     column = layout_of(kind).column(name)
     if column.decode is bool:
         return True
-    if isinstance(column.decode, type):
-        return next(iter(column.decode))
+    if isinstance(column.decode, Member):
+        return next(iter(column.decode.cls))
     return {"TEXT": "s", "BIGINT": 1, "DOUBLE": 1.0, "BLOB": b""}[column.type]

@@ -16,11 +16,11 @@ from tests.contracts.store_contract import DUE, KINDS, StoreContract, Thing, ord
 
 from mediamill.core.clock import FixedClock
 from mediamill.core.errors import ConfigurationError, StorageFull, Unavailable
+from mediamill.core.mounts import network_type
 from mediamill.store.calls import listing_of
 from mediamill.store.opening import open_store
 from mediamill.store.port import Absent, Equals, Page, Put, Update, key_index
 from mediamill.store.sql.sqlite.connection import connect
-from mediamill.store.sql.sqlite.mounts import network_type
 from mediamill.store.sql.sqlite.store import READERS, SqliteStore
 from mediamill.store.sql.statements import SQLITE, statements_of
 
@@ -170,7 +170,7 @@ def test_network_file_systems_are_recognised(path: str, found: str | None):
 async def test_a_network_file_system_is_refused_with_the_remedy(tmp_path: Path, monkeypatch):
     mounts = tmp_path / "mountinfo"
     mounts.write_text(f"1 0 0:1 / {tmp_path} rw - nfs4 server:/ rw\n")
-    monkeypatch.setattr("mediamill.store.sql.sqlite.mounts.MOUNTS", mounts)
+    monkeypatch.setattr("mediamill.core.mounts.MOUNTS", mounts)
     with pytest.raises(ConfigurationError, match=r"nfs4.*local disk.*postgresql"):
         await open_store(f"sqlite:///{tmp_path}/x.db")
     assert not (tmp_path / "x.db").exists()

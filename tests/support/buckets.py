@@ -20,14 +20,19 @@ class BucketServer:
 
     kind: str
     port: int
+    host: str = "127.0.0.1"
     environment: dict[str, str] = field(default_factory=lambda: dict(KEYS))
+    options: str = ""
+    """What every URL says to this kind of server, beginning with `&`."""
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
-    def url(self, place: str) -> str:
-        return f"s3://{place}?endpoint={self.endpoint}&region=us-east-1"
+    def url(self, place: str, **options: object) -> str:
+        """Return the URL of a bucket or a folder in one."""
+        given = "".join(f"&{name}={value}" for name, value in options.items())
+        return f"s3://{place}?endpoint={self.endpoint}&region=us-east-1{self.options}{given}"
 
     def client(self):
         """Return a second client, so that what ours wrote is judged by another one."""
@@ -40,16 +45,18 @@ class BucketServer:
 
 
 @contextmanager
-def bucket_server(kind: str, folder: Path, services: str = "s3") -> Iterator[BucketServer]:
+def bucket_server(
+    kind: str, folder: Path, services: str = "s3", host: str = "127.0.0.1"
+) -> Iterator[BucketServer]:
     """Run `ministack` or `moto_server`; skips, or fails where services are required."""
     program = Path(sys.executable).parent / kind
     if not program.exists():
         unavailable(f"{kind} is missing: install the dev group")
-    server = BucketServer(kind, free_port())
+    server = BucketServer(kind, free_port(), host)
     command = [str(program)]
     if kind == "moto_server":
-        command += ["-H", "127.0.0.1", "-p", str(server.port)]
-    settings = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(server.port), "AUTH": "true",
+        command += ["-H", host, "-p", str(server.port)]
+    settings = {"BIND_HOST": host, "GATEWAY_PORT": str(server.port), "AUTH": "true",
                 "SERVICES": services, "HOME": str(folder), "TMPDIR": str(folder)}  # fmt: skip
     with (folder / f"{kind}.log").open("wb") as log:
         process = subprocess.Popen(
@@ -57,7 +64,7 @@ def bucket_server(kind: str, folder: Path, services: str = "s3") -> Iterator[Buc
             env={**os.environ, **settings},
         )  # fmt: skip
     try:
-        until_open(process, server.port, folder / f"{kind}.log")
+        until_open(process, server.port, folder / f"{kind}.log", host)
         yield server
     finally:
         process.terminate()

@@ -19,6 +19,8 @@ class Cutter:
     port: int = 0
     done: int = 0
     """How many connections were cut."""
+    passed: int = 0
+    """How many bytes clients have sent in all."""
     held: bool = False
     """Whether a cut connection stays open and silent instead of being reset."""
 
@@ -43,6 +45,7 @@ class Cutter:
         """Forward what the client sends; cut it in the middle when its time has come."""
         passed = 0
         while data := await reader.read(1 << 14):
+            self.passed += len(data)
             if self.cuts and passed + len(data) > self.cuts[0]:
                 keep = self.cuts.pop(0) - passed
                 self.done += 1

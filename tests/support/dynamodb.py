@@ -47,10 +47,12 @@ def dynamodb_server(kind: str, folder: Path) -> Iterator[str]:
     library, port = _library(), free_port()
     command = [
         "java", f"-Djava.library.path={library}", "-cp", f"{library}/*", MAIN,
-        "-inMemory", "-port", str(port),
+        "-inMemory", "-port", str(port), "-disableTelemetry",
     ]  # fmt: skip
     with (folder / "dynamodb.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder
+        )
     try:
         until_open(process, port, folder / "dynamodb.log")
         yield f"http://127.0.0.1:{port}"

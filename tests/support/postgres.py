@@ -20,7 +20,6 @@ SETTINGS = {
     "unix_socket_directories": "",
     "max_connections": "100",
     "shared_buffers": "64MB",
-    "fsync": "off",  # the machine does not go down in these tests
 }
 
 
@@ -31,6 +30,10 @@ class PostgresServer:
     programs: Path
     folder: Path
     port: int
+    durable: bool = False
+    """Whether a commit waits for the disk."""
+    listens: str = ""
+    """An address of ours that it listens on too, for whoever is on that network."""
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
@@ -47,7 +50,10 @@ class PostgresServer:
         subprocess.run(command, check=True, **_owner())
 
     def start(self) -> None:
-        options = " ".join(f"-c {name}='{value}'" for name, value in SETTINGS.items())
+        settings = SETTINGS | {"fsync": "on" if self.durable else "off"}
+        if self.listens:
+            settings["listen_addresses"] += f",{self.listens}"
+        options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
         log = str(self.folder / "log")
         self.control("-l", log, "-o", f"-p {self.port} {options}", "start")
 
@@ -70,7 +76,7 @@ def _programs() -> Path:
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
+def postgres_server(durable: bool = False, listens: str = "") -> Iterator[PostgresServer]:
     """Run a server; skips, or fails where services are required."""
     programs = _programs()
     folder = Path(tempfile.mkdtemp(prefix="mediamill-postgres-"))
@@ -78,9 +84,12 @@ def postgres_server() -> Iterator[PostgresServer]:
         if os.getuid() == 0:
             owner = pwd.getpwnam("postgres")
             os.chown(folder, owner.pw_uid, owner.pw_gid)
-        server = PostgresServer(programs, folder, free_port())
+        server = PostgresServer(programs, folder, free_port(), durable, listens)
         initdb = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust"]
         subprocess.run([*initdb, "-N"], check=True, stdout=subprocess.DEVNULL, **_owner())
+        if listens:
+            with (folder / "data" / "pg_hba.conf").open("a") as rules:
+                rules.write(f"host all all {listens}/24 trust\n")
         server.start()
         try:
             yield server

@@ -20,12 +20,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until_open(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def until_open(
+    process: subprocess.Popen[bytes], port: int, log: Path, host: str = "127.0.0.1"
+) -> None:
     """Wait until a server takes connections; fails with its log when it does not."""
     until = time.monotonic() + 30
     while time.monotonic() < until and process.poll() is None:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            socket.create_connection((host, port), 1).close()
         except OSError:
             time.sleep(0.05)
         else:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.places import everywhere
 from tests.support.serving import working
 from tests.web.test_uploading import PNG
 
@@ -44,6 +45,7 @@ async def test_a_chain_from_start_to_lineage(ann, worker):
     assert (counts["succeeded"], counts["reused"]) == (0, 1)
 
 
+@everywhere
 async def test_which_items_are_retried_is_one_of_three(ann, worker):
     here = f"/v1/jobs/{(await submitted(ann, 'convert')).json()['id']}"
     await ann.client.get(here, params={"wait": 30}, timeout=40)

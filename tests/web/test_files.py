@@ -17,6 +17,7 @@ from mediamill.core.ids import new_id
 from mediamill.store.repositories.users import User
 from mediamill.web.documents import MAX_BYTES
 from tests.media_factory import hostile_names
+from tests.support.places import everywhere
 from tests.web.conftest import Person, client_of
 from tests.web.test_uploading import FORM, PNG, form, part
 
@@ -294,6 +295,7 @@ async def test_fifty_tags_can_all_be_replaced(ann):
     assert await names(ann, tag="tag 100") == []
 
 
+@everywhere
 async def test_a_lost_update_is_refused(ann):
     here = f"/v1/files/{(await put(ann))['id']}"
     seen = (await ann.client.get(here)).headers["etag"]

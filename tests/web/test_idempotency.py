@@ -7,11 +7,14 @@ import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from mediamill.core.clock import DAY
+from mediamill.core.errors import Unavailable
 from mediamill.handlers.forget import Forget
 from mediamill.services.repeats.once import KEPT_MS, LEASE_MS
-from mediamill.store.port import Update
+from mediamill.store.port import Put, Update
 from mediamill.store.repositories.idempotency import KeyedRequest, KeyState
+from mediamill.store.repositories.jobs import Job
 from mediamill.web.idempotency import takes_keys
+from tests.support.places import everywhere
 from tests.web.conftest import client_of
 from tests.web.test_uploading import PNG
 
@@ -34,6 +37,7 @@ async def count(person, noun):
     return len((await person.client.get(f"/v1/{noun}")).json()["data"])
 
 
+@everywhere
 async def test_a_job_is_made_once(ann, body):
     first = await ann.client.post("/v1/jobs", json=body, headers=KEY)
     assert first.status_code == 202, first.text
@@ -181,7 +185,7 @@ async def cut_off(mill, row, **changes):
 async def test_a_job_that_was_made_before_the_cut_is_found(mill, ann, body):
     first = await ann.client.post("/v1/jobs", json=body, headers=KEY)
     row = await mill.store.get(KeyedRequest, ann.id, "order-17")
-    await cut_off(mill, row)
+    await cut_off(mill, row, holder="elsewhere/1/1/1")
     busy = await ann.client.post("/v1/jobs", json=body, headers=KEY)
     assert busy.json()["code"] == "idempotency_in_progress"
     row = await mill.store.get(KeyedRequest, ann.id, "order-17")
@@ -189,6 +193,27 @@ async def test_a_job_that_was_made_before_the_cut_is_found(mill, ann, body):
     await ann.client.delete(f"/v1/files/{body['files'][0]}")  # it is not asked for again
     again = await ann.client.post("/v1/jobs", json=body, headers=KEY)
     assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+    assert await count(ann, "jobs") == 1
+
+
+async def test_an_attempt_that_the_store_did_not_see_end_keeps_nobody_waiting(mill, ann, body):
+    """This process knows that it is not at it any more, whatever its lease says."""
+    transact, away = mill.store.transact, []
+
+    async def going(*actions):
+        if away:
+            raise Unavailable("The store is away.")
+        await transact(*actions)
+        away.extend(a for a in actions if isinstance(a, Put) and isinstance(a.record, Job))
+
+    mill.store.transact = going
+    lost = await ann.client.post("/v1/jobs", json=body, headers=KEY)
+    assert lost.status_code == 503
+    mill.store.transact = transact
+    row = await mill.store.get(KeyedRequest, ann.id, "order-17")
+    assert row.until > await mill.store.now()
+    again = await ann.client.post("/v1/jobs", json=body, headers=KEY)
+    assert again.status_code == 202, again.text
     assert await count(ann, "jobs") == 1
 
 

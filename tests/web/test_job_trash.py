@@ -8,6 +8,7 @@ from mediamill.core.clock import DAY
 from mediamill.store.port import Equals, Update
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.units import Unit
+from tests.support.places import everywhere
 from tests.web.test_events import working
 from tests.web.test_uploading import PNG
 
@@ -38,11 +39,12 @@ async def due_now(mill, job):
 
 
 async def gone(mill, job):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await mill.repositories.jobs.get(job) is not None:
             await asyncio.sleep(0.02)
 
 
+@everywhere
 async def test_deleted_restored_deleted_purged(mill, ann, bob, file):
     job = await submitted(ann, file)
     here = f"/v1/jobs/{job}"
@@ -68,7 +70,7 @@ async def test_deleted_restored_deleted_purged(mill, ann, bob, file):
 
         first = await purge_unit(mill, job)
         await due_now(mill, job)  # of the deletion that was undone
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await mill.repositories.units.get(*first.key_values()) is not None:
                 await asyncio.sleep(0.05)
         assert await listed(ann) == [job]

@@ -15,6 +15,7 @@ from mediamill.store.port import key_index
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.versions import Version
+from tests.support.places import everywhere
 from tests.support.serving import working
 
 
@@ -42,6 +43,7 @@ async def stored(person, file_id: str) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
+@everywhere
 async def test_one_and_many(ann, archive, mill):
     here = f"/v1/files/{archive['id']}/members"
     assert (await ann.client.delete(f"{here}/7.txt")).status_code == 204

@@ -4,15 +4,15 @@ The writes and their bodies are those of the app's own description, so a new one
 """
 
 import base64
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from mediamill.core.records import type_map
+from mediamill.store.codec import layout_of
+from mediamill.store.schema import all_kinds
+from tests.faults import rows as stored
 from tests.web.test_strangers import PNG, belongings, fill  # noqa: F401 - a fixture
 from tests.web.test_uploading import FORM, form, part
 
@@ -23,20 +23,15 @@ KNOWN = frozenset({"name", "tags", "project", "sha256", "filename", "now"})
 BATCH = 90
 """Fields in one request: an answer names at most a hundred."""
 
-DUMP = """
-import json, sqlite3, sys
-store = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
-store.row_factory = sqlite3.Row
-names = [row[0] for row in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-told = {name: [dict(row) for row in store.execute(f'SELECT * FROM "{name}"')] for name in names}
-print(json.dumps(told, default=repr))
-"""
-
 
 def rows(mill) -> dict[str, list[dict[str, Any]]]:
-    """Read every table; from another process, as closing a file here would drop SQLite's locks."""
-    command = [sys.executable, "-c", DUMP, str(mill.settings.home / "mediamill.db")]
-    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    """Read every table."""
+    found = stored.rows(mill.settings.store_url, *all_kinds())
+    columns = {kind.table: list(layout_of(kind).by_name) for kind in all_kinds()}
+    return {
+        name: [dict(zip(columns[name], row, strict=True)) for row in rows]
+        for name, rows in found.items()
+    }
 
 
 def of(told: dict[str, list[dict[str, Any]]], user: str) -> dict[str, list[dict[str, Any]]]:

@@ -13,6 +13,7 @@ from mediamill.services.accounts.service import digest
 from mediamill.store.port import Put, Update
 from mediamill.store.repositories.users import Token, TokenKind, User
 from mediamill.web.security import SESSION_COOKIE
+from tests.support.places import everywhere
 from tests.web.conftest import client_of, person
 
 OPEN = {
@@ -31,7 +32,7 @@ OWN = {
     "POST /v1/files/tags", "DELETE /v1/trash", "GET /v1/jobs", "POST /v1/jobs", "GET /v1/events",
     "GET /v1/projects", "POST /v1/projects", "GET /v1/templates", "POST /v1/templates",
     "GET /", "GET /parts/files",
-    "GET /trash", "GET /parts/trash", "POST /v1/uploads",
+    "GET /trash", "GET /parts/trash", "POST /v1/uploads", "POST /v1/uploads/presigned",
     "GET /parts/jobs",
 }  # fmt: skip
 """What everybody signed in has for themselves."""
@@ -47,6 +48,7 @@ BY_ID = {
     "GET /v1/uploads/{upload_id}", "HEAD /v1/uploads/{upload_id}",
     "PATCH /v1/uploads/{upload_id}", "DELETE /v1/uploads/{upload_id}",
     "POST /v1/uploads/{upload_id}",
+    "GET /v1/uploads/{upload_id}/parts", "POST /v1/uploads/{upload_id}/complete",
     "GET /v1/jobs/{job_id}", "DELETE /v1/jobs/{job_id}", "POST /v1/jobs/{job_id}/cancel",
     "POST /v1/jobs/{job_id}/retry", "GET /v1/jobs/{job_id}/items", "GET /v1/jobs/{job_id}/results",
     "GET /v1/jobs/{job_id}/download", "HEAD /v1/jobs/{job_id}/download",
@@ -148,6 +150,7 @@ async def refusals(client, ids):
     return answers
 
 
+@everywhere
 async def test_others_find_nothing_by_id(bob, belongings):
     answers = await refusals(bob.client, belongings)
     assert answers == dict.fromkeys(sorted(BY_ID), 404)
@@ -242,7 +245,7 @@ async def test_nobody_gets_anything(nobody, belongings):
 async def test_the_owner_does_get_them(ann, belongings):
     """So that the refusals above are about who asks, not about addresses that do not exist."""
     reads = [route for route in sorted(BY_ID) if route.startswith(("GET", "HEAD"))]
-    waiting = ("/download", "/download/{file_id}", "/thumbnail", "/events")
+    waiting = ("/download", "/download/{file_id}", "/thumbnail", "/events", "/parts")
     for route in reads:
         if not route.endswith(waiting):
             method, path = fill(route, belongings)

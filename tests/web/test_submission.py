@@ -6,6 +6,7 @@ import zipfile
 import pytest
 from PIL import Image
 
+from tests.support.places import everywhere
 from tests.support.serving import working
 from tests.web.test_uploading import PNG
 
@@ -63,6 +64,7 @@ async def project_of(person, files):
     return made.json()["id"]
 
 
+@everywhere
 async def test_the_inputs_of_a_project_an_archive_and_a_manifest(ann, bob, worker):
     dot, theirs = await upload(ann, "dot.png", PNG), await upload(bob, "hers.png", PNG)
     project = await project_of(ann, [dot])

@@ -16,6 +16,7 @@ from mediamill.store.port import Update, key_index
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.units import Unit
 from mediamill.store.repositories.uploads import Upload, UploadPart, UploadState
+from tests.support.places import everywhere
 from tests.web.conftest import client_of, person
 
 PNG = bytes.fromhex(
@@ -80,6 +81,7 @@ async def test_what_the_server_speaks_is_said_to_anybody(nobody):
         assert "sha1" in response.headers["tus-checksum-algorithm"]
 
 
+@everywhere
 async def test_in_three_requests_to_a_file(mill, ann):
     data = os.urandom(100_000)
     tags = b64("beach, 2026,beach")

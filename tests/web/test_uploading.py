@@ -11,6 +11,7 @@ import pytest
 
 from mediamill.web import limits, multipart
 from tests.media_factory import hostile_names
+from tests.support.places import everywhere
 from tests.support.serving import served
 
 PNG = bytes.fromhex(
@@ -80,6 +81,7 @@ async def test_one_file_of_a_form(ann):
     assert back.content == PNG
 
 
+@everywhere
 async def test_several_files_and_a_field(ann):
     body = form(
         ('Content-Disposition: form-data; name="note"', b"x" * 100_000),

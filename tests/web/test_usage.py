@@ -15,6 +15,7 @@ from mediamill.store.repositories.usage import Usage
 from mediamill.web.app import create_app
 from tests.faults import charges
 from tests.support.chains import CHAINED
+from tests.support.places import everywhere
 from tests.support.serving import working
 from tests.web.test_files import person, principal
 from tests.web.test_uploading import PNG
@@ -69,6 +70,7 @@ async def submit(ann, files, operation: str, **parameters):
     return await ann.client.post("/v1/jobs", json={"files": files, "steps": steps})
 
 
+@everywhere
 async def test_fifty_uploads_at_once_into_room_for_one(mill, ann):
     """S18; by every way in whose sender waits."""
     size = ROOM // 2 + 1

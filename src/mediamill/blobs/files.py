@@ -122,6 +122,25 @@ def place(folders: Folders, source: Path, target: Path) -> None:
     raise Unavailable(f"The folder of {target.name} keeps vanishing.")
 
 
+def place_new(folders: Folders, source: Path, target: Path) -> None:
+    """Give a file that was fsynced a place that is free; raises `FileExistsError`.
+
+    A link is made at a stroke; a file system without links is looked at first.
+    """
+    folders.make(target.parent)
+    try:
+        target.hardlink_to(source)
+    except FileExistsError:
+        raise
+    except OSError:
+        if target.exists():
+            raise FileExistsError(target) from None
+        place(folders, source, target)
+        return
+    fsync_folder(target.parent)
+    source.unlink()
+
+
 def walk(root: Path, prefix: str, after: str) -> Iterator[BlobInfo]:
     """Yield the objects under `prefix` with keys greater than `after`, in key order."""
     start = prefix.rpartition("/")[0]

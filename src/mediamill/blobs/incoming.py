@@ -7,10 +7,12 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
-from mediamill.blobs.files import Folders, encode, place
+from mediamill.blobs.files import Folders, encode, place, place_new
+from mediamill.blobs.keys import taken
 from mediamill.blobs.port import Digest
 from mediamill.core.clock import Clock
-from mediamill.core.errors import StorageFull
+from mediamill.core.errors import StorageFull, Unavailable
+from mediamill.core.mounts import network_type
 
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -22,10 +24,26 @@ class Incoming:
         self.root, self.folder = root, root / ".incoming"
         self._min_free, self._clock = min_free_bytes, clock
         self._folders = Folders(root)
+        self._seen = False
 
     def make(self) -> None:
-        """Make the folder, durable."""
+        """Make the folder, durable; raises `Unavailable` when it was there and is gone."""
+        self.require()
         self._folders.make(self.folder)
+        self._seen = True
+
+    def require(self) -> None:
+        """Raise `Unavailable` when the folder was there and is gone: its disk is not mounted.
+
+        What would be written then would be lost from sight when it is mounted again.
+        """
+        if self._seen and not self.folder.is_dir():
+            raise Unavailable(f"The folder {self.root} is not what it was: mount it again.")
+
+    def is_shared(self) -> bool:
+        """Tell whether the disk is another machine's, so that what is there may not be seen yet."""
+        self.require()
+        return network_type(self.root) is not None
 
     def create(self) -> "IncomingFile":
         """Begin a file; raises `StorageFull` below the watermark."""
@@ -36,9 +54,16 @@ class Incoming:
     def _fresh(self) -> Path:
         return self.folder / f"{self._clock.now():013d}-{uuid.uuid4().hex}"
 
-    def place(self, source: Path, key: str) -> None:
-        """Rename a file that was fsynced to its key, durable on return."""
-        place(self._folders, source, self.root / encode(key))
+    def place(self, source: Path, key: str, *, fresh: bool = False) -> None:
+        """Rename a file that was fsynced to its key, durable on return.
+
+        With `fresh` raises `Conflict` when the key has an object.
+        """
+        way = place_new if fresh else place
+        try:
+            way(self._folders, source, self.root / encode(key))
+        except FileExistsError:
+            raise taken(key) from None
 
     def link(self, origin: Path, key: str) -> None:
         """Give a durable file a second key, durable on return."""
@@ -62,20 +87,21 @@ class Incoming:
             raise StorageFull("There is no room for more files; try again later.")
 
     def sweep(self, older_than: int) -> int:
-        """Remove the files that were begun before a time (ms); return how many."""
+        """Remove the files that nobody has written to since a time (ms); return how many."""
         count = 0
         self.make()
         for path in self.folder.iterdir():
             with suppress(FileNotFoundError):
-                if _begun(path) < older_than:
+                if _touched(path) < older_than:
                     path.unlink()
                     count += 1
         return count
 
 
-def _begun(path: Path) -> int:
-    stamp = path.name.partition("-")[0]
-    return int(stamp) if stamp.isdecimal() else path.lstat().st_mtime_ns // 1_000_000
+def _touched(path: Path) -> int:
+    """Return when a file was begun by its writer's clock, or written to by its server's (ms)."""
+    stamp, written = path.name.partition("-")[0], path.lstat().st_mtime_ns // 1_000_000
+    return max(int(stamp), written) if stamp.isdecimal() else written
 
 
 class IncomingFile:
@@ -96,11 +122,11 @@ class IncomingFile:
         while view:
             view = view[os.write(self._descriptor, view) :]
 
-    def finish(self, key: str) -> Digest:
+    def finish(self, key: str, *, fresh: bool = False) -> Digest:
         """Make the file durable under its key: fsync, rename, fsync of the folder."""
         os.utime(self._descriptor)
         os.fsync(self._descriptor)
-        self._incoming.place(self._path, key)
+        self._incoming.place(self._path, key, fresh=fresh)
         self._placed = True
         return Digest(self._size, self._sha256.hexdigest(), self._crc32)
 

@@ -2,6 +2,8 @@
 
 import re
 
+from mediamill.core.errors import Conflict
+
 LONGEST = 512
 _SEGMENT = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._=-]{1,250}"
 _KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*\Z", re.ASCII)
@@ -13,6 +15,11 @@ def check_key(key: str) -> str:
     if len(key) > LONGEST or not _KEY.match(key):
         raise ValueError(f"not a key: {key[:80]!r}")
     return key
+
+
+def taken(key: str) -> Conflict:
+    """Return what is raised when a fresh key is not."""
+    return Conflict(f"There is an object “{key}” already.", key=key)
 
 
 def check_prefix(prefix: str) -> str:

@@ -2,7 +2,8 @@
 
 Layout: `<root>/.incoming/<begun ms>-<random>` while being written, then `<root>/<key>` with each
 folder marked by a `+` (see `files.py`). No locks and no shared state: any number of processes, also
-on several machines over a network file system, may use one root.
+on several machines over a network file system, may use one root. What one has just committed,
+another may not see for as long as its mount believes what it knows (NFS: up to a minute).
 
 Needs: read, write and execute on the root.
 """
@@ -10,7 +11,7 @@ Needs: read, write and execute on the root.
 import errno
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Self
@@ -26,7 +27,10 @@ from mediamill.core.clock import Clock, SystemClock
 from mediamill.core.errors import BrokenMedia, ConfigurationError, NotFound
 
 _PAGE = 500
-_WITHOUT_LINKS = frozenset({errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EXDEV})
+_WITHOUT_LINKS = frozenset(
+    {errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EXDEV, errno.ENOSYS, errno.EACCES}
+)
+"""What says that a file system, or one with other owners, makes no link; a copy does as well."""
 
 
 class LocalBlobs:
@@ -67,11 +71,11 @@ class LocalBlobs:
         finally:
             await upload.end()
 
-    async def put(self, key: str, data: bytes) -> Digest:
+    async def put(self, key: str, data: bytes, *, fresh: bool = False) -> Digest:
         """Write a small object whole."""
         check_key(key)
         with store_errors():
-            return await self._threads.run(_put, self._incoming, key, data)
+            return await self._threads.run(_put, self._incoming, key, data, fresh)
 
     async def adopt(self, key: str, path: Path) -> None:
         """Move a finished file under `key`: a rename, or a copy from another file system.
@@ -90,20 +94,20 @@ class LocalBlobs:
         """Link an object to a second key; copied where the file system has no links left."""
         origin = self._path(source)
         check_key(target)
-        with store_errors(source):
+        async with self._asked(source):
             await self._threads.run(_link, self._incoming, origin, target)
 
     async def info(self, key: str) -> BlobInfo:
         """Describe an object."""
         path = self._path(key)
-        with store_errors(key):
+        async with self._asked(key):
             status = await self._threads.run(path.lstat)
         return BlobInfo(key, status.st_size, status.st_mtime_ns // 1_000_000)
 
     async def get(self, key: str) -> bytes:
         """Read a small object whole."""
         path = self._path(key)
-        with store_errors(key):
+        async with self._asked(key):
             return await self._threads.run(_read_whole, path)
 
     async def read(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
@@ -130,8 +134,9 @@ class LocalBlobs:
     async def delete(self, key: str) -> None:
         """Remove an object; its folder stays until `sweep` finds it empty for an hour."""
         path = self._path(key)
-        with store_errors(key):
-            await self._threads.run(path.unlink, missing_ok=True)
+        with suppress(NotFound):
+            async with self._asked(key):
+                await self._threads.run(path.unlink)
 
     async def list(self, prefix: str, after: str = "") -> AsyncIterator[BlobInfo]:
         """List objects in key order, reading the folders as it goes."""
@@ -158,9 +163,10 @@ class LocalBlobs:
 
     async def open_descriptor(self, key: str) -> int:
         """Open an object read-only; the caller closes the descriptor."""
-        (descriptor,) = await self.open_descriptors([key])
-        if descriptor is None:
-            raise NotFound(f"There is no object “{key}”.", key=key)
+        async with self._asked(key):
+            (descriptor,) = await self.open_descriptors([key])
+            if descriptor is None:
+                raise NotFound(f"There is no object “{key}”.", key=key)
         return descriptor
 
     async def open_descriptors(self, keys: Sequence[str]) -> Sequence[int | None]:
@@ -178,6 +184,17 @@ class LocalBlobs:
     async def close(self) -> None:
         """Let the threads end."""
         self._threads.close()
+
+    @asynccontextmanager
+    async def _asked(self, key: str) -> AsyncIterator[None]:
+        """Translate errors about an object; with the whole folder away, none is just missing."""
+        try:
+            with store_errors(key):
+                yield
+        except NotFound as error:
+            if await self._threads.run(self._incoming.is_shared):
+                raise NotFound(error.message, key=key, late=True) from None
+            raise
 
     def _path(self, key: str) -> Path:
         return self.root / encode(check_key(key))
@@ -249,11 +266,11 @@ def _try_out(incoming: Incoming) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def _put(incoming: Incoming, key: str, data: bytes) -> Digest:
+def _put(incoming: Incoming, key: str, data: bytes, fresh: bool) -> Digest:
     file = incoming.create()
     try:
         file.append(data)
-        return file.finish(key)
+        return file.finish(key, fresh=fresh)
     finally:
         file.discard()
 

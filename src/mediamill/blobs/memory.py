@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Self
 
-from mediamill.blobs.keys import check_key, check_prefix, check_range
+from mediamill.blobs.keys import check_key, check_prefix, check_range, taken
 from mediamill.blobs.port import CHUNK, BlobInfo, Digest, Upload
 from mediamill.blobs.threads import Threads
 from mediamill.core.clock import Clock, SystemClock
@@ -43,8 +43,10 @@ class MemoryBlobs:
             self._uploads.pop(upload, None)
             upload.ended = True
 
-    async def put(self, key: str, data: bytes) -> Digest:
+    async def put(self, key: str, data: bytes, *, fresh: bool = False) -> Digest:
         """Keep a small object."""
+        if fresh and check_key(key) in self._objects:
+            raise taken(key)
         self._require_room(len(data))
         return self._keep(check_key(key), data)
 

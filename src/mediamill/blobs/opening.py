@@ -11,12 +11,26 @@ from urllib.parse import urlsplit
 
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import ConfigurationError, NotFound
+from mediamill.core.extras import needing
 from mediamill.core.registry import Registry
 
 BACKENDS: Registry[Any] = Registry(
     "mediamill.blobs",
     "blob store",
-    exclude=frozenset({"port", "keys", "opening", "files", "incoming", "threads", "scratch", "gc"}),
+    exclude=frozenset(
+        {
+            "claims",
+            "digests",
+            "files",
+            "gc",
+            "incoming",
+            "keys",
+            "opening",
+            "port",
+            "scratch",
+            "threads",
+        }
+    ),
 )
 _NAMES = {"file": "local"}
 
@@ -27,7 +41,8 @@ async def open_blobs(
     """Open the store that a URL names; raises `ConfigurationError` that names `setting`."""
     scheme = urlsplit(url).scheme
     try:
-        backend = BACKENDS.get(_NAMES.get(scheme, scheme))
+        with needing(scheme, setting):
+            backend = BACKENDS.get(_NAMES.get(scheme, scheme))
     except NotFound:
         known = "file:///folder, memory:" + "".join(
             f", {name}:" for name in BACKENDS.names() if name not in {"local", "memory"}

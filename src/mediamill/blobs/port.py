@@ -8,13 +8,14 @@ Durable: when `Upload.commit` or `put` returns, the bytes survive a power cut: f
 fsynced, or the remote store has confirmed the checksum. Before that, nothing is visible under the
 key; an upload that is not committed leaves nothing that `list` shows.
 
-Errors: `NotFound` for a key without an object; `StorageFull` when there is no room (nothing is
+Errors: `NotFound` for a key without an object (with `late=True` where what another machine has just
+committed may not be seen yet); `StorageFull` when there is no room (nothing is
 kept); `Unavailable` when the store cannot be reached; `BrokenMedia` when bytes read back do not
 match what was recorded; `Restoring` for an object in cold storage, whose return is thereby asked
 for.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,8 +63,12 @@ class Blobs(Protocol):
     def upload(self, key: str) -> AbstractAsyncContextManager[Upload]:
         """Begin an object; leaving the block without `commit` discards what was written."""
 
-    async def put(self, key: str, data: bytes) -> Digest:
-        """Write a small object whole."""
+    async def put(self, key: str, data: bytes, *, fresh: bool = False) -> Digest:
+        """Write a small object whole; with `fresh` raises `Conflict` if there is one already.
+
+        Of several who write a fresh key at a time one does, where the store compares and writes at
+        a stroke; Ceph does not. An answer that was lost on the way is no conflict.
+        """
 
     async def adopt(self, key: str, path: Path) -> None:
         """Move a finished scratch file under `key`, durable on return; `path` is then gone."""
@@ -112,6 +117,18 @@ class OpensLocally(Protocol):
 
     async def open_descriptors(self, keys: Sequence[str]) -> Sequence[int | None]:
         """Open objects as `open_descriptor` does, all at a stroke; None for what is not there."""
+
+
+@runtime_checkable
+class Composes(Protocol):
+    """A store that makes one object of several without their bytes passing here."""
+
+    async def compose(self, sources: AsyncIterable[tuple[str, int]], target: str) -> None:
+        """Make `target` of whole objects, each with its size, in order; durable on return.
+
+        What is too small for the store to put together may pass here after all. Raises `NotFound`
+        for a source that is not there; then there is no new `target`.
+        """
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,9 @@ SIGNS = {Level.OK: "ok", Level.NOTE: "note", Level.PROBLEM: "PROBLEM"}
 def doctor(ctx: click.Context, *, server: str | None, as_json: bool) -> None:
     """Check that this machine can run the service.
 
-    Looks at Python, SQLite, the disk under MEDIAMILL_HOME, the codecs, what the kernel grants to
-    the sandbox, the settings, and the server. The exit code is 1 when something is a real problem.
+    Looks at Python, SQLite, the disk under MEDIAMILL_HOME, the store, the codecs, what the kernel
+    grants to the sandbox, the settings, and the server. The exit code is 1 when something is a real
+    problem.
     """
     configure_logging("text", "error")  # to stderr, beside what is told here
     checks = []

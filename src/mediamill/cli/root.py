@@ -26,6 +26,10 @@ COMMANDS = {
     "usage": ("mediamill.cli.usage:usage", "Show how much you keep on a server."),
     "tokens": ("mediamill.cli.tokens:tokens", "Create, list and revoke API tokens."),
     "doctor": ("mediamill.cli.doctor:doctor", "Check that this machine can run the service."),
+    "migrate": (
+        "mediamill.cli.migrate:migrate",
+        "Move the whole installation to another database or place for bytes.",
+    ),
     "api": ("mediamill.cli.serve:api", "Start the API and the pages only."),
     "worker": ("mediamill.cli.serve:worker", "Start a worker only."),
 }

@@ -22,6 +22,7 @@ MediamillError                 status code               retryable
 ├── Unavailable                503    unavailable        yes   a store, broker or provider is away
 │   ├── StorageFull            507    storage_full       yes   no room for more bytes
 │   ├── Restoring              503    restoring          yes   in cold storage, on its way back
+│   ├── NewerVersion           503    newer_version      yes   only a newer program knows it
 │   └── SourceUnavailable      503    source_unavailable yes   an address does not answer well
 ├── SlotFailure                500    slot_failed        yes   a worker process died under an item
 │   ├── OutOfMemory            500    out_of_memory      yes
@@ -154,6 +155,12 @@ class Restoring(Unavailable):
     def __init__(self, message: str, /, retry_after: int = 300, **details: Any) -> None:
         super().__init__(message, **details)
         self.retry_after = retry_after
+
+
+class NewerVersion(Unavailable):
+    """Something that another version of the program wrote; that one can do it."""
+
+    code = "newer_version"
 
 
 class SourceUnavailable(Unavailable):

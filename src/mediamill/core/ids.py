@@ -98,6 +98,15 @@ def encode(value: int) -> str:
     return "".join(ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
 
 
+def made_at(text: str) -> int:
+    """Return when a well-formed id was made, in milliseconds by its maker's clock; 0 for others."""
+    if not PATTERN.match(text):
+        return 0
+    digits = text.rpartition("_")[2]
+    value = sum(ALPHABET.index(digit) << 5 * place for place, digit in enumerate(digits[::-1]))
+    return value >> 80
+
+
 def is_id(text: str, prefix: str) -> bool:
     """Tell whether `text` is a well-formed id with this prefix."""
     return text.startswith(f"{prefix}_") and PATTERN.match(text) is not None

@@ -24,7 +24,10 @@ _SECRET_TEXT = re.compile(
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password@ of an address
     r"|(?<=\bBearer )[A-Za-z0-9._~+/=-]{8,}"
 )
-_QUIET = ("uvicorn.access", "httpx", "httpcore", "asyncio", "multipart", "python_multipart")
+_QUIET = (
+    "uvicorn.access", "httpx", "httpcore", "asyncio", "multipart", "python_multipart",
+    "botocore", "aiobotocore", "urllib3",
+)  # fmt: skip
 _SILENT = ("aio_pika", "aiormq", "nats", "redis")
 """Tell of each attempt, and of every byte: the doorbell says itself what matters, once."""
 

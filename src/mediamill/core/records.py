@@ -13,6 +13,10 @@ Fields hold `str`, `int`, `float`, `bool`, `bytes`, `None`, or anything msgspec 
 (tuples, dicts, nested structs). The first key field is the partition (DynamoDB's hash key), the
 others order the rows within it. A record is in an index only while every field of the index is
 set: an index over a field that is mostly `None` is sparse and costs only what is in it.
+
+A store that partitions its data takes only so many writes a second with the same partition
+(DynamoDB 1,000). Where all writers share one, `shards` says over how many it spreads it; listing
+asks them all and merges. Other stores take no notice.
 """
 
 from dataclasses import dataclass
@@ -29,9 +33,11 @@ class Key:
     """The names of the key fields: `partition`, then the sort fields."""
 
     fields: tuple[str, ...]
+    shards: int = 1
 
-    def __init__(self, *fields: str) -> None:
+    def __init__(self, *fields: str, shards: int = 1) -> None:
         object.__setattr__(self, "fields", fields)
+        object.__setattr__(self, "shards", shards)
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Index:
     name: str
     partition: tuple[str, ...]
     sort: tuple[str, ...]
+    shards: int = 1
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

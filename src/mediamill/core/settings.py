@@ -24,7 +24,11 @@ class Settings(BaseSettings):
     )
     blobs_url: str = Field("", description="Bytes of files; default `file:///{home}/blobs`.")
     results_url: str = Field("", description="Bytes of results; default: the same as blobs_url.")
-    broker_url: str = Field("inprocess:", description="Doorbells between processes.")
+    broker_url: str = Field(
+        "",
+        description="Doorbells between processes; default `postgresql:` where that is the store, "
+        "else `inprocess:`.",
+    )
     public_url: str = Field("", description="Address that users see; default: the bound address.")
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8750, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
@@ -32,7 +36,9 @@ class Settings(BaseSettings):
         default=True, description="Whether anybody who reaches the page may register."
     )
     secret: SecretStr = Field(
-        SecretStr(""), description="Key that signs links; default: made once and kept in home."
+        SecretStr(""),
+        description="Key that signs links, the same on all servers; default: made once and kept in "
+        "home.",
     )
     log_format: str = Field("auto", pattern="^(auto|json|text)$", description="Log rendering.")
     log_level: str = Field(
@@ -67,6 +73,16 @@ class Settings(BaseSettings):
         512 << 20, ge=0, description="Room kept free on the blobs' disk; uploads get 507 below it."
     )
 
+    direct_transfers: bool = Field(
+        default=True,
+        description="Whether files may go to and come from a bucket past this service; turn it off "
+        "where others cannot reach the bucket.",
+    )
+    direct_downloads: bool = Field(
+        default=False,
+        description="Whether files are answered by redirecting to the bucket without being asked.",
+    )
+
     fetch_allow: str = Field(
         "",
         description="Networks, addresses and hosts, each with `:port` or `:*`, that may be fetched "
@@ -80,6 +96,13 @@ class Settings(BaseSettings):
         values = {**values, "home": home}
         place = quote(str(home).lstrip("/"))
         values["store_url"] = values.get("store_url") or f"sqlite:///{place}/mediamill.db"
+        rings = "postgresql:" if values["store_url"].startswith("postgresql:") else "inprocess:"
+        values["broker_url"] = values.get("broker_url") or rings
         values["blobs_url"] = values.get("blobs_url") or f"file:///{place}/blobs"
         values["results_url"] = values.get("results_url") or values["blobs_url"]
         return values
+
+    @property
+    def several(self) -> bool:
+        """Whether servers on other machines may be part of the same installation."""
+        return not self.store_url.startswith(("sqlite:", "memory:"))

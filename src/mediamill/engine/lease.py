@@ -69,11 +69,13 @@ class Lease:
             raise self._judge(error) from error
         self.gone = True
 
-    async def release(self, delay_ms: int = 0, error: str = "") -> None:
-        """Give the unit back, to be claimed again after a delay."""
+    async def release(
+        self, delay_ms: int = 0, error: str = "", credit: float = 0.0, *, counted: bool = True
+    ) -> None:
+        """Give the unit back, to be claimed again after a delay; else as `Units.release`."""
         not_before = await self.units.store.now() + delay_ms
         try:
-            await self.units.release(self.unit, not_before, error)
+            await self.units.release(self.unit, not_before, error, credit, counted=counted)
         except ConditionFailed as failure:
             raise self._judge(failure) from failure
         self.gone = True
@@ -91,8 +93,10 @@ class Lease:
         extended = time.monotonic()
         while True:
             await self._until_due(seconds / 3)
+            left = seconds - (time.monotonic() - extended)
             try:
-                kept = await self._extend()
+                async with asyncio.timeout(max(left, seconds / 3)):  # a store may never answer
+                    kept = await self._extend()
                 extended = time.monotonic()
             except Exception as error:  # what cannot be extended runs out
                 log.warning("not extended", action="lease_strained", exc_info=error)

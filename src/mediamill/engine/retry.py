@@ -3,7 +3,10 @@
 import random
 from dataclasses import dataclass
 
-from mediamill.core.errors import ConditionFailed, MediamillError, StorageFull
+from mediamill.core.errors import ConditionFailed, MediamillError, NotFound, Restoring, StorageFull
+
+LATE_ATTEMPTS = 7
+"""How often bytes are looked for that a row names, and that are not to be seen: for a minute."""
 
 
 @dataclass(frozen=True)
@@ -11,6 +14,8 @@ class Retry:
     """Try again after so many milliseconds."""
 
     delay_ms: int
+    counted: bool = True
+    """Whether it is one of the attempts that a unit has."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,14 @@ class RetryPolicy:
 
         A `MediamillError` that is not retryable is final at once; anything else may be a passing
         fault, so it is tried again. A full disk is waited for as long as it takes: somebody makes
-        room, and nothing is lost till then.
+        room, and nothing is lost till then. So is what is on its way back from cold storage.
         """
+        if isinstance(error, Restoring):
+            return Retry(self._jittered(min(self.cap_ms, error.retry_after * 1000)), counted=False)
         if isinstance(error, StorageFull):
             return Retry(self._jittered(min(self.cap_ms, self.full_ms)))
         passing = isinstance(error, ConditionFailed)  # another guard than the lease's own
+        passing |= may_be_late(error, attempts)
         final = isinstance(error, MediamillError) and not (error.retryable or passing)
         if final or attempts + 1 >= self.attempts:
             return None
@@ -40,3 +48,9 @@ class RetryPolicy:
 
     def _jittered(self, ceiling: int) -> int:
         return ceiling // 2 + random.randrange(ceiling // 2 + 1)  # noqa: S311 - jitter
+
+
+def may_be_late(error: BaseException, attempts: int) -> bool:
+    """Tell whether what was not found may yet come to sight, as on a shared folder."""
+    late = isinstance(error, NotFound) and bool(error.details.get("late"))
+    return late and attempts < LATE_ATTEMPTS

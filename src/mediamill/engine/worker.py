@@ -8,6 +8,7 @@ parts of the program are registered by kind: the engine knows none of them.
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,7 +16,7 @@ from typing import Protocol
 import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
-from mediamill.core.errors import ConditionFailed, Unavailable
+from mediamill.core.errors import ConditionFailed, NewerVersion, Unavailable
 from mediamill.core.ids import new_id
 from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.retry import RetryPolicy
@@ -27,8 +28,8 @@ from mediamill.store.repositories.units import Unit, Units
 
 log = structlog.get_logger(__name__)
 
-UNKNOWN_KIND_MS = 60_000
-"""A newer version may have submitted it: leave it to a newer worker for a while."""
+PASSED_ON_MS = 2_000
+"""How long what only another version knows is left to a worker of that version."""
 
 CLASSES = ("interactive", "bulk", "model", "housekeeping", "transfer")
 
@@ -94,6 +95,8 @@ class Worker:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{new_id('w')[-6:]}"
         self.running: dict[str, Lease] = {}
         self._stopping = asyncio.Event()
+        self._empty: dict[str, float] = {}
+        """When (monotonic seconds) a runner began to look in a class and found nothing."""
 
     async def run(self) -> None:
         """Work until `stop`; open units that do not end in the drain time are given back."""
@@ -116,29 +119,41 @@ class Worker:
         self._stopping.set()
 
     async def _runner(self, place: int, klasses: Sequence[str]) -> None:
-        engine = self.engine
+        engine, rung = self.engine, True
         with engine.bell.listen(*(f"work:{klass}" for klass in klasses), "stop") as ear:
             while not self._stopping.is_set():
                 ear.clear()
-                unit = await self._claim(klasses, f"{self.name}/{place}")
+                chosen = klasses if rung else self._unlooked(klasses)
+                unit = await self._claim(chosen, f"{self.name}/{place}") if chosen else None
+                rung = unit is not None
                 if unit is not None:
                     await self._run(unit)
                 elif not self._stopping.is_set():
-                    await self._rest(ear.wait(engine.timing.poll))
+                    rung = await self._rest(ear.wait(engine.timing.poll))
 
-    async def _rest(self, ring: Awaitable[bool]) -> None:
-        """Wait for a ring, for the next look, or for the end."""
+    def _unlooked(self, klasses: Sequence[str]) -> Sequence[str]:
+        """Leave out the classes in which another runner found nothing a moment ago."""
+        lately = time.monotonic() - 0.9 * self.engine.timing.poll
+        return [klass for klass in klasses if self._empty.get(klass, 0.0) < lately]
+
+    async def _rest(self, ring: Awaitable[bool]) -> bool:
+        """Wait for a ring, for the next look, or for the end; tell whether it rang."""
         waiting = asyncio.ensure_future(ring)
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
             await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            return waiting.done() and waiting.result()
         finally:
             waiting.cancel()
             stopping.cancel()
 
     async def _claim(self, klasses: Sequence[str], holder: str) -> Unit | None:
+        begun = time.monotonic()
         try:
-            return await self.engine.scheduler.claim_next(klasses, holder)
+            unit = await self.engine.scheduler.claim_next(klasses, holder)
+            if unit is None:
+                self._empty.update(dict.fromkeys(klasses, begun))
+            return unit
         except Exception as error:
             log.warning("claiming later", action="claim_failed", exc_info=error)
             await asyncio.sleep(self.engine.timing.poll)
@@ -171,22 +186,24 @@ class Worker:
         unit = lease.unit
         handler = self.engine.handlers.get(unit.kind)
         if handler is None:
-            log.error("unknown kind of unit", action="unit_unknown", unit=unit.name, kind=unit.kind)
-            await lease.release(UNKNOWN_KIND_MS, f"This worker knows no units of kind {unit.kind}.")
-        else:
-            await handler.run(lease)
+            raise NewerVersion(f"This version knows no units of kind {unit.kind}.")
+        await handler.run(lease)
 
     async def _outcome(self, lease: Lease, work: "asyncio.Task[None]") -> None:
         try:
             await work
         except asyncio.CancelledError:
             if lease.lost:
-                return
+                raise LeaseLost(lease.unit.name) from None
             if not lease.gone:
                 await self._give_back(lease, work)
             raise
         except LeaseLost:
             raise
+        except NewerVersion as error:
+            log.warning("unit passed on", action="unit_unknown", unit=lease.unit.name,
+                        kind=lease.unit.kind, error=error.message)  # fmt: skip
+            await lease.release(PASSED_ON_MS, credit=lease.unit.cost)
         except Exception as error:
             await self._failed(lease, error)
 
@@ -209,7 +226,8 @@ class Worker:
             exc_info=error,
         )
         if retry is not None:
-            await lease.release(retry.delay_ms, f"{type(error).__name__}: {error}")
+            said = f"{type(error).__name__}: {error}"
+            await lease.release(retry.delay_ms, said, counted=retry.counted)
             return
         try:
             await self.engine.handlers[unit.kind].give_up(lease, error)

@@ -12,23 +12,27 @@ from dataclasses import dataclass
 
 import structlog
 
-from mediamill.blobs.port import BlobInfo, Blobs
-from mediamill.core.clock import HOUR, Clock
+from mediamill.blobs.port import BlobInfo, Blobs, SupportsPresigned
+from mediamill.core.clock import DAY, HOUR, Clock
 from mediamill.engine.lease import Lease
 from mediamill.store.port import Store
 from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.results import Result
 from mediamill.store.repositories.units import Unit
-from mediamill.store.repositories.uploads import UploadPart
+from mediamill.store.repositories.uploads import INCOMING, Upload, UploadPart
 from mediamill.store.repositories.versions import Versions
 
 log = structlog.get_logger(__name__)
 
 RESULT_NAME = re.compile(r"^(\d+)-(\d+)-(\d+)-\d+$")
-PREFIXES = ("files", "imports", "thumbnails", "uploads", "manifests", "layouts", "results")
+PREFIXES = (
+    "files", "imports", "incoming", "thumbnails", "uploads", "manifests", "layouts", "results",
+)  # fmt: skip
 EVERY_MS = HOUR
 GRACE_MS = 6 * HOUR
+DIRECT_MS = DAY
+"""How much longer what is begun in a bucket is left alone: a direct upload may take a day."""
 
 
 @dataclass
@@ -43,8 +47,9 @@ class Collect:
 
     async def run(self, lease: Lease) -> None:
         removed = 0
+        now = min(self.clock.now(), await self.store.now())  # a wrong clock here removes nothing
         for blobs in self.stores:
-            removed += await self.collect(blobs)
+            removed += await self.collect(blobs, now)
         if removed:
             log.info("orphans removed", action="blobs_collected", blobs=removed)
         await lease.release(self.every_ms)
@@ -53,10 +58,10 @@ class Collect:
         """Look again in an hour."""
         await lease.release(self.every_ms, str(error))
 
-    async def collect(self, blobs: Blobs) -> int:
-        """Remove the orphans of one store; return how many."""
-        oldest = self.clock.now() - self.grace_ms
-        removed = await blobs.sweep(oldest)
+    async def collect(self, blobs: Blobs, now: int | None = None) -> int:
+        """Remove the orphans of one store as of `now`, this machine's time; return how many."""
+        oldest = (self.clock.now() if now is None else now) - self.grace_ms
+        removed = await blobs.sweep(oldest - DIRECT_MS * isinstance(blobs, SupportsPresigned))
         async for blob in self._orphans(blobs, oldest):
             await blobs.delete(blob.key)
             removed += 1
@@ -73,6 +78,8 @@ class Collect:
         prefix, noun, *rest = key.split("/")
         if prefix == "uploads":
             return await self._part_named(key, noun, rest[0])
+        if prefix == INCOMING:
+            return await self.store.get(Upload, noun) is not None
         if prefix in ("files", "thumbnails", "imports"):
             return await self._file_named(key, prefix, noun, version=bool(rest))
         return await self._of_job(key, prefix, noun, rest)

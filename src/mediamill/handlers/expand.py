@@ -1,7 +1,8 @@
 """`expand`: turn a stage's inputs, or those that a retry runs again, into units.
 
 A retry of failed items reads the index of failed results, from a cursor in the checkpoint; one of
-cancelled items, and the later stages of any, look at each input's outcome.
+cancelled items, the later stages of any, and a retry so soon that the index may lack some, look at
+each input's outcome.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from mediamill.engine.expand import UNITS_PER_STEP, piece
 from mediamill.engine.lease import Lease
 from mediamill.engine.stages import Piece, cancellation, item_units, pack, split
 from mediamill.operations.catalogue import Catalogue
-from mediamill.store.port import Absent, Action, Equals, Put, Update
+from mediamill.store.port import Absent, Action, Equals, Put, Update, unsettled
 from mediamill.store.repositories.jobs import PAGE_ENTRIES, Entry, Job, Jobs, JobState, Manifests
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.results import ItemOutcome, Result, Results
@@ -41,7 +42,7 @@ class Expand:
         job = await self.jobs.need(payload["job"])
         while not job.cancelling and not payload.get("over"):
             payload = {**payload}
-            items = await self._next_items(job, payload)
+            items = await self._next_items(job, payload, lease.unit.created)
             await self._insert(lease, job, items, payload)
             await self.bell.ring(f"work:{job.klass}")
             job = await self.jobs.need(job.id)
@@ -73,10 +74,12 @@ class Expand:
         await lease.finish(change, Put(unit), wake=lane_of(unit))
         await self.bell.ring(f"work:{job.klass}")
 
-    async def _next_items(self, job: Job, payload: dict[str, Any]) -> list[tuple[int, Entry]]:
-        """Read the next page of inputs from the checkpoint on."""
+    async def _next_items(
+        self, job: Job, payload: dict[str, Any], asked: int
+    ) -> list[tuple[int, Entry]]:
+        """Read the next page of inputs from the checkpoint on, of a pass asked for at a time."""
         start, only = int(payload.get("next", 0)), payload.get("only")
-        if only == "failed":
+        if only == "failed" and not await unsettled(self.jobs.store, asked):
             return await self._failed_items(job, start, payload)
         while start < job.items:
             page = start // PAGE_ENTRIES
@@ -85,21 +88,25 @@ class Expand:
             items = [(first + place, entry) for place, entry in enumerate(entries)]
             items = items[start - first : job.items - first]
             if only:
-                items = await self._open_items(job, items)
+                items = await self._open_items(job, items, only)
             if items:
                 return items
             start = first + PAGE_ENTRIES
         return []
 
     async def _open_items(
-        self, job: Job, items: Sequence[tuple[int, Entry]]
+        self, job: Job, items: Sequence[tuple[int, Entry]], only: str
     ) -> list[tuple[int, Entry]]:
-        """Return those inputs that the retry runs: without an outcome, or failed earlier."""
+        """Return those inputs that the retry runs: failed earlier, or without an outcome."""
         rows: list[Result | None] = []
         for begin in range(0, len(items), 100):
             keys = [(job.id, job.stage, item) for item, _ in items[begin : begin + 100]]
             rows += await self.results.store.get_many(Result, keys)
-        return [item for item, row in zip(items, rows, strict=True) if _open(job, row)]
+        return [
+            item
+            for item, row in zip(items, rows, strict=True)
+            if _open(job, row) and (row is not None or only != "failed")
+        ]
 
     async def _failed_items(
         self, job: Job, start: int, payload: dict[str, Any]

@@ -52,8 +52,11 @@ class Intake(Protocol):
     async def progress(self, file: File, received: int, size: int | None = None) -> None:
         """Note what is here; raises `NotFound` when the file was deleted."""
 
-    async def finish(self, file: File, digest: Digest) -> File:
-        """Look at the bytes under `file.blob` and make it ready, or rejected."""
+    async def finish(self, file: File, digest: Digest, announced: str | None = None) -> File:
+        """Look at the bytes under `file.blob`, whose SHA-256 may have been announced.
+
+        The file is then ready, or rejected; raises `NotFound` when it was not passing any more.
+        """
 
     async def reject(self, file: File, error: MediamillError) -> File:
         """End it with a reason."""

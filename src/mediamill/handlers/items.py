@@ -19,6 +19,7 @@ from mediamill.core.errors import (
     MediamillError,
     NotFound,
     QuotaExceeded,
+    Restoring,
     SlotFailure,
     StorageFull,
     TimedOut,
@@ -27,6 +28,7 @@ from mediamill.core.errors import (
 )
 from mediamill.engine.flush import Flush
 from mediamill.engine.lease import Lease
+from mediamill.engine.retry import may_be_late
 from mediamill.engine.reuse import Digests
 from mediamill.engine.slots import Call, Failed, Progress, SlotPool, Started, Succeeded
 from mediamill.handlers.opening import Opener
@@ -103,6 +105,8 @@ class UnitRun:
         self._began = time.monotonic()
         self._total = len(lease.unit.items)
         self._settled = self._total - len(lease.unit.pending())
+        self._late: MediamillError | None = None
+        """Why some inputs are left for another attempt: their bytes are not to be had yet."""
         self._opener = Opener(parts.blobs, parts.results, parts.scratch, parts.max_member_bytes)
 
     async def all(self, flush: Flush) -> None:
@@ -124,6 +128,8 @@ class UnitRun:
                 await self.lease.write(current=batch[0].item)
             settled = await self._call(batch, flush)
             works = [work for work in works if work.item not in settled]
+        if self._late is not None:
+            raise self._late
 
     async def _no_room(self) -> QuotaExceeded | None:
         """Return why nothing more may be made for the owner, or None."""
@@ -230,8 +236,11 @@ class UnitRun:
             await self._strike(struck, failure, flush, settled)
         while self._opener.unopened:
             missing, error = self._opener.unopened.pop()
-            await flush.add(await self.failed(missing.item, missing.entry, error))
             settled.add(missing.item)
+            if isinstance(error, Restoring) or may_be_late(error, self.lease.unit.attempts):
+                self._late = error
+            else:
+                await flush.add(await self.failed(missing.item, missing.entry, error))
         return settled
 
     async def _events(

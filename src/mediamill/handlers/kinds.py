@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from mediamill.core.clock import HOUR, SystemClock
 from mediamill.engine.worker import Handler
 from mediamill.handlers.cancel import Cancel
+from mediamill.handlers.check import Check, Settling
 from mediamill.handlers.collect import Collect
 from mediamill.handlers.expand import Expand
 from mediamill.handlers.fetch import Fetch, Intake
@@ -29,10 +30,13 @@ SYSTEM = "system"
 RECURRING = ("collect", "forget")
 
 
-def handlers(parts: Parts, intake: Intake, finisher: Finisher) -> Mapping[str, Handler]:
+def handlers(
+    parts: Parts, intake: Intake, finisher: Finisher, settling: Settling
+) -> Mapping[str, Handler]:
     """Make a handler for every kind of unit.
 
-    `intake` takes in files that were fetched, `finisher` makes files of resumable uploads.
+    `intake` takes in files that were fetched or sent to the bucket, `finisher` makes files of
+    resumable uploads, `settling` ends direct ones.
     """
     store, nouns, settings = parts.store, parts.nouns, parts.settings
     segments = Segments(
@@ -63,6 +67,7 @@ def handlers(parts: Parts, intake: Intake, finisher: Finisher) -> Mapping[str, H
         "notify": Notify(nouns.jobs, parts.bell),
         "thumbnail": Thumbnail(nouns.files, parts.blobs, parts.slots, parts.scratch),
         "fetch": Fetch(nouns.files, parts.blobs, intake, parts.fetcher, settings.max_upload_bytes),
+        "check": Check(nouns.files, parts.blobs, intake, settling),
         "finish_upload": FinishUpload(finisher),
         "expire_upload": ExpireUpload(nouns.uploads, finisher),
         "purge_file": PurgeFile(store, nouns.files, nouns.jobs, parts.blobs),

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from mediamill.blobs.port import Blobs, OpensLocally
-from mediamill.core.errors import InvalidInput, MediamillError, NotFound
+from mediamill.core.errors import InvalidInput, MediamillError, NotFound, Restoring
 from mediamill.engine.inputs import call_item, home_of, opened
 from mediamill.engine.members import member_item, opened_member
 from mediamill.engine.slots import CallItem
@@ -36,7 +36,7 @@ class Opener:
                     try:
                         if item is None:
                             item = await stack.enter_async_context(self._opening(work))
-                    except (NotFound, InvalidInput) as error:
+                    except (NotFound, InvalidInput, Restoring) as error:
                         self.unopened.append((work, error))
                     else:
                         yield item

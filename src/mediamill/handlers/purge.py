@@ -1,6 +1,7 @@
 """`purge_file`, `purge_job`: remove what was deleted, bytes first, rows last.
 
-The rows are what finds the bytes, so a purge that is cut short is simply begun again.
+The rows are what finds the bytes, so a purge that is cut short is simply begun again. It begins
+when listings show all that was written before the deletion.
 """
 
 from contextlib import suppress
@@ -19,6 +20,7 @@ from mediamill.store.port import (
     Store,
     Update,
     key_index,
+    unsettled,
 )
 from mediamill.store.repositories.files import File, Files, FileState, FileTag, tag_rows
 from mediamill.store.repositories.jobs import Job, Jobs, ManifestPage
@@ -52,7 +54,11 @@ class PurgeFile:
         if file is None or file.doomed != lease.unit.seq:
             await lease.vanish()
             return
-        if await self.jobs.running_of(file.owner, until=file.trashed or file.created):
+        gone = file.trashed or file.created
+        if left := await unsettled(self.store, gone):
+            await lease.release(left)
+            return
+        if await self.jobs.running_of(file.owner, until=gone):
             await lease.release(LOOK_AGAIN_MS)
             return
         named = Equals("doomed", lease.unit.seq)
@@ -103,6 +109,9 @@ class PurgeJob:
         job = await self.jobs.get(lease.unit.payload["purge"])
         if job is None or not job.hidden or job.deleted != self._deletion(lease, job):
             await lease.vanish()
+            return
+        if left := await unsettled(self.store, max(job.deleted or 0, job.finished or 0)):
+            await lease.release(left)
             return
         if not job.state.terminal or await self._still_read(job):
             await lease.release(LOOK_AGAIN_MS // 30)

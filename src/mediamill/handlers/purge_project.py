@@ -11,7 +11,7 @@ import structlog
 from mediamill.core.errors import ConditionFailed
 from mediamill.engine.lease import Lease
 from mediamill.handlers.purge import LOOK_AGAIN_MS
-from mediamill.store.port import MAX_ACTIONS, Delete, Equals, Store, Update
+from mediamill.store.port import MAX_ACTIONS, Delete, Equals, Store, Update, unsettled
 from mediamill.store.repositories.jobs import Jobs
 from mediamill.store.repositories.projects import Project, ProjectFile, Projects
 
@@ -30,6 +30,9 @@ class PurgeProject:
         project = await self.projects.get(lease.unit.payload["project"])
         if project is None or project.deleted is None or project.deleted != self._deletion(lease):
             await lease.vanish()
+            return
+        if left := await unsettled(self.store, project.deleted):
+            await lease.release(left)
             return
         if await self.jobs.running_of(project.owner, until=project.deleted):
             await lease.release(LOOK_AGAIN_MS)

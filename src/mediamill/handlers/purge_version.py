@@ -7,7 +7,7 @@ import structlog
 from mediamill.blobs.port import Blobs
 from mediamill.engine.lease import Lease
 from mediamill.handlers.purge import LOOK_AGAIN_MS
-from mediamill.store.port import Delete, Store
+from mediamill.store.port import Delete, Store, unsettled
 from mediamill.store.repositories.jobs import Jobs
 from mediamill.store.repositories.versions import Version
 
@@ -27,6 +27,9 @@ class PurgeVersion:
         version = await self.store.get(Version, payload["file"], payload["until"])
         if version is None:
             await lease.vanish()
+            return
+        if left := await unsettled(self.store, version.until):
+            await lease.release(left)
             return
         if await self.jobs.running_of(version.owner, until=version.until):
             await lease.release(LOOK_AGAIN_MS)

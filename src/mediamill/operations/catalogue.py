@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from mediamill.core.errors import InvalidInput
+from mediamill.core.errors import InvalidInput, NewerVersion, NotFound
 from mediamill.core.registry import Registry
 from mediamill.core.wording import plainly
 from mediamill.operations.base import Operation
@@ -80,11 +80,14 @@ class Catalogue(Registry[type[Operation]]):
         return []
 
     def build_all(self, steps: Iterable[StepLike]) -> list[Operation]:
-        """Make all steps of a job; raises as `build` does, naming the step."""
-        return [
-            self.build(step.operation, step.parameters, f"steps.{place}.parameters")
-            for place, step in enumerate(steps)
-        ]
+        """Make all steps of an accepted job; raises `NewerVersion` for those not known here."""
+        try:
+            return [
+                self.build(step.operation, step.parameters, f"steps.{place}.parameters")
+                for place, step in enumerate(steps)
+            ]
+        except (NotFound, InvalidInput) as error:
+            raise NewerVersion(f"This version cannot run it: {error.message}") from error
 
 
 def _wrong(item: Any, where: str, kind: type[Operation], schema: dict[str, Any]) -> Wrong:

@@ -1,7 +1,9 @@
 """Bytes that can be served: a size, a name, and a way to read any range of them."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+
+from mediamill.blobs.port import Presigned
 
 
 @dataclass(frozen=True)
@@ -17,3 +19,7 @@ class Content:
 
     ranged: bool = True
     """Whether ranges of it are answered; reading one of what is not may be dear."""
+
+    sign: Callable[[int], Awaitable[Presigned]] | None = None
+    """Sign the reading of it at the store itself, for so many seconds at most; None for what is put
+    together or changed on its way, and where the store signs nothing."""

@@ -200,9 +200,13 @@ class Listing(Generic[R]):
 
     def page(self, rows: Sequence[tuple[Primitive, ...]]) -> Page[R]:
         """Make the page of up to `limit + 1` rows: the extra one says that more follow."""
-        shown = rows[: self.limit]
-        records = tuple(self.layout.decode(row) for row in shown)
-        return Page(records, self._cursor(shown[-1]) if len(rows) > self.limit else None)
+        more = len(rows) > self.limit
+        after = self._cursor(rows[self.limit - 1]) if more else None
+        return Page(tuple(self.records(rows)), after)
+
+    def records(self, rows: Sequence[tuple[Primitive, ...]]) -> list[R]:
+        """Make records of these rows, without the extra one."""
+        return [self.layout.decode(row) for row in rows[: self.limit]]
 
     def _cursor(self, row: tuple[Primitive, ...]) -> str:
         names = [column.name for column in self.layout.columns]
@@ -232,6 +236,15 @@ def listing_of(
     high = _bound(layout, index, at_most)
     first = Listing(layout, declared, equal, low, high, None, limit, descending)
     return first if after is None else _behind(first, _resume(first, after))
+
+
+def walk_of(kind: type[R], after: tuple[Any, ...] | None, limit: int) -> Listing[R]:
+    """Check a walk over all records of a kind: a listing in key order, in no partition."""
+    if not 1 <= limit <= MAX_PAGE:
+        raise ValueError(f"a page of {limit} rows; 1 to {MAX_PAGE} can be asked for")
+    layout = layout_of(kind)
+    behind = None if after is None else layout.encode_key(after)
+    return Listing(layout, Index("", (), layout.key), (), None, None, behind, limit, False)
 
 
 def keys_of(kind: type[Record], keys: Sequence[tuple[Any, ...]]) -> list[tuple[Primitive, ...]]:

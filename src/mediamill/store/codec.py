@@ -14,7 +14,7 @@ A value that does not fit its column is a `ValueError`, on every store alike.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
 from typing import Any, Generic, Literal
@@ -74,10 +74,14 @@ class Layout(Generic[R]):
         return tuple([column.encode(getattr(record, column.name)) for column in self.columns])
 
     def decode(self, row: tuple[Primitive, ...]) -> R:
-        """Translate a row, in the order of the columns, to a record."""
+        """Translate a row, in the order of the columns, to a record.
+
+        What an older program wrote may lack fields: they have their defaults.
+        """
         fields = {
             column.name: value if value is None or column.decode is None else column.decode(value)
             for column, value in zip(self.columns, row, strict=True)
+            if value is not None or column.nullable
         }
         return self.kind(**fields)
 
@@ -142,7 +146,7 @@ def encode_number(value: Any) -> int | float:
 
 def _completed(index: Index, key: tuple[str, ...]) -> Index:
     missing = tuple(name for name in key if name not in index.partition + index.sort)
-    return Index(index.name, index.partition, index.sort + missing)
+    return replace(index, sort=index.sort + missing)
 
 
 def _check(layout: Layout[Any]) -> None:
@@ -240,6 +244,30 @@ def _enum(cls: type[Enum]) -> Encode:
     return encode
 
 
+@dataclass(frozen=True)
+class Member:
+    """Reads a member of an enumeration.
+
+    A value that only a newer program knows is a member that equals none of those known here, and
+    is written as it was.
+    """
+
+    cls: type[Enum]
+
+    def __call__(self, value: str) -> Enum:
+        try:
+            return self.cls(value)
+        except ValueError:
+            return _stranger(self.cls, value)
+
+
+@cache
+def _stranger(cls: type[Any], value: str) -> Enum:
+    member: Enum = str.__new__(cls, value)
+    member._name_, member._value_ = value.upper(), value
+    return member
+
+
 def _literal(allowed: frozenset[Any]) -> Encode:
     def encode(value: Any) -> str:
         if value not in allowed:
@@ -261,7 +289,7 @@ _SIMPLE: dict[type[inspect.Type], tuple[ColumnType, Encode, Decode | None]] = {
 def _translation(info: inspect.Type, annotation: Any) -> tuple[ColumnType, Encode, Decode | None]:
     match info:
         case inspect.EnumType(cls=cls) if issubclass(cls, str):
-            return "TEXT", _enum(cls), cls
+            return "TEXT", _enum(cls), Member(cls)
         case inspect.LiteralType(values=values) if all(isinstance(v, str) for v in values):
             return "TEXT", _literal(frozenset(values)), None
     return _SIMPLE.get(type(info)) or ("JSON", _json, msgspec.json.Decoder(annotation).decode)

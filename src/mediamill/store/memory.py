@@ -19,10 +19,11 @@ from mediamill.store.calls import (
     condition_failed,
     keys_of,
     listing_of,
+    walk_of,
 )
 from mediamill.store.codec import Layout, layout_of
 from mediamill.store.judging import Row, changed, holds
-from mediamill.store.port import Action, Page
+from mediamill.store.port import MAX_PAGE, Action, Page
 
 Place = tuple[Any, ...]
 """The sort values of a row in one index: unique, because they end with the key."""
@@ -66,6 +67,14 @@ class MemoryStore:
             descending=descending,
         )
         return listing.page(self._table(listing.layout).slice(listing))
+
+    async def walk(
+        self, kind: type[R], after: tuple[Any, ...] | None = None, limit: int = MAX_PAGE
+    ) -> list[R]:
+        listing = walk_of(kind, after, limit)
+        rows = self._table(listing.layout).rows
+        keys = sorted(key for key in rows if listing.after is None or key > listing.after)
+        return listing.records([rows[key] for key in keys[:limit]])
 
     async def transact(self, *actions: Action) -> None:
         writes = []

@@ -5,13 +5,24 @@ a parameter that it does not understand.
 """
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from mediamill.core.clock import Clock
 from mediamill.core.errors import ConfigurationError
+from mediamill.core.extras import needing
 from mediamill.core.records import Record
-from mediamill.store.port import Store
+from mediamill.store.calls import changes_of
+from mediamill.store.port import Counts, Put, Store, Walks
+
+
+class Source(Walks, Counts, Protocol):
+    """A store that is read whole and left as it is."""
+
+    async def close(self) -> None:
+        """Let go of it."""
+
 
 SETTING = "MEDIAMILL_STORE_URL"
 BACKENDS = {
@@ -20,6 +31,67 @@ BACKENDS = {
     "postgresql": "mediamill.store.sql.postgres.store",
     "sqlite": "mediamill.store.sql.sqlite.store",
 }
+
+
+SOURCES = {
+    "postgresql": "mediamill.store.sql.postgres.reading",
+    "sqlite": "mediamill.store.sql.sqlite.reading",
+}
+"""What can be read whole: modules with `async def open_to_read(url) -> Source`."""
+
+PROBES = {"postgresql": "mediamill.store.sql.postgres.probing"}
+"""What is elsewhere and can be asked: modules with `async def probe(url) -> str`."""
+
+
+async def open_to_read(url: str) -> Source:
+    """Open a store that is moved elsewhere, for reading only.
+
+    Raises `Locked` while a service has it open and `ConfigurationError`.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme not in SOURCES:
+        known = ", ".join(f"{name}:" for name in SOURCES)
+        message = f"{SETTING}: “{scheme}:” cannot be moved elsewhere, only {known}"
+        raise ConfigurationError(message, setting=SETTING)
+    with needing(scheme, SETTING):
+        backend = importlib.import_module(SOURCES[scheme])
+    try:
+        source: Source = await backend.open_to_read(url)
+    except ValueError as error:
+        raise ConfigurationError(f"{SETTING}: {error}", setting=SETTING) from error
+    return source
+
+
+def fitting(url: str) -> Callable[[Record], None]:
+    """Return what raises `ValueError` for a record that the store of a URL could not keep."""
+    scheme = urlsplit(url).scheme
+    if scheme not in BACKENDS:
+        return _fits
+    with needing(scheme, SETTING):
+        backend = importlib.import_module(BACKENDS[scheme])
+    own: Callable[[Record], None] = getattr(backend, "fits", _fits)
+    return own
+
+
+def _fits(record: Record) -> None:
+    changes_of([Put(record)])
+
+
+async def probe_store(url: str) -> str | None:
+    """Say what answers at a store's URL and change nothing; None where nothing is to be asked.
+
+    Raises what `open_store` raises.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme not in PROBES:
+        return None
+    with needing(scheme, SETTING):
+        backend = importlib.import_module(PROBES[scheme])
+    try:
+        told: str = await backend.probe(url)
+    except ValueError as error:
+        raise ConfigurationError(f"{SETTING}: {error}", setting=SETTING) from error
+    return told
 
 
 async def open_store(
@@ -35,7 +107,8 @@ async def open_store(
         known = ", ".join(f"{name}:" for name in BACKENDS)
         message = f"{SETTING}: there is no store for “{scheme}:”. Known: {known}."
         raise ConfigurationError(message, setting=SETTING)
-    backend = importlib.import_module(BACKENDS[scheme])
+    with needing(scheme, SETTING):
+        backend = importlib.import_module(BACKENDS[scheme])
     try:
         store: Store = await backend.open(url, extra_kinds, clock)
     except ValueError as error:

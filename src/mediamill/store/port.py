@@ -1,6 +1,7 @@
 """The metadata port: what every store does, and the contract that its test suite checks.
 
-A store keeps records (`core/records.py`). All reads see every write acknowledged before them.
+A store keeps records (`core/records.py`). All reads see every write acknowledged before them, save
+listings of declared indexes on a store that `Lags`; listings by the key do on every store.
 A write is acknowledged only when it is durable. There are no joins, no offsets, no scans: what is
 listed is listed through a declared index, so the same repositories run on SQL and on DynamoDB.
 
@@ -12,7 +13,7 @@ undeclared index or field, a value that its column cannot hold, conditions that 
 other; `store/codec.py` and `store/calls.py` say which) and nothing is written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -184,7 +185,36 @@ class Walks(Protocol):
         """Return the next records in key order, behind the one whose key is `after`."""
 
 
+@runtime_checkable
+class Lags(Protocol):
+    """A store whose declared indexes follow its writes, instead of changing with them.
+
+    A listing of one may lack a record whose place in it changed within the last `lag` milliseconds.
+    What it shows is as it is now and belongs there: nothing that is gone, no old values.
+    """
+
+    lag: int
+
+
+async def unsettled(store: Store, time: int) -> int:
+    """Return for how long (ms) listings may still lack what was written by a time; mostly 0.
+
+    Until then, that a listing shows nothing does not mean that there is nothing.
+    """
+    if not isinstance(store, Lags):
+        return 0
+    return max(0, time + store.lag - await store.now()) if store.lag else 0
+
+
+@runtime_checkable
+class Counts(Protocol):
+    """A store that can count all that it has: for moves and tools, not for requests."""
+
+    async def count(self) -> Mapping[str, int]:
+        """Return how many records there are, by table; tables without any may be left out."""
+
+
 def key_index(kind: type[Record]) -> Index:
     """Describe a kind's own key as an index: list one partition in key order."""
     partition, *sort = kind.key.fields
-    return Index("", (partition,), tuple(sort))
+    return Index("", (partition,), tuple(sort), kind.key.shards)

@@ -46,6 +46,15 @@ def shown_once(endpoint: F) -> F:
     return endpoint
 
 
+def signed_anew(endpoint: F) -> F:
+    """Mark an endpoint whose answer is never stored: each repeat is one more attempt.
+
+    It must find what an earlier attempt made (`made_before`).
+    """
+    endpoint.__signed_anew__ = True  # type: ignore[attr-defined]  # a mark on a function
+    return endpoint
+
+
 def takes_keys(route: APIRoute) -> bool:
     """Tell whether a route creates something for a caller."""
     creates = "POST" in (route.methods or ()) and route.status_code in CREATING
@@ -83,9 +92,15 @@ async def _once(
     begun = await app.once.begin(principal.user, key, await _fingerprint(request), secret=secret)
     if isinstance(begun, Answer):
         return await _again(request, begun)
-    async with app.once.attempt(begun):
-        response = await _attempt(request, handler, begun)
-    await app.once.complete(begun, _answer(request, response, secret=secret))
+    try:
+        async with app.once.attempt(begun):
+            response = await _attempt(request, handler, begun)
+        if getattr(route.endpoint, "__signed_anew__", False):
+            await app.once.abandon(begun, refused=False)
+        else:
+            await app.once.complete(begun, _answer(request, response, secret=secret))
+    finally:
+        app.once.let_go(begun)
     return response
 
 

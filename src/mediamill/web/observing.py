@@ -40,6 +40,11 @@ class Metrics:
         self.uploaded = Counter(
             "mediamill_upload_bytes", "Bytes of accepted uploads.", registry=self.registry
         )
+        self.direct = Counter(
+            "mediamill_direct_upload_bytes",
+            "Bytes that were sent to the bucket itself, completed and given to be checked.",
+            registry=self.registry,
+        )
 
 
 class Observing:

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mediamill.core.errors import MediamillError
+from mediamill.core.errors import MediamillError, Restoring
 from mediamill.core.wording import plainly
 
 MEDIA_TYPE = "application/problem+json"
@@ -129,6 +129,8 @@ def _of_ours(error: MediamillError) -> Report:
         headers["WWW-Authenticate"] = "Bearer"
     if error.retryable and error.status in RETRY_SECONDS:
         headers["Retry-After"] = str(RETRY_SECONDS[error.status])
+    if isinstance(error, Restoring):
+        headers["Retry-After"] = str(error.retry_after)
     errors = error.details.get("errors", ())[:MAX_ERRORS]
     return Report(
         error.status, error.code, error.message, errors, error.retryable, details, headers

@@ -35,7 +35,7 @@ def serve(
 ) -> Response:
     """Answer a GET or HEAD with content; `inline` lets harmless pictures show in a page."""
     headers = _headers(content, inline=inline, cache=cache)
-    if _matches(request.headers.get("if-none-match"), content.etag):
+    if unchanged(request, content):
         return Response(status_code=304, headers=headers)
     span = _span(request, content)
     if span is None:
@@ -76,12 +76,13 @@ def _media_type(content: Content) -> str:
     return content.media_type if known else "application/octet-stream"
 
 
-def _matches(header: str | None, etag: str) -> bool:
+def unchanged(request: Request, content: Content) -> bool:
     """Compare as If-None-Match does: weakly, against a list."""
+    header = request.headers.get("if-none-match")
     if header is None:
         return False
     tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
-    return "*" in tags or f'"{etag}"' in tags
+    return "*" in tags or f'"{content.etag}"' in tags
 
 
 def _span(request: Request, content: Content) -> tuple[int, int, int] | None:

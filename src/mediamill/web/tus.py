@@ -81,14 +81,19 @@ class TusRoute(StrictRoute):
         return versioned
 
 
-def options(most: int) -> Response:
-    """Say what this server can do; `most` is the largest upload, in bytes."""
+def options(most: int, *, direct: bool) -> Response:
+    """Say what this server can do; `most` is the largest upload, in bytes.
+
+    With `direct`, clients may ask for requests to the bucket (`POST /v1/uploads/presigned`).
+    """
     headers = {
         "Tus-Version": VERSION,
         "Tus-Extension": ",".join(EXTENSIONS),
         "Tus-Max-Size": str(most),
         "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
     }
+    if direct:
+        headers["Mediamill-Direct"] = "presigned"
     return Response(status_code=204, headers=headers)
 
 

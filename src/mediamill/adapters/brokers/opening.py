@@ -4,6 +4,7 @@ from typing import Any
 
 from mediamill.adapters.brokers.port import Doorbell, Served
 from mediamill.core.errors import ConfigurationError, NotFound, Unavailable
+from mediamill.core.extras import needing
 from mediamill.core.registry import Registry
 
 BROKERS: Registry[Any] = Registry(
@@ -22,8 +23,10 @@ def open_bell(url: str, store_url: str) -> Doorbell:
     A plug-in is a class with `open(cls, url: str, store_url: str) -> Doorbell`.
     """
     scheme = url.partition(":")[0]
+    name = ENCRYPTED.get(scheme, scheme)
     try:
-        kind = BROKERS.get(ENCRYPTED.get(scheme, scheme))
+        with needing(name, "MEDIAMILL_BROKER_URL"):
+            kind = BROKERS.get(name)
     except NotFound as error:
         raise ConfigurationError(f"MEDIAMILL_BROKER_URL: {error.message}") from None
     bell: Doorbell = kind.open(url, store_url)

@@ -26,6 +26,8 @@ class Client:
 
     def __init__(self, server: str, token: str = "") -> None:
         self.server = server
+        self.direct: bool | None = None
+        """Whether bytes go to the bucket, past the server; None until it was asked."""
         headers = {"User-Agent": f"mediamill-cli/{__version__}"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -69,6 +71,12 @@ class Client:
             if not page["has_more"] or after is None:
                 return
 
+    def offers_direct(self) -> bool:
+        """Ask the server, once, whether it signs requests to its bucket."""
+        if self.direct is None:
+            self.direct = "Mediamill-Direct" in self.send("OPTIONS", "/v1/uploads").headers
+        return self.direct
+
     def put_file(self, path: Path, name: str, advance: Advance) -> dict[str, Any]:
         """Upload one file, streamed from disk; return the server's record of it."""
         size = path.stat().st_size
@@ -96,7 +104,9 @@ class Client:
             while True:
                 ranged = {"Range": f"bytes={done}-", "If-Range": etag} if done and etag else {}
                 try:
-                    with self._http.stream("GET", path, headers=ranged) as response:
+                    with self._http.stream(
+                        "GET", path, headers=ranged, follow_redirects=True
+                    ) as response:
                         _raise_for_problem(response)
                         if response.status_code != httpx.codes.PARTIAL_CONTENT:
                             done = _begin_again(stream)

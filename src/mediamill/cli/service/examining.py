@@ -22,6 +22,7 @@ from mediamill.cli.remote.client import on_loopback
 from mediamill.core.errors import ConfigurationError, MediamillError
 from mediamill.core.settings import Settings
 from mediamill.engine.slots import SlotLimits, SlotPool
+from mediamill.store.opening import probe_store
 
 CLIENT_VARIABLES = {"mediamill_server", "mediamill_token"}
 """Variables that are options of commands rather than settings."""
@@ -54,10 +55,11 @@ def examine(settings: Settings, server: str | None, default_server: str) -> Iter
     yield _python()
     yield _sqlite()
     yield from _home(settings)
+    yield from _store(settings)
     yield from _codecs()
     yield from _sandbox(settings)
     yield from _broker(settings)
-    yield from _settings()
+    yield from _settings(settings)
     yield _server(server, default_server)
 
 
@@ -88,6 +90,17 @@ def _home(settings: Settings) -> Iterator[Check]:
     level = Level.OK if milliseconds < SLOW_FSYNC_MS else Level.NOTE
     slow = "" if level is Level.OK else "; a slow disk makes every acknowledgement slow"
     yield Check("fsync", level, f"{milliseconds:.1f} ms per durable write{slow}")
+
+
+def _store(settings: Settings) -> Iterator[Check]:
+    """Ask the store, where it is a server."""
+    try:
+        told = asyncio.run(probe_store(settings.store_url))
+    except MediamillError as error:
+        yield Check("store", Level.PROBLEM, error.message)
+        return
+    if told:
+        yield Check("store", Level.OK, told)
 
 
 def _broker(settings: Settings) -> Iterator[Check]:
@@ -169,13 +182,16 @@ async def _slot_report(settings: Settings) -> dict[str, bool | str]:
             await pool.close()
 
 
-def _settings() -> Iterator[Check]:
+def _settings(settings: Settings) -> Iterator[Check]:
     known = {f"mediamill_{name}" for name in Settings.model_fields}
     known |= CLIENT_VARIABLES | TEST_VARIABLES
     given = {name for name in EnvSettingsSource(Settings).env_vars if name.startswith("mediamill_")}
     for name in sorted(given - known):
         text = f"{name.upper()} is set and means nothing; see docs/settings.md"
         yield Check("settings", Level.PROBLEM, text)
+    if settings.several and not settings.secret.get_secret_value():
+        text = "MEDIAMILL_SECRET is not set: with several servers, set it to the same text on all"
+        yield Check("settings", Level.NOTE, text)
     if not given - known:
         yield Check("settings", Level.OK, f"{len(given & known)} set in the environment")
 

@@ -34,11 +34,22 @@ def run_service(settings: Settings, *, listens: bool, works: bool, plain: bool =
     configure_logging(settings.log_format, settings.log_level)
     if listens:
         refuse_plain_http(settings, allowed=plain)
+        _warn_of_own_secret(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(_run(settings, listens=listens, works=works))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
+
+
+def _warn_of_own_secret(settings: Settings) -> None:
+    """Say that other servers would refuse the links that this one signs."""
+    if settings.several and not settings.secret.get_secret_value():
+        log.warning(
+            "links are signed with a key of this machine: set MEDIAMILL_SECRET to the same text "
+            "on all servers, or other servers refuse them",
+            action="own_secret",
+        )
 
 
 async def _run(settings: Settings, *, listens: bool, works: bool) -> None:

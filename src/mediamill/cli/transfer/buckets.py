@@ -17,7 +17,8 @@ from mediamill.cli.remote.client import Client
 from mediamill.cli.terminal.failures import Failure, Refused
 from mediamill.cli.terminal.tallying import Tally
 from mediamill.cli.transfer.brought import Memory
-from mediamill.cli.transfer.sending import Said, Sender
+from mediamill.cli.transfer.sending import Sender
+from mediamill.cli.transfer.shipping import Said
 from mediamill.core.errors import MediamillError
 
 AHEAD = 2

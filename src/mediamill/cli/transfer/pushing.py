@@ -21,7 +21,8 @@ from rich.progress import Progress
 from mediamill.cli.remote.client import CHUNK, Client
 from mediamill.cli.terminal.failures import Failure, Refused
 from mediamill.cli.transfer.pushed import Memory
-from mediamill.cli.transfer.sending import Said, Sender, patiently
+from mediamill.cli.transfer.sending import Sender
+from mediamill.cli.transfer.shipping import Said, patiently
 
 T = TypeVar("T")
 

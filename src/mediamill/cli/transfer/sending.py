@@ -1,73 +1,29 @@
-"""Send bytes until they are there: whole if they are few, else by tus, resumed wherever it was cut.
+"""Send bytes until they are there: whole if they are few, else resumed wherever it was cut.
 
-What may pass (a lost connection, 5xx, 423, 429) is tried again, longer and longer apart; each byte
-that arrives starts the patience anew.
+What is large goes past the server, to its bucket, where it offers that, else by tus.
 """
 
 import base64
-import random
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from mediamill.cli.remote.client import Advance, Client
-from mediamill.cli.terminal.failures import Refused, Unreachable
+from mediamill.cli.terminal.failures import Refused
+from mediamill.cli.transfer.direct import DirectShipment, NotOffered
+from mediamill.cli.transfer.shipping import (
+    PASSING,
+    Bookmark,
+    Counter,
+    Patience,
+    Said,
+    Source,
+    checked,
+    patiently,
+)
 
 LARGE = 16 << 20
-"""From so many bytes on a file is sent by tus."""
-TRIES = 8
-FIRST_WAIT, LONGEST_WAIT = 0.25, 20.0
-"""Seconds before the second try, and at most."""
-PASSING = frozenset({408, 409, 423, 425, 429, 460, 500, 502, 503, 504})
-LOOK_SECONDS = 1.0
-
-T = TypeVar("T")
-
-
-class Source(Protocol):
-    """Bytes that can be read from any place on, and again; they come to a server as a file."""
-
-    @property
-    def name(self) -> str:
-        """Return the name that the file is to have."""
-
-    @property
-    def size(self) -> int:
-        """Return its length in bytes."""
-
-    @property
-    def sha256(self) -> str:
-        """Return what is known of its digest before it is read; empty for nothing."""
-
-    def read(self, start: int) -> Iterator[bytes]:
-        """Yield the bytes from `start` on; fewer than announced are refused by the server."""
-
-
-class Bookmark(Protocol):
-    """Where an upload goes on, kept from one run of a command to the next."""
-
-    def place(self) -> str | None:
-        """Return the address of an upload that was begun."""
-
-    def begin(self, place: str) -> None:
-        """Remember an upload until `forget`."""
-
-    def forget(self) -> None:
-        """Forget an upload that is over."""
-
-
-@dataclass(frozen=True)
-class Said:
-    """What is said of a file that is sent."""
-
-    tags: Sequence[str] = ()
-    project: str | None = None
-
-    def given(self) -> dict[str, str]:
-        """Return it as text by its name, without what is not said."""
-        found = {"tags": ",".join(self.tags), "project": self.project or ""}
-        return {name: value for name, value in found.items() if value}
+"""From so many bytes on a file is sent in more than one request."""
 
 
 class Sender:
@@ -86,9 +42,21 @@ class Sender:
         """
         if source.size < LARGE:
             return patiently(lambda _: self._whole(source, said, advance))
-        file = Shipment(self.client, source, said, bookmark, Counter(advance)).send()
+        file = self._shipped(source, said, bookmark, Counter(advance))
         record: dict[str, Any] = self.client.get(f"/v1/files/{file}")
         return record
+
+    def _shipped(self, source: Source, said: Said, bookmark: Bookmark, sent: Counter) -> str:
+        """Return the id of a large file; an upload that was begun goes on the way it began.
+
+        What has no digest goes by tus: in parts nobody would see that its source changed.
+        """
+        if source.sha256:
+            try:
+                return DirectShipment(self.client, source, said, bookmark, sent).send()
+            except NotOffered:
+                sent.begin_anew()
+        return Shipment(self.client, source, said, bookmark, sent).send()
 
     def _whole(self, source: Source, said: Said, advance: Advance) -> dict[str, Any]:
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(source.size)}
@@ -148,7 +116,7 @@ class Shipment:
         self.bookmark.begin(place)
         return str(place)
 
-    def _rest(self, place: str, patience: "Patience") -> str:
+    def _rest(self, place: str, patience: Patience) -> str:
         """Send what is missing and return the file that it became."""
         head = self.client.send("HEAD", place, headers=tus({}))
         offset, size = int(head.headers["Upload-Offset"]), self.source.size
@@ -162,85 +130,12 @@ class Shipment:
             }
             body = self._counted(self.source.read(offset))
             self.client.send("PATCH", place, headers=tus(headers), content=body)
-        return self._checked(place)
+        return checked(self.client, place)
 
     def _counted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
             yield chunk
             self.sent.add(len(chunk))
-
-    def _checked(self, place: str) -> str:
-        """Wait until the server has checked the file; raises `Refused` with its reason."""
-        while True:
-            upload = self.client.get(place)
-            if upload["state"] == "ready":
-                return str(upload["file"])
-            if upload["state"] == "rejected":
-                raise Refused(upload["error"], status=422, code=upload["code"])
-            if upload["state"] == "receiving":
-                raise Unreachable("The server has not all of the bytes.", "")
-            time.sleep(LOOK_SECONDS)
-
-
-class Counter:
-    """Turns offsets into progress: bytes that are sent twice count once."""
-
-    def __init__(self, advance: Advance) -> None:
-        self._advance, self._shown, self._at, self._reached = advance, 0, 0, 0
-
-    def add(self, count: int) -> None:
-        self._at += count
-        self._show()
-
-    def reach(self, offset: int) -> bool:
-        """Go on from an offset that the server has; True when that is progress."""
-        more, self._at = offset > self._reached, offset
-        self._reached = max(offset, self._reached)
-        self._show()
-        return more
-
-    def begin_anew(self) -> None:
-        """Count from the first byte again; what was shown stays shown."""
-        self._at = self._reached = 0
-
-    def _show(self) -> None:
-        if self._at > self._shown:
-            self._advance(self._at - self._shown)
-            self._shown = self._at
-
-
-class Patience:
-    """How often something is still tried."""
-
-    def __init__(self) -> None:
-        self.tries = 0
-
-    def renew(self) -> None:
-        """Begin anew, because there was progress."""
-        self.tries = 0
-
-    def wait(self) -> bool:
-        """Wait before another try; False when there is none."""
-        self.tries += 1
-        if self.tries >= TRIES:
-            return False
-        longest = min(LONGEST_WAIT, FIRST_WAIT * 2**self.tries)
-        time.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - spreads retries
-        return True
-
-
-def patiently(work: Callable[[Patience], T]) -> T:
-    """Do something that may be done twice, again while its failures may pass."""
-    patience = Patience()
-    while True:
-        try:
-            return work(patience)
-        except Unreachable:
-            if not patience.wait():
-                raise
-        except Refused as refusal:
-            if refusal.status not in PASSING or not patience.wait():
-                raise
 
 
 def tus(headers: dict[str, Any]) -> dict[str, Any]:

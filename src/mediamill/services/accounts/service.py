@@ -5,6 +5,7 @@ API token, `mml_…` a one-time sign-in link. Only their SHA-256 is stored, so a
 signs nobody in. Passwords are hashed with Argon2id, a bounded number at a time.
 """
 
+import asyncio
 import hashlib
 import secrets
 from dataclasses import dataclass
@@ -20,15 +21,18 @@ from mediamill.core.errors import (
     InvalidInput,
     NotFound,
     Unauthenticated,
+    Unavailable,
 )
-from mediamill.core.ids import new_id
+from mediamill.core.ids import made_at, new_id
 from mediamill.services.accounts.passwords import Passwords, clean_address, clean_name, invalid
-from mediamill.store.port import Absent, Delete, Exists, Page, Put, Update
+from mediamill.store.port import Absent, Delete, Exists, Page, Put, Update, unsettled
 from mediamill.store.repositories.users import Email, Role, Token, TokenKind, User, Users
 
 SESSION_DAYS = 14
 LINK_MINUTES = 15
 MAX_TOKEN_DAYS = 3650
+LOOKS, BETWEEN_LOOKS = 10, 0.2
+"""How often a token that is not listed yet is looked for, and seconds between."""
 LOCAL_ADMIN = "admin@localhost"
 FIRST_USER = "first-user"
 """Key of the claim that makes one user the installation's first; no address lacks the @."""
@@ -157,16 +161,29 @@ class Accounts:
         return await self.users.tokens(principal.user, TokenKind.API, after, limit)
 
     async def revoke_token(self, principal: Principal, token_id: str) -> None:
-        """End a token or session of the caller's; raises `NotFound`."""
+        """End a token or session of the caller's; raises `NotFound`.
+
+        One that is so new that it is not listed yet is waited for, else `Unavailable`.
+        """
+        for _ in range(LOOKS):
+            if token := await self._listed(principal.user, token_id):
+                await self.users.store.transact(Delete(Token, (token.digest,)))
+                return
+            if not await unsettled(self.users.store, made_at(token_id)):
+                raise NotFound(f"There is no token {token_id}.")
+            await asyncio.sleep(BETWEEN_LOOKS)
+        raise Unavailable("The token is so new that it is not found yet: try again in a moment.")
+
+    async def _listed(self, user: str, token_id: str) -> Token | None:
+        """Find a token or session of a user by its id."""
         index = Token.index("token_user")
         for kind in (TokenKind.SESSION, TokenKind.API):
             page = await self.users.store.query(
-                Token, index, principal.user, kind, at_least=token_id, at_most=token_id, limit=1
+                Token, index, user, kind, at_least=token_id, at_most=token_id, limit=1
             )
-            for token in page.rows:
-                await self.users.store.transact(Delete(Token, (token.digest,)))
-                return
-        raise NotFound(f"There is no token {token_id}.")
+            if page.rows:
+                return page.rows[0]
+        return None
 
     # -- inside ---------------------------------------------------------------------------------
 

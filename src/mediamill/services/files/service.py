@@ -1,10 +1,10 @@
 """Files as their owner sees them: list, show, read, find by their bytes, delete."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 
-from mediamill.blobs.port import Blobs
+from mediamill.blobs.port import Blobs, Presigned, SupportsPresigned
 from mediamill.core.access import Principal, Right
 from mediamill.core.errors import Conflict, NotFound
 from mediamill.engine.inputs import home_of
@@ -37,6 +37,15 @@ def blob_content(
     return Content(name, media_type, size, etag, read)
 
 
+def _signing(blobs: Blobs, file: File) -> Callable[[int], Awaitable[Presigned]] | None:
+    """Return what signs the reading of a file's bytes, if its store does."""
+    if not isinstance(blobs, SupportsPresigned):
+        return None
+    return lambda seconds: blobs.presign_get(
+        file.blob, seconds=seconds, filename=file.name, media_type=file.media_type
+    )
+
+
 @dataclass
 class FileService:
     """What a caller may do with files."""
@@ -49,6 +58,8 @@ class FileService:
     trash: Trash
     blobs: Blobs
     results: Blobs
+    direct: bool = False
+    """Whether bytes may be read at the store itself."""
 
     async def list(
         self, principal: Principal, after: str | None, limit: int, wanted: Wanted = EVERYTHING
@@ -75,7 +86,9 @@ class FileService:
     async def content(self, principal: Principal, file_id: str) -> Content:
         """Return a file's bytes, as they were given or made."""
         file = await self.ready(principal, file_id)
-        return stored(self.home_of(file), file)
+        home = self.home_of(file)
+        content = stored(home, file)
+        return replace(content, sign=_signing(home, file)) if self.direct else content
 
     def home_of(self, file: File) -> Blobs:
         """Return the store that holds a file's bytes."""

@@ -13,7 +13,8 @@ from mediamill.media.archive import layout
 from mediamill.media.archive.names import Names, safe_name
 from mediamill.services.access import Access
 from mediamill.services.content import Content
-from mediamill.store.repositories.jobs import Job, Manifests
+from mediamill.store.port import unsettled
+from mediamill.store.repositories.jobs import PAGE_ENTRIES, Job, Manifests
 from mediamill.store.repositories.results import (
     ItemOutcome,
     Result,
@@ -99,6 +100,8 @@ class Outputs:
 
     async def _rows(self, job: Job, file_id: str) -> list[Result]:
         """Return the last outcomes of an input, through the stages."""
+        if job.finished is not None and await unsettled(self.results.store, job.finished):
+            return await self._rows_by_key(job, file_id)
         waiting, ended = [file_id], list[Result]()
         while waiting and len(ended) + len(waiting) <= MOST_OUTPUTS:
             rows = (await self.results.of_input(job.id, waiting.pop(0), limit=MOST_OUTPUTS)).rows
@@ -109,9 +112,37 @@ class Outputs:
                 else:
                     waiting += [row.file_id(n) for n in range(len(row.files))]
         if waiting or len(ended) > MOST_OUTPUTS:
-            message = f"This input became more than {MOST_OUTPUTS:,} files: download the job."
-            raise Conflict(message, state=job.state)
+            raise _too_many(job)
         return ended
+
+    async def _rows_by_key(self, job: Job, file_id: str) -> list[Result]:
+        """Do as `_rows`, by the lists of inputs: of a job that ended a moment ago."""
+        wanted, ended = {file_id}, list[Result]()
+        for stage in range(job.stage + 1):
+            rows = [row async for row in self._of_inputs(job, stage, wanted)]
+            last = [row for row in rows if stage == job.stage or row.outcome is ItemOutcome.FAILED]
+            ended += last
+            wanted = {
+                row.file_id(n) for row in rows if row not in last for n in range(len(row.files))
+            }
+            if len(ended) + len(wanted) > MOST_OUTPUTS:
+                raise _too_many(job)
+        return ended
+
+    async def _of_inputs(self, job: Job, stage: int, wanted: set[str]) -> AsyncIterator[Result]:
+        """Visit the results of a stage's inputs that are some files."""
+        page = 0
+        with suppress(NotFound):  # behind the last page
+            while wanted:
+                entries = await self.manifests.entries(job.id, stage, page)
+                items = [n for n, entry in enumerate(entries, page * PAGE_ENTRIES)
+                         if entry.file in wanted]  # fmt: skip
+                for start in range(0, len(items), 100):
+                    keys = [(job.id, stage, item) for item in items[start : start + 100]]
+                    for row in await self.results.store.get_many(Result, keys):
+                        if row is not None:
+                            yield row
+                page += 1
 
     async def _explain(self, job: Job, file_id: str) -> NoReturn:
         """Raise why an input has no outcome."""
@@ -133,6 +164,11 @@ class Outputs:
                         return entry.name
                 page += 1
         return None
+
+
+def _too_many(job: Job) -> Conflict:
+    message = f"This input became more than {MOST_OUTPUTS:,} files: download the job."
+    return Conflict(message, state=job.state)
 
 
 def _standing(job: Job, row: Result) -> bool:

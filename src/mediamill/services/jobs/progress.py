@@ -23,6 +23,8 @@ class Progress:
     seconds_left: float | None = None
     place: Place | None = None
     """Where the job stands in line before its first unit begins."""
+    restoring: int = 0
+    """Of those that are pending: inputs of units that wait for cold storage."""
 
     def waiting(self, place: Place) -> "Progress":
         """Return it for a job that has not begun."""
@@ -42,6 +44,7 @@ class Ahead:
     work: float = 0.0
     """Estimated seconds done."""
     started: int | None = None
+    restoring: int = 0
 
     def add(self, unit: Unit) -> None:
         """Add a unit, open or closed."""
@@ -53,6 +56,8 @@ class Ahead:
         self.started = earliest(self.started, unit.started)
         if unit.state is UnitState.LEASED:
             self.running += len(unit.pending())
+        elif unit.restoring:
+            self.restoring += len(unit.pending())
         elif unit.state is UnitState.CANCELLED:
             self.cancelled += len(unit.pending())
 
@@ -78,6 +83,7 @@ def measure(job: Job, ahead: Ahead, now: int) -> Progress:
         fraction=fraction,
         started=started,
         seconds_left=_seconds_left(job, fraction, started, now),
+        restoring=ahead.restoring,
     )
 
 

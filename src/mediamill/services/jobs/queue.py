@@ -25,7 +25,8 @@ from typing import Any, TypeVar
 
 from mediamill.core.clock import HOUR
 from mediamill.store.repositories.jobs import Job, Jobs
-from mediamill.store.repositories.units import Lane, Units
+from mediamill.store.repositories.lanes import Lane
+from mediamill.store.repositories.units import Units
 
 LANES, JOBS_OF_OTHERS, OWN_JOBS = 32, 20, 100
 """So many lanes, jobs of each other owner, and own jobs are looked at."""

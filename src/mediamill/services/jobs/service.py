@@ -159,7 +159,7 @@ class JobService:
 
     async def all_outcomes(self, job: Job) -> AsyncIterator[Result]:
         """Visit where every item ended: failures of earlier stages, then the last stage."""
-        async for result in self.results.failed_before(job.id, job.stage):
+        async for result in self.results.failed_before(job.id, job.stage, job.finished):
             yield result
         async for result in self.results.walk_stage(job.id, job.stage):
             yield result

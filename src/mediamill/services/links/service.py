@@ -22,17 +22,19 @@ log = structlog.get_logger(__name__)
 
 LINK_SECONDS = HOUR // SECOND
 LEAST_SECONDS, MOST_SECONDS = 60, 86_400
+DIRECT_SECONDS = HOUR // SECOND
 METHOD = "GET"
 """What a link is for; HEAD asks for the same without the bytes."""
 
 
 @dataclass(frozen=True)
 class Link:
-    """A token that gives content until `expires` (ms)."""
+    """A token that gives content until `expires` (ms), or an address at the store that does."""
 
     token: str
     expires: int
     content: Content
+    url: str = ""
 
 
 @dataclass
@@ -55,15 +57,17 @@ class Links:
         return await self._link(principal, f"job:{job_id}", seconds)
 
     async def to_output(
-        self, principal: Principal, job_id: str, file_id: str, seconds: int
+        self, principal: Principal, job_id: str, file_id: str, seconds: int, *, direct: bool = False
     ) -> Link:
         """Make a link to a result of a job, or to what an input of it became.
 
-        Raises `NotFound` for what is neither, `Conflict` with the state until there is an outcome.
+        A `direct` one leads to the store itself, where that can be: it is looked at no more when it
+        is used, and works for an hour at most. Raises `NotFound` for what is neither, `Conflict`
+        with the state until there is an outcome.
         """
         found = await self.outputs.find(principal, job_id, file_id)
         target = f"file:{found[0][0]}" if len(found) == 1 else f"output:{job_id}:{file_id}"
-        return await self._link(principal, target, seconds)
+        return await self._link(principal, target, seconds, direct=direct)
 
     async def open(self, token: str) -> Content:
         """Return what a link leads to; raises `Forbidden`, and `NotFound` once that is gone."""
@@ -74,8 +78,14 @@ class Links:
             raise Forbidden("Whoever made this link is not active any more.") from None
         return await self._content(principal, grant.target)
 
-    async def _link(self, principal: Principal, target: str, seconds: int) -> Link:
+    async def _link(
+        self, principal: Principal, target: str, seconds: int, *, direct: bool = False
+    ) -> Link:
         content = await self._content(principal, target)
+        if direct and content.sign is not None:
+            signed = await content.sign(min(seconds, DIRECT_SECONDS))
+            log.info("link made", action="link_made", target=target, owner=principal.user)
+            return Link("", signed.expires, content, signed.url)
         expires = self.clock.now() + seconds * SECOND
         token = self.signer.sign(Grant(METHOD, target, principal.user, expires))
         log.info("link made", action="link_made", target=target, owner=principal.user)

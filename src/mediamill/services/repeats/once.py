@@ -4,12 +4,12 @@ A key belongs to a user for a day. Its row is written before the work begins, wi
 the ids that the work will use (`core/ids.py`), so an attempt that was cut off is found again: by
 the attempt after it, which gets other ids or meets its own job. While somebody is at it, others
 are told to come back; whoever that was is gone when their lease is over, or at once when they were
-a process of this machine that no longer runs.
+a process of this machine that no longer runs, or this one and it has let go: the store may be away
+just when an attempt ends.
 """
 
 import asyncio
 import os
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,6 +21,7 @@ from mediamill.blobs.port import Blobs
 from mediamill.core.clock import DAY
 from mediamill.core.errors import ConditionFailed, Conflict, InProgress, KeyReused, MediamillError
 from mediamill.core.ids import Reservation, new_value, reserving
+from mediamill.core.machine import this_machine
 from mediamill.store.repositories.idempotency import (
     KeyedRequest,
     KeyedRequests,
@@ -56,7 +57,7 @@ class Answer:
 
 def this_process() -> str:
     """Name this process, so that others of the machine can tell whether it still runs."""
-    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"
+    return f"{this_machine()}/{os.getpid()}/{_started(os.getpid())}"
 
 
 def _started(process: int) -> str:
@@ -68,9 +69,8 @@ def _started(process: int) -> str:
 
 def ended(holder: str) -> bool:
     """Tell whether a holder was a process of this machine that does not run any more."""
-    host, _, rest = holder.partition("/")
-    process, _, start = rest.partition("/")
-    here = host == socket.gethostname() and process.isdigit()
+    machine, process, start, *_ = (*holder.split("/"), "", "")
+    here = machine == this_machine() and process.isdigit()
     return here and _started(int(process)) != start
 
 
@@ -80,13 +80,15 @@ class Once:
 
     keys: KeyedRequests
     blobs: Blobs
-    holder: str = field(default_factory=this_process)
+    holder: str = field(default_factory=lambda: f"{this_process()}/{new_value()}")
     lease_ms: int = LEASE_MS
+    _in_hand: set[tuple[str, str, str, int]] = field(default_factory=set)
+    """The attempts that this process is at."""
 
     async def begin(
         self, owner: str, name: str, fingerprint: str, *, secret: bool = False
     ) -> KeyedRequest | Answer:
-        """Return the answer that was given, or the row of a new attempt at the request.
+        """Return the answer that was given, or the row of a new attempt, for `let_go` at its end.
 
         Raises `KeyReused` for another request, `InProgress` while somebody is at it, and
         `Conflict` when the answer was, or may have been, a `secret`.
@@ -102,7 +104,7 @@ class Once:
             raise KeyReused(REUSED)
         if row.state is KeyState.DONE:
             return await self._given(row, secret=secret)
-        if row.until > now and not ended(row.holder):
+        if row.until > now and not self._left(row):
             raise InProgress(BUSY)
         if secret:
             raise Conflict(SHOWN)
@@ -151,6 +153,15 @@ class Once:
             else:
                 await self.keys.change(row, until=0)
 
+    def let_go(self, row: KeyedRequest) -> None:
+        """Note that nobody here is at an attempt any more, however it ended."""
+        self._in_hand.discard(_attempt_of(row))
+
+    def _left(self, row: KeyedRequest) -> bool:
+        """Tell whether nobody is at an attempt though its lease is not over."""
+        here = row.holder == self.holder
+        return _attempt_of(row) not in self._in_hand if here else ended(row.holder)
+
     def _first(self, owner: str, name: str, fingerprint: str, now: int) -> KeyedRequest:
         return KeyedRequest(
             owner=owner,
@@ -164,10 +175,14 @@ class Once:
         )
 
     async def _reserve(self, row: KeyedRequest, before: KeyedRequest | None) -> KeyedRequest:
+        self._in_hand.add(_attempt_of(row))
         try:
             await self.keys.reserve(row, before)
-        except ConditionFailed:
-            raise InProgress(BUSY) from None
+        except BaseException as error:
+            self.let_go(row)
+            if isinstance(error, ConditionFailed):
+                raise InProgress(BUSY) from None
+            raise
         return row
 
     async def _given(self, row: KeyedRequest, *, secret: bool) -> Answer:
@@ -183,3 +198,7 @@ class Once:
             with suppress(MediamillError):
                 until = await self.keys.store.now() + self.lease_ms
                 await self.keys.change(row, until=until)
+
+
+def _attempt_of(row: KeyedRequest) -> tuple[str, str, str, int]:
+    return row.owner, row.name, row.first, row.attempt

@@ -69,11 +69,11 @@ class Arrivals:
         if not await self.rows.change(receiving, fields, least=least, revision=0):
             raise _gone(file)
 
-    async def finish(self, file: File, digest: Digest) -> File:
+    async def finish(self, file: File, digest: Digest, announced: str | None = None) -> File:
         """Look at a file whose bytes are all there; return it `ready` or `rejected`.
 
-        Again is harmless. Raises `QuotaExceeded`; and `NotFound`, the bytes removed, when it was
-        deleted meanwhile.
+        `announced` is the SHA-256 that was said. Again is harmless. Raises `QuotaExceeded`; and
+        `NotFound`, the bytes removed, when it was deleted meanwhile.
         """
         if not file.passing:
             return file
@@ -81,7 +81,7 @@ class Arrivals:
         await self._move(file, {"state": FileState.CHECKING, **arrived})
         file = file.evolve(state=FileState.CHECKING, size=digest.size)
         try:
-            facts = await self.validator.look(file.blob, file.name, digest)
+            facts = await self.validator.look(file.blob, file.name, digest, announced)
         except InvalidInput as error:
             return await self.reject(file, error)
         fields = known(file, digest, facts)

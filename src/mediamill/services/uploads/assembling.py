@@ -5,12 +5,14 @@ writes a file of its own id: two that meet (a server that stood still, a worker 
 cannot make two files, nor take bytes away from each other.
 """
 
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
-from mediamill.blobs.port import Blobs, Digest
+from mediamill.blobs.digests import digest_of
+from mediamill.blobs.port import Blobs, Composes, Digest
 from mediamill.core.access import Principal
 from mediamill.core.errors import ConditionFailed, InvalidInput, Locked, MediamillError, NotFound
 from mediamill.core.ids import new_id
@@ -18,6 +20,7 @@ from mediamill.services.projects import ProjectService
 from mediamill.services.uploads.holding import LIFE_MS, Hold, held
 from mediamill.services.uploads.intake import Uploads
 from mediamill.services.uploads.recording import Label
+from mediamill.services.uploads.withdrawing import withdraw
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.units import Unit
 from mediamill.store.repositories.uploads import Upload, UploadPart, UploadRows, UploadState
@@ -88,6 +91,8 @@ class Assembler:
 
     async def remove(self, upload: Upload) -> None:
         """Remove the bytes and the part rows of an upload that takes no more."""
+        if upload.direct:
+            await withdraw(self.blobs, upload)
         parts: list[UploadPart] = []
         async for part in self.rows.parts(upload.id):
             await self.blobs.delete(part.blob)
@@ -135,16 +140,29 @@ class Assembler:
         return file
 
     async def _assemble(self, upload: Upload, key: str) -> Digest:
-        """Copy the parts to one object; what they hold was counted when they were recorded."""
+        """Make the parts one object; what they hold was counted when they were recorded.
+
+        A store that can put them together itself does, and the whole is then read once.
+        """
+        if isinstance(self.blobs, Composes):
+            await self.blobs.compose(self._parts(upload), key)
+            return await digest_of(self.blobs, key)
         async with self.blobs.upload(key) as whole:
-            async for part in self.rows.parts(upload.id):
-                if part.start != whole.size:
-                    raise MediamillError(f"part {part.start} of {upload.id} is out of place")
-                async for chunk in self.blobs.read(part.blob, 0, part.size):
+            async for blob, size in self._parts(upload):
+                async for chunk in self.blobs.read(blob, 0, size):
                     await whole.write(chunk)
-            if whole.size != upload.offset:
-                raise MediamillError(f"{upload.id} has {whole.size}, not {upload.offset} bytes")
             return await whole.commit()
+
+    async def _parts(self, upload: Upload) -> AsyncIterator[tuple[str, int]]:
+        """Visit blob and size of each part; raises `MediamillError` for a gap, or too few."""
+        place = 0
+        async for part in self.rows.parts(upload.id):
+            if part.start != place:
+                raise MediamillError(f"part {part.start} of {upload.id} is out of place")
+            yield part.blob, part.size
+            place += part.size
+        if place != upload.offset:
+            raise MediamillError(f"{upload.id} has {place}, not {upload.offset} bytes")
 
     async def _reject(self, hold: Hold, error: MediamillError) -> None:
         expires = await self.rows.store.now() + LIFE_MS

@@ -109,7 +109,7 @@ class Resumable:
             created=now,
             expires=now + LIFE_MS,
         )
-        await self.rows.begin(upload, _expiry(upload))
+        await self.rows.begin(upload, expiry(upload))
         log.info("upload begun", action="upload_begun", size=upload.size, **upload.log_context())
         return upload
 
@@ -164,7 +164,8 @@ class Resumable:
                 upload = await self.rows.end(upload)
             except ConditionFailed:
                 upload = await self.access.load(principal, Upload, upload_id, Right.OWN)
-        await self.assembler.remove(upload)
+        if not (upload.direct and upload.file):  # else its check takes the bytes, and removes them
+            await self.assembler.remove(upload)
         log.info("upload deleted", action="upload_deleted", **upload.log_context())
 
     # -- steps ----------------------------------------------------------------------------------
@@ -177,6 +178,9 @@ class Resumable:
             raise Gone(f"The upload was rejected: {upload.error}", code=upload.code)
         if upload.expires <= await self.rows.store.now():
             raise Gone("The upload has expired: begin a new one.")
+        if upload.direct:
+            message = "This upload goes to the bucket: see /parts for where its bytes are to go."
+            raise Conflict(message, state=upload.state)
         return upload
 
     async def _require_room(self, owner: str, size: int | None, charged: int = 0) -> None:
@@ -233,7 +237,7 @@ def _refuse_more(upload: Upload, offset: int, body: Body) -> None:
         raise Conflict(message, offset=upload.offset)
 
 
-def _expiry(upload: Upload) -> Unit:
+def expiry(upload: Upload) -> Unit:
     """Make the unit that removes an upload when nothing came for long."""
     group, now, due = f"upload:{upload.id}", upload.created, upload.expires
     return Unit.chore(

@@ -4,8 +4,12 @@ An item has `_p`, the table's name and the first key field, and `_s`, the other 
 n-th declared index `_np` and `_ns`, each while all its fields are set; and its fields under their
 own names, those that are None left out. So one set of secondary indexes, index0, index1 …, serves
 all kinds, and an item is in those of which it has both halves.
+
+A partition that is spread over shards has the number of its shard as a last byte, which the CRC-32
+of the record's key tells. So where a record is follows from its key alone.
 """
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -30,9 +34,26 @@ class Slot:
     attribute: str
     prefix: bytes
     fields: tuple[str, ...]
+    shards: int = 1
+    key: tuple[str, ...] = ()
+    """The fields that tell the shard."""
 
     def value(self, row: dict[str, Primitive]) -> bytes | None:
         """Return the attribute of a row; None when one of the fields is unset."""
+        encoded = self._encoded(row)
+        if encoded is None or self.shards == 1:
+            return encoded
+        shard = zlib.crc32(ordered([row[name] for name in self.key])) % self.shards
+        return encoded + bytes([shard])
+
+    def everywhere(self, row: dict[str, Primitive]) -> list[bytes]:
+        """Return the attribute in each of the shards; none when one of the fields is unset."""
+        encoded = self._encoded(row)
+        if encoded is None or self.shards == 1:
+            return [] if encoded is None else [encoded]
+        return [encoded + bytes([shard]) for shard in range(self.shards)]
+
+    def _encoded(self, row: dict[str, Primitive]) -> bytes | None:
         values = [row[name] for name in self.fields]
         if any(value is None for value in values):
             return None
@@ -49,22 +70,35 @@ class Shape:
         self.layout = layout
         table = layout.table.encode() + b"\0"
         first, *rest = layout.key
-        self.partition = Slot("_p", table, (first,))
+        self.partition = Slot("_p", table, (first,), layout.key_index.shards, layout.key)
         self.sort = Slot("_s", b"", tuple(rest))
         self.slots = tuple(
             slot
             for n, index in enumerate(layout.indexes)
             for slot in (
-                Slot(f"_{n}p", table + index.name.encode() + b"\0", index.partition),
+                Slot(
+                    f"_{n}p",
+                    table + index.name.encode() + b"\0",
+                    index.partition,
+                    index.shards,
+                    layout.key,
+                ),
                 Slot(f"_{n}s", b"", index.sort),
             )
         )
 
+    def place(self, key: tuple[Primitive, ...]) -> tuple[bytes, bytes]:
+        """Return the partition and the sort key of a record."""
+        values = dict(zip(self.layout.key, key, strict=True))
+        partition, sort = self.partition.value(values), self.sort.value(values)
+        if partition is None or sort is None:
+            raise ValueError("a key has no unset field")
+        return partition, sort
+
     def key(self, key: tuple[Primitive, ...]) -> Item:
         """Return the key attributes of a record."""
-        values = dict(zip(self.layout.key, key, strict=True))
-        slots = (self.partition, self.sort)
-        return {slot.attribute: {"B": slot.value(values)} for slot in slots}
+        partition, sort = self.place(key)
+        return {"_p": {"B": partition}, "_s": {"B": sort}}
 
     def item(self, row: tuple[Primitive, ...]) -> Item:
         """Return a record's item."""

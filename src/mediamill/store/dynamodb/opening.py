@@ -1,8 +1,16 @@
-"""Open a table by its URL, made when it is missing."""
+"""Open a table by its URL: `dynamodb://table?region=…`, with these parameters if need be.
+
+    endpoint   another server than AWS's, `http://127.0.0.1:8000`
+    lag        seconds after which every index shows a write for certain; 60 unless told
+    protected  `false` makes a table that can be deleted
+
+Credentials come from where AWS's own tools look for them: the environment, a profile, the role of
+the task or machine. docs/dynamodb.md lists the permissions that they need.
+"""
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,89 +21,107 @@ from botocore.exceptions import BotoCoreError, ClientError
 from mediamill.core.clock import Clock
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.records import Record
-from mediamill.store.dynamodb.errors import translated
+from mediamill.store.calls import changes_of
+from mediamill.store.dynamodb import table
+from mediamill.store.dynamodb.errors import Again, said, translated
+from mediamill.store.dynamodb.items import shape_of
 from mediamill.store.dynamodb.store import DynamoStore
+from mediamill.store.port import Put
+from mediamill.store.versions import SETTING
 
-SETTING = "MEDIAMILL_STORE_URL"
-INDEXES = 6
-"""Secondary indexes of the table: the most that one kind of record declares."""
-OPTIONS = frozenset({"region", "endpoint"})
+TRIES = 4
+OPTIONS = {"region": "", "endpoint": "", "lag": "60", "protected": "true"}
 
 
 async def open(  # noqa: A001 - the name that every backend module has
     url: str, extra_kinds: Iterable[type[Record]] = (), clock: Clock | None = None
 ) -> DynamoStore:
-    """Open the table that a URL names; raises `ValueError` for a bad parameter."""
+    """Open the table that a URL names, made when it is missing.
+
+    Raises `ValueError` for a bad parameter, `ConfigurationError` for a table, credentials or a
+    server that will not do.
+    """
+    name, options = _read(url)
+    if not table.fits(extra_kinds):
+        raise ValueError(f"a kind of record has more than {table.INDEXES} indexes")
+    closing = _client(options)
+    try:
+        client = await closing.__aenter__()
+    except BotoCoreError as error:  # no region
+        raise _wrong(f"{error} Write dynamodb://{name}?region=….") from error
+    try:
+        await _prepared(client, name, protected=options["protected"] == "true")
+    except BaseException as error:
+        await closing.__aexit__(None, None, None)
+        if isinstance(error, ClientError | BotoCoreError | TimeoutError | OSError):
+            raise _wrong(_reason(error, name, options)) from error
+        raise
+    return DynamoStore(client, closing, name, clock, int(1000 * float(options["lag"])))
+
+
+def fits(record: Record) -> None:
+    """Raise `ValueError` for a record that no table can hold."""
+    (change,) = changes_of([Put(record)])
+    shape_of(type(record)).item(change.row)
+
+
+def _read(url: str) -> tuple[str, dict[str, str]]:
+    """Return the table's name and all options; raises `ValueError`."""
     parts = urlsplit(url)
     given = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
     if not parts.hostname or parts.path.strip("/"):
         raise ValueError("write dynamodb://table?region=…")
-    if unknown := given.keys() - OPTIONS:
-        raise ValueError(f"unknown parameter {', '.join(unknown)}; known: region, endpoint")
-    if any(len(kind.indexes) > INDEXES for kind in extra_kinds):
-        raise ValueError(f"a kind of record has more than {INDEXES} indexes")
-    client = get_session().create_client(
+    if unknown := given.keys() - OPTIONS.keys():
+        known = ", ".join(OPTIONS)
+        raise ValueError(f"unknown parameter {', '.join(sorted(unknown))}; known: {known}")
+    options = OPTIONS | given
+    if not options["lag"].isdecimal():
+        raise ValueError("lag is a number of seconds")
+    if options["protected"] not in ("true", "false"):
+        raise ValueError("protected is true or false")
+    return parts.netloc, options
+
+
+def _client(options: dict[str, str]) -> AbstractAsyncContextManager[Any]:
+    """Make a client that asks once: `wire.py` knows better what may be asked again."""
+    client: AbstractAsyncContextManager[Any] = get_session().create_client(
         "dynamodb",
-        region_name=given.get("region"),
-        endpoint_url=given.get("endpoint"),
+        region_name=options["region"] or None,
+        endpoint_url=options["endpoint"] or None,
         config=AioConfig(
             connect_timeout=5,
-            read_timeout=20,
+            read_timeout=10,
             max_pool_connections=50,
-            retries={"mode": "standard", "max_attempts": 4},
+            retries={"mode": "standard", "total_max_attempts": 1},
         ),
     )
-    try:
-        entered = await client.__aenter__()
-    except BotoCoreError as error:  # no region, no credentials
-        raise ConfigurationError(f"{SETTING}: {error}", setting=SETTING) from error
-    try:
-        await _make(entered, parts.netloc)
-    except BaseException as error:
-        await client.__aexit__(None, None, None)
-        if isinstance(error, ClientError | BotoCoreError):
-            raise translated(error) from error
-        raise
-    return DynamoStore(entered, client, parts.netloc, clock)
+    return client
 
 
-async def _make(client: Any, table: str) -> None:
-    """Make the table unless it is there, and wait until it takes requests."""
-    binary = ["_p", "_s", *(f"_{n}{half}" for n in range(INDEXES) for half in "ps")]
-    described = {
-        "TableName": table,
-        "BillingMode": "PAY_PER_REQUEST",
-        "KeySchema": _schema("_p", "_s"),
-        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "B"} for name in binary],
-        "GlobalSecondaryIndexes": [
-            {
-                "IndexName": f"index{n}",
-                "KeySchema": _schema(f"_{n}p", f"_{n}s"),
-                "Projection": {"ProjectionType": "ALL"},
-            }
-            for n in range(INDEXES)
-        ],
-    }
-    with suppress(client.exceptions.ResourceInUseException):
-        if not await _is_there(client, table):
-            await client.create_table(**described)
-    for _ in range(600):
-        answer = await client.describe_table(TableName=table)
-        if answer["Table"]["TableStatus"] == "ACTIVE":
+async def _prepared(client: Any, name: str, *, protected: bool) -> None:
+    """Prepare the table, again after a failure that passes."""
+    for left in reversed(range(TRIES)):
+        try:
+            await table.prepare(client, name, protected=protected)
+        except (ClientError, BotoCoreError, TimeoutError, OSError) as error:
+            if not left or not isinstance(translated(error), Again):
+                raise
+        else:
             return
-        await asyncio.sleep(0.1)
-    raise ConfigurationError(f"{SETTING}: the table {table} does not become active.")
+        await asyncio.sleep(0.2)
 
 
-async def _is_there(client: Any, table: str) -> bool:
-    with suppress(client.exceptions.ResourceNotFoundException):
-        await client.describe_table(TableName=table)
-        return True
-    return False
+def _reason(error: BaseException, name: str, options: dict[str, str]) -> str:
+    """Say what to look at when a table cannot be opened."""
+    where = options["endpoint"] or f"DynamoDB in {options['region'] or 'the profile’s region'}"
+    if not isinstance(error, ClientError):
+        return f"{where} cannot be used: {error or type(error).__name__}"
+    code, message = said(error)
+    return (
+        f"{where} refuses the table {name}: {message} ({code}). Check region, credentials, and the "
+        "permissions in docs/dynamodb.md."
+    )
 
 
-def _schema(partition: str, sort: str) -> list[dict[str, str]]:
-    return [
-        {"AttributeName": partition, "KeyType": "HASH"},
-        {"AttributeName": sort, "KeyType": "RANGE"},
-    ]
+def _wrong(message: str) -> ConfigurationError:
+    return ConfigurationError(f"{SETTING}: {message}", setting=SETTING)

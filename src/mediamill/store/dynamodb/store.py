@@ -1,37 +1,36 @@
 """The store in one DynamoDB table: `dynamodb://table?region=…&endpoint=…`.
 
-Reads by key are consistent. Indexes are global secondary ones, which follow within milliseconds, so
-a listing may lack what was written this moment; whoever decides by a listing guards what it writes.
-A transaction of one action is one conditional write, which costs half.
+Reads by key, and listings by the key, are consistent. The other indexes are global secondary ones,
+which follow within milliseconds (`lag`): `listing.py` says what that means.
+
+docs/dynamodb.md has the layout of the table, the permissions that are needed, and what it costs.
 """
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any
-from uuid import uuid4
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from mediamill.core.clock import Clock
 from mediamill.core.errors import ConditionFailed, Unavailable
-from mediamill.core.records import Index, R, Record
-from mediamill.store.calls import Change, Listing, changes_of, condition_failed, keys_of, listing_of
-from mediamill.store.codec import Layout, layout_of
-from mediamill.store.dynamodb.clock import ServiceClock
-from mediamill.store.dynamodb.errors import Collided, translated
-from mediamill.store.dynamodb.items import shape_of
-from mediamill.store.dynamodb.ordering import after, before, last_of, ordered
+from mediamill.core.records import Index, R
+from mediamill.store.calls import Change, changes_of, condition_failed, keys_of, listing_of
+from mediamill.store.codec import layout_of
+from mediamill.store.dynamodb.counting import counted
+from mediamill.store.dynamodb.errors import Collided
+from mediamill.store.dynamodb.items import Shape, shape_of
+from mediamill.store.dynamodb.listing import Place, rows_of
 from mediamill.store.dynamodb.requests import Request, request, unknown
+from mediamill.store.dynamodb.wire import Client, Wire
 from mediamill.store.judging import Row, changed, holds
 from mediamill.store.port import Action, Page
 
 TRIES = 12
 """Of a transaction that collides with others."""
-SINGLE = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}
-
-Client = Any
+ROUNDS = 12
+"""Of a read of many keys, each for what the one before left."""
 
 
 class DynamoStore:
@@ -45,9 +44,11 @@ class DynamoStore:
         closing: AbstractAsyncContextManager[Client],
         table: str,
         clock: Clock | None,
+        lag: int,
     ) -> None:
-        self._client, self._closing, self._table = client, closing, table
-        self._clock, self._service_clock = clock, ServiceClock()
+        self.wire, self.lag = Wire(client), lag
+        self._closing: AbstractAsyncContextManager[Client] | None = closing
+        self._table, self._clock = table, clock
         self._closed, self._running, self._quiet = False, 0, asyncio.Event()
 
     async def get(self, kind: type[R], *key: Any) -> R | None:
@@ -56,8 +57,7 @@ class DynamoStore:
     async def get_many(self, kind: type[R], keys: Sequence[tuple[Any, ...]]) -> list[R | None]:
         wanted, layout = keys_of(kind, keys), layout_of(kind)
         with self._accepted():
-            found = await self._rows(kind, wanted)
-        rows = [found.get(key) for key in wanted]
+            rows = await self._rows(kind, wanted)
         return [None if row is None else layout.decode(row) for row in rows]
 
     async def query(
@@ -82,7 +82,12 @@ class DynamoStore:
             descending=descending,
         )
         with self._accepted():
-            return listing.page(await self._list(listing))
+            return listing.page(await rows_of(listing, self._table, self.wire.ask, self._in_places))
+
+    async def count(self) -> Counter[str]:
+        """Return how many records there are by table, having read the whole table once."""
+        with self._accepted():
+            return await counted(self.wire, self._table)
 
     async def transact(self, *actions: Action) -> None:
         changes = changes_of(actions)
@@ -94,9 +99,9 @@ class DynamoStore:
         self._check_open()
         if self._clock is not None:
             return self._clock.now()
-        if (now := self._service_clock.now()) is None:
-            await self._ask("describe_table", TableName=self._table)
-            now = self._service_clock.now()
+        if (now := self.wire.clock.now()) is None:
+            await self.wire.ask("describe_table", TableName=self._table)
+            now = self.wire.clock.now()
         if now is None:
             raise Unavailable("The database does not tell the time.")
         return now
@@ -105,46 +110,38 @@ class DynamoStore:
         self._closed = True
         if self._running:
             await self._quiet.wait()
-        if self._client is not None:
-            self._client = None
-            await self._closing.__aexit__(None, None, None)
+        closing, self._closing = self._closing, None
+        if closing is not None:
+            await closing.__aexit__(None, None, None)
 
     # -- reading --------------------------------------------------------------------------------
 
-    async def _rows(self, kind: type[Record], keys: Sequence[Row]) -> dict[Row, Row]:
-        """Read rows by key, consistently; those that are not there are left out."""
-        shape, found = shape_of(kind), dict[Row, Row]()
-        if len(keys) == 1:
-            answer = await self._ask(
-                "get_item", TableName=self._table, Key=shape.key(keys[0]), ConsistentRead=True
+    async def _rows(self, kind: type[R], keys: Sequence[Row]) -> list[Row | None]:
+        """Read rows by key, consistently; None for those that are not there."""
+        shape = shape_of(kind)
+        places = [shape.place(key) for key in keys]
+        found = await self._in_places(shape, places)
+        return [found.get(place) for place in places]
+
+    async def _in_places(self, shape: Shape, places: Sequence[Place]) -> dict[Place, Row]:
+        """Read the rows that lie in at most a hundred places, consistently."""
+        waiting, found = [_key(place) for place in dict.fromkeys(places)], dict[Place, Row]()
+        if len(waiting) == 1:
+            answer = await self.wire.ask(
+                "get_item", TableName=self._table, Key=waiting[0], ConsistentRead=True
             )
-            return {keys[0]: shape.row(answer["Item"])} if "Item" in answer else {}
-        waiting = [shape.key(key) for key in dict.fromkeys(keys)]
-        wait = 0.02
-        while waiting:
+            return {places[0]: shape.row(answer["Item"])} if "Item" in answer else {}
+        for round_ in range(ROUNDS):
+            if not waiting:
+                return found
             some = {self._table: {"Keys": waiting, "ConsistentRead": True}}
-            answer = await self._ask("batch_get_item", RequestItems=some)
+            answer = await self.wire.ask("batch_get_item", RequestItems=some)
             for item in answer["Responses"].get(self._table, ()):
-                row = shape.row(item)
-                found[_key(shape.layout, row)] = row
+                found[item["_p"]["B"], item["_s"]["B"]] = shape.row(item)
             waiting = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
             if waiting:
-                await asyncio.sleep(wait)
-                wait = min(1.0, 2 * wait)
-        return found
-
-    async def _list(self, listing: Listing[Any]) -> list[Row]:
-        asked = _question(listing, self._table)
-        if asked is None:
-            return []
-        shape, rows = shape_of(listing.layout.kind), list[Row]()
-        while len(rows) <= listing.limit:
-            answer = await self._ask("query", **asked, Limit=listing.limit + 1 - len(rows))
-            rows += [shape.row(item) for item in answer["Items"]]
-            if (place := answer.get("LastEvaluatedKey")) is None:
-                break
-            asked["ExclusiveStartKey"] = place
-        return rows
+                await asyncio.sleep(min(1.0, 0.02 * 2**round_))
+        raise Unavailable("The database is too busy: it leaves keys unread.")
 
     # -- writing --------------------------------------------------------------------------------
 
@@ -153,7 +150,7 @@ class DynamoStore:
             requests = await self._requests(changes)
             if requests is not None:
                 try:
-                    await self._send(requests)
+                    await self.wire.write(requests)
                 except Collided as collision:
                     await self._judge_refusal(changes, requests, collision)
                 else:
@@ -198,25 +195,9 @@ class DynamoStore:
             changed(change, row)
 
     async def _row(self, change: Change) -> Row | None:
-        return (await self._rows(change.layout.kind, [change.key])).get(change.key)
+        return (await self._rows(change.layout.kind, [change.key]))[0]
 
-    async def _send(self, requests: list[Request]) -> None:
-        if len(requests) == 1 and requests[0].verb in SINGLE:
-            await self._ask(SINGLE[requests[0].verb], **requests[0].arguments)
-            return
-        items = [{each.verb: each.arguments} for each in requests]
-        token = uuid4().hex  # sent again with the same one, it is done once
-        await self._ask("transact_write_items", TransactItems=items, ClientRequestToken=token)
-
-    # -- the wire -------------------------------------------------------------------------------
-
-    async def _ask(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        try:
-            answer: dict[str, Any] = await getattr(self._client, operation)(**arguments)
-        except (ClientError, BotoCoreError, TimeoutError) as error:
-            raise translated(error) from error
-        self._service_clock.hear(answer)
-        return answer
+    # -- opening and closing --------------------------------------------------------------------
 
     @contextmanager
     def _accepted(self) -> Iterator[None]:
@@ -235,40 +216,5 @@ class DynamoStore:
             raise Unavailable("The store is closed.")
 
 
-def _key(layout: Layout[Any], row: Row) -> Row:
-    values = dict(zip(layout.by_name, row, strict=True))
-    return tuple(values[name] for name in layout.key)
-
-
-def _question(listing: Listing[Any], table: str) -> dict[str, Any] | None:
-    """Make the query of a listing; None where it can find nothing."""
-    shape = shape_of(listing.layout.kind)
-    name, partition, sort = shape.of_index(listing.index)
-    values = dict(zip(listing.index.partition, listing.partition, strict=True))
-    if (place := partition.value(values)) is None:
-        return None
-    low, high = _range(listing)
-    if low > high:
-        return None
-    asked: dict[str, Any] = {
-        "TableName": table,
-        "KeyConditionExpression": "#p = :p AND #s BETWEEN :low AND :high",
-        "ExpressionAttributeNames": {"#p": partition.attribute, "#s": sort.attribute},
-        "ExpressionAttributeValues": {
-            ":p": {"B": place}, ":low": {"B": low}, ":high": {"B": high},
-        },
-        "ScanIndexForward": not listing.descending,
-    }  # fmt: skip
-    return asked | ({"IndexName": name} if name else {"ConsistentRead": True})
-
-
-def _range(listing: Listing[Any]) -> tuple[bytes, bytes]:
-    """Return the first and the last sort key that a listing may show."""
-    low = ordered([listing.low]) if listing.low is not None else b"\0"
-    high = last_of(ordered([listing.high]) if listing.high is not None else b"")
-    if listing.after is None:
-        return low, high
-    beyond = ordered(listing.after)
-    if listing.descending:
-        return low, min(high, before(beyond))
-    return max(low, after(beyond)), high
+def _key(place: Place) -> dict[str, Any]:
+    return {"_p": {"B": place[0]}, "_s": {"B": place[1]}}

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mediamill.store.port import Store
-from mediamill.store.repositories.units import Lane, Unit, UnitState, queue_name
+from mediamill.store.repositories.lanes import Lane, queue_name
+from mediamill.store.repositories.units import Unit, UnitState
 
 MOST_LANES, MOST_UNITS = 50, 500
 """What is looked at of a class: lanes that are active, and as many that wait for a time; ready

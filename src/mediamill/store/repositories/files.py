@@ -104,7 +104,9 @@ class File(Record, frozen=True, kw_only=True):
                 return f"{self.name} is being checked: wait until it is ready."
             case FileState.REJECTED:
                 return f"{self.name} was rejected: {self.error}"
-        return ""
+            case FileState.READY | FileState.TRASHED:
+                return ""
+        return f"{self.name} is {self.state}, which only a newer version knows: ask that one."
 
     def log_context(self) -> dict[str, Any]:
         return {"file": self.id, "owner": self.owner, "media_type": self.media_type}

@@ -30,7 +30,9 @@ class KeyedRequest(Record, frozen=True, kw_only=True):
     table = "idempotency"
     key = Key("owner", "name")
     indexes = (
-        Index("idempotency_expiry", partition=("shelf",), sort=("expires", "owner", "name")),
+        Index(
+            "idempotency_expiry", partition=("shelf",), sort=("expires", "owner", "name"), shards=8
+        ),
     )
 
     owner: str

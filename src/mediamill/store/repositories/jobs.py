@@ -36,7 +36,10 @@ class JobState(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        return self not in (JobState.EXPANDING, JobState.RUNNING, JobState.CANCELLING)
+        return self in _ENDS
+
+
+_ENDS = frozenset(JobState) - {JobState.EXPANDING, JobState.RUNNING, JobState.CANCELLING}
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +78,7 @@ class Job(Record, frozen=True, kw_only=True):
     key = Key("id")
     indexes = (
         Index("job_listed", partition=("listed",), sort=("id",)),
-        Index("job_open", partition=("open",), sort=("checked", "id")),
+        Index("job_open", partition=("open",), sort=("checked", "id"), shards=2),
         Index("job_active", partition=("active",), sort=("created", "id")),
         Index("job_finished", partition=("listed",), sort=("finished", "id")),
         Index("job_trashed", partition=("trash",), sort=("deleted", "id")),
@@ -273,7 +276,7 @@ class Jobs:
         )
 
     async def running_of(self, owner: str, until: int) -> bool:
-        """Tell whether an owner has an unfinished job accepted up to a time (ms)."""
+        """Tell whether an owner has an unfinished job accepted up to a time (ms), a settled one."""
         return bool((await self.unfinished(owner, until=until, limit=1)).rows)
 
     async def unchecked_since(self, time: int, limit: int = 20) -> tuple[Job, ...]:

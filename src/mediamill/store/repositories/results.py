@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from mediamill.core.records import Index, Key, Record
-from mediamill.store.port import Page, Store, key_index
+from mediamill.store.port import Page, Store, key_index, unsettled
 
 
 class ItemOutcome(StrEnum):
@@ -36,10 +36,10 @@ class Result(Record, frozen=True, kw_only=True):
     """What became of one item."""
 
     table = "results"
-    key = Key("job", "stage", "item")
+    key = Key("job", "stage", "item", shards=4)
     indexes = (
-        Index("result_outcome", partition=("job", "outcome"), sort=("stage", "item")),
-        Index("result_input", partition=("job", "input"), sort=("stage", "item")),
+        Index("result_outcome", partition=("job", "outcome"), sort=("stage", "item"), shards=4),
+        Index("result_input", partition=("job", "input"), sort=("stage", "item"), shards=2),
     )
 
     job: str
@@ -117,8 +117,19 @@ class Results:
         index = Result.index("result_input")
         return await self.store.query(Result, index, job, input_id, after=after, limit=limit)
 
-    async def failed_before(self, job: str, stage: int) -> AsyncIterator[Result]:
-        """Visit the failed results of the stages before one, by stage and item."""
+    async def failed_before(
+        self, job: str, stage: int, ended: int | None = None
+    ) -> AsyncIterator[Result]:
+        """Visit the failed results of the stages before one, by stage and item.
+
+        Of a job that `ended` (ms) a moment ago all results are looked at, lest the index lacks one.
+        """
+        if ended is not None and await unsettled(self.store, ended):
+            for each in range(stage):
+                async for result in self.walk_stage(job, each):
+                    if result.outcome is ItemOutcome.FAILED:
+                        yield result
+            return
         after: str | None = None
         while stage > 0:
             page = await self.store.query(

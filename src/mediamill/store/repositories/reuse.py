@@ -18,8 +18,8 @@ class Reuse(Record, frozen=True, kw_only=True):
     """The item whose result may be taken over for a key."""
 
     table = "reuse"
-    key = Key("owner", "digest")
-    indexes = (Index("reuse_job", partition=("job",), sort=("digest", "owner")),)
+    key = Key("owner", "digest", shards=8)
+    indexes = (Index("reuse_job", partition=("job",), sort=("digest", "owner"), shards=4),)
 
     owner: str
     digest: str

@@ -1,4 +1,4 @@
-"""Units: lease-sized pieces of work, and the lanes that share workers fairly among owners.
+"""Units: lease-sized pieces of work; each is in the queue of its lane (`lanes.py`) while open.
 
     ready ──claim──▶ leased ──finish──▶ done
       ▲                │  └──cancel───▶ cancelled  (also from ready)
@@ -14,7 +14,7 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
-from mediamill.core.errors import ConditionFailed
+from mediamill.core.errors import ConditionFailed, Restoring
 from mediamill.core.records import Index, Key, Record
 from mediamill.store.port import (
     Absent,
@@ -26,6 +26,7 @@ from mediamill.store.port import (
     Update,
     key_index,
 )
+from mediamill.store.repositories.lanes import Lane, queue_name
 
 
 class UnitState(StrEnum):
@@ -36,7 +37,8 @@ class UnitState(StrEnum):
 
     @property
     def open(self) -> bool:
-        return self in (UnitState.READY, UnitState.LEASED)
+        """Whether it is not at its end; so is what only a newer version knows."""
+        return self not in (UnitState.DONE, UnitState.CANCELLED)
 
 
 class Unit(Record, frozen=True, kw_only=True):
@@ -44,7 +46,7 @@ class Unit(Record, frozen=True, kw_only=True):
 
     table = "units"
     key = Key("group", "seq")
-    indexes = (Index("unit_due", partition=("queue",), sort=("due", "group", "seq")),)
+    indexes = (Index("unit_due", partition=("queue",), sort=("due", "group", "seq"), shards=2),)
 
     group: str
     """What it belongs to: a job's id for its items, `{job}:seal`, `thumbnail:{file}` …"""
@@ -96,6 +98,11 @@ class Unit(Record, frozen=True, kw_only=True):
     def items(self) -> list[int]:
         return list(self.payload.get("items", ()))
 
+    @property
+    def restoring(self) -> bool:
+        """Whether it waits for bytes that are on their way back from cold storage."""
+        return self.state is UnitState.READY and self.error.startswith(f"{Restoring.__name__}:")
+
     def pending(self) -> list[int]:
         """List the item indexes whose outcome is not flushed yet."""
         return [
@@ -142,36 +149,6 @@ class Unit(Record, frozen=True, kw_only=True):
     def opened(self, due: int) -> "Unit":
         """Return it as inserted: ready, in its owner's queue."""
         return self.evolve(queue=queue_name(self.klass, self.owner), due=due)
-
-
-class Lane(Record, frozen=True, kw_only=True):
-    """An owner's place in a class: among active lanes the least virtual time is served next.
-
-    A lane is active while it may have due units, or parked until `wake` while it has later ones.
-    `epoch` grows whenever work is added, so parking never overlooks a unit added meanwhile.
-    """
-
-    table = "lanes"
-    key = Key("klass", "owner")
-    indexes = (
-        Index("lane_active", partition=("active",), sort=("vtime", "owner")),
-        Index("lane_wake", partition=("parked",), sort=("wake", "owner")),
-    )
-
-    klass: str
-    owner: str
-    active: str | None = None
-    """The class while active, else None."""
-    parked: str | None = None
-    """The class while parked, else None."""
-    wake: int | None = None
-    vtime: float = 0.0
-    """Seconds of work claimed, in estimated cost."""
-    epoch: int = 0
-
-
-def queue_name(klass: str, owner: str) -> str:
-    return f"{klass}|{owner}"
 
 
 class Units:
@@ -290,16 +267,24 @@ class Units:
         """Close a leased unit that nobody will ask for: its row goes, as `write` changes it."""
         await self.store.transact(Delete(Unit, unit.key_values(), when=held(unit)), *others)
 
-    async def release(self, unit: Unit, not_before: int, error: str, **changes: Any) -> None:
-        """Give a leased unit back, to be claimed from `not_before` (ms) on."""
+    async def release(
+        self, unit: Unit, not_before: int, error: str, credit: float = 0.0,
+        *, counted: bool = True, **changes: Any,
+    ) -> None:  # fmt: skip
+        """Give a leased unit back, to be claimed from `not_before` (ms) on.
+
+        `credit` is what its lane gets back of the virtual time that the claim took. An error is one
+        of the unit's attempts, unless that is not `counted`.
+        """
         await self.write(
             unit,
             wake=lane_of(unit),
+            credit=credit,
             state=UnitState.READY,
             due=not_before,
             holder="",
             error=error[:500],
-            attempts=unit.attempts + (1 if error else 0),
+            attempts=unit.attempts + (1 if error and counted else 0),
             **changes,
         )
 

@@ -1,4 +1,4 @@
-"""Resumable uploads: what has come so far, in parts, and who may append.
+"""Uploads over several requests: what has come so far, in parts, and who may append.
 
     receiving ──▶ checking ──▶ ready
         │             └──────▶ rejected
@@ -7,6 +7,9 @@
 One request at a time holds an upload: it raises `fence` and keeps `until` ahead of the store's time
 while bytes come. Every write of a holder is guarded by its fence, so one that was silent until
 another took over changes nothing more. A part is a durable blob; `offset` counts what parts hold.
+
+A direct upload goes from its sender to the bucket, past this service, to `arriving`: nothing of it
+is counted until its sender says that it is complete. It is held only for that.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -27,6 +30,8 @@ from mediamill.store.port import (
 )
 from mediamill.store.repositories.units import Unit, Units, lane_of
 from mediamill.store.repositories.usage import Usages
+
+INCOMING = "incoming"
 
 
 class UploadState(StrEnum):
@@ -64,10 +69,14 @@ class Upload(Record, frozen=True, kw_only=True):
     until: int = 0
     """Until when the last holder is alone, in the store's time."""
     file: str = ""
-    """Id of the file that it has become."""
+    """Id of the file that it has become; of a direct upload also while that is checked."""
     code: str = ""
     """Why it was rejected: an error's code, and its message in `error`."""
     error: str = ""
+    part_size: int = 0
+    """Bytes of each part but the last of a direct upload; 0 for one that comes through here."""
+    multipart: str = ""
+    """Id of a direct upload in parts at the bucket; empty for one that is a single request."""
     created: int
     expires: int
 
@@ -77,11 +86,26 @@ class Upload(Record, frozen=True, kw_only=True):
         return self.state is UploadState.ENDED
 
     @property
+    def direct(self) -> bool:
+        """Whether its bytes go to the bucket, past this service."""
+        return self.part_size > 0
+
+    @property
+    def arriving(self) -> str:
+        """Blob that the requests of a direct upload write; not to be believed before a copy."""
+        return arriving(self.id)
+
+    @property
     def complete(self) -> bool:
         return self.offset == self.size
 
     def log_context(self) -> dict[str, Any]:
         return {"upload": self.id, "owner": self.owner}
+
+
+def arriving(upload_id: str) -> str:
+    """Return where the bytes of a direct upload arrive."""
+    return f"{INCOMING}/{upload_id}"
 
 
 class UploadPart(Record, frozen=True, kw_only=True):

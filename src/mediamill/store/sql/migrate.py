@@ -1,7 +1,10 @@
 """Forward-only migrations: `migrations/<dialect>/NNNN_name.sql`, applied in order, each whole.
 
-The table `schema_version` has a row for each one applied. A database that knows a later version
-than this program is refused: an older program would write rows that the newer one cannot trust.
+The table `schema_version` has a row for each one applied. Two adjacent versions of the program work
+on one database while it is upgraded, so a migration expands: it only adds what an older program
+need not know, and its line `-- compatible: N` says that programs which know version N may go on. A
+program that knows less than what the applied migrations ask for is refused: it would write rows
+that the newer one cannot trust.
 """
 
 import re
@@ -9,17 +12,19 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from mediamill.core.errors import ConfigurationError
+from mediamill.store.versions import require_compatible
 
 VERSION_TABLE = """CREATE TABLE IF NOT EXISTS schema_version (
     version BIGINT PRIMARY KEY,
     name TEXT NOT NULL,
-    applied BIGINT NOT NULL
+    applied BIGINT NOT NULL,
+    compatible BIGINT
 )"""
 
-VERSION = "SELECT COALESCE(MAX(version), 0) FROM schema_version"
+VERSION = "SELECT COALESCE(MAX(version), 0), COALESCE(MAX(compatible), 0) FROM schema_version"
 
 _NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
+_COMPATIBLE = re.compile(r"^-- compatible: (\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,12 @@ class Migration:
     version: int
     name: str
     sql: str
+
+    @property
+    def compatible(self) -> int:
+        """The least version that a program must know to work on the database afterwards."""
+        said = _COMPATIBLE.search(self.sql)
+        return int(said[1]) if said else self.version
 
 
 @cache
@@ -43,13 +54,7 @@ def migrations(dialect: str) -> tuple[Migration, ...]:
     return tuple(found)
 
 
-def pending(known: tuple[Migration, ...], version: int) -> tuple[Migration, ...]:
-    """List what a database at `version` still needs; refuses one that is ahead of this program."""
-    if version > len(known):
-        raise ConfigurationError(
-            f"MEDIAMILL_STORE_URL: the database has schema version {version}, and this program "
-            f"knows versions up to {len(known)}. Install the newer mediamill that wrote it, or "
-            "restore the backup made before its upgrade.",
-            setting="MEDIAMILL_STORE_URL",
-        )
+def pending(known: tuple[Migration, ...], version: int, compatible: int) -> tuple[Migration, ...]:
+    """List what a database at `version` still needs; refuses one that asks for a newer program."""
+    require_compatible(len(known), version, compatible)
     return known[version:]

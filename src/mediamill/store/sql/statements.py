@@ -225,6 +225,13 @@ def statements_for(changes: Sequence[Change], dialect: Dialect) -> list[Statemen
     return [statements_of(_kind(change), dialect).statement(change) for change in changes]
 
 
+def count_of(kinds: Sequence[type[Record]]) -> Statement:
+    """Make the query that counts the rows of these kinds, by table."""
+    one = "SELECT '{0}', COUNT(*) FROM {1}"
+    each = (one.format(kind.table, quote(kind.table)) for kind in kinds)
+    return Statement(" UNION ALL ".join(each), ())
+
+
 def _kind(change: Change) -> type[Record]:
     kind: type[Record] = change.layout.kind
     return kind

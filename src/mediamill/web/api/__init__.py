@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from mediamill.web.api import (
     auth,
     changes,
+    direct,
     files,
     jobs,
     links,
@@ -24,6 +25,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     tokens.router,
     files.router,
     changes.router,
+    direct.router,
     uploads.router,
     members.router,
     projects.router,

@@ -10,6 +10,7 @@ from mediamill.services.files.listing import Wanted
 from mediamill.store.repositories.files import FileState
 from mediamill.web.documents import FileBody, Sha256
 from mediamill.web.parsing import PROBLEM, After, FileId, Limit, StrictRoute, cursor
+from mediamill.web.redirecting import redirected
 from mediamill.web.security import Caller, Mill
 from mediamill.web.serving import KEPT, serve
 from mediamill.web.uploading import Said, receive
@@ -24,6 +25,10 @@ BYTES: dict[int | str, dict[str, Any]] = {
     206: {"description": "The range that was asked for.", "content": {"*/*": _binary}},
     304: {"description": "What the caller has is still right."},
     416: {"description": "There is nothing in this range."},
+}
+ELSEWHERE: dict[int | str, dict[str, Any]] = {
+    **BYTES,
+    307: {"description": "The bytes are at the bucket, at this address for a few minutes."},
 }
 _form = {"type": "object", "properties": {"file": {"type": "array", "items": _binary["schema"]}}}
 UPLOAD = {
@@ -137,10 +142,19 @@ async def get_file(file_id: FileId, caller: Caller, mill: Mill, response: Respon
 
 
 @router.head("/{file_id}/content", responses=BYTES, response_class=Response)
-@router.get("/{file_id}/content", responses=BYTES, response_class=Response)
-async def get_content(file_id: FileId, caller: Caller, mill: Mill, request: Request) -> Response:
+@router.get("/{file_id}/content", responses=ELSEWHERE, response_class=Response)
+async def get_content(
+    file_id: FileId,
+    caller: Caller,
+    mill: Mill,
+    request: Request,
+    direct: Annotated[
+        bool | None, Query(description="Redirect to the bucket, where that can be; else the bytes.")
+    ] = None,
+) -> Response:
     """Download a file, whole or a range of it."""
-    return serve(request, await mill.files.content(caller, file_id))
+    content = await mill.files.content(caller, file_id)
+    return await redirected(request, mill, content, direct) or serve(request, content)
 
 
 @router.get("/{file_id}/thumbnail", responses=BYTES, response_class=Response)

@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from mediamill.services.links.service import LEAST_SECONDS, LINK_SECONDS, MOST_SECONDS
-from mediamill.web.api.files import BYTES
+from mediamill.web.api.files import BYTES, ELSEWHERE
 from mediamill.web.parsing import PROBLEM, FileId, JobId, StrictRoute
+from mediamill.web.redirecting import redirected
 from mediamill.web.security import Caller, Mill, the_app
 from mediamill.web.serving import serve
 from mediamill.web.views.links import LinkView, link_view
@@ -27,13 +28,16 @@ async def link_output(
     mill: Mill,
     request: Request,
     expires_in: Seconds = LINK_SECONDS,
+    direct: Annotated[
+        bool, Query(description="Lead to the bucket itself, for an hour at most, where it can be.")
+    ] = True,
 ) -> LinkView:
     """Make a link to what one input of a job became, or to one of its results.
 
     `file_id` is the id of either. Several outputs come as one zip; 409 with the state until there
     is an outcome, and with the reason when it failed.
     """
-    link = await mill.links.to_output(caller, job_id, file_id, expires_in)
+    link = await mill.links.to_output(caller, job_id, file_id, expires_in, direct=direct)
     return link_view(link, base_of(request))
 
 
@@ -58,10 +62,13 @@ async def link_file(
 
 
 @router.head("/links/{token}", responses=BYTES, response_class=Response)
-@router.get("/links/{token}", responses=BYTES, response_class=Response)
+@router.get("/links/{token}", responses=ELSEWHERE, response_class=Response)
 async def follow_link(token: Token, mill: Mill, request: Request) -> Response:
     """Download what a link leads to; 403 when it is not right or too old, 404 when that is gone."""
-    return serve(request, await mill.links.open(token), cache="private, no-store")
+    content = await mill.links.open(token)
+    return await redirected(request, mill, content) or serve(
+        request, content, cache="private, no-store"
+    )
 
 
 def base_of(request: Request) -> str:

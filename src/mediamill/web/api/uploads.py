@@ -45,13 +45,13 @@ APPEND = {
 @router.options("", status_code=204, response_class=Response)
 async def describe_uploads(mill: Mill) -> Response:
     """Say which version and extensions of tus are spoken."""
-    return tus.options(mill.settings.max_upload_bytes)
+    return tus.options(mill.settings.max_upload_bytes, direct=mill.direct.offered)
 
 
 @router.options("/{upload_id}", status_code=204, response_class=Response)
 async def describe_upload(upload_id: UploadId, mill: Mill) -> Response:
     """Say which version and extensions of tus are spoken."""
-    return tus.options(mill.settings.max_upload_bytes)
+    return tus.options(mill.settings.max_upload_bytes, direct=mill.direct.offered)
 
 
 @router.post("", status_code=201, response_class=Response, openapi_extra=CREATE)
@@ -100,7 +100,8 @@ async def delete_upload(
     upload_id: UploadId, caller: Caller, mill: Mill, request: Request
 ) -> Response:
     """Give an upload up and remove its bytes; a file that it has become stays."""
-    await _known(request, mill, caller, upload_id)
+    if not (await mill.resumable.get(caller, upload_id)).direct:
+        tus.require_version(request)
     await mill.resumable.delete(caller, upload_id)
     return Response(status_code=204)
 

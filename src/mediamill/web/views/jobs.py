@@ -26,6 +26,9 @@ class ProgressView(View):
     fraction: Fraction
     running: Count
     pending: Count
+    restoring: Count = Field(
+        0, description="Of those pending: items that wait for a return from cold storage."
+    )
     seconds_left: float | None = Field(ge=0, description="Null while it cannot be told.")
     queue_position: Count | None = Field(
         None, description="How many jobs begin before this one; null once it has begun."
@@ -83,6 +86,7 @@ def progress_view(progress: Progress) -> ProgressView:
         fraction=round(progress.fraction, 4),
         running=progress.running,
         pending=progress.pending,
+        restoring=progress.restoring,
         seconds_left=progress.seconds_left,
         queue_position=place.ahead if place else None,
         queue_position_capped=place.capped if place else False,

@@ -18,7 +18,7 @@ class LinkView(View):
 def link_view(link: Link, base: str) -> LinkView:
     """Describe a link under the service's address."""
     return LinkView(
-        url=f"{base}/v1/links/{link.token}",
+        url=link.url or f"{base}/v1/links/{link.token}",
         expires_at=rfc3339(link.expires),
         name=link.content.name,
         size=link.content.size,

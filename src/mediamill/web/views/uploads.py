@@ -15,6 +15,7 @@ class UploadView(View):
     )
     offset: Count = Field(description="Bytes that are here.")
     size: Count | None = Field(description="Bytes of the whole file; null while not known.")
+    direct: bool = Field(description="Whether its bytes go to the bucket, past this service.")
     tags: list[str]
     project: str | None
     file: str | None = Field(description="The file that it has become.")
@@ -27,6 +28,8 @@ class UploadView(View):
 
 def upload_view(upload: Upload) -> UploadView:
     links = {"self": f"/v1/uploads/{upload.id}"}
+    if upload.direct and not upload.file:
+        links |= {name: f"/v1/uploads/{upload.id}/{name}" for name in ("parts", "complete")}
     if upload.file:
         links["file"] = f"/v1/files/{upload.file}"
     return UploadView(
@@ -35,6 +38,7 @@ def upload_view(upload: Upload) -> UploadView:
         state=upload.state,
         offset=upload.offset,
         size=upload.size,
+        direct=upload.direct,
         tags=list(upload.tags),
         project=upload.project or None,
         file=upload.file or None,

@@ -1,16 +1,17 @@
 """The database's time, the same for every machine that uses it.
 
-Asked once in a while; in between the time that has passed here counts, so a machine whose clock is
-wrong, or is set, tells the same time as all others.
+Asked once in a while; in between the time that has passed here counts, with what the machine
+sleeps, so a machine whose clock is wrong, or is set, tells the same time as all others. It is never
+ahead of the database's: how long the answer was under way is not added.
 """
 
 import time
 from collections.abc import Awaitable, Callable
 
-GOOD_FOR = 30.0
-"""Seconds until the database is asked again."""
-
-NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+GOOD_FOR = 30_000
+"""Milliseconds until the database is asked again."""
+CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+NOW = f"SELECT {CLOCK}"
 
 
 class DatabaseClock:
@@ -19,20 +20,20 @@ class DatabaseClock:
     def __init__(self, ask: Callable[[], Awaitable[int]]) -> None:
         """`ask` returns the database's time (ms)."""
         self._ask = ask
-        self._asked: float | None = None
-        self._offset = 0.0
-        self._last = 0
+        self._asked: int | None = None
+        self._offset = self._last = 0
 
     async def now(self) -> int:
-        """Return the time; raises what asking raises when it was never heard."""
-        if self._asked is None or time.monotonic() - self._asked > GOOD_FOR:
-            await self._listen()
-        self._last = max(self._last, int(time.monotonic() * 1000 + self._offset))
+        """Return the time; raises what asking raises."""
+        if self._asked is None or _passed() - self._asked > GOOD_FOR:
+            told = await self._ask()
+            self._asked = _passed()
+            self._offset = told - self._asked
+        self._last = max(self._last, _passed() + self._offset)
         return self._last
 
-    async def _listen(self) -> None:
-        begin = time.monotonic()
-        told = await self._ask()
-        end = time.monotonic()
-        self._offset = told - (begin + end) / 2 * 1000
-        self._asked = end
+
+def _passed() -> int:
+    """Return the milliseconds since the machine started, with those that it slept."""
+    which = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime_ns(which) // 1_000_000

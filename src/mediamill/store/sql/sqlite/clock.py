@@ -6,6 +6,7 @@ then on only the time that has passed counts, so a clock that is set while lease
 of them early. Everybody holds a shared lock on it; the last to go lets the time be set anew.
 """
 
+import errno
 import fcntl
 import os
 import time
@@ -13,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 TRIES = 5
+PATIENCE = 10.0
+"""Seconds to wait for whoever has the file alone: a moment, but for a move (`reading.py`)."""
 
 
 class SharedClock:
@@ -41,13 +44,13 @@ class SharedClock:
             if self._alone():
                 started = time.time_ns() // 1_000_000 - _passed()
                 _write(self._file, f"{started} {machine}")
-            fcntl.flock(self._file, fcntl.LOCK_SH)
+            _share(self._file)
             written, _, by = os.pread(self._file, 1_000, 0).decode().partition(" ")
             if written and by == machine:
                 return int(written)
             fcntl.flock(self._file, fcntl.LOCK_UN)  # who was alone died before writing: again
             time.sleep(0.01)
-        fcntl.flock(self._file, fcntl.LOCK_SH)  # another machine's count of time: go by our own
+        _share(self._file)  # another machine's count of time: go by our own
         return time.time_ns() // 1_000_000 - _passed()
 
     def _alone(self) -> bool:
@@ -55,6 +58,20 @@ class SharedClock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         return False
+
+
+def _share(file: int) -> None:
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                reason = "it is being moved; wait for `mediamill migrate` to end"
+                raise BlockingIOError(errno.EAGAIN, reason) from None
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _write(file: int, text: str) -> None:

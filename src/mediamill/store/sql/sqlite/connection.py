@@ -32,6 +32,9 @@ WRITER_CACHE, READER_CACHE = 16_384, 2_048
 """Kilobytes of pages that a connection keeps. Every commit empties the readers' (SQLite cannot tell
 which pages it changed), so theirs serve for one query."""
 
+TOLD = "SELECT 1 FROM pragma_table_info('schema_version') WHERE name = 'compatible'"
+"""Whether the table of versions is as it is since migrations say what they are compatible with."""
+
 _PAUSE = 0.005
 _REFUSED = apsw.ConstraintError, apsw.TooBigError, apsw.MismatchError, apsw.RangeError
 
@@ -99,8 +102,10 @@ def migrate_next(
     begin(connection, timeout)
     try:
         connection.execute(VERSION_TABLE)
-        rows: Any = connection.execute(VERSION).fetchall()
-        waiting = pending(migrations(SQLITE.name) if known is None else known, int(rows[0][0]))
+        if not connection.execute(TOLD).fetchall():
+            connection.execute("ALTER TABLE schema_version ADD COLUMN compatible BIGINT")
+        version: Any = connection.execute(VERSION).fetchall()[0]
+        waiting = pending(migrations(SQLITE.name) if known is None else known, *version)
         if waiting:
             _apply(connection, waiting[0])
         connection.execute("COMMIT")
@@ -111,8 +116,9 @@ def migrate_next(
 
 def _apply(connection: apsw.Connection, migration: Migration) -> None:
     connection.execute(migration.sql)
-    applied = (migration.version, migration.name, time.time_ns() // 1_000_000)
-    connection.execute("INSERT INTO schema_version VALUES (?, ?, ?)", applied)
+    now = time.time_ns() // 1_000_000
+    applied = (migration.version, migration.name, now, migration.compatible)
+    connection.execute("INSERT INTO schema_version VALUES (?, ?, ?, ?)", applied)
 
 
 def _in_transaction(connection: apsw.Connection, timeout: float, script: str) -> None:

@@ -17,16 +17,23 @@ import apsw
 
 from mediamill.core.clock import Clock
 from mediamill.core.errors import ConditionFailed, ConfigurationError, Unavailable
+from mediamill.core.mounts import network_type
 from mediamill.core.records import Index, R, Record
-from mediamill.store.calls import changes_of, condition_failed, keys_of, listing_of
+from mediamill.store.calls import changes_of, condition_failed, keys_of, listing_of, walk_of
 from mediamill.store.codec import layout_of
-from mediamill.store.port import Action, Page
+from mediamill.store.port import MAX_PAGE, Action, Page
+from mediamill.store.sql.schema import declared_kinds
 from mediamill.store.sql.sqlite.clock import SharedClock
 from mediamill.store.sql.sqlite.connection import connect, prepare, translated
-from mediamill.store.sql.sqlite.mounts import network_type
 from mediamill.store.sql.sqlite.readers import Readers
 from mediamill.store.sql.sqlite.writer import Transaction, Writer
-from mediamill.store.sql.statements import SQLITE, Statement, statements_for, statements_of
+from mediamill.store.sql.statements import (
+    SQLITE,
+    Statement,
+    count_of,
+    statements_for,
+    statements_of,
+)
 
 READERS = 3
 TIMEOUT = 30.0
@@ -103,6 +110,19 @@ class SqliteStore:
         )
         statement = statements_of(kind, SQLITE).query(listing)
         return await self._readers.read(lambda c: listing.page(_rows(c, statement)))
+
+    async def walk(
+        self, kind: type[R], after: tuple[Any, ...] | None = None, limit: int = MAX_PAGE
+    ) -> list[R]:
+        self._check_open()
+        listing = walk_of(kind, after, limit)
+        statement = statements_of(kind, SQLITE).query(listing)
+        return await self._readers.read(lambda c: listing.records(_rows(c, statement)))
+
+    async def count(self) -> dict[str, int]:
+        self._check_open()
+        statement = count_of(declared_kinds())
+        return dict(await self._readers.read(lambda c: _rows(c, statement)))
 
     async def transact(self, *actions: Action) -> None:
         self._check_open()

@@ -161,6 +161,13 @@ CREATE TABLE "manifests" (
     PRIMARY KEY ("job", "stage", "page")
 );
 
+CREATE TABLE "moves" (
+    "id" TEXT COLLATE "C" NOT NULL,
+    "progress" TEXT COLLATE "C" NOT NULL,
+    "begun" BIGINT NOT NULL,
+    PRIMARY KEY ("id")
+);
+
 CREATE TABLE "project_files" (
     "project" TEXT COLLATE "C" NOT NULL,
     "file" TEXT COLLATE "C" NOT NULL,
@@ -321,6 +328,8 @@ CREATE TABLE "uploads" (
     "file" TEXT COLLATE "C" NOT NULL,
     "code" TEXT COLLATE "C" NOT NULL,
     "error" TEXT COLLATE "C" NOT NULL,
+    "part_size" BIGINT NOT NULL,
+    "multipart" TEXT COLLATE "C" NOT NULL,
     "created" BIGINT NOT NULL,
     "expires" BIGINT NOT NULL,
     PRIMARY KEY ("id")

@@ -1,4 +1,7 @@
-"""Where a path lives: SQLite's locks and shared memory need a disk of this machine."""
+"""Where a path lives: on a disk of this machine, or on one that others change too.
+
+SQLite's locks and shared memory need the former; on the latter a file may be there unseen.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path

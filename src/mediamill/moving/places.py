@@ -1,0 +1,118 @@
+"""From where to where: what the options of a move mean beside the present settings."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from mediamill.core.errors import ConfigurationError
+from mediamill.core.settings import Settings
+
+RESULTS = frozenset({"idempotency", "layouts", "manifests", "results"})
+"""First parts of the keys of what lies in `MEDIAMILL_RESULTS_URL`; all else are originals."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """URLs of the places to move to; what is empty stays where it is."""
+
+    store: str = ""
+    blobs: str = ""
+    results: str = ""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One place whose bytes move, or those of them that are results, or that are not."""
+
+    source: str
+    target: str
+    option: str
+    """What names the target on the command line."""
+    results: bool | None = None
+    """Only results, only originals, or (None) all."""
+
+    def takes(self, key: str) -> bool:
+        """Tell whether an object goes this way."""
+        return self.results is None or self.results is (key.partition("/")[0] in RESULTS)
+
+
+@dataclass(frozen=True)
+class Places:
+    """An installation by its settings, and where it moves."""
+
+    settings: Settings
+    to: Targets
+
+    def __post_init__(self) -> None:
+        if not (self.to.store or self.to.blobs or self.to.results):
+            raise ConfigurationError(
+                "Say where to: --to-store, --to-blobs and --to-results, alone or together."
+            )
+        for option, source, target in self._pairs():
+            if target and _overlap(source, target):
+                raise ConfigurationError(
+                    f"{option}: {shown(target)} and {shown(source)} are the same place, or one "
+                    "is in the other. Name a place of its own."
+                )
+
+    def _pairs(self) -> Iterator[tuple[str, str, str]]:
+        here, to = self.settings, self.to
+        yield "--to-store", here.store_url, to.store
+        for source in (here.blobs_url, here.results_url):
+            yield "--to-blobs", source, to.blobs
+            yield "--to-results", source, to.results
+        if to.blobs != to.results:
+            yield "--to-results", to.blobs, to.results
+
+    @property
+    def routes(self) -> list[Route]:
+        """List the ways that bytes go."""
+        here, to = self.settings, self.to
+        shared = here.results_url == here.blobs_url
+        apart = shared and to.results not in ("", to.blobs)
+        found = []
+        if to.blobs:
+            results = False if apart else None
+            found.append(Route(here.blobs_url, to.blobs, "--to-blobs", results))
+        if to.results and (apart or not shared):
+            results = True if shared else None
+            found.append(Route(here.results_url, to.results, "--to-results", results))
+        return found
+
+    def afterwards(self) -> dict[str, str]:
+        """Return the settings that a service on the targets needs, without passwords."""
+        here, to = self.settings, self.to
+        blobs, results = to.blobs or here.blobs_url, to.results or here.results_url
+        if to.blobs and not to.results and here.results_url == here.blobs_url:
+            results = blobs
+        named = {
+            "MEDIAMILL_STORE_URL": to.store,
+            "MEDIAMILL_BLOBS_URL": to.blobs,
+            "MEDIAMILL_RESULTS_URL": results if results != blobs else "",
+        }
+        return {name: shown(url) for name, url in named.items() if url}
+
+
+def shown(url: str) -> str:
+    """Return a URL without its password."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    who = f"{parts.username}:***@"
+    return parts._replace(netloc=who + parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Tell whether two URLs name one place, or a place in the other."""
+    (where, path), (there, below) = _place(one), _place(other)
+    if where != there:
+        return False
+    return path == below or path in below.parents or below in path.parents
+
+
+def _place(url: str) -> tuple[tuple[str, ...], PurePosixPath]:
+    parts = urlsplit(url)
+    endpoint = parse_qs(parts.query).get("endpoint", [""])[0]
+    host = parts.netloc.rpartition("@")[2].removeprefix("localhost")
+    return (parts.scheme, host, endpoint), PurePosixPath("/" + unquote(parts.path).strip("/"))

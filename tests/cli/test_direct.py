@@ -1,0 +1,173 @@
+"""`mediamill files push` where the server has a bucket: past the server, and by tus where not."""
+
+import asyncio
+import random
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from mediamill.cli.remote.home import Credentials
+from mediamill.cli.transfer.pushed import Memory
+from tests.cli.conftest import Commands, wait_for_service
+from tests.cli.test_pushing import api, lines
+from tests.docs.test_sessions import NEXT, pattern, session
+from tests.support.cutting import Cutter
+from tests.support.places import Place
+from tests.support.services import unavailable
+
+pytestmark = pytest.mark.places(Place(blobs="s3"))
+MEBIBYTE = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def bucket(servers) -> Iterator[Cutter]:
+    """The way from everybody to the bucket, which can be cut; it counts what passes."""
+    loop = asyncio.new_event_loop()
+    cutter = Cutter(urlsplit(servers.buckets.endpoint).port)
+    server = loop.run_until_complete(asyncio.start_server(cutter.serve, "127.0.0.1", 0))
+    cutter.port = server.sockets[0].getsockname()[1]
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield cutter
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    server.close()
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    loop.run_until_complete(asyncio.sleep(0.05))
+    loop.close()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory, servers, bucket: Cutter) -> Iterator[Credentials]:
+    """A running `mediamill up` whose files lie in a bucket."""
+    folder = tmp_path_factory.mktemp("direct")
+    given = servers.environment(Place(blobs="s3"))
+    url = given["MEDIAMILL_BLOBS_URL"]
+    given["MEDIAMILL_BLOBS_URL"] = url.replace(f":{servers.buckets.port}", f":{bucket.port}")
+    given["MEDIAMILL_DIRECT_DOWNLOADS"] = "true"
+    commands = Commands(folder / "home", folder, given)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            commands.command("up", "--port", 0), env=commands.environment, stdout=log, stderr=log,
+            stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield wait_for_service(process, commands.home, folder / "log")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(35) == 0, (folder / "log").read_text()
+
+
+def a_file(commands: Commands, mebibytes: int) -> Path:
+    path = commands.folder / "large.bin"
+    path.write_bytes(random.Random(time.time_ns()).randbytes(mebibytes * MEBIBYTE))
+    return path
+
+
+def begun(commands: Commands) -> str | None:
+    """Return where an upload goes to that was begun and is not over."""
+    if not (commands.home / "push.db").exists():
+        return None
+    with Memory(commands.home) as kept:
+        row = kept.one("SELECT place FROM uploads")
+    return str(row[0]) if row else None
+
+
+def arrived(client, place: str) -> list[bool]:
+    return [part["arrived"] for part in client.get(f"{place}/parts").json().get("data", [])]
+
+
+def test_killed_in_the_middle_it_goes_on_past_the_server(signed_in: Commands, service, bucket):
+    path = a_file(signed_in, 34)
+    process = signed_in.start("files", "push", path)
+    until, place = time.monotonic() + 40, None
+    with api(service) as client:
+        while time.monotonic() < until:
+            place = place or begun(signed_in)
+            if place and any(arrived(client, place)):
+                break
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert place
+        upload = client.get(place).json()
+        assert (upload["direct"], upload["state"], upload["offset"]) == (True, "receiving", 0)
+        had, before = arrived(client, place), bucket.passed
+        assert any(had)
+        assert not all(had)
+        done = signed_in("files", "push", path, "--json", "--tag", "t")
+        assert done.returncode == 0, done.stderr
+        row = lines(done)[0]
+        upload = client.get(place).json()
+        assert (upload["state"], upload["file"]) == ("ready", row["file"]), "it is the same one"
+        sent = (34 - 16 * sum(had)) * MEBIBYTE
+        assert sent <= bucket.passed - before < sent + 2 * MEBIBYTE, "what was there is not sent"
+        assert client.get(f"/v1/files/{row['file']}").json()["sha256"] == row["sha256"]
+    assert begun(signed_in) is None
+
+
+def test_connections_that_are_cut(signed_in: Commands, service, bucket):
+    path = a_file(signed_in, 18)
+    bucket.cuts, bucket.done = [10 * MEBIBYTE, 5 * MEBIBYTE], 0
+    done = signed_in("files", "push", path, "--json")
+    assert done.returncode == 0, done.stderr
+    assert bucket.done == 2
+    with api(service) as client:
+        file = client.get(f"/v1/files/{lines(done)[0]['file']}").json()
+    assert (file["state"], file["sha256"]) == ("ready", lines(done)[0]["sha256"])
+    sent = path.read_bytes()
+    path.unlink()
+    back = signed_in("files", "get", file["id"])
+    assert back.stdout == "large.bin\n", back.stderr
+    assert path.read_bytes() == sent, "it came from the bucket, under the name that is signed"
+
+
+def test_what_the_server_refuses_is_told(signed_in: Commands, service):
+    path = signed_in.folder / "broken.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + random.Random(time.time_ns()).randbytes(17 * MEBIBYTE))
+    done = signed_in("files", "push", path, "--json")
+    assert done.returncode == 1
+    row, summary = lines(done)
+    assert (row["state"], row["code"]) == ("refused", "broken_media")
+    assert summary["summary"]["refused"] == 1
+    assert begun(signed_in) is None
+
+
+def test_the_session_that_is_shown_does_what_it_shows(signed_in: Commands, service):
+    for tool in ("curl", "jq"):
+        if shutil.which(tool) is None:
+            unavailable(f"{tool} is not installed")
+    path = signed_in.folder / "recording.bin"
+    path.write_bytes(random.Random(time.time_ns()).randbytes(17 * MEBIBYTE))
+    steps = session(
+        "docs/uploads.md",
+        'S=http://127.0.0.1:8750; A="Authorization: Bearer $MEDIAMILL_TOKEN"\n$ said',
+    )
+    script = f"\necho '{NEXT}'\n".join(command for command, _ in steps)
+    (signed_in.folder / ".curlrc").write_text("expect100-timeout = 0.1\n")  # the server sends none
+    given = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin", "MEDIAMILL_TOKEN": service.token,
+        "HOME": str(signed_in.folder),
+    }  # fmt: skip
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script.replace("http://127.0.0.1:8750", service.server)],
+        cwd=signed_in.folder, env=given, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    for (command, shown), output in zip(steps, done.stdout.split(NEXT), strict=True):
+        told = re.sub(r"\s+", "", output)
+        assert re.fullmatch(pattern(shown), told, re.DOTALL), f"$ {command}\n{output}"
+    with api(service) as client:
+        file = client.get("/v1/files").json()["data"][0]
+        place = client.get(f"/v1/files/{file['id']}/content").headers["location"]
+    assert httpx.get(place, trust_env=False).content == path.read_bytes()

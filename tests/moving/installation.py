@@ -1,0 +1,125 @@
+"""A small installation as people leave it: made through the real service, in this process."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from mediamill.app import App
+from mediamill.core.settings import Settings
+from mediamill.engine.scheduler import Scheduler
+from mediamill.web.app import create_app
+from tests.faults.history import History
+from tests.support.serving import working
+from tests.web.conftest import client_of, person
+from tests.web.test_uploading import PNG
+
+TUS = {"tus-resumable": "1.0.0"}
+BODY = {**TUS, "content-type": "application/offset+octet-stream"}
+
+
+@dataclass
+class Installation:
+    """What its one user has and was told."""
+
+    home: Path
+    token: str
+    history: History
+    zip: bytes
+    etag: str
+    project: str
+    trashed: str
+    upload: str
+    """Where the rest of an upload goes."""
+    rest: bytes
+    waiting: str
+    """A job that a worker had begun when the service ended."""
+
+    def settings(self, **more: object) -> Settings:
+        return Settings(home=self.home, slots=1, min_free_bytes=0, lease_seconds=1, **more)
+
+
+def picture(number: int) -> bytes:
+    return PNG + bytes([number]) * (1000 * number)
+
+
+async def submit(history: History, client: httpx.AsyncClient, files: list[str]) -> str:
+    return await history.submit(client, files, "convert", format="jpeg")
+
+
+async def made(home: Path, pictures: int = 4) -> Installation:
+    """Make one; nothing runs on it afterwards."""
+    settings = Settings(home=home, slots=1, min_free_bytes=0, lease_seconds=1, poll_seconds=0.05)
+    history = History()
+    async with await App.open(settings) as app, person(create_app(app), "ann") as ann:
+        return await _filled(app, ann, history, home, pictures)
+
+
+async def _filled(app, ann, history, home, pictures) -> Installation:
+    client = ann.client
+    files = [await history.upload(client, f"{n}.png", picture(n)) for n in range(pictures)]
+    tagged = await client.patch(f"/v1/files/{files[0]}", json={"tags": ["red", "ä"]})
+    assert tagged.status_code == 200, tagged.text
+    project = (await client.post("/v1/projects", json={"name": "Set"})).json()["id"]
+    added = await client.post(f"/v1/projects/{project}/files", json={"files": files[:2]})
+    assert added.is_success, added.text
+    text = await history.upload(client, "a.txt", b"hello")
+    job = await submit(history, client, [*files, text])
+    async with working(app):
+        answer = await client.get(f"/v1/jobs/{job}", params={"wait": 30})
+        assert answer.json()["state"] == "partial", answer.text
+    trashed = files.pop()
+    assert (await client.delete(f"/v1/files/{trashed}")).is_success
+    whole = PNG + b"x" * 5000
+    place = await _half(client, whole)
+    token = await client.post("/v1/tokens", json={"name": "mine"})
+    assert token.is_success, token.text
+    waiting = await submit(history, client, files)
+    scheduler = Scheduler(app.store, 1000)
+    assert await scheduler.claim_next(("interactive", "bulk"), "somebody") is not None
+    download = await client.get(f"/v1/jobs/{job}/download")
+    assert download.status_code == 200, download.text
+    etag = download.headers["etag"]
+    return Installation(home, token.json()["token"], history, download.content, etag,
+                        project, trashed, place, whole[3000:], waiting)  # fmt: skip
+
+
+async def _half(client: httpx.AsyncClient, whole: bytes) -> str:
+    name = base64.b64encode(b"slow.png").decode()
+    said = {**TUS, "upload-length": str(len(whole)), "upload-metadata": f"filename {name}"}
+    place = (await client.post("/v1/uploads", headers=said)).headers["location"]
+    sent = await client.patch(place, headers={**BODY, "upload-offset": "0"}, content=whole[:3000])
+    assert sent.status_code == 204, sent.text
+    return place
+
+
+async def lives_on(found: Installation, settings: Settings) -> list[str]:
+    """Run the service on the new settings: everything goes on; return what is broken."""
+    async with await App.open(settings) as app:
+        headers = {"authorization": f"Bearer {found.token}"}
+        async with client_of(create_app(app), **headers) as client, working(app):
+            sent = {**BODY, "upload-offset": "3000"}
+            ended = await client.patch(found.upload, headers=sent, content=found.rest)
+            assert ended.status_code == 204, ended.text
+            done = await client.get(f"/v1/jobs/{found.waiting}", params={"wait": 30})
+            assert done.json()["state"] == "succeeded", done.text
+            back = await client.post(f"/v1/files/{found.trashed}/restore")
+            assert back.is_success, back.text
+            assert (
+                hashlib.sha256(
+                    (await client.get(f"/v1/files/{found.trashed}/content")).content
+                ).hexdigest()
+                == found.history.uploads[found.trashed]
+            )
+            again = await client.get(f"/v1/jobs/{found.history.jobs[0]}/download")
+            assert (again.content, again.headers["etag"]) == (found.zip, found.etag)
+            listed = await client.get("/v1/files", params={"project": found.project})
+            assert len(listed.json()["data"]) == 2, listed.text
+            newer = await found.history.upload(client, "new.png", picture(9))
+            await submit(found.history, client, [newer])
+            for job in found.history.jobs:
+                await client.get(f"/v1/jobs/{job}", params={"wait": 30})
+        async with client_of(create_app(app), **headers) as client:
+            return await found.history.check(client, settings)
