@@ -122,6 +122,15 @@ class Gated:
 
 
 class GatedContract(Gated, DoorbellContract):
+    async def test_it_can_be_closed_at_any_moment(self, server):
+        """While it connects, too: the clients swallow that they are cancelled now and then."""
+        for n in range(25):
+            bell = open_bell(self.url(server), ELSEWHERE)
+            await bell.ring(self.far[0])
+            await asyncio.sleep(n / 1000)
+            async with asyncio.timeout(20):
+                await bell.close()
+
     async def test_everybody_is_rung_when_the_server_is_back(self, bell, gated, gate: Gate):
         """The ring comes while who should hear it is away; nobody sends it again."""
         name = self.far[0]

@@ -89,7 +89,7 @@ class Everything(Dropping):
         super().__init__(Doubling(Shuffling(bell)))
 
 
-@each("postgresql", "redis", "nats", soak=("amqp", "sqs"))
+@each("redis", soak=("postgresql", "nats", "amqp", "sqs"))
 async def test_each_unit_ends_once_whatever_happens_to_rings(store, bell):
     await run(Belled(store, Everything(bell)), 80)
 

@@ -1,5 +1,7 @@
 """API and worker as two processes that find each other's work through the doorbell alone."""
 
+import pytest
+
 from tests.faults.history import History
 from tests.support.processes import running, signed_in
 from tests.support.redis import redis_server
@@ -9,6 +11,7 @@ NEVER = 60
 """Seconds between two looks of the worker: longer than the test may take."""
 
 
+@pytest.mark.soak  # two processes take seconds to start
 async def test_a_worker_in_another_process_hears_of_each_step_of_a_job(tmp_path):
     home = tmp_path / "home"
     with redis_server() as broker:

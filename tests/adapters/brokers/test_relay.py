@@ -1,12 +1,13 @@
 """Faults planted in what all doorbells through a server share; the contract notices each."""
 
 import asyncio
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from mediamill.adapters.brokers import outbox, redis
+from mediamill.adapters.brokers import outbox, redis, relay
 from mediamill.adapters.brokers.ears import Ears
 from mediamill.adapters.brokers.outbox import Outbox
 from mediamill.adapters.brokers.relay import Relay
@@ -87,3 +88,35 @@ async def test_rings_that_cannot_be_sent_are_kept_once():
         async with asyncio.timeout(0.01):
             await box.take(9)
     assert box.idle.is_set()
+
+
+class Stubborn(Relay):
+    """Through a client that swallows once that it is cancelled, as some do."""
+
+    @asynccontextmanager
+    async def line(self):
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+        yield Silence()
+
+
+class Silence:
+    async def send(self, message: bytes) -> None:
+        pass
+
+    async def last(self) -> None:
+        await asyncio.sleep(3600)
+
+
+@pytest.mark.parametrize("insists", [True, False], ids=["as it is", "planted: asked once"])
+async def test_a_client_that_swallows_its_end_does_not_hold_up_a_close(insists, monkeypatch):
+    monkeypatch.setattr(relay, "INSIST_SECONDS", 0.02 if insists else None)
+    bell = Stubborn()
+    await bell.ring("work:bulk")
+    await asyncio.sleep(0.05)
+    closing = asyncio.create_task(bell.close())
+    await asyncio.wait([closing], timeout=0.5)
+    assert closing.done() is insists
+    closing.cancel()
+    bell._task.cancel()
+    await asyncio.gather(closing, bell._task, return_exceptions=True)

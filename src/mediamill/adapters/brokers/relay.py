@@ -28,7 +28,7 @@ MOST_TOGETHER, LARGEST = 200, 1 << 16
 """Channels in one message; bytes of a message that are looked at."""
 LEAST_WAIT, LONGEST_WAIT = 0.05, 5.0
 """Seconds between attempts to reach a server that is away."""
-CONNECT_SECONDS, SEND_SECONDS, FAREWELL_SECONDS = 10.0, 10.0, 1.0
+CONNECT_SECONDS, SEND_SECONDS, FAREWELL_SECONDS, INSIST_SECONDS = 10.0, 10.0, 1.0, 0.5
 PULSE_SECONDS = 15
 """How often a quiet connection is asked whether it lives."""
 
@@ -111,7 +111,7 @@ class Relay(ABC):
         """Hold a line; another one when it breaks."""
         wait = LEAST_WAIT
         loop = asyncio.get_running_loop()
-        while not self._closed:  # a library may swallow that it is cancelled
+        while not self._closed:
             since = loop.time()
             try:
                 await self._hold()
@@ -180,6 +180,9 @@ async def first_of(*works: Coroutine[Any, Any, None]) -> None:
 
 
 async def _ended(task: "asyncio.Task[None]") -> None:
-    """Cancel a task and wait for its end."""
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    """End a task; again and again, for a library may swallow that it is cancelled."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=INSIST_SECONDS)
+    if not task.cancelled():
+        task.exception()  # is known, or no matter any more
