@@ -16,12 +16,14 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.loaders import Loader, create_loader
 
 from mediamill.adapters.brokers.address import options_of, telling
 from mediamill.adapters.brokers.relay import CONNECT_SECONDS, SEND_SECONDS, Relay
@@ -149,7 +151,9 @@ class SqsDoorbell(Relay):
 
     @asynccontextmanager
     async def line(self) -> AsyncIterator[SqsLine]:
-        making = get_session().create_client(
+        session = get_session()
+        session.register_component("data_loader", models())
+        making = session.create_client(
             "sqs",
             region_name=self.queue.region,
             endpoint_url=self.queue.endpoint,
@@ -171,6 +175,15 @@ class SqsDoorbell(Relay):
             return str((await client.get_queue_url(QueueName=name))["QueueUrl"])
         made = await client.create_queue(QueueName=name, Attributes=ATTRIBUTES)
         return str(made["QueueUrl"])
+
+
+@cache
+def models() -> Loader:
+    """Return what reads botocore's descriptions of services, and keeps what it has read.
+
+    Reading them takes a while, in which nothing else is done: not at each attempt to connect.
+    """
+    return create_loader()
 
 
 async def forgets(client: Any, address: str) -> bool:
