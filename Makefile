@@ -21,7 +21,7 @@ demo: $(VENV)/.runtime  ## Turn a clip into frames through a real service; FILE=
 up: $(VENV)/.runtime  ## Start the service; HOME_FOLDER=… keeps its state elsewhere than ~/.mediamill.
 	@$(BIN)/mediamill up $(if $(HOME_FOLDER),--home "$(HOME_FOLDER)") $(if $(PORT),--port $(PORT))
 
-backends: $(VENV)/.backends  ## Install what PostgreSQL, DynamoDB and S3 need.
+backends: $(VENV)/.backends  ## Install what PostgreSQL, DynamoDB, S3 and the brokers need.
 
 test: $(VENV)/.dev  ## Run the tests.
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not soak" $(ARGS)

@@ -167,6 +167,18 @@ def metrics() -> Iterator[str]:
         yield f"| `{name}` | {metric.type} | {labels(metric.name)} | {metric.documentation} |"
 
 
+def gauges() -> Iterator[str]:
+    """List what `/metrics` reads from the service."""
+    from mediamill.store.repositories.backlog import Backlog
+    from mediamill.web.gauges import Gauges
+
+    reading = Gauges(True, 1, {"": True}, True, [Backlog("")])
+    yield from table("metric", "type", "labels", "meaning")
+    for metric in reading.collect():
+        names = ", ".join(metric.samples[0].labels)
+        yield f"| `{metric.name}` | {metric.type} | {names} | {metric.documentation} |"
+
+
 def labels(name: str) -> str:
     """Return the label names of a metric of the web application."""
     from mediamill.web.observing import Metrics
@@ -207,7 +219,7 @@ PARTS = {
     "settings.md": {"settings": settings},
     "operations.md": {"operations": operations},
     "errors.md": {"errors": errors, "exit-codes": exit_codes},
-    "metrics.md": {"metrics": metrics},
+    "metrics.md": {"metrics": metrics, "gauges": gauges},
     "cli.md": {"exit-codes": exit_codes, "commands": commands},
 }
 """Which parts stand on which page."""

@@ -30,6 +30,7 @@ from mediamill.services.files.listing import Listing
 from mediamill.services.files.members import ArchiveMembers
 from mediamill.services.files.service import FileService
 from mediamill.services.files.trash import Trash
+from mediamill.services.jobs.backlog import Work
 from mediamill.services.jobs.inputs import Inputs
 from mediamill.services.jobs.items import ItemService
 from mediamill.services.jobs.outputs import Outputs
@@ -54,6 +55,7 @@ from mediamill.services.uploads.resumable import Resumable
 from mediamill.services.uploads.settling import Settler
 from mediamill.services.uploads.validating import Validator
 from mediamill.store.clock import StoreClock
+from mediamill.store.repositories.backlog import Backlogs
 from mediamill.store.repositories.templates import Templates
 
 
@@ -149,6 +151,7 @@ class App:
             self.bell,
             Queue(nouns.jobs, nouns.units),
         )
+        self.work = Work(Backlogs(self.store, int(self.settings.lease_seconds * 1000)))
         self.watching = Watching(self.jobs, self.bell)
         self.job_trash = JobTrash(self.access, self.jobs, nouns.units, self.bell)
         self.once = Once(nouns.keys, self.results)

@@ -92,12 +92,14 @@ def test_doctor_passes_here_and_names_what_is_wrong(mediamill: Commands, service
     assert {"python", "sqlite", "disk", "fsync", "codecs", "sandbox", "settings"} <= names
     mediamill.extra = {"MEDIAMILL_STOER_URL": "x", "MEDIAMILL_MIN_FREE_BYTES": str(1 << 60)}
     mediamill.extra["MEDIAMILL_STORE_URL"] = "postgresql://mill:s3cret@127.0.0.1:1/mill"
+    mediamill.extra["MEDIAMILL_BROKER_URL"] = "redis://192.0.2.1"
     bad = mediamill("doctor")
     assert bad.returncode == 1
     assert "MEDIAMILL_STORE_URL: the database does not answer" in bad.stdout
     assert "s3cret" not in bad.stdout + bad.stderr
     assert "MEDIAMILL_STOER_URL" in bad.stdout
     assert "MEDIAMILL_MIN_FREE_BYTES" in bad.stdout
+    assert "allow_plaintext=true" in bad.stdout
     assert mediamill("doctor", "--server", "http://127.0.0.1:9").returncode == 1
     mediamill.extra = {"MEDIAMILL_PORT": "99999"}
     assert "MEDIAMILL_PORT" in mediamill("doctor").stdout

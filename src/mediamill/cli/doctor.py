@@ -9,6 +9,7 @@ from mediamill.cli.remote.connection import DEFAULT_SERVER, json_option
 from mediamill.cli.remote.home import load_settings
 from mediamill.cli.service.examining import Check, Level, examine
 from mediamill.core.errors import ConfigurationError
+from mediamill.core.logs import configure_logging
 
 SIGNS = {Level.OK: "ok", Level.NOTE: "note", Level.PROBLEM: "PROBLEM"}
 
@@ -29,6 +30,7 @@ def doctor(ctx: click.Context, *, server: str | None, as_json: bool) -> None:
     grants to the sandbox, the settings, and the server. The exit code is 1 when something is a real
     problem.
     """
+    configure_logging("text", "error")  # to stderr, beside what is told here
     checks = []
     for check in _checks(server):
         checks.append(check)

@@ -28,6 +28,8 @@ _QUIET = (
     "uvicorn.access", "httpx", "httpcore", "asyncio", "multipart", "python_multipart",
     "botocore", "aiobotocore", "urllib3",
 )  # fmt: skip
+_SILENT = ("aio_pika", "aiormq", "nats", "redis")
+"""Tell of each attempt, and of every byte: the doorbell says itself what matters, once."""
 
 Event = MutableMapping[str, Any]
 
@@ -130,4 +132,6 @@ def _replace_handlers(handler: logging.Handler, level: str) -> None:
         logger.setLevel("WARNING" if level == "INFO" else level)
     for name in _QUIET:
         logging.getLogger(name).setLevel("WARNING")
+    for name in _SILENT:
+        logging.getLogger(name).setLevel("CRITICAL")
     logging.captureWarnings(capture=True)

@@ -1,7 +1,8 @@
 """Numbers that are read from the service when somebody asks for them."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
@@ -9,8 +10,12 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from mediamill import __version__
+from mediamill.adapters.brokers.port import Served
 from mediamill.app import App
 from mediamill.core.errors import MediamillError
+from mediamill.store.repositories.backlog import Backlog
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +25,9 @@ class Gauges(Collector):
     ready: bool
     free_bytes: int | None
     protections: dict[str, bool | str]
+    doorbell: bool | None = None
+    """Whether the broker is there; None where there is none, or nobody has rung yet."""
+    work: Sequence[Backlog] = ()
 
     def collect(self) -> Iterator[Metric]:
         """Yield each gauge of this reading."""
@@ -33,6 +41,13 @@ class Gauges(Collector):
             yield GaugeMetricFamily(
                 "mediamill_blobs_free_bytes", "Room left for files.", value=self.free_bytes
             )
+        yield from self._work()
+        if self.doorbell is not None:
+            yield GaugeMetricFamily(
+                "mediamill_doorbell_connected",
+                "Whether the broker is there; work is found without it, a little later.",
+                value=float(self.doorbell),
+            )
         sandbox = GaugeMetricFamily(
             "mediamill_slot_protection",
             "Whether the kernel grants a protection to slots.",
@@ -42,14 +57,42 @@ class Gauges(Collector):
             sandbox.add_metric([name], float(granted is True))
         yield sandbox
 
+    def _work(self) -> Iterator[Metric]:
+        units = GaugeMetricFamily(
+            "mediamill_units",
+            "Units of work that are ready or running: what workers are needed for.",
+            labels=["class", "state"],
+        )
+        capped = GaugeMetricFamily(
+            "mediamill_units_capped",
+            "Whether there are more units than were counted.",
+            labels=["class"],
+        )
+        for backlog in self.work:
+            units.add_metric([backlog.klass, "ready"], backlog.ready)
+            units.add_metric([backlog.klass, "running"], backlog.running)
+            capped.add_metric([backlog.klass], float(backlog.capped))
+        yield from (units, capped)
+
 
 async def read_gauges(app: App) -> CollectorRegistry:
     """Read the service now; a backend that is away shows as not ready."""
     health = await app.health()
-    try:
-        free = await app.blobs.free_bytes()
-    except MediamillError:
-        free = None
     registry = CollectorRegistry()
-    registry.register(Gauges(bool(health["ok"]), free, app.slots.protections()))
+    registry.register(
+        Gauges(
+            bool(health["ok"]),
+            await _unless_away(app.blobs.free_bytes),
+            app.slots.protections(),
+            app.bell.connected if isinstance(app.bell, Served) else None,
+            await _unless_away(app.work.look) or (),
+        )
+    )
     return registry
+
+
+async def _unless_away(read: Callable[[], Awaitable[T]]) -> T | None:
+    try:
+        return await read()
+    except MediamillError:
+        return None

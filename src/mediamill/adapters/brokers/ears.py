@@ -9,13 +9,16 @@ from typing import Self
 class Ear:
     """An event that is set while its channels are registered."""
 
-    def __init__(self, ears: dict[str, set["Ear"]], channels: tuple[str, ...]) -> None:
-        self._ears, self._channels = ears, channels
+    def __init__(
+        self, ears: dict[str, set["Ear"]], channels: tuple[str, ...], came: asyncio.Event
+    ) -> None:
+        self._ears, self._channels, self._came = ears, channels, came
         self.event = asyncio.Event()
 
     def __enter__(self) -> Self:
         for channel in self._channels:
             self._ears[channel].add(self)
+        self._came.set()
         return self
 
     def __exit__(
@@ -46,6 +49,8 @@ class Ears:
 
     def __init__(self) -> None:
         self._ears: dict[str, set[Ear]] = defaultdict(set)
+        self.came = asyncio.Event()
+        """Set when somebody begins to listen."""
 
     def ring(self, channel: str) -> None:
         """Wake whoever listens to a channel."""
@@ -57,9 +62,13 @@ class Ears:
         for channel in [*self._ears]:
             self.ring(channel)
 
+    def hears(self, prefix: str) -> bool:
+        """Tell whether anybody listens to a channel that begins so."""
+        return any(channel.startswith(prefix) for channel in self._ears)
+
     def listen(self, *channels: str) -> Ear:
         """Listen to some channels."""
-        return Ear(self._ears, channels)
+        return Ear(self._ears, channels, self.came)
 
     def clear(self) -> None:
         """Forget everybody."""

@@ -2,14 +2,19 @@
 
 from typing import Any
 
-from mediamill.adapters.brokers.port import Doorbell
-from mediamill.core.errors import ConfigurationError, NotFound
+from mediamill.adapters.brokers.port import Doorbell, Served
+from mediamill.core.errors import ConfigurationError, NotFound, Unavailable
 from mediamill.core.extras import needing
 from mediamill.core.registry import Registry
 
 BROKERS: Registry[Any] = Registry(
-    "mediamill.adapters.brokers", "broker", exclude=frozenset({"port", "opening", "ears"})
+    "mediamill.adapters.brokers",
+    "broker",
+    exclude=frozenset({"address", "ears", "opening", "outbox", "port", "relay"}),
 )
+ENCRYPTED = {"amqps": "amqp", "rediss": "redis", "tls": "nats"}
+"""Schemes that mean another one's backend, with TLS."""
+PROBE_SECONDS = 5.0
 
 
 def open_bell(url: str, store_url: str) -> Doorbell:
@@ -18,10 +23,29 @@ def open_bell(url: str, store_url: str) -> Doorbell:
     A plug-in is a class with `open(cls, url: str, store_url: str) -> Doorbell`.
     """
     scheme = url.partition(":")[0]
+    name = ENCRYPTED.get(scheme, scheme)
     try:
-        with needing(scheme, "MEDIAMILL_BROKER_URL"):
-            kind = BROKERS.get(scheme)
+        with needing(name, "MEDIAMILL_BROKER_URL"):
+            kind = BROKERS.get(name)
     except NotFound as error:
         raise ConfigurationError(f"MEDIAMILL_BROKER_URL: {error.message}") from None
     bell: Doorbell = kind.open(url, store_url)
     return bell
+
+
+async def probe_bell(url: str, store_url: str) -> str | None:
+    """Say whether a doorbell's server is there; None for one without. Raises `ConfigurationError`.
+
+    Raises `Unavailable` that says why when it is not.
+    """
+    bell = open_bell(url, store_url)
+    try:
+        if not isinstance(bell, Served):
+            return None
+        with bell.listen("probe") as ear:
+            await ear.wait(PROBE_SECONDS)  # who connects is rung
+        if not bell.connected:
+            raise Unavailable(f"MEDIAMILL_BROKER_URL: {bell.trouble or 'no answer'}.")
+    finally:
+        await bell.close()
+    return "connected"

@@ -1,11 +1,13 @@
 """Doorbells: a ring says "look at the store", and nothing else.
 
 A ring may be lost, doubled or late at no cost but latency: everything that listens also looks by
-itself now and then. Channels are `work:{class}`, `job:{id}` and `jobs:{owner}`.
+itself now and then. Channels are `work:{class}`, `job:{id}` and `jobs:{owner}`. A ring on the first
+is for who works, in any process; one on the others is for who watches, and may stay in the process
+that rings where a broker cannot reach all: who watches looks each second.
 """
 
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 
 class Ear(Protocol):
@@ -38,3 +40,13 @@ class Doorbell(Protocol):
 
     async def close(self) -> None:
         """Stop listening and ringing."""
+
+
+@runtime_checkable
+class Served(Protocol):
+    """A doorbell that goes through a server."""
+
+    connected: bool | None
+    """Whether the server is there now; None before anybody rang or listened."""
+    trouble: str
+    """Why it is not, without any secret; empty while nothing is known."""

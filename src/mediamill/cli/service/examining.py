@@ -17,8 +17,9 @@ import httpx
 from pydantic_settings import EnvSettingsSource
 
 from mediamill import __version__
+from mediamill.adapters.brokers.opening import probe_bell
 from mediamill.cli.remote.client import on_loopback
-from mediamill.core.errors import MediamillError
+from mediamill.core.errors import ConfigurationError, MediamillError
 from mediamill.core.settings import Settings
 from mediamill.engine.slots import SlotLimits, SlotPool
 from mediamill.store.opening import probe_store
@@ -57,6 +58,7 @@ def examine(settings: Settings, server: str | None, default_server: str) -> Iter
     yield from _store(settings)
     yield from _codecs()
     yield from _sandbox(settings)
+    yield from _broker(settings)
     yield from _settings(settings)
     yield _server(server, default_server)
 
@@ -99,6 +101,20 @@ def _store(settings: Settings) -> Iterator[Check]:
         return
     if told:
         yield Check("store", Level.OK, told)
+
+
+def _broker(settings: Settings) -> Iterator[Check]:
+    """Ask the broker, where it is a server; the service works without."""
+    try:
+        told = asyncio.run(probe_bell(settings.broker_url, settings.store_url))
+    except ConfigurationError as error:
+        yield Check("broker", Level.PROBLEM, error.message)
+    except MediamillError as error:
+        text = f"{error.message} Work is found without it, up to a look later"
+        yield Check("broker", Level.NOTE, text)
+    else:
+        if told:
+            yield Check("broker", Level.OK, told)
 
 
 def _fsync_time(folder: Path, times: int = 11) -> float:

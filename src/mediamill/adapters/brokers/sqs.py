@@ -1,0 +1,214 @@
+"""Doorbells through SQS: `sqs://queue?region=…&endpoint=…&wake=3`.
+
+One queue wakes workers. Who receives a message is one process, so a ring goes in as `wake` copies
+of which each wakes another one, or the same again. Rings of jobs, which all servers should hear,
+stay in their process: the others look once a second anyway. The sums: docs/adr/0030-doorbells.md.
+
+A message is not deleted: it is hidden for longer than it is kept, which saves a request each; save
+in a queue of somebody else's making that keeps them longer. A missing queue is made. Needs
+`sqs:GetQueueUrl`, `sqs:GetQueueAttributes`, `sqs:SendMessage`, `sqs:ReceiveMessage`, for a missing
+queue `sqs:CreateQueue`, for one that keeps messages longer than two minutes `sqs:DeleteMessage`;
+credentials are found where the AWS SDKs find them.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.loaders import Loader, create_loader
+
+from mediamill.adapters.brokers.address import options_of, telling
+from mediamill.adapters.brokers.relay import CONNECT_SECONDS, SEND_SECONDS, Relay
+from mediamill.core.plaintext import ALLOWING, refuse_plaintext
+
+KEPT_SECONDS, HIDDEN_SECONDS = 60, 120
+POLL_SECONDS = 20
+"""How long a request for messages waits for one: the longest that SQS has."""
+WAKE, MOST_WAKE = 3, 10
+RETENTION = "MessageRetentionPeriod"
+ATTRIBUTES = {
+    RETENTION: str(KEPT_SECONDS),
+    "VisibilityTimeout": str(HIDDEN_SECONDS),
+    "ReceiveMessageWaitTimeSeconds": str(POLL_SECONDS),
+    "SqsManagedSseEnabled": "true",
+}
+CARRIED = "work:"
+NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
+GATHER_SECONDS = 0.05
+"""Rings that come within this time of a message go out together."""
+REFUSALS = frozenset({
+    "AccessDenied", "AccessDeniedException", "InvalidClientTokenId", "InvalidSecurity",
+    "SignatureDoesNotMatch", "UnrecognizedClientException", "ExpiredToken",
+})  # fmt: skip
+FORM = "write sqs://queue?region=…"
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What the URL says."""
+
+    name: str
+    region: str | None
+    endpoint: str | None
+    wake: int
+
+    @classmethod
+    def of(cls, url: str) -> "Queue":
+        """Read a URL; raises `ValueError`."""
+        parts = urlsplit(url)
+        given = options_of(parts.query, frozenset({"region", "endpoint", "wake", ALLOWING}))
+        if not NAME.fullmatch(parts.netloc) or parts.path.strip("/"):
+            raise ValueError(f"{FORM}; a queue's name is 1 to 80 letters, digits, _ and -")
+        wake = given.get("wake", str(WAKE))
+        if not wake.isdecimal() or not 1 <= int(wake) <= MOST_WAKE:
+            raise ValueError(f"wake is 1 to {MOST_WAKE}, processes that a ring wakes at most")
+        if endpoint := given.get("endpoint"):
+            there = urlsplit(endpoint)
+            if there.scheme not in ("http", "https") or not there.hostname:
+                raise ValueError("endpoint is an address like https://sqs.example:4566")
+            if there.scheme == "http":
+                refuse_plaintext(there.hostname, given.get(ALLOWING), "endpoint=https://…")
+        return cls(parts.netloc, given.get("region"), endpoint, int(wake))
+
+
+class Refused(Exception):
+    """Our credentials are none, or do not allow this."""
+
+
+class SqsLine:
+    def __init__(self, client: Any, address: str, bell: "SqsDoorbell", forgets: bool) -> None:
+        self._client, self._address, self._bell = client, address, bell
+        self._forgets = forgets
+
+    async def send(self, message: bytes) -> None:
+        """Send the copies, which are one request."""
+        body, copies = message.decode(), range(self._bell.queue.wake)
+        with told():
+            answer = await self._client.send_message_batch(
+                QueueUrl=self._address,
+                Entries=[{"Id": str(n), "MessageBody": body} for n in copies],
+            )
+        if len(failed := answer.get("Failed", ())) == len(copies):
+            raise ConnectionError(failed[0].get("Message", "the queue takes nothing"))
+        await asyncio.sleep(GATHER_SECONDS)
+
+    async def last(self) -> None:
+        """Receive while somebody here listens for work; else others would lose rings to us."""
+        while True:
+            await self._bell.wanted()
+            with told():
+                answer = await self._client.receive_message(
+                    QueueUrl=self._address,
+                    WaitTimeSeconds=POLL_SECONDS,
+                    VisibilityTimeout=HIDDEN_SECONDS,
+                    MaxNumberOfMessages=1,
+                )
+            for message in answer.get("Messages", ()):
+                self._bell.heard(message["Body"].encode())
+                if not self._forgets:
+                    await self._delete(message["ReceiptHandle"])
+
+    async def _delete(self, receipt: str) -> None:
+        with told():
+            await self._client.delete_message(QueueUrl=self._address, ReceiptHandle=receipt)
+
+
+class SqsDoorbell(Relay):
+    refusals = (Refused,)
+
+    def __init__(self, queue: Queue) -> None:
+        super().__init__()
+        self.queue = queue
+
+    @classmethod
+    def open(cls, url: str, store_url: str) -> "SqsDoorbell":
+        """Make the doorbell of a URL; raises `ConfigurationError`."""
+        with telling():
+            queue = Queue.of(url)
+            if queue.region is None and get_session().get_config_variable("region") is None:
+                raise ValueError(f"{FORM}, or set AWS_DEFAULT_REGION")
+            return cls(queue)
+
+    async def ring(self, channel: str) -> None:
+        if channel.startswith(CARRIED):
+            await super().ring(channel)
+        else:
+            self._here.ring(channel)
+
+    async def wanted(self) -> None:
+        """Wait until somebody here listens for work."""
+        while not self._here.hears(CARRIED):
+            self._here.came.clear()
+            await self._here.came.wait()
+
+    @asynccontextmanager
+    async def line(self) -> AsyncIterator[SqsLine]:
+        session = get_session()
+        session.register_component("data_loader", models())
+        making = session.create_client(
+            "sqs",
+            region_name=self.queue.region,
+            endpoint_url=self.queue.endpoint,
+            config=AioConfig(
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=POLL_SECONDS + SEND_SECONDS,
+                retries={"total_max_attempts": 1},  # we try again by ourselves
+            ),
+        )
+        async with making as client:
+            with told():
+                address = await self._address(client)
+            yield SqsLine(client, address, self, await forgets(client, address))
+
+    async def _address(self, client: Any) -> str:
+        """Find the queue; make it if it is missing."""
+        name = self.queue.name
+        with suppress(client.exceptions.QueueDoesNotExist):
+            return str((await client.get_queue_url(QueueName=name))["QueueUrl"])
+        made = await client.create_queue(QueueName=name, Attributes=ATTRIBUTES)
+        return str(made["QueueUrl"])
+
+
+@cache
+def models() -> Loader:
+    """Return what reads botocore's descriptions of services, and keeps what it has read.
+
+    Reading them takes a while, in which nothing else is done: not at each attempt to connect.
+    """
+    return create_loader()
+
+
+async def forgets(client: Any, address: str) -> bool:
+    """Tell whether a queue forgets messages while they are hidden, so that none need be deleted."""
+    try:
+        answer = await client.get_queue_attributes(QueueUrl=address, AttributeNames=[RETENTION])
+    except ClientError:  # we may not ask
+        return False
+    return int(answer["Attributes"][RETENTION]) < HIDDEN_SECONDS
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Raise what the SDK raises as an error of ours that says as much as may be logged."""
+    try:
+        yield
+    except NoCredentialsError:
+        raise Refused("there are no credentials") from None
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code in REFUSALS:
+            raise Refused(code) from None
+        raise ConnectionError(f"{code}: {error.response['Error'].get('Message', '')}") from None
+    except BotoCoreError as error:
+        raise ConnectionError(str(error)) from None
+
+
+plugin = SqsDoorbell

@@ -1,0 +1,160 @@
+"""The contract through ministack's SQS: rings of work go through it, those of jobs do not."""
+
+import asyncio
+from itertools import count
+
+import pytest
+import structlog
+
+from mediamill.adapters.brokers.opening import open_bell
+from mediamill.core.errors import ConfigurationError
+from tests.contracts.doorbell_contract import ELSEWHERE, DoorbellContract, heard, missed, until
+from tests.support.gates import gate_to
+from tests.support.queues import queue_server, queue_url, sqs_client
+
+numbers = count()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with queue_server(tmp_path_factory.mktemp("sqs")) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def credentials(server, monkeypatch):
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def queue():
+    """A queue for each test: a ring that nobody took stays a minute."""
+    return f"mediamill-{next(numbers)}"
+
+
+class TestSqs(DoorbellContract):
+    far = ("work:bulk", "work:interactive")
+    many = 20
+
+    @pytest.fixture
+    async def bell(self, server, queue):
+        bell = open_bell(queue_url(server, queue), ELSEWHERE)
+        yield bell
+        await bell.close()
+
+    @pytest.fixture
+    async def other(self, server, queue):
+        bell = open_bell(queue_url(server, queue), ELSEWHERE)
+        yield bell
+        await bell.close()
+
+    async def test_rings_of_jobs_stay_here(self, bell, other):
+        with other.listen("work:bulk") as work, other.listen("job:1") as ear:
+            await heard(bell, "work:bulk", work)
+            ear.clear()
+            with bell.listen("job:1") as here:
+                await bell.ring("job:1")
+                assert await here.wait(0)
+            work.clear()
+            await heard(bell, "work:bulk", work)
+            assert not await ear.wait(0)
+
+    async def test_who_does_not_work_takes_no_rings(self, server, queue, bell, other):
+        ringing = open_bell(queue_url(server, queue, wake="1"), ELSEWHERE)
+        with other.listen("job:1"), bell.listen("work:bulk") as ear:
+            await until(other, connected=True)
+            await until(bell, connected=True)
+            for _ in range(3):
+                ear.clear()
+                await ringing.ring("work:bulk")
+                assert await ear.wait(10), "somebody else took it"
+        await ringing.close()
+
+    async def test_everybody_is_rung_when_the_server_is_back(self, server, queue, bell):
+        async with gate_to(server.port) as gate:
+            gated = open_bell(queue_url(server, queue, gate.port), ELSEWHERE)
+            with gated.listen("work:bulk") as ear:
+                await heard(bell, "work:bulk", ear)
+                await missed(bell, gated, gate, "work:bulk")
+                await drained(bell, "work:bulk")
+                ear.clear()
+                gate.open()
+                assert await ear.wait(20), "nobody is told to look for what was missed"
+            await gated.close()
+
+    async def test_a_ring_wakes_several(self, server, queue):
+        ringing, *hearing = (open_bell(queue_url(server, queue), ELSEWHERE) for _ in range(3))
+        with hearing[0].listen("work:bulk") as one, hearing[1].listen("work:bulk") as another:
+            for bell in hearing:
+                await until(bell, connected=True)
+            async with asyncio.timeout(20):
+                while True:  # two of the copies may go to one of them
+                    one.clear()
+                    another.clear()
+                    await ringing.ring("work:bulk")
+                    if await one.wait(0.5) and await another.wait(0.5):
+                        break
+        for bell in (ringing, *hearing):
+            await bell.close()
+
+    @pytest.mark.parametrize(("kept", "left"), [("60", 1), ("345600", 0)])
+    async def test_messages_do_not_come_back(self, server, queue, kept, left):
+        """They are deleted where they are not forgotten in time."""
+        with sqs_client(server) as client:
+            attributes = {"MessageRetentionPeriod": kept}
+            address = client.create_queue(QueueName=queue, Attributes=attributes)["QueueUrl"]
+        bells = [open_bell(queue_url(server, queue, wake="1"), ELSEWHERE) for _ in range(2)]
+        with bells[1].listen("work:bulk") as ear:
+            await until(bells[1], connected=True)
+            ear.clear()
+            await bells[0].ring("work:bulk")
+            assert await ear.wait(10)
+            await asyncio.sleep(0.3)
+        for bell in bells:
+            await bell.close()
+        with sqs_client(server) as client:
+            names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+            found = client.get_queue_attributes(QueueUrl=address, AttributeNames=names)
+        assert [int(found["Attributes"][name]) for name in names] == [0, left]
+
+    async def test_wrong_credentials_are_told_and_not_shown(self, server, queue, monkeypatch):
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "")
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        with structlog.testing.capture_logs() as told:
+            bell = open_bell(queue_url(server, queue), ELSEWHERE)
+            await bell.ring("work:bulk")
+            async with asyncio.timeout(20):
+                while not told:
+                    await asyncio.sleep(0.02)
+            await bell.close()
+        assert told[0]["action"] == "doorbell_refused"
+
+
+async def drained(bell, channel: str) -> None:
+    """Take what is in the queue, so that only the ring for everybody is left."""
+    with bell.listen(channel):
+        await asyncio.sleep(0.3)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("sqs://?region=x", "write sqs://queue"),
+        ("sqs://a/b?region=x", "write sqs://queue"),
+        ("sqs://bad.name?region=x", "1 to 80"),
+        ("sqs://a?region=x&wake=0", "wake is"),
+        ("sqs://a?region=x&wake=11", "wake is"),
+        ("sqs://a?region=x&colour=red", "unknown parameter colour"),
+        ("sqs://a?region=x&endpoint=nowhere", "endpoint is"),
+        ("sqs://a?region=x&endpoint=http://192.0.2.1", "allow_plaintext=true"),
+        ("sqs://a", "AWS_DEFAULT_REGION"),
+    ],
+)
+def test_a_bad_address_is_refused(url, said, monkeypatch):
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    with pytest.raises(ConfigurationError, match="MEDIAMILL_BROKER_URL") as refused:
+        open_bell(url, ELSEWHERE)
+    assert said in refused.value.message

@@ -1,0 +1,33 @@
+"""What `/metrics` reads from the service when it is asked."""
+
+import pytest
+
+from mediamill.app import App
+from mediamill.core.settings import Settings
+from mediamill.store.repositories.units import Unit
+from mediamill.web.app import create_app
+from tests.support.places import EACH_STORE
+from tests.web.conftest import client_of
+
+
+@pytest.mark.places(*EACH_STORE)
+async def test_metrics_tell_what_workers_are_needed_for(mill, nobody):
+    now = await mill.store.now()
+    for n in range(3):
+        unit = Unit(group=f"g{n}", seq=0, kind="k", owner="user_a", klass="bulk", created=now)
+        await mill.repositories.units.insert([unit.opened(now)])
+    text = (await nobody.get("/metrics")).text
+    assert 'mediamill_units{class="bulk",state="ready"} 3.0' in text
+    for klass in ("interactive", "bulk", "model", "housekeeping", "transfer"):
+        assert f'mediamill_units{{class="{klass}",state="running"}} 0.0' in text
+        assert f'mediamill_units_capped{{class="{klass}"}} 0.0' in text
+    if mill.settings.broker_url == "inprocess:":
+        assert "mediamill_doorbell_connected" not in text
+
+
+async def test_a_broker_that_is_away_shows(tmp_path):
+    settings = Settings(home=tmp_path, slots=1, broker_url="redis://127.0.0.1:1")
+    async with await App.open(settings) as app, client_of(create_app(app)) as client:
+        await app.bell.ring("work:bulk")
+        assert "mediamill_doorbell_connected 0.0" in (await client.get("/metrics")).text
+        assert (await client.get("/health/ready")).json()["checks"]["store"] == "ok"
