@@ -24,7 +24,7 @@ from tests.support.postgres import postgres_server
 from mediamill.app import App
 from mediamill.core.ids import new_id
 from mediamill.core.settings import Settings
-from mediamill.services.accounts.service import Issued
+from mediamill.services.accounts.sessions import Issued
 from mediamill.store.port import Put
 from mediamill.store.repositories.files import File
 

@@ -11,6 +11,7 @@ import pytest
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
+from tests.support.issuers import Cognito, Provider, cognito, provider
 from tests.support.places import BLOBS, EMBEDDED, STORES, Place, Servers
 
 MARKS = (
@@ -65,6 +66,20 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """The servers of the session, each started when it is first asked for."""
     with ExitStack() as stack:
         yield Servers(tmp_path_factory.mktemp("servers"), stack)
+
+
+@pytest.fixture(scope="session")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    """An OpenID Connect issuer that knows the service at `mill.test`; tests leave it as it was."""
+    with provider(tmp_path_factory.mktemp("issuer"), "http://mill.test/auth/oidc/callback") as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cognito]:
+    """A user pool of Cognito's emulator."""
+    with cognito(tmp_path_factory.mktemp("cognito")) as one:
+        yield one
 
 
 @pytest.fixture(autouse=True)

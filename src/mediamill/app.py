@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from mediamill.adapters.identity.port import Issuer
 from mediamill.core.settings import Settings
 from mediamill.engine.inspect import Inspector
 from mediamill.engine.rollup import Rollup
@@ -22,6 +23,9 @@ from mediamill.handlers import kinds
 from mediamill.operations.catalogue import OPERATIONS, Catalogue
 from mediamill.parts import Parts, cpu_slots
 from mediamill.services.access import Access
+from mediamill.services.accounts.federation import Federation
+from mediamill.services.accounts.flows import Flows
+from mediamill.services.accounts.linking import Linking
 from mediamill.services.accounts.service import Accounts
 from mediamill.services.files.directories import Directories
 from mediamill.services.files.downloads import Downloads
@@ -42,6 +46,7 @@ from mediamill.services.jobs.trash import JobTrash
 from mediamill.services.jobs.watching import Watching
 from mediamill.services.links.service import Links
 from mediamill.services.links.signing import Signer, key_of
+from mediamill.services.notifications import Notifications
 from mediamill.services.projects import ProjectService
 from mediamill.services.repeats.once import Once
 from mediamill.services.templates.service import TemplateService
@@ -54,6 +59,7 @@ from mediamill.services.uploads.recording import FileRows
 from mediamill.services.uploads.resumable import Resumable
 from mediamill.services.uploads.settling import Settler
 from mediamill.services.uploads.validating import Validator
+from mediamill.services.webhooks.service import WebhookService
 from mediamill.store.clock import StoreClock
 from mediamill.store.repositories.backlog import Backlogs
 from mediamill.store.repositories.templates import Templates
@@ -101,8 +107,8 @@ class App:
     def _services(self) -> None:
         """Make what callers use."""
         nouns = self.repositories
-        self.accounts = Accounts(nouns.users, self.clock, self.settings.registration)
-        rows = FileRows(self.store, nouns.units, nouns.usages, self.bell)
+        self.linking, self.federation, self.accounts = self._accounts()
+        rows = FileRows(self.store, nouns.units, nouns.usages, self.bell, self.parts.announcer)
         most = self.settings.max_upload_bytes
         validator = Validator(self.blobs, self.inspector, nouns.usages, most)
         self.uploads, self.arrivals = Uploads(rows, validator), Arrivals(rows, validator)
@@ -123,7 +129,12 @@ class App:
             self.bell,
             self.settings.direct_transfers,
         )
-        self.trash = Trash(self.store, self.access, nouns.files, nouns.units, self.bell)
+        self.trash = Trash(
+            self.store, self.access, nouns.files, nouns.units, self.bell, self.parts.announcer
+        )
+        self.webhooks = WebhookService(
+            nouns.webhooks, nouns.units, self.parts.sealer, self.parts.fetcher, self.bell
+        )
         self.labels = Labels(self.store, self.access)
         self.files = FileService(
             self.store,
@@ -150,6 +161,7 @@ class App:
             requests,
             self.bell,
             Queue(nouns.jobs, nouns.units),
+            self.parts.announcer,
         )
         self.work = Work(Backlogs(self.store, int(self.settings.lease_seconds * 1000)))
         self.watching = Watching(self.jobs, self.bell)
@@ -158,8 +170,18 @@ class App:
         self.items = ItemService(self.access, nouns.manifests, nouns.results)
         self.downloads = Downloads(self.access, self.files, self.results, self.directories)
         self.outputs = Outputs(self.access, nouns.manifests, nouns.results, self.results)
+        kept = self.parts.kept
+        signer = Signer(
+            key_of(self.settings.secret.get_secret_value(), self.settings.home),
+            self.clock,
+            kept.of("secret"),
+            kept.of("secret_previous"),
+        )
+        self.notifications = Notifications(
+            self.access, nouns.users, nouns.units, signer, self.settings.address
+        )
         self.links = Links(
-            Signer(key_of(self.settings.secret.get_secret_value(), self.settings.home), self.clock),
+            signer,
             self.clock,
             self.accounts,
             self.files,
@@ -176,6 +198,18 @@ class App:
             self.directories,
             self.bell,
         )
+
+    def _accounts(self) -> tuple[Linking, Federation | None, Accounts]:
+        """Make what knows people: by our own secrets, and by an issuer where there is one."""
+        nouns, settings, clock = self.repositories, self.settings, self.clock
+        issuer = self.parts.identity if isinstance(self.parts.identity, Issuer) else None
+        users, free = nouns.users, settings.registration
+        linking = Linking(users, nouns.identities, clock, issuer, free)
+        federation = None
+        if issuer is not None:
+            flows = Flows(key_of(settings.secret.get_secret_value(), settings.home), clock)
+            federation = Federation(issuer, linking, users, flows, clock)
+        return linking, federation, Accounts(users, clock, free, federation=federation)
 
     def _resumable(self, validator: Validator) -> Resumable:
         rows = self.repositories.uploads
@@ -201,7 +235,13 @@ class App:
 
     def handlers(self) -> Mapping[str, Handler]:
         """Make a handler for every kind of unit."""
-        return kinds.handlers(self.parts, self.arrivals, self.resumable.assembler, self.settler)
+        return kinds.handlers(
+            self.parts,
+            self.arrivals,
+            self.resumable.assembler,
+            self.settler,
+            self.notifications.unsubscribe_url,
+        )
 
     async def health(self) -> dict[str, Any]:
         """Ask every backend whether it works; `ok` is False when one does not."""

@@ -15,6 +15,8 @@ from tests.support.services import unavailable
 
 POM = Path(__file__).parent / "dynamodb_local" / "pom.xml"
 CACHE = Path(tempfile.gettempdir()) / f"mediamill-dynamodb-local-{os.getuid()}"
+BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""A server of a few minutes: compiling it well takes more time than it gives."""
 MAIN = "com.amazonaws.services.dynamodbv2.local.main.ServerRunner"
 
 
@@ -46,7 +48,7 @@ def dynamodb_server(kind: str, folder: Path) -> Iterator[str]:
         return
     library, port = _library(), free_port()
     command = [
-        "java", f"-Djava.library.path={library}", "-cp", f"{library}/*", MAIN,
+        "java", *BRIEF, f"-Djava.library.path={library}", "-cp", f"{library}/*", MAIN,
         "-inMemory", "-port", str(port), "-disableTelemetry",
     ]  # fmt: skip
     with (folder / "dynamodb.log").open("wb") as log:

@@ -23,7 +23,7 @@ from mediamill.engine import lease as engine
 from mediamill.engine.scheduler import Scheduler
 from mediamill.handlers import check
 from mediamill.handlers.uploads import ExpireUpload
-from mediamill.services.accounts.service import digest
+from mediamill.services.accounts.sessions import digest
 from mediamill.services.uploads import direct
 from mediamill.services.uploads.holding import LIFE_MS
 from mediamill.store.port import Put, Update

@@ -5,7 +5,7 @@ import time
 
 import click
 
-from mediamill.cli.remote.home import load_settings
+from mediamill.cli.remote.home import read_all_settings
 from mediamill.cli.serve import home_option
 from mediamill.cli.terminal.failures import SOME_FAILED, Failure, Unreachable
 from mediamill.core.errors import Unavailable
@@ -52,7 +52,7 @@ def migrate(
     """
     if dry_run and verify_only:
         raise Failure("--dry-run and --verify-only do not go together.", "Leave one out.")
-    places = Places(load_settings(home=home), Targets(to_store, to_blobs, to_results))
+    places = Places(read_all_settings(home=home), Targets(to_store, to_blobs, to_results))
     try:
         if dry_run:
             _tell_survey(asyncio.run(_survey(places)), places)
@@ -129,7 +129,8 @@ def _tell(outcome: Outcome, places: Places, *, verify_only: bool) -> None:
 
 _REST = """\
 On another machine, or with another MEDIAMILL_HOME, set MEDIAMILL_SECRET to the content of
-{home}/secret too, so that links which were given out go on working.
+{home}/secret too, so that links which were given out go on working, and take {home}/keyring along:
+without it no secret in the database can be opened.
 The source is as it was. Keep it until you are content, then delete it."""
 
 

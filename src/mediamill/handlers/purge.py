@@ -11,12 +11,15 @@ import structlog
 
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import ConditionFailed
+from mediamill.engine.announcing import Announcer
 from mediamill.engine.lease import Lease
 from mediamill.store.port import (
     MAX_ACTIONS,
+    Absent,
     Action,
     Delete,
     Equals,
+    Put,
     Store,
     Update,
     key_index,
@@ -27,7 +30,7 @@ from mediamill.store.repositories.jobs import Job, Jobs, ManifestPage
 from mediamill.store.repositories.projects import Projects
 from mediamill.store.repositories.results import Result, Results
 from mediamill.store.repositories.reuse import Reuse, Reuses
-from mediamill.store.repositories.units import Unit, Units
+from mediamill.store.repositories.units import Unit, Units, lane_of
 from mediamill.store.repositories.usage import Usages
 from mediamill.store.repositories.versions import Versions
 
@@ -48,6 +51,7 @@ class PurgeFile:
     files: Files
     jobs: Jobs
     blobs: Blobs
+    announcer: Announcer
 
     async def run(self, lease: Lease) -> None:
         file = await self.files.get(lease.unit.payload["file"])
@@ -84,7 +88,10 @@ class PurgeFile:
                 await self.blobs.delete(part.key)
         await Projects(self.store).forget_file(file.id)
         released = await Usages(self.store).charge(file.owner, -file.charged)
-        await lease.vanish(Delete(File, (file.id,)), *units, *tags, *released)
+        told = await self.announcer.of_files("file.purged", [file], await self.store.now())
+        gone: list[Action] = [Delete(File, (file.id,)), *units, *tags, *released]
+        wake = lane_of(told[0]) if told else None
+        await lease.vanish(*gone, *(Put(unit, when=(Absent(),)) for unit in told), wake=wake)
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Try again later: bytes that should be gone must go."""
@@ -153,7 +160,7 @@ class PurgeJob:
             await self._delete([Delete(ManifestPage, page.key_values()) for page in found])
         while reuse := await Reuses(self.store).of_job(job.id):
             await self._forget([Delete(Reuse, row.key_values(), _names(row)) for row in reuse])
-        kinds = ("gather", "expand", "next_stage", "cancel", "seal", "notify")
+        kinds = ("gather", "expand", "next_stage", "cancel", "seal", "notify", "mail")
         for group in (job.id, *(f"{job.id}:{kind}" for kind in kinds)):
             while units := await self.units.of_group(group, limit=MAX_ACTIONS):
                 await self._delete([Delete(Unit, unit.key_values()) for unit in units])

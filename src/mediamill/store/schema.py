@@ -4,35 +4,41 @@ from mediamill.core.records import Record, type_map
 from mediamill.store.repositories import (
     files,
     idempotency,
+    identities,
     jobs,
     lanes,
     moves,
     projects,
     results,
     reuse,
+    sealing,
     templates,
     units,
     uploads,
     usage,
     users,
     versions,
+    webhooks,
 )
 
 RECORD_MODULES = (
     files,
     idempotency,
+    identities,
     jobs,
     lanes,
     moves,
     projects,
     results,
     reuse,
+    sealing,
     templates,
     units,
     uploads,
     usage,
     users,
     versions,
+    webhooks,
 )
 
 

@@ -18,7 +18,9 @@ from pydantic_settings import EnvSettingsSource
 
 from mediamill import __version__
 from mediamill.adapters.brokers.opening import probe_bell
+from mediamill.adapters.events.opening import probe_events
 from mediamill.cli.remote.client import on_loopback
+from mediamill.cli.service.mailing import ask_mail
 from mediamill.core.errors import ConfigurationError, MediamillError
 from mediamill.core.settings import Settings
 from mediamill.engine.slots import SlotLimits, SlotPool
@@ -59,6 +61,8 @@ def examine(settings: Settings, server: str | None, default_server: str) -> Iter
     yield from _codecs()
     yield from _sandbox(settings)
     yield from _broker(settings)
+    yield from _mail(settings)
+    yield from _events(settings)
     yield from _settings(settings)
     yield _server(server, default_server)
 
@@ -115,6 +119,13 @@ def _broker(settings: Settings) -> Iterator[Check]:
     else:
         if told:
             yield Check("broker", Level.OK, told)
+
+
+def _mail(settings: Settings) -> Iterator[Check]:
+    """Ask the mail server, where there is one."""
+    if found := ask_mail(settings):
+        good, text = found
+        yield Check("mail", Level.OK if good else Level.PROBLEM, text)
 
 
 def _fsync_time(folder: Path, times: int = 11) -> float:
@@ -180,6 +191,19 @@ async def _slot_report(settings: Settings) -> dict[str, bool | str]:
             return dict(pool.protections())
         finally:
             await pool.close()
+
+
+def _events(settings: Settings) -> Iterator[Check]:
+    """Ask the place where events go; they are kept and sent when it is back."""
+    try:
+        told = asyncio.run(probe_events(settings.events_url))
+    except ConfigurationError as error:
+        yield Check("events", Level.PROBLEM, error.message)
+    except MediamillError as error:
+        yield Check("events", Level.NOTE, f"{error.message} Events are kept for three days")
+    else:
+        if told:
+            yield Check("events", Level.OK, told)
 
 
 def _settings(settings: Settings) -> Iterator[Check]:

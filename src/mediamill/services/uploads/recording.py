@@ -9,14 +9,17 @@ from mediamill.blobs.port import Digest
 from mediamill.core.access import Principal
 from mediamill.core.errors import ConditionFailed
 from mediamill.core.ids import new_id
+from mediamill.engine.announcing import Announcer
 from mediamill.media.archive.names import safe_name
-from mediamill.media.probe import Facts
+from mediamill.media.facts import Facts
 from mediamill.store.port import Absent, Action, Equals, Put, Store, Update
 from mediamill.store.repositories.files import File, FileState, digest_key, tag_rows
 from mediamill.store.repositories.units import Unit, Units
 from mediamill.store.repositories.usage import Usages
 
 THUMBNAILED = ("image/", "video/")
+ENDS = {FileState.READY: "file.created", FileState.REJECTED: "file.rejected"}
+"""What is announced of a file that comes into a state."""
 UNKNOWN_TYPE = "application/octet-stream"
 
 
@@ -42,6 +45,7 @@ class FileRows:
     units: Units
     usages: Usages
     bell: Doorbell
+    announcer: Announcer
 
     async def begun(
         self, principal: Principal, name: str, size: int, label: Label, file_id: str = ""
@@ -80,7 +84,8 @@ class FileRows:
         """
         found_by = (Put(row) for row in tag_rows(file))
         rows = (Put(file, when=(Absent(),)), *found_by, *also)
-        await self._write(file.owner, file.charged - released, rows, units)
+        told = await self._told(file)
+        await self._write(file.owner, file.charged - released, rows, (*units, *told))
 
     async def change(
         self,
@@ -109,13 +114,22 @@ class FileRows:
                 add={"revision": revision},
                 when=guard,
             )
+            after = found.evolve(**fields, revision=found.revision + revision)
+            told = await self._told(after) if "state" in fields else []
             try:
-                await self._write(file.owner, charged - found.charged, (step,), units)
+                await self._write(file.owner, charged - found.charged, (step,), (*units, *told))
             except ConditionFailed as error:
                 if error.action:
                     raise
                 continue  # it was charged otherwise meanwhile: look again
             return True
+
+    async def _told(self, file: File) -> list[Unit]:
+        """Announce a file that has come to its end: it is there, or was not taken."""
+        type_ = ENDS.get(file.state)
+        if type_ is None:
+            return []
+        return await self.announcer.of_files(type_, [file], await self.store.now())
 
     async def _write(
         self, owner: str, more: int, rows: tuple[Action, ...], units: Sequence[Unit]
@@ -126,8 +140,8 @@ class FileRows:
                 await self.units.insert(units, *actions)
             else:
                 await self.store.transact(*actions)
-        if units:
-            await self.bell.ring("work:housekeeping")
+        for klass in dict.fromkeys(unit.klass for unit in units):
+            await self.bell.ring(f"work:{klass}")
 
 
 def known(file: File, digest: Digest, facts: Facts) -> dict[str, Any]:

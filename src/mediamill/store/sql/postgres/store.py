@@ -17,6 +17,7 @@ from psycopg import errors
 from mediamill.core.clock import Clock
 from mediamill.core.errors import ConditionFailed, Unavailable
 from mediamill.core.records import Index, R, Record
+from mediamill.core.sourced import Sourced
 from mediamill.store.calls import changes_of, condition_failed, keys_of, listing_of, walk_of
 from mediamill.store.codec import layout_of
 from mediamill.store.port import MAX_PAGE, Action, Page
@@ -27,7 +28,8 @@ from mediamill.store.sql.postgres.clock import NOW, DatabaseClock
 from mediamill.store.sql.postgres.committing import NotWritten, commit
 from mediamill.store.sql.postgres.errors import READ_ONLY, reason, translated, unopened
 from mediamill.store.sql.postgres.migrating import prepare
-from mediamill.store.sql.postgres.pool import Connection, Pool
+from mediamill.store.sql.postgres.login import Connection
+from mediamill.store.sql.postgres.pool import Pool
 from mediamill.store.sql.statements import (
     POSTGRES,
     Statement,
@@ -54,13 +56,17 @@ class PostgresStore:
 
     @classmethod
     async def open(
-        cls, address: Address, kinds: Iterable[type[Record]] = (), clock: Clock | None = None
+        cls,
+        address: Address,
+        kinds: Iterable[type[Record]] = (),
+        clock: Clock | None = None,
+        source: Sourced | None = None,
     ) -> "PostgresStore":
         """Open a database, migrated as needed; `kinds` get tables beside the declared ones.
 
         Raises `ConfigurationError` when it refuses us or has a newer schema, and `Unavailable`.
         """
-        pool = Pool(address)
+        pool = Pool(address, source)
         try:
             async with await pool.connect() as first:
                 if await (await first.execute(READ_ONLY)).fetchone() == ("on",):
@@ -192,8 +198,12 @@ class PostgresStore:
             raise Unavailable("The store is closed.")
 
 
+FOLLOWS = True
+
+
 async def open(  # noqa: A001 - the name that every backend module has
-    url: str, extra_kinds: Iterable[type[Record]] = (), clock: Clock | None = None
+    source: Sourced, extra_kinds: Iterable[type[Record]] = (), clock: Clock | None = None
 ) -> PostgresStore:
     """Open the database that a URL names; raises `ValueError` for a bad parameter."""
-    return await PostgresStore.open(Address.of(url), extra_kinds, clock)
+    address = Address.of(await source.current())
+    return await PostgresStore.open(address, extra_kinds, clock, source)

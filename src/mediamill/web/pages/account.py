@@ -1,0 +1,41 @@
+"""The page of one's own account, and the page that a mail's “no more of them” leads to."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+
+from mediamill.store.repositories.users import MailWhen
+from mediamill.web.pages.rendering import page
+from mediamill.web.security import Caller, Mill
+from mediamill.web.views.notifications import notifications_view
+
+Token = Annotated[str, Path(max_length=1_000)]
+CHOICES = {
+    MailWhen.ALWAYS: "for every job",
+    MailWhen.LONG: "for jobs that took longer than a minute",
+    MailWhen.NEVER: "for none",
+}
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/account")
+async def account_page(caller: Caller, mill: Mill) -> Response:
+    """Show what the caller chose for themselves."""
+    user = await mill.notifications.of(caller)
+    chosen = notifications_view(user).email
+    return page("account.html", user=user, chosen=chosen, choices=CHOICES)
+
+
+@router.get("/unsubscribe/{token}")
+async def unsubscribe_page(token: Token, mill: Mill) -> Response:
+    """Ask whether mails shall end: programs that look at links end nothing."""
+    await mill.notifications.subscriber(token)
+    return page("unsubscribe.html", user=None, done=False)
+
+
+@router.post("/unsubscribe/{token}")
+async def unsubscribe(token: Token, mill: Mill) -> Response:
+    """End a user's mails, asked by the page or by their mail program (RFC 8058)."""
+    await mill.notifications.unsubscribe(token)
+    return page("unsubscribe.html", user=None, done=True)
