@@ -53,7 +53,7 @@ def stale_lines(path: Path) -> str:
 
 def fresh(path: Path) -> str:
     """Return a page with its parts made anew."""
-    if whole := WHOLE.get(str(path.relative_to(DOCS))):
+    if path.is_relative_to(DOCS) and (whole := WHOLE.get(str(path.relative_to(DOCS)))):
         return whole()
     after = path.read_text()
     for name, part in PARTS[path.name].items():

@@ -11,7 +11,6 @@ import pytest
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from tests.support.issuers import Cognito, Provider, cognito, provider
 from tests.support.places import BLOBS, EMBEDDED, STORES, Place, Servers
 
 MARKS = (
@@ -69,16 +68,11 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 
 @pytest.fixture(scope="session")
-def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """An OpenID Connect issuer that knows the service at `mill.test`; tests leave it as it was."""
+    from tests.support.issuers import provider  # few tests need the libraries that it needs
+
     with provider(tmp_path_factory.mktemp("issuer"), "http://mill.test/auth/oidc/callback") as one:
-        yield one
-
-
-@pytest.fixture(scope="session")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cognito]:
-    """A user pool of Cognito's emulator."""
-    with cognito(tmp_path_factory.mktemp("cognito")) as one:
         yield one
 
 

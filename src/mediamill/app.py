@@ -107,7 +107,14 @@ class App:
     def _services(self) -> None:
         """Make what callers use."""
         nouns = self.repositories
-        self.linking, self.federation, self.accounts = self._accounts()
+        kept = self.parts.kept
+        signer = Signer(
+            key_of(self.settings.secret.get_secret_value(), self.settings.home),
+            self.clock,
+            kept.of("secret"),
+            kept.of("secret_previous"),
+        )
+        self.linking, self.federation, self.accounts = self._accounts(signer)
         rows = FileRows(self.store, nouns.units, nouns.usages, self.bell, self.parts.announcer)
         most = self.settings.max_upload_bytes
         validator = Validator(self.blobs, self.inspector, nouns.usages, most)
@@ -170,13 +177,6 @@ class App:
         self.items = ItemService(self.access, nouns.manifests, nouns.results)
         self.downloads = Downloads(self.access, self.files, self.results, self.directories)
         self.outputs = Outputs(self.access, nouns.manifests, nouns.results, self.results)
-        kept = self.parts.kept
-        signer = Signer(
-            key_of(self.settings.secret.get_secret_value(), self.settings.home),
-            self.clock,
-            kept.of("secret"),
-            kept.of("secret_previous"),
-        )
         self.notifications = Notifications(
             self.access, nouns.users, nouns.units, signer, self.settings.address
         )
@@ -199,7 +199,7 @@ class App:
             self.bell,
         )
 
-    def _accounts(self) -> tuple[Linking, Federation | None, Accounts]:
+    def _accounts(self, signer: Signer) -> tuple[Linking, Federation | None, Accounts]:
         """Make what knows people: by our own secrets, and by an issuer where there is one."""
         nouns, settings, clock = self.repositories, self.settings, self.clock
         issuer = self.parts.identity if isinstance(self.parts.identity, Issuer) else None
@@ -207,8 +207,7 @@ class App:
         linking = Linking(users, nouns.identities, clock, issuer, free)
         federation = None
         if issuer is not None:
-            flows = Flows(key_of(settings.secret.get_secret_value(), settings.home), clock)
-            federation = Federation(issuer, linking, users, flows, clock)
+            federation = Federation(issuer, linking, users, Flows(signer, clock), clock)
         return linking, federation, Accounts(users, clock, free, federation=federation)
 
     def _resumable(self, validator: Validator) -> Resumable:

@@ -16,8 +16,7 @@ from pathlib import Path
 import apsw
 import uvicorn
 
-from mediamill.blobs import files
-from mediamill.blobs.local import LocalBlobs
+from mediamill.blobs.local import LocalBlobs, files
 from mediamill.core.clock import SystemClock
 from mediamill.engine.scheduler import Scheduler
 from mediamill.services.repeats import once

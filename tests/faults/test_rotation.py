@@ -13,7 +13,12 @@ import httpx
 import psycopg
 import pytest
 
+from mediamill.adapters.secrets.file import FileKeeper
+from mediamill.adapters.secrets.reading import Secrets
+from mediamill.core.errors import Unavailable
 from mediamill.core.settings import Settings
+from mediamill.store.opening import open_store
+from mediamill.store.repositories.users import User
 from tests.faults.history import History
 from tests.faults.test_killed_workers import SHORT, all_ended
 from tests.faults.test_restarted_database import Load
@@ -21,10 +26,40 @@ from tests.support.postgres import postgres_server
 from tests.support.processes import running, signed_in
 from tests.support.secrets import judge, place, secret_server
 
+END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'mill'"
 RULES = "host all mill 127.0.0.1/32 scram-sha-256\n"
 WITHIN = 10
 """Seconds after the change of the secret in which the service writes again."""
 NAME = "mill/database"
+
+
+async def test_a_refused_password_is_looked_up(tmp_path, monkeypatch):
+    """The store by itself: nobody else asks the keeper, and time alone would not either."""
+    monkeypatch.setattr(FileKeeper, "holds_seconds", None)
+    passwords = ["first/@:%", "second/@:%"]
+    with postgres_server(rules=RULES) as server:
+        ask(server.url(), f"CREATE ROLE mill LOGIN PASSWORD '{passwords[0]}'")
+        ask(server.url(), "CREATE DATABASE mill OWNER mill")
+        (tmp_path / "password").write_text(passwords[0])
+        url = f"postgresql://mill:${{file:{tmp_path}/password}}@127.0.0.1:{server.port}/mill"
+        store = await open_store(Secrets().of(f"{url}?timeout=1", "MEDIAMILL_STORE_URL"))
+        try:
+            assert await store.get(User, "user_x") is None
+            ask(server.url(), f"ALTER ROLE mill PASSWORD '{passwords[1]}'")
+            assert await store.get(User, "user_x") is None  # who is connected stays so
+            ask(server.url(), END)
+            with pytest.raises(Unavailable):
+                await store.get(User, "user_x")
+            (tmp_path / "password").write_text(passwords[1])
+            assert await store.get(User, "user_x") is None
+            assert not any(password in repr(vars(store)) for password in passwords)
+        finally:
+            await store.close()
+
+
+def ask(url: str, statement: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)
 
 
 class Rotation:
@@ -33,9 +68,8 @@ class Rotation:
     def __init__(self, server, keepers) -> None:
         self.server, self.manager = server, judge(keepers, "secretsmanager")
         self.passwords = [secrets.token_urlsafe(9) + "/@:%"]
-        with psycopg.connect(server.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE ROLE mill LOGIN PASSWORD '{self.passwords[0]}'")
-            connection.execute("CREATE DATABASE mill OWNER mill")
+        ask(server.url(), f"CREATE ROLE mill LOGIN PASSWORD '{self.passwords[0]}'")
+        ask(server.url(), "CREATE DATABASE mill OWNER mill")
         self.manager.create_secret(Name=NAME, SecretString=self._said())
 
     def url(self, keepers) -> str:
@@ -47,11 +81,8 @@ class Rotation:
     def turn(self) -> None:
         """Change the role's password and end its connections, then tell Secrets Manager."""
         self.passwords.append(secrets.token_urlsafe(9) + "/@:%")
-        with psycopg.connect(self.server.url(), autocommit=True) as connection:
-            connection.execute(f"ALTER ROLE mill PASSWORD '{self.passwords[-1]}'")
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'mill'"
-            )
+        ask(self.server.url(), f"ALTER ROLE mill PASSWORD '{self.passwords[-1]}'")
+        ask(self.server.url(), END)
         time.sleep(0.5)
         self.manager.put_secret_value(SecretId=NAME, SecretString=self._said())
 

@@ -25,7 +25,6 @@ from tests.support.issuers import (
     MACHINE,
     RESOURCE,
     SECRET,
-    Cognito,
     Provider,
     claims_of,
     key_pair,
@@ -129,6 +128,7 @@ ATTACKS: dict[str, Callable[[Kit], str]] = {
     "x5c": lambda kit: stolen(kit, x5c=[base64.b64encode(STRANGER.as_der(private=False)).decode()]),
     "no kid": lambda kit: stolen(kit, kid=None),
     "unknown crit": lambda kit: kit.made({"crit": ["exp"]}),
+    "crit that the library knows": lambda kit: kit.made({"crit": ["b64"], "b64": True}),
     "other claims, same signature": touched,
     "no signature": lambda kit: kit.token.rpartition(".")[0] + ".",
     "never expires": lambda kit: kit.made(exp=None),
@@ -177,7 +177,7 @@ def service(tmp_path, url: str) -> Any:
 
 async def program_token(issuer: Provider, **more: str) -> str:
     body = {"grant_type": "client_credentials", "resource": RESOURCE, "scope": "api", **more}
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
         answer = await client.post(f"{issuer.issuer}/token", data=body, auth=(MACHINE, SECRET))
     assert answer.status_code == 200, answer.text
     return answer.json()["access_token"]
@@ -204,29 +204,6 @@ async def test_an_issuers_wrong_tokens_are_nobodys(tmp_path, issuer):
         assert await ask(client, id_token) == 401  # nothing proves that it is for access
     assert answers == dict.fromkeys(ATTACKS, 401)
     assert len(TWELVE) == 12
-
-
-async def test_cognitos_wrong_tokens_are_nobodys(tmp_path, pool: Cognito):
-    tokens, other = pool.tokens(), pool.tokens(pool.other)
-    header = json.loads(base64.urlsafe_b64decode(tokens["AccessToken"].partition(".")[0] + "=="))
-    key, token = pool.key(), tokens["AccessToken"]
-    kit = Kit(token, tokens["IdToken"], key, header["kid"], header)
-    assert claims_of(token)["client_id"] == pool.ours
-    assert "aud" not in claims_of(token)
-    async with (
-        await service(tmp_path, pool.url()) as mill,
-        client_of(create_app(mill)) as client,
-    ):
-        answers = await accepted(client, kit)
-        assert await ask(client, other["AccessToken"]) == 401  # real, for another client
-        assert await ask(client, kit.made(client_id=None)) == 401
-        assert await ask(client, kit.made(token_use=None)) == 401
-        assert await ask(client, kit.made(aud="elsewhere")) == 401
-        assert await ask(client, tokens["RefreshToken"]) == 401
-    assert answers == dict.fromkeys(ATTACKS, 401)
-    more = pool.url(clients=pool.other)
-    async with await service(tmp_path, more) as mill, client_of(create_app(mill)) as client:
-        assert await ask(client, other["AccessToken"]) == 200
 
 
 @pytest.mark.embedded("the token is refused before any store is asked")

@@ -13,7 +13,7 @@ REGION = "us-east-1"
 @contextmanager
 def secret_server(folder: Path) -> Iterator[BucketServer]:
     """Run the server; skips, or fails where services are required."""
-    with bucket_server("ministack", folder, services="secretsmanager,ssm,kms,sts") as server:
+    with bucket_server("ministack", folder, services="secretsmanager,ssm,kms") as server:
         yield server
 
 

@@ -19,6 +19,7 @@ from mediamill.core.events import CHOSEN, TYPES, schema
 from mediamill.core.settings import Settings
 from mediamill.store.repositories.units import Unit
 from mediamill.web.app import create_app
+from tests.conftest import chosen
 from tests.faults import rows as stored
 from tests.handlers.test_fetch import png
 from tests.support.receivers import receiver
@@ -37,11 +38,15 @@ ONCE = {"scope": "module", "loop_scope": "module"}
 
 
 @pytest_asyncio.fixture(**ONCE)
-async def mill(tmp_path_factory):
+async def mill(request, servers, tmp_path_factory):
     home = tmp_path_factory.mktemp("told") / "home"
     given = {"slots": 1, "min_free_bytes": 0, "fetch_allow": "127.0.0.1:*", "public_url": PUBLIC}
-    async with await App.open(Settings(home=home, poll_seconds=0.1, **given)) as app:
-        yield app
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in servers.environment(chosen(request.config)).items():
+            patch.setenv(name, value)
+        settings = Settings(home=home, poll_seconds=0.1, **given)
+        async with await App.open(settings) as app:
+            yield app
 
 
 @pytest_asyncio.fixture(**ONCE)

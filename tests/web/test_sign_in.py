@@ -1,5 +1,6 @@
 """Signing in by way of a real issuer: the code flow with PKCE, linking, and what keeps it ours."""
 
+import io
 import re
 from base64 import urlsafe_b64encode
 from contextlib import asynccontextmanager
@@ -9,13 +10,16 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import pytest
 
+from mediamill.adapters.secrets.opening import read_settings
 from mediamill.app import App
+from mediamill.core.logs import configure_logging
 from mediamill.core.settings import Settings
 from mediamill.store.port import Update
 from mediamill.store.repositories.users import User
 from mediamill.web.app import create_app
 from mediamill.web.security import SESSION_COOKIE
 from tests.support.issuers import RESOURCE, SECRET, approved
+from tests.support.processes import free_port
 from tests.web.conftest import PASSWORD, client_of, person
 
 CALLBACK = "http://mill.test/auth/oidc/callback"
@@ -34,7 +38,14 @@ def more() -> dict[str, object]:
 @pytest.fixture
 async def mill(tmp_path, issuer, options, more):
     url = issuer.url(**options)
-    settings = Settings(home=tmp_path / "h", identity_url=url, slots=1, min_free_bytes=0, **more)
+    settings = Settings(
+        home=tmp_path / "h",
+        store_url="memory:",
+        identity_url=url,
+        slots=1,
+        min_free_bytes=0,
+        **more,
+    )
     async with await App.open(settings) as app:
         yield app
 
@@ -44,7 +55,7 @@ async def browser_of(web):
     """A browser: its cookies here and at the issuer; it follows nothing by itself."""
     async with (
         client_of(web, **{"sec-fetch-site": "same-origin"}) as here,
-        httpx.AsyncClient(trust_env=False) as there,
+        httpx.AsyncClient(trust_env=False, verify=False) as there,
     ):
         yield here, there
 
@@ -116,17 +127,19 @@ async def test_over_https_the_cookie_is_this_hosts_alone(web):
     assert "Domain" not in cookie
 
 
-@pytest.mark.parametrize(
-    "back",
-    ["https://evil.example", "//evil.example", "/\\evil.example", "/\t/evil.example",
-     "javascript:1", "evil", "", "/" + "x" * 400, "/a\r\nset-cookie: a=b"],
+ELSEWHERE = (
+    "https://evil.example", "//evil.example", "/\\evil.example", "/\t/evil.example", "javascript:1",
+    "evil", "", "/" + "x" * 400, "/a\r\nset-cookie: a=b",
 )  # fmt: skip
-async def test_one_goes_on_to_our_own_pages_only(web, back):
-    page = await client_get(web, "/signin", params={"next": back})
-    assert 'href="/auth/oidc/start?next=/"' in page.text
+
+
+async def test_one_goes_on_to_our_own_pages_only(web):
     async with browser_of(web) as (here, there):
-        response = await here.get(await answered(here, there, "bea", back))
-        assert response.headers["location"] == "/"
+        for back in ELSEWHERE:
+            page = await here.get("/signin", params={"next": back})
+            assert 'href="/auth/oidc/start?next=/"' in page.text, back
+            response = await here.get(await answered(here, there, "bea", back))
+            assert response.headers["location"] == "/", back
 
 
 async def client_get(web, path, **options):
@@ -223,16 +236,21 @@ async def test_an_answer_counts_only_in_the_browser_that_asked(web):
         assert (await mine.get(url)).status_code in (303, 401)
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    [{"state": None}, {"state": "x"}, {"state": "A" * 43}, {"iss": "https://evil.example"},
-     {"iss": None}, {"code": None}, {"code": "made-up"}, {"code": "x" * 5000}],
+CHANGES = (
+    {"state": None}, {"state": "x"}, {"state": "A" * 43}, {"iss": "https://evil.example"},
+    {"iss": None}, {"code": None}, {"code": "made-up"}, {"code": "x" * 5000},
 )  # fmt: skip
-async def test_a_changed_answer(web, parameters):
+
+
+async def test_a_changed_answer(web):
     async with browser_of(web) as (here, there):
+        for parameters in CHANGES:
+            url = await answered(here, there, "bea")
+            assert "iss" in parse_qs(urlsplit(url).query)
+            await refused(here, changed(url, **parameters))
         url = await answered(here, there, "bea")
-        assert "iss" in parse_qs(urlsplit(url).query)
-        await refused(here, changed(url, **parameters))
+        state = parse_qs(urlsplit(url).query)["state"][0]
+        await refused(here, changed(url, state=state[:16] + "A" * 27))  # names the same cookie
 
 
 async def test_an_answer_that_says_something_twice(web):
@@ -274,6 +292,24 @@ async def test_who_cancels_is_told_so(web):
         text = await refused(here, url, 403)
         assert "cancelled" in text
         assert "Pay here" not in text
+
+
+async def test_an_issuer_that_is_away_is_said_to_be(tmp_path):
+    """Who is signed in already, and who has a password, does not notice."""
+    url = f"oidc+http://127.0.0.1:{free_port()}?client_id=m&label=Far%20SSO"
+    settings = Settings(
+        home=tmp_path / "h", store_url="memory:", identity_url=url, slots=1, min_free_bytes=0
+    )
+    async with await App.open(settings) as mill:
+        web = create_app(mill)
+        async with person(web, "ann") as ann, client_of(web) as client:
+            text = await refused(client, "/auth/oidc/start?next=/trash", 503)
+            assert "does not answer" in text
+            assert 'href="/auth/oidc/start?next=/trash"' in text
+            forged = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.e30.c2ln"
+            answer = await client.get("/v1/me", headers={"authorization": f"Bearer {forged}"})
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+            assert (await ann.client.get("/v1/me")).status_code == 200
 
 
 async def test_an_error_that_nobody_asked_for(web):
@@ -452,7 +488,7 @@ async def test_a_person_and_their_program_are_one_user(web, issuer):
     asked = {"client_id": "program", "response_type": "code", "redirect_uri": back, "state": "s",
              "scope": "openid offline_access api", "resource": RESOURCE, "prompt": "consent",
              "code_challenge": hashed, "code_challenge_method": "S256"}  # fmt: skip
-    async with httpx.AsyncClient(trust_env=False) as there:
+    async with httpx.AsyncClient(trust_env=False, verify=False) as there:
         url = await approved(there, f"{issuer.issuer}/auth?{urlencode(asked)}", "bea", back)
         code = parse_qs(urlsplit(url).query)["code"][0]
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": back,
@@ -479,3 +515,37 @@ async def test_without_an_issuer_there_is_no_way_through_one(tmp_path):
         assert "/auth/oidc" not in (await client_get(web, "/signin")).text
         async with person(web, "ann") as ann:
             assert (await ann.client.post("/v1/me/identities")).status_code == 409
+
+
+async def test_a_secret_that_changes_where_it_is_kept_takes_effect_at_once(tmp_path, issuer):
+    kept = tmp_path / "secret"
+    kept.write_text("of yesterday")
+    url = issuer.url(client_secret="HERE").replace("HERE", f"${{file:{kept}}}")
+    settings = await read_settings(
+        home=tmp_path / "h", store_url="memory:", identity_url=url, slots=1, min_free_bytes=0
+    )
+    async with await App.open(settings) as mill, browser_of(create_app(mill)) as (here, there):
+        answer = await answered(here, there, "bea")
+        kept.write_text(SECRET)
+        response = await here.get(answer)
+        assert response.status_code == 303, response.text
+
+
+async def test_no_secret_of_a_sign_in_is_logged(web, issuer):
+    stream = io.StringIO()
+    configure_logging("json", "debug", stream)
+    async with browser_of(web) as (here, there):
+        url = await answered(here, there, "bea")
+        kept = {name: value for name, value in here.cookies.items() if "flow" in name}
+        good = await here.get(url)
+        session = here.cookies[SESSION_COOKIE]
+        here.cookies.update(kept)
+        assert (good.status_code, (await here.get(url)).status_code) == (303, 401)
+        bearer = {"authorization": "Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.e30.c2ln"}
+        assert (await here.get("/v1/me", headers=bearer)).status_code == 401
+    said = {name: value[0] for name, value in parse_qs(urlsplit(url).query).items()}
+    told = stream.getvalue()
+    assert '"action": "signed_in"' in told
+    assert '"action": "code_refused"' in told
+    for secret in (said["code"], said["state"], session, SECRET, *kept.values(), "e30.c2ln"):
+        assert secret not in told

@@ -14,10 +14,12 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from mediamill.app import App
 from mediamill.core.errors import Unavailable
+from mediamill.core.logs import configure_logging
 from mediamill.core.settings import Settings
 from mediamill.handlers.deliver import Deliver
 from mediamill.store.schema import all_kinds
 from mediamill.web.app import create_app
+from tests.conftest import chosen
 from tests.faults import rows as stored
 from tests.support.receivers import receiver, reply
 from tests.support.serving import working
@@ -31,11 +33,14 @@ ONCE = {"scope": "module", "loop_scope": "module"}
 
 
 @pytest_asyncio.fixture(**ONCE)
-async def mill(tmp_path_factory):
+async def mill(request, servers, tmp_path_factory):
     home = tmp_path_factory.mktemp("webhooks") / "home"
-    settings = Settings(home=home, slots=1, min_free_bytes=0, fetch_allow=ALLOWED)
-    async with await App.open(settings) as app:
-        yield app
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in servers.environment(chosen(request.config)).items():
+            patch.setenv(name, value)
+        settings = Settings(home=home, slots=1, min_free_bytes=0, fetch_allow=ALLOWED)
+        async with await App.open(settings) as app:
+            yield app
 
 
 @pytest_asyncio.fixture(**ONCE)
@@ -111,6 +116,7 @@ async def test_a_delivery_is_signed_and_listed(mill, ann, there):
         [got] = await there.wait(1)
         over = await ended(ann, hook, "delivered")
     assert (over["attempts"], over["status"], over["next_try_at"]) == (1, 204, None)
+    assert len(left(mill, hook)) == 2, "webhook and delivery; the units are gone"
     assert got.method == "POST"
     assert got.path == "/hook"
     assert got.headers["content-type"] == "application/json"
@@ -119,6 +125,9 @@ async def test_a_delivery_is_signed_and_listed(mill, ann, there):
     assert told["id"] == got.headers["webhook-id"] == waiting["id"]
     key = base64.b64decode(hook["secret"].removeprefix("whsec_"))
     text = f"{got.headers['webhook-id']}.{got.headers['webhook-timestamp']}.".encode() + got.body
+    numbers = (await ann.client.get("/metrics")).text
+    assert 'mediamill_events_total{channel="webhook",outcome="sent"} 1.0' in numbers
+    assert 'mediamill_events_total{channel="webhook",outcome="failed"} 0.0' in numbers
     mac = base64.b64encode(hmac.new(key, text, hashlib.sha256).digest()).decode()
     assert got.headers["webhook-signature"] == f"v1,{mac}"
 
@@ -225,10 +234,12 @@ async def test_a_receiver_that_is_gone_is_asked_no_more(mill, ann, there):
     assert (again.json()["enabled"], again.json()["reason"]) == (True, None)
 
 
-async def test_the_secret_is_shown_once_and_kept_sealed(mill, ann, there, capsys):
+async def test_the_secret_is_shown_once_and_kept_sealed(mill, ann, there, quick, capfd):
+    configure_logging("json", "debug")
     url = there.url("/hook?token=in-the-query")
     hook = await added(ann, url, description="ours")
     secret = hook.pop("secret")
+    there.answers = [reply(500)]
     await tried(ann, hook)
     async with working(mill):
         await ended(ann, hook, "delivered")
@@ -239,7 +250,8 @@ async def test_the_secret_is_shown_once_and_kept_sealed(mill, ann, there, capsys
     assert (await ann.client.get("/v1/webhooks")).json()["data"] == [changed.json()]
     kept = str(stored.rows(mill.settings.store_url, *all_kinds()))
     raw = base64.b64decode(secret.removeprefix("whsec_"))
-    told = capsys.readouterr()
+    told = capfd.readouterr()
+    assert "delivery_ended" in told.out + told.err, "the log is not looked at"
     for text in (kept, told.out, told.err, changed.text):
         assert secret not in text
         assert secret.removeprefix("whsec_") not in text

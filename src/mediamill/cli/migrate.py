@@ -128,9 +128,9 @@ def _tell(outcome: Outcome, places: Places, *, verify_only: bool) -> None:
 
 
 _REST = """\
-On another machine, or with another MEDIAMILL_HOME, set MEDIAMILL_SECRET to the content of
-{home}/secret too, so that links which were given out go on working, and take {home}/keyring along:
-without it no secret in the database can be opened.
+On another machine, or with another MEDIAMILL_HOME, bring these files along, if they are there:
+  {home}/secret   unless MEDIAMILL_SECRET is set: links that were given out go on working
+  {home}/keyring  unless MEDIAMILL_SEALING_URL is set: secrets in the database can be opened
 The source is as it was. Keep it until you are content, then delete it."""
 
 

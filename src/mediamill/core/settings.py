@@ -171,6 +171,11 @@ class Settings(BaseSettings):
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     @property
+    def own_keyring(self) -> bool:
+        """Whether the keys that seal secrets are those that lie in this home."""
+        return self.sealing_url.split()[:1] in ([], ["local:"])
+
+    @property
     def several(self) -> bool:
         """Whether servers on other machines may be part of the same installation."""
         return not self.store_url.startswith(("sqlite:", "memory:"))

@@ -18,7 +18,12 @@ def telling(setting: str) -> Iterator[None]:
 
 def options_of(query: str, known: frozenset[str]) -> dict[str, str]:
     """Read parameters; raises `ValueError` for what is not known, or said twice."""
-    pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+    except ValueError:  # quotes what it could not read: with a ? in a password, half of that
+        raise ValueError(
+            "parameters are name=value with & between; in a password write %3F for ?"
+        ) from None
     options = dict(pairs)
     if unknown := options.keys() - known:
         names = ", ".join(sorted(known))

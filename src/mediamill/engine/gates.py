@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 LEAST_MS, MOST_MS = 20, 300_000
+REMEMBERED = 1_000
+"""Places whose pace is kept in mind, at least."""
 FIRST_GUESS = 0.5
 """Seconds that a visit takes, before one was seen."""
 
@@ -36,6 +38,8 @@ class Gates:
 
     def enter(self, place: str) -> int:
         """Return 0 when one may go in, who must `leave`; else when to come back (ms)."""
+        if place not in self._doors and len(self._doors) >= REMEMBERED:
+            self._forget()
         door = self._doors.setdefault(place, Door())
         if door.inside < self.most:
             door.inside += 1
@@ -48,8 +52,13 @@ class Gates:
         door.inside -= 1
         if seconds is not None:
             door.pace += 0.3 * (seconds - door.pace)
-        if not door.inside and door.next <= self._clock():
-            del self._doors[place]
+
+    def _forget(self) -> None:
+        """Let go of the places at which nobody is or is to come."""
+        now = self._clock()
+        self._doors = {
+            place: door for place, door in self._doors.items() if door.inside or door.next > now
+        }
 
 
 def enter_all(doors: Sequence[tuple[Gates, str]]) -> int:

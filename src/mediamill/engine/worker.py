@@ -16,7 +16,7 @@ from typing import Protocol
 import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
-from mediamill.core.errors import ConditionFailed, NewerVersion, Unavailable
+from mediamill.core.errors import ConditionFailed, MediamillError, NewerVersion, Unavailable
 from mediamill.core.ids import new_id
 from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.retry import RetryPolicy
@@ -231,7 +231,8 @@ class Worker:
             kind=unit.kind,
             attempts=unit.attempts + 1,
             again=retry is not None,
-            exc_info=error,
+            error=str(error),
+            exc_info=None if isinstance(error, MediamillError) else error,
         )
         if retry is not None:
             said = f"{type(error).__name__}: {error}"

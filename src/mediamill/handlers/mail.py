@@ -1,8 +1,8 @@
 """`mail`: tell an owner by mail how a job of theirs has ended, once an outcome.
 
 Its row stays with the job and says what became of it: `error` is empty when the mail was sent. When
-the mail server is away, one mail at a time tries whether it is back, and the others wait, so that
-none of the workers' runners hangs there that others need.
+the mail server is away, one mail at a time tries whether it is back, and the others wait; so that
+those who have other things to tell find a runner.
 """
 
 import time
@@ -18,6 +18,7 @@ import structlog
 from mediamill.adapters.mail.port import Post
 from mediamill.core.clock import DAY, MINUTE, SECOND
 from mediamill.core.errors import DeliveryRefused, Unavailable
+from mediamill.engine.gates import Gates
 from mediamill.engine.lease import Lease
 from mediamill.engine.outcomes import Outcome, outcome_of
 from mediamill.engine.retry import RetryPolicy
@@ -29,6 +30,8 @@ from mediamill.store.repositories.users import MailWhen, User, Users
 log = structlog.get_logger(__name__)
 
 MAILED = frozenset({JobState.SUCCEEDED, JobState.PARTIAL, JobState.FAILED})
+CHANNEL, AT_ONCE = "mail", 4
+"""How many mails are sent at a time, over a connection each: providers take few."""
 LONG_SECONDS = 60.0
 """What took longer is a long job."""
 NOWHERE = ("localhost", ".localhost", ".invalid")
@@ -141,6 +144,7 @@ class Mail:
     told: Counter[tuple[str, str]] = field(default_factory=Counter)
     policy: RetryPolicy = PATIENCE
     pause: Pause = field(default_factory=Pause)
+    gates: Gates = field(default_factory=lambda: Gates(AT_ONCE))
 
     async def run(self, lease: Lease) -> None:
         unit = lease.unit
@@ -153,8 +157,14 @@ class Mail:
         elif left := self.pause.left():
             delay = int(left * 1000 * (1 + random() / 4))  # noqa: S311 - jitter
             await lease.release(delay, self.pause.why, counted=False)
+        elif wait := self.gates.enter(CHANNEL):
+            await lease.release(wait)
         else:
-            await self._send(lease, job, user)
+            begun = time.monotonic()
+            try:
+                await self._send(lease, job, user)
+            finally:
+                self.gates.leave(CHANNEL, time.monotonic() - begun)
 
     async def _send(self, lease: Lease, job: Job, user: User) -> None:
         unit = lease.unit
@@ -170,22 +180,22 @@ class Mail:
                 self.pause.end()
             else:
                 self.pause.begin(str(error))
-            self.told["mail", "postponed"] += 1
+            self.told[CHANNEL, "postponed"] += 1
             raise
         self.pause.end()
         await lease.finish(error="")
-        self.told["mail", "sent"] += 1
+        self.told[CHANNEL, "sent"] += 1
         log.info("mail sent", action="mail_sent", **_about(unit))
 
     async def _drop(self, lease: Lease, why: str) -> None:
         await lease.finish(error=why)
-        self.told["mail", "dropped"] += 1
+        self.told[CHANNEL, "dropped"] += 1
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Close it; the job's page and its API say that the mail was not sent, and why."""
         refused = isinstance(error, DeliveryRefused)
         await lease.finish(error=str(error)[:500] or type(error).__name__)
-        self.told["mail", "refused" if refused else "given_up"] += 1
+        self.told[CHANNEL, "refused" if refused else "given_up"] += 1
         log.error("mail given up", action="mail_given_up", error=str(error), **_about(lease.unit))
 
 

@@ -62,8 +62,9 @@ class JobLetters:
 
     async def write(self, to: str, job: Job, outcome: Outcome, generation: int) -> Letter:
         """Write to an address what became of a generation of a job."""
-        title, what = await self._title(job), " → ".join(step.operation for step in job.steps)
-        subject = f"{title}: {shown(what, NAME)} {_ending(outcome)}"
+        title = await self._title(job)
+        what = shown(" → ".join(step.operation for step in job.steps), NAME)
+        subject = f"{title}: {what} {_ending(outcome)}"
         url = await self.unsubscribe(job.owner)
         told = {
             **await self._told(job, outcome),

@@ -10,7 +10,7 @@ import structlog
 
 from mediamill.core.access import Principal
 from mediamill.core.clock import DAY
-from mediamill.core.errors import ConditionFailed, Forbidden
+from mediamill.core.errors import ConditionFailed, Forbidden, Unavailable
 from mediamill.services.access import Access
 from mediamill.services.links.signing import Grant, Signer
 from mediamill.store.port import Exists, Update
@@ -111,7 +111,7 @@ def _delivery(unit: Unit) -> Delivery:
         generation=unit.seq,
         state=state,
         attempts=unit.attempts + (0 if unit.state.open else 1),
-        error=unit.error,
+        error=unit.error.removeprefix(f"{Unavailable.__name__}: "),
         created=unit.created,
         finished=unit.finished,
     )

@@ -47,7 +47,10 @@ HEADERS = {
     "cache-control": "no-store",
 }
 
-_bearer = HTTPBearer(auto_error=False, description="A session's or an API token's secret.")
+_bearer = HTTPBearer(
+    auto_error=False,
+    description="A session's or an API token's secret, or an access token of the issuer's.",
+)
 _cookie = APIKeyCookie(
     name=SESSION_COOKIE, auto_error=False, description="The session of a browser."
 )

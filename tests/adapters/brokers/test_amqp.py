@@ -17,8 +17,10 @@ def server():
 
 class TestAmqp(ServedContract):
     @pytest.mark.soak  # the tool takes seconds to start
-    async def test_a_rotated_password_counts_without_a_restart(self, server, tmp_path):
-        await super().test_a_rotated_password_counts_without_a_restart(server, tmp_path)
+    async def test_a_rotated_password_counts_without_a_restart(self, server, tmp_path, monkeypatch):
+        await super().test_a_rotated_password_counts_without_a_restart(
+            server, tmp_path, monkeypatch
+        )
 
     async def change_password(self, server, password):
         for words in (["change_password", server.user, password], ["close_all_connections", "x"]):

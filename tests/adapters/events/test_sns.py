@@ -13,6 +13,7 @@ import structlog
 from mediamill.adapters.events.opening import open_events, probe_events
 from mediamill.adapters.events.sns import SnsEvents
 from mediamill.app import App
+from mediamill.cli.service.examining import Level, _events
 from mediamill.core.errors import ConfigurationError, Unavailable
 from mediamill.core.events import MAX_BYTES, schema
 from mediamill.core.settings import Settings
@@ -20,6 +21,7 @@ from mediamill.handlers.publish import Publish
 from mediamill.store.repositories.units import Unit
 from mediamill.web.app import create_app
 from tests.contracts.events_contract import TakingContract, event
+from tests.docs.test_event_examples import Shown
 from tests.faults import rows as stored
 from tests.handlers.test_fetch import png
 from tests.support.gates import gate_to
@@ -136,6 +138,19 @@ async def test_a_topic_that_is_missing_is_told_and_may_come(server, aws, topic):
         await probe_events(events_url(server, gone))
 
 
+def test_the_doctor_asks_for_the_topic(server, aws, topic):
+    def said(url):
+        return [(check.level, check.text) for check in _events(Settings(events_url=url))]
+
+    assert said("none:") == []
+    arn = aws.sns.create_topic(Name=topic)["TopicArn"]
+    assert said(events_url(server, topic)) == [(Level.OK, arn)]
+    ((level, text),) = said(events_url(server, f"{topic}-other"))
+    assert level is Level.NOTE
+    assert "create=true" in text
+    assert said("sns://a/b")[0][0] is Level.PROBLEM
+
+
 async def test_a_server_that_is_away_is_told():
     events = SnsEvents.open("sns://topic?region=us-east-1&endpoint=http://127.0.0.1:9")
     with pytest.raises(Unavailable, match="MEDIAMILL_EVENTS_URL"):
@@ -177,12 +192,28 @@ async def test_what_happens_here_comes_out_of_the_queue(server, aws, topic, tmp_
         async with asyncio.timeout(10):
             while mill.parts.told["events", "sent"] < 3:
                 await asyncio.sleep(0.02)
-        assert units_of(mill, "publish") == []
+    assert units_of(mill, "publish") == []
     for told in found:
         jsonschema.validate(told, schema())
     assert sorted((told["type"], told["data"]["id"]) for told in found) == [
         ("file.created", file), ("job.accepted", job["id"]), ("job.succeeded", job["id"]),
     ]  # fmt: skip
+
+
+async def test_the_consumer_that_is_shown_reads_them(server, aws, topic):
+    arn = aws.sns.create_topic(Name=topic)["TopicArn"]
+    queue = aws.subscribed(arn, topic, RawMessageDelivery="true")
+    await published(server, topic, event(1))
+    shown = Shown(
+        "events.md",
+        QUEUE=queue,
+        AWS_ENDPOINT_URL=server.endpoint,
+        AWS_DEFAULT_REGION="us-east-1",
+    )
+    try:
+        assert await shown.line() == f"file.created {event(1)['data']['id']}"
+    finally:
+        shown.end()
 
 
 async def test_what_happens_while_the_topic_is_away_comes_later(

@@ -21,10 +21,11 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from mediamill.adapters.brokers.address import options_of, telling
+from mediamill.adapters.brokers.address import telling
 from mediamill.adapters.brokers.relay import CONNECT_SECONDS, SEND_SECONDS, Relay
 from mediamill.core import aws
 from mediamill.core.plaintext import ALLOWING
+from mediamill.core.urls import options_of
 
 KEPT_SECONDS, HIDDEN_SECONDS = 60, 120
 POLL_SECONDS = 20

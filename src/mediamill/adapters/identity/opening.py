@@ -21,10 +21,10 @@ async def open_identity(source: str | Sourced) -> Identity:
     A plug-in is a class with `async open(cls, source: Sourced) -> Identity`.
     """
     given = sourced(source)
-    scheme = (await given.current()).partition(":")[0]
+    scheme = (await given.current()).partition(":")[0].partition("+")[0]
     try:
         with needing(scheme, "MEDIAMILL_IDENTITY_URL"):
-            kind = IDENTITIES.get(scheme.partition("+")[0])
+            kind = IDENTITIES.get(scheme)
     except NotFound as error:
         raise ConfigurationError(f"MEDIAMILL_IDENTITY_URL: {error.message}") from None
     identity: Identity = await kind.open(given)

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email.headerregistry import Address
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -31,6 +32,7 @@ from mediamill.core.urls import options_of, telling
 
 STEP_SECONDS, MAIL_SECONDS = 20.0, 60.0
 """How long the server may take for each step, and for the whole mail."""
+QUIT_SECONDS = 1.0
 PORTS = {"smtp": 587, "smtps": 465}
 FORM = "write smtp://user:password@host:587?from=mill@example.org, with %40 for @ in a name"
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,62}\.?)*")
@@ -158,8 +160,7 @@ class SmtpPost:
                     await _sign_in(client, server)
                 return await act(client, server)
             finally:
-                with suppress(Exception):  # the letter is delivered, or it is not
-                    client.close()
+                await _leave(client)
 
 
 def read(text: str, url: Sourced) -> Server:
@@ -175,6 +176,17 @@ async def _sign_in(client: aiosmtplib.SMTP, server: Server) -> None:
         if error.code < 500:
             raise
         raise Unknown(f"{server.host} refuses the user and password ({error.code})") from None
+
+
+async def _leave(client: aiosmtplib.SMTP) -> None:
+    """Say goodbye, and be gone at once: the letter is delivered by now, or it is not."""
+    transport: Any = client.transport  # has `abort`, whoever made it
+    with suppress(Exception):
+        await client.quit(timeout=QUIT_SECONDS)
+    with suppress(Exception):
+        client.close()
+    if transport is not None:
+        transport.abort()
 
 
 async def _described(client: aiosmtplib.SMTP, server: Server) -> str:

@@ -8,8 +8,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import apsw
@@ -19,7 +17,10 @@ from pydantic_settings import EnvSettingsSource
 from mediamill import __version__
 from mediamill.adapters.brokers.opening import probe_bell
 from mediamill.adapters.events.opening import probe_events
+from mediamill.adapters.identity.opening import probe_identity
 from mediamill.cli.remote.client import on_loopback
+from mediamill.cli.service.checks import Check, Level
+from mediamill.cli.service.keeping import sealing, secrecy
 from mediamill.cli.service.mailing import ask_mail
 from mediamill.core.errors import ConfigurationError, MediamillError
 from mediamill.core.settings import Settings
@@ -36,22 +37,6 @@ SLOW_FSYNC_MS = 50
 LITTLE_ROOM = 5 << 30
 
 
-class Level(StrEnum):
-    OK = "ok"
-    NOTE = "note"
-    """Worth knowing; the service works."""
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One finding."""
-
-    name: str
-    level: Level
-    text: str
-
-
 def examine(settings: Settings, server: str | None, default_server: str) -> Iterator[Check]:
     """Check the machine, one thing after the other."""
     yield _python()
@@ -63,6 +48,8 @@ def examine(settings: Settings, server: str | None, default_server: str) -> Iter
     yield from _broker(settings)
     yield from _mail(settings)
     yield from _events(settings)
+    yield from _issuer(settings)
+    yield from sealing(settings)
     yield from _settings(settings)
     yield _server(server, default_server)
 
@@ -118,7 +105,7 @@ def _broker(settings: Settings) -> Iterator[Check]:
         yield Check("broker", Level.NOTE, text)
     else:
         if told:
-            yield Check("broker", Level.OK, told)
+            yield Check("broker", Level.OK, told + secrecy(settings.broker_url))
 
 
 def _mail(settings: Settings) -> Iterator[Check]:
@@ -191,6 +178,20 @@ async def _slot_report(settings: Settings) -> dict[str, bool | str]:
             return dict(pool.protections())
         finally:
             await pool.close()
+
+
+def _issuer(settings: Settings) -> Iterator[Check]:
+    """Ask the issuer, where people sign in with one."""
+    try:
+        told = asyncio.run(probe_identity(settings.identity_url))
+    except ConfigurationError as error:
+        yield Check("sign-in", Level.PROBLEM, error.message)
+    except MediamillError as error:
+        text = f"{error.message} Who is signed in already stays so"
+        yield Check("sign-in", Level.NOTE, text)
+    else:
+        if told:
+            yield Check("sign-in", Level.OK, told)
 
 
 def _events(settings: Settings) -> Iterator[Check]:

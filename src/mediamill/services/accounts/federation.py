@@ -49,11 +49,9 @@ class Federation:
         """
         if principal is not None and not principal.session:
             raise Forbidden("Only who is signed in on the page can link another way to sign in.")
-        flow = self._flows.begin(
-            back, principal.user if principal else "", principal.token if principal else ""
-        )
-        url = await self.issuer.begin(self._flows.challenge(flow, redirect_uri))
-        return Begun(url, flow.state, self._flows.write(flow))
+        who = (principal.user, principal.token) if principal else ("", "")
+        challenge, kept = await self._flows.begin(redirect_uri, back, *who)
+        return Begun(await self.issuer.begin(challenge), challenge.state, kept)
 
     async def finish(
         self,
@@ -67,10 +65,9 @@ class Federation:
         `kept` is what the browser kept, `present` who it is signed in as. Raises what the issuer's
         port says, `Conflict` for an address or an identity that is somebody else's.
         """
-        flow = self._flows.read(kept, answer.get("state", ""))
+        flow, challenge = await self._flows.resume(kept, answer.get("state", ""), redirect_uri)
         if flow.user and (present is None or (present.user, present.token) != _of(flow)):
             raise Forbidden("You are signed in as somebody else by now: begin linking again.")
-        challenge = self._flows.challenge(flow, redirect_uri)
         person = await self.issuer.finish(answer, challenge, self._clock.now())
         if flow.user:
             await self._linking.link(flow.user, person)

@@ -103,7 +103,7 @@ class Linking:
         user = self._people.named(_address(person), name=person.name)
         if person.admin:
             user = user.evolve(role=Role.ADMIN)
-        identity = self._identity(user, person)
+        identity = self._identity(user, person, granted=bool(person.admin))
         try:
             added = await self._people.add(
                 user, Put(identity, when=(Absent(),)), may_be_first=may_be_first
@@ -121,7 +121,7 @@ class Linking:
         log.info("identity joined", action="identity_joined", user=user.id, to=identity.id)
         return identity, added
 
-    def _identity(self, user: User, person: Person) -> Identity:
+    def _identity(self, user: User, person: Person, *, granted: bool = False) -> Identity:
         return Identity(
             id=identity_id(person.issuer, person.subject),
             user=user.id,
@@ -129,7 +129,7 @@ class Linking:
             subject=person.subject,
             email=_address(person),
             name=person.name,
-            granted=bool(person.admin) and user.role is Role.ADMIN and not user.password,
+            granted=granted,
             created=self._clock.now(),
         )
 

@@ -192,7 +192,8 @@ class Accounts:
         if self.federation is not None and not self.federation.issuer.passwords:
             raise Forbidden(
                 f"Passwords are not used here: sign in with {self.federation.issuer.label} on the "
-                "page. Programs show an API token, which is made on the account page."
+                "page. Programs show an API token: one makes it on the account page, and "
+                "`mediamill login --token-stdin` takes it."
             )
 
     async def _add_administrator(self) -> User:

@@ -74,6 +74,11 @@ class Signer:
             await self._settle(renew=True)
         return self.read(token, method)
 
+    async def keys(self, *, renew: bool = False) -> list[bytes]:
+        """Return the key as it is now, then those that verify still, for what else is signed."""
+        await self._settle(renew=renew)
+        return [self.key, *self._older]
+
     async def _settle(self, *, renew: bool = False) -> None:
         """Look the secrets up; the last ones count where that fails."""
         now = self.clock.now()

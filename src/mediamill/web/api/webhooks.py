@@ -25,7 +25,7 @@ router = APIRouter(
 WebhookId = Annotated[
     str, Path(pattern=r"^hook_[0-9A-Za-z-]{1,64}$", examples=["hook_01KAHRQPV0V3E3M2X5E2C8T2QG"])
 ]
-Url = Annotated[str, Field(min_length=1, max_length=2_000, examples=["https://example.com/mill"])]
+Url = Annotated[str, Field(min_length=1, max_length=2_000, examples=["https://hooks.example/mill"])]
 Pattern = Annotated[str, Field(min_length=1, max_length=100)]
 Types = Annotated[list[Pattern], Field(min_length=1, max_length=20, examples=[["job.*"]])]
 Description = Annotated[str, Field(max_length=500)]
