@@ -99,7 +99,13 @@ def lender():
     server.server_close()
 
 
-@pytest.fixture(params=["container", "web identity", "assumed role"])
+@pytest.fixture(
+    params=[
+        "container",
+        pytest.param("web identity", marks=pytest.mark.soak),
+        pytest.param("assumed role", marks=pytest.mark.soak),
+    ]
+)
 def role(request, lender, tmp_path, monkeypatch):
     """Let credentials come from a role, and from nowhere else."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
@@ -141,7 +147,10 @@ class Noting:
                 writer.write(data)
             writer.write_eof()
 
+        ways: set[asyncio.Task[None]] = set()
+
         async def serve(reader, writer) -> None:
+            ways.add(asyncio.current_task())
             back, onward = await asyncio.open_connection("127.0.0.1", port)
             flows = (flow(reader, onward, True), flow(back, writer, False))
             try:
@@ -156,6 +165,9 @@ class Noting:
             yield server.sockets[0].getsockname()[1]
         finally:
             server.close()
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
 
     def keys(self, service: str) -> set[str]:
         return {key for key, _ in self.used[service]}

@@ -216,7 +216,7 @@ async def test_register_sign_in_and_sign_out(page, browser):
     await other.click("#register button")
     await other.wait_for_url(base)
     await other.get_by_role("button", name="Sign out").click()
-    await other.wait_for_url(re.compile("/signin$"))
+    await other.wait_for_url(re.compile("/signin\\?left$"))
     await other.fill("#login-email", "ann@example.org")
     await other.fill("#login-password", "wrong secret here")
     await other.click("#login button")

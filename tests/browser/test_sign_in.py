@@ -53,17 +53,20 @@ async def test_there_and_back(service, browser):
     await through_the_issuer(page, "ann")
     await expect(page.get_by_role("alert").first).to_contain_text("link this sign-in")
 
+    await page.wait_for_load_state()
     await page.fill("#login-email", EMAIL)
     await page.fill("#login-password", PASSWORD)
     await page.keyboard.press("Enter")
     await page.wait_for_url(f"{base}/")
     await page.get_by_role("link", name="Account").click()
-    await page.get_by_role("button", name="Link Example SSO").click()
+    async with page.expect_request(f"{base}/auth/oidc/callback*"):  # there and back by itself
+        await page.get_by_role("button", name="Link Example SSO").click()
     await page.wait_for_url(f"{base}/account")
     ways = page.get_by_role("list", name="Linked sign-ins").get_by_role("listitem")
     await expect(ways).to_have_count(1)
     await expect(ways).to_contain_text(EMAIL)
 
+    await expect(page.get_by_role("button", name="Make a token")).to_be_enabled()
     await page.fill("#token-name", "a program")
     await page.keyboard.press("Enter")
     await expect(page.locator("#made-token code")).to_have_text(re.compile(r"^mmt_\S{43}$"))

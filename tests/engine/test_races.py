@@ -302,6 +302,7 @@ async def test_a_retry_that_races_a_purge_leaves_no_work_without_a_job(harness):
     job = await harness.submit("user_alice", files)
     while not (await harness.jobs.need(job.id)).state.terminal:
         await step(harness)
+    assert await step(harness, "notices") == "notify"
     seen_before = await harness.jobs.need(job.id)
     await harness.trash.delete(ALICE, job.id, now=True)
     purging = await claim(harness, klass="housekeeping")

@@ -6,11 +6,14 @@ import pytest
 
 from mediamill.core.access import Principal
 from mediamill.engine.lease import Lease, LeaseLost
+from mediamill.engine.retry import RetryPolicy
 from mediamill.engine.scheduler import Scheduler
+from mediamill.engine.worker import Crew, Worker
+from mediamill.handlers.notify import Notify
 from mediamill.store.opening import open_store
 from mediamill.store.repositories.jobs import JobState
 from mediamill.store.repositories.results import ItemOutcome
-from mediamill.store.repositories.units import UnitState
+from mediamill.store.repositories.units import Unit, UnitState
 from tests.engine.harness import Harness
 from tests.web.conftest import plain_log
 
@@ -61,6 +64,31 @@ async def test_whoever_ends_a_job_late_announces_nothing(harness):
     assert await announced(harness, job) == [(1, UnitState.DONE)]
 
 
+class Broken:
+    async def units(self, notice, now):
+        raise RuntimeError("a channel with a defect")
+
+
+class Whole:
+    async def units(self, notice, now):
+        return [Unit.notice("mail", notice.group + ":x", notice.seq, notice.owner, now=now)]
+
+
+async def test_a_channel_with_a_defect_silences_no_other(harness):
+    engine = harness.engine()
+    notify = Notify(harness.jobs, harness.bell, (Broken(), Whole()))
+    engine.handlers = {**engine.handlers, "notify": notify}
+    harness.engine = lambda: engine
+    engine.policy = RetryPolicy(base_ms=1, cap_ms=2, attempts=2)
+    async with harness.worker():
+        job = await harness.submit("user_alice", await harness.add_files("user_alice", 1))
+        await harness.finished("user_alice", job)
+        async with asyncio.timeout(10):
+            while await announced(harness, job) != [(1, UnitState.DONE)]:
+                await asyncio.sleep(0.02)
+    assert await harness.units.get(f"{job.id}:notify:x", 1) is not None
+
+
 async def test_each_generation_is_announced_once(harness):
     async def settle(lease, item):
         last = lease.unit.payload["generation"] == 3
@@ -88,3 +116,21 @@ async def test_each_generation_is_announced_once(harness):
                 await asyncio.sleep(0.02)
     assert told == [1, 2, 3]
     assert [seq for seq, _ in await announced(harness, job)] == [1, 2, 3]
+
+
+async def test_a_worker_that_does_not_know_the_class_leaves_it_to_one_that_does(harness):
+    """As an older version's: it ends the job, and a newer one tells of it."""
+    older = Crew(tuple(order for order in Crew.of(1).runners if "notices" not in order))
+    worker = Worker(harness.engine(), older)
+    working = asyncio.create_task(worker.run())
+    try:
+        job = await harness.submit("user_alice", await harness.add_files("user_alice", 1))
+        await harness.finished("user_alice", job)
+        await asyncio.sleep(5 * harness.timing.poll)
+        assert await announced(harness, job) == [(1, UnitState.READY)]
+    finally:
+        worker.stop()
+        await working
+    async with harness.worker(), asyncio.timeout(10):
+        while await announced(harness, job) != [(1, UnitState.DONE)]:
+            await asyncio.sleep(0.02)

@@ -33,28 +33,47 @@ WITHIN = 10
 NAME = "mill/database"
 
 
-async def test_a_refused_password_is_looked_up(tmp_path, monkeypatch):
-    """The store by itself: nobody else asks the keeper, and time alone would not either."""
+@pytest.fixture
+async def kept(tmp_path, monkeypatch):
+    """A store whose password lies in a file, which only a refusal has it read again."""
     monkeypatch.setattr(FileKeeper, "holds_seconds", None)
-    passwords = ["first/@:%", "second/@:%"]
     with postgres_server(rules=RULES) as server:
-        ask(server.url(), f"CREATE ROLE mill LOGIN PASSWORD '{passwords[0]}'")
+        ask(server.url(), "CREATE ROLE mill LOGIN PASSWORD 'first/@:%'")
         ask(server.url(), "CREATE DATABASE mill OWNER mill")
-        (tmp_path / "password").write_text(passwords[0])
-        url = f"postgresql://mill:${{file:{tmp_path}/password}}@127.0.0.1:{server.port}/mill"
-        store = await open_store(Secrets().of(f"{url}?timeout=1", "MEDIAMILL_STORE_URL"))
-        try:
-            assert await store.get(User, "user_x") is None
-            ask(server.url(), f"ALTER ROLE mill PASSWORD '{passwords[1]}'")
-            assert await store.get(User, "user_x") is None  # who is connected stays so
-            ask(server.url(), END)
-            with pytest.raises(Unavailable):
-                await store.get(User, "user_x")
-            (tmp_path / "password").write_text(passwords[1])
-            assert await store.get(User, "user_x") is None
-            assert not any(password in repr(vars(store)) for password in passwords)
-        finally:
-            await store.close()
+        (tmp_path / "password").write_text("first/@:%")
+        where = f"127.0.0.1:{server.port}/mill?timeout=1"
+        text = f"postgresql://mill:${{file:{tmp_path}/password}}@{where}"
+        source = Secrets().of(text, "MEDIAMILL_STORE_URL")
+        store = await open_store(source)
+        yield server, store, source
+        await store.close()
+
+
+async def test_a_refused_password_is_looked_up(kept, tmp_path):
+    """The store by itself: nobody else asks the keeper, and time alone would not either."""
+    server, store, _ = kept
+    assert await store.get(User, "user_x") is None
+    ask(server.url(), "ALTER ROLE mill PASSWORD 'second/@:%'")
+    assert await store.get(User, "user_x") is None  # who is connected stays so
+    ask(server.url(), END)
+    with pytest.raises(Unavailable):
+        await store.get(User, "user_x")
+    (tmp_path / "password").write_text("second/@:%")
+    assert await store.get(User, "user_x") is None
+    assert "/@:%" not in repr(vars(store))
+
+
+async def test_connections_of_the_former_password_are_replaced(kept, tmp_path):
+    server, store, source = kept
+    async with store._pool.connection() as former:
+        ask(server.url(), "ALTER ROLE mill PASSWORD 'second/@:%'")
+        (tmp_path / "password").write_text("second/@:%")
+        await source.renewed()
+        async with store._pool.connection() as fresh:
+            assert fresh.info.backend_pid != former.info.backend_pid
+    for _ in range(3):
+        async with store._pool.connection() as lent:
+            assert lent.info.backend_pid == fresh.info.backend_pid
 
 
 def ask(url: str, statement: str) -> None:

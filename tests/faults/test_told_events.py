@@ -2,7 +2,7 @@
 
 The client's own log says what was acknowledged; the receiver's what came. A repeat is allowed to
 come twice, with the id that it had: what counts is one distinct id for each fact, and none for what
-never happened. The short form kills each once, the soak 300 in about 15 minutes.
+never happened. The short form kills each once, the soak 300 in about 20 minutes.
 """
 
 import asyncio

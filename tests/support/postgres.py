@@ -1,17 +1,20 @@
 """A real PostgreSQL server on 127.0.0.1, in a folder of its own, ended by process id."""
 
+import asyncio
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 
+from mediamill.store.opening import open_store
 from tests.support.certificates import certificates
 from tests.support.processes import free_port
 from tests.support.services import unavailable
@@ -35,6 +38,8 @@ class PostgresServer:
     """Whether a commit waits for the disk."""
     listens: str = ""
     """An address of ours that it listens on too, for whoever is on that network."""
+    _template: str = ""
+    """The database with all tables, once there is one."""
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def url(self, database: str = "postgres") -> str:
@@ -42,8 +47,21 @@ class PostgresServer:
 
     def database(self, name: str) -> str:
         """Make a database; return its URL."""
+        return self._make(name, "template0")
+
+    def prepared(self, name: str) -> str:
+        """Make a database that has its tables already; return its URL."""
+        if not self._template:
+            self._template = "prepared"
+            url = self.database(self._template)
+            with ThreadPoolExecutor(1) as aside:  # from whatever event loop
+                aside.submit(asyncio.run, _prepare(url)).result()
+        return self._make(name, self._template)
+
+    def _make(self, name: str, template: str) -> str:
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
+            how = f'TEMPLATE "{template}" STRATEGY FILE_COPY'
+            connection.execute(f'CREATE DATABASE "{name}" {how}')
         return self.url(name)
 
     def control(self, *arguments: str) -> None:
@@ -58,6 +76,11 @@ class PostgresServer:
         options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
         log = str(self.folder / "log")
         self.control("-l", log, "-o", f"-p {self.port} {options}", "start")
+
+
+async def _prepare(url: str) -> None:
+    store = await open_store(url)
+    await store.close()
 
 
 def _owner() -> dict[str, object]:
@@ -112,12 +135,9 @@ def postgres_server(
         server = PostgresServer(programs, folder, free_port(), durable, listens, settings)
         initdb = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust"]
         subprocess.run([*initdb, "-N"], check=True, stdout=subprocess.DEVNULL, **_owner())
-        if listens:
-            with (folder / "data" / "pg_hba.conf").open("a") as rules:
-                rules.write(f"host all all {listens}/24 trust\n")
-        if rules:
-            known = (folder / "data" / "pg_hba.conf").read_text()
-            (folder / "data" / "pg_hba.conf").write_text(rules + known)
+        access = folder / "data" / "pg_hba.conf"
+        last = f"host all all {listens}/24 trust\n" if listens else ""
+        access.write_text(rules + access.read_text() + last)
         server.start()
         try:
             yield server

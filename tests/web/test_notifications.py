@@ -137,6 +137,8 @@ async def test_a_job_may_say_otherwise(mill, ann, bob):
     async with working(mill):
         quiet = await job_of(ann, notify={"email": False})
         assert await told(mill, quiet) == ()
+        await ann.client.patch("/v1/me/notifications", json={"email": {"finished": "long"}})
+        assert await told(mill, await job_of(ann)) == ()  # it took no minute
         never = {"email": {"finished": "never", "failed": "never"}}
         await bob.client.patch("/v1/me/notifications", json=never)
         assert await told(mill, await job_of(bob)) == ()
@@ -145,12 +147,6 @@ async def test_a_job_may_say_otherwise(mill, ann, bob):
         assert unit.error == ""
     assert [mail["To"] for mail in outbox(mill)] == [bob.email]
     assert (await bob.client.get(f"/v1/jobs/{loud}")).json()["notify"] == {"email": True}
-
-
-async def test_short_jobs_are_not_long_ones(mill, ann):
-    await ann.client.patch("/v1/me/notifications", json={"email": {"finished": "long"}})
-    async with working(mill):
-        assert await told(mill, await job_of(ann)) == ()
 
 
 async def test_who_is_disabled_gets_none(mill, ann):
@@ -175,13 +171,14 @@ async def test_nobody_at_this_machine_gets_mail_by_smtp(tmp_path, url, mails):
             found = await told(mill, await job_of(local))
         assert len(found) == mills_of(found) == mails
         assert len(outbox(mill)) == mails
+        assert (await client.get("/health/ready")).status_code == 200  # nobody there is asked
 
 
 def mills_of(units):
     return sum(unit.error == "" for unit in units)
 
 
-async def test_a_mail_that_was_refused_is_seen_on_the_job(mill, ann):
+async def test_a_mail_that_was_refused_is_seen_on_the_job_and_goes_with_it(mill, ann, nobody):
     async with working(mill):
         job_id = await job_of(ann)
         (unit,) = await told(mill, job_id)
@@ -191,32 +188,15 @@ async def test_a_mail_that_was_refused_is_seen_on_the_job(mill, ann):
     assert "was not sent: The mail server says 550 &lt;nobody&gt; here." in page.text
     (delivery,) = (await ann.client.get(f"/v1/jobs/{job_id}/notifications")).json()["data"]
     assert (delivery["state"], delivery["error"]) == ("failed", said["error"])
-
-
-async def test_mails_go_with_their_job(mill, ann):
+    counted = (await nobody.get("/metrics")).text
+    assert 'mediamill_mails_total{outcome="sent"} 1.0' in counted
+    assert 'mediamill_mails_total{outcome="refused"} 0.0' in counted
     async with working(mill):
-        job_id = await job_of(ann)
-        await told(mill, job_id)
         await ann.client.delete(f"/v1/jobs/{job_id}?now=true")
         async with asyncio.timeout(20):
             while await mill.repositories.jobs.get(job_id) is not None:
                 await asyncio.sleep(0.05)
     assert await mill.repositories.units.of_group(f"{job_id}:mail") == ()
-
-
-async def test_mails_are_counted(mill, ann, nobody):
-    async with working(mill):
-        await told(mill, await job_of(ann))
-    text = (await nobody.get("/metrics")).text
-    assert 'mediamill_mails_total{outcome="sent"} 1.0' in text
-    assert 'mediamill_mails_total{outcome="refused"} 0.0' in text
-
-
-async def test_readiness_does_not_ask_the_mail_server(tmp_path):
-    url = "smtp://127.0.0.1:1?from=a@b.org"
-    settings = Settings(home=tmp_path, slots=1, mail_url=url)
-    async with await App.open(settings) as app, client_of(create_app(app)) as client:
-        assert (await client.get("/health/ready")).status_code == 200
 
 
 async def test_the_account_page_shows_the_choices(web, ann):

@@ -118,7 +118,7 @@ class FileEvent(Event):
         "file.rejected": "A file that came in the background was not taken.",
         "file.deleted": "A file was deleted; it can be brought back for a day, unless at once.",
         "file.restored": "A deleted file was brought back.",
-        "file.purged": "A deleted file's bytes are gone for good.",
+        "file.purged": "A deleted or rejected file is gone for good, bytes and all.",
     }
 
 

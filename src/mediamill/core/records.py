@@ -61,6 +61,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     indexes: ClassVar[tuple[Index, ...]] = ()
     sealed: ClassVar[tuple[str, ...]] = ()
     """Fields that hold sealed texts, under the key in the field `sealed_by` (`core/sealing.py`)."""
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "table" in cls.__dict__:

@@ -158,7 +158,7 @@ class Mail:
             delay = int(left * 1000 * (1 + random() / 4))  # noqa: S311 - jitter
             await lease.release(delay, self.pause.why, counted=False)
         elif wait := self.gates.enter(CHANNEL):
-            await lease.release(wait)
+            await lease.release(wait, unit.error, counted=False)
         else:
             begun = time.monotonic()
             try:

@@ -61,9 +61,13 @@ class Notify:
     channels: Sequence[Channel] = ()
 
     async def run(self, lease: Lease) -> None:
-        notice = lease.unit
         now = await self.jobs.store.now()
-        rows = [row for one in self.channels for row in await one.units(notice, now)]
+        rows = [row for one in self.channels for row in await one.units(lease.unit, now)]
+        await self._tell(lease, rows)
+
+    async def _tell(self, lease: Lease, rows: Sequence[Record]) -> None:
+        """Insert what tells it as the announcement is finished, and wake who watches."""
+        notice = lease.unit
         units = [row for row in rows if isinstance(row, Unit)]
         inserts = (Put(row, when=(Absent(),)) for row in rows)
         ending = lease.finish if "generation" in notice.payload else lease.vanish
@@ -87,5 +91,11 @@ class Notify:
             await self.bell.ring(channel)
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
-        """Close the announcement; the job's state itself stands."""
-        await lease.finish(error=str(error)[:500])
+        """Let those channels tell it that can: one that is broken silences no other."""
+        now, rows = await self.jobs.store.now(), list[Record]()
+        for one in self.channels:
+            try:
+                rows += await one.units(lease.unit, now)
+            except Exception:
+                log.exception("untold", action="channel_failed", unit=lease.unit.name)
+        await self._tell(lease, rows)

@@ -120,7 +120,7 @@ class PurgeJob:
         if left := await unsettled(self.store, max(job.deleted or 0, job.finished or 0)):
             await lease.release(left)
             return
-        if not job.state.terminal or await self._still_read(job):
+        if not job.state.terminal or await self._still_read(job) or await self._untold(job):
             await lease.release(LOOK_AGAIN_MS // 30)
             return
         still = (Equals("deleted", job.deleted), Equals("trash", job.trash))
@@ -146,6 +146,10 @@ class PurgeJob:
         """Return the time of the deletion that a unit belongs to (ms)."""
         deleted: int | None = lease.unit.payload.get("deleted", job.deleted)
         return deleted
+
+    async def _untold(self, job: Job) -> bool:
+        """Tell whether an end of the job is still to be announced: it would be lost."""
+        return any(unit.state.open for unit in await self.units.of_group(f"{job.id}:notify"))
 
     async def _still_read(self, job: Job) -> bool:
         """Tell whether a job accepted before the deletion may still read the results."""

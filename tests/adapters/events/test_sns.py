@@ -200,6 +200,7 @@ async def test_what_happens_here_comes_out_of_the_queue(server, aws, topic, tmp_
     ]  # fmt: skip
 
 
+@pytest.mark.soak
 async def test_the_consumer_that_is_shown_reads_them(server, aws, topic):
     arn = aws.sns.create_topic(Name=topic)["TopicArn"]
     queue = aws.subscribed(arn, topic, RawMessageDelivery="true")

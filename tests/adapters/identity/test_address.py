@@ -7,6 +7,7 @@ from mediamill.adapters.identity.opening import open_identity
 from mediamill.adapters.identity.port import Issuer
 from mediamill.core.errors import ConfigurationError
 
+PASSWORD = "hunter2"
 BASE = "oidc+https://sso.example.org/realms/media"
 
 
@@ -45,7 +46,7 @@ def test_an_issuer_is_taken_letter_for_letter(issuer):
         ("oidc+http://sso.example.org?client_id=m&allow_plaintext=maybe", "true or false"),
         ("oidc+ftp://sso.example.org?client_id=m", "write oidc"),
         ("oidc://sso.example.org?client_id=m", "write oidc"),
-        ("oidc+https://user:hunter2@sso.example.org?client_id=m", "a name or a password"),
+        (f"oidc+https://user:{PASSWORD}@sso.example.org?client_id=m", "a name or a password"),
         (f"{BASE}?client_id=m&jwks=http://keys.example.org/k", "in the clear"),
         (f"{BASE}?client_id=m&discovery=file:///etc/passwd", "discovery is not an address"),
         (f"{BASE}?client_id=m&scopes=email", "openid among them"),

@@ -134,6 +134,30 @@ async def test_a_password_that_was_changed_is_looked_up_once_more(server):
         await post.send(letter())
 
 
+class Broken(Fixed):
+    """A setting whose keeper knows nothing, or nonsense, for a while."""
+
+    said = None
+
+    async def current(self):
+        if self.said is None:
+            raise ConfigurationError("MEDIAMILL_MAIL_URL: nothing is known.")
+        return self.said
+
+
+async def test_a_setting_that_is_broken_meanwhile_ends_no_mail(server):
+    url = Broken("", "MEDIAMILL_MAIL_URL")
+    url.said = url_of(server)
+    post = await open_post(url)
+    for said in (None, "smtp://nobody", ""):
+        url.said = said
+        with pytest.raises(Unavailable, match="MEDIAMILL_MAIL_URL"):
+            await post.send(letter())
+    url.said = url_of(server)
+    await post.send(letter())
+    assert len(server.received) == 1
+
+
 async def test_tls_from_the_beginning(papers):
     server = await MailServer(papers, implicit=True).up()
     try:
@@ -241,4 +265,5 @@ async def test_what_is_wrong_is_said_and_no_password(url, said):
 
 
 def test_no_text_of_a_server_holds_its_password():
-    assert "s3cret" not in repr(server_of("smtp://ann%40b.org:s3cret@mail.example.org"))
+    address = "smtp://ann%40b.org:{}@mail.example.org"
+    assert "s3cret" not in repr(server_of(address.format("s3cret")))

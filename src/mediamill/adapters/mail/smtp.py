@@ -25,7 +25,7 @@ import aiosmtplib
 from mediamill.adapters.mail.message import message_of
 from mediamill.adapters.mail.port import Letter
 from mediamill.adapters.mail.sender import sender_of
-from mediamill.core.errors import DeliveryRefused, Unavailable
+from mediamill.core.errors import ConfigurationError, DeliveryRefused, Unavailable
 from mediamill.core.plaintext import ALLOWING, stays_here
 from mediamill.core.sourced import Sourced
 from mediamill.core.urls import options_of, telling
@@ -58,7 +58,7 @@ class Server:
         try:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
-        except ValueError:
+        except (ValueError, KeyError):
             raise ValueError(FORM) from None
         if not host or parts.path.strip("/") or parts.fragment:
             raise ValueError(FORM)
@@ -138,17 +138,19 @@ class SmtpPost:
 
     async def _with(self, act: "_Act") -> str:
         """Do something over a connection; a refused password is looked up once more."""
-        text = await self._url.current()
         try:
-            return await self._try(text, act)
-        except Unknown as refusal:
-            renewed = await self._url.renewed()
-            if renewed == text:
-                raise Unavailable(str(refusal)) from None
-        try:
+            text = await self._url.current()
+            try:
+                return await self._try(text, act)
+            except Unknown:
+                renewed = await self._url.renewed()
+                if renewed == text:
+                    raise
             return await self._try(renewed, act)
         except Unknown as refusal:
             raise Unavailable(str(refusal)) from None
+        except ConfigurationError as error:  # it was right at the start, and may be mended
+            raise Unavailable(error.message) from None
 
     async def _try(self, text: str, act: "_Act") -> str:
         server = read(text, self._url)

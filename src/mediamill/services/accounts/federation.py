@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from mediamill.adapters.identity.port import Issuer
 from mediamill.core.access import Principal
 from mediamill.core.clock import Clock
-from mediamill.core.errors import Forbidden
+from mediamill.core.errors import Forbidden, Unauthenticated
 from mediamill.services.accounts.flows import Flow, Flows
 from mediamill.services.accounts.linking import Linking
 from mediamill.services.accounts.sessions import Issued, Sessions
@@ -73,6 +73,13 @@ class Federation:
             await self._linking.link(flow.user, person)
             return Arrived(flow.back, None)
         return Arrived(flow.back, await self._sessions.open(await self._linking.arrived(person)))
+
+    async def back(self, kept: str, state: str) -> str:
+        """Return where somebody wanted to go who may begin anew; the first page if not known."""
+        try:
+            return (await self._flows.resume(kept, state, ""))[0].back
+        except Unauthenticated:
+            return "/"
 
     async def bearer(self, token: str) -> Principal:
         """Tell whose an issuer's access token is; raises `Unauthenticated`, `Unavailable`."""

@@ -10,8 +10,8 @@ from mediamill.core.access import Principal
 from mediamill.core.errors import MediamillError, NotFound, Unauthenticated
 from mediamill.services.accounts.federation import Federation
 from mediamill.web import flows
-from mediamill.web.pages.rendering import page
-from mediamill.web.problems import report_of
+from mediamill.web.pages.rendering import error_card, page
+from mediamill.web.problems import log_failure, report_of
 from mediamill.web.security import SESSION_COOKIE, Mill, own_path, public_address, set_session
 
 router = APIRouter(include_in_schema=False)
@@ -45,13 +45,16 @@ async def callback(request: Request, mill: Mill) -> Response:
     pairs = request.query_params.multi_items()
     answer = dict(pairs)
     state = answer.get("state", "")
+    kept, present = flows.kept(request, state), await _present(request, mill)
     try:
         if len(answer) != len(pairs):
             raise Unauthenticated("The issuer’s answer says something twice: begin again.")
-        kept, present = flows.kept(request, state), await _present(request, mill)
         arrived = await federation.finish(answer, kept, flows.callback_of(request), present)
     except MediamillError as error:
-        response = _sign_in(mill, "/", error)
+        if present is None:
+            response = _sign_in(mill, await federation.back(kept, state), error)
+        else:
+            response = error_card(request, report_of(error))
     else:
         response = RedirectResponse(arrived.back, 303)
         if arrived.issued is not None:
@@ -86,16 +89,19 @@ def _sign_in(
     mill: App, back: str, error: MediamillError | None = None, *, left: bool = False
 ) -> Response:
     """Render the sign-in page; beside an error, with the status that it has."""
+    report = report_of(error) if error else None
+    if error is not None and report is not None and report.status >= 500:
+        log_failure(error, path="/signin")
     issuer = mill.federation.issuer if mill.federation else None
     passwords = issuer is None or issuer.passwords
     return page(
         "signin.html",
-        status=report_of(error).status if error else 200,
+        status=report.status if report else 200,
         registration=mill.settings.registration and passwords,
         passwords=passwords,
         issuer=issuer.label if issuer else "",
         left=left,
         back=back,
-        problem=report_of(error).detail if error else "",
+        problem=report.detail if report else "",
         user=None,
     )

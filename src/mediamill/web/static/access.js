@@ -41,6 +41,9 @@ form.addEventListener("submit", async (event) => {
   });
 });
 
+// Whoever is faster than this script would press in vain.
+for (const button of document.querySelectorAll("#ways button, #tokens button")) button.disabled = false;
+
 async function tried(place, button, action) {
   clearProblem(place);
   button.disabled = true;
