@@ -19,8 +19,8 @@ from mediamill.engine.worker import Crew, Worker
 from mediamill.handlers.items import Items
 from mediamill.handlers.thumbnail import Thumbnail
 from mediamill.media.facts import Facts
-from mediamill.operations.work import Outcome
 from mediamill.operations.catalogue import OPERATIONS
+from mediamill.operations.work import Outcome
 from mediamill.services.uploads.intake import Uploads
 from mediamill.services.uploads.recording import FileRows
 from mediamill.services.uploads.validating import Validator

@@ -21,7 +21,10 @@ WORDS = {
 def notifications(
     *, finished: str | None, failed: str | None, as_json: bool, client: Client
 ) -> None:
-    """Show when you get mails about your jobs, or choose: long means longer than a minute."""
+    """Choose which mails you get about your jobs; without options, show it.
+
+    Long means longer than a minute.
+    """
     given = {"finished": finished, "failed": failed}
     chosen = {name: when for name, when in given.items() if when is not None}
     if chosen:
