@@ -81,7 +81,7 @@ async def every_frame(page):
 
 async def test_progress_is_live(page, tmp_path):
     """The page shows parts of the way, not just both ends."""
-    long = clip(tmp_path / "long.mp4", seconds=30, size="640x360")
+    long = clip(tmp_path / "long.mp4", seconds=20, size="640x360")
     await upload(page, long)
     await page.select_option("#extract-frames-mode", "all")
     await page.click("#run button[type=submit]")

@@ -174,9 +174,7 @@ async def freeze_in_turn(folder: Path, freezes: int, *planted: str, where: str =
     return changed
 
 
-@cases(
-    "freezes", [(SQLITE, 1), (POSTGRESQL, 1), (DYNAMODB, 1)], [(place, 100) for place in EACH_STORE]
-)
+@cases("freezes", [(SQLITE, 1), (POSTGRESQL, 1)], [(place, 100) for place in EACH_STORE])
 @pytest.mark.timeout(3600)
 async def test_a_frozen_worker_wakes_and_changes_nothing(tmp_path, freezes):
     assert await freeze_in_turn(tmp_path, freezes) == []
