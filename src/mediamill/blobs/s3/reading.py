@@ -17,6 +17,8 @@ RESUMED = 8
 """How often one reader goes on after a break without getting further."""
 PAUSE_SECONDS = 0.05
 """How long it waits the first time; then twice as long."""
+JUDGED = 3
+"""How often what came badly is read again before the object itself is called bad."""
 
 
 async def read(
@@ -36,12 +38,13 @@ async def read(
 
 
 async def _judged(bucket: Bucket, key: str) -> Unavailable | BrokenMedia:
-    """Read an object that did not match again: it came badly, or it is bad."""
-    again = Reading(bucket, key, 0, None)
-    async for _ in again.chunks():
-        pass
-    if again.whole:
-        return Spoilt(f"“{key}” was changed on its way from the bucket; try again.")
+    """Read an object that did not match again, and again: it came badly, or it is bad."""
+    for _ in range(JUDGED):
+        again = Reading(bucket, key, 0, None)
+        async for _chunk in again.chunks():
+            pass
+        if again.whole:
+            return Spoilt(f"“{key}” was changed on its way from the bucket; try again.")
     return BrokenMedia(f"“{key}” is not what was written: its checksum differs.")
 
 
