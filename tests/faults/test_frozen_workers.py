@@ -24,7 +24,7 @@ from tests.faults.history import History
 from tests.faults.rows import database, everything
 from tests.faults.test_killed_workers import SHORT, Worker, all_ended, check
 from tests.media_factory import clip
-from tests.support.places import DYNAMODB, EACH_STORE, POSTGRESQL, SQLITE, cases
+from tests.support.places import EACH_STORE, POSTGRESQL, SQLITE, cases
 from tests.support.processes import running, signed_in
 
 FREEZING = "tests.faults.freezing"
