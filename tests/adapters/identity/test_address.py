@@ -41,7 +41,7 @@ def test_an_issuer_is_taken_letter_for_letter(issuer):
         (f"{BASE}?client_id=", "client_id=…"),
         (f"{BASE}?client_id=m&clientsecret=hunter2", "unknown parameter clientsecret"),
         (f"{BASE}?client_id=m&client_id=n", "given twice"),
-        (f"{BASE}?client_id=m&hunter2", "write oidc"),
+        (f"{BASE}?client_id=m&hunter2", "parameters are name=value"),
         ("oidc+http://sso.example.org?client_id=m", "in the clear"),
         ("oidc+http://sso.example.org?client_id=m&allow_plaintext=maybe", "true or false"),
         ("oidc+ftp://sso.example.org?client_id=m", "write oidc"),

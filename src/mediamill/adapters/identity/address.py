@@ -10,10 +10,11 @@ it. `discovery` and `jwks` are for where its documents are to be had under other
 import re
 import ssl
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.plaintext import ALLOWING, refuse_plaintext
+from mediamill.core.urls import options_of
 
 SETTING = "MEDIAMILL_IDENTITY_URL"
 FORM = "oidc+https://issuer.example.org/path?client_id=…&client_secret=…"
@@ -80,7 +81,7 @@ class Address:
 
 def _read(url: str) -> Address:
     whole, _, query = url.removeprefix("oidc+").partition("?")
-    options = _options(query)
+    options = options_of(query, KNOWN)
     client_id = options.get("client_id", "")
     if not url.startswith(("oidc+https://", "oidc+http://")) or not client_id:
         raise ValueError(f"write {FORM}")
@@ -116,20 +117,6 @@ def _check(address: Address) -> None:
             ssl.create_default_context(cafile=address.ca)
     except OSError as error:  # no file, or no certificates in it
         raise ValueError(f"ca: {address.ca} cannot be used: {error.strerror}") from None
-
-
-def _options(query: str) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
-    except ValueError:
-        raise ValueError(f"write {FORM}") from None  # urllib quotes what it could not read
-    options = dict(pairs)
-    if unknown := options.keys() - KNOWN:
-        names = ", ".join(sorted(KNOWN))
-        raise ValueError(f"unknown parameter {', '.join(sorted(unknown))}; known: {names}")
-    if len(pairs) != len(options):
-        raise ValueError("a parameter is given twice")
-    return options
 
 
 def _flag(options: dict[str, str], name: str, *, default: bool) -> bool:

@@ -7,8 +7,9 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 import httpx
@@ -96,16 +97,24 @@ def _store(settings: Settings) -> Iterator[Check]:
 
 def _broker(settings: Settings) -> Iterator[Check]:
     """Ask the broker, where it is a server; the service works without."""
+    asking = probe_bell(settings.broker_url, settings.store_url)
+    without = "Work is found without it, up to a look later"
+    yield from _asked("broker", asking, without, secrecy(settings.broker_url))
+
+
+def _asked(
+    name: str, asking: Coroutine[Any, Any, str | None], without: str, more: str = ""
+) -> Iterator[Check]:
+    """Ask a server that the service can do without for a while; `without` says what is then."""
     try:
-        told = asyncio.run(probe_bell(settings.broker_url, settings.store_url))
+        told = asyncio.run(asking)
     except ConfigurationError as error:
-        yield Check("broker", Level.PROBLEM, error.message)
+        yield Check(name, Level.PROBLEM, error.message)
     except MediamillError as error:
-        text = f"{error.message} Work is found without it, up to a look later"
-        yield Check("broker", Level.NOTE, text)
+        yield Check(name, Level.NOTE, f"{error.message} {without}")
     else:
         if told:
-            yield Check("broker", Level.OK, told + secrecy(settings.broker_url))
+            yield Check(name, Level.OK, told + more)
 
 
 def _mail(settings: Settings) -> Iterator[Check]:
@@ -182,29 +191,13 @@ async def _slot_report(settings: Settings) -> dict[str, bool | str]:
 
 def _issuer(settings: Settings) -> Iterator[Check]:
     """Ask the issuer, where people sign in with one."""
-    try:
-        told = asyncio.run(probe_identity(settings.identity_url))
-    except ConfigurationError as error:
-        yield Check("sign-in", Level.PROBLEM, error.message)
-    except MediamillError as error:
-        text = f"{error.message} Who is signed in already stays so"
-        yield Check("sign-in", Level.NOTE, text)
-    else:
-        if told:
-            yield Check("sign-in", Level.OK, told)
+    asking = probe_identity(settings.identity_url)
+    yield from _asked("sign-in", asking, "Who is signed in already stays so")
 
 
 def _events(settings: Settings) -> Iterator[Check]:
     """Ask the place where events go; they are kept and sent when it is back."""
-    try:
-        told = asyncio.run(probe_events(settings.events_url))
-    except ConfigurationError as error:
-        yield Check("events", Level.PROBLEM, error.message)
-    except MediamillError as error:
-        yield Check("events", Level.NOTE, f"{error.message} Events are kept for three days")
-    else:
-        if told:
-            yield Check("events", Level.OK, told)
+    yield from _asked("events", probe_events(settings.events_url), "Events are kept for three days")
 
 
 def _settings(settings: Settings) -> Iterator[Check]:
