@@ -423,15 +423,19 @@ async def test_what_is_known_to_be_slow_holds_few_runners_and_pays(mill, ann, th
         monkeypatch.setattr(deliver, name, value)
     monkeypatch.setattr(Deliver, "policy", replace(Deliver.policy, delays_ms=(1,) * 3))
     hook = await added(ann, there.url())
-    inside, real = Counter[str](), mill.parts.fetcher.post
+    inside, most, known = Counter[str](), Counter[str](), set()
+    real = mill.parts.fetcher.post
 
-    async def counted(url, *given):
-        inside[url] += 1
-        inside["most"] = max(inside["most"], inside[url])
+    async def counted(url, body, *given):
+        name = json.loads(body)["data"]["id"]
+        kind = "slow" if name in known else "unproven"
+        inside[kind] += 1
+        most[kind] = max(most[kind], inside[kind])
         try:
-            return await real(url, *given)
+            return await real(url, body, *given)
         finally:
-            inside[url] -= 1
+            inside[kind] -= 1
+            known.add(name)
 
     monkeypatch.setattr(mill.parts.fetcher, "post", counted)
     paid, write = list[Update](), mill.store.transact
@@ -445,11 +449,9 @@ async def test_what_is_known_to_be_slow_holds_few_runners_and_pays(mill, ann, th
     async with working(mill), dead_ones(mill, 8, 2) as dead:
         while len({got.event["data"]["id"] for got in dead.got}) < 8:
             await dead.wait(len(dead.got) + 1)
-        await asyncio.sleep(0.4)  # until each has been waited for
-        assert 2 < inside["most"] <= 5, "of what is not known to answer"
-        del inside["most"]
-        await dead.wait(len(dead.got) + 4)
-        assert inside["most"] <= 2, "of what is known to be slow"
+        assert 2 < most["unproven"] <= 5, "of what is not known to answer"
+        await dead.wait(len(dead.got) + 6)
+        assert 1 <= most["slow"] <= 2, "of what is known to be slow"
         await tried(ann, hook)
         await ended(ann, hook, "delivered")
     assert len(paid) >= 8, "they paid only what was estimated"
