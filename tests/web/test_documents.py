@@ -35,7 +35,7 @@ class Slow:
 
 
 @pytest.mark.parametrize("keyed", [False, True])
-async def test_whose_bodies_are_slow_leaves_places_to_others(ann, bob, keyed):  # noqa: F811
+async def test_whose_bodies_are_slow_leaves_places_to_others(ann, bob, keyed):
     slow = Slow()
     answers = slow.send(ann, documents.OF_ONE_USER, keyed=keyed)
     while slow.begun < documents.OF_ONE_USER:
@@ -51,7 +51,7 @@ async def test_whose_bodies_are_slow_leaves_places_to_others(ann, bob, keyed):  
     assert (await ann.client.post("/v1/files", **here)).status_code == 201
 
 
-async def test_a_place_is_kept_until_the_file_is_stored(ann, mill, monkeypatch):  # noqa: F811
+async def test_a_place_is_kept_until_the_file_is_stored(ann, mill, monkeypatch):
     """What was decoded stays in memory while it is looked at and written."""
     looked, ends, whole = 0, asyncio.Event(), type(mill.uploads).receive
 

@@ -6,29 +6,22 @@ A webhook of the owner's shows what is told. What a topic of SNS gets: tests/ada
 import asyncio
 import base64
 import json
-import os
 from collections import Counter
 from pathlib import Path
 
 import jsonschema
 import pytest
-import pytest_asyncio
 
-from mediamill.app import App
 from mediamill.core.events import CHOSEN, TYPES, schema
-from mediamill.core.settings import Settings
 from mediamill.engine import worker
 from mediamill.engine.announcing import file_event, job_event
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.units import Unit
-from mediamill.web.app import create_app
-from tests.conftest import chosen
 from tests.faults import rows as stored
 from tests.handlers.test_fetch import png
-from tests.support.receivers import receiver
 from tests.support.serving import working
 from tests.support.sources import file, source
-from tests.web.conftest import person
+from tests.web.one_service import ann, bob, mill, there, web  # noqa: F401 - fixtures
 from tests.web.test_submission import THUMBNAIL, ended, submit, upload
 from tests.web.test_uploading import FORM, PNG, form, part
 from tests.web.test_webhooks import added
@@ -39,46 +32,8 @@ FILE = {
     "sha256": "", "crc32": 0, "blob": "b", "created": 1,
 }  # fmt: skip
 PUBLIC = "https://mill.example.org/base"
+SETTINGS = {"poll_seconds": 0.1, "fetch_allow": "127.0.0.1:*", "public_url": PUBLIC}
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-ONCE = {"scope": "module", "loop_scope": "module"}
-"""One service for all tests here, each with people of its own."""
-
-
-@pytest_asyncio.fixture(**ONCE)
-async def mill(request, servers, tmp_path_factory):
-    home = tmp_path_factory.mktemp("told") / "home"
-    given = {"slots": 1, "min_free_bytes": 0, "fetch_allow": "127.0.0.1:*", "public_url": PUBLIC}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in servers.environment(chosen(request.config)).items():
-            patch.setenv(name, value)
-        settings = Settings(home=home, poll_seconds=0.1, **given)
-        async with await App.open(settings) as app:
-            yield app
-
-
-@pytest_asyncio.fixture(**ONCE)
-async def web(mill):
-    web = create_app(mill)
-    async with person(web, "root"):
-        yield web
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def ann(web):
-    async with person(web, f"ann-{os.urandom(4).hex()}") as found:
-        yield found
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def bob(web):
-    async with person(web, f"bob-{os.urandom(4).hex()}") as found:
-        yield found
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def there():
-    async with receiver() as made:
-        yield made
 
 
 def told(there, *types):

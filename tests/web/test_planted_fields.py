@@ -43,7 +43,7 @@ def of(told: dict[str, list[dict[str, Any]]], user: str) -> dict[str, list[dict[
     return {name: found for name, found in mine.items() if found}
 
 
-def planted(ann, belongings) -> dict[str, Any]:  # noqa: F811 - the fixture, as an argument
+def planted(ann, belongings) -> dict[str, Any]:
     """Return fields with values that would be worth something."""
     fields = {name for kind in type_map.values() for name in kind.__struct_fields__}
     fields |= {"quota", "quota_bytes", "is_admin", "scopes", "grants", "principal", "__class__"}
@@ -115,7 +115,7 @@ async def test_every_closed_body_refuses_every_field_of_every_record(
     web,
     ann,
     bob,
-    belongings,  # noqa: F811
+    belongings,
 ):
     """Refused by name, wherever it stands, so nothing of it is ever looked at."""
     every, before = web.openapi()["components"]["schemas"], rows(mill)
@@ -173,7 +173,7 @@ async def test_what_has_no_such_body_takes_nothing_from_elsewhere(
     web,
     ann,
     bob,
-    belongings,  # noqa: F811
+    belongings,
 ):
     """In the query, in headers, in a body that is not asked for, in forms, in tus metadata."""
     before, fields = rows(mill), planted(ann, belongings)

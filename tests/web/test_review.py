@@ -142,7 +142,7 @@ async def test_what_a_form_holds_beside_files_is_limited(ann):
     assert answer.status_code == 413
 
 
-async def test_headers_that_never_end_do_not_hold_a_connection(server):  # noqa: F811
+async def test_headers_that_never_end_do_not_hold_a_connection(server):
     reader, writer = await asyncio.open_connection("127.0.0.1", server)
     writer.write(b"GET /health/live HTTP/1.1\r\nHost: x\r\n")
     closed = False
@@ -214,7 +214,7 @@ def test_names_that_are_cut_to_the_same_are_tried_a_few_times_each(monkeypatch):
     assert 1000 <= len(tried) <= 2 * 2000
 
 
-async def test_a_client_that_leaves_a_slow_member_does_not_stop_the_loop(ann, server, monkeypatch):  # noqa: F811
+async def test_a_client_that_leaves_a_slow_member_does_not_stop_the_loop(ann, server, monkeypatch):
     """A read that takes a second: a slow disk, or gigabytes of deflate blocks that hold nothing."""
     file = await put(ann.client, zipped(["a.txt"], zipfile.ZIP_DEFLATED))
     await ann.client.get(f"/v1/files/{file}/members")

@@ -7,18 +7,15 @@ import asyncio
 import base64
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
 
-from mediamill.app import App
-from mediamill.core.settings import Settings
 from mediamill.store.port import Update
 from mediamill.store.repositories.results import Result
-from mediamill.web.app import create_app
-from tests.web.conftest import client_of, person
+from tests.web.conftest import person
+from tests.web.one_service import bob, mill, nobody, web  # noqa: F401 - fixtures
 from tests.web.test_events import Stream, working
 from tests.web.test_submission import THUMBNAIL, ended, items, project_of, submit, upload, zipped
 from tests.web.test_uploading import PNG
@@ -26,7 +23,7 @@ from tests.web.test_uploading import PNG
 SECRET = "annas-own-secret-name"
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ONCE = {"scope": "module", "loop_scope": "module"}
-"""One service and one Ann for all tests here, whose Bobs are each another; a start is a second."""
+"""One Ann for all tests here, whose Bobs are each another."""
 
 
 @dataclass
@@ -43,33 +40,9 @@ class Hers:
 
 
 @pytest_asyncio.fixture(**ONCE)
-async def mill(tmp_path_factory):
-    home = tmp_path_factory.mktemp("sideways") / "home"
-    async with await App.open(Settings(home=home, slots=1, min_free_bytes=0)) as app:
-        yield app
-
-
-@pytest_asyncio.fixture(**ONCE)
-async def web(mill):
-    return create_app(mill)
-
-
-@pytest_asyncio.fixture(**ONCE)
 async def ann(web):
-    async with person(web, "root"), person(web, "ann") as found:
+    async with person(web, "ann") as found:
         yield found
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def bob(web):
-    async with person(web, f"bob-{os.urandom(4).hex()}") as found:
-        yield found
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def nobody(web):
-    async with client_of(web) as client:
-        yield client
 
 
 @pytest_asyncio.fixture(**ONCE)
