@@ -15,6 +15,8 @@ from mediamill.adapters.brokers.opening import open_bell
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.adapters.fetch.client import Fetcher
 from mediamill.adapters.fetch.opening import open_fetcher
+from mediamill.adapters.stream.opening import NONE, open_publisher
+from mediamill.adapters.stream.port import Publisher
 from mediamill.blobs.claims import refuse_claimed
 from mediamill.blobs.opening import open_blobs
 from mediamill.blobs.port import Blobs
@@ -98,6 +100,8 @@ class Parts:
     operations: Catalogue
     own: Scratch
     fetcher: Fetcher
+    publisher: Publisher | None = None
+    """Writes to the stream, where there is one."""
 
     def __post_init__(self) -> None:
         self.scratch = self.own.path
@@ -132,12 +136,18 @@ class Parts:
             catalogue=operations.builder,
         )
         bell = open_bell(settings.broker_url, settings.store_url)
-        return cls(settings, store, blobs, results, bell, slots, operations, own, fetcher)
+        url = settings.stream_url
+        publisher = None if url == NONE else open_publisher(url)
+        return cls(
+            settings, store, blobs, results, bell, slots, operations, own, fetcher, publisher
+        )
 
     async def close(self) -> None:
         """End the slots and release every backend."""
         await self.slots.close()
         await self.bell.close()
+        if self.publisher is not None:
+            await self.publisher.close()
         for blobs in self.blob_stores():
             await blobs.close()
         await self.store.close()

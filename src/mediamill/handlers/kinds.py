@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from mediamill.core.clock import HOUR, SystemClock
 from mediamill.engine.worker import Handler
+from mediamill.handlers.announce import Announce, StreamChannel
+from mediamill.handlers.arrived import ArrivedHandler, Submits
 from mediamill.handlers.cancel import Cancel
 from mediamill.handlers.check import Check, Settling
 from mediamill.handlers.collect import Collect
@@ -31,12 +33,12 @@ RECURRING = ("collect", "forget")
 
 
 def handlers(
-    parts: Parts, intake: Intake, finisher: Finisher, settling: Settling
+    parts: Parts, intake: Intake, finisher: Finisher, settling: Settling, submits: Submits
 ) -> Mapping[str, Handler]:
     """Make a handler for every kind of unit.
 
     `intake` takes in files that were fetched or sent to the bucket, `finisher` makes files of
-    resumable uploads, `settling` ends direct ones.
+    resumable uploads, `settling` ends direct ones, `submits` makes jobs of what arrives.
     """
     store, nouns, settings = parts.store, parts.nouns, parts.settings
     segments = Segments(
@@ -64,7 +66,11 @@ def handlers(
         ),
         "seal": Seal(nouns.jobs, nouns.results, parts.results, parts.scratch),
         "cancel": Cancel(nouns.jobs, nouns.units),
-        "notify": Notify(nouns.jobs, parts.bell),
+        "notify": Notify(
+            nouns.jobs, parts.bell, [StreamChannel(nouns.jobs)] * bool(parts.publisher)
+        ),
+        "arrived": ArrivedHandler(submits),
+        "announce": Announce(nouns.jobs, nouns.files, nouns.results, parts.publisher),
         "thumbnail": Thumbnail(nouns.files, parts.blobs, parts.slots, parts.scratch),
         "fetch": Fetch(nouns.files, parts.blobs, intake, parts.fetcher, settings.max_upload_bytes),
         "check": Check(nouns.files, parts.blobs, intake, settling),

@@ -1,14 +1,26 @@
 """`notify`: announce a job's outcome, once, because its unit is inserted with the outcome."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
+from mediamill.core.records import Record
 from mediamill.engine.lease import Lease
+from mediamill.store.port import Absent, Put
 from mediamill.store.repositories.jobs import Jobs
+from mediamill.store.repositories.units import Unit, lane_of
 
 log = structlog.get_logger(__name__)
+
+
+class Channel(Protocol):
+    """A way by which facts go out."""
+
+    async def units(self, notice: Unit, now: int) -> Sequence[Record]:
+        """Make the units that tell it, of the class and owner of the notice."""
 
 
 @dataclass
@@ -17,10 +29,15 @@ class Notify:
 
     jobs: Jobs
     bell: Doorbell
+    channels: Sequence[Channel] = ()
 
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.get(lease.unit.payload["job"])
-        await lease.finish()
+        now = await self.jobs.store.now()
+        rows = [row for one in self.channels for row in await one.units(lease.unit, now)]
+        units = [row for row in rows if isinstance(row, Unit)]
+        inserts = (Put(row, when=(Absent(),)) for row in rows)
+        await lease.finish(*inserts, wake=lane_of(units[0]) if units else None)
         if job is not None:
             log.info(
                 "job ended",

@@ -1,0 +1,174 @@
+"""What tests of the stream do with a broker, and what they check afterwards."""
+
+import asyncio
+import hashlib
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from mediamill.app import App
+from mediamill.core.settings import Settings
+from mediamill.store.repositories.files import File
+from mediamill.store.repositories.stream import StreamPartition
+from tests.support.kafka import BIGGEST, Kafka
+
+SETTLED = {"session_seconds": "6"}
+
+
+def topic_name(prefix: str = "images") -> str:
+    """Return a name that no other test has."""
+    return f"{prefix}-{uuid.uuid4().hex[:8]}"
+
+
+def make_topic(kafka: Kafka, name: str, partitions: int = 3) -> str:
+    """Make a topic."""
+    config = {"max.message.bytes": str(BIGGEST)}
+    admin = administrator(kafka)
+    (made,) = admin.create_topics([NewTopic(name, partitions, 1, config=config)]).values()
+    made.result(20)
+    return name
+
+
+def administrator(kafka: Kafka) -> AdminClient:
+    return AdminClient({"bootstrap.servers": kafka.brokers, "log_level": 0})
+
+
+def writer(kafka: Kafka) -> Producer:
+    return Producer({
+        "bootstrap.servers": kafka.brokers, "message.max.bytes": BIGGEST, "log_level": 0,
+        "enable.idempotence": True, "queue.buffering.max.kbytes": 1 << 20,
+    })  # fmt: skip
+
+
+def write(kafka: Kafka, topic: str, values: Iterable[bytes | None], **options) -> list[tuple]:
+    """Write messages; return (partition, offset, SHA-256) of each."""
+    producer, found = writer(kafka), []
+
+    def done(error, message):
+        assert error is None, error
+        digest = hashlib.sha256(message.value() or b"").hexdigest()
+        found.append((message.partition(), message.offset(), digest))
+
+    for value in values:
+        producer.produce(topic, value, on_delivery=done, **options)
+        producer.poll(0)
+    assert producer.flush(60) == 0
+    return found
+
+
+def read(kafka: Kafka, topic: str, seconds: float = 20) -> list:
+    """Read all committed messages of a topic."""
+    reader = Consumer({
+        "bootstrap.servers": kafka.brokers, "group.id": f"test-{uuid.uuid4()}", "log_level": 0,
+        "enable.auto.commit": False, "enable.partition.eof": True,
+    })  # fmt: skip
+    until = time.monotonic() + seconds
+    try:
+        described = reader.list_topics(topic, timeout=10).topics[topic]
+        places = [TopicPartition(topic, number, 0) for number in described.partitions]
+        reader.assign(places)
+        found, ended = [], set()
+        while len(ended) < len(places):
+            assert time.monotonic() < until, "the topic has no end"
+            message = reader.poll(0.5)
+            if message is None:
+                continue
+            if message.error():
+                ended.add(message.partition())
+            else:
+                ended.discard(message.partition())
+                found.append(message)
+        return found
+    finally:
+        reader.close()
+
+
+def lag(kafka: Kafka, topic: str, group: str = "mediamill") -> int:
+    """Return how many messages the group has not committed yet."""
+    reader = Consumer({"bootstrap.servers": kafka.brokers, "group.id": group, "log_level": 0})
+    try:
+        described = reader.list_topics(topic, timeout=10).topics[topic]
+        places = [TopicPartition(topic, number) for number in described.partitions]
+        ends = {p.partition: reader.get_watermark_offsets(p, timeout=10) for p in places}
+        return sum(
+            ends[p.partition][1] - (p.offset if p.offset >= 0 else ends[p.partition][0])
+            for p in reader.committed(places, timeout=10)
+        )
+    finally:
+        reader.close()
+
+
+async def until_taken(kafka: Kafka, topic: str, seconds: float = 60, **options) -> None:
+    """Wait until everything in a topic is settled and committed."""
+    async with asyncio.timeout(seconds):
+        while await asyncio.to_thread(lag, kafka, topic, **options):
+            await asyncio.sleep(0.2)
+
+
+def url(kafka: Kafka, **options: str) -> str:
+    query = "&".join(f"{name}={value}" for name, value in {**SETTLED, **options}.items())
+    return f"kafka://{kafka.brokers}/?{query}"
+
+
+def settings(home: Path, kafka: Kafka, **more: object) -> Settings:
+    given = {"log_level": "error", "slots": 1, "min_free_bytes": 0, **more}
+    return Settings(home=home, stream_url=url(kafka), **given)
+
+
+@asynccontextmanager
+async def ingesting(app: App, *lines: str):
+    """Let an app take files in for the length of the block."""
+    from mediamill.services.stream.rules import rules_of
+
+    stop = asyncio.Event()
+    running = asyncio.ensure_future(app.ingest(rules_of(lines)).run(stop))
+    waiting = asyncio.ensure_future(stop.wait())
+    try:
+        yield running
+    finally:
+        stop.set()
+        await waiting
+        await running
+
+
+def _origin(row) -> dict:
+    return row.lineage.get("stream", {})
+
+
+async def files_of(app: App, topic: str) -> list[File]:
+    """Return the files that came from a topic, whoever has them."""
+    found: list[File] = []
+    after: tuple | None = None
+    while page := await app.store.walk(File, after):
+        found += [row for row in page if _origin(row).get("topic") == topic]
+        after = page[-1].key_values()
+    return found
+
+
+async def trouble(app: App, topic: str, sent: Sequence[tuple], buried: int = 0) -> list[str]:
+    """Say what is lost, doubled or changed of what was sent, apart from dead letters."""
+    found = await files_of(app, topic)
+    places = Counter((_origin(f)["partition"], _origin(f)["offset"]) for f in found)
+    digests = {(partition, offset): digest for partition, offset, digest in sent}
+    wrong = [f"{place} is there {count} times" for place, count in places.items() if count > 1]
+    lost = digests.keys() - places.keys()
+    if len(lost) != buried:
+        wrong.append(f"{len(lost)} of {len(sent)} are not files, {buried} should not be")
+    for file in found:
+        place = _origin(file)["partition"], _origin(file)["offset"]
+        if file.sha256 != digests.get(place):
+            wrong.append(f"{place} has another digest")
+        elif hashlib.sha256(await app.blobs.get(file.blob)).hexdigest() != file.sha256:
+            wrong.append(f"{place} has other bytes")
+    partitions = await app.store.walk(StreamPartition)
+    counted = sum(row.files for row in partitions if row.topic == topic)
+    if counted != len(found):
+        wrong.append(f"{len(found)} files, {counted} counted")
+    return wrong
