@@ -12,7 +12,6 @@ from pathlib import Path
 
 import httpx
 
-
 SILENT = ("worker", "ingest")
 """Processes that listen nowhere."""
 

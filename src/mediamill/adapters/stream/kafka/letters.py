@@ -7,6 +7,7 @@ process that lost it meanwhile writes nothing, however late it wakes up.
 import threading
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
@@ -81,11 +82,13 @@ class Letters:
                 return
 
     def _end(self, writer: Producer) -> None:
-        """Abort what is open; a producer that cannot is given up."""
-        try:
+        """Abort what is open, and give the producer up: the next one begins with clean numbers.
+
+        After a message that was too large the same one fails once more, out of sequence.
+        """
+        self._producer = None
+        with suppress(Exception):  # fenced, or the broker is away: the broker ends it by itself
             writer.abort_transaction(END_SECONDS)
-        except Exception:  # fenced, or the broker is away: the broker ends it by itself
-            self._producer = None
 
     def _committed(self, part: Part) -> int:
         """Return the offset that the group has committed, when nothing is under way any more."""

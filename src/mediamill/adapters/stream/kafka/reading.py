@@ -239,7 +239,7 @@ class KafkaStream:
             try:
                 self._take_over(reader, places)
             except (KafkaException, MediamillError, TimeoutError) as error:
-                log.warning("partitions taken later", action="assign_failed", error=str(error))
+                log.warning("partitions taken later", action="assign_failed", error=repr(error))
                 time.sleep(1)
             else:
                 return
@@ -289,7 +289,7 @@ class KafkaStream:
             if places := [position(part, at) for part, at in settled.items()]:
                 reader.commit(offsets=places, asynchronous=False)
         except (KafkaException, MediamillError, TimeoutError) as error:
-            log.warning("drained in part", action="drain_failed", error=str(error))
+            log.warning("drained in part", action="drain_failed", error=repr(error))
         self._give_up(reader)
 
     def _lost(self, reader: Consumer, _: list[TopicPartition]) -> None:
