@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -119,8 +119,17 @@ def lag(kafka: Kafka, topic: str, group: str = "mediamill") -> int:
 async def until_taken(kafka: Kafka, topic: str, seconds: float = 60, **options) -> None:
     """Wait until everything in a topic is settled and committed."""
     async with asyncio.timeout(seconds):
-        while await asyncio.to_thread(lag, kafka, topic, **options):
+        while await asyncio.to_thread(_lag, kafka, topic, **options):
             await asyncio.sleep(0.2)
+
+
+def _lag(kafka: Kafka, topic: str, **options) -> int:
+    """Return the lag; 1 while a broker that has just begun knows no groups yet."""
+    try:
+        return lag(kafka, topic, **options)
+    except KafkaException as error:
+        assert error.args[0].retriable() or "coordinator" in str(error).lower(), error
+        return 1
 
 
 def url(kafka: Kafka, **options: str) -> str:

@@ -6,7 +6,7 @@ whoever else has the same messages, then or after years, writes none of them aga
 partition there is one row only. It outlives the files, and Kafka's memory of the group.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from mediamill.core.errors import ConditionFailed
@@ -74,15 +74,15 @@ class StreamBooks:
         change = {"seen": now} if end is None else {"seen": now, "end": end}
         await self.store.transact(Update(StreamPartition, row.key_values(), set=change))
 
-    async def all(self) -> AsyncIterator[StreamPartition]:
-        """Visit every partition."""
+    async def list(self) -> Sequence[StreamPartition]:
+        """Return every partition, also those of topics that are gone."""
+        found: list[StreamPartition] = []
         after, index = None, StreamPartition.index("stream_listed")
         while True:
-            page = await self.store.query(StreamPartition, index, SHELF, after=after)
-            for row in page.rows:
-                yield row
+            page = await self.store.query(StreamPartition, index, SHELF, after=after, limit=1000)
+            found += page.rows
             if (after := page.after) is None:
-                return
+                return found
 
 
 def step(row: StreamPartition, until: int, files: int = 0, letters: int = 0) -> Update:
@@ -100,3 +100,18 @@ def step(row: StreamPartition, until: int, files: int = 0, letters: int = 0) -> 
 def stepped(row: StreamPartition, until: int, files: int = 0, letters: int = 0) -> StreamPartition:
     """Return a row as that action leaves it."""
     return row.evolve(next=until, files=row.files + files, letters=row.letters + letters)
+
+
+def summed(rows: Iterable[StreamPartition]) -> Sequence[StreamPartition]:
+    """Return a row for each topic's name and number: where topics were made anew, the last's.
+
+    Its counts are those of all.
+    """
+    found: dict[tuple[str, int], StreamPartition] = {}
+    for row in sorted(rows, key=lambda row: row.seen or 0):
+        before = found.get((row.topic, row.number))
+        counts = (before.files, before.letters) if before else (0, 0)
+        found[row.topic, row.number] = row.evolve(
+            files=row.files + counts[0], letters=row.letters + counts[1]
+        )
+    return tuple(found.values())

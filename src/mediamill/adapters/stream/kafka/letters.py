@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaException, Producer, TopicPartition
 
 from mediamill.adapters.stream.kafka.address import Address
-from mediamill.adapters.stream.kafka.clients import administrator, producer, told
+from mediamill.adapters.stream.kafka.asking import Administrator
+from mediamill.adapters.stream.kafka.clients import producer, told
 from mediamill.adapters.stream.kafka.publishing import write
 from mediamill.adapters.stream.port import Outgoing, Part
 
@@ -91,16 +92,7 @@ class Letters:
             writer.abort_transaction(END_SECONDS)
 
     def _committed(self, part: Part) -> int:
-        """Return the offset that the group has committed, when nothing is under way any more."""
-        wanted = [ConsumerGroupTopicPartitions(self._address.group, [position(part, -1001)])]
-        admin = administrator(self._address)  # kept until it has answered
-        with told():
-            answers = admin.list_consumer_group_offsets(
-                wanted, require_stable=True, request_timeout=BEGIN_SECONDS
-            )
-            (answer,) = answers.values()
-            (found,) = answer.result(BEGIN_SECONDS).topic_partitions
-        return found.offset if found.metadata == part.topic_id else -1
+        return Administrator(self._address).committed(self._address.group, part)
 
 
 def position(part: Part, offset: int) -> TopicPartition:

@@ -4,16 +4,14 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
 
-from confluent_kafka.admin import AdminClient
-
-from mediamill.adapters.stream.kafka.clients import topic_ids
+from mediamill.adapters.stream.kafka.asking import Administrator
 
 
 class Looks:
     """The ids of topics as they are now; who asks at the same time shares an answer."""
 
     def __init__(
-        self, admin: Callable[[], AdminClient], topics: list[str], threads: Executor
+        self, admin: Callable[[], Administrator], topics: list[str], threads: Executor
     ) -> None:
         self._admin, self._topics, self._threads = admin, topics, threads
         self._one_at_a_time = asyncio.Lock()
@@ -29,4 +27,4 @@ class Looks:
         async with self._one_at_a_time:
             self._next = None  # who comes from now on must not have this answer
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, topic_ids, self._admin(), self._topics)
+            return await loop.run_in_executor(self._threads, self._admin().ids, self._topics)

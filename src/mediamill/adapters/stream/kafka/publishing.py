@@ -7,10 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from confluent_kafka import KafkaError, Message, Producer
 
 from mediamill.adapters.stream.kafka.address import Address
+from mediamill.adapters.stream.kafka.asking import Administrator
 from mediamill.adapters.stream.kafka.clients import (
-    administrator,
     judged,
-    make_topics,
     producer,
     told,
 )
@@ -43,7 +42,7 @@ class KafkaPublisher:
         self._thread.shutdown(wait=False)
 
     def _require(self, topics: list[str]) -> None:
-        make_topics(administrator(self._address), topics)
+        Administrator(self._address).make(topics)
 
     def _publish(self, messages: Sequence[Outgoing]) -> None:
         if self._producer is None:

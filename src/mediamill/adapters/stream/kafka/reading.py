@@ -24,16 +24,13 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka import Message as Received
-from confluent_kafka.admin import AdminClient
 
 from mediamill.adapters.stream.kafka.address import Address
+from mediamill.adapters.stream.kafka.asking import ANSWER_SECONDS, Administrator
 from mediamill.adapters.stream.kafka.clients import (
-    ANSWER_SECONDS,
-    administrator,
     consumer,
     judged,
     told,
-    topic_ids,
 )
 from mediamill.adapters.stream.kafka.letters import Letters, position
 from mediamill.adapters.stream.kafka.looking import Looks
@@ -69,7 +66,7 @@ class KafkaStream:
         self._ended = threading.Event()
         self._threads = ThreadPoolExecutor(3, "kafka")
         self._looks = Looks(lambda: self._admin, self._topics, self._threads)
-        self._admin: AdminClient
+        self._admin: Administrator
         self._loop: asyncio.AbstractEventLoop
         self._taker: Taker
 
@@ -78,7 +75,7 @@ class KafkaStream:
     async def run(self, taker: Taker, stop: asyncio.Event) -> None:
         """Hand over messages until `stop`; raises `ConfigurationError` for what will not mend."""
         self._loop, self._taker = asyncio.get_running_loop(), taker
-        self._admin = administrator(self._address)
+        self._admin = Administrator(self._address)
         polling = self._loop.run_in_executor(self._threads, self._poll)
         stopping, watching = asyncio.create_task(stop.wait()), asyncio.create_task(self._watch())
         polled = asyncio.gather(polling, return_exceptions=True)
@@ -164,6 +161,7 @@ class KafkaStream:
             "topic.metadata.refresh.interval.ms": 10_000,
             "fetch.wait.max.ms": 200,
             "on_commit": _committed,
+            "error_cb": _tell,
         }
         reader = consumer(self._address, **settings)
         try:
@@ -246,8 +244,8 @@ class KafkaStream:
 
     def _take_over(self, reader: Consumer, places: list[TopicPartition]) -> None:
         """Find out where each partition goes on, and begin there."""
-        ids = topic_ids(self._admin, sorted({place.topic for place in places}))
-        cluster = self._admin.list_topics(timeout=ANSWER_SECONDS).cluster_id or ""
+        ids = self._admin.ids(sorted({place.topic for place in places}))
+        cluster = self._admin.cluster()
         parts = [
             Part(cluster, place.topic, ids[place.topic], place.partition)
             for place in places
@@ -320,6 +318,11 @@ def _look_at(error: KafkaError) -> None:
     if isinstance(found := judged(error), ConfigurationError):
         raise found
     log.info("kafka", action="kafka_trouble", error=error.str())
+
+
+def _tell(error: KafkaError) -> None:
+    if error.code() != KafkaError._ALL_BROKERS_DOWN:
+        log.info("kafka", action="kafka_trouble", error=error.str())
 
 
 def _committed(error: KafkaError | None, _: list[TopicPartition]) -> None:
