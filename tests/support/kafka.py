@@ -1,6 +1,6 @@
 """A real Kafka broker in KRaft mode on 127.0.0.1: one node, which is its own controller.
 
-It listens three times: in the clear, with SCRAM over TLS, and for its controller.
+It listens in the clear, with SCRAM over TLS, for bearers of (unsigned) tokens, and for itself.
 """
 
 import base64
@@ -26,14 +26,16 @@ PROPERTIES = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=CLEAR://127.0.0.1:{clear},SECURE://127.0.0.1:{secure},CONTROL://127.0.0.1:{controller}
-advertised.listeners=CLEAR://127.0.0.1:{clear},SECURE://127.0.0.1:{secure}
-listener.security.protocol.map=CLEAR:PLAINTEXT,SECURE:SASL_SSL,CONTROL:PLAINTEXT
+listeners={advertised},CONTROL://127.0.0.1:{controller}
+advertised.listeners={advertised}
+listener.security.protocol.map=CLEAR:PLAINTEXT,SECURE:SASL_SSL,TOKEN:SASL_PLAINTEXT,CONTROL:PLAINTEXT
 inter.broker.listener.name=CLEAR
 controller.listener.names=CONTROL
 listener.name.secure.sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.secure.scram-sha-256.sasl.jaas.config={login};
 listener.name.secure.scram-sha-512.sasl.jaas.config={login};
+listener.name.token.sasl.enabled.mechanisms=OAUTHBEARER
+listener.name.token.oauthbearer.sasl.jaas.config={bearer};
 listener.name.secure.ssl.keystore.type=PEM
 listener.name.secure.ssl.keystore.location={folder}/keystore.pem
 log.dirs={folder}/data
@@ -62,11 +64,12 @@ LOGGING = """
 
 @dataclass
 class Kafka:
-    """The broker: where it listens in the clear, and where with TLS and a password."""
+    """The broker: where it listens in the clear, with TLS and a password, and for tokens."""
 
     daemon: Daemon
     port: int
     secure_port: int
+    token_port: int
     trust: Certificates
 
     @property
@@ -84,12 +87,19 @@ def kafka_server(folder: Path) -> Iterator[Kafka]:
     """Run a broker for the length of the block; without Java or Maven it skips, or fails in CI."""
     jars = library("kafka", POM)
     folder.mkdir(parents=True, exist_ok=True)
-    clear, secure, controller = free_port(), free_port(), free_port()
+    clear, secure, token, controller = (free_port() for _ in range(4))
     trust = certificates(folder / "certificates")
     keystore = trust.key.read_text() + trust.certificate.read_text()
     (folder / "keystore.pem").write_text(keystore)
     login = "org.apache.kafka.common.security.scram.ScramLoginModule required"
-    names = {"clear": clear, "secure": secure, "controller": controller, "folder": folder}
+    bearer = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required"
+    ports = {"CLEAR": clear, "SECURE": secure, "TOKEN": token}
+    names = {
+        "advertised": ",".join(f"{name}://127.0.0.1:{port}" for name, port in ports.items()),
+        "controller": controller,
+        "folder": folder,
+        "bearer": f'{bearer} unsecuredLoginStringClaim_sub="broker"',
+    }
     settings = folder / "server.properties"
     settings.write_text(PROPERTIES.format(**names, login=login, biggest=BIGGEST))
     logging = folder / "logging.xml"
@@ -99,7 +109,7 @@ def kafka_server(folder: Path) -> Iterator[Kafka]:
     daemon = Daemon([*java, "kafka.Kafka", str(settings)], clear, folder)
     try:
         daemon.start()
-        yield Kafka(daemon, clear, secure, trust)
+        yield Kafka(daemon, clear, secure, token, trust)
     finally:
         daemon.kill()
 

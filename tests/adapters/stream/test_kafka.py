@@ -1,11 +1,15 @@
 """The stream's port on a real broker: signing in, being slow, being away."""
 
 import asyncio
+import base64
+import json
+import time
 from urllib.parse import quote
 
 import pytest
 
 from mediamill.adapters.stream.kafka.address import Address
+from mediamill.adapters.stream.kafka.publishing import KafkaPublisher
 from mediamill.adapters.stream.kafka.reading import KafkaStream
 from mediamill.adapters.stream.opening import open_publisher
 from mediamill.adapters.stream.port import Message, Outgoing
@@ -58,6 +62,43 @@ async def test_who_is_not_let_in_is_told(kafka, wrong):
         await asyncio.wait_for(publisher.require(["images"]), 60)
     await publisher.close()
     assert PASSWORD not in told.value.message
+
+
+async def test_every_client_asks_for_its_token(kafka, monkeypatch):
+    """The broker takes unsigned tokens: what is shown is that ours reach it, from all clients."""
+
+    def unsigned(region):
+        def sign(_):
+            ends = int(time.time()) + 60
+            said = {"sub": region, "iat": ends - 60, "exp": ends}
+            parts = [base64.urlsafe_b64encode(json.dumps(one).encode()).rstrip(b"=").decode()
+                     for one in ({"alg": "none"}, said)]  # fmt: skip
+            return ".".join([*parts, ""]), float(ends)
+
+        return sign
+
+    monkeypatch.setattr("mediamill.adapters.stream.kafka.iam.signer", unsigned)
+    brokers = (f"127.0.0.1:{kafka.token_port}",)
+    address = Address(brokers, sasl="AWS_MSK_IAM", region="eu-west-1", session_seconds=6)
+    topic, letters = make_topic(kafka, topic_name(), 1), make_topic(kafka, topic_name(), 1)
+    publisher = KafkaPublisher(address)
+    await publisher.require([topic])
+    await publisher.publish([Outgoing(topic, b"value")])
+    await publisher.close()
+    stream, taker, stop = KafkaStream(address, [topic]), Slow(), asyncio.Event()
+    running = asyncio.ensure_future(stream.run(taker, stop))
+    try:
+        async with asyncio.timeout(30):
+            while not taker.held:
+                await asyncio.sleep(0.05)
+        part = taker.held[0].part
+        assert await stream.confirm(part)
+        await stream.bury(part, [Outgoing(letters, b"letter")], 1)
+    finally:
+        stop.set()
+        await running
+    assert [one.value() for one in read(kafka, letters)] == [b"letter"]
+    assert lag(kafka, topic) == 0
 
 
 async def test_a_message_larger_than_its_topic_takes(kafka):
