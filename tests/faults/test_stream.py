@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from mediamill.app import App
-from mediamill.store.port import Delete
+from mediamill.core.errors import Unavailable
+from mediamill.store.port import Delete, Put, Update
 from mediamill.store.repositories.files import File
 from tests.support.processes import Process
 from tests.support.streams import (
@@ -124,6 +125,29 @@ async def test_a_topic_that_is_made_anew_loses_nothing(kafka, mill, topic, count
     assert digests == Counter(digest for _, _, digest in old + new)
 
 
+async def test_nothing_is_committed_before_it_is_stored(kafka, mill, topic, monkeypatch):
+    """Messages are taken, cannot be stored, and the process ends."""
+    monkeypatch.setattr("mediamill.adapters.stream.kafka.reading.BEGIN_SECONDS", 1)
+    sent, real = write(kafka, topic, blocks(60)), mill.store.transact
+    seen = asyncio.Event()
+
+    async def broken(*actions):
+        if any(isinstance(one, Put) and isinstance(one.record, File) for one in actions):
+            seen.set()
+            raise Unavailable("away")
+        await real(*actions)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mill.store, "transact", broken)
+        async with ingesting(mill, f"{topic}={RULE}"):
+            await asyncio.wait_for(seen.wait(), 60)
+            await asyncio.sleep(2)
+    assert lag(kafka, topic) == 60
+    async with ingesting(mill, f"{topic}={RULE}"):
+        await until_taken(kafka, topic)
+    assert await trouble(mill, topic, sent) == []
+
+
 async def test_a_topic_made_anew_while_nobody_looked_loses_nothing(kafka, mill, topic):
     old = write(kafka, topic, blocks(30))
     async with ingesting(mill, f"{topic}={RULE}"):
@@ -176,6 +200,30 @@ async def test_r12_hostile_documents_are_dead_letters_once(kafka, mill, topic, e
         assert said["mediamill-topic"] == topic.encode()
     assert lag(kafka, topic) == 0
     assert len(await files_of(mill, topic)) == good == len(sent) - len(documents)
+
+
+async def test_a_death_between_a_letter_and_the_books(kafka, mill, topic, monkeypatch):
+    """The letter is written, the books cannot be, and the process ends: it is written no more."""
+    monkeypatch.setattr("mediamill.adapters.stream.kafka.reading.BEGIN_SECONDS", 1)
+    poison = write(kafka, topic, [POISON] * 3, headers=[("content-type", b"application/json")])
+    real = mill.store.transact
+
+    async def broken(*actions):
+        if any(isinstance(one, Update) and "letters" in one.add for one in actions):
+            raise Unavailable("away")
+        await real(*actions)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mill.store, "transact", broken)
+        async with ingesting(mill, f"{topic}={RULE}"):
+            async with asyncio.timeout(60):
+                while len(await asyncio.to_thread(dead, kafka, topic)) < 3:
+                    await asyncio.sleep(0.2)
+    assert not any(row.letters for row in await mill.books.list())
+    sent = write(kafka, topic, blocks(30))
+    async with ingesting(mill, f"{topic}={RULE}"):
+        await until_taken(kafka, topic)
+    await check(kafka, mill, topic, sent, poison)
 
 
 async def test_what_is_too_large_for_the_dead_letter_topic_goes_without_its_value(

@@ -32,6 +32,18 @@ def open_publisher(url: str) -> Publisher:
     return publisher
 
 
+async def probe_stream(url: str, topics: Sequence[str]) -> Sequence[str]:
+    """Ask the brokers which of these topics are missing; raises `ConfigurationError`.
+
+    Raises `Unavailable` when there is no answer.
+    """
+    publisher = open_publisher(url)
+    try:
+        return await publisher.missing(topics)
+    finally:
+        await publisher.close()
+
+
 def _kind(url: str) -> Any:
     if url == NONE:
         message = f"{SETTING} is not set: write kafka://broker:9092."

@@ -88,6 +88,9 @@ class Publisher(Protocol):
     async def require(self, topics: Sequence[str]) -> None:
         """See to it that these topics are there; raises `ConfigurationError`."""
 
+    async def missing(self, topics: Sequence[str]) -> Sequence[str]:
+        """Return those that are not there."""
+
     async def close(self) -> None:
         """Let go of the connections."""
 

@@ -18,10 +18,12 @@ from pydantic_settings import EnvSettingsSource
 
 from mediamill import __version__
 from mediamill.adapters.brokers.opening import probe_bell
+from mediamill.adapters.stream.opening import NONE, probe_stream
 from mediamill.cli.remote.client import on_loopback
 from mediamill.core.errors import ConfigurationError, MediamillError
 from mediamill.core.settings import Settings
 from mediamill.engine.slots import SlotLimits, SlotPool
+from mediamill.services.stream.rules import read_rules
 from mediamill.store.opening import probe_store
 
 CLIENT_VARIABLES = {"mediamill_server", "mediamill_token"}
@@ -59,6 +61,7 @@ def examine(settings: Settings, server: str | None, default_server: str) -> Iter
     yield from _codecs()
     yield from _sandbox(settings)
     yield from _broker(settings)
+    yield from _stream(settings)
     yield from _settings(settings)
     yield _server(server, default_server)
 
@@ -115,6 +118,24 @@ def _broker(settings: Settings) -> Iterator[Check]:
     else:
         if told:
             yield Check("broker", Level.OK, told)
+
+
+def _stream(settings: Settings) -> Iterator[Check]:
+    """Ask the brokers of the stream, where there is one, for the topics that the rules name."""
+    if settings.stream_url == NONE and not settings.stream_topics:
+        return
+    try:
+        rules = read_rules(settings.stream_topics)
+        missing = asyncio.run(probe_stream(settings.stream_url, list(rules)))
+    except ConfigurationError as error:
+        yield Check("stream", Level.PROBLEM, error.message)
+    except MediamillError as error:
+        yield Check("stream", Level.NOTE, f"{error.message} It is waited for")
+    else:
+        if missing:
+            yield Check("stream", Level.NOTE, f"connected; no topic yet: {', '.join(missing)}")
+        else:
+            yield Check("stream", Level.OK, f"connected; {len(rules)} topics are taken from")
 
 
 def _fsync_time(folder: Path, times: int = 11) -> float:

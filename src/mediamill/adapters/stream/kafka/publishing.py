@@ -38,11 +38,19 @@ class KafkaPublisher:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._require, list(topics))
 
+    async def missing(self, topics: Sequence[str]) -> Sequence[str]:
+        loop = asyncio.get_running_loop()
+        there = await loop.run_in_executor(self._thread, self._ids, list(topics))
+        return [name for name in topics if name not in there]
+
     async def close(self) -> None:
         self._thread.shutdown(wait=False)
 
     def _require(self, topics: list[str]) -> None:
         Administrator(self._address).make(topics)
+
+    def _ids(self, topics: list[str]) -> dict[str, str]:
+        return Administrator(self._address).ids(topics)
 
     def _publish(self, messages: Sequence[Outgoing]) -> None:
         if self._producer is None:
