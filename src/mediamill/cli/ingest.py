@@ -16,10 +16,11 @@ from mediamill.cli.serve import home_option
 )
 @home_option
 def ingest(*, topics: tuple[str, ...], home: str | None) -> None:
-    """Take files in from the stream that MEDIAMILL_STREAM_URL names, until Ctrl-C or SIGTERM.
+    """Take files in from a stream, such as Kafka.
 
-    Each message becomes one file, however often it is delivered; what cannot be taken goes to the
-    dead-letter topic with the reason. Several of these processes share the partitions.
+    It is the one that MEDIAMILL_STREAM_URL names, and goes on until Ctrl-C or SIGTERM. Each message
+    becomes one file, however often it is delivered; what cannot be taken goes to the dead-letter
+    topic with the reason. Several of these processes share the partitions.
     """
     from mediamill.cli.remote.home import load_settings
     from mediamill.cli.service.server import run_service

@@ -35,9 +35,10 @@ def produce(
     times: int,
     create: bool,
 ) -> None:
-    """Send files, and all files of folders, to a topic: a message each, the name as its key.
+    """Send files, and all files of folders, to a topic.
 
-    Each is acknowledged by the brokers before the command ends.
+    A message each, with the name as its key, for trying and for tests. Each is acknowledged by the
+    brokers before the command ends.
     """
     import asyncio
 

@@ -32,7 +32,10 @@ COMMANDS = {
     ),
     "api": ("mediamill.cli.serve:api", "Start the API and the pages only."),
     "ingest": ("mediamill.cli.ingest:ingest", "Take files in from a stream, such as Kafka."),
-    "produce": ("mediamill.cli.produce:produce", "Send the files of folders to a topic."),
+    "produce": (
+        "mediamill.cli.produce:produce",
+        "Send files, and all files of folders, to a topic.",
+    ),
     "worker": ("mediamill.cli.serve:worker", "Start a worker only."),
 }
 
