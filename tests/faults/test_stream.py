@@ -166,7 +166,7 @@ async def test_a_topic_made_anew_while_nobody_looked_loses_nothing(kafka, mill, 
     await asyncio.sleep(1)
     make_topic(kafka, topic)
     commit(kafka, [position(*place) for place in settled_of(await mill.books.list())])
-    new = write(kafka, topic, blocks(10, seed=9))
+    new = write(kafka, topic, blocks(60, seed=9))
     async with ingesting(mill, f"{topic}={RULE}"):
         await until_taken(kafka, topic)
     digests = Counter(file.sha256 for file in await files_of(mill, topic))

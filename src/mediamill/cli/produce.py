@@ -35,7 +35,7 @@ def produce(
     times: int,
     create: bool,
 ) -> None:
-    """Send files, and all files of folders, to a topic.
+    """Send files and folders of them to a topic.
 
     A message each, with the name as its key, for trying and for tests. Each is acknowledged by the
     brokers before the command ends.

@@ -34,7 +34,7 @@ COMMANDS = {
     "ingest": ("mediamill.cli.ingest:ingest", "Take files in from a stream, such as Kafka."),
     "produce": (
         "mediamill.cli.produce:produce",
-        "Send files, and all files of folders, to a topic.",
+        "Send files and folders of them to a topic.",
     ),
     "worker": ("mediamill.cli.serve:worker", "Start a worker only."),
 }
