@@ -31,7 +31,7 @@ async def taken(kafka, home, topic) -> dict[str, str]:
 
 
 @pytest.mark.embedded("looks into the folder")
-@pytest.mark.parametrize("role", ["ingest", "up"])
+@pytest.mark.parametrize("role", ["ingest", pytest.param("up", marks=pytest.mark.soak)])
 async def test_a_folder_is_sent_and_taken(kafka, mediamill, topic, tmp_path, role):
     folder = tmp_path / "sent"
     folder.mkdir()

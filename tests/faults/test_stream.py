@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from mediamill.adapters.stream.kafka.letters import position
+from mediamill.adapters.stream.kafka.reading import KafkaStream
 from mediamill.adapters.stream.port import Part
 from mediamill.app import App
 from mediamill.core.errors import Unavailable
@@ -93,6 +94,20 @@ async def test_messages_become_files_also_large_ones(kafka, mill, topic):
     assert {file.source for file in found} == {"stream"}
 
 
+async def test_a_commit_that_fails_is_made_again(kafka, mill, topic, monkeypatch):
+    """Also when nothing more comes."""
+    real, failing = KafkaStream._commit, iter([True, True])
+
+    def sometimes(stream, reader, offsets):
+        if not next(failing, False):
+            real(stream, reader, offsets)
+
+    monkeypatch.setattr(KafkaStream, "_commit", sometimes)
+    write(kafka, topic, blocks(3))
+    async with ingesting(mill, f"{topic}={RULE}"):
+        await until_taken(kafka, topic)
+
+
 async def test_a_replay_makes_nothing_new_also_once_files_are_purged(kafka, mill, topic):
     sent = write(kafka, topic, blocks(20))
     poison = write(kafka, topic, [POISON] * 3, headers=[("content-type", b"application/json")])
@@ -109,7 +124,7 @@ async def test_a_replay_makes_nothing_new_also_once_files_are_purged(kafka, mill
     assert places_of(dead(kafka, topic)) == Counter({(p, o): 1 for p, o, _ in poison})
 
 
-@pytest.mark.parametrize("count", [10, 60])
+@pytest.mark.parametrize("count", [60, pytest.param(10, marks=pytest.mark.soak)])
 async def test_a_topic_that_is_made_anew_loses_nothing(kafka, mill, topic, count):
     """Fewer messages than before, and more."""
     old = write(kafka, topic, blocks(30))
@@ -215,7 +230,9 @@ async def test_r12_hostile_documents_are_dead_letters_once(kafka, mill, topic, e
 async def test_a_death_between_a_letter_and_the_books(kafka, mill, topic, monkeypatch):
     """The letter is written, the books cannot be, and the process ends: it is written no more."""
     monkeypatch.setattr("mediamill.adapters.stream.kafka.reading.BEGIN_SECONDS", 1)
-    poison = write(kafka, topic, [POISON] * 3, headers=[("content-type", b"application/json")])
+    typed, poison = [("content-type", b"application/json")], []
+    for number in range(3):
+        poison += write(kafka, topic, [POISON], headers=typed, partition=number)
     real = mill.store.transact
 
     async def broken(*actions):
@@ -236,6 +253,7 @@ async def test_a_death_between_a_letter_and_the_books(kafka, mill, topic, monkey
     await check(kafka, mill, topic, sent, poison)
 
 
+@pytest.mark.soak  # ten seconds
 async def test_what_is_too_large_for_the_dead_letter_topic_goes_without_its_value(
     kafka, mill, topic
 ):

@@ -86,6 +86,7 @@ async def test_each_file_is_processed_once_and_told(kafka, mill, topic):
     assert {job.owner for job in jobs} == {file.owner for file in files.values()}
 
 
+@pytest.mark.soak  # ten seconds
 async def test_a_template_that_fits_nothing_leaves_the_files(kafka, mill, topic):
     rule = f"{topic}={NAMED},template:{await template(mill)},results:{topic}.done"
     write(kafka, topic, [b"no picture"])

@@ -77,6 +77,7 @@ async def test_objects_are_fetched_from_where_the_topic_allows(kafka, mill, topi
     ]  # fmt: skip
 
 
+@pytest.mark.soak  # half a minute
 async def test_a_bucket_that_stays_away_ends_in_a_dead_letter(
     kafka, mill, topic, bucket, monkeypatch
 ):

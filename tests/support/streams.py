@@ -19,7 +19,7 @@ from mediamill.store.repositories.files import File
 from mediamill.store.repositories.stream import StreamPartition
 from tests.support.kafka import BIGGEST, Kafka
 
-SETTLED = {"session_seconds": "6"}
+SETTLED = {"session_seconds": "3"}
 
 
 def topic_name(prefix: str = "images") -> str:

@@ -111,7 +111,10 @@ class Stream(Protocol):
         """
 
     def commit(self, offsets: Mapping[Part, int]) -> None:
-        """Note that everything before these offsets is settled, some time soon."""
+        """Note that everything before these offsets is settled, some time soon.
+
+        What is known already costs nothing; what fails is done when it is said again.
+        """
 
     async def bury(self, part: Part, messages: Sequence[Outgoing], settled: int) -> None:
         """Write messages and commit an offset of their partition, both or none.

@@ -53,8 +53,6 @@ class Feed:
     filing: Filing
     books: StreamBooks
     arriving: OnArrival
-    committed: int = -1
-    """The offset that the group was told last."""
     stale: bool = False
     _waiting: deque[Message] = field(default_factory=deque)
     _window: deque["asyncio.Task[Prepared]"] = field(default_factory=deque)
@@ -231,7 +229,7 @@ class Feed:
             await self.books.store.transact(step(self.row, until, letters=len(run)))
         except ConditionFailed:
             await self._look_again(run)
-        self.row, self.committed = stepped(self.row, until, letters=len(run)), until
+        self.row = stepped(self.row, until, letters=len(run))
 
     async def _write_letters(self, run: Sequence[Prepared], until: int) -> None:
         topic = self.rule.dead_letters

@@ -108,12 +108,9 @@ class Ingest:
     # -- now and then -----------------------------------------------------------------------------
 
     async def _commit(self) -> None:
-        moved = [one for one in self._feeds.values() if not one.stale and one.row.next]
-        moved = [feed for feed in moved if feed.row.next != feed.committed]
-        if moved:
-            self.stream.commit({feed.part: feed.row.next for feed in moved})
-        for feed in moved:
-            feed.committed = feed.row.next
+        feeds = [one for one in self._feeds.values() if not one.stale and one.row.next]
+        if feeds:
+            self.stream.commit({feed.part: feed.row.next for feed in feeds})
 
     async def _note(self) -> None:
         now = await self.books.store.now()

@@ -29,14 +29,14 @@ from mediamill.adapters.stream.kafka.address import Address
 from mediamill.adapters.stream.kafka.asking import ANSWER_SECONDS, Administrator
 from mediamill.adapters.stream.kafka.clients import (
     consumer,
-    judged,
     told,
 )
 from mediamill.adapters.stream.kafka.letters import Letters, position
 from mediamill.adapters.stream.kafka.looking import Looks
 from mediamill.adapters.stream.kafka.room import Room
+from mediamill.adapters.stream.kafka.telling import Told, look_at
 from mediamill.adapters.stream.port import Headers, Message, Outgoing, Part, Taker
-from mediamill.core.errors import ConfigurationError, Conflict, MediamillError, Unavailable
+from mediamill.core.errors import Conflict, MediamillError
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +59,8 @@ class KafkaStream:
     def __init__(self, address: Address, topics: Sequence[str], room: int = ROOM) -> None:
         self._address, self._topics, self._room = address, list(topics), Room(room)
         self._parts: dict[Place, Part] = {}
+        self._acknowledged: dict[Place, int] = {}
+        """Offsets that the group is known to have."""
         self._members: dict[Part, Any] = {}
         """The group's metadata as it was when each partition became ours."""
         self._tasks: queue.SimpleQueue[Callable[[Consumer], None]] = queue.SimpleQueue()
@@ -160,8 +162,8 @@ class KafkaStream:
             "fetch.message.max.bytes": 4 << 20,
             "topic.metadata.refresh.interval.ms": 10_000,
             "fetch.wait.max.ms": 200,
-            "on_commit": _committed,
-            "error_cb": _tell,
+            "on_commit": self._committed,
+            "error_cb": Told(),
         }
         reader = consumer(self._address, **settings)
         try:
@@ -183,7 +185,7 @@ class KafkaStream:
         if received is None:
             return
         if (error := received.error()) is not None:
-            _look_at(error)
+            look_at(error)
             return
         message = self._message(received)
         if message is not None:
@@ -209,13 +211,25 @@ class KafkaStream:
             reader.resume([_place(part)])
 
     def _commit(self, reader: Consumer, offsets: Mapping[Part, int]) -> None:
-        """Commit what is still ours; a failure is told, and the next commit says more anyway."""
-        places = [position(part, at) for part, at in offsets.items() if part in self._members]
+        """Commit what is still ours, and not known to be; what fails is committed next time."""
+        places = [
+            position(part, at)
+            for part, at in offsets.items()
+            if part in self._members and self._acknowledged.get((part.topic, part.number)) != at
+        ]
         if places:
             try:
                 reader.commit(offsets=places, asynchronous=True)
             except KafkaException as error:
                 log.warning("not committed", action="commit_failed", error=str(error))
+
+    def _committed(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
+        if error is not None and error.code() != KafkaError._NO_OFFSET:
+            log.info("committed later", action="commit_failed", error=error.str())
+            return
+        for place in places:
+            if place.error is None:
+                self._acknowledged[place.topic, place.partition] = place.offset
 
     # -- handing over -----------------------------------------------------------------------------
 
@@ -296,7 +310,7 @@ class KafkaStream:
 
     def _give_up(self, reader: Consumer) -> None:
         parts = list(self._members)
-        self._parts, self._members = {}, {}
+        self._parts, self._members, self._acknowledged = {}, {}, {}
         self._room.reset()
         self._loop.call_soon_threadsafe(self._taker.drop, parts)
         reader.unassign()
@@ -309,25 +323,6 @@ class KafkaStream:
         except TimeoutError:
             future.cancel()
             raise
-
-
-def _look_at(error: KafkaError) -> None:
-    """Raise what ends reading; the library mends the rest by itself."""
-    if error.fatal():
-        raise Unavailable(f"Kafka: {error.str()}.")
-    if isinstance(found := judged(error), ConfigurationError):
-        raise found
-    log.info("kafka", action="kafka_trouble", error=error.str())
-
-
-def _tell(error: KafkaError) -> None:
-    if error.code() != KafkaError._ALL_BROKERS_DOWN:
-        log.info("kafka", action="kafka_trouble", error=error.str())
-
-
-def _committed(error: KafkaError | None, _: list[TopicPartition]) -> None:
-    if error is not None and error.code() != KafkaError._NO_OFFSET:
-        log.info("not committed", action="commit_failed", error=error.str())
 
 
 def _place(part: Part) -> TopicPartition:
