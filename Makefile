@@ -9,6 +9,9 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 SOURCES := src tests benchmarks scripts
 
+# Tests start a thousand processes: without compiled modules each would compile its own.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo up backends test elsewhere check format bench soak lock screenshots clean
 

@@ -26,7 +26,7 @@ from tests.support.streams import make_topic, settings, topic_name, url, write
 from mediamill.app import App
 from mediamill.core.ids import new_id
 from mediamill.core.settings import Settings
-from mediamill.services.accounts.service import Issued
+from mediamill.services.accounts.sessions import Issued
 from mediamill.store.port import Put
 from mediamill.store.repositories.files import File
 

@@ -26,7 +26,7 @@ RULES = {
     "a token of a code host": r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|glpat-[A-Za-z0-9_-]{20})\b",
     "a token of a model provider": r"\b(?:sk-[A-Za-z0-9_-]{32,}|hf_[A-Za-z0-9]{30,})\b",
     "a token of Mediamill": r"\bmm[stl]_[A-Za-z0-9_-]{43}\b",
-    "a password in an address": r"\b[a-z+]+://[^/\s:@{<$…]+:[^/\s:@{<$…]{3,}@[a-z0-9.-]+\.[a-z]{2,}",
+    "a password in an address": r"\b[a-z+]+://[^/\s:@?{<$…]+:[^/\s:@?{<$…]{3,}@[a-z0-9.-]+\.[a-z]{2,}",
     "a registry address": r"(?:index-url|find-links|extra-index|registry\+http"
     r"|\"resolved\": *\"http|registry = \"http)",
     "a path of one machine": "|".join(

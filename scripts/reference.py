@@ -7,6 +7,7 @@ written by hand. `python scripts/reference.py` writes them, `--check` tells whic
 """
 
 import difflib
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import click
 from mediamill.cli.root import root
 from mediamill.cli.terminal import failures
 from mediamill.core.errors import MediamillError
+from mediamill.core.events import TYPES, schema
 from mediamill.core.settings import Settings
 from mediamill.operations.catalogue import OPERATIONS
 from mediamill.web.problems import CODES
@@ -29,7 +31,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 def main() -> int:
     """Write every part anew; with `--check` only tell what would change."""
     check = "--check" in sys.argv[1:]
-    stale = [path for path in PARTS if update(DOCS / path, check=check)]
+    stale = [path for path in (*PARTS, *WHOLE) if update(DOCS / path, check=check)]
     for path in stale:
         print(f"docs/{path} {'is out of date: run scripts/reference.py' if check else 'written'}")
     return 1 if check and stale else 0
@@ -37,7 +39,7 @@ def main() -> int:
 
 def update(path: Path, *, check: bool = False) -> bool:
     """Bring the parts of a page up to date; True when something was or would be changed."""
-    before, after = path.read_text(), fresh(path)
+    before, after = path.read_text() if path.exists() else "", fresh(path)
     if after != before and not check:
         path.write_text(after)
     return after != before
@@ -51,6 +53,8 @@ def stale_lines(path: Path) -> str:
 
 def fresh(path: Path) -> str:
     """Return a page with its parts made anew."""
+    if path.is_relative_to(DOCS) and (whole := WHOLE.get(str(path.relative_to(DOCS)))):
+        return whole()
     after = path.read_text()
     for name, part in PARTS[path.name].items():
         marks = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
@@ -174,7 +178,7 @@ def gauges() -> Iterator[str]:
     from mediamill.web.gauges import Gauges
 
     partition = StreamPartition(source="", number=0, topic="", end=0, seen=0)
-    reading = Gauges(True, 1, {"": True}, True, [Backlog("")], [partition])
+    reading = Gauges(True, 1, {"": True}, True, [Backlog("")], stream=[partition])
     yield from table("metric", "type", "labels", "meaning")
     for metric in reading.collect():
         names = ", ".join(metric.samples[0].labels)
@@ -190,6 +194,13 @@ def labels(name: str) -> str:
         if getattr(part, "_name", "") == name:
             return ", ".join(part._labelnames)
     return ""
+
+
+def events() -> Iterator[str]:
+    """List every event."""
+    yield from table("type", "what has happened")
+    for name, text in TYPES.items():
+        yield f"| `{name}` | {text} |"
 
 
 def exit_codes() -> Iterator[str]:
@@ -222,10 +233,13 @@ PARTS = {
     "settings.md": {"settings": settings},
     "operations.md": {"operations": operations},
     "errors.md": {"errors": errors, "exit-codes": exit_codes},
+    "events.md": {"events": events},
     "metrics.md": {"metrics": metrics, "gauges": gauges},
     "cli.md": {"exit-codes": exit_codes, "commands": commands},
 }
 """Which parts stand on which page."""
+WHOLE = {"reference/events.schema.json": lambda: json.dumps(schema(), indent=2) + "\n"}
+"""Files that nobody writes by hand."""
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -75,6 +75,15 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
         yield broker
 
 
+@pytest.fixture(scope="session")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """An OpenID Connect issuer that knows the service at `mill.test`; tests leave it as it was."""
+    from tests.support.issuers import provider  # few tests need the libraries that it needs
+
+    with provider(tmp_path_factory.mktemp("issuer"), "http://mill.test/auth/oidc/callback") as one:
+        yield one
+
+
 @pytest.fixture(autouse=True)
 def place(
     request: pytest.FixtureRequest, servers: Servers, monkeypatch: pytest.MonkeyPatch

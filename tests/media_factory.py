@@ -7,7 +7,7 @@ import subprocess
 from functools import lru_cache
 from pathlib import Path
 
-from mediamill.operations.base import Source
+from mediamill.operations.work import Source
 from tests.support.services import unavailable
 
 NOISE = "noise=alls=20:allf=t:all_seed=7"

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from mediamill.adapters.identity.port import Issuer
 from mediamill.adapters.stream.opening import open_stream
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.settings import Settings
@@ -24,6 +25,9 @@ from mediamill.handlers import kinds
 from mediamill.operations.catalogue import OPERATIONS, Catalogue
 from mediamill.parts import Parts, cpu_slots
 from mediamill.services.access import Access
+from mediamill.services.accounts.federation import Federation
+from mediamill.services.accounts.flows import Flows
+from mediamill.services.accounts.linking import Linking
 from mediamill.services.accounts.service import Accounts
 from mediamill.services.files.directories import Directories
 from mediamill.services.files.downloads import Downloads
@@ -44,6 +48,7 @@ from mediamill.services.jobs.trash import JobTrash
 from mediamill.services.jobs.watching import Watching
 from mediamill.services.links.service import Links
 from mediamill.services.links.signing import Signer, key_of
+from mediamill.services.notifications import Notifications
 from mediamill.services.projects import ProjectService
 from mediamill.services.repeats.once import Once
 from mediamill.services.stream.customers import Customers
@@ -63,6 +68,7 @@ from mediamill.services.uploads.recording import FileRows
 from mediamill.services.uploads.resumable import Resumable
 from mediamill.services.uploads.settling import Settler
 from mediamill.services.uploads.validating import Validator
+from mediamill.services.webhooks.service import WebhookService
 from mediamill.store.clock import StoreClock
 from mediamill.store.repositories.backlog import Backlogs
 from mediamill.store.repositories.stream import StreamBooks
@@ -111,8 +117,15 @@ class App:
     def _services(self) -> None:
         """Make what callers use."""
         nouns = self.repositories
-        self.accounts = Accounts(nouns.users, self.clock, self.settings.registration)
-        rows = FileRows(self.store, nouns.units, nouns.usages, self.bell)
+        kept = self.parts.kept
+        signer = Signer(
+            key_of(self.settings.secret.get_secret_value(), self.settings.home),
+            self.clock,
+            kept.of("secret"),
+            kept.of("secret_previous"),
+        )
+        self.linking, self.federation, self.accounts = self._accounts(signer)
+        rows = FileRows(self.store, nouns.units, nouns.usages, self.bell, self.parts.announcer)
         most = self.settings.max_upload_bytes
         validator = Validator(self.blobs, self.inspector, nouns.usages, most)
         self.uploads, self.arrivals = Uploads(rows, validator), Arrivals(rows, validator)
@@ -135,7 +148,12 @@ class App:
             self.bell,
             self.settings.direct_transfers,
         )
-        self.trash = Trash(self.store, self.access, nouns.files, nouns.units, self.bell)
+        self.trash = Trash(
+            self.store, self.access, nouns.files, nouns.units, self.bell, self.parts.announcer
+        )
+        self.webhooks = WebhookService(
+            nouns.webhooks, nouns.units, self.parts.sealer, self.parts.fetcher, self.bell
+        )
         self.labels = Labels(self.store, self.access)
         self.files = FileService(
             self.store,
@@ -162,6 +180,7 @@ class App:
             requests,
             self.bell,
             Queue(nouns.jobs, nouns.units),
+            self.parts.announcer,
         )
         self.arrived = Arrived(nouns.files, self.jobs, self.templates)
         self.work = Work(Backlogs(self.store, int(self.settings.lease_seconds * 1000)))
@@ -171,8 +190,11 @@ class App:
         self.items = ItemService(self.access, nouns.manifests, nouns.results)
         self.downloads = Downloads(self.access, self.files, self.results, self.directories)
         self.outputs = Outputs(self.access, nouns.manifests, nouns.results, self.results)
+        self.notifications = Notifications(
+            self.access, nouns.users, nouns.units, signer, self.settings.address
+        )
         self.links = Links(
-            Signer(key_of(self.settings.secret.get_secret_value(), self.settings.home), self.clock),
+            signer,
             self.clock,
             self.accounts,
             self.files,
@@ -189,6 +211,17 @@ class App:
             self.directories,
             self.bell,
         )
+
+    def _accounts(self, signer: Signer) -> tuple[Linking, Federation | None, Accounts]:
+        """Make what knows people: by our own secrets, and by an issuer where there is one."""
+        nouns, settings, clock = self.repositories, self.settings, self.clock
+        issuer = self.parts.identity if isinstance(self.parts.identity, Issuer) else None
+        users, free = nouns.users, settings.registration
+        linking = Linking(users, nouns.identities, clock, issuer, free)
+        federation = None
+        if issuer is not None:
+            federation = Federation(issuer, linking, users, Flows(signer, clock), clock)
+        return linking, federation, Accounts(users, clock, free, federation=federation)
 
     def _resumable(self, validator: Validator) -> Resumable:
         rows = self.repositories.uploads
@@ -215,7 +248,12 @@ class App:
     def handlers(self) -> Mapping[str, Handler]:
         """Make a handler for every kind of unit."""
         return kinds.handlers(
-            self.parts, self.arrivals, self.resumable.assembler, self.settler, self.arrived
+            self.parts,
+            self.arrivals,
+            self.resumable.assembler,
+            self.settler,
+            self.notifications.unsubscribe_url,
+            self.arrived,
         )
 
     def ingest(self, rules: Rules | None = None) -> Ingest:

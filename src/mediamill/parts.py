@@ -5,6 +5,7 @@ Services and handlers are built of these parts; `app.py` does that.
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,17 @@ from pathlib import Path
 import structlog
 
 from mediamill.adapters.brokers.opening import open_bell
-from mediamill.adapters.brokers.port import Doorbell
+from mediamill.adapters.brokers.port import Doorbell, Follows
+from mediamill.adapters.events.opening import open_events
+from mediamill.adapters.events.port import Events
 from mediamill.adapters.fetch.client import Fetcher
 from mediamill.adapters.fetch.opening import open_fetcher
+from mediamill.adapters.identity.opening import open_identity
+from mediamill.adapters.identity.port import Identity
+from mediamill.adapters.mail.opening import open_post
+from mediamill.adapters.mail.port import Post
+from mediamill.adapters.sealing.opening import open_sealer
+from mediamill.adapters.secrets.opening import SettingSources
 from mediamill.adapters.stream.opening import NONE, open_publisher
 from mediamill.adapters.stream.port import Publisher
 from mediamill.blobs.claims import refuse_claimed
@@ -22,7 +31,10 @@ from mediamill.blobs.opening import open_blobs
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import ConfigurationError, MediamillError
 from mediamill.core.machine import Scratch
+from mediamill.core.sealing import Sealer
 from mediamill.core.settings import Settings
+from mediamill.core.sourced import Sourced
+from mediamill.engine.announcing import Announcer
 from mediamill.engine.gathering import Sources
 from mediamill.engine.slots import SlotLimits, SlotPool
 from mediamill.operations.catalogue import Catalogue
@@ -30,15 +42,18 @@ from mediamill.store.opening import open_store
 from mediamill.store.port import Store
 from mediamill.store.repositories.files import Files
 from mediamill.store.repositories.idempotency import KeyedRequests
+from mediamill.store.repositories.identities import Identities
 from mediamill.store.repositories.jobs import Jobs, Manifests
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.moves import refuse_unfinished
 from mediamill.store.repositories.projects import Projects
 from mediamill.store.repositories.results import Results
+from mediamill.store.repositories.sealing import NotingSealer
 from mediamill.store.repositories.units import Units
 from mediamill.store.repositories.uploads import UploadRows
 from mediamill.store.repositories.usage import Usages
 from mediamill.store.repositories.users import User, Users
+from mediamill.store.repositories.webhooks import Webhooks
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +79,8 @@ class Repositories:
     keys: KeyedRequests
     uploads: UploadRows
     usages: Usages
+    webhooks: Webhooks
+    identities: Identities
 
     @classmethod
     def over(cls, store: Store, results: Blobs, quota: int | None = None) -> "Repositories":
@@ -84,6 +101,8 @@ class Repositories:
             keys=KeyedRequests(store),
             uploads=UploadRows(store, usages),
             usages=usages,
+            webhooks=Webhooks(store),
+            identities=Identities(store),
         )
 
 
@@ -100,11 +119,20 @@ class Parts:
     operations: Catalogue
     own: Scratch
     fetcher: Fetcher
+    sealer: Sealer
+    events: Events
+    kept: SettingSources
+    """Settings that may change while the service runs: ask these where something connects."""
+    identity: Identity
+    post: Post
     publisher: Publisher | None = None
     """Writes to the stream, where there is one."""
 
     def __post_init__(self) -> None:
         self.scratch = self.own.path
+        self.told = Counter[tuple[str, str]]()
+        """How many events went out by each channel, and what came of it."""
+        self.announcer = Announcer(self.store, everything=self.events.takes)
         quota = self.settings.quota_bytes or None
         self.nouns = Repositories.over(self.store, self.results, quota)
         self.sources = Sources(
@@ -115,13 +143,17 @@ class Parts:
     async def open(cls, settings: Settings, operations: Catalogue) -> "Parts":
         """Open every backend that the settings name; raises `ConfigurationError`."""
         fetcher = open_fetcher(settings.fetch_allow)
+        events = open_events(settings.events_url)
         make_home(settings.home)
         room = settings.min_free_bytes
         blobs = await _open_blobs(settings.blobs_url, "MEDIAMILL_BLOBS_URL", room)
         results = blobs
         if settings.results_url != settings.blobs_url:
             results = await _open_blobs(settings.results_url, "MEDIAMILL_RESULTS_URL", room)
-        store = await _open_store(settings.store_url)
+        kept = SettingSources(settings)
+        identity = await open_identity(kept.of("identity_url"))
+        post = await open_post(kept.of("mail_url"))
+        store = await _open_store(kept.of("store_url"))
         version = getattr(store, "version", "")
         log.info("store opened", action="store_opened", kind=type(store).__name__, version=version)
         own = await asyncio.to_thread(Scratch.make, settings.home / "scratch")
@@ -138,9 +170,13 @@ class Parts:
         bell = open_bell(settings.broker_url, settings.store_url)
         url = settings.stream_url
         publisher = None if url == NONE else open_publisher(url)
+        if isinstance(bell, Follows):
+            bell.follow(kept.of("broker_url"), kept.of("store_url"))
+        sealer = NotingSealer(open_sealer(kept.of("sealing_url"), settings.home), store)
         return cls(
-            settings, store, blobs, results, bell, slots, operations, own, fetcher, publisher
-        )
+            settings, store, blobs, results, bell, slots, operations, own, fetcher, sealer, events,
+            kept, identity, post, publisher,
+        )  # fmt: skip
 
     async def close(self) -> None:
         """End the slots and release every backend."""
@@ -151,6 +187,9 @@ class Parts:
         for blobs in self.blob_stores():
             await blobs.close()
         await self.store.close()
+        await self.sealer.close()
+        await self.events.close()
+        await self.post.close()
         await asyncio.to_thread(self.own.remove)
 
     def blob_stores(self) -> tuple[Blobs, ...]:
@@ -180,7 +219,7 @@ async def _open_blobs(url: str, setting: str, room: int) -> Blobs:
     return blobs
 
 
-async def _open_store(url: str) -> Store:
+async def _open_store(url: Sourced) -> Store:
     """Open the store; raises `ConfigurationError` when it is not all there yet."""
     store = await open_store(url)
     try:

@@ -108,11 +108,12 @@ def test_a_copy_is_durable(tmp_path: Path):
 FAULTS = {
     "no fsync of the file": "import os, stat; real = os.fsync; os.fsync = lambda fd: "
     "real(fd) if stat.S_ISDIR(os.fstat(fd).st_mode) else None",
-    "no fsync of folders": "import mediamill.blobs.files as f; f.fsync_folder = lambda path: None",
-    "folder before rename": "import mediamill.blobs.files as f; from pathlib import Path; "
+    "no fsync of folders": "import mediamill.blobs.local.files as f; "
+    "f.fsync_folder = lambda path: None",
+    "folder before rename": "import mediamill.blobs.local.files as f; from pathlib import Path; "
     "sync = f.fsync_folder; f.fsync_folder = lambda p: None; rename = Path.rename; "
     "Path.rename = lambda self, to: (sync(to.parent), rename(self, to))[1]",
-    "new folders forgotten": "import mediamill.blobs.files as f; "
+    "new folders forgotten": "import mediamill.blobs.local.files as f; "
     "f.Folders.make = lambda self, folder: folder.mkdir(parents=True, exist_ok=True)",
 }
 

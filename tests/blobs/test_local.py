@@ -12,8 +12,7 @@ import pytest_asyncio
 from tests.contracts.blobs_contract import FUTURE, BlobsContract, collect, keys
 from tests.support.services import unavailable
 
-from mediamill.blobs import files
-from mediamill.blobs.local import LocalBlobs
+from mediamill.blobs.local import LocalBlobs, files
 from mediamill.blobs.opening import open_blobs
 from mediamill.blobs.port import CHUNK, OpensLocally
 from mediamill.core.errors import (

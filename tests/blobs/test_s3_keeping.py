@@ -184,7 +184,7 @@ async def test_originals_and_results_have_buckets_of_their_own(keys, tmp_path):
     ("url", "said"),
     [
         ("s3://", "write s3://bucket"),
-        ("s3://b?colour=red", "there is no colour; known: checksum, encryption"),
+        ("s3://b?colour=red", "there is no colour; known: allow_plaintext, checksum, encryption"),
         ("s3://me:secret@b/x", "write s3://bucket"),
         ("s3://b?checksum=md4", "checksum is one of sha256, crc32, when_required, none"),
         ("s3://b?encryption=rot13", "encryption is one of"),

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mediamill.blobs import incoming
-from mediamill.blobs.local import LocalBlobs
+from mediamill.blobs.local import LocalBlobs, incoming
 from mediamill.core.clock import DAY, HOUR, FixedClock, SystemClock
 from mediamill.core.errors import NotFound, Unavailable
 

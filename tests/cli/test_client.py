@@ -87,6 +87,16 @@ def test_operations_show_their_parameters(signed_in: Commands):
     assert json.loads(signed_in("operations", "thumbnail", "--json").stdout)["schema"]
 
 
+def test_mails_are_chosen(signed_in: Commands):
+    told = signed_in("notifications", "--finished", "long")
+    assert told.stdout.splitlines() == [
+        "Mails when a job is done: for jobs that took longer than a minute.",
+        "Mails when something of a job failed: for every job.",
+    ]
+    chosen = json.loads(signed_in("notifications", "--json").stdout)
+    assert chosen == {"email": {"finished": "long", "failed": "always"}}
+
+
 def test_tokens_are_made_listed_and_revoked(signed_in: Commands, service: Credentials):
     made = json.loads(signed_in("tokens", "create", "for a test", "--days", 1, "--json").stdout)
     other = Commands(signed_in.home, signed_in.folder, dict(signed_in.extra))
@@ -119,6 +129,16 @@ def test_login_keeps_a_token_that_only_its_owner_reads(mediamill: Commands, serv
         input="another password\n",
     )  # fmt: skip
     assert wrong.returncode == 3
+
+
+def test_login_takes_a_token_that_was_made_on_the_page(mediamill: Commands, service: Credentials):
+    wrong = mediamill("login", "--server", service.server, "--token-stdin", input="mmt_wrong\n")
+    assert (wrong.returncode, (mediamill.home / "token").exists()) == (3, False)
+    given = service.token
+    done = mediamill("login", "--server", service.server, "--token-stdin", input=f"{given}\n")
+    assert done.returncode == 0, done.stderr
+    assert given not in done.stdout + done.stderr
+    assert mediamill("files", "list").returncode == 0
 
 
 def test_a_kept_token_is_not_shown_to_another_server(mediamill: Commands, service: Credentials):

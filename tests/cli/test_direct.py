@@ -111,7 +111,8 @@ def test_killed_in_the_middle_it_goes_on_past_the_server(signed_in: Commands, se
         upload = client.get(place).json()
         assert (upload["state"], upload["file"]) == ("ready", row["file"]), "it is the same one"
         sent = (34 - 16 * sum(had)) * MEBIBYTE
-        assert sent <= bucket.passed - before < sent + 2 * MEBIBYTE, "what was there is not sent"
+        # a part that was whole in the proxy may have come since `had` was asked for
+        assert bucket.passed - before < sent + 2 * MEBIBYTE, "what was there is not sent"
         assert client.get(f"/v1/files/{row['file']}").json()["sha256"] == row["sha256"]
     assert begun(signed_in) is None
 

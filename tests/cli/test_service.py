@@ -29,7 +29,7 @@ def test_up_prints_a_link_that_signs_in_once_and_stops_cleanly(mediamill: Comman
     _, log = process.communicate(timeout=35)
     assert process.returncode == 0
     actions = [json.loads(line)["action"] for line in log.splitlines()]
-    shared = ["own_secret"] if place.store != "sqlite" else []
+    shared = ["own_secret", "own_keyring"] if place.store != "sqlite" else []
     assert actions[: 2 + len(shared)] == [*shared, "store_opened", "started"]
     assert actions[-1] == "stopped"
     assert link[2] not in log
@@ -93,10 +93,12 @@ def test_doctor_passes_here_and_names_what_is_wrong(mediamill: Commands, service
     mediamill.extra = {"MEDIAMILL_STOER_URL": "x", "MEDIAMILL_MIN_FREE_BYTES": str(1 << 60)}
     mediamill.extra["MEDIAMILL_STORE_URL"] = "postgresql://mill:s3cret@127.0.0.1:1/mill"
     mediamill.extra["MEDIAMILL_BROKER_URL"] = "redis://192.0.2.1"
+    mediamill.extra["MEDIAMILL_MAIL_URL"] = "smtp://mill:s3cret@127.0.0.1:1?from=mill@example.org"
     bad = mediamill("doctor")
     assert bad.returncode == 1
     assert "MEDIAMILL_STORE_URL: the database does not answer" in bad.stdout
     assert "s3cret" not in bad.stdout + bad.stderr
+    assert "The mail server 127.0.0.1:1 cannot be used" in bad.stdout
     assert "MEDIAMILL_STOER_URL" in bad.stdout
     assert "MEDIAMILL_MIN_FREE_BYTES" in bad.stdout
     assert "allow_plaintext=true" in bad.stdout

@@ -35,9 +35,11 @@ def test_a_template_over_a_project_and_an_archive(signed_in: Commands, clip):
     run = ("jobs", "submit", "--template", "CLI thumbs", "--set", "format=png")
     plan = json.loads(done(signed_in(*run, "--project", project, "--dry-run", "--json")))
     assert (plan["items"], plan["steps"][0]["parameters"]["format"]) == (1, "png")
-    made = signed_in(*run, "--project", project, "--set", "size=32", "--wait", "--json")
+    more = ("--set", "size=32", "--no-notify", "--wait", "--json")
+    made = signed_in(*run, "--project", project, *more)
     job = json.loads(done(made))
     assert (job["state"], job["items"], job["template"]["version"]) == ("succeeded", 1, 2)
+    assert job["notify"] == {"email": False}
     assert job["steps"][0]["parameters"] == {"size": 32, "format": "png", "quality": 80}
 
     packed = signed_in.folder / "set.zip"

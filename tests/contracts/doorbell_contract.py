@@ -16,8 +16,11 @@ from mediamill.adapters.brokers import opening
 from mediamill.adapters.brokers.opening import open_bell, probe_bell
 from mediamill.adapters.brokers.outbox import EVERYBODY, MOST_WAITING
 from mediamill.adapters.brokers.port import Doorbell, Ear
-from mediamill.adapters.brokers.relay import Relay
+from mediamill.adapters.brokers.relay import SETTING, Relay
+from mediamill.adapters.secrets.file import FileKeeper
+from mediamill.adapters.secrets.reading import Secrets
 from mediamill.core.errors import ConfigurationError, Unavailable
+from mediamill.core.sourced import sourced
 
 ELSEWHERE = "sqlite:///elsewhere"
 """A store through which no doorbell rings."""
@@ -251,6 +254,37 @@ class ServedContract(GatedContract):
             await bell.close()
         for text in (repr(told), repr(bell.__dict__)):
             assert "wr0ng" not in text
+
+    async def change_password(self, server, password: str) -> None:
+        """Let a server know another password, and end all connections."""
+        raise NotImplementedError
+
+    async def test_a_rotated_password_counts_without_a_restart(self, server, tmp_path, monkeypatch):
+        monkeypatch.setattr(FileKeeper, "holds_seconds", None)  # only a refusal asks again
+        (tmp_path / "password").write_text(server.password)
+        who = f"{server.user}:${{file:{tmp_path}/password}}"
+        secret = Secrets().of(f"{server.plain}://{who}@127.0.0.1:{server.port}", SETTING)
+        bell, new = open_bell(await secret.current(), ELSEWHERE), "an0ther-passw/rd"
+        bell.follow(secret, sourced(ELSEWHERE))
+        name = self.far[0]
+        with bell.listen(name) as ear, structlog.testing.capture_logs() as told:
+            await until(bell, connected=True)
+            await self.change_password(server, new)
+            try:
+                async with asyncio.timeout(20):
+                    while not any(line["action"] == "doorbell_refused" for line in told):
+                        await asyncio.sleep(0.02)
+                (tmp_path / "password").write_text(new)
+                await until(bell, connected=True)
+                ear.clear()
+                other = open_bell(self.url(server, password=new), ELSEWHERE)
+                await heard(other, name, ear)
+                await other.close()
+            finally:
+                await self.change_password(server, server.password)
+        await bell.close()
+        assert "passw/rd" not in str(told)
+        assert any(line["action"] == "secret_changed" for line in told)
 
     async def test_rings_go_under_tls(self, server, bell):
         ca = str(server.certificates.authority)

@@ -26,6 +26,10 @@ def stream() -> Iterator[io.StringIO]:
     logging.captureWarnings(capture=False)
 
 
+TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl"
+"""What an issuer's token looks like."""
+
+
 def lines(stream: io.StringIO) -> list[dict]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
@@ -56,7 +60,7 @@ def test_no_secret_leaves(stream: io.StringIO, form: str):
     configure_logging(form, "info", stream)
     log = structlog.get_logger("mediamill.test")
     log.info("a", action="a", password="hunter22", nested={"api_key": "hunter22"}, list=[SECRET])
-    told = "the link ?token=" + SECRET
+    told = f"the link ?token={SECRET} by {TOKEN}"
     log.info(told, action="b", url="postgresql://u:hunter22@db/x")
     logging.getLogger("other").error("Authorization: Bearer %s", "hunter22hunter22")
     try:
@@ -66,6 +70,7 @@ def test_no_secret_leaves(stream: io.StringIO, form: str):
     text = stream.getvalue()
     assert "hunter22" not in text
     assert SECRET not in text
+    assert TOKEN not in text
     assert text.count(HIDDEN) >= 6
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from mediamill.core.errors import InvalidInput
 from mediamill.core.wording import plainly
-from mediamill.operations.catalogue import build
+from mediamill.operations.catalogue import OPERATIONS
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from mediamill.operations.catalogue import build
 )
 def test_what_is_wrong_is_said_beside_its_field(operation, parameters, field, message):
     with pytest.raises(InvalidInput) as refusal:
-        build(operation, parameters, "steps.1.parameters")
+        OPERATIONS.build(operation, parameters, "steps.1.parameters")
     (first, *more) = refusal.value.details["errors"]
     assert first["pointer"] == f"steps.1.parameters.{field}"
     assert message in (None, first["message"])

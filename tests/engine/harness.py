@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mediamill.adapters.brokers.inprocess import InProcessDoorbell
+from mediamill.adapters.mail.port import Post
 from mediamill.blobs.memory import MemoryBlobs
 from mediamill.core.access import Principal
 from mediamill.core.ids import new_id
+from mediamill.engine.announcing import Announcer
 from mediamill.engine.flush import Flush
 from mediamill.engine.gathering import Sources
 from mediamill.engine.lease import Lease
@@ -21,10 +23,12 @@ from mediamill.engine.worker import Crew, Engine, Timing, Worker
 from mediamill.handlers.cancel import Cancel
 from mediamill.handlers.expand import Expand
 from mediamill.handlers.gather import Gather
+from mediamill.handlers.mail import Mail, MailChannel, Pause
 from mediamill.handlers.next_stage import NextStage
 from mediamill.handlers.notify import Notify
 from mediamill.handlers.purge import PurgeFile, PurgeJob
 from mediamill.handlers.seal import Seal
+from mediamill.letters.job import JobLetters
 from mediamill.operations.catalogue import OPERATIONS
 from mediamill.services.access import Access
 from mediamill.services.jobs.inputs import Inputs
@@ -43,6 +47,7 @@ from mediamill.store.repositories.results import ItemOutcome, Result, Results
 from mediamill.store.repositories.templates import Templates
 from mediamill.store.repositories.units import Units
 from mediamill.store.repositories.usage import Usages
+from mediamill.store.repositories.users import User, Users
 
 Settle = Callable[[Lease, int], Awaitable[ItemOutcome]]
 
@@ -96,7 +101,7 @@ class Harness:
         self.manifests = Manifests(store, self.blobs)
         self.timing = Timing(lease=lease, poll=0.05, drain=5)
         self.items = PlainItems(self.jobs, self.manifests)
-        access = Access(store)
+        access, self.announcer = Access(store), Announcer(store)
         scratch = Path(tempfile.gettempdir())
         self.sources = Sources(self.lookup, Projects(store), self.blobs, self.blobs, scratch)
         self.service = JobService(
@@ -113,9 +118,13 @@ class Harness:
             ),
             self.bell,
             Queue(self.jobs, self.units),
+            self.announcer,
         )
         self.trash = JobTrash(access, self.service, self.units, self.bell)
         self.listing = ItemService(access, self.manifests, self.results)
+        self.users = Users(store)
+        self.mail: Mail | None = None
+        """Given a post, outcomes are mailed; without, as in most tests, they are not."""
 
     def engine(self) -> Engine:
         scratch = Path("/nonexistent")
@@ -128,8 +137,9 @@ class Harness:
             "next_stage": NextStage(self.jobs, self.manifests, self.results, self.bell, scratch),
             "seal": Seal(self.jobs, self.results, self.blobs, scratch),
             "cancel": Cancel(self.jobs, self.units),
-            "notify": Notify(self.jobs, self.bell),
-            "purge_file": PurgeFile(self.store, self.files, self.jobs, self.blobs),
+            "notify": Notify(self.jobs, self.bell, self._channels()),
+            **({"mail": self.mail} if self.mail else {}),
+            "purge_file": PurgeFile(self.store, self.files, self.jobs, self.blobs, self.announcer),
             "purge_job": PurgeJob(self.store, self.jobs, self.results, self.units, self.blobs),
         }
         return Engine(
@@ -142,6 +152,28 @@ class Harness:
             timing=self.timing,
             policy=RetryPolicy(base_ms=10, cap_ms=50),
         )
+
+    def mails(self, post: Post, pause: Pause) -> Mail:
+        """Let outcomes be mailed."""
+
+        async def unsubscribe(user: str) -> str:
+            return f"https://mill.example.org/unsubscribe/{user}"
+
+        letters = JobLetters(
+            self.manifests, self.results, Projects(self.store), "https://mill.example.org",
+            unsubscribe,
+        )  # fmt: skip
+        self.mail = Mail(self.jobs, self.users, letters, post, pause=pause)
+        return self.mail
+
+    async def add_user(self, name: str, **details: object) -> None:
+        user = User(id=f"user_{name}", email=f"{name}@example.org", created=1, **details)
+        await self.users.add(user)
+
+    def _channels(self) -> list[MailChannel]:
+        if self.mail is None:
+            return []
+        return [MailChannel(self.jobs, self.units, self.users, self.mail.post)]
 
     @asynccontextmanager
     async def worker(self, slots: int = 2):

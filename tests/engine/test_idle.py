@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from mediamill.engine.worker import TRANSFERS
+from mediamill.engine.worker import NOTICES, TRANSFERS
 from mediamill.store.memory import MemoryStore
 from mediamill.store.repositories.jobs import JobState
 from tests.engine.harness import Harness
@@ -24,9 +24,9 @@ async def test_the_runners_of_a_worker_share_their_looks():
 
         scheduler.claim_next = counted
         await asyncio.sleep(POLL * POLLS)
-    assert looks.keys() == {"interactive", "bulk", "model", "housekeeping", "transfer"}
+    assert looks.keys() == {"interactive", "bulk", "model", "housekeeping", "transfer", "notices"}
     assert looks["transfer"] <= POLLS + TRANSFERS
-    assert all(0 < count <= POLLS + TRANSFERS for count in looks.values()), looks
+    assert all(0 < count <= POLLS + max(TRANSFERS, NOTICES) for count in looks.values()), looks
 
 
 async def test_a_ring_is_followed_by_a_look_though_another_just_looked():

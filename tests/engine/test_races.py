@@ -11,15 +11,16 @@ from mediamill.blobs.memory import MemoryBlobs
 from mediamill.core.access import Principal
 from mediamill.core.clock import DAY, FixedClock
 from mediamill.core.errors import MediamillError, NotFound, TimedOut, Unavailable
+from mediamill.engine.announcing import Announcer
 from mediamill.engine.lease import Lease
 from mediamill.engine.scheduler import Scheduler
 from mediamill.engine.slots import Started, Succeeded
 from mediamill.engine.worker import Crew, Worker
 from mediamill.handlers.items import Items
 from mediamill.handlers.thumbnail import Thumbnail
-from mediamill.media.probe import Facts
-from mediamill.operations.base import Outcome
+from mediamill.media.facts import Facts
 from mediamill.operations.catalogue import OPERATIONS
+from mediamill.operations.work import Outcome
 from mediamill.services.uploads.intake import Uploads
 from mediamill.services.uploads.recording import FileRows
 from mediamill.services.uploads.validating import Validator
@@ -301,6 +302,7 @@ async def test_a_retry_that_races_a_purge_leaves_no_work_without_a_job(harness):
     job = await harness.submit("user_alice", files)
     while not (await harness.jobs.need(job.id)).state.terminal:
         await step(harness)
+    assert await step(harness, "notices") == "notify"
     seen_before = await harness.jobs.need(job.id)
     await harness.trash.delete(ALICE, job.id, now=True)
     purging = await claim(harness, klass="housekeeping")
@@ -380,7 +382,7 @@ async def test_results_wait_for_the_jobs_that_read_them(harness):
     made = await harness.submit("user_alice", files)
     while not (await harness.jobs.need(made.id)).state.terminal:
         await step(harness)
-    await step(harness)  # notify
+    assert await step(harness, "notices") == "notify"
     await harness.blobs.put("results/x", b"picture")
     result = (await harness.outcomes(made))[0]
     output = ResultFile(
@@ -442,7 +444,7 @@ class AnswerLost(MemoryStore):
 async def test_a_file_whose_row_may_be_there_keeps_its_bytes(error):
     store, blobs = AnswerLost(error), MemoryBlobs()
     usages = Usages(store)
-    rows = FileRows(store, Units(store), usages, InProcessDoorbell())
+    rows = FileRows(store, Units(store), usages, InProcessDoorbell(), Announcer(store))
     uploads = Uploads(rows, Validator(blobs, Inspected(), usages, 1000))
 
     async def chunks():

@@ -16,8 +16,7 @@ from pathlib import Path
 import apsw
 import uvicorn
 
-from mediamill.blobs import files
-from mediamill.blobs.local import LocalBlobs
+from mediamill.blobs.local import LocalBlobs, files
 from mediamill.core.clock import SystemClock
 from mediamill.engine.scheduler import Scheduler
 from mediamill.services.repeats import once
@@ -139,6 +138,27 @@ def requests_cut_off() -> None:
     uvicorn.Server.shutdown = shutdown
 
 
+def told_apart() -> None:
+    """What announces a fact is written after the fact, in a transaction of its own."""
+
+    def announces(action: Action) -> bool:
+        row = action.record if isinstance(action, Put) else None
+        return isinstance(row, units.Unit) and row.kind == "notify"
+
+    def change(store: Store) -> None:
+        real = store.transact
+
+        async def transact(*actions: Action) -> None:
+            await real(*(action for action in actions if not announces(action)))
+            if later := [action for action in actions if announces(action)]:
+                await asyncio.sleep(LATE)
+                await real(*later)
+
+        store.transact = transact
+
+    each_store(change)
+
+
 KEPT: list[asyncio.Future[None]] = []
 """What is under way."""
 
@@ -156,6 +176,7 @@ FAULTS: dict[str, Callable[[], None]] = {
         own_clock,
         repeats_not_known,
         requests_cut_off,
+        told_apart,
     )
 }
 

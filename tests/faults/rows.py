@@ -20,7 +20,7 @@ from mediamill.store.schema import all_kinds
 
 Row = tuple[Any, ...]
 
-OURS = ("pool", "timeout")
+OURS = ("pool", "timeout", "prepare", "allow_plaintext")
 """Parameters of a PostgreSQL store's URL that are not libpq's."""
 
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from mediamill.app import App
-from mediamill.blobs.incoming import Incoming
+from mediamill.blobs.local.incoming import Incoming
 from mediamill.core.errors import StorageFull
 from mediamill.core.settings import Settings
 from mediamill.engine.retry import RetryPolicy

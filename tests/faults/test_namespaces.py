@@ -162,12 +162,14 @@ async def field(folder: Path, monkeypatch, workers: int = 3) -> AsyncIterator[Fi
         postgres = stack.enter_context(postgres_server(listens=net.address))
         buckets = stack.enter_context(bucket_server("ministack", folder, host=net.address))
         buckets.client().create_bucket(Bucket="mill")
-        store_url = postgres.database("mill").replace("127.0.0.1", net.address)
-        places = {"store_url": store_url, "blobs_url": buckets.url("mill/here")}
+        direct_url = postgres.database("mill").replace("127.0.0.1", net.address)
+        store_url = f"{direct_url}?allow_plaintext=true"
+        blobs_url = buckets.url("mill/here", allow_plaintext="true")
+        places = {"store_url": store_url, "blobs_url": blobs_url}
         api = await stack.enter_async_context(running("api", folder / "home", **SHORT, **places))
         client = await stack.enter_async_context(signed_in(api))
         database = await stack.enter_async_context(
-            await psycopg.AsyncConnection.connect(store_url, autocommit=True)
+            await psycopg.AsyncConnection.connect(direct_url, autocommit=True)
         )
         remote = [
             Remote(machine, folder / f"machine-{n}", **SHORT, **places)
@@ -279,6 +281,7 @@ async def test_what_a_cut_off_client_has_locked_is_soon_free(tmp_path, monkeypat
     with network(1) as net, postgres_server(listens=net.address) as postgres:
         (machine,) = net.machines
         url = postgres.database("mill").replace("127.0.0.1", net.address)
+        url += "?allow_plaintext=true"
         store = await open_store(url)
         try:
             await store.transact(Put(User(id="user_1", email="a@example.org", created=1)))

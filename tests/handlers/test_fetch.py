@@ -67,6 +67,7 @@ async def working(mill, **changes):
     worker = await mill.worker()
     worker.engine.timing.poll = 0.05
     worker.engine.policy = RetryPolicy(base_ms=2, cap_ms=20, attempts=5)
+    changes = {"policy": worker.engine.policy, **changes}
     for name, value in changes.items():
         setattr(worker.engine.handlers["fetch"], name, value)
     task = asyncio.create_task(worker.run())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mediamill.blobs import incoming
+from mediamill.blobs.local import incoming
 from mediamill.core.errors import NotFound
 from mediamill.engine import retry
 from mediamill.engine.retry import LATE_ATTEMPTS, RetryPolicy

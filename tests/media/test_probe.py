@@ -14,7 +14,8 @@ from PIL import Image
 from tests import media_factory as make
 
 from mediamill.core.errors import BrokenMedia, InvalidInput, LimitExceeded, UnsupportedMedia
-from mediamill.media.probe import Facts, probe
+from mediamill.media.facts import Facts
+from mediamill.media.probe import probe
 from mediamill.media.sniff import sniff
 from mediamill.media.video.container import opened
 

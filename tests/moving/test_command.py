@@ -39,7 +39,7 @@ async def test_from_a_dry_run_to_the_end(found, embedded, tmp_path, capsys, monk
     assert (
         f"  MEDIAMILL_STORE_URL={embedded.store}\n  MEDIAMILL_BLOBS_URL={embedded.blobs}\n" in out
     )
-    assert f"MEDIAMILL_SECRET to the content of\n{found.home}/secret" in out
+    assert f"bring these files along, if they are there:\n  {found.home}/secret " in out
     assert "The source is as it was." in out
     assert re.search(r"^copying files: \d+% \([\d,]+ records, \d+ files", err, re.MULTILINE)
 

@@ -8,6 +8,7 @@ from tests.support.submission import SubmissionHarness
 from mediamill.core.access import Principal
 from mediamill.core.clock import DAY
 from mediamill.core.errors import Conflict, InvalidInput, NotFound
+from mediamill.engine.announcing import Announcer
 from mediamill.services.access import Access
 from mediamill.services.files.trash import Trash
 from mediamill.store.opening import open_store
@@ -168,7 +169,8 @@ async def test_what_is_deleted_for_good_leaves_its_projects(harness, projects):
     project = await projects.create(ANN, "p")
     await projects.add(ANN, project.id, files)
     await harness.store.transact(*joining(project.id, [made], 1))
-    trash = Trash(harness.store, Access(harness.store), harness.files, harness.units, harness.bell)
+    access, announcer = Access(harness.store), Announcer(harness.store)
+    trash = Trash(harness.store, access, harness.files, harness.units, harness.bell, announcer)
     async with harness.worker(), asyncio.timeout(10):
         await harness.finished(ANN.user, job)
         await trash.delete(ANN, files[0])

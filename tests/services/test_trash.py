@@ -13,6 +13,7 @@ from mediamill.blobs.memory import MemoryBlobs
 from mediamill.core.access import Principal
 from mediamill.core.clock import DAY, HOUR, FixedClock
 from mediamill.core.errors import ConditionFailed, Conflict, NotFound
+from mediamill.engine.announcing import Announcer
 from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.scheduler import Scheduler
 from mediamill.handlers.purge import PurgeFile
@@ -64,10 +65,11 @@ class Place:
         self.blobs = MemoryBlobs(clock=self.clock)
         self.units, self.jobs = Units(self.store), Jobs(self.store)
         self.files, access = Files(self.store), Access(self.store)
-        self.trash = Trash(self.store, access, self.files, self.units, InProcessDoorbell())
+        bell, announcer = InProcessDoorbell(), Announcer(self.store)
+        self.trash = Trash(self.store, access, self.files, self.units, bell, announcer)
         self.labels = Labels(self.store, access)
         self.scheduler = Scheduler(self.store, 30_000)
-        self.purging = PurgeFile(self.store, self.files, self.jobs, self.blobs)
+        self.purging = PurgeFile(self.store, self.files, self.jobs, self.blobs, announcer)
 
     async def add(self, name="a"):
         file = File(

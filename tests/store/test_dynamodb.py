@@ -8,7 +8,6 @@ from pathlib import Path
 import boto3
 import pytest
 import pytest_asyncio
-from aiobotocore.session import get_session
 from tests.contracts.claims_contract import ClaimsContract, add, everything
 from tests.contracts.store_contract import KINDS, StoreContract
 from tests.contracts.store_model import StoresAgree, run
@@ -17,7 +16,6 @@ from tests.support.dynamodb import dynamodb_server
 from tests.support.places import Servers
 
 import mediamill
-from mediamill.store.dynamodb import opening
 from mediamill.store.dynamodb.store import DynamoStore
 from mediamill.store.opening import open_store
 from mediamill.store.schema import all_kinds
@@ -63,9 +61,7 @@ SECOND = pytest.param("ministack", marks=pytest.mark.soak)  # R17 runs on it alw
 def tables(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, servers: Servers
 ) -> Iterator[Tables]:
-    session = get_session()  # it takes a while to read what DynamoDB's requests are like
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(opening, "get_session", lambda: session)
         for name, value in KEYS.items():
             patch.setenv(name, value)
         if request.param == "local":

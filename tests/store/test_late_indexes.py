@@ -15,6 +15,7 @@ from mediamill.core.access import Principal
 from mediamill.core.clock import SECOND, FixedClock
 from mediamill.core.errors import NotFound, Unavailable
 from mediamill.core.ids import new_id
+from mediamill.engine.announcing import Announcer
 from mediamill.engine.lease import Lease
 from mediamill.engine.scheduler import PATIENCE_MS, Scheduler
 from mediamill.handlers.purge import PurgeFile, PurgeJob
@@ -178,7 +179,7 @@ async def test_a_purge_waits_until_it_would_see_every_job(
     )
     for wait in (0, 10, BEHIND, store.lag):
         clock.advance(wait)
-        await PurgeFile(store, harness.files, harness.jobs, harness.blobs).run(
+        await PurgeFile(store, harness.files, harness.jobs, harness.blobs, Announcer(store)).run(
             await leased(store, chore)
         )
         assert await harness.blobs.get(f"files/{file_id}")

@@ -445,7 +445,7 @@ async def told(url: str) -> str:
     return found
 
 
-@pytest.mark.parametrize("where", ["nowhere.invalid/mill", "127.0.0.1:1/mill"])
+@pytest.mark.parametrize("where", ["nowhere.invalid/mill?sslmode=require", "127.0.0.1:1/mill"])
 async def test_a_host_that_does_not_answer(where: str):
     with pytest.raises(Unavailable, match=r"MEDIAMILL_STORE_URL.*does not answer") as caught:
         await open_store(f"postgresql://mill:s3cret@{where}")

@@ -57,7 +57,8 @@ def bucket_server(
     if kind == "moto_server":
         command += ["-H", host, "-p", str(server.port)]
     settings = {"BIND_HOST": host, "GATEWAY_PORT": str(server.port), "AUTH": "true",
-                "SERVICES": services, "HOME": str(folder), "TMPDIR": str(folder)}  # fmt: skip
+                "SERVICES": services, "HOME": str(folder), "TMPDIR": str(folder),
+                "STATE_DIR": str(folder / "state")}  # fmt: skip
     with (folder / f"{kind}.log").open("wb") as log:
         process = subprocess.Popen(
             command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder,

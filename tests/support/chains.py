@@ -5,9 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from mediamill.app import App
 from mediamill.core.errors import BrokenMedia
-from mediamill.core.settings import Settings
 from mediamill.media.image.picture import Picture
 from mediamill.operations.base import (
     Context,
@@ -123,6 +121,9 @@ def build(name: str, parameters: dict[str, Any]) -> Operation:
 
 async def work(home: Path) -> None:
     """Run a worker until the process is killed."""
+    from mediamill.app import App  # here, since slots import these operations too
+    from mediamill.core.settings import Settings
+
     settings = Settings(home=home, slots=1, lease_seconds=1, poll_seconds=0.1)
     async with await App.open(settings, CHAINED) as app:
         await (await app.worker()).run()

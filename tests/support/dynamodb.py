@@ -10,6 +10,8 @@ from tests.support.maven import library
 from tests.support.processes import free_port, until_open
 
 POM = Path(__file__).parent / "dynamodb_local" / "pom.xml"
+BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""A server of a few minutes: compiling it well takes more time than it gives."""
 MAIN = "com.amazonaws.services.dynamodbv2.local.main.ServerRunner"
 
 
@@ -22,7 +24,7 @@ def dynamodb_server(kind: str, folder: Path) -> Iterator[str]:
         return
     jars, port = library("dynamodb-local", POM), free_port()
     command = [
-        "java", f"-Djava.library.path={jars}", "-cp", f"{jars}/*", MAIN,
+        "java", *BRIEF, f"-Djava.library.path={jars}", "-cp", f"{jars}/*", MAIN,
         "-inMemory", "-port", str(port), "-disableTelemetry",
     ]  # fmt: skip
     with (folder / "dynamodb.log").open("wb") as log:

@@ -83,7 +83,7 @@ class Servers:
         name = f"test-{os.getpid()}-{next(self._numbers)}"
         given: dict[str, str] = {}
         if place.store == "postgresql":
-            given["MEDIAMILL_STORE_URL"] = self.postgres.database(name)
+            given["MEDIAMILL_STORE_URL"] = self.postgres.prepared(name)
         if place.store == "dynamodb":
             url = f"dynamodb://{name}?region=us-east-1&endpoint={self.dynamodb}&lag=0"
             given["MEDIAMILL_STORE_URL"] = url

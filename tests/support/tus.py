@@ -1,41 +1,18 @@
 """tus-js-client, installed once per lock file into a cache, and run with node."""
 
 import asyncio
-import hashlib
 import json
-import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
-from tests.support.services import unavailable
+from tests.support.npm import ROOT, installed
 
-ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "tests/web/tus"
-CACHE = ROOT / ".venv/node"
 
 
 def modules() -> Path:
     """Return the folder with `node_modules`, installed as the lock file says."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        unavailable("tus-js-client needs node and npm")
-    lock = (HERE / "package-lock.json").read_bytes()
-    place = CACHE / f"tus-{hashlib.sha256(lock).hexdigest()[:16]}"
-    if not place.is_dir():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(dir=CACHE))
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, fresh)
-        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-        done = subprocess.run(command, cwd=fresh, capture_output=True, text=True, timeout=100)
-        if done.returncode:
-            shutil.rmtree(fresh, ignore_errors=True)
-            unavailable(f"tus-js-client cannot be installed: {done.stderr[-500:]}")
-        try:
-            fresh.rename(place)
-        except OSError:  # another run was first
-            shutil.rmtree(fresh, ignore_errors=True)
-    return place
+    return installed(HERE, "tus")
 
 
 async def tus_upload(port: int, token: str, path: Path, **more) -> list[dict]:

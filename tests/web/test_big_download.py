@@ -22,8 +22,8 @@ from typing import BinaryIO
 import httpx
 import pytest
 
-from mediamill.blobs.files import encode
 from mediamill.blobs.local import LocalBlobs
+from mediamill.blobs.local.files import encode
 from mediamill.core.ids import new_id
 from mediamill.core.settings import Settings
 from mediamill.media.archive.layout import Member, Summary

@@ -23,7 +23,7 @@ from mediamill.engine import lease as engine
 from mediamill.engine.scheduler import Scheduler
 from mediamill.handlers import check
 from mediamill.handlers.uploads import ExpireUpload
-from mediamill.services.accounts.service import digest
+from mediamill.services.accounts.sessions import digest
 from mediamill.services.uploads import direct
 from mediamill.services.uploads.holding import LIFE_MS
 from mediamill.store.port import Put, Update
@@ -725,3 +725,25 @@ async def test_the_two_ways_are_not_mixed_up(ann, bucket):
     assert (await ann.client.post(f"{other}/complete")).status_code == 409
     assert (await ann.client.delete(other)).status_code == 412
     assert (await ann.client.delete(place)).status_code == 204
+
+
+async def test_it_is_told_like_any_other_file(mill, ann, bucket, monkeypatch):
+    """Who listens hears of it once it is checked; the address is one that is never reached."""
+
+    async def inner(host, port):
+        return ["127.0.0.9"]
+
+    monkeypatch.setattr(mill.parts.fetcher.guard, "resolver", inner)
+    body = {"url": "https://hook.example.org/", "types": ["file.*"]}
+    hook = (await ann.client.post("/v1/webhooks", json=body)).json()["id"]
+    _, good = await uploaded(mill, ann, bucket, PNG)
+    _, bad = await uploaded(mill, ann, bucket, b"\x89PNG\r\n\x1a\n" + bytes(500))
+    async with working(mill), asyncio.timeout(20):
+        while len(rows := (await told(ann, hook))["data"]) < 2:
+            await asyncio.sleep(0.02)
+    assert (good["state"], bad["state"]) == ("ready", "rejected")
+    assert sorted(row["type"] for row in rows) == ["file.created", "file.rejected"]
+
+
+async def told(who, hook):
+    return (await who.client.get(f"/v1/webhooks/{hook}/deliveries")).json()

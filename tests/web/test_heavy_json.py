@@ -5,6 +5,7 @@ Each shape once as large as a body may be, and once with as many values as are r
 
 import gc
 import json
+import time
 
 import pytest
 
@@ -47,7 +48,7 @@ FIXED = {
 
 
 async def test_no_shape_of_a_megabyte_stops_the_loop(ann):
-    """The most that was measured is 0.1 s on a machine with three times the work it can do."""
+    """The most that was measured is 0.2 s of work; reading the deepest of them takes 0.7 s."""
     huge = {**shapes(500_000, 85_000), **FIXED}.items()
     wide = shapes(49_900, 4_900).items()
     tried = [(body, name, PATHS[1]) for name, body in huge]
@@ -55,9 +56,10 @@ async def test_no_shape_of_a_megabyte_stops_the_loop(ann):
     gc.collect()  # else some other test's garbage is counted here
     for body, name, path in tried:
         before = resident()
-        worst, answer = await lag(ann.client.post(path, content=body, headers=JSON))
+        sent = ann.client.post(path, content=body, headers=JSON)
+        worst, answer = await lag(sent, time.thread_time)
         is_problem(answer)
-        assert worst < 2, f"{name} at {path}: {worst:.2f} s"
+        assert worst < 0.5, f"{name} at {path}: {worst:.2f} s"
         assert len(answer.content) < 100_000, (name, path)
         assert resident() - before < 64 << 20, name
 

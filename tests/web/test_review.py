@@ -89,20 +89,25 @@ async def test_a_name_that_is_not_ours_is_refused(nobody, admin):
     assert answer.status_code in (400, 403, 421)
 
 
-async def lag(work):
-    """Return how long the event loop stood still at most while something ran, in seconds."""
+async def lag(work, clock=time.perf_counter):
+    """Return how long the event loop stood still at most while something ran, in seconds.
+
+    With `time.thread_time` only its own work counts, not that of whoever else is on the machine.
+    """
     worst, running = 0.0, asyncio.ensure_future(work)
     while not running.done():
-        began = time.perf_counter()
+        began = clock()
         await asyncio.sleep(0.005)
-        worst = max(worst, time.perf_counter() - began)
+        worst = max(worst, clock() - began)
     return worst, running.result()
 
 
 async def test_a_stranger_cannot_stop_the_loop_with_many_fields(nobody):
     body = b"{" + b",".join(b'"%d":0' % n for n in range(1_000_000)) + b"}"
     assert len(body) < 12 << 20
-    worst, answer = await lag(nobody.post("/v1/auth/login", content=body, headers=JSON))
+    worst, answer = await lag(
+        nobody.post("/v1/auth/login", content=body, headers=JSON), time.thread_time
+    )
     assert answer.status_code in (413, 422)
     assert (len(answer.content), worst) < (100_000, 0.5), (
         f"{len(answer.content):,} bytes, {worst:.1f} s"
@@ -111,7 +116,9 @@ async def test_a_stranger_cannot_stop_the_loop_with_many_fields(nobody):
 
 async def test_a_stranger_cannot_multiply_memory_with_lists(nobody):
     body = b"[" + b"[]," * 3_900_000 + b"0]"
-    worst, answer = await lag(nobody.post("/v1/auth/login", content=body, headers=JSON))
+    worst, answer = await lag(
+        nobody.post("/v1/auth/login", content=body, headers=JSON), time.thread_time
+    )
     assert answer.status_code in (413, 422)
     assert worst < 0.5, f"{worst:.1f} s"
 
@@ -186,17 +193,17 @@ async def test_a_member_in_an_unknown_method_is_refused_before_the_answer_begins
 
 
 async def test_directories_are_kept_by_their_size(mill, ann, monkeypatch):
-    """Four archives of 20,000 names; 32 of 200,000 may be kept."""
+    """Two archives of 20,000 names; 32 of 200,000 may be kept."""
     files = [
         await put(ann.client, zipped([f"{n}/{number:05}{'x' * 150}" for number in range(20_000)]))
-        for n in range(4)
+        for n in range(2)
     ]
     tracemalloc.start()
     for file in files:
         assert (await ann.client.get(f"/v1/files/{file}/members?limit=1")).status_code == 200
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert kept < 16 << 20, f"{kept:,} bytes for {len(files)} archives"
+    assert kept < 8 << 20, f"{kept:,} bytes for {len(files)} archives"
 
 
 async def test_an_archive_is_listed_once_for_all_who_wait(mill, ann, monkeypatch):

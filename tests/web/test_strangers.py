@@ -8,8 +8,9 @@ import pytest
 from fastapi.routing import iter_route_contexts
 from starlette.routing import Mount, Route
 
+from mediamill.adapters.identity.port import Person
 from mediamill.core.access import Principal
-from mediamill.services.accounts.service import digest
+from mediamill.services.accounts.sessions import digest
 from mediamill.store.port import Put, Update
 from mediamill.store.repositories.users import Token, TokenKind, User
 from mediamill.web.security import SESSION_COOKIE
@@ -20,25 +21,29 @@ OPEN = {
     "GET /health/live", "GET /health/ready", "GET /metrics", "GET /docs", "GET /signin",
     "GET /openapi.json", "HEAD /openapi.json", "GET /v1/operations", "GET /v1/operations/{name}",
     "GET /v1/links/{token}", "HEAD /v1/links/{token}",
+    "GET /unsubscribe/{token}", "POST /unsubscribe/{token}",
     "OPTIONS /v1/uploads", "OPTIONS /v1/uploads/{upload_id}",
+    "GET /auth/oidc/start", "GET /auth/oidc/callback", "GET /auth/oidc/end",
     "POST /v1/auth/register", "POST /v1/auth/login", "POST /v1/auth/redeem",
 }  # fmt: skip
 """What anybody who reaches the service may ask."""
 
 OWN = {
-    "GET /v1/me", "GET /v1/usage", "POST /v1/auth/logout", "GET /v1/tokens", "POST /v1/tokens",
+    "GET /v1/me/notifications", "PATCH /v1/me/notifications", "GET /account",
+    "GET /v1/me", "GET /v1/me/identities", "POST /v1/me/identities",
+    "GET /v1/usage", "POST /v1/auth/logout", "GET /v1/tokens", "POST /v1/tokens",
     "GET /v1/files",
     "POST /v1/files", "POST /v1/files/check", "POST /v1/files/delete", "POST /v1/files/restore",
     "POST /v1/files/tags", "DELETE /v1/trash", "GET /v1/jobs", "POST /v1/jobs", "GET /v1/events",
     "GET /v1/projects", "POST /v1/projects", "GET /v1/templates", "POST /v1/templates",
     "GET /", "GET /parts/files",
     "GET /trash", "GET /parts/trash", "POST /v1/uploads", "POST /v1/uploads/presigned",
-    "GET /parts/jobs",
+    "GET /parts/jobs", "GET /v1/webhooks", "POST /v1/webhooks",
 }  # fmt: skip
 """What everybody signed in has for themselves."""
 
 BY_ID = {
-    "DELETE /v1/tokens/{token_id}",
+    "DELETE /v1/tokens/{token_id}", "DELETE /v1/me/identities/{identity_id}",
     "GET /v1/files/{file_id}", "DELETE /v1/files/{file_id}", "PATCH /v1/files/{file_id}",
     "POST /v1/files/{file_id}/restore",
     "GET /v1/files/{file_id}/content", "HEAD /v1/files/{file_id}/content",
@@ -54,6 +59,7 @@ BY_ID = {
     "GET /v1/jobs/{job_id}/download", "HEAD /v1/jobs/{job_id}/download",
     "GET /v1/jobs/{job_id}/events", "GET /v1/jobs/{job_id}/results.jsonl",
     "POST /v1/jobs/{job_id}/restore", "GET /v1/jobs/{job_id}/download/{file_id}",
+    "GET /v1/jobs/{job_id}/notifications",
     "POST /v1/jobs/{job_id}/link", "POST /v1/files/{file_id}/link",
     "GET /v1/projects/{project_id}", "PATCH /v1/projects/{project_id}",
     "POST /v1/projects/{project_id}/restore",
@@ -64,6 +70,9 @@ BY_ID = {
     "DELETE /v1/templates/{template}", "GET /v1/templates/{template}/versions",
     "GET /jobs/{job_id}", "GET /parts/files/{file_id}", "GET /parts/jobs/{job_id}",
     "GET /parts/frames/{file_id}",
+    "GET /v1/webhooks/{webhook_id}", "PATCH /v1/webhooks/{webhook_id}",
+    "DELETE /v1/webhooks/{webhook_id}", "POST /v1/webhooks/{webhook_id}/test",
+    "GET /v1/webhooks/{webhook_id}/deliveries",
 }  # fmt: skip
 """What names a record that belongs to somebody."""
 
@@ -72,6 +81,7 @@ BODIES: dict[str, object] = {
     "POST /v1/projects/{project_id}/files": {"files": ["file_x"]},
     "DELETE /v1/projects/{project_id}/files": {"files": ["file_x"]},
     "PATCH /v1/templates/{template}": {"name": "mine"},
+    "PATCH /v1/webhooks/{webhook_id}": {"enabled": False},
     "PATCH /v1/files/{file_id}": {"name": "mine.png", "tags": ["mine"]},
     "POST /v1/files/{file_id}/members/delete": {"paths": ["frame-000001-40.jpg"]},
 }
@@ -116,15 +126,21 @@ async def belongings(mill, ann):
     project = await ann.client.post("/v1/projects", json={"name": "hers"})
     steps = [{"operation": "thumbnail"}]
     template = await ann.client.post("/v1/templates", json={"name": "hers", "steps": steps})
+    webhook = await ann.client.post("/v1/webhooks", json={"url": "https://example.org/"})
     tus = {"tus-resumable": "1.0.0", "upload-length": "100"}
     upload = await ann.client.post("/v1/uploads", headers=tus)
+    person = Person("https://issuer.example.org", "hers")
+    await mill.linking.link(ann.id, person)
+    hers = await mill.repositories.identities.find(person.issuer, person.subject)
     return {
         "upload_id": upload.headers["location"].rpartition("/")[2],
         "token_id": token["id"],
+        "identity_id": hers.id,
         "file_id": file.json()["id"],
         "job_id": job.json()["id"],
         "project_id": project.json()["id"],
         "template": template.json()["id"],
+        "webhook_id": webhook.json()["id"],
     }
 
 

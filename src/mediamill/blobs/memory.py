@@ -9,9 +9,9 @@ from typing import Self
 
 from mediamill.blobs.keys import check_key, check_prefix, check_range, taken
 from mediamill.blobs.port import CHUNK, BlobInfo, Digest, Upload
-from mediamill.blobs.threads import Threads
 from mediamill.core.clock import Clock, SystemClock
 from mediamill.core.errors import NotFound, StorageFull, Unavailable
+from mediamill.core.threads import Threads
 
 
 class MemoryBlobs:

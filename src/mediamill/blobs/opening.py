@@ -17,20 +17,7 @@ from mediamill.core.registry import Registry
 BACKENDS: Registry[Any] = Registry(
     "mediamill.blobs",
     "blob store",
-    exclude=frozenset(
-        {
-            "claims",
-            "digests",
-            "files",
-            "gc",
-            "incoming",
-            "keys",
-            "opening",
-            "port",
-            "scratch",
-            "threads",
-        }
-    ),
+    exclude=frozenset({"claims", "digests", "keys", "opening", "port", "scratch"}),
 )
 _NAMES = {"file": "local"}
 

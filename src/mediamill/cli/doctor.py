@@ -6,9 +6,11 @@ from collections.abc import Iterator
 import click
 
 from mediamill.cli.remote.connection import DEFAULT_SERVER, json_option
-from mediamill.cli.remote.home import load_settings
-from mediamill.cli.service.examining import Check, Level, examine
-from mediamill.core.errors import ConfigurationError
+from mediamill.cli.remote.home import read_all_settings
+from mediamill.cli.service.checks import Check, Level
+from mediamill.cli.service.examining import examine
+from mediamill.cli.service.keeping import references
+from mediamill.core.errors import MediamillError
 from mediamill.core.logs import configure_logging
 
 SIGNS = {Level.OK: "ok", Level.NOTE: "note", Level.PROBLEM: "PROBLEM"}
@@ -26,8 +28,9 @@ SIGNS = {Level.OK: "ok", Level.NOTE: "note", Level.PROBLEM: "PROBLEM"}
 def doctor(ctx: click.Context, *, server: str | None, as_json: bool) -> None:
     """Check that this machine can run the service.
 
-    Looks at Python, SQLite, the disk under MEDIAMILL_HOME, the store, the codecs, what the kernel
-    grants to the sandbox, the settings, and the server. The exit code is 1 when something is a real
+    Looks at the secrets that settings refer to, Python, SQLite, the disk under MEDIAMILL_HOME, the
+    store, the codecs, what the kernel grants to the sandbox, the broker, mail, sign-in, the keys
+    that seal secrets, the settings, and the server. The exit code is 1 when something is a real
     problem.
     """
     configure_logging("text", "error")  # to stderr, beside what is told here
@@ -48,9 +51,13 @@ def doctor(ctx: click.Context, *, server: str | None, as_json: bool) -> None:
 
 
 def _checks(server: str | None) -> Iterator[Check]:
+    kept = list(references())
+    yield from kept
+    if any(check.level is Level.PROBLEM for check in kept):
+        return  # the rest depends on them
     try:
-        settings = load_settings()
-    except ConfigurationError as error:
+        settings = read_all_settings()
+    except MediamillError as error:
         yield Check("settings", Level.PROBLEM, error.message)
         return
     yield from examine(settings, server, DEFAULT_SERVER)

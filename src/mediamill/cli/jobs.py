@@ -9,7 +9,7 @@ from mediamill.cli.remote.client import Client
 from mediamill.cli.remote.connection import connected, json_option, show, show_list
 from mediamill.cli.remote.following import TERMINAL
 from mediamill.cli.remote.watching import events, line_of
-from mediamill.cli.submit import submit
+from mediamill.cli.submit import notify_option, submit, told
 from mediamill.cli.terminal.ending import finish
 from mediamill.cli.terminal.parameters import options, parameters
 from mediamill.cli.transfer.saving import fetch, place_of
@@ -27,6 +27,7 @@ def jobs() -> None:
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="FILE_IDS… [--PARAMETER VALUE]…")
 @click.option("--name", help="Name of the job and of its download.")
 @click.option("--seed", type=click.INT, help="Seed of everything that is drawn.")
+@notify_option
 @wait_option
 @json_option
 @connected
@@ -43,6 +44,7 @@ def create(operation: str, rest: tuple[str, ...], **given: Any) -> None:
         "files": ids,
         "steps": [{"operation": operation, "parameters": chosen}],
         **{key: given[key] for key in ("name", "seed") if given[key] is not None},
+        **told(given["notify"]),
     }
     job = client.request("POST", "/v1/jobs", json=body)
     finish(ctx, client, job, wait=given["wait"], as_json=given["as_json"])

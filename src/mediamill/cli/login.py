@@ -1,4 +1,4 @@
-"""`mediamill login`: exchange an address and a password for an API token kept in HOME/token."""
+"""`mediamill login`: keep an API token in HOME/token, given, or got for address and password."""
 
 import socket
 import sys
@@ -15,22 +15,47 @@ from mediamill.cli.remote.home import Credentials, load_settings, save_credentia
     "--server", envvar="MEDIAMILL_SERVER", show_envvar=True, default=DEFAULT_SERVER,
     show_default=True, help="Address of the server.",
 )  # fmt: skip
-@click.option("--email", prompt="E-mail", help="Address of your account.")
+@click.option("--email", help="Address of your account; asked for if left out.")
 @click.option(
     "--password-stdin", is_flag=True, help="Read the password from stdin instead of asking."
 )
 @click.option(
+    "--token-stdin", is_flag=True,
+    help="Take an API token instead, from stdin or asked for; its page is ADDRESS/account.",
+)  # fmt: skip
+@click.option(
     "--days", type=click.IntRange(1, 3650), default=365, show_default=True,
     help="How long the token is good.",
 )  # fmt: skip
-def login(*, server: str, email: str, password_stdin: bool, days: int) -> None:
+def login(
+    *, server: str, email: str | None, password_stdin: bool, token_stdin: bool, days: int
+) -> None:
     """Sign in to a server and remember the token.
 
     Commands that follow use this server and this token. The token is kept in HOME/token, which
-    only you can read; `mediamill tokens revoke` ends it.
+    only you can read; `mediamill tokens revoke` ends it. Where people sign in through an issuer
+    instead of by password, make a token on the account page and use --token-stdin.
     """
     address = checked_address(server)
-    password = _read_password(from_stdin=password_stdin)
+    if token_stdin:
+        token, who = _given(address)
+    else:
+        who = email or str(click.prompt("E-mail"))
+        token = _exchanged(address, who, _secret("Password", from_stdin=password_stdin), days)
+    path = save_credentials(load_settings().home, Credentials(token, address))
+    click.echo(f"Signed in to {address} as {who}. The token is in {path}.")
+
+
+def _given(address: str) -> tuple[str, str]:
+    """Return a token that the server takes, and whose it is."""
+    token = _secret("API token", from_stdin=not sys.stdin.isatty()).strip()
+    with Client(address, token) as client:
+        me = client.request("GET", "/v1/me")
+    return token, me["email"] or me["name"] or me["id"]
+
+
+def _exchanged(address: str, email: str, password: str, days: int) -> str:
+    """Return a new API token."""
     with Client(address) as client:
         body = {"email": email, "password": password}
         session = client.request("POST", "/v1/auth/login", json=body)
@@ -38,13 +63,10 @@ def login(*, server: str, email: str, password_stdin: bool, days: int) -> None:
         wanted = {"name": f"command line on {socket.gethostname()}", "expires_in_days": days}
         issued = client.request("POST", "/v1/tokens", json=wanted)
         client.request("POST", "/v1/auth/logout")
-    home = load_settings().home
-    path = save_credentials(home, Credentials(issued["token"], address))
-    click.echo(f"Signed in to {address} as {email}. The token is in {path}.")
+    return str(issued["token"])
 
 
-def _read_password(*, from_stdin: bool) -> str:
+def _secret(name: str, *, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
-    password = click.prompt("Password", hide_input=True, err=True)
-    return str(password)
+    return str(click.prompt(name, hide_input=True, err=True))

@@ -5,7 +5,7 @@ import time
 
 import click
 
-from mediamill.cli.remote.home import load_settings
+from mediamill.cli.remote.home import read_all_settings
 from mediamill.cli.serve import home_option
 from mediamill.cli.terminal.failures import SOME_FAILED, Failure, Unreachable
 from mediamill.core.errors import Unavailable
@@ -52,7 +52,7 @@ def migrate(
     """
     if dry_run and verify_only:
         raise Failure("--dry-run and --verify-only do not go together.", "Leave one out.")
-    places = Places(load_settings(home=home), Targets(to_store, to_blobs, to_results))
+    places = Places(read_all_settings(home=home), Targets(to_store, to_blobs, to_results))
     try:
         if dry_run:
             _tell_survey(asyncio.run(_survey(places)), places)
@@ -128,8 +128,9 @@ def _tell(outcome: Outcome, places: Places, *, verify_only: bool) -> None:
 
 
 _REST = """\
-On another machine, or with another MEDIAMILL_HOME, set MEDIAMILL_SECRET to the content of
-{home}/secret too, so that links which were given out go on working.
+On another machine, or with another MEDIAMILL_HOME, bring these files along, if they are there:
+  {home}/secret   unless MEDIAMILL_SECRET is set: links that were given out go on working
+  {home}/keyring  unless MEDIAMILL_SEALING_URL is set: secrets in the database can be opened
 The source is as it was. Keep it until you are content, then delete it."""
 
 

@@ -24,7 +24,19 @@ COMMANDS = {
     "templates": ("mediamill.cli.templates:templates", "Keep steps with variables under a name."),
     "operations": ("mediamill.cli.operations:operations", "Show what a server can do with files."),
     "usage": ("mediamill.cli.usage:usage", "Show how much you keep on a server."),
+    "webhooks": (
+        "mediamill.cli.webhooks:webhooks",
+        "Have events sent to addresses of yours, signed.",
+    ),
+    "notifications": (
+        "mediamill.cli.notifications:notifications",
+        "Choose which mails you get about your jobs.",
+    ),
     "tokens": ("mediamill.cli.tokens:tokens", "Create, list and revoke API tokens."),
+    "secrets": (
+        "mediamill.cli.secrets:secrets",
+        "See, change and remove the keys that seal secrets in the database.",
+    ),
     "doctor": ("mediamill.cli.doctor:doctor", "Check that this machine can run the service."),
     "migrate": (
         "mediamill.cli.migrate:migrate",

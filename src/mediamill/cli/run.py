@@ -6,7 +6,7 @@ import click
 
 from mediamill.cli.terminal.parameters import options, parameters
 from mediamill.operations.base import Operation, Placement
-from mediamill.operations.catalogue import OPERATIONS, build
+from mediamill.operations.catalogue import OPERATIONS
 
 
 class Operations(click.Group):
@@ -70,7 +70,7 @@ def _start(name: str, kind: type[Operation], schema: dict[str, Any], typed: dict
     from mediamill.cli.terminal.inputs import gather
 
     chosen = parameters(schema, typed)
-    build(name, chosen, where="")
+    OPERATIONS.build(name, chosen, where="")
     if kind.placement is not Placement.SLOT:
         raise Failure(f"{name} needs a server.", "Start one with `mediamill up`, then use `jobs`.")
     inputs = gather(typed["cli_paths"])

@@ -72,6 +72,6 @@ def worker(*, home: str | None) -> None:
 
 
 def _settings(**given: Any) -> Any:
-    from mediamill.cli.remote.home import load_settings
+    from mediamill.cli.remote.home import read_all_settings
 
-    return load_settings(**given)
+    return read_all_settings(**given)

@@ -13,6 +13,9 @@ from mediamill.cli.remote.connection import connected, json_option, show
 from mediamill.cli.terminal.ending import finish
 from mediamill.cli.terminal.failures import Failure
 
+notify_option = click.option(
+    "--notify/--no-notify", default=None, help="Get a mail at its end, or none."
+)
 SOURCES = ("project", "archive", "manifest")
 
 
@@ -45,6 +48,7 @@ SOURCES = ("project", "archive", "manifest")
 @click.option("--seed", type=click.INT, help="Seed of everything that is drawn.")
 @click.option("--class", "klass", type=click.Choice(("interactive", "bulk")), help="Its queue.")
 @click.option("--no-reuse", is_flag=True, help="Do again what an earlier job did.")
+@notify_option
 @click.option("--dry-run", is_flag=True, help="Only tell what the job would be.")
 @click.option("--wait", is_flag=True, help="Wait until the job has ended.")
 @json_option
@@ -60,12 +64,18 @@ def submit(files: tuple[str, ...], **given: Any) -> None:
     body |= {key: given[key] for key in ("name", "seed") if given[key] is not None}
     body |= {"class": given["klass"]} if given["klass"] else {}
     body |= {"reuse": False} if given["no_reuse"] else {}
+    body |= told(given["notify"])
     if given["dry_run"]:
         plan = client.request("POST", "/v1/jobs", json=body, params={"dry_run": "true"})
         show(plan, as_json=given["as_json"])
         return
     job = client.request("POST", "/v1/jobs", json=body)
     finish(ctx, client, job, wait=given["wait"], as_json=given["as_json"])
+
+
+def told(notify: bool | None) -> dict[str, Any]:
+    """Return what a request says of mails, if it says anything."""
+    return {} if notify is None else {"notify": {"email": notify}}
 
 
 def _inputs(files: tuple[str, ...], given: Mapping[str, Any]) -> dict[str, Any]:

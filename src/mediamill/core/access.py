@@ -23,12 +23,14 @@ class Principal:
     """An authenticated caller.
 
     `scopes` limit an API token (`None`: everything its user may do); `token` is the id of the
-    token that was shown, so that a session can end itself.
+    token that was shown, so that a session can end itself; empty for one of an issuer.
     """
 
     user: str
     role: str = "user"
     token: str = ""
+    session: bool = False
+    """Whether they signed in, rather than showed a token that programs show."""
     scopes: frozenset[str] | None = None
     grants: Mapping[str, Right] = field(default_factory=dict)
     """Rights on records of others, by record id, as shared with this user."""

@@ -18,6 +18,7 @@ MediamillError                 status code               retryable
 │   ├── Locked                 423    locked             yes   another request is at it
 │   ├── ConditionFailed        409    condition_failed   no    a guarded write lost its race (store)
 │   └── InProgress             409    idempotency_in_progress  yes  the same request still runs
+├── DeliveryRefused            502    delivery_refused   no    who it is for will never take it
 ├── QuotaExceeded              429    quota_exceeded     yes   try later, or ask for more
 ├── Unavailable                503    unavailable        yes   a store, broker or provider is away
 │   ├── StorageFull            507    storage_full       yes   no room for more bytes
@@ -27,6 +28,7 @@ MediamillError                 status code               retryable
 ├── SlotFailure                500    slot_failed        yes   a worker process died under an item
 │   ├── OutOfMemory            500    out_of_memory      yes
 │   └── TimedOut               500    timed_out          yes
+├── Unsealable                 500    unsealable         no    a kept secret cannot be opened
 └── ConfigurationError         500    configuration      no    a setting is wrong; names it
 
 `retryable` says whether the same request may succeed later unchanged. `details` are safe to show.
@@ -135,6 +137,12 @@ class InProgress(Conflict):
     code, retryable = "idempotency_in_progress", True
 
 
+class DeliveryRefused(MediamillError):
+    """A mail or a message that the other side refuses for good."""
+
+    status, code = 502, "delivery_refused"
+
+
 class QuotaExceeded(MediamillError):
     status, code, retryable = 429, "quota_exceeded", True
 
@@ -177,6 +185,12 @@ class OutOfMemory(SlotFailure):
 
 class TimedOut(SlotFailure):
     code = "timed_out"
+
+
+class Unsealable(MediamillError):
+    """A sealed secret was changed, lies where it does not belong, or has lost its key."""
+
+    code = "unsealable"
 
 
 class ConfigurationError(MediamillError):

@@ -21,8 +21,10 @@ _SECRET_FIELD = re.compile(
 )
 _SECRET_TEXT = re.compile(
     r"\bmm[a-z]_[A-Za-z0-9_-]{16,}"  # our own tokens
+    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"  # an issuer's
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password@ of an address
     r"|(?<=\bBearer )[A-Za-z0-9._~+/=-]{8,}"
+    r"|(?<=[?&]password=)[^&\s]+|(?<=\bclient_secret=)[^&\s]+"  # parameters of an address
 )
 _QUIET = (
     "uvicorn.access", "httpx", "httpcore", "asyncio", "multipart", "python_multipart",

@@ -7,11 +7,11 @@ ALLOWING = "allow_plaintext"
 
 
 def stays_here(host: str) -> bool:
-    """Tell whether what is sent to a host never leaves this machine; so does a socket's path."""
+    """Tell whether what is sent to a host never leaves this machine, as by a socket's path."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost" or host.startswith("/")
+        return host == "localhost" or host.startswith(("/", "@"))
 
 
 def refuse_plaintext(host: str, allowed: str | None, instead: str) -> None:

@@ -59,6 +59,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     table: ClassVar[str]
     key: ClassVar[Key]
     indexes: ClassVar[tuple[Index, ...]] = ()
+    sealed: ClassVar[tuple[str, ...]] = ()
+    """Fields that hold sealed texts, under the key in the field `sealed_by` (`core/sealing.py`)."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

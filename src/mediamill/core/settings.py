@@ -4,17 +4,24 @@ One URL per port chooses its backend. The defaults run everything embedded under
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, PrivateAttr, SecretStr, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+PREFIX = "MEDIAMILL_"
+
+
+def variable(name: str) -> str:
+    """Return the variable that a field is read from."""
+    return f"{PREFIX}{name.upper()}"
 
 
 class Settings(BaseSettings):
     """The service's configuration; see docs/settings.md for the same list in prose."""
 
-    model_config = SettingsConfigDict(env_prefix="MEDIAMILL_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     home: Path = Field(
         Path("~/.mediamill"), description="Folder of all embedded state: database, files, outbox."
@@ -47,6 +54,22 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Key that signs links, the same on all servers; default: made once and kept in "
         "home.",
+    )
+    secret_previous: SecretStr = Field(
+        SecretStr(""),
+        description="What the secret was before: links that it signed work on until they end.",
+    )
+    secrets_seconds: float = Field(
+        300,
+        ge=1,
+        le=86_400,
+        description="How long a secret is believed that a setting refers to, before its keeper is "
+        "asked again; at once when a server refuses it.",
+    )
+    sealing_url: str = Field(
+        "local:",
+        description="Keys that seal secrets in the database, the same on all servers; default: "
+        "made once and kept in home.",
     )
     log_format: str = Field("auto", pattern="^(auto|json|text)$", description="Log rendering.")
     log_level: str = Field(
@@ -91,6 +114,18 @@ class Settings(BaseSettings):
         description="Whether files are answered by redirecting to the bucket without being asked.",
     )
 
+    identity_url: str = Field(
+        "local:",
+        description="Who signs people in beside this service: `local:`, nobody, or an OpenID "
+        "Connect issuer, `oidc+https://…`.",
+    )
+    mail_url: str = Field(
+        "", description="How mails go out; default: into files, `outbox:///{home}/outbox`."
+    )
+    events_url: str = Field(
+        "none:", description="Where events go beside webhooks: `none:`, or a topic, `sns://…`."
+    )
+
     fetch_allow: str = Field(
         "",
         description="Networks, addresses and hosts, each with `:port` or `:*`, that may be fetched "
@@ -108,7 +143,45 @@ class Settings(BaseSettings):
         values["broker_url"] = values.get("broker_url") or rings
         values["blobs_url"] = values.get("blobs_url") or f"file:///{place}/blobs"
         values["results_url"] = values.get("results_url") or values["blobs_url"]
+        values["mail_url"] = values.get("mail_url") or f"outbox:///{place}/outbox"
         return values
+
+    _templates: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def templates(self) -> dict[str, str]:
+        """Return what was written for the fields that refer to secrets kept elsewhere."""
+        return dict(self._templates)
+
+    def referring(self, templates: dict[str, str]) -> Self:
+        """Note what was written for fields whose values were read from elsewhere."""
+        self._templates.update(templates)
+        return self
+
+    @classmethod
+    def in_environment(cls) -> dict[str, str]:
+        """Return the fields that the environment gives, as they are written there."""
+        found = EnvSettingsSource(cls).env_vars
+        names = {name: f"{PREFIX}{name}".lower() for name in cls.model_fields}
+        return {name: text for name, key in names.items() if (text := found.get(key)) is not None}
+
+    def __repr__(self) -> str:
+        """Show no setting: addresses hold passwords."""
+        return f"Settings(home={str(self.home)!r})"
+
+    __str__ = __repr__
+
+    @property
+    def address(self) -> str:
+        """The address that users see, as far as it is known: else the one that is listened on."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def own_keyring(self) -> bool:
+        """Whether the keys that seal secrets are those that lie in this home."""
+        return self.sealing_url.split()[:1] in ([], ["local:"])
 
     @property
     def several(self) -> bool:

@@ -8,7 +8,7 @@ from mediamill.blobs.port import Blobs
 from mediamill.core.errors import BrokenMedia, MediamillError, SlotFailure
 from mediamill.engine.inputs import opened
 from mediamill.engine.slots import SlotPool
-from mediamill.media.probe import Facts
+from mediamill.media.facts import Facts
 
 log = structlog.get_logger(__name__)
 

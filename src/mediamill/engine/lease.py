@@ -36,6 +36,8 @@ class Lease:
         """The unit is out of these hands: finished, released or lost."""
         self.lost = False
         """It was taken away while the work went on."""
+        self.woken: set[str] = set()
+        """Classes to which its writes added work."""
 
     async def write(
         self,
@@ -50,6 +52,7 @@ class Lease:
         except ConditionFailed as error:
             raise self._judge(error) from error
         self.unit = self.unit.evolve(**changes)
+        self._woke(wake)
 
     async def finish(
         self, *others: Action, wake: tuple[str, str] | None = None, **changes: Any
@@ -60,14 +63,19 @@ class Lease:
         except ConditionFailed as error:
             raise self._judge(error) from error
         self.gone = True
+        self._woke(wake)
 
-    async def vanish(self, *others: Action) -> None:
+    def _woke(self, lane: tuple[str, str] | None) -> None:
+        self.woken |= {lane[0]} if lane else set()
+
+    async def vanish(self, *others: Action, wake: tuple[str, str] | None = None) -> None:
         """Close the unit and remove its row together with other actions; raises `LeaseLost`."""
         try:
-            await self.units.remove(self.unit, *others)
+            await self.units.remove(self.unit, *others, wake=wake)
         except ConditionFailed as error:
             raise self._judge(error) from error
         self.gone = True
+        self._woke(wake)
 
     async def release(
         self, delay_ms: int = 0, error: str = "", credit: float = 0.0, *, counted: bool = True

@@ -16,7 +16,7 @@ from mediamill.core.errors import LimitExceeded, NotFound
 from mediamill.engine.inputs import append, copied, opened, scratch_file
 from mediamill.engine.slots import CallItem
 from mediamill.media.archive.read import MAX_MEMBER_BYTES, Member, open_member, read_members
-from mediamill.operations.base import RangeReader, Source
+from mediamill.operations.work import RangeReader, Source
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Entry, Place
 from mediamill.store.repositories.results import ResultFile

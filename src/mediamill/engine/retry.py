@@ -27,9 +27,13 @@ class RetryPolicy:
     attempts: int = 12
     full_ms: int = 10_000
     """How long to wait for room."""
+    delays_ms: tuple[int, ...] = ()
+    """The waits after each failure, instead of back-off; one attempt more than these is made."""
+    lasting_ms: int | None = None
+    """A unit that is so old is tried no more; `attempts` is then no limit."""
 
-    def decide(self, error: BaseException, attempts: int) -> Retry | None:
-        """Decide after `attempts` earlier failures; None means give up.
+    def decide(self, error: BaseException, attempts: int, age_ms: int = 0) -> Retry | None:
+        """Decide after `attempts` earlier failures of a unit of some age; None means give up.
 
         A `MediamillError` that is not retryable is final at once; anything else may be a passing
         fault, so it is tried again. A full disk is waited for as long as it takes: somebody makes
@@ -42,9 +46,18 @@ class RetryPolicy:
         passing = isinstance(error, ConditionFailed)  # another guard than the lease's own
         passing |= may_be_late(error, attempts)
         final = isinstance(error, MediamillError) and not (error.retryable or passing)
-        if final or attempts + 1 >= self.attempts:
+        if final or self._enough(attempts, age_ms):
             return None
+        if self.delays_ms:
+            return Retry(self._jittered(self.delays_ms[attempts]))
         return Retry(self._jittered(min(self.cap_ms, self.base_ms << min(attempts, 20))))
+
+    def _enough(self, attempts: int, age_ms: int) -> bool:
+        if self.delays_ms:
+            return attempts >= len(self.delays_ms)
+        if self.lasting_ms is not None:
+            return age_ms >= self.lasting_ms
+        return attempts + 1 >= self.attempts
 
     def _jittered(self, ceiling: int) -> int:
         return ceiling // 2 + random.randrange(ceiling // 2 + 1)  # noqa: S311 - jitter

@@ -16,7 +16,7 @@ from typing import Protocol
 import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
-from mediamill.core.errors import ConditionFailed, NewerVersion, Unavailable
+from mediamill.core.errors import ConditionFailed, MediamillError, NewerVersion, Unavailable
 from mediamill.core.ids import new_id
 from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.retry import RetryPolicy
@@ -31,14 +31,18 @@ log = structlog.get_logger(__name__)
 PASSED_ON_MS = 2_000
 """How long what only another version knows is left to a worker of that version."""
 
-CLASSES = ("interactive", "bulk", "model", "housekeeping", "transfer")
+CLASSES = ("interactive", "bulk", "model", "housekeeping", "transfer", "notices")
 
 TRANSFERS = 4
 """Units that only wait for bytes from elsewhere, at a time; they take no CPU slot."""
 
+NOTICES = 8
+"""Units that tell somebody else something, at a time; they too only wait. More than one owner’s
+webhooks and the topic may have at a time (`engine/gates.py`), so that these hold nobody up."""
+
 
 class Handler(Protocol):
-    """Runs the units of one kind."""
+    """Runs the units of one kind; its `policy`, if it has one, says when they are tried again."""
 
     async def run(self, lease: Lease) -> None:
         """Do the work and finish the lease. An error that is raised releases the unit."""
@@ -59,7 +63,9 @@ class Crew:
         orders = (("interactive", "bulk"), ("bulk", "interactive"))
         general = [orders[place % 2] for place in range(slots)]
         transfers = [("transfer",)] * TRANSFERS
-        return cls((("interactive",), *general, ("housekeeping",), ("model",), *transfers))
+        notices = [("notices",)] * NOTICES
+        others = (("housekeeping",), ("model",), *transfers, *notices)
+        return cls((("interactive",), *general, *others))
 
 
 @dataclass
@@ -215,7 +221,9 @@ class Worker:
 
     async def _failed(self, lease: Lease, error: Exception) -> None:
         unit = lease.unit
-        retry = self.engine.policy.decide(error, unit.attempts)
+        policy = self._policy(unit)
+        age = await self.engine.units.store.now() - unit.created if policy.lasting_ms else 0
+        retry = policy.decide(error, unit.attempts, age)
         log.warning(
             "unit failed",
             action="unit_failed",
@@ -223,7 +231,8 @@ class Worker:
             kind=unit.kind,
             attempts=unit.attempts + 1,
             again=retry is not None,
-            exc_info=error,
+            error=str(error),
+            exc_info=None if isinstance(error, MediamillError) else error,
         )
         if retry is not None:
             said = f"{type(error).__name__}: {error}"
@@ -235,13 +244,20 @@ class Worker:
             raise
         except Exception as failure:
             log.exception("giving up failed", action="give_up_failed", unit=unit.name)
-            await lease.release(self.engine.policy.cap_ms, f"{type(failure).__name__}: {failure}")
+            await lease.release(policy.cap_ms, f"{type(failure).__name__}: {failure}")
+
+    def _policy(self, unit: Unit) -> RetryPolicy:
+        """Return what decides whether a unit is tried again: its handler's own, or the usual."""
+        own: RetryPolicy | None = getattr(self.engine.handlers.get(unit.kind), "policy", None)
+        return own or self.engine.policy
 
     async def _nudge(self, lease: Lease) -> None:
         """After a unit: sum it into its job, and ring for what follows."""
         unit = lease.unit
         for observe in self.engine.around:
             await observe(unit)
+        for klass in lease.woken - {unit.klass}:  # this runner looks again in its own anyway
+            await self.engine.bell.ring(f"work:{klass}")
         if job := unit.payload.get("job"):
             await self.nudge(job, unit.klass)
 

@@ -37,10 +37,8 @@ class StreamChannel:
         job, generation = notice.payload.get("job"), notice.seq
         if not job or await self.jobs.store.get(StreamJob, job) is None:
             return ()
-        unit = Unit.chore(
-            KIND, f"{job}:{KIND}", generation, notice.owner, cost=0.5, now=now, due=now, told=job
-        )
-        return (unit,)
+        group, owner = f"{job}:{KIND}", notice.owner
+        return (Unit.notice(KIND, group, generation, owner, now=now, told=job),)
 
 
 @dataclass

@@ -36,8 +36,8 @@ from mediamill.handlers.reusing import Takeover, reuse_row
 from mediamill.handlers.segments import Segments
 from mediamill.handlers.steps import Work, public, result_file, steps_of
 from mediamill.media.archive.read import MAX_MEMBER_BYTES
-from mediamill.operations.base import Outcome
 from mediamill.operations.catalogue import Catalogue
+from mediamill.operations.work import Outcome
 from mediamill.store.repositories.jobs import Entry, Job, Jobs, Manifests
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.results import ItemOutcome, Result

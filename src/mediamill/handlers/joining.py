@@ -15,7 +15,7 @@ from mediamill.blobs.port import Blobs
 from mediamill.engine.inputs import opened
 from mediamill.media.archive import layout
 from mediamill.media.archive.read import open_member, read_members
-from mediamill.operations.base import Source
+from mediamill.operations.work import Source
 from mediamill.store.repositories.results import ResultFile
 
 LIST = "list"

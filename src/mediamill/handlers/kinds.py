@@ -1,6 +1,6 @@
 """Which handler runs which kind of unit."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from mediamill.core.clock import HOUR, SystemClock
 from mediamill.engine.worker import Handler
@@ -9,20 +9,25 @@ from mediamill.handlers.arrived import ArrivedHandler, Submits
 from mediamill.handlers.cancel import Cancel
 from mediamill.handlers.check import Check, Settling
 from mediamill.handlers.collect import Collect
+from mediamill.handlers.deliver import Deliver, Delivering
 from mediamill.handlers.expand import Expand
 from mediamill.handlers.fetch import Fetch, Intake
 from mediamill.handlers.forget import Forget
 from mediamill.handlers.gather import Gather
 from mediamill.handlers.items import Items
+from mediamill.handlers.mail import Mail, MailChannel
 from mediamill.handlers.next_stage import NextStage
-from mediamill.handlers.notify import Notify
+from mediamill.handlers.notify import Channel, Notify
+from mediamill.handlers.publish import Publish, Publishing
 from mediamill.handlers.purge import PurgeFile, PurgeJob
 from mediamill.handlers.purge_project import PurgeProject
 from mediamill.handlers.purge_version import PurgeVersion
+from mediamill.handlers.purge_webhook import PurgeWebhook
 from mediamill.handlers.seal import Seal
 from mediamill.handlers.segments import Segments
 from mediamill.handlers.thumbnail import Thumbnail
 from mediamill.handlers.uploads import ExpireUpload, Finisher, FinishUpload
+from mediamill.letters.job import JobLetters
 from mediamill.media.archive.read import MAX_MEMBER_BYTES
 from mediamill.parts import Parts, cpu_slots
 from mediamill.store.repositories.units import Units
@@ -33,12 +38,18 @@ RECURRING = ("collect", "forget")
 
 
 def handlers(
-    parts: Parts, intake: Intake, finisher: Finisher, settling: Settling, submits: Submits
+    parts: Parts,
+    intake: Intake,
+    finisher: Finisher,
+    settling: Settling,
+    unsubscribe: Callable[[str], Awaitable[str]],
+    submits: Submits,
 ) -> Mapping[str, Handler]:
     """Make a handler for every kind of unit.
 
     `intake` takes in files that were fetched or sent to the bucket, `finisher` makes files of
-    resumable uploads, `settling` ends direct ones, `submits` makes jobs of what arrives.
+    resumable uploads, `settling` ends direct ones; `unsubscribe` gives the address at which a user
+    wants no more mails; `submits` makes jobs of what arrives.
     """
     store, nouns, settings = parts.store, parts.nouns, parts.settings
     segments = Segments(
@@ -66,9 +77,10 @@ def handlers(
         ),
         "seal": Seal(nouns.jobs, nouns.results, parts.results, parts.scratch),
         "cancel": Cancel(nouns.jobs, nouns.units),
-        "notify": Notify(
-            nouns.jobs, parts.bell, [StreamChannel(nouns.jobs)] * bool(parts.publisher)
-        ),
+        "notify": Notify(nouns.jobs, parts.bell, channels(parts)),
+        "mail": _mail(parts, unsubscribe),
+        "publish": Publish(parts.events, parts.told),
+        "deliver": Deliver(nouns.webhooks, parts.fetcher, parts.sealer, parts.told),
         "arrived": ArrivedHandler(submits),
         "announce": Announce(nouns.jobs, nouns.files, nouns.results, parts.publisher),
         "thumbnail": Thumbnail(nouns.files, parts.blobs, parts.slots, parts.scratch),
@@ -76,13 +88,32 @@ def handlers(
         "check": Check(nouns.files, parts.blobs, intake, settling),
         "finish_upload": FinishUpload(finisher),
         "expire_upload": ExpireUpload(nouns.uploads, finisher),
-        "purge_file": PurgeFile(store, nouns.files, nouns.jobs, parts.blobs),
+        "purge_file": PurgeFile(store, nouns.files, nouns.jobs, parts.blobs, parts.announcer),
         "purge_version": PurgeVersion(store, nouns.jobs, parts.blobs),
         "purge_job": PurgeJob(store, nouns.jobs, nouns.results, nouns.units, parts.results),
         "purge_project": PurgeProject(store, nouns.projects, nouns.jobs),
+        "purge_webhook": PurgeWebhook(nouns.webhooks),
         "forget": Forget(nouns.keys, parts.results),
         "collect": Collect(store, parts.blob_stores(), SystemClock()),
     }
+
+
+def channels(parts: Parts) -> Sequence[Channel]:
+    """Make the ways by which facts go out."""
+    public = parts.settings.address
+    nouns = parts.nouns
+    return (
+        MailChannel(nouns.jobs, nouns.units, nouns.users, parts.post),
+        Publishing(parts.events, public),
+        Delivering(nouns.webhooks, public),
+        *([StreamChannel(nouns.jobs)] if parts.publisher else ()),
+    )
+
+
+def _mail(parts: Parts, unsubscribe: Callable[[str], Awaitable[str]]) -> Mail:
+    nouns, public = parts.nouns, parts.settings.address
+    letters = JobLetters(nouns.manifests, nouns.results, nouns.projects, public, unsubscribe)
+    return Mail(nouns.jobs, nouns.users, letters, parts.post, parts.told)
 
 
 def _items(parts: Parts, segments: Segments) -> Items:

@@ -11,12 +11,15 @@ import structlog
 
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import ConditionFailed
+from mediamill.engine.announcing import Announcer
 from mediamill.engine.lease import Lease
 from mediamill.store.port import (
     MAX_ACTIONS,
+    Absent,
     Action,
     Delete,
     Equals,
+    Put,
     Store,
     Update,
     key_index,
@@ -28,7 +31,7 @@ from mediamill.store.repositories.projects import Projects
 from mediamill.store.repositories.results import Result, Results
 from mediamill.store.repositories.reuse import Reuse, Reuses
 from mediamill.store.repositories.stream import StreamJob
-from mediamill.store.repositories.units import Unit, Units
+from mediamill.store.repositories.units import Unit, Units, lane_of
 from mediamill.store.repositories.usage import Usages
 from mediamill.store.repositories.versions import Versions
 
@@ -49,6 +52,7 @@ class PurgeFile:
     files: Files
     jobs: Jobs
     blobs: Blobs
+    announcer: Announcer
 
     async def run(self, lease: Lease) -> None:
         file = await self.files.get(lease.unit.payload["file"])
@@ -85,7 +89,10 @@ class PurgeFile:
                 await self.blobs.delete(part.key)
         await Projects(self.store).forget_file(file.id)
         released = await Usages(self.store).charge(file.owner, -file.charged)
-        await lease.vanish(Delete(File, (file.id,)), *units, *tags, *released)
+        told = await self.announcer.of_files("file.purged", [file], await self.store.now())
+        gone: list[Action] = [Delete(File, (file.id,)), *units, *tags, *released]
+        wake = lane_of(told[0]) if told else None
+        await lease.vanish(*gone, *(Put(unit, when=(Absent(),)) for unit in told), wake=wake)
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Try again later: bytes that should be gone must go."""
@@ -114,7 +121,7 @@ class PurgeJob:
         if left := await unsettled(self.store, max(job.deleted or 0, job.finished or 0)):
             await lease.release(left)
             return
-        if not job.state.terminal or await self._still_read(job):
+        if not job.state.terminal or await self._still_read(job) or await self._untold(job):
             await lease.release(LOOK_AGAIN_MS // 30)
             return
         still = (Equals("deleted", job.deleted), Equals("trash", job.trash))
@@ -142,6 +149,10 @@ class PurgeJob:
         deleted: int | None = lease.unit.payload.get("deleted", job.deleted)
         return deleted
 
+    async def _untold(self, job: Job) -> bool:
+        """Tell whether an end of the job is still to be announced: it would be lost."""
+        return any(unit.state.open for unit in await self.units.of_group(f"{job.id}:notify"))
+
     async def _still_read(self, job: Job) -> bool:
         """Tell whether a job accepted before the deletion may still read the results."""
         return await self.jobs.running_of(job.owner, until=job.deleted or 0)
@@ -155,7 +166,7 @@ class PurgeJob:
             await self._delete([Delete(ManifestPage, page.key_values()) for page in found])
         while reuse := await Reuses(self.store).of_job(job.id):
             await self._forget([Delete(Reuse, row.key_values(), _names(row)) for row in reuse])
-        kinds = ("gather", "expand", "next_stage", "cancel", "seal", "notify", "announce")
+        kinds = ("gather", "expand", "next_stage", "cancel", "seal", "notify", "mail", "announce")
         for group in (job.id, *(f"{job.id}:{kind}" for kind in kinds)):
             while units := await self.units.of_group(group, limit=MAX_ACTIONS):
                 await self._delete([Delete(Unit, unit.key_values()) for unit in units])

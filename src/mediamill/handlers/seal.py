@@ -16,8 +16,8 @@ import msgspec
 from mediamill.blobs.port import Blobs, Digest, Upload
 from mediamill.engine.lease import Lease
 from mediamill.engine.members import flattened, list_members
-from mediamill.engine.stages import job_unit
 from mediamill.handlers.naming import ManyNames
+from mediamill.handlers.notify import notice_of
 from mediamill.handlers.spool import BUFFER, Spool
 from mediamill.media.archive.layout import Member, Summary, parse
 from mediamill.media.archive.names import Names, safe_name
@@ -73,7 +73,7 @@ class Seal:
             "error": job.error,
         }
         guard = (Equals("generation", job.generation), Equals("sealing", job.generation))
-        unit = job_unit(job, "notify", group=f"{job.id}:notify", seq=job.generation, now=now)
+        unit = notice_of(job.evolve(state=changes["state"], finished=now, layout=layout), now)
         await lease.finish(
             Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard),
             Put(unit, when=(Absent(),)),

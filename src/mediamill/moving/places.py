@@ -1,5 +1,6 @@
 """From where to where: what the options of a move mean beside the present settings."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -108,6 +109,7 @@ class Places:
 
 def shown(url: str) -> str:
     """Return a URL without its password."""
+    url = re.sub(r"(?<=[?&]password=)[^&]*", "***", url)
     parts = urlsplit(url)
     if parts.password is None:
         return url

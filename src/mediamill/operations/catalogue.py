@@ -43,11 +43,11 @@ class StepLike(Protocol):
 class Catalogue(Registry[type[Operation]]):
     """The operations of this folder and of installed packages."""
 
-    builder = "mediamill.operations.catalogue:build"
+    builder = "mediamill.operations:build"
     """The function that makes the same steps in a slot's process, as `module:function`."""
 
     def __init__(self) -> None:
-        here = frozenset({"base", "catalogue", "image"})
+        here = frozenset({"base", "catalogue", "image", "work"})
         super().__init__("mediamill.operations", "operation", exclude=here)
 
     def build(self, name: str, parameters: dict[str, Any], where: str = "steps.0") -> Operation:
@@ -123,4 +123,3 @@ def _span(field: dict[str, Any]) -> str:
 
 
 OPERATIONS = Catalogue()
-build = OPERATIONS.build

@@ -27,7 +27,8 @@ from mediamill.media.image.encode import (
     AnyFormat,
     Encoding,
 )
-from mediamill.media.image.header import FORMATS, read_header
+from mediamill.media.image.formats import FORMATS
+from mediamill.media.image.header import read_header
 from mediamill.media.image.picture import Picture
 from mediamill.media.sniff import HEAD, sniff
 from mediamill.operations.base import Context, MediaOperation, Operation, Outcome, Output, Source

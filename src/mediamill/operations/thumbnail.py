@@ -6,7 +6,7 @@ from pydantic import Field
 
 from mediamill.core.errors import UnsupportedMedia
 from mediamill.media.image.encode import Encoding, Format
-from mediamill.media.image.header import FORMATS
+from mediamill.media.image.formats import FORMATS
 from mediamill.media.image.picture import Picture, fitted
 from mediamill.media.sniff import HEAD, sniff
 from mediamill.media.video.poster import poster

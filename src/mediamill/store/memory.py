@@ -6,30 +6,24 @@ Each index keeps its rows sorted; a write replaces the row's place in every inde
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
 from mediamill.core.clock import Clock, SystemClock
 from mediamill.core.errors import ConditionFailed, Unavailable
-from mediamill.core.records import Index, R, Record
-from mediamill.store.calls import (
-    Listing,
-    changes_of,
-    condition_failed,
-    keys_of,
-    listing_of,
-    walk_of,
-)
+from mediamill.core.records import R, Record
+from mediamill.store.base import CheckedWalks
+from mediamill.store.calls import Listing, changes_of, condition_failed
 from mediamill.store.codec import Layout, layout_of
 from mediamill.store.judging import Row, changed, holds
-from mediamill.store.port import MAX_PAGE, Action, Page
+from mediamill.store.port import Action, Page
 
 Place = tuple[Any, ...]
 """The sort values of a row in one index: unique, because they end with the key."""
 
 
-class MemoryStore:
+class MemoryStore(CheckedWalks):
     """Records in dictionaries; nothing awaits, so every call is one atomic step."""
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -37,44 +31,18 @@ class MemoryStore:
         self._tables: dict[str, Table] = {}
         self._closed = False
 
-    async def get(self, kind: type[R], *key: Any) -> R | None:
-        return (await self.get_many(kind, [key]))[0]
-
-    async def get_many(self, kind: type[R], keys: Sequence[tuple[Any, ...]]) -> list[R | None]:
-        wanted, layout = keys_of(kind, keys), layout_of(kind)
-        rows = [self._table(layout).rows.get(key) for key in wanted]
+    async def _found(self, kind: type[R], keys: list[Row]) -> list[R | None]:
+        layout = layout_of(kind)
+        rows = [self._table(layout).rows.get(key) for key in keys]
         return [None if row is None else layout.decode(row) for row in rows]
 
-    async def query(
-        self,
-        kind: type[R],
-        index: Index,
-        *partition: Any,
-        at_least: Any = None,
-        at_most: Any = None,
-        after: str | None = None,
-        limit: int = 100,
-        descending: bool = False,
-    ) -> Page[R]:
-        listing = listing_of(
-            kind,
-            index,
-            partition,
-            at_least=at_least,
-            at_most=at_most,
-            after=after,
-            limit=limit,
-            descending=descending,
-        )
+    async def _page(self, listing: Listing[R]) -> Page[R]:
         return listing.page(self._table(listing.layout).slice(listing))
 
-    async def walk(
-        self, kind: type[R], after: tuple[Any, ...] | None = None, limit: int = MAX_PAGE
-    ) -> list[R]:
-        listing = walk_of(kind, after, limit)
+    async def _walked(self, listing: Listing[R]) -> list[R]:
         rows = self._table(listing.layout).rows
         keys = sorted(key for key in rows if listing.after is None or key > listing.after)
-        return listing.records([rows[key] for key in keys[:limit]])
+        return listing.records([rows[key] for key in keys[: listing.limit]])
 
     async def transact(self, *actions: Action) -> None:
         writes = []

@@ -1,7 +1,8 @@
 """Stores by URL: the scheme names the backend, whose module is imported only when it is chosen.
 
 A backend module has `async def open(url, extra_kinds, clock) -> Store` and raises `ValueError` for
-a parameter that it does not understand.
+a parameter that it does not understand. One that says `FOLLOWS = True` takes the URL as `Sourced`
+and asks for it at each connection.
 """
 
 import importlib
@@ -13,6 +14,7 @@ from mediamill.core.clock import Clock
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.extras import needing
 from mediamill.core.records import Record
+from mediamill.core.sourced import Sourced, sourced
 from mediamill.store.calls import changes_of
 from mediamill.store.port import Put, Store, Walks
 
@@ -98,14 +100,16 @@ async def probe_store(url: str) -> str | None:
 
 
 async def open_store(
-    url: str, extra_kinds: Iterable[type[Record]] = (), clock: Clock | None = None
+    url: str | Sourced, extra_kinds: Iterable[type[Record]] = (), clock: Clock | None = None
 ) -> Store:
     """Open the store that a URL names; raises `ConfigurationError` that names the setting.
 
     The service's own records have their tables by migration; `extra_kinds` (of tests and tools)
     get theirs made when missing. `clock` is what `now` tells where that is the machine's clock.
     """
-    scheme = urlsplit(url).scheme
+    source = sourced(url)
+    said = await source.current()
+    scheme = said.partition(":")[0]
     if scheme not in BACKENDS:
         known = ", ".join(f"{name}:" for name in BACKENDS)
         message = f"{SETTING}: there is no store for “{scheme}:”. Known: {known}."
@@ -113,7 +117,8 @@ async def open_store(
     with needing(scheme, SETTING):
         backend = importlib.import_module(BACKENDS[scheme])
     try:
-        store: Store = await backend.open(url, extra_kinds, clock)
+        follows = getattr(backend, "FOLLOWS", False)
+        store: Store = await backend.open(source if follows else said, extra_kinds, clock)
     except ValueError as error:
         raise ConfigurationError(f"{SETTING}: {error}", setting=SETTING) from error
     return store

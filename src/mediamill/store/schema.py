@@ -4,12 +4,14 @@ from mediamill.core.records import Record, type_map
 from mediamill.store.repositories import (
     files,
     idempotency,
+    identities,
     jobs,
     lanes,
     moves,
     projects,
     results,
     reuse,
+    sealing,
     stream,
     templates,
     units,
@@ -17,17 +19,20 @@ from mediamill.store.repositories import (
     usage,
     users,
     versions,
+    webhooks,
 )
 
 RECORD_MODULES = (
     files,
     idempotency,
+    identities,
     jobs,
     lanes,
     moves,
     projects,
     results,
     reuse,
+    sealing,
     stream,
     templates,
     units,
@@ -35,6 +40,7 @@ RECORD_MODULES = (
     usage,
     users,
     versions,
+    webhooks,
 )
 
 

@@ -1,14 +1,15 @@
 """The web application: the API and the pages over one `App`."""
 
+from functools import cache
 from pathlib import Path
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -35,15 +36,11 @@ def create_app(app: App) -> FastAPI:
         version=__version__,
         docs_url=None,
         redoc_url=None,
-        dependencies=[Depends(refuse_cross_site)],
-        generate_unique_id_function=operation_id,
+        routes=routes(),
     )
     metrics = Metrics()
     web.state.mill, web.state.metrics = app, metrics
     web.state.documents = Documents()
-    for noun in (*ROUTERS, router):
-        web.include_router(noun)
-    web.mount("/static", StaticFiles(directory=STATIC), name="static")
     for kind in (MediamillError, HTTPException, RequestValidationError):
         web.add_exception_handler(kind, answer)
     web.openapi = describing(web)  # type: ignore[method-assign]  # as FastAPI's manual says
@@ -51,6 +48,18 @@ def create_app(app: App) -> FastAPI:
     web.add_middleware(BodyGuard, most=most_bytes)
     web.add_middleware(Observing, metrics=metrics)
     return web
+
+
+@cache
+def routes() -> list[BaseRoute]:
+    """Make the routes: they know no installation, so all applications of a process share them."""
+    table = APIRouter(
+        dependencies=[Depends(refuse_cross_site)], generate_unique_id_function=operation_id
+    )
+    for noun in (*ROUTERS, router):
+        table.include_router(noun)
+    table.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return table.routes
 
 
 def takes_uploads(scope: Scope) -> bool:

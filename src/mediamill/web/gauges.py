@@ -1,7 +1,7 @@
 """Numbers that are read from the service when somebody asks for them."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
@@ -17,6 +17,10 @@ from mediamill.store.repositories.backlog import Backlog
 from mediamill.store.repositories.stream import StreamPartition, summed
 
 T = TypeVar("T")
+MAILS = ("sent", "postponed", "refused", "given_up", "dropped")
+"""What comes of a mail: `postponed` is tried again, `dropped` has nobody to go to any more."""
+
+CHANNELS, OUTCOMES = ("events", "webhook"), ("sent", "retried", "failed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +33,8 @@ class Gauges(Collector):
     doorbell: bool | None = None
     """Whether the broker is there; None where there is none, or nobody has rung yet."""
     work: Sequence[Backlog] = ()
+    told: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """How many units went out by each channel, and what came of it."""
     stream: Sequence[StreamPartition] = ()
 
     def collect(self) -> Iterator[Metric]:
@@ -44,6 +50,8 @@ class Gauges(Collector):
                 "mediamill_blobs_free_bytes", "Room left for files.", value=self.free_bytes
             )
         yield from self._work()
+        yield self._mails()
+        yield self._events()
         if self.stream:
             yield from self._stream()
         if self.doorbell is not None:
@@ -60,6 +68,28 @@ class Gauges(Collector):
         for name, granted in self.protections.items():
             sandbox.add_metric([name], float(granted is True))
         yield sandbox
+
+    def _mails(self) -> Metric:
+        mails = CounterMetricFamily(
+            "mediamill_mails",
+            "Mails that were to go out from this process, by what came of it.",
+            labels=["outcome"],
+        )
+        for outcome in MAILS:
+            mails.add_metric([outcome], self.told.get(("mail", outcome), 0))
+        return mails
+
+    def _events(self) -> Metric:
+        events = CounterMetricFamily(
+            "mediamill_events",
+            "Events that went out from this process, by where and by what came of it.",
+            labels=["channel", "outcome"],
+        )
+        for channel in CHANNELS:
+            for outcome in OUTCOMES:
+                told = self.told.get((channel, outcome), 0)
+                events.add_metric([channel, outcome], told)
+        return events
 
     def _work(self) -> Iterator[Metric]:
         units = GaugeMetricFamily(
@@ -119,6 +149,7 @@ async def read_gauges(app: App) -> CollectorRegistry:
             app.slots.protections(),
             app.bell.connected if isinstance(app.bell, Served) else None,
             await _unless_away(app.work.look) or (),
+            app.parts.told,
             await _unless_away(app.books.list) or (),
         )
     )

@@ -35,6 +35,7 @@ def _id(prefix: str) -> Any:
 
 FileId = Annotated[str, _id("file")]
 JobId = Annotated[str, _id("job")]
+IdentityId = Annotated[str, _id("identity")]
 TokenId = Annotated[str, _id("token")]
 UploadId = Annotated[str, _id("upload")]
 ProjectId = Annotated[str, _id("proj")]

@@ -24,7 +24,7 @@ from mediamill.app import App
 from mediamill.core.access import Principal
 from mediamill.core.errors import Forbidden, Unauthenticated
 from mediamill.core.settings import Settings
-from mediamill.services.accounts.service import SESSION_DAYS
+from mediamill.services.accounts.sessions import SESSION_DAYS
 from mediamill.web.problems import render, report_of
 
 SESSION_COOKIE = "mediamill_session"
@@ -47,7 +47,10 @@ HEADERS = {
     "cache-control": "no-store",
 }
 
-_bearer = HTTPBearer(auto_error=False, description="A session's or an API token's secret.")
+_bearer = HTTPBearer(
+    auto_error=False,
+    description="A session's or an API token's secret, or an access token of the issuer's.",
+)
 _cookie = APIKeyCookie(
     name=SESSION_COOKIE, auto_error=False, description="The session of a browser."
 )
@@ -161,15 +164,37 @@ def _own_origins(request: Request) -> set[str]:
     return own | {f"{public.scheme}://{public.netloc}"} if public.netloc else own
 
 
+def public_address(request: Request) -> str:
+    """Return the address that users see, without a slash at its end."""
+    public = the_app(request).settings.public_url
+    return (public or str(request.base_url)).rstrip("/")
+
+
+def is_private(request: Request) -> bool:
+    """Tell whether browsers reach this service through HTTPS."""
+    public = the_app(request).settings.public_url
+    return request.url.scheme == "https" or public.startswith("https:")
+
+
+def own_path(address: str) -> str:
+    r"""Return an address to go on to if it is a path of ours, else the first page.
+
+    A browser takes `\` for `/` and drops tabs and newlines, and `//` leads to another host.
+    """
+    return address if _OWN_PATH.fullmatch(address) else "/"
+
+
+_OWN_PATH = re.compile(r"/(?!/)[!-\[\]-~]{0,300}")
+
+
 def set_session(request: Request, response: Response, secret: str) -> None:
     """Give a browser the session; scripts cannot read it, other sites cannot send it in forms."""
-    public = the_app(request).settings.public_url
     response.set_cookie(
         SESSION_COOKIE,
         secret,
         max_age=SESSION_DAYS * 24 * 3600,
         path="/",
-        secure=request.url.scheme == "https" or public.startswith("https:"),
+        secure=is_private(request),
         httponly=True,
         samesite="lax",
     )

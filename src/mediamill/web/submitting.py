@@ -18,6 +18,12 @@ class StepBody(Body):
     parameters: dict[str, JsonValue] = Field(default_factory=dict, examples=[{"fps": 1}])
 
 
+class NotifyBody(Body):
+    email: bool | None = Field(
+        None, description="Whether you get a mail at its end; else as you want it for all jobs."
+    )
+
+
 class JobBody(Body):
     files: list[str] | None = Field(
         None, min_length=1, max_length=MAX_FILES, description="Ids of files and of results."
@@ -48,6 +54,7 @@ class JobBody(Body):
     reuse: bool = Field(
         True, description="Take over what an earlier job of yours made of the same bytes."
     )
+    notify: NotifyBody = Field(NotifyBody(), description="Who is told when it has ended.")
 
     def request(self) -> JobRequest:
         """Return it as the service reads it."""
@@ -65,6 +72,7 @@ class JobBody(Body):
             klass=self.klass,
             seed=self.seed,
             reuse=self.reuse,
+            mail=self.notify.email,
             template=self.template,
             variables=self.variables,
         )

@@ -16,6 +16,16 @@ def server():
 
 
 class TestAmqp(ServedContract):
+    @pytest.mark.soak  # the tool takes seconds to start
+    async def test_a_rotated_password_counts_without_a_restart(self, server, tmp_path, monkeypatch):
+        await super().test_a_rotated_password_counts_without_a_restart(
+            server, tmp_path, monkeypatch
+        )
+
+    async def change_password(self, server, password):
+        for words in (["change_password", server.user, password], ["close_all_connections", "x"]):
+            await asyncio.to_thread(rabbitmqctl, server, *words)
+
     @pytest.mark.soak  # it takes seconds to start; a gate that closes is as good
     async def test_rings_go_on_after_a_restart(self, server, bell, other):
         await super().test_rings_go_on_after_a_restart(server, bell, other)

@@ -26,6 +26,13 @@ def server():
 class TestNats(ServedContract):
     one_server = False
 
+    async def change_password(self, server, password):
+        await asyncio.to_thread(server.daemon.end)
+        words = list(server.daemon.command)
+        words[words.index("--pass") + 1] = password
+        server.daemon.command = words
+        await asyncio.to_thread(server.daemon.start)
+
     async def test_the_rights_that_are_documented_are_enough(self, tmp_path):
         port = free_port()
         (tmp_path / "conf").write_text(

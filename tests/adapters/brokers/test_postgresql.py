@@ -75,7 +75,7 @@ class TestPostgresql(GatedContract):
         (f"postgresql://u:{SECRET}@db.example/mill?sslmode=prefer", "allow_plaintext=true"),
         (f"postgresql://u:{SECRET}@127.0.0.1,db.example/mill", "db.example"),
         (f"postgresql://u:{SECRET}@db.example/mill?allow_plaintext=no", "true or false"),
-        (f"postgresql://u:{SECRET}@127.0.0.1/mill?colour=red", "write postgresql:"),
+        (f"postgresql://u:{SECRET}@127.0.0.1/mill?colour=red", "unknown parameter colour"),
         (f"postgresql://u:{SECRET}/x@127.0.0.1/mill", ""),
         (f"postgresql://u:%zz{SECRET}@127.0.0.1/mill", "write postgresql:"),
     ],

@@ -15,6 +15,16 @@ def server():
 
 
 class TestRedis(ServedContract):
+    password = ""
+
+    async def change_password(self, server, password):
+        known = self.password or server.password
+        async with Redis(port=server.port, password=known, single_connection_client=True) as client:
+            await client.config_set("requirepass", password)
+            for kind in ("pubsub", "normal"):
+                await client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+        self.password = password
+
     async def test_the_rights_that_are_documented_are_enough(self, server, bell):
         rights = ("resetchannels", "&mediamill", "+subscribe", "+publish", "+ping")
         async with Redis(port=server.port, password=server.password) as client:

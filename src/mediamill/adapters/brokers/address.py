@@ -11,10 +11,11 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.plaintext import ALLOWING, refuse_plaintext
+from mediamill.core.urls import options_of
 
 SETTING = "MEDIAMILL_BROKER_URL"
 COMMON = frozenset({"name", "ca", ALLOWING})
@@ -103,18 +104,6 @@ def reading(form: str) -> Iterator[None]:
 
 def _advice(form: str) -> str:
     return f"write {form}, with %2F for / in a password, %40 for @ and so on"
-
-
-def options_of(query: str, known: frozenset[str]) -> dict[str, str]:
-    """Read parameters; raises `ValueError` for what is not known, or said twice."""
-    pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
-    options = dict(pairs)
-    if unknown := options.keys() - known:
-        names = ", ".join(sorted(known))
-        raise ValueError(f"unknown parameter {', '.join(sorted(unknown))}; known: {names}")
-    if len(pairs) != len(options):
-        raise ValueError("a parameter is given twice")
-    return options
 
 
 def _usable(ca: str | None) -> str | None:

@@ -56,7 +56,10 @@ class AmqpDoorbell(Relay):
     @classmethod
     def open(cls, url: str, store_url: str) -> "AmqpDoorbell":
         """Make the doorbell of a URL; raises `ConfigurationError`."""
-        return cls(Address.of(url, plain="amqp", encrypted="amqps", port=5672, tls_port=5671))
+        return cls(_read(url))
+
+    def move(self, url: str, store_url: str) -> None:
+        self._address = _read(url)
 
     def without_secrets(self, text: str) -> str:
         return self._address.without_secrets(text)
@@ -89,6 +92,11 @@ class AmqpDoorbell(Relay):
 
     async def _comes(self, message: AbstractIncomingMessage) -> None:
         self.heard(message.body)
+
+
+def _read(url: str) -> Address:
+    """Read a URL; raises `ConfigurationError`."""
+    return Address.of(url, plain="amqp", encrypted="amqps", port=5672, tls_port=5671)
 
 
 plugin = AmqpDoorbell

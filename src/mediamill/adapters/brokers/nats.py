@@ -51,11 +51,10 @@ class NatsDoorbell(Relay):
     @classmethod
     def open(cls, url: str, store_url: str) -> "NatsDoorbell":
         """Make the doorbell of a URL; raises `ConfigurationError`."""
-        address = Address.of(url, plain="nats", encrypted="tls", port=4222)
-        with telling():
-            if address.path:
-                raise ValueError("leave out what follows the port")
-        return cls(address)
+        return cls(_read(url))
+
+    def move(self, url: str, store_url: str) -> None:
+        self._address = _read(url)
 
     def without_secrets(self, text: str) -> str:
         return self._address.without_secrets(text)
@@ -126,6 +125,15 @@ def _meant(error: Error, over: "asyncio.Future[None]") -> BaseException:
     if "authorization" in str(error).lower():
         return AuthorizationError()
     return error if first is None or isinstance(error, SecureConnWantedError) else first
+
+
+def _read(url: str) -> Address:
+    """Read a URL; raises `ConfigurationError`."""
+    address = Address.of(url, plain="nats", encrypted="tls", port=4222)
+    with telling():
+        if address.path:
+            raise ValueError("leave out what follows the port")
+    return address
 
 
 plugin = NatsDoorbell

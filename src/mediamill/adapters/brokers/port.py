@@ -9,6 +9,8 @@ that rings where a broker cannot reach all: who watches looks each second.
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
+from mediamill.core.sourced import Sourced
+
 
 class Ear(Protocol):
     """A listener on some channels, open inside its `with` block."""
@@ -40,6 +42,14 @@ class Doorbell(Protocol):
 
     async def close(self) -> None:
         """Stop listening and ringing."""
+
+
+@runtime_checkable
+class Follows(Protocol):
+    """A doorbell whose address, with a password in it, may change while it runs."""
+
+    def follow(self, url: Sourced, store_url: Sourced) -> None:
+        """Connect with the address as it is then, and look it up anew when it is refused."""
 
 
 @runtime_checkable

@@ -9,21 +9,19 @@ connection for a transaction nothing is heard: give the server's own address her
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
 
 import psycopg
-from psycopg import pq
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 from psycopg.errors import InsufficientPrivilege, InvalidAuthorizationSpecification
 
 from mediamill.adapters.brokers.address import telling
 from mediamill.adapters.brokers.relay import Relay
-from mediamill.core.plaintext import ALLOWING, refuse_plaintext
+from mediamill.core import libpq
+from mediamill.core.plaintext import ALLOWING
 
 CHANNEL = "mediamill"
 OURS = frozenset({"pool", "timeout", "prepare", ALLOWING})
 """Parameters that are the store's own or ours, not libpq's."""
-ENCRYPTED = ("require", "verify-ca", "verify-full")
 DEFAULTS = {
     "application_name": "mediamill-doorbell",
     "connect_timeout": "10",
@@ -33,7 +31,6 @@ DEFAULTS = {
     "tcp_user_timeout": "15000",
 }
 """A connection whose other end is silent is given up."""
-FORM = "write postgresql://user:password@host:port/database, with %2F for / in a password and so on"
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -55,28 +52,26 @@ class PostgresDoorbell(Relay):
     together = 75
     """The database takes less than 8,000 bytes at a time."""
 
-    def __init__(self, conninfo: str, password: str = "") -> None:
+    def __init__(self, given: dict[str, str]) -> None:
         super().__init__()
-        self._conninfo, self._password = conninfo, password
+        self._take(given)
 
     @classmethod
     def open(cls, url: str, store_url: str) -> "PostgresDoorbell":
         """Make the doorbell of a URL; raises `ConfigurationError`."""
-        own = bool(url.partition(":")[2])
-        with telling():
-            if not own and not store_url.startswith("postgresql:"):
-                raise ValueError(
-                    "`postgresql:` rings through the store's database, and MEDIAMILL_STORE_URL "
-                    "names another kind: write postgresql://user@host/database"
-                )
-            given, ours = _read(url if own else store_url)
-            if own and given.get("sslmode") not in ENCRYPTED:
-                for host in _hosts(given):
-                    refuse_plaintext(host, ours.get(ALLOWING), "?sslmode=verify-full")
-        return cls(make_conninfo(**DEFAULTS | given), given.get("password", ""))
+        return cls(_read(url, store_url))
+
+    def move(self, url: str, store_url: str) -> None:
+        self._take(_read(url, store_url))
+
+    def refused(self, error: Exception) -> bool:
+        return super().refused(error) or libpq.refuses(error)
 
     def without_secrets(self, text: str) -> str:
         return text.replace(self._password, "[hidden]") if self._password else text
+
+    def _take(self, given: dict[str, str]) -> None:
+        self._conninfo, self._password = make_conninfo(**DEFAULTS | given), given.get("password")
 
     @asynccontextmanager
     async def line(self) -> AsyncIterator[PostgresLine]:
@@ -89,25 +84,19 @@ class PostgresDoorbell(Relay):
         return await Connection.connect(self._conninfo, autocommit=True, prepare_threshold=None)
 
 
-def _read(url: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Return what libpq makes of a URL, its defaults of the environment included; and what is ours.
-
-    Raises `ValueError`, whose text never holds the password.
-    """
-    try:
-        place, _, query = url.partition("?")
-        options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
-        ours = {name: options.pop(name) for name in OURS & options.keys()}
-        given = conninfo_to_dict(f"{place}?{urlencode(options, quote_via=quote)}")
-    except (ValueError, psycopg.ProgrammingError):  # both quote what they could not read
-        raise ValueError(FORM) from None
-    usual = {o.keyword.decode(): o.val.decode() for o in pq.Conninfo.get_defaults() if o.val}
-    return usual | {name: str(value) for name, value in given.items()}, ours
-
-
-def _hosts(given: dict[str, str]) -> list[str]:
-    """List where a connection may go to; a socket on this machine unless something is said."""
-    return (given.get("hostaddr") or given.get("host") or "/").split(",")
+def _read(url: str, store_url: str) -> dict[str, str]:
+    """Return what a URL, or the store's, says to libpq; raises `ConfigurationError`."""
+    own = bool(url.partition(":")[2])
+    with telling():
+        if not own and not store_url.startswith("postgresql:"):
+            raise ValueError(
+                "`postgresql:` rings through the store's database, and MEDIAMILL_STORE_URL "
+                "names another kind: write postgresql://user@host/database"
+            )
+        given, ours = libpq.read(url if own else store_url, OURS)
+        if own:
+            libpq.refuse_plain(given, ours.get(ALLOWING))
+    return given
 
 
 plugin = PostgresDoorbell

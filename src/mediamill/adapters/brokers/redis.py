@@ -51,11 +51,10 @@ class RedisDoorbell(Relay):
     @classmethod
     def open(cls, url: str, store_url: str) -> "RedisDoorbell":
         """Make the doorbell of a URL; raises `ConfigurationError`."""
-        address = Address.of(url, plain="redis", encrypted="rediss", port=6379)
-        with telling():
-            if address.path not in ("", "0"):
-                raise ValueError("leave out the database: a channel is the same in all of them")
-        return cls(address)
+        return cls(_read(url))
+
+    def move(self, url: str, store_url: str) -> None:
+        self._address = _read(url)
 
     def without_secrets(self, text: str) -> str:
         return self._address.without_secrets(text)
@@ -82,6 +81,15 @@ class RedisDoorbell(Relay):
             socket_connect_timeout=CONNECT_SECONDS,
             retry=Retry(NoBackoff(), 0),
         )
+
+
+def _read(url: str) -> Address:
+    """Read a URL; raises `ConfigurationError`."""
+    address = Address.of(url, plain="redis", encrypted="rediss", port=6379)
+    with telling():
+        if address.path not in ("", "0"):
+            raise ValueError("leave out the database: a channel is the same in all of them")
+    return address
 
 
 plugin = RedisDoorbell

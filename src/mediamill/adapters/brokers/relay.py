@@ -18,9 +18,12 @@ from typing import Any, ClassVar, Protocol
 
 import structlog
 
+from mediamill.adapters.brokers.address import SETTING
 from mediamill.adapters.brokers.ears import Ear, Ears
 from mediamill.adapters.brokers.outbox import EVERYBODY, Outbox
+from mediamill.core.errors import MediamillError
 from mediamill.core.ids import new_id
+from mediamill.core.sourced import Sourced
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +61,8 @@ class Relay(ABC):
         self._outbox = Outbox()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._sources: tuple[Sourced, ...] = ()
+        self._said: list[str] = []
         self.connected: bool | None = None
         self.trouble = ""
 
@@ -68,6 +73,17 @@ class Relay(ABC):
     def without_secrets(self, text: str) -> str:
         """Return an error's text as it may be logged."""
         return text
+
+    def move(self, url: str, store_url: str) -> None:
+        """Take another address, from the next line on; raises `ConfigurationError`."""
+        return  # one without a password stays as it is
+
+    def refused(self, error: Exception) -> bool:
+        """Tell whether the server does not let us in."""
+        return isinstance(error, self.refusals)
+
+    def follow(self, url: Sourced, store_url: Sourced) -> None:
+        self._sources = url, store_url
 
     async def ring(self, channel: str) -> None:
         self._here.ring(channel)
@@ -117,13 +133,30 @@ class Relay(ABC):
                 await self._hold()
             except Exception as error:
                 self._tell(error)
+                if self.refused(error) and await self._settle(renew=True):
+                    wait = LEAST_WAIT
             if loop.time() - since > LONGEST_WAIT:
                 wait = LEAST_WAIT
             await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 - spreads processes
             wait = min(LONGEST_WAIT, wait * 2)
 
+    async def _settle(self, *, renew: bool = False) -> bool:
+        """Look the address up; tell whether it is another one. Where that fails the last holds."""
+        try:
+            said = [await (one.renewed() if renew else one.current()) for one in self._sources]
+            if said == self._said:
+                return False
+            self.move(*said)
+        except MediamillError as error:
+            log.error("an address is unusable; the last one is used", action="setting_broken",
+                      setting=SETTING, error=error.message)  # fmt: skip
+            return False
+        self._said = said
+        return True
+
     async def _hold(self) -> None:
         """Connect, and hear and ring until that ends."""
+        await self._settle()
         connecting = self.line()
         async with asyncio.timeout(CONNECT_SECONDS):
             line = await connecting.__aenter__()
@@ -157,7 +190,7 @@ class Relay(ABC):
         if reason == self.trouble:
             return
         self.trouble = reason
-        if isinstance(error, self.refusals):
+        if self.refused(error):
             log.error(
                 "the broker refuses us: look at user and password in MEDIAMILL_BROKER_URL",
                 action="doorbell_refused", bell=type(self).__name__, error=reason,

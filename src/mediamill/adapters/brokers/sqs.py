@@ -16,18 +16,16 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-from botocore.loaders import Loader, create_loader
 
-from mediamill.adapters.brokers.address import options_of, telling
+from mediamill.adapters.brokers.address import telling
 from mediamill.adapters.brokers.relay import CONNECT_SECONDS, SEND_SECONDS, Relay
-from mediamill.core.plaintext import ALLOWING, refuse_plaintext
+from mediamill.core import aws
+from mediamill.core.plaintext import ALLOWING
+from mediamill.core.urls import options_of
 
 KEPT_SECONDS, HIDDEN_SECONDS = 60, 120
 POLL_SECONDS = 20
@@ -44,10 +42,6 @@ CARRIED = "work:"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 GATHER_SECONDS = 0.05
 """Rings that come within this time of a message go out together."""
-REFUSALS = frozenset({
-    "AccessDenied", "AccessDeniedException", "InvalidClientTokenId", "InvalidSecurity",
-    "SignatureDoesNotMatch", "UnrecognizedClientException", "ExpiredToken",
-})  # fmt: skip
 FORM = "write sqs://queue?region=…"
 
 
@@ -71,11 +65,7 @@ class Queue:
         if not wake.isdecimal() or not 1 <= int(wake) <= MOST_WAKE:
             raise ValueError(f"wake is 1 to {MOST_WAKE}, processes that a ring wakes at most")
         if endpoint := given.get("endpoint"):
-            there = urlsplit(endpoint)
-            if there.scheme not in ("http", "https") or not there.hostname:
-                raise ValueError("endpoint is an address like https://sqs.example:4566")
-            if there.scheme == "http":
-                refuse_plaintext(there.hostname, given.get(ALLOWING), "endpoint=https://…")
+            aws.check_endpoint(endpoint, given.get(ALLOWING))
         return cls(parts.netloc, given.get("region"), endpoint, int(wake))
 
 
@@ -133,7 +123,7 @@ class SqsDoorbell(Relay):
         """Make the doorbell of a URL; raises `ConfigurationError`."""
         with telling():
             queue = Queue.of(url)
-            if queue.region is None and get_session().get_config_variable("region") is None:
+            if not aws.has_region(queue.region):
                 raise ValueError(f"{FORM}, or set AWS_DEFAULT_REGION")
             return cls(queue)
 
@@ -151,17 +141,13 @@ class SqsDoorbell(Relay):
 
     @asynccontextmanager
     async def line(self) -> AsyncIterator[SqsLine]:
-        session = get_session()
-        session.register_component("data_loader", models())
-        making = session.create_client(
+        making = aws.client(
             "sqs",
-            region_name=self.queue.region,
-            endpoint_url=self.queue.endpoint,
-            config=AioConfig(
-                connect_timeout=CONNECT_SECONDS,
-                read_timeout=POLL_SECONDS + SEND_SECONDS,
-                retries={"total_max_attempts": 1},  # we try again by ourselves
-            ),
+            region=self.queue.region,
+            endpoint=self.queue.endpoint,
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=POLL_SECONDS + SEND_SECONDS,
+            retries={"total_max_attempts": 1},  # we try again by ourselves
         )
         async with making as client:
             with told():
@@ -175,15 +161,6 @@ class SqsDoorbell(Relay):
             return str((await client.get_queue_url(QueueName=name))["QueueUrl"])
         made = await client.create_queue(QueueName=name, Attributes=ATTRIBUTES)
         return str(made["QueueUrl"])
-
-
-@cache
-def models() -> Loader:
-    """Return what reads botocore's descriptions of services, and keeps what it has read.
-
-    Reading them takes a while, in which nothing else is done: not at each attempt to connect.
-    """
-    return create_loader()
 
 
 async def forgets(client: Any, address: str) -> bool:
@@ -204,7 +181,7 @@ def told() -> Iterator[None]:
         raise Refused("there are no credentials") from None
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
-        if code in REFUSALS:
+        if code in aws.REFUSALS:
             raise Refused(code) from None
         raise ConnectionError(f"{code}: {error.response['Error'].get('Message', '')}") from None
     except BotoCoreError as error:

@@ -1,4 +1,4 @@
-"""GET a file from an address that a user named.
+"""GET a file from an address that a user named, or POST a message to one.
 
 Built on httpcore rather than a client above it: what those add (redirects, cookies, proxies and
 credentials of the environment, decompression) must not be here, and its network backend is the one
@@ -20,11 +20,13 @@ import httpcore
 
 from mediamill import __version__
 from mediamill.adapters.fetch.addresses import Target, read_address
-from mediamill.adapters.fetch.guard import Guard, PinnedBackend
+from mediamill.adapters.fetch.guard import SETTING, Guard, PinnedBackend
 from mediamill.core.errors import AddressRefused, FetchFailed, SourceUnavailable
 
 PASSING = frozenset({408, 425, 429})
 MAX_WAIT_MS = 600_000
+LINE_BYTES = 200
+"""So much of the answer to a message is read."""
 
 _WIDE_NAME = re.compile(r"filename\*\s*=\s*utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
 _PLAIN_NAME = re.compile(r'filename\s*=\s*(?:"((?:\\.|[^"\\])*)"|([^;\s]+))', re.IGNORECASE)
@@ -57,8 +59,16 @@ class Fetched:
     chunks: AsyncIterator[bytes]
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a message was answered: the status, and the first line of the text."""
+
+    status: int
+    line: str
+
+
 class Fetcher:
-    """Fetches from public addresses, and from what the operator allows besides."""
+    """Asks public addresses, and what the operator allows besides."""
 
     def __init__(
         self, guard: Guard, patience: Patience | None = None, tls: ssl.SSLContext | None = None
@@ -84,10 +94,41 @@ class Fetcher:
         async with self._answer(target, _headers(target, start, validator)) as response:
             yield self._fetched(target, response, start if validator else 0, validator)
 
+    def check_post(self, url: str) -> Target:
+        """Return a plain address that messages may go to; raises `AddressRefused`.
+
+        Without TLS only what the operator allows by its name or number.
+        """
+        target = self.check(url)
+        if target.scheme != "https" and not self.guard.allows(target):
+            raise AddressRefused(
+                "Messages go to https:// addresses; an operator may allow another host with "
+                f"{SETTING}."
+            )
+        return target
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> Told:
+        """Send a message; return what was answered, whatever its status, within so many seconds.
+
+        No redirect is followed. Raises `AddressRefused`, `FetchFailed` where there is no such host
+        or its certificate is wrong, `SourceUnavailable` when there is no answer in time.
+        """
+        target = self.check_post(url)
+        sent = {**_headers(target, 0, ""), "Content-Length": str(len(body)), **headers}
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                self._answer(target, sent, body) as response,
+            ):
+                return Told(response.status, await _first_line(response))
+        except TimeoutError:
+            raise SourceUnavailable(f"{target.host} does not answer in time.") from None
+
     @asynccontextmanager
     async def _answer(
-        self, target: Target, headers: Mapping[str, str]
+        self, target: Target, headers: Mapping[str, str], body: bytes | None = None
     ) -> AsyncIterator[httpcore.Response]:
+        """Send a request, a POST if it has a body, and yield the head of its answer."""
         patience = self.patience
         timeouts = dict.fromkeys(("read", "write", "pool"), patience.read)
         host = target.bracketed
@@ -101,7 +142,7 @@ class Fetcher:
             max_keepalive_connections=0,
         ) as pool:
             request = httpcore.Request(
-                "GET", url, headers=[*headers.items()],
+                "GET" if body is None else "POST", url, headers=[*headers.items()], content=body,
                 extensions={"timeout": {**timeouts, "connect": patience.connect}},
             )  # fmt: skip
             try:
@@ -161,6 +202,20 @@ class Fetcher:
                     raise SourceUnavailable(f"{target.host} gives the file far too slowly.")
                 began, seen = time.monotonic(), 0
             yield chunk
+
+
+async def _first_line(response: httpcore.Response) -> str:
+    """Read the first line of an answer's text, as far as it may be shown; the rest is left."""
+    text = b""
+    try:
+        async for chunk in response.aiter_stream():
+            text += chunk[:LINE_BYTES]
+            if len(text) >= LINE_BYTES or b"\n" in text.lstrip():
+                break
+    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError):
+        pass  # the status was told: that is what counts
+    lines = text[:LINE_BYTES].decode("utf-8", "replace").strip().splitlines()
+    return "".join(c if c.isprintable() else " " for c in lines[0]) if lines else ""
 
 
 def _headers(target: Target, start: int, validator: str) -> dict[str, str]:

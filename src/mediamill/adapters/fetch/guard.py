@@ -88,6 +88,12 @@ class Guard:
             raise AddressRefused(f"{host} is not a public host.")
         self._require_port(port)
 
+    def allows(self, target: Target) -> bool:
+        """Tell whether the operator allows a host expressly, by its name or its number."""
+        host, port, number = target.host, target.port, target.number
+        by_number = number is not None and any(e.holds(number, port) for e in self.allowed)
+        return by_number or self._by_name(host, port)
+
     async def addresses(self, host: str, port: int) -> list[IPAddress]:
         """Return the addresses that a host may be reached at; raises `AddressRefused`.
 

@@ -33,6 +33,7 @@ from mediamill.core.errors import (
     NotFound,
     Unavailable,
 )
+from mediamill.core.plaintext import ALLOWING, refuse_plaintext
 
 if TYPE_CHECKING:
     from obstore import GetOptions
@@ -43,7 +44,7 @@ PART = 8 << 20
 PARTS_AT_ONCE = 3
 PAGE = 1000
 SILENCE_SECONDS = 90
-OPTIONS = frozenset({"endpoint", "region", "anonymous"})
+OPTIONS = frozenset({"endpoint", "region", "anonymous", ALLOWING})
 
 
 class S3Objects:
@@ -61,6 +62,8 @@ class S3Objects:
             known = ", ".join(sorted(OPTIONS))
             raise InvalidInput(f"{url.partition('?')[0]}: write s3://bucket/folder?… with {known}.")
         endpoint = options.get("endpoint", "")
+        if endpoint.startswith("http://"):
+            _refuse_plaintext(endpoint, options.get(ALLOWING))
         given: dict[str, Any] = {"endpoint": endpoint} if endpoint else {}
         if options.get("anonymous", "").lower() in ("1", "true", "yes"):
             given["skip_signature"] = True
@@ -162,6 +165,14 @@ class S3Objects:
                 chunk_size=PART,
                 max_concurrency=PARTS_AT_ONCE,
             )
+
+
+def _refuse_plaintext(endpoint: str, allowed: str | None) -> None:
+    """Raise `InvalidInput` where what is asked for would leave the machine in the clear."""
+    try:
+        refuse_plaintext(urlsplit(endpoint).hostname or "", allowed, "endpoint=https://…")
+    except ValueError as error:
+        raise InvalidInput(f"{error}.") from None
 
 
 async def _awaited(waiting: Any, **default: Any) -> Any:

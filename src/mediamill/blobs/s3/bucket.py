@@ -2,18 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from functools import cache
 from typing import Any, Self
 
 from aiobotocore.config import AioConfig
-from aiobotocore.session import AioSession, get_session
-from botocore.loaders import create_loader
+from aiobotocore.session import AioSession
 
 from mediamill.blobs.keys import check_key
 from mediamill.blobs.port import BlobInfo
 from mediamill.blobs.s3.answers import told
-from mediamill.blobs.s3.credentials import Credentials
 from mediamill.blobs.s3.options import Options
+from mediamill.core import aws
 from mediamill.core.errors import Unavailable
 
 SILENCE_SECONDS = 30
@@ -26,7 +24,7 @@ class Bucket:
     """A folder of a bucket: asks, and tells errors in our words."""
 
     def __init__(
-        self, options: Options, client: Any, signer: Any, credentials: Credentials, stack: Any
+        self, options: Options, client: Any, signer: Any, credentials: aws.Credentials, stack: Any
     ) -> None:
         self.options, self.client, self.signer = options, client, signer
         self.name, self.credentials = options.bucket, credentials
@@ -35,8 +33,7 @@ class Bucket:
     @classmethod
     async def open(cls, options: Options) -> Self:
         """Make the clients; raises `Unavailable` when there are no credentials."""
-        session = get_session()
-        session.register_component("data_loader", _models())
+        session = aws.shared_session()
         async with AsyncExitStack() as stack:
             with told(""):
                 client = await stack.enter_async_context(_client(session, options))
@@ -47,7 +44,7 @@ class Bucket:
                 found = await session.get_credentials()
                 if found is None:
                     raise Unavailable("there are no credentials: see docs/s3.md.")
-                credentials = Credentials(found)
+                credentials = aws.Credentials(found)
                 await credentials.settle()
             client.meta.events.register("before-call.s3.GetObject", _ask_for_checksum)
             return cls(options, client, signer, credentials, stack.pop_all())
@@ -92,12 +89,6 @@ class Bucket:
         found = await self.ask("head_object", key)
         modified = int(found["LastModified"].timestamp() * 1000)
         return BlobInfo(key, int(found["ContentLength"]), modified)
-
-
-@cache
-def _models() -> Any:
-    """Return what reads the description of the protocol, once for all buckets."""
-    return create_loader()
 
 
 def _client(session: AioSession, options: Options, endpoint: str = "") -> Any:

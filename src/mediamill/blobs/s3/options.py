@@ -5,7 +5,9 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from mediamill.core import aws
 from mediamill.core.errors import ConfigurationError
+from mediamill.core.plaintext import ALLOWING
 
 CHECKSUMS = ("sha256", "crc32", "when_required", "none")
 TIERS = ("Standard", "Bulk", "Expedited")
@@ -27,6 +29,7 @@ class Options:
     checksum: str = "sha256"
     restore_days: int = 7
     restore_tier: str = "Standard"
+    allow_plaintext: str = "false"
 
     @classmethod
     def of(cls, url: str, setting: str) -> Self:
@@ -77,8 +80,11 @@ def _wrong(given: Mapping[str, str]) -> Iterator[str]:
         if given.get(name, values[0]) not in values:
             yield f"{name} is one of {', '.join(values)}"
     for name in ("endpoint", "public_endpoint"):
-        if not given.get(name, "http://").startswith(("http://", "https://")):
-            yield f"{name} is an address that begins with https:// or http://"
+        if address := given.get(name):
+            try:
+                aws.check_endpoint(address, given.get(ALLOWING))
+            except ValueError as error:
+                yield str(error).replace("endpoint", name)
     if given.get("kms_key") and not given.get("encryption", "").startswith("aws:kms"):
         yield "kms_key goes with encryption=aws:kms"
     days = given.get("restore_days", "1")

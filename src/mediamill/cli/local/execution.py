@@ -29,7 +29,7 @@ from mediamill.engine.slots import (
     SlotPool,
     Succeeded,
 )
-from mediamill.operations.base import Output
+from mediamill.operations.work import Output
 
 AHEAD = 4
 """Inputs per process that may be done, or under way, before an earlier one is put in place."""

@@ -13,7 +13,7 @@ from mediamill.cli.transfer.saving import publish, refuse_existing, unfinished
 from mediamill.media.archive.names import Names, safe_name, with_suffix
 from mediamill.media.archive.read import Member, open_member, read_members
 from mediamill.media.archive.write import ArchiveWriter
-from mediamill.operations.base import Output
+from mediamill.operations.work import Output
 
 CHUNK = 1 << 20
 

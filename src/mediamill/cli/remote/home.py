@@ -1,12 +1,15 @@
 """Settings for a command, and the token that this machine's user keeps in `MEDIAMILL_HOME`."""
 
+import asyncio
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from mediamill.adapters.secrets.template import templates_of
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.settings import Settings
 
@@ -14,10 +17,36 @@ TOKEN_FILE = "token"  # noqa: S105 - the name of a file
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read the settings, those given on the command line first; names every one that is wrong."""
-    given = {name: value for name, value in overrides.items() if value is not None}
+    """Read the settings of a command that opens no backend, those of the command line first.
+
+    Names every one that is wrong. What is kept elsewhere is left at its default, unasked for.
+    """
+    given = _given(overrides)
+    kept = templates_of(given)
+    return _told(lambda: Settings(**given | {name: _default(name) for name in kept}))
+
+
+def read_all_settings(**overrides: Any) -> Settings:
+    """Read the settings with what they refer to, as the service has them; waits for it.
+
+    Names every one that is wrong, or cannot be read.
+    """
+    from mediamill.adapters.secrets.opening import read_settings
+
+    return _told(lambda: asyncio.run(read_settings(**_given(overrides))))
+
+
+def _given(overrides: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in overrides.items() if value is not None}
+
+
+def _default(name: str) -> Any:
+    return Settings.model_fields[name].get_default()
+
+
+def _told(read: Callable[[], Settings]) -> Settings:
     try:
-        return Settings(**given)
+        return read()
     except ValidationError as error:
         lines = [f"MEDIAMILL_{'.'.join(map(str, item['loc'])).upper()}: {item['msg']}"
                  for item in error.errors(include_url=False)]  # fmt: skip

@@ -8,8 +8,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import apsw
@@ -18,8 +16,13 @@ from pydantic_settings import EnvSettingsSource
 
 from mediamill import __version__
 from mediamill.adapters.brokers.opening import probe_bell
+from mediamill.adapters.events.opening import probe_events
+from mediamill.adapters.identity.opening import probe_identity
 from mediamill.adapters.stream.opening import NONE, probe_stream
 from mediamill.cli.remote.client import on_loopback
+from mediamill.cli.service.checks import Check, Level
+from mediamill.cli.service.keeping import sealing, secrecy
+from mediamill.cli.service.mailing import ask_mail
 from mediamill.core.errors import ConfigurationError, MediamillError
 from mediamill.core.settings import Settings
 from mediamill.engine.slots import SlotLimits, SlotPool
@@ -36,22 +39,6 @@ SLOW_FSYNC_MS = 50
 LITTLE_ROOM = 5 << 30
 
 
-class Level(StrEnum):
-    OK = "ok"
-    NOTE = "note"
-    """Worth knowing; the service works."""
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One finding."""
-
-    name: str
-    level: Level
-    text: str
-
-
 def examine(settings: Settings, server: str | None, default_server: str) -> Iterator[Check]:
     """Check the machine, one thing after the other."""
     yield _python()
@@ -61,6 +48,10 @@ def examine(settings: Settings, server: str | None, default_server: str) -> Iter
     yield from _codecs()
     yield from _sandbox(settings)
     yield from _broker(settings)
+    yield from _mail(settings)
+    yield from _events(settings)
+    yield from _issuer(settings)
+    yield from sealing(settings)
     yield from _stream(settings)
     yield from _settings(settings)
     yield _server(server, default_server)
@@ -117,7 +108,14 @@ def _broker(settings: Settings) -> Iterator[Check]:
         yield Check("broker", Level.NOTE, text)
     else:
         if told:
-            yield Check("broker", Level.OK, told)
+            yield Check("broker", Level.OK, told + secrecy(settings.broker_url))
+
+
+def _mail(settings: Settings) -> Iterator[Check]:
+    """Ask the mail server, where there is one."""
+    if found := ask_mail(settings):
+        good, text = found
+        yield Check("mail", Level.OK if good else Level.PROBLEM, text)
 
 
 def _stream(settings: Settings) -> Iterator[Check]:
@@ -201,6 +199,33 @@ async def _slot_report(settings: Settings) -> dict[str, bool | str]:
             return dict(pool.protections())
         finally:
             await pool.close()
+
+
+def _issuer(settings: Settings) -> Iterator[Check]:
+    """Ask the issuer, where people sign in with one."""
+    try:
+        told = asyncio.run(probe_identity(settings.identity_url))
+    except ConfigurationError as error:
+        yield Check("sign-in", Level.PROBLEM, error.message)
+    except MediamillError as error:
+        text = f"{error.message} Who is signed in already stays so"
+        yield Check("sign-in", Level.NOTE, text)
+    else:
+        if told:
+            yield Check("sign-in", Level.OK, told)
+
+
+def _events(settings: Settings) -> Iterator[Check]:
+    """Ask the place where events go; they are kept and sent when it is back."""
+    try:
+        told = asyncio.run(probe_events(settings.events_url))
+    except ConfigurationError as error:
+        yield Check("events", Level.PROBLEM, error.message)
+    except MediamillError as error:
+        yield Check("events", Level.NOTE, f"{error.message} Events are kept for three days")
+    else:
+        if told:
+            yield Check("events", Level.OK, told)
 
 
 def _settings(settings: Settings) -> Iterator[Check]:

@@ -42,6 +42,7 @@ def run_service(
     if listens:
         refuse_plain_http(settings, allowed=plain)
         _warn_of_own_secret(settings)
+    _warn_of_own_keyring(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(_run(settings, listens=listens, works=works, ingests=ingests))
@@ -56,6 +57,16 @@ def _warn_of_own_secret(settings: Settings) -> None:
             "links are signed with a key of this machine: set MEDIAMILL_SECRET to the same text "
             "on all servers, or other servers refuse them",
             action="own_secret",
+        )
+
+
+def _warn_of_own_keyring(settings: Settings) -> None:
+    """Say that other servers would not open what this one seals."""
+    if settings.several and settings.own_keyring:
+        log.warning(
+            "secrets are sealed with keys of this machine: name the same keys on all servers in "
+            "MEDIAMILL_SEALING_URL, or what one seals no other one opens; see docs/secrets.md",
+            action="own_keyring",
         )
 
 

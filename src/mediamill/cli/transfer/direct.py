@@ -11,18 +11,9 @@ from typing import Any
 
 import httpx
 
-from mediamill.cli.remote.client import TIMEOUT, Client
+from mediamill.cli.remote.client import TIMEOUT
 from mediamill.cli.terminal.failures import Refused, Unreachable
-from mediamill.cli.transfer.shipping import (
-    PASSING,
-    Bookmark,
-    Counter,
-    Patience,
-    Said,
-    Source,
-    checked,
-    patiently,
-)
+from mediamill.cli.transfer.shipping import PASSING, Patience, Shipment, checked
 
 SIGNED_ANEW = frozenset({400, 403})
 """How a bucket answers a request that has expired: a fresh one is worth a try."""
@@ -33,42 +24,19 @@ class NotOffered(Exception):
 
 
 @dataclass
-class DirectShipment:
-    """One source on its way to the bucket."""
+class DirectShipment(Shipment):
+    """One source on its way to the bucket.
 
-    client: Client
-    source: Source
-    said: Said
-    bookmark: Bookmark
-    sent: Counter
+    `send` raises `NotOffered`, having left nothing behind, and what the server finds wrong.
+    """
+
+    _bucket: httpx.Client = field(init=False)
     _told: bool = field(default=False, init=False)
     """Whether the bucket has answered."""
 
-    def send(self) -> str:
-        """Return the id of the file; an upload that has expired is begun anew, once.
-
-        Raises `NotOffered`, having left nothing behind, and what the server finds wrong.
-        """
-        try:
-            try:
-                return self._go_on()
-            except Refused as refusal:
-                if refusal.status not in (404, 410):
-                    raise
-            self.bookmark.forget()
-            self.sent.begin_anew()
-            return self._go_on()
-        except Refused as refusal:
-            if refusal.status not in PASSING:
-                self.bookmark.forget()
-            raise
-
     def _go_on(self) -> str:
-        place = patiently(lambda _: self._place())
-        with _bucket() as bucket:
-            file = patiently(lambda patience: self._rest(bucket, place, patience))
-        self.bookmark.forget()
-        return file
+        with _opened() as self._bucket:
+            return super()._go_on()
 
     def _place(self) -> str:
         """Return where the upload goes on, begun if it was not; raises `NotOffered`."""
@@ -87,25 +55,25 @@ class DirectShipment:
         self.bookmark.begin(place)
         return place
 
-    def _rest(self, bucket: httpx.Client, place: str, patience: Patience) -> str:
+    def _rest(self, place: str, patience: Patience) -> str:
         """Send the parts that are missing and return the file that they became."""
         if self.client.get(place)["state"] == "receiving":
             done = 0
             for part in self.client.pages(f"{place}/parts"):  # each page is signed when it is asked
                 self.sent.reach(done)
                 if not part["arrived"]:
-                    self._send(bucket, place, part)
+                    self._send(place, part)
                 done += part["size"]
                 if self.sent.reach(done):
                     patience.renew()
             self.client.request("POST", f"{place}/complete", params={"wait": 30})
         return checked(self.client, place)
 
-    def _send(self, bucket: httpx.Client, place: str, part: dict[str, Any]) -> None:
+    def _send(self, place: str, part: dict[str, Any]) -> None:
         request = part["request"]
         try:
             with closing(self._bytes(part["start"], part["size"])) as body:
-                answer = bucket.request(
+                answer = self._bucket.request(
                     request["method"], request["url"], headers=request["headers"], content=body
                 )
         except httpx.TransportError as error:
@@ -144,7 +112,7 @@ def _closable(chunks: Iterator[bytes]) -> Any:
     return chunks if hasattr(chunks, "close") else (chunk for chunk in chunks)
 
 
-def _bucket() -> httpx.Client:
+def _opened() -> httpx.Client:
     """Open a client that shows the bucket nothing but what was signed."""
     here = {f"all://{host}": None for host in ("127.0.0.1", "localhost")}  # past any proxy
     return httpx.Client(timeout=TIMEOUT, mounts=here)

@@ -5,18 +5,16 @@ What is large goes past the server, to its bucket, where it offers that, else by
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from mediamill.cli.remote.client import Advance, Client
-from mediamill.cli.terminal.failures import Refused
 from mediamill.cli.transfer.direct import DirectShipment, NotOffered
 from mediamill.cli.transfer.shipping import (
-    PASSING,
     Bookmark,
     Counter,
     Patience,
     Said,
+    Shipment,
     Source,
     checked,
     patiently,
@@ -56,7 +54,7 @@ class Sender:
                 return DirectShipment(self.client, source, said, bookmark, sent).send()
             except NotOffered:
                 sent.begin_anew()
-        return Shipment(self.client, source, said, bookmark, sent).send()
+        return ResumableShipment(self.client, source, said, bookmark, sent).send()
 
     def _whole(self, source: Source, said: Said, advance: Advance) -> dict[str, Any]:
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(source.size)}
@@ -71,37 +69,8 @@ class Sender:
         return answer
 
 
-@dataclass
-class Shipment:
+class ResumableShipment(Shipment):
     """One source on its way by tus."""
-
-    client: Client
-    source: Source
-    said: Said
-    bookmark: Bookmark
-    sent: "Counter"
-
-    def send(self) -> str:
-        """Return the id of the file; an upload that has expired is begun anew, once."""
-        try:
-            try:
-                return self._go_on()
-            except Refused as refusal:
-                if refusal.status not in (404, 410):
-                    raise
-            self.bookmark.forget()
-            self.sent.begin_anew()
-            return self._go_on()
-        except Refused as refusal:
-            if refusal.status not in PASSING:
-                self.bookmark.forget()
-            raise
-
-    def _go_on(self) -> str:
-        place = patiently(lambda _: self._place())
-        file = patiently(lambda patience: self._rest(place, patience))
-        self.bookmark.forget()
-        return file
 
     def _place(self) -> str:
         """Return where the upload goes on, begun if it was not."""

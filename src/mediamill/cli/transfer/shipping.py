@@ -6,6 +6,7 @@ that arrives starts the patience anew.
 
 import random
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -142,3 +143,44 @@ def checked(client: Client, place: str) -> str:
         if upload["state"] == "receiving":
             raise Unreachable("The server has not all of the bytes.", "")
         time.sleep(LOOK_SECONDS)
+
+
+@dataclass
+class Shipment(ABC):
+    """One source on its way, in more than one request."""
+
+    client: Client
+    source: Source
+    said: Said
+    bookmark: Bookmark
+    sent: Counter
+
+    def send(self) -> str:
+        """Return the id of the file; an upload that has expired is begun anew, once."""
+        try:
+            try:
+                return self._go_on()
+            except Refused as refusal:
+                if refusal.status not in (404, 410):
+                    raise
+            self.bookmark.forget()
+            self.sent.begin_anew()
+            return self._go_on()
+        except Refused as refusal:
+            if refusal.status not in PASSING:
+                self.bookmark.forget()
+            raise
+
+    def _go_on(self) -> str:
+        place = patiently(lambda _: self._place())
+        file = patiently(lambda patience: self._rest(place, patience))
+        self.bookmark.forget()
+        return file
+
+    @abstractmethod
+    def _place(self) -> str:
+        """Return where the upload goes on, begun if it was not."""
+
+    @abstractmethod
+    def _rest(self, place: str, patience: Patience) -> str:
+        """Send what is missing and return the file that it became."""

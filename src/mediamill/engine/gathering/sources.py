@@ -21,7 +21,7 @@ from mediamill.engine.gathering.peek import peek
 from mediamill.engine.inputs import home_of, opened
 from mediamill.media.archive.names import safe_name
 from mediamill.media.archive.read import Member, read_members
-from mediamill.operations.base import Source
+from mediamill.operations.work import Source
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Entry, Problem
 from mediamill.store.repositories.lookup import FileLookup

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from mediamill.operations.base import Outcome, Output, Source
+from mediamill.operations.work import Outcome, Output, Source
 
 Kind = Literal["run", "probe", "plan"]
 
@@ -120,7 +120,7 @@ Event = Started | Progress | Succeeded | Failed
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """The child is warm and its sandbox closed; what the kernel granted."""
+    """The child's sandbox is closed; what the kernel granted."""
 
     report: dict[str, bool | str]
 

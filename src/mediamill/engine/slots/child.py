@@ -19,7 +19,7 @@ from mediamill.core.registry import homes_of_guests
 from mediamill.engine.slots import calls, sandbox
 from mediamill.engine.slots.steps import KINDS, Build, Work, resolve, verified
 from mediamill.engine.slots.wire import ChildEnd, Closed
-from mediamill.operations.base import Context
+from mediamill.operations.work import Context
 
 PROGRESS_SECONDS = 0.1
 TRACEBACK_CHARACTERS = 4_000
@@ -40,7 +40,10 @@ def main(descriptor: int, parent: int) -> None:
 
 
 class Child:
-    """A process that has preloaded its libraries, given up its rights and waits for calls."""
+    """A process that has given up its rights and waits for calls.
+
+    Codecs are imported when a call needs them: the folders they lie in may be read.
+    """
 
     def __init__(self, end: ChildEnd) -> None:
         self._end = end
@@ -48,10 +51,9 @@ class Child:
         self._worn = False
 
     def start(self) -> None:
-        """Take the setup, preload, close the sandbox and say so."""
+        """Take the setup, close the sandbox and say so."""
         setup = self._receive(calls.Setup)
         os.chdir(setup.folder)
-        sandbox.preload()
         self._build = resolve(setup.catalogue)
         home = sys.modules[setup.catalogue.partition(":")[0]].__file__
         ours = [str(Path(home).parent)] if home else []

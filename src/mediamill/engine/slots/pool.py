@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,12 +22,10 @@ from mediamill.core.errors import Unavailable, by_code
 from mediamill.engine.slots import calls, process
 from mediamill.engine.slots.calls import Call, CallItem, Event, Failed, SlotLimits, Succeeded
 from mediamill.engine.slots.run import Run
-
-if TYPE_CHECKING:
-    from mediamill.media.probe import Facts
+from mediamill.media.facts import Facts
 
 T = TypeVar("T")
-CATALOGUE = "mediamill.operations.catalogue:build"
+CATALOGUE = "mediamill.operations:build"
 
 
 class SlotPool:
@@ -149,10 +147,8 @@ class Slot:
             run.stop()
             self._pool.remove(scratch)
 
-    async def probe(self, descriptor: int, name: str, size: int) -> "Facts":
+    async def probe(self, descriptor: int, name: str, size: int) -> Facts:
         """Return what a file is; raises what `media.probe.probe` raises, or `SlotFailure`."""
-        from mediamill.media.probe import Facts
-
         item = CallItem(index=0, descriptor=descriptor, name=name, size=size)
         facts = None
         async for event in self.run(Call(kind="probe", items=(item,))):

@@ -101,8 +101,11 @@ class Process:
         return ended
 
     def welcome(self, ready: calls.Ready) -> None:
-        """Note what a child that is warm says, and how much address space it does not fill."""
+        """Note what a child says that is ready."""
         self.report = ready.report
+
+    def weigh(self) -> None:
+        """Note how much address space the child has taken and does not fill."""
         with suppress(OSError):
             size, resident = Path(f"/proc/{self.pid}/statm").read_text().split()[:2]
             self._reserved = (int(size) - int(resident)) * os.sysconf("SC_PAGE_SIZE")

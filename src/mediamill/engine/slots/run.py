@@ -114,6 +114,7 @@ class Run:
         """Believe the child only what can be true."""
         if isinstance(message, Started) and self._current is None and message.index in self._sent:
             self._current = message.index
+            self._child.weigh()  # what this call needs is imported by now
             self._extend()
             self._room.release()
             return message

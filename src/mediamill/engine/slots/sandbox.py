@@ -4,7 +4,6 @@ Each protection stands alone, and `apply` says of each whether it was granted, s
 readiness tell the truth. None of them needs privileges; a container may still refuse some.
 """
 
-import importlib
 import json
 import os
 import resource
@@ -25,7 +24,6 @@ from mediamill.engine.slots.launch import command, environment
 Report = dict[str, bool | str]
 """`True` for what was granted, else why it was not."""
 
-PRELOADED = ("numpy", "cv2", "av", "simplejpeg", "PIL.Image", "pillow_heif")
 _SYSTEM = (
     "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo", "/lib", "/lib64",
     "/etc/ld.so.cache", "/etc/localtime", "/dev/urandom", "/dev/zero", "/proc/cpuinfo",
@@ -51,13 +49,6 @@ def die_with(parent: int) -> None:
         libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)  # the parent died before we asked
-
-
-def preload() -> None:
-    """Import the heavy libraries while their files can still be read."""
-    for name in PRELOADED:
-        with suppress(ImportError):
-            importlib.import_module(name)
 
 
 def apply(rules: Rules) -> Report:

@@ -13,15 +13,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from mediamill.core.errors import BrokenMedia, ConfigurationError, InvalidInput, UnsupportedMedia
 from mediamill.engine.slots.calls import Begin
-from mediamill.operations.base import Context, MediaOperation, Operation, Outcome, Output, Source
+from mediamill.operations.work import Context, Outcome, Output, Source
 
-Build = Callable[[str, dict[str, Any]], Operation]
+if TYPE_CHECKING:
+    from mediamill.operations.base import MediaOperation, Operation
+
+Build = Callable[[str, dict[str, Any]], "Operation"]
 Work = Callable[[Source, Context], Outcome]
 
 
@@ -48,15 +51,17 @@ class Run:
     """A step and those that it carries."""
 
     name: str
-    first: MediaOperation
-    following: tuple[MediaOperation, ...] = ()
+    first: "MediaOperation"
+    following: "tuple[MediaOperation, ...]" = ()
 
     def run(self, source: Source, context: Context) -> Outcome:
         """Process one input; a first step says itself what it does not take."""
         return self.first.run_through(source, context, self.following)
 
 
-def _media_step(name: str, operation: Operation) -> Run:
+def _media_step(name: str, operation: "Operation") -> Run:
+    from mediamill.operations.base import MediaOperation  # with pydantic: a probe needs neither
+
     if not isinstance(operation, MediaOperation):
         raise ConfigurationError(f"{name} is not an operation that runs in a slot.")
     return Run(name, operation)
@@ -145,7 +150,7 @@ def reopened(file: Output, step: Run) -> Iterator[Source]:
         file.path.unlink(missing_ok=True)
 
 
-def accepted(source: Source, name: str, step: Operation) -> Source:
+def accepted(source: Source, name: str, step: "Operation") -> Source:
     """Return a source with what its content says it is; raises `UnsupportedMedia` for a misfit."""
     facts = resolve(PROBE)(source.open, source.name, source.size)
     if not step.takes(facts.media_type):
@@ -187,7 +192,7 @@ def plan_items(begin: Begin, build: Build) -> Work:
     return partial(_plan, chain.first.first, begin.segment_seconds)
 
 
-def _plan(operation: MediaOperation, seconds: float, source: Source, context: Context) -> Outcome:
+def _plan(operation: "MediaOperation", seconds: float, source: Source, context: Context) -> Outcome:
     return Outcome(data={"spans": operation.segments(source, seconds, context)})
 
 

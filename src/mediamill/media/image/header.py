@@ -10,23 +10,12 @@ from typing import BinaryIO
 from PIL import Image
 
 from mediamill.core.errors import BrokenMedia, LimitExceeded, MediamillError, UnsupportedMedia
+from mediamill.media.image.formats import FORMATS
 from mediamill.media.image.gif import count_frames
 from mediamill.media.image.orient import UPRIGHT, Orientation, from_exif
 
 MAX_PIXELS = 50_000_000
 """Pixels of all frames together."""
-
-FORMATS: dict[str, tuple[str, ...]] = {
-    "image/jpeg": ("JPEG", "MPO"),
-    "image/png": ("PNG",),
-    "image/webp": ("WEBP",),
-    "image/gif": ("GIF",),
-    "image/tiff": ("TIFF",),
-    "image/bmp": ("BMP",),
-    "image/avif": ("AVIF",),
-    "image/heic": ("HEIF",),
-}
-"""Pillow's formats by media type: a file is only ever opened as what its first bytes say."""
 
 _ANIMATED = frozenset({"image/png", "image/webp", "image/avif"})
 _ORIENTATION = 0x0112

@@ -3,11 +3,10 @@
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _MATRIX = struct.Struct("=9i")
 
@@ -26,8 +25,11 @@ class Orientation:
         """Return the upright width and height; the same call leads back."""
         return (height, width) if self.transpose else (width, height)
 
-    def apply(self, pixels: NDArray[Any]) -> NDArray[Any]:
+    def apply(self, pixels: "NDArray[Any]") -> "NDArray[Any]":
         """Return the pixels (H×W or H×W×channels) upright, as a contiguous array."""
+        import cv2
+        import numpy as np  # only who has pixels needs them: `probe` has not
+
         if self.transpose:
             pixels = cast("NDArray[Any]", cv2.transpose(pixels))
         if self.mirror or self.flip:

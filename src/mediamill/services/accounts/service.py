@@ -1,14 +1,10 @@
-"""Accounts: who somebody is, and the secrets by which they prove it.
+"""Accounts: who somebody is, and how they prove it.
 
-Secrets are 256 random bits behind a prefix that says what they are: `mms_…` a session, `mmt_…` an
-API token, `mml_…` a one-time sign-in link. Only their SHA-256 is stored, so a copy of the database
-signs nobody in. Passwords are hashed with Argon2id, a bounded number at a time.
+By a secret of ours (`sessions.py`), by a password (`passwords.py`), or by an issuer that knows them
+(`federation.py`).
 """
 
 import asyncio
-import hashlib
-import secrets
-from dataclasses import dataclass
 
 import structlog
 
@@ -23,32 +19,22 @@ from mediamill.core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from mediamill.core.ids import made_at, new_id
+from mediamill.core.ids import made_at
+from mediamill.services.accounts.federation import Federation, looks_signed
 from mediamill.services.accounts.passwords import Passwords, clean_address, clean_name, invalid
-from mediamill.store.port import Absent, Delete, Exists, Page, Put, Update, unsettled
-from mediamill.store.repositories.users import Email, Role, Token, TokenKind, User, Users
+from mediamill.services.accounts.people import FIRST_USER, People
+from mediamill.services.accounts.sessions import Issued, Sessions
+from mediamill.store.port import Delete, Exists, Page, Put, Update, unsettled
+from mediamill.store.repositories.users import Email, Token, TokenKind, User, Users
 
-SESSION_DAYS = 14
 LINK_MINUTES = 15
 MAX_TOKEN_DAYS = 3650
 LOOKS, BETWEEN_LOOKS = 10, 0.2
 """How often a token that is not listed yet is looked for, and seconds between."""
 LOCAL_ADMIN = "admin@localhost"
-FIRST_USER = "first-user"
-"""Key of the claim that makes one user the installation's first; no address lacks the @."""
-
-PREFIXES = {TokenKind.SESSION: "mms_", TokenKind.API: "mmt_", TokenKind.SIGN_IN: "mml_"}
 REFUSED = "The address or the password is not right."
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Issued:
-    """A new token and its secret, which is told this once."""
-
-    secret: str
-    token: Token
 
 
 class Accounts:
@@ -60,9 +46,12 @@ class Accounts:
         clock: Clock,
         registration: bool = True,
         passwords: Passwords | None = None,
+        federation: Federation | None = None,
     ) -> None:
         self.users, self.clock, self.registration = users, clock, registration
+        self.federation = federation
         self._passwords = passwords or Passwords()
+        self._people, self._sessions = People(users, clock), Sessions(users, clock)
 
     # -- becoming and being somebody ------------------------------------------------------------
 
@@ -72,14 +61,17 @@ class Accounts:
         Raises `InvalidInput` naming the field, `Conflict` when the address is taken, `Forbidden`
         when the installation takes no registrations.
         """
+        self._refuse_passwords()
         if not self.registration:
             raise Forbidden("Registration is closed here; ask the administrator for an account.")
         address, shown = clean_address(email), clean_name(name)
         hashed = await self._passwords.hash(password)
-        return await self._add(address, name=shown, password=hashed)
+        user = self._people.named(address, name=shown, password=hashed)
+        return await self._people.add(user)
 
     async def login(self, email: str, password: str) -> Issued:
         """Open a session; raises `Unauthenticated`, in the same time whether the address exists."""
+        self._refuse_passwords()
         user = await self._by_address(email)
         right, fresh = await self._passwords.verify(password, user.password if user else "")
         if user is None or not right or user.disabled:
@@ -87,31 +79,39 @@ class Accounts:
             raise Unauthenticated(REFUSED)
         if fresh:
             await self.users.store.transact(Update(User, (user.id,), set={"password": fresh}))
-        return await self._open_session(user)
+        return await self._sessions.open(user)
 
     async def authenticate(self, secret: str) -> Principal:
-        """Tell whose session or API token a secret is; raises `Unauthenticated`."""
-        token = await self._token(secret)
-        if token is None or token.kind is TokenKind.SIGN_IN or self._expired(token):
+        """Tell whose session, API token, or issuer's access token this is.
+
+        Raises `Unauthenticated`, and `Unavailable` when only the issuer could tell and is away.
+        """
+        if self.federation is not None and looks_signed(secret):
+            return await self.federation.bearer(secret)
+        token = await self._sessions.find(secret)
+        if token is None or token.kind is TokenKind.SIGN_IN:
             raise Unauthenticated("Sign in first: this session or token is not valid (any more).")
-        user = await self._active(token.user)
-        return Principal(user=user.id, role=user.role.value, token=token.id)
+        user = await self._people.active(token.user)
+        session = token.kind is TokenKind.SESSION
+        return Principal(user=user.id, role=user.role.value, token=token.id, session=session)
 
     async def acting(self, user_id: str) -> Principal:
         """Return the principal of an active user, for what acts in their name.
 
         Raises `Unauthenticated` when there is none, or is not active any more.
         """
-        user = await self._active(user_id)
+        user = await self._people.active(user_id)
         return Principal(user=user.id, role=user.role.value)
 
     async def logout(self, principal: Principal) -> None:
         """End the session, or revoke the API token, that the caller showed."""
+        if not principal.token:
+            raise Conflict("This token is the issuer’s: it ends there, or when it expires.")
         await self.revoke_token(principal, principal.token)
 
     async def profile(self, principal: Principal) -> User:
         """Return the caller's own record."""
-        return await self._active(principal.user)
+        return await self._people.active(principal.user)
 
     # -- the one-time link ----------------------------------------------------------------------
 
@@ -122,19 +122,19 @@ class Accounts:
         """
         claim = await self.users.store.get(Email, FIRST_USER)
         owner = claim.user if claim else (await self._add_administrator()).id
-        issued = self._issue(owner, TokenKind.SIGN_IN, LINK_MINUTES * MINUTE)
+        issued = self._sessions.issue(owner, TokenKind.SIGN_IN, LINK_MINUTES * MINUTE)
         await self.users.store.transact(Put(issued.token))
         return issued.secret
 
     async def redeem(self, secret: str) -> Issued:
         """Open a session with a one-time secret, which is then spent; raises `Unauthenticated`."""
         refused = Unauthenticated("This sign-in link was used already, or is too old.")
-        token = await self._token(secret)
-        if token is None or token.kind is not TokenKind.SIGN_IN or self._expired(token):
+        token = await self._sessions.find(secret)
+        if token is None or token.kind is not TokenKind.SIGN_IN:
             raise refused
-        user = await self._active(token.user)
+        user = await self._people.active(token.user)
         try:
-            return await self._open_session(user, Delete(Token, (token.digest,), when=(Exists(),)))
+            return await self._sessions.open(user, Delete(Token, (token.digest,), when=(Exists(),)))
         except ConditionFailed:
             raise refused from None
 
@@ -150,7 +150,7 @@ class Accounts:
         if expires_in_days is not None and not 1 <= expires_in_days <= MAX_TOKEN_DAYS:
             raise invalid("expires_in_days", f"It lasts 1 to {MAX_TOKEN_DAYS} days.")
         lifetime = expires_in_days * DAY if expires_in_days else None
-        issued = self._issue(principal.user, TokenKind.API, lifetime, shown)
+        issued = self._sessions.issue(principal.user, TokenKind.API, lifetime, shown)
         await self.users.store.transact(Put(issued.token))
         return issued
 
@@ -187,28 +187,19 @@ class Accounts:
 
     # -- inside ---------------------------------------------------------------------------------
 
-    async def _add(self, address: str, **details: str) -> User:
-        """Insert a user, as administrator if nobody was first before."""
-        user = User(id=new_id("user"), email=address, created=self.clock.now(), **details)  # type: ignore[arg-type]  # only text is given
-        if await self.users.store.get(Email, FIRST_USER) is None:
-            claim = Put(Email(email=FIRST_USER, user=user.id), when=(Absent(),))
-            try:
-                first = user.evolve(role=Role.ADMIN)
-                await self.users.add(first, claim)
-            except ConditionFailed as error:
-                if error.action == 0:
-                    raise _taken() from None
-            else:
-                return first
-        try:
-            await self.users.add(user)
-        except ConditionFailed:
-            raise _taken() from None
-        return user
+    def _refuse_passwords(self) -> None:
+        """Raise `Forbidden` where only the issuer signs people in."""
+        if self.federation is not None and not self.federation.issuer.passwords:
+            raise Forbidden(
+                f"Passwords are not used here: sign in with {self.federation.issuer.label} on the "
+                "page. Programs show an API token: one makes it on the account page, and "
+                "`mediamill login --token-stdin` takes it."
+            )
 
     async def _add_administrator(self) -> User:
+        user = self._people.named(LOCAL_ADMIN, name="Administrator")
         try:
-            return await self._add(LOCAL_ADMIN, name="Administrator")
+            return await self._people.add(user)
         except Conflict:
             found = await self.users.by_email(LOCAL_ADMIN)
             if found is None:
@@ -220,54 +211,3 @@ class Accounts:
             return await self.users.by_email(clean_address(email))
         except InvalidInput:
             return None
-
-    async def _active(self, user_id: str) -> User:
-        user = await self.users.get(user_id)
-        if user is None or user.disabled:
-            raise Unauthenticated("This account is not active.")
-        return user
-
-    async def _token(self, secret: str) -> Token | None:
-        if not secret.isascii() or len(secret) > 100:
-            return None
-        return await self.users.token(digest(secret))
-
-    def _expired(self, token: Token) -> bool:
-        return token.expires is not None and token.expires <= self.clock.now()
-
-    async def _open_session(self, user: User, *spending: Delete) -> Issued:
-        issued = self._issue(user.id, TokenKind.SESSION, SESSION_DAYS * DAY)
-        await self.users.store.transact(Put(issued.token), *spending)
-        await self._forget_expired(user.id)
-        log.info("signed in", action="signed_in", user=user.id, token=issued.token.id)
-        return issued
-
-    async def _forget_expired(self, user: str) -> None:
-        """Remove some sessions that ran out, so that they do not pile up."""
-        index = Token.index("token_user")
-        page = await self.users.store.query(Token, index, user, TokenKind.SESSION, limit=50)
-        if old := [Delete(Token, (token.digest,)) for token in page.rows if self._expired(token)]:
-            await self.users.store.transact(*old)
-
-    def _issue(self, user: str, kind: TokenKind, lifetime: int | None, name: str = "") -> Issued:
-        secret = PREFIXES[kind] + secrets.token_urlsafe(32)
-        now = self.clock.now()
-        token = Token(
-            digest=digest(secret),
-            id=new_id("token"),
-            user=user,
-            kind=kind,
-            name=name,
-            created=now,
-            expires=None if lifetime is None else now + lifetime,
-        )
-        return Issued(secret, token)
-
-
-def digest(secret: str) -> str:
-    """Return what is stored of a secret."""
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _taken() -> Conflict:
-    return Conflict("There is an account with this address already.")

@@ -10,8 +10,8 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from mediamill.blobs.port import Blobs
-from mediamill.blobs.threads import Threads
 from mediamill.core.errors import BrokenMedia, LimitExceeded, UnsupportedMedia
+from mediamill.core.threads import Threads
 from mediamill.engine.inputs import opened
 from mediamill.media.archive.layout import Reader
 from mediamill.media.archive.read import (
@@ -23,7 +23,7 @@ from mediamill.media.archive.read import (
     unreadable,
 )
 from mediamill.media.archive.remove import Removal, plan
-from mediamill.operations.base import Source
+from mediamill.operations.work import Source
 from mediamill.store.repositories.files import File
 
 KEPT_MEMBERS = 30_000

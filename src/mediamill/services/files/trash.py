@@ -14,6 +14,7 @@ from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.access import Principal, Right
 from mediamill.core.clock import DAY
 from mediamill.core.errors import ConditionFailed, Conflict, NotFound
+from mediamill.engine.announcing import Announcer
 from mediamill.services.access import Access
 from mediamill.services.files.purging import change, dooming, purge_unit
 from mediamill.store.port import Page, Store, Update
@@ -25,8 +26,8 @@ log = structlog.get_logger(__name__)
 
 UNDO_MS = DAY
 """How long a deleted file can be brought back."""
-BATCH = 40
-"""Files of one transaction: a row and a unit each, and the lane, of at most 100 actions."""
+BATCH = 25
+"""Files of one transaction: a row and two units each, and the lanes, of at most 100 actions."""
 EMPTIED_AT_ONCE = 1_000
 
 
@@ -45,6 +46,7 @@ class Trash:
     files: Files
     units: Units
     bell: Doorbell
+    announcer: Announcer
 
     async def list(self, principal: Principal, after: str | None, limit: int) -> Page[File]:
         """List what the caller can bring back, deleted last first."""
@@ -71,10 +73,17 @@ class Trash:
         """Put files of one owner into the trash, or straight out; one transaction."""
         time = await self.store.now()
         steps = [_hiding(file, time, now=now) for file in files]
-        await self.units.insert([unit for _, unit in steps], *(update for update, _ in steps))
+        shown = [file.evolve(revision=file.revision + 1) for file in files if not file.hidden]
+        told = await self.announcer.of_files("file.deleted", shown, time)
+        units = [*(unit for _, unit in steps), *told]
+        await self.units.insert(units, *(update for update, _ in steps))
         for file in files:
             log.info("file deleted", action="file_deleted", now=now, **file.log_context())
-        await self.bell.ring("work:housekeeping")
+        await self._ring(units)
+
+    async def _ring(self, units: Sequence[Unit]) -> None:
+        for klass in dict.fromkeys(unit.klass for unit in units):
+            await self.bell.ring(f"work:{klass}")
 
     async def restore(self, principal: Principal, file_id: str) -> File:
         """Bring a file back as it was; one that is not in the trash is returned as it is.
@@ -90,12 +99,16 @@ class Trash:
                 message = f"{file.name} cannot be brought back: it is being removed for good."
                 raise Conflict(message, state="purging")
             fields = _restored(file)
+            back = file.evolve(revision=file.revision + 1, **fields)
+            now = await self.store.now()
+            told = await self.announcer.of_files("file.restored", [back], now)
             try:
-                await self.store.transact(change(file, **fields))
+                await self.units.insert(told, change(file, **fields))
             except ConditionFailed:
                 continue
             log.info("file restored", action="file_restored", **file.log_context())
-            return file.evolve(revision=file.revision + 1, **fields)
+            await self._ring(told)
+            return back
 
     async def empty(self, principal: Principal) -> tuple[int, bool]:
         """Remove what is in the caller's trash for good.

@@ -37,6 +37,8 @@ class JobRequest:
     klass: str | None = None
     seed: int | None = None
     reuse: bool = True
+    mail: bool | None = None
+    """Whether its owner gets a mail at its end; None: as they want it for all jobs."""
     template: str | None = None
     """Id or name; the steps are then made from it."""
     variables: Mapping[str, Any] = field(default_factory=dict)
@@ -101,6 +103,7 @@ class Checked:
             template=self.template.id if self.template else "",
             template_version=self.template.version if self.template else 0,
             reuse=request.reuse,
+            mail=request.mail,
             created=now,
         )
 

@@ -9,6 +9,7 @@ import structlog
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.access import Principal, Right
 from mediamill.core.errors import ConditionFailed, Conflict, NotFound
+from mediamill.engine.announcing import Announcer
 from mediamill.engine.expand import UNITS_PER_STEP
 from mediamill.engine.stages import Piece, cancellation, item_units, pack, pass_unit
 from mediamill.services.access import Access
@@ -49,6 +50,7 @@ class JobService:
     requests: Requests
     bell: Doorbell
     queue: Queue
+    announcer: Announcer
 
     # -- submit ---------------------------------------------------------------------------------
 
@@ -73,8 +75,7 @@ class JobService:
         if not await self._insert(job, pages, packed, now):
             return await self.get(principal, job.id)
         log.info("job accepted", action="job_accepted", items=job.items, **job.log_context())
-        for channel in (f"work:{job.klass}", f"jobs:{job.owner}"):
-            await self.bell.ring(channel)
+        await self.bell.ring(f"jobs:{job.owner}")
         return await self.jobs.need(job.id)
 
     async def _insert(
@@ -92,12 +93,15 @@ class JobService:
             job = job.evolve(state=JobState.RUNNING, expanded=True, units=len(units), cost=cost)
         else:
             units = [pass_unit(job, "expand", now)]
+        units += await self.announcer.of_job("job.accepted", job, now)
         try:
             await self.units.insert(units, Put(job, when=(Absent(),)), *pages)
         except ConditionFailed as error:
             if error.action == 0:
                 return False
             raise
+        for klass in dict.fromkeys(unit.klass for unit in units):
+            await self.bell.ring(f"work:{klass}")
         return True
 
     # -- read -----------------------------------------------------------------------------------

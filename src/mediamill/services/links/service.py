@@ -73,7 +73,7 @@ class Links:
 
     async def open(self, token: str) -> Content:
         """Return what a link leads to; raises `Forbidden`, and `NotFound` once that is gone."""
-        grant = self.signer.read(token, METHOD)
+        grant = await self.signer.opened(token, METHOD)
         try:
             principal = await self.accounts.acting(grant.user)
         except Unauthenticated:
@@ -87,7 +87,7 @@ class Links:
         link = await self._direct(content, seconds) if direct else None
         if link is None:
             expires = self.clock.now() + (seconds or LINK_SECONDS) * SECOND
-            token = self.signer.sign(Grant(METHOD, target, principal.user, expires))
+            token = await self.signer.issue(Grant(METHOD, target, principal.user, expires))
             link = Link(token, expires, content)
         log.info("link made", action="link_made", target=target, owner=principal.user)
         return link

@@ -3,7 +3,9 @@
     mmk_ + base64url( HMAC-SHA-256 (32 bytes) ‖ JSON [method, target, user, expiry] )
 
 The signature covers all that the capability says. The prefix lets the log hide it. The key is
-`MEDIAMILL_SECRET`, else one that is made once and kept in the home folder.
+`MEDIAMILL_SECRET`, else one that is made once and kept in the home folder. When the secret changes
+the new one signs; what it was before still verifies for a day in a process that knew it, and for as
+long as `MEDIAMILL_SECRET_PREVIOUS` says it everywhere.
 """
 
 import base64
@@ -13,19 +15,26 @@ import os
 import secrets
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+import structlog
 
-from mediamill.core.clock import Clock
-from mediamill.core.errors import ConfigurationError, Forbidden
+from mediamill.core.clock import DAY, Clock
+from mediamill.core.errors import ConfigurationError, Forbidden, MediamillError
+from mediamill.core.sourced import Sourced
+
+log = structlog.get_logger(__name__)
 
 PREFIX = "mmk_"
 CONTEXT = b"mediamill link 1\n"
 """So that nothing else that this key may sign is taken for a link."""
 LONGEST = 1_000
 LEAST_SECRET = 16
+PREVIOUS = "MEDIAMILL_SECRET_PREVIOUS"
+KEPT = DAY
+"""How long (ms) a key verifies that was replaced while the process ran: as links live."""
 
 
 class Grant(msgspec.Struct, frozen=True, array_like=True):
@@ -37,17 +46,61 @@ class Grant(msgspec.Struct, frozen=True, array_like=True):
     expires: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class Signer:
     """Writes grants as tokens, and reads them."""
 
-    key: bytes
+    key: bytes = field(repr=False)
     clock: Clock
+    secret: Sourced | None = None
+    """What the key is made of, as it is then; None for a key that stays."""
+    previous: Sourced | None = None
+    """What it was made of before."""
+    _older: dict[bytes, int] = field(default_factory=dict, repr=False)
+    """Keys that verify still, until when (ms); 0 for those that are in a setting."""
+
+    async def issue(self, grant: Grant) -> str:
+        """Return a token, signed with the key as it is now."""
+        await self._settle()
+        return self.sign(grant)
+
+    async def opened(self, token: str, method: str) -> Grant:
+        """Return what a token grants, also where another server knows a newer secret than this one.
+
+        Raises `Forbidden` when it is not ours, or too old.
+        """
+        await self._settle()
+        if self._genuine(token) is None and token.startswith(PREFIX):
+            await self._settle(renew=True)
+        return self.read(token, method)
+
+    async def keys(self, *, renew: bool = False) -> list[bytes]:
+        """Return the key as it is now, then those that verify still, for what else is signed."""
+        await self._settle(renew=renew)
+        return [self.key, *self._older]
+
+    async def _settle(self, *, renew: bool = False) -> None:
+        """Look the secrets up; the last ones count where that fails."""
+        now = self.clock.now()
+        older = {key: until for key, until in self._older.items() if until > now}
+        try:
+            if said := await _said(self.secret, renew=renew):
+                key = derived(said)
+                if key != self.key:
+                    older[self.key] = now + KEPT
+                    self.key = key
+            if said := await _said(self.previous, renew=renew):
+                older[derived(said, PREVIOUS)] = 0
+        except MediamillError as error:
+            log.error("the last known secret signs", action="setting_broken", error=error.message)
+            return
+        older.pop(self.key, None)
+        self._older = older
 
     def sign(self, grant: Grant) -> str:
         """Return a token."""
         said = msgspec.json.encode(grant)
-        return PREFIX + base64.urlsafe_b64encode(self._mac(said) + said).decode().rstrip("=")
+        return PREFIX + base64.urlsafe_b64encode(_mac(self.key, said) + said).decode().rstrip("=")
 
     def read(self, token: str, method: str) -> Grant:
         """Return what a token grants; raises `Forbidden` when it is not ours, or too old."""
@@ -68,12 +121,20 @@ class Signer:
             if base64.urlsafe_b64encode(data).decode().rstrip("=") != text:
                 return None  # another spelling of the last character
             mac, said = data[:32], data[32:]
-            if hmac.compare_digest(mac, self._mac(said)):
-                return msgspec.json.decode(said, type=Grant)
+            for key in (self.key, *self._older):
+                if hmac.compare_digest(mac, _mac(key, said)):
+                    return msgspec.json.decode(said, type=Grant)
         return None
 
-    def _mac(self, said: bytes) -> bytes:
-        return hmac.digest(self.key, CONTEXT + said, hashlib.sha256)
+
+def _mac(key: bytes, said: bytes) -> bytes:
+    return hmac.digest(key, CONTEXT + said, hashlib.sha256)
+
+
+async def _said(source: Sourced | None, *, renew: bool) -> str:
+    if source is None:
+        return ""
+    return await (source.renewed() if renew else source.current())
 
 
 def key_of(secret: str, home: Path) -> bytes:
@@ -81,11 +142,14 @@ def key_of(secret: str, home: Path) -> bytes:
 
     All processes over one home get the same, whichever is first.
     """
-    if not secret:
-        return _kept(home / "secret")
+    return derived(secret) if secret else _kept(home / "secret")
+
+
+def derived(secret: str, setting: str = "MEDIAMILL_SECRET") -> bytes:
+    """Make the key of a secret; raises `ConfigurationError` for one that is too short."""
     if len(secret) < LEAST_SECRET:
-        message = f"MEDIAMILL_SECRET: it needs {LEAST_SECRET} characters or more."
-        raise ConfigurationError(message, setting="MEDIAMILL_SECRET")
+        message = f"{setting}: it needs {LEAST_SECRET} characters or more."
+        raise ConfigurationError(message, setting=setting)
     return hashlib.sha256(secret.encode()).digest()
 
 

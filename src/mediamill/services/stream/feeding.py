@@ -246,7 +246,7 @@ def _portions(run: Sequence[Prepared]) -> Sequence[Sequence[Prepared]]:
     portions: list[list[Prepared]] = [[]]
     actions = 0
     for one in run:
-        more = 2 + len(one.file.tags if one.file else ())
+        more = 3 + len(one.file.tags if one.file else ())
         if portions[-1] and actions + more > MOST_ACTIONS:
             portions.append([])
             actions = 0

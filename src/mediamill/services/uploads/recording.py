@@ -9,14 +9,17 @@ from mediamill.blobs.port import Digest
 from mediamill.core.access import Principal
 from mediamill.core.errors import ConditionFailed
 from mediamill.core.ids import new_id
+from mediamill.engine.announcing import Announcer
 from mediamill.media.archive.names import safe_name
-from mediamill.media.probe import Facts
+from mediamill.media.facts import Facts
 from mediamill.store.port import Absent, Action, Equals, Put, Store, Update
 from mediamill.store.repositories.files import File, FileState, digest_key, tag_rows
 from mediamill.store.repositories.units import Unit, Units
 from mediamill.store.repositories.usage import Usages
 
 THUMBNAILED = ("image/", "video/")
+ENDS = {FileState.READY: "file.created", FileState.REJECTED: "file.rejected"}
+"""What is announced of a file that comes into a state."""
 UNKNOWN_TYPE = "application/octet-stream"
 
 
@@ -42,6 +45,7 @@ class FileRows:
     units: Units
     usages: Usages
     bell: Doorbell
+    announcer: Announcer
 
     async def begun(
         self, principal: Principal, name: str, size: int, label: Label, file_id: str = ""
@@ -79,7 +83,8 @@ class FileRows:
         Raises `QuotaExceeded`, and `ConditionFailed` for a guard of `also`.
         """
         rows = (*inserts(file), *also)
-        await self._write(file.owner, file.charged - released, rows, units)
+        told = await self._told(file)
+        await self._write(file.owner, file.charged - released, rows, (*units, *told))
 
     async def insert_all(
         self, files: Sequence[File], units: Sequence[Unit], guard: Action, *also: Action
@@ -90,7 +95,10 @@ class FileRows:
         failed.
         """
         rows = (guard, *(action for file in files for action in inserts(file)), *also)
-        await self._write(files[0].owner, sum(file.charged for file in files), rows, units)
+        now = await self.store.now()
+        told = await self.announcer.of_files(ENDS[files[0].state], files, now)
+        charged = sum(file.charged for file in files)
+        await self._write(files[0].owner, charged, rows, (*units, *told))
 
     async def change(
         self,
@@ -119,13 +127,22 @@ class FileRows:
                 add={"revision": revision},
                 when=guard,
             )
+            after = found.evolve(**fields, revision=found.revision + revision)
+            told = await self._told(after) if "state" in fields else []
             try:
-                await self._write(file.owner, charged - found.charged, (step,), units)
+                await self._write(file.owner, charged - found.charged, (step,), (*units, *told))
             except ConditionFailed as error:
                 if error.action:
                     raise
                 continue  # it was charged otherwise meanwhile: look again
             return True
+
+    async def _told(self, file: File) -> list[Unit]:
+        """Announce a file that has come to its end: it is there, or was not taken."""
+        type_ = ENDS.get(file.state)
+        if type_ is None:
+            return []
+        return await self.announcer.of_files(type_, [file], await self.store.now())
 
     async def _write(
         self, owner: str, more: int, rows: tuple[Action, ...], units: Sequence[Unit]
@@ -136,8 +153,8 @@ class FileRows:
                 await self.units.insert(units, *actions)
             else:
                 await self.store.transact(*actions)
-        if units:
-            await self.bell.ring("work:housekeeping")
+        for klass in dict.fromkeys(unit.klass for unit in units):
+            await self.bell.ring(f"work:{klass}")
 
 
 def inserts(file: File) -> tuple[Action, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mediamill.blobs.port import Blobs, Digest
 from mediamill.core.errors import InvalidInput, LimitExceeded, StorageFull
 from mediamill.engine.inspect import Inspector
-from mediamill.media.probe import Facts
+from mediamill.media.facts import Facts
 from mediamill.store.repositories.usage import Usages
 
 

@@ -3,6 +3,7 @@
     endpoint   another server than AWS's, `http://127.0.0.1:8000`
     lag        seconds after which every index shows a write for certain; 60 unless told
     protected  `false` makes a table that can be deleted
+    allow_plaintext  `true` lets an endpoint elsewhere be `http:`, on a network that you trust
 
 Credentials come from where AWS's own tools look for them: the environment, a profile, the role of
 the task or machine. docs/dynamodb.md lists the permissions that they need.
@@ -14,12 +15,12 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
 
+from mediamill.core import aws
 from mediamill.core.clock import Clock
 from mediamill.core.errors import ConfigurationError
+from mediamill.core.plaintext import ALLOWING
 from mediamill.core.records import Record
 from mediamill.store.calls import changes_of
 from mediamill.store.dynamodb import table
@@ -30,7 +31,7 @@ from mediamill.store.port import Put
 from mediamill.store.versions import SETTING
 
 TRIES = 4
-OPTIONS = {"region": "", "endpoint": "", "lag": "60", "protected": "true"}
+OPTIONS = {"region": "", "endpoint": "", "lag": "60", "protected": "true", ALLOWING: "false"}
 
 
 async def open(  # noqa: A001 - the name that every backend module has
@@ -79,23 +80,22 @@ def _read(url: str) -> tuple[str, dict[str, str]]:
         raise ValueError("lag is a number of seconds")
     if options["protected"] not in ("true", "false"):
         raise ValueError("protected is true or false")
+    if options["endpoint"]:
+        aws.check_endpoint(options["endpoint"], options[ALLOWING])
     return parts.netloc, options
 
 
 def _client(options: dict[str, str]) -> AbstractAsyncContextManager[Any]:
     """Make a client that asks once: `wire.py` knows better what may be asked again."""
-    client: AbstractAsyncContextManager[Any] = get_session().create_client(
+    return aws.client(
         "dynamodb",
-        region_name=options["region"] or None,
-        endpoint_url=options["endpoint"] or None,
-        config=AioConfig(
-            connect_timeout=5,
-            read_timeout=10,
-            max_pool_connections=50,
-            retries={"mode": "standard", "total_max_attempts": 1},
-        ),
+        region=options["region"],
+        endpoint=options["endpoint"],
+        connect_timeout=5,
+        read_timeout=10,
+        max_pool_connections=50,
+        retries={"mode": "standard", "total_max_attempts": 1},
     )
-    return client
 
 
 async def _prepared(client: Any, name: str, *, protected: bool) -> None:

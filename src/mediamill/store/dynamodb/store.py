@@ -8,14 +8,15 @@ docs/dynamodb.md has the layout of the table, the permissions that are needed, a
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from mediamill.core.clock import Clock
 from mediamill.core.errors import ConditionFailed, Unavailable
-from mediamill.core.records import Index, R
-from mediamill.store.calls import Change, changes_of, condition_failed, keys_of, listing_of
+from mediamill.core.records import R
+from mediamill.store.base import Calls, CheckedReads
+from mediamill.store.calls import Change, Listing, changes_of, condition_failed
 from mediamill.store.codec import layout_of
 from mediamill.store.dynamodb import table
 from mediamill.store.dynamodb.errors import Collided
@@ -32,7 +33,7 @@ ROUNDS = 12
 """Of a read of many keys, each for what the one before left."""
 
 
-class DynamoStore:
+class DynamoStore(CheckedReads):
     """Records in one table."""
 
     version = ""
@@ -48,57 +49,34 @@ class DynamoStore:
         self.wire, self.lag = Wire(client), lag
         self._closing: AbstractAsyncContextManager[Client] | None = closing
         self._table, self._clock = name, clock
-        self._closed, self._running, self._quiet = False, 0, asyncio.Event()
+        self._calls = Calls()
 
-    async def get(self, kind: type[R], *key: Any) -> R | None:
-        return (await self.get_many(kind, [key]))[0]
-
-    async def get_many(self, kind: type[R], keys: Sequence[tuple[Any, ...]]) -> list[R | None]:
-        wanted, layout = keys_of(kind, keys), layout_of(kind)
-        with self._accepted():
-            rows = await self._rows(kind, wanted)
+    async def _found(self, kind: type[R], keys: list[Row]) -> list[R | None]:
+        layout = layout_of(kind)
+        with self._calls.accepted():
+            rows = await self._rows(kind, keys)
         return [None if row is None else layout.decode(row) for row in rows]
 
-    async def query(
-        self,
-        kind: type[R],
-        index: Index,
-        *partition: Any,
-        at_least: Any = None,
-        at_most: Any = None,
-        after: str | None = None,
-        limit: int = 100,
-        descending: bool = False,
-    ) -> Page[R]:
-        listing = listing_of(
-            kind,
-            index,
-            partition,
-            at_least=at_least,
-            at_most=at_most,
-            after=after,
-            limit=limit,
-            descending=descending,
-        )
-        with self._accepted():
+    async def _page(self, listing: Listing[R]) -> Page[R]:
+        with self._calls.accepted():
             return listing.page(await rows_of(listing, self._table, self.wire.ask, self._in_places))
 
     async def is_unused(self) -> bool:
-        with self._accepted():
+        with self._calls.accepted():
             return await table.is_unused(self.wire, self._table)
 
     async def take_into_use(self) -> None:
-        with self._accepted():
+        with self._calls.accepted():
             await table.take_into_use(self.wire, self._table)
 
     async def transact(self, *actions: Action) -> None:
         changes = changes_of(actions)
-        with self._accepted():
+        with self._calls.accepted():
             if changes:
                 await self._transact(changes)
 
     async def now(self) -> int:
-        self._check_open()
+        self._calls.require_open()
         if self._clock is not None:
             return self._clock.now()
         if (now := self.wire.clock.now()) is None:
@@ -109,9 +87,7 @@ class DynamoStore:
         return now
 
     async def close(self) -> None:
-        self._closed = True
-        if self._running:
-            await self._quiet.wait()
+        await self._calls.close()
         closing, self._closing = self._closing, None
         if closing is not None:
             await closing.__aexit__(None, None, None)
@@ -198,24 +174,6 @@ class DynamoStore:
 
     async def _row(self, change: Change) -> Row | None:
         return (await self._rows(change.layout.kind, [change.key]))[0]
-
-    # -- opening and closing --------------------------------------------------------------------
-
-    @contextmanager
-    def _accepted(self) -> Iterator[None]:
-        """Let `close` wait for the block."""
-        self._check_open()
-        self._running += 1
-        try:
-            yield
-        finally:
-            self._running -= 1
-            if self._closed and not self._running:
-                self._quiet.set()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise Unavailable("The store is closed.")
 
 
 def _key(place: Place) -> dict[str, Any]:

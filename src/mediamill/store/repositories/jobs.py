@@ -122,6 +122,8 @@ class Job(Record, frozen=True, kw_only=True):
     """Which items a retry runs again: `failed`, `cancelled` or `unfinished`, which is both."""
     reuse: bool = True
     """Whether outcomes of earlier jobs may be taken over."""
+    mail: bool | None = None
+    """Whether its owner gets a mail when it has ended; None: as they want it for all jobs."""
     expanded: bool = False
     units: int = 0
     """Units of the job so far; the next one gets this sequence number."""

@@ -28,6 +28,9 @@ from mediamill.store.port import (
 )
 from mediamill.store.repositories.lanes import Lane, queue_name
 
+NOTICE_COST = 0.05
+"""Estimated seconds of what only waits for somebody else's server."""
+
 
 class UnitState(StrEnum):
     READY = "ready"
@@ -55,7 +58,7 @@ class Unit(Record, frozen=True, kw_only=True):
     """The handler that runs it."""
     owner: str
     klass: str
-    """`interactive`, `bulk`, `model`, `housekeeping` or `transfer`."""
+    """`interactive`, `bulk`, `model`, `housekeeping`, `transfer` or `notices`."""
     state: UnitState = UnitState.READY
     queue: str | None = None
     """`{klass}|{owner}` while open, else None."""
@@ -146,6 +149,14 @@ class Unit(Record, frozen=True, kw_only=True):
         )
         return unit.opened(due)
 
+    @classmethod
+    def notice(
+        cls, kind: str, group: str, seq: int, owner: str, *, now: int, **payload: Any
+    ) -> "Unit":
+        """Make a unit that tells somebody something, as inserted, due now; see the fields."""
+        unit = cls.chore(kind, group, seq, owner, cost=NOTICE_COST, now=now, due=now, **payload)
+        return unit.evolve(klass="notices").opened(now)
+
     def opened(self, due: int) -> "Unit":
         """Return it as inserted: ready, in its owner's queue."""
         return self.evolve(queue=queue_name(self.klass, self.owner), due=due)
@@ -185,20 +196,27 @@ class Units:
     # -- building blocks of transactions ------------------------------------------------------
 
     async def insert(self, units: Sequence[Unit], *others: Action) -> None:
-        """Insert ready units of one lane, absent before, together with other actions."""
+        """Insert ready units, absent before, together with other actions."""
         inserts = (Put(unit, when=(Absent(),)) for unit in units)
-        await self.commit(*others, *inserts, wake=lane_of(units[0]))
+        lanes = dict.fromkeys(lane_of(unit) for unit in units)
+        await self.commit(*others, *inserts, wake=[*lanes])
 
-    async def commit(self, *actions: Action, wake: tuple[str, str], credit: float = 0.0) -> None:
-        """Write actions and wake a lane in one transaction, whatever the lane does meanwhile.
+    async def commit(
+        self,
+        *actions: Action,
+        wake: tuple[str, str] | list[tuple[str, str]],
+        credit: float = 0.0,
+    ) -> None:
+        """Write actions and wake lanes in one transaction, whatever the lanes do meanwhile.
 
-        `wake` is the lane's class and owner; an active lane gets `credit` seconds of virtual time
-        back. Raises `ConditionFailed` for a guard of the actions.
+        `wake` is a lane's class and owner, or several; an active lane gets `credit` seconds of
+        virtual time back. Raises `ConditionFailed` for a guard of the actions.
         """
+        lanes = [wake] if isinstance(wake, tuple) else wake
         while True:
-            waking = await self._waking(*wake, credit)
+            waking = [await self._waking(*lane, credit) for lane in lanes]
             try:
-                await self.store.transact(*actions, waking)
+                await self.store.transact(*actions, *waking)
             except ConditionFailed as error:
                 if error.action < len(actions):
                     raise
@@ -263,9 +281,15 @@ class Units:
         closing["finished"] = now
         return await self.write(unit, *others, wake=wake, **closing, **changes)
 
-    async def remove(self, unit: Unit, *others: Action) -> None:
+    async def remove(
+        self, unit: Unit, *others: Action, wake: tuple[str, str] | None = None
+    ) -> None:
         """Close a leased unit that nobody will ask for: its row goes, as `write` changes it."""
-        await self.store.transact(Delete(Unit, unit.key_values(), when=held(unit)), *others)
+        gone = Delete(Unit, unit.key_values(), when=held(unit))
+        if wake is None:
+            await self.store.transact(gone, *others)
+        else:
+            await self.commit(gone, *others, wake=wake)
 
     async def release(
         self, unit: Unit, not_before: int, error: str, credit: float = 0.0,

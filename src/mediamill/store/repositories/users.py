@@ -12,6 +12,15 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class MailWhen(StrEnum):
+    """When somebody wants a mail about the end of a job."""
+
+    ALWAYS = "always"
+    LONG = "long"
+    """When it took longer than a minute."""
+    NEVER = "never"
+
+
 class User(Record, frozen=True, kw_only=True):
     """A person or program that owns things."""
 
@@ -20,11 +29,16 @@ class User(Record, frozen=True, kw_only=True):
 
     id: str
     email: str
+    """Empty for who has none, as programs that an issuer knows."""
     name: str = ""
     password: str = ""
     """Argon2 hash; empty when no password can sign in."""
     role: Role = Role.USER
     disabled: bool = False
+    mail_finished: MailWhen = MailWhen.ALWAYS
+    """Mail for jobs of which something came."""
+    mail_failed: MailWhen = MailWhen.ALWAYS
+    """Mail for jobs of which something failed."""
     created: int
 
 
@@ -76,9 +90,9 @@ class Users:
         return await self.get(claim.user) if claim else None
 
     async def add(self, user: User, *others: Action) -> None:
-        """Insert a user; raises `ConditionFailed` when the address is taken."""
-        claim = Email(email=user.email.lower(), user=user.id)
-        await self.store.transact(Put(claim, when=(Absent(),)), Put(user), *others)
+        """Insert a user; raises `ConditionFailed` when the address, if any, is taken."""
+        claim = Put(Email(email=user.email.lower(), user=user.id), when=(Absent(),))
+        await self.store.transact(*([claim] if user.email else []), Put(user), *others)
 
     async def token(self, digest: str) -> Token | None:
         return await self.store.get(Token, digest)

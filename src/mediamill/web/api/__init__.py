@@ -7,9 +7,11 @@ from mediamill.web.api import (
     changes,
     direct,
     files,
+    identities,
     jobs,
     links,
     members,
+    notifications,
     operations,
     projects,
     reading,
@@ -18,10 +20,12 @@ from mediamill.web.api import (
     tokens,
     uploads,
     usage,
+    webhooks,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
     auth.router,
+    identities.router,
     tokens.router,
     files.router,
     changes.router,
@@ -35,5 +39,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     reading.router,
     links.router,
     usage.router,
+    notifications.router,
+    webhooks.router,
     service.router,
 )

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from mediamill.services.accounts.service import Issued
+from mediamill.services.accounts.sessions import Issued
 from mediamill.web.parsing import PROBLEM, Body, StrictRoute
 from mediamill.web.security import Caller, Mill, clear_session, set_session
 from mediamill.web.views.accounts import SessionView, UserView, user_view

@@ -60,4 +60,9 @@ def error_page(request: Request, report: Report) -> Response:
     """Answer an error as a page; who is not signed in is led to where one does that."""
     if report.status == 401:
         return RedirectResponse(f"/signin?next={quote(request.url.path, safe='/')}", 303)
+    return error_card(request, report)
+
+
+def error_card(request: Request, report: Report) -> HTMLResponse:
+    """Answer an error as a page, whatever it is."""
     return page("error.html", report.status, report=report, request_id=request_id(request))

@@ -8,6 +8,7 @@ from mediamill.app import App
 from mediamill.core.access import Principal
 from mediamill.web.api.jobs import view
 from mediamill.web.api.operations import operation_view
+from mediamill.web.pages import signin
 from mediamill.web.pages.forms import inputs
 from mediamill.web.pages.reading import pictures, sheets
 from mediamill.web.pages.reference import endpoints
@@ -20,12 +21,7 @@ from mediamill.web.views.jobs import JobView
 FILES, JOBS, FAILED = 50, 8, 50
 
 router = APIRouter(include_in_schema=False)
-
-
-@router.get("/signin")
-async def sign_in_page(mill: Mill) -> Response:
-    """Show the ways to sign in; a one-time link's token is spent by the page's script only."""
-    return page("signin.html", registration=mill.settings.registration, user=None)
+router.include_router(signin.router)
 
 
 @router.get("/")
@@ -131,4 +127,10 @@ async def _outcome(mill: App, caller: Principal, job_id: str) -> dict[str, Any]:
     job = await mill.jobs.get(caller, job_id)
     failed = await mill.items.list(caller, job_id, "failed", None, FAILED)
     found = await sheets(mill, caller, job) if job.state.terminal else []
-    return {"failed": failed.rows, "more_failed": failed.after is not None, "sheets": found}
+    told = await mill.notifications.deliveries(caller, job_id) if job.state.terminal else ()
+    return {
+        "untold": [one for one in told if one.state == "failed"],
+        "failed": failed.rows,
+        "more_failed": failed.after is not None,
+        "sheets": found,
+    }

@@ -4,7 +4,7 @@ import { call, part } from "./api.js";
 document.addEventListener("click", async (event) => {
   if (event.target.closest("[data-sign-out]")) {
     await call("POST", "/v1/auth/logout").catch(() => {});
-    location.assign("/signin");
+    location.assign("/signin?left");
   }
   const more = event.target.closest("[data-more]");
   if (more) {

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from mediamill.core.clock import rfc3339
-from mediamill.services.accounts.service import Issued
+from mediamill.services.accounts.sessions import Issued
 from mediamill.store.repositories.users import Token, User
 from mediamill.web.views.common import Time, View, moment
 

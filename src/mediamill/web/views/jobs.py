@@ -57,6 +57,12 @@ class MadeFromView(View):
     version: Count
 
 
+class NotifyView(View):
+    """Who is told when a job has ended."""
+
+    email: bool | None = Field(description="Null: as its owner wants it for all jobs.")
+
+
 class JobView(View):
     id: str = Field(examples=["job_01KAHRQPV0V3E3M2X5E2C8T2QG"])
     name: str
@@ -66,6 +72,7 @@ class JobView(View):
     inputs: InputsView
     template: MadeFromView | None = None
     seed: int
+    notify: NotifyView
     generation: int
     items: Count
     counts: CountsView
@@ -113,6 +120,7 @@ def job_view(job: Job, progress: Progress) -> JobView:
         if job.template
         else None,
         seed=job.seed,
+        notify=NotifyView(email=job.mail),
         generation=job.generation,
         items=job.items,
         counts=counts,

@@ -1,21 +1,24 @@
 """What `MEDIAMILL_STORE_URL` says for PostgreSQL, and what it need not say.
 
-Ours are `pool`, `timeout` and `prepare`; all other parameters are libpq's. Unless the URL says
-otherwise, both ends give up a connection whose other end is silent, so that what a worker held that
-was cut off is free within half a minute; and no statement, wait for a lock or open transaction
-lasts for ever. Every statement of ours reads by an index; the planner is told so, since what it
-counted of a table that fills and empties within minutes is mostly wrong.
+Ours are `pool`, `timeout`, `prepare` and `allow_plaintext`; all other parameters are libpq's. A
+connection that leaves the machine is encrypted (`sslmode=require` or better) or allowed not to be.
+
+Unless the URL says otherwise, both ends give up a connection whose other end is silent, so that
+what a worker held that was cut off is free within half a minute; and no statement, wait for a lock
+or open transaction lasts for ever. Every statement of ours reads by an index; the planner is told
+so, since what it counted of a table that fills and empties within minutes is mostly wrong.
 """
 
-from dataclasses import dataclass
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from dataclasses import dataclass, field
 
-from psycopg import ProgrammingError, pq
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
+
+from mediamill.core.libpq import read, refuse_plain
+from mediamill.core.plaintext import ALLOWING
 
 POOL = 8
 TIMEOUT = 10.0
-OURS = frozenset({"pool", "timeout", "prepare"})
+OURS = frozenset({"pool", "timeout", "prepare", ALLOWING})
 SESSION = {
     "statement_timeout": "30s",
     "lock_timeout": "10s",
@@ -43,7 +46,7 @@ DEFAULTS = {
 class Address:
     """A database, and how many connections to it are used how."""
 
-    conninfo: str
+    conninfo: str = field(repr=False)
     """For libpq; it may hold a password."""
     pool: int = POOL
     """The most connections of this process."""
@@ -55,28 +58,11 @@ class Address:
     @classmethod
     def of(cls, url: str) -> "Address":
         """Read a URL; raises `ValueError`, whose text never holds the password."""
-        parts = urlsplit(url)
-        query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-        given = dict(query)
-        if not parts.path.strip("/"):
+        given, ours = read(url, OURS)
+        if not given.get("dbname"):
             raise ValueError("write postgresql://user:password@host:port/database")
-        ours = {name: given.pop(name) for name in OURS & given.keys()}
-        libpq = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
-        if unknown := given.keys() - libpq:
-            known = ", ".join(sorted(OURS))
-            raise ValueError(f"unknown parameter {', '.join(unknown)}; ours: {known}, and libpq's")
-        theirs = urlencode(given, quote_via=quote)  # libpq knows no + for a space
-        return cls(_conninfo(parts._replace(query=theirs).geturl()), *_checked(ours))
-
-
-def _conninfo(url: str) -> str:
-    try:
-        return make_conninfo(url, **DEFAULTS | conninfo_to_dict(url))
-    except ProgrammingError:  # says what it could not read, which may be the password
-        raise ValueError(
-            "write postgresql://user:password@host:port/database, with %2F for / in a password, "
-            "%40 for @ and so on"
-        ) from None
+        refuse_plain(given, ours.get(ALLOWING))
+        return cls(make_conninfo(**DEFAULTS | given), *_checked(ours))
 
 
 def _checked(ours: dict[str, str]) -> tuple[int, float, bool]:

@@ -11,7 +11,7 @@ from mediamill.store.codec import layout_of
 from mediamill.store.repositories.units import Unit
 from mediamill.store.sql.postgres.clock import CLOCK
 from mediamill.store.sql.postgres.committing import commit_one
-from mediamill.store.sql.postgres.pool import Connection
+from mediamill.store.sql.postgres.login import Connection
 from mediamill.store.sql.statements import listed
 
 # the order of locks is everybody's: units before their lane

@@ -18,7 +18,7 @@ from psycopg.abc import PQGen
 
 from mediamill.core.errors import Unavailable
 from mediamill.store.sql.postgres.errors import COLLIDED, translated
-from mediamill.store.sql.postgres.pool import Connection
+from mediamill.store.sql.postgres.login import Connection
 from mediamill.store.sql.statements import Expect, Statement
 
 Cursor = psycopg.AsyncCursor[tuple[Any, ...]]

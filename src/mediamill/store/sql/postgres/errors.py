@@ -32,6 +32,7 @@ _REFUSED = (
     "unrecognized configuration parameter",
     "unsupported startup parameter",
     "SSL was required",
+    "SSL error",
     "certificate",
 )
 """A server tells no code before it has let somebody in; its words have to do."""

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from mediamill.core.records import Record
 from mediamill.store.sql.migrate import VERSION, VERSION_TABLE, Migration, migrations, pending
-from mediamill.store.sql.postgres.pool import Connection
+from mediamill.store.sql.postgres.login import Connection
 from mediamill.store.sql.schema import ddl
 from mediamill.store.sql.statements import POSTGRES
 

@@ -10,16 +10,16 @@ import select
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import psycopg
 import structlog
 from psycopg.pq import PipelineStatus, TransactionStatus
-from psycopg.types.numeric import Int8Dumper
 
 from mediamill.core.errors import Unavailable
+from mediamill.core.sourced import Sourced
 from mediamill.store.sql.postgres.address import Address
 from mediamill.store.sql.postgres.errors import first_line
+from mediamill.store.sql.postgres.login import Connection, Login
 
 log = structlog.get_logger(__name__)
 
@@ -30,37 +30,23 @@ LIFETIME = 3600.0
 IDLE = 600.0
 LONGEST_PAUSE = 0.5
 LONGEST_UNDO = 5.0
-PREPARED = 200
-
-
-class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
-    """A connection that knows its age."""
-
-    born = 0.0
-    """When it was made, by `time.monotonic`."""
 
 
 class Pool:
-    """At most `address.pool` connections, of which the last returned is lent next."""
+    """At most `address.pool` connections, of which the last returned is lent next.
 
-    def __init__(self, address: Address) -> None:
-        self._address = address
+    They are made with the address as `source` says it then, if it is given.
+    """
+
+    def __init__(self, address: Address, source: Sourced | None = None) -> None:
+        self._address, self._login = address, Login(address, source)
         self._permits = asyncio.Semaphore(address.pool)
         self._idle: list[tuple[Connection, float]] = []
         self._closed = False
 
     async def connect(self) -> Connection:
         """Make a connection; raises `psycopg.Error`."""
-        connection = await Connection.connect(
-            self._address.conninfo,
-            autocommit=True,
-            prepare_threshold=5 if self._address.prepare else None,
-        )
-        connection.prepared_max = PREPARED
-        # else each width of a number makes another statement to prepare
-        connection.adapters.register_dumper(int, Int8Dumper)
-        connection.born = time.monotonic()
-        return connection
+        return await self._login.connect()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -100,7 +86,7 @@ class Pool:
     async def _usable(self, until: float) -> Connection:
         while self._idle:
             connection, _ = self._idle.pop()
-            if _sound(connection):
+            if self._login.is_current(connection) and _sound(connection):
                 return connection
             await connection.close()
         pause = 0.05

@@ -24,6 +24,7 @@ async def probe(url: str) -> str:
             version, read_only, most, made = row or ("", "", 0, False)
             if read_only == "on":
                 raise psycopg.errors.ReadOnlySqlTransaction
+            how = "under TLS" if connection.pgconn.ssl_in_use else "in the clear"
             begun = time.perf_counter()
             schema = await (await connection.execute(VERSION if made else "SELECT 0")).fetchone()
             taken = (time.perf_counter() - begun) * 1000
@@ -31,6 +32,6 @@ async def probe(url: str) -> str:
         raise unopened(error) from error
     tables = f"schema version {schema[0]}" if schema and made else "no tables yet"
     return (
-        f"PostgreSQL {version.partition(' ')[0]}, {tables}, {taken:.1f} ms away, "
+        f"PostgreSQL {version.partition(' ')[0]}, {tables}, {taken:.1f} ms away, {how}, "
         f"{address.pool} of its {most} connections for each process"
     )

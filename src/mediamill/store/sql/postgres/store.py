@@ -7,27 +7,30 @@ in `address.py`, and when what is committed in `committing.py`.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
 
 from mediamill.core.clock import Clock
-from mediamill.core.errors import ConditionFailed, Unavailable
-from mediamill.core.records import Index, R, Record
-from mediamill.store.calls import changes_of, condition_failed, keys_of, listing_of, walk_of
+from mediamill.core.errors import ConditionFailed
+from mediamill.core.records import R, Record
+from mediamill.core.sourced import Sourced
+from mediamill.store.base import Calls, CheckedWalks
+from mediamill.store.calls import Listing, changes_of, condition_failed
 from mediamill.store.codec import layout_of
-from mediamill.store.port import MAX_PAGE, Action, Page
+from mediamill.store.judging import Row
+from mediamill.store.port import Action, Page
 from mediamill.store.repositories.units import Unit
 from mediamill.store.sql.postgres.address import Address
 from mediamill.store.sql.postgres.claiming import claim
 from mediamill.store.sql.postgres.clock import NOW, DatabaseClock
 from mediamill.store.sql.postgres.committing import NotWritten, commit
 from mediamill.store.sql.postgres.errors import READ_ONLY, reason, translated, unopened
+from mediamill.store.sql.postgres.login import Connection
 from mediamill.store.sql.postgres.migrating import prepare
-from mediamill.store.sql.postgres.pool import Connection, Pool
+from mediamill.store.sql.postgres.pool import Pool
 from mediamill.store.sql.statements import (
     POSTGRES,
     Statement,
@@ -42,25 +45,29 @@ T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
 
 
-class PostgresStore:
+class PostgresStore(CheckedWalks):
     """Records in a PostgreSQL database; opened by `PostgresStore.open`."""
 
     def __init__(self, pool: Pool, clock: Clock | None, version: str) -> None:
         self._pool, self._clock = pool, clock
         self._database_clock = DatabaseClock(self._ask_time)
-        self._closed, self._running, self._quiet = False, 0, asyncio.Event()
+        self._calls = Calls()
         self.version = version
         """The server that answers, as in `15.8`."""
 
     @classmethod
     async def open(
-        cls, address: Address, kinds: Iterable[type[Record]] = (), clock: Clock | None = None
+        cls,
+        address: Address,
+        kinds: Iterable[type[Record]] = (),
+        clock: Clock | None = None,
+        source: Sourced | None = None,
     ) -> "PostgresStore":
         """Open a database, migrated as needed; `kinds` get tables beside the declared ones.
 
         Raises `ConfigurationError` when it refuses us or has a newer schema, and `Unavailable`.
         """
-        pool = Pool(address)
+        pool = Pool(address, source)
         try:
             async with await pool.connect() as first:
                 if await (await first.execute(READ_ONLY)).fetchone() == ("on",):
@@ -71,56 +78,29 @@ class PostgresStore:
             raise unopened(error) from error
         return cls(pool, clock, version.partition(" ")[0])
 
-    async def get(self, kind: type[R], *key: Any) -> R | None:
-        return (await self.get_many(kind, [key]))[0]
-
-    async def get_many(self, kind: type[R], keys: Sequence[tuple[Any, ...]]) -> list[R | None]:
-        wanted, layout = keys_of(kind, keys), layout_of(kind)
-        if not wanted:
+    async def _found(self, kind: type[R], keys: list[Row]) -> list[R | None]:
+        if not keys:
             return []
-        statements = statements_of(kind, POSTGRES)
-        statement = (
-            Statement(statements.get, wanted[0])
-            if len(wanted) == 1
-            else statements.get_many(wanted)
-        )
+        layout, statements = layout_of(kind), statements_of(kind, POSTGRES)
+        one = len(keys) == 1
+        statement = Statement(statements.get, keys[0]) if one else statements.get_many(keys)
         found = [layout.decode(row) for row in await self._read(statement)]
         by_key = {layout.encode_key(record.key_values()): record for record in found}
-        return [by_key.get(key) for key in wanted]
+        return [by_key.get(key) for key in keys]
 
-    async def query(
-        self,
-        kind: type[R],
-        index: Index,
-        *partition: Any,
-        at_least: Any = None,
-        at_most: Any = None,
-        after: str | None = None,
-        limit: int = 100,
-        descending: bool = False,
-    ) -> Page[R]:
-        listing = listing_of(
-            kind,
-            index,
-            partition,
-            at_least=at_least,
-            at_most=at_most,
-            after=after,
-            limit=limit,
-            descending=descending,
-        )
-        return listing.page(await self._read(statements_of(kind, POSTGRES).query(listing)))
+    async def _page(self, listing: Listing[R]) -> Page[R]:
+        return listing.page(await self._listed(listing))
 
-    async def walk(
-        self, kind: type[R], after: tuple[Any, ...] | None = None, limit: int = MAX_PAGE
-    ) -> list[R]:
-        listing = walk_of(kind, after, limit)
-        return listing.records(await self._read(statements_of(kind, POSTGRES).query(listing)))
+    async def _walked(self, listing: Listing[R]) -> list[R]:
+        return listing.records(await self._listed(listing))
+
+    async def _listed(self, listing: Listing[R]) -> Rows:
+        return await self._read(statements_of(listing.layout.kind, POSTGRES).query(listing))
 
     async def transact(self, *actions: Action) -> None:
         changes = changes_of(actions)
         if not changes:
-            self._check_open()
+            self._calls.require_open()
             return
         statements = statements_for(changes, POSTGRES)
         places = range(len(changes))
@@ -134,20 +114,18 @@ class PostgresStore:
         return await self._write(lambda c: claim(c, klasses, holder, lease_ms, now))
 
     async def now(self) -> int:
-        self._check_open()
+        self._calls.require_open()
         return self._clock.now() if self._clock else await self._database_clock.now()
 
     async def close(self) -> None:
-        self._closed = True
-        if self._running:
-            await self._quiet.wait()
+        await self._calls.close()
         await self._pool.close()
 
     # -- on a connection ------------------------------------------------------------------------
 
     async def _read(self, statement: Statement) -> Rows:
         """Run a query; again where the connection turns out to be gone."""
-        with self._accepted():
+        with self._calls.accepted():
             for left in reversed(range(TRIES)):
                 async with self._pool.connection() as connection:
                     try:
@@ -160,7 +138,7 @@ class PostgresStore:
 
     async def _write(self, write: Callable[[Connection], Awaitable[T]]) -> T:
         """Write on a connection, again where nothing can have been written."""
-        with self._accepted():
+        with self._calls.accepted():
             for left in reversed(range(TRIES)):
                 async with self._pool.connection() as connection:
                     try:
@@ -175,25 +153,13 @@ class PostgresStore:
         rows = await self._read(Statement(NOW, ()))
         return int(rows[0][0])
 
-    @contextmanager
-    def _accepted(self) -> Iterator[None]:
-        """Let `close` wait for the block."""
-        self._check_open()
-        self._running += 1
-        try:
-            yield
-        finally:
-            self._running -= 1
-            if self._closed and not self._running:
-                self._quiet.set()
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise Unavailable("The store is closed.")
+FOLLOWS = True
 
 
 async def open(  # noqa: A001 - the name that every backend module has
-    url: str, extra_kinds: Iterable[type[Record]] = (), clock: Clock | None = None
+    source: Sourced, extra_kinds: Iterable[type[Record]] = (), clock: Clock | None = None
 ) -> PostgresStore:
     """Open the database that a URL names; raises `ValueError` for a bad parameter."""
-    return await PostgresStore.open(Address.of(url), extra_kinds, clock)
+    address = Address.of(await source.current())
+    return await PostgresStore.open(address, extra_kinds, clock, source)

@@ -7,7 +7,7 @@ to 3.51.2).
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ import apsw
 from mediamill.core.clock import Clock
 from mediamill.core.errors import ConditionFailed, ConfigurationError, Unavailable
 from mediamill.core.mounts import network_type
-from mediamill.core.records import Index, R, Record
-from mediamill.store.calls import changes_of, condition_failed, keys_of, listing_of, walk_of
+from mediamill.core.records import R, Record
+from mediamill.store.base import CheckedWalks
+from mediamill.store.calls import Listing, changes_of, condition_failed
 from mediamill.store.codec import layout_of
-from mediamill.store.port import MAX_PAGE, Action, Page
+from mediamill.store.judging import Row
+from mediamill.store.port import Action, Page
 from mediamill.store.sql.sqlite.clock import SharedClock
 from mediamill.store.sql.sqlite.connection import connect, prepare, translated
 from mediamill.store.sql.sqlite.readers import Readers
@@ -40,7 +42,7 @@ TIMEOUT = 30.0
 Rows = list[tuple[Any, ...]]
 
 
-class SqliteStore:
+class SqliteStore(CheckedWalks):
     """Records in one SQLite file; opened by `SqliteStore.open`."""
 
     version: str = apsw.sqlite_lib_version()
@@ -70,51 +72,24 @@ class SqliteStore:
         opening = partial(_open, place, tuple(kinds), readers, timeout, clock)
         return cls(*await asyncio.to_thread(opening))
 
-    async def get(self, kind: type[R], *key: Any) -> R | None:
-        return (await self.get_many(kind, [key]))[0]
-
-    async def get_many(self, kind: type[R], keys: Sequence[tuple[Any, ...]]) -> list[R | None]:
+    async def _found(self, kind: type[R], keys: list[Row]) -> list[R | None]:
         self._check_open()
-        wanted, layout = keys_of(kind, keys), layout_of(kind)
-        sql = statements_of(kind, SQLITE).get
+        layout, sql = layout_of(kind), statements_of(kind, SQLITE).get
 
         def read(connection: apsw.Connection) -> list[R | None]:
-            rows = [connection.execute(sql, key).fetchall() for key in wanted]
+            rows = [connection.execute(sql, key).fetchall() for key in keys]
             return [layout.decode(found[0]) if found else None for found in rows]
 
         return await self._readers.read(read)
 
-    async def query(
-        self,
-        kind: type[R],
-        index: Index,
-        *partition: Any,
-        at_least: Any = None,
-        at_most: Any = None,
-        after: str | None = None,
-        limit: int = 100,
-        descending: bool = False,
-    ) -> Page[R]:
+    async def _page(self, listing: Listing[R]) -> Page[R]:
         self._check_open()
-        listing = listing_of(
-            kind,
-            index,
-            partition,
-            at_least=at_least,
-            at_most=at_most,
-            after=after,
-            limit=limit,
-            descending=descending,
-        )
-        statement = statements_of(kind, SQLITE).query(listing)
+        statement = statements_of(listing.layout.kind, SQLITE).query(listing)
         return await self._readers.read(lambda c: listing.page(_rows(c, statement)))
 
-    async def walk(
-        self, kind: type[R], after: tuple[Any, ...] | None = None, limit: int = MAX_PAGE
-    ) -> list[R]:
+    async def _walked(self, listing: Listing[R]) -> list[R]:
         self._check_open()
-        listing = walk_of(kind, after, limit)
-        statement = statements_of(kind, SQLITE).query(listing)
+        statement = statements_of(listing.layout.kind, SQLITE).query(listing)
         return await self._readers.read(lambda c: listing.records(_rows(c, statement)))
 
     async def transact(self, *actions: Action) -> None:

@@ -1,14 +1,5 @@
-"""Objects as files in a folder: `file:///absolute/folder`, the embedded default.
+"""The bytes port over a folder; the parts that block are in `acts`."""
 
-Layout: `<root>/.incoming/<begun ms>-<random>` while being written, then `<root>/<key>` with each
-folder marked by a `+` (see `files.py`). No locks and no shared state: any number of processes, also
-on several machines over a network file system, may use one root. What one has just committed,
-another may not see for as long as its mount believes what it knows (NFS: up to a minute).
-
-Needs: read, write and execute on the root.
-"""
-
-import errno
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -17,20 +8,17 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from mediamill.blobs.files import encode, prune, store_errors, walk
-from mediamill.blobs.incoming import Incoming, IncomingFile
 from mediamill.blobs.keys import check_key, check_prefix, check_range
+from mediamill.blobs.local import acts
+from mediamill.blobs.local.files import encode, prune, store_errors, walk
+from mediamill.blobs.local.incoming import Incoming
+from mediamill.blobs.local.upload import LocalUpload
 from mediamill.blobs.port import CHUNK, BlobInfo, Digest, Upload
-from mediamill.blobs.scratch import open_plain, open_scratch
-from mediamill.blobs.threads import Threads
 from mediamill.core.clock import Clock, SystemClock
 from mediamill.core.errors import BrokenMedia, ConfigurationError, NotFound
+from mediamill.core.threads import Threads
 
 _PAGE = 500
-_WITHOUT_LINKS = frozenset(
-    {errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EXDEV, errno.ENOSYS, errno.EACCES}
-)
-"""What says that a file system, or one with other owners, makes no link; a copy does as well."""
 
 
 class LocalBlobs:
@@ -51,7 +39,7 @@ class LocalBlobs:
             raise ConfigurationError(message, setting=setting)
         blobs = cls(path, min_free_bytes)
         try:
-            await blobs._threads.run(_try_out, blobs._incoming)
+            await blobs._threads.run(acts.try_out, blobs._incoming)
         except OSError as error:
             await blobs.close()
             message = f"{setting}: the folder “{path}” cannot be used: {error.strerror}"
@@ -75,7 +63,7 @@ class LocalBlobs:
         """Write a small object whole."""
         check_key(key)
         with store_errors():
-            return await self._threads.run(_put, self._incoming, key, data, fresh)
+            return await self._threads.run(acts.put, self._incoming, key, data, fresh)
 
     async def adopt(self, key: str, path: Path) -> None:
         """Move a finished file under `key`: a rename, or a copy from another file system.
@@ -88,14 +76,14 @@ class LocalBlobs:
         check_key(key)
         with store_errors(path.name):
             await self._threads.run(self._incoming.require_room, 0)
-            await self._threads.run(_adopt, self._incoming, key, path)
+            await self._threads.run(acts.adopt, self._incoming, key, path)
 
     async def copy(self, source: str, target: str) -> None:
         """Link an object to a second key; copied where the file system has no links left."""
         origin = self._path(source)
         check_key(target)
         async with self._asked(source):
-            await self._threads.run(_link, self._incoming, origin, target)
+            await self._threads.run(acts.link, self._incoming, origin, target)
 
     async def info(self, key: str) -> BlobInfo:
         """Describe an object."""
@@ -108,7 +96,7 @@ class LocalBlobs:
         """Read a small object whole."""
         path = self._path(key)
         async with self._asked(key):
-            return await self._threads.run(_read_whole, path)
+            return await self._threads.run(acts.read_whole, path)
 
     async def read(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         """Stream a range in chunks of at most `CHUNK` bytes."""
@@ -174,7 +162,7 @@ class LocalBlobs:
         paths, opened = [self._path(key) for key in keys], list[int | None]()
         try:
             with store_errors():
-                await self._threads.run(_open_all, paths, opened)
+                await self._threads.run(acts.open_all, paths, opened)
         except BaseException:
             for descriptor in filter(None, opened):
                 os.close(descriptor)
@@ -198,133 +186,3 @@ class LocalBlobs:
 
     def _path(self, key: str) -> Path:
         return self.root / encode(check_key(key))
-
-
-class LocalUpload:
-    """An object being written; small writes are gathered into chunks."""
-
-    def __init__(self, threads: Threads, key: str) -> None:
-        self._threads, self._key = threads, key
-        self._file: IncomingFile | None = None
-        self._buffer = bytearray()
-        self._flushed = 0
-        self._usable = False
-
-    async def begin(self, incoming: Incoming) -> None:
-        """Create the file; raises `StorageFull`."""
-
-        def create() -> None:
-            self._file = incoming.create()
-
-        with store_errors():
-            await self._threads.run(create)
-        self._usable = True
-
-    @property
-    def size(self) -> int:
-        return self._flushed + len(self._buffer)
-
-    async def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Append bytes; raises `StorageFull`."""
-        self._require_usable()
-        self._buffer += data
-        if len(self._buffer) >= CHUNK:
-            await self._flush()
-
-    async def commit(self) -> Digest:
-        """Make the object durable and visible under its key."""
-        file = self._require_usable()
-        await self._flush()
-        self._usable = False
-        with store_errors():
-            return await self._threads.run(file.finish, self._key)
-
-    async def end(self) -> None:
-        """Discard what was not committed."""
-        self._usable = False
-        if self._file is not None:
-            file, self._file = self._file, None
-            with store_errors():
-                await self._threads.run(file.discard)
-
-    async def _flush(self) -> None:
-        file, buffer = self._require_usable(), self._buffer
-        self._usable = False  # stays so when this fails or is cancelled: the rest would have a hole
-        with store_errors():
-            await self._threads.run(file.append, buffer)
-        self._flushed, self._buffer, self._usable = self.size, bytearray(), True
-
-    def _require_usable(self) -> IncomingFile:
-        if not self._usable or self._file is None:
-            raise ValueError("this upload has ended")
-        return self._file
-
-
-def _try_out(incoming: Incoming) -> None:
-    incoming.make()
-    if not os.access(incoming.folder, os.R_OK | os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-
-def _put(incoming: Incoming, key: str, data: bytes, fresh: bool) -> Digest:
-    file = incoming.create()
-    try:
-        file.append(data)
-        return file.finish(key, fresh=fresh)
-    finally:
-        file.discard()
-
-
-def _open_all(paths: Sequence[Path], opened: list[int | None]) -> None:
-    """Add a descriptor of each path to those that are opened, None for what is not there."""
-    for path in paths:
-        try:
-            opened.append(open_plain(path))
-        except (FileNotFoundError, NotFound):
-            opened.append(None)
-
-
-def _read_whole(path: Path) -> bytes:
-    with os.fdopen(open_plain(path), "rb") as file:
-        return file.read()
-
-
-def _adopt(incoming: Incoming, key: str, path: Path) -> None:
-    descriptor = open_scratch(path)
-    try:
-        os.utime(descriptor)
-        os.fsync(descriptor)
-        incoming.place(path, key)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        _copy(incoming, key, descriptor)
-        path.unlink(missing_ok=True)
-    finally:
-        os.close(descriptor)
-
-
-def _link(incoming: Incoming, origin: Path, key: str) -> None:
-    descriptor = open_plain(origin)
-    try:
-        try:
-            incoming.link(origin, key)
-        except OSError as error:
-            if error.errno not in _WITHOUT_LINKS:
-                raise
-            _copy(incoming, key, descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _copy(incoming: Incoming, key: str, descriptor: int) -> None:
-    file = incoming.create()
-    try:
-        while data := os.read(descriptor, CHUNK):
-            file.append(data)
-        file.finish(key)
-    finally:
-        file.discard()
-
-
-plugin = LocalBlobs

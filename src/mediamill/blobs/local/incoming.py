@@ -7,8 +7,8 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
-from mediamill.blobs.files import Folders, encode, place, place_new
 from mediamill.blobs.keys import taken
+from mediamill.blobs.local.files import Folders, encode, place, place_new
 from mediamill.blobs.port import Digest
 from mediamill.core.clock import Clock
 from mediamill.core.errors import StorageFull, Unavailable

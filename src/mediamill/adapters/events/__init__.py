@@ -1,0 +1,1 @@
+"""Where events go beside webhooks: to a topic of SNS, or nowhere."""

@@ -1,0 +1,1 @@
+"""Sending mails: the port, and a backend per kind of server."""

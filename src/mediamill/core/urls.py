@@ -1,0 +1,33 @@
+"""What the addresses of backends have in common: parameters, and who is told what is wrong."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import parse_qsl
+
+from mediamill.core.errors import ConfigurationError
+
+
+@contextmanager
+def telling(setting: str) -> Iterator[None]:
+    """Raise a `ValueError` of the block as `ConfigurationError` that names the setting."""
+    try:
+        yield
+    except ValueError as error:
+        raise ConfigurationError(f"{setting}: {error}.", setting=setting) from None
+
+
+def options_of(query: str, known: frozenset[str]) -> dict[str, str]:
+    """Read parameters; raises `ValueError` for what is not known, or said twice."""
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+    except ValueError:  # quotes what it could not read: with a ? in a password, half of that
+        raise ValueError(
+            "parameters are name=value with & between; in a password write %3F for ?"
+        ) from None
+    options = dict(pairs)
+    if unknown := options.keys() - known:
+        names = ", ".join(sorted(known))
+        raise ValueError(f"unknown parameter {', '.join(sorted(unknown))}; known: {names}")
+    if len(pairs) != len(options):
+        raise ValueError("a parameter is given twice")
+    return options

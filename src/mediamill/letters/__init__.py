@@ -1,0 +1,1 @@
+"""What our mails say: each is made here, whoever carries it."""

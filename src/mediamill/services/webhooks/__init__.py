@@ -1,0 +1,1 @@
+"""Webhooks as their owner sees them."""

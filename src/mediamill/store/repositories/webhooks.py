@@ -1,0 +1,137 @@
+"""Webhooks: addresses to which their owner has events sent, and what became of each delivery."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+from mediamill.core.errors import ConditionFailed
+from mediamill.core.records import Index, Key, Record
+from mediamill.store.port import Absent, Action, AtMost, Page, Put, Store, Update, key_index
+
+MOST = 20
+"""Webhooks of one owner."""
+
+
+class Webhook(Record, frozen=True, kw_only=True):
+    """An address, and which events it gets."""
+
+    table = "webhooks"
+    key = Key("owner", "id")
+    sealed = ("secret",)
+    indexes = (Index("webhook_sealed", partition=("sealed_by",), sort=("owner", "id")),)
+
+    owner: str
+    id: str
+    url: str
+    types: tuple[str, ...]
+    """Patterns: `*`, `job.*`, `file.created` …"""
+    description: str = ""
+    enabled: bool = True
+    reason: str = ""
+    """Why it was disabled, if not by its owner."""
+    secret: str
+    """What deliveries are signed with, sealed."""
+    sealed_by: str
+    created: int
+    changed: int
+    revision: int = 0
+
+    def log_context(self) -> dict[str, Any]:
+        return {"webhook": self.id, "owner": self.owner}
+
+
+class Listeners(Record, frozen=True, kw_only=True):
+    """How many webhooks an owner has: what says whether anybody listens, and bounds them."""
+
+    table = "listeners"
+    key = Key("owner")
+
+    owner: str
+    webhooks: int = 0
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    """It was tried as often as it is, or the webhook was disabled meanwhile."""
+
+
+class Delivery(Record, frozen=True, kw_only=True):
+    """One event on its way to one webhook; its unit is `deliver:{webhook}:{event}`."""
+
+    table = "deliveries"
+    key = Key("webhook", "event")
+
+    webhook: str
+    event: str
+    """The event's id, which begins with its time."""
+    owner: str
+    type: str
+    body: str
+    state: DeliveryState = DeliveryState.PENDING
+    attempts: int = 0
+    status: int | None = None
+    """Of the last answer; None when there was none."""
+    said: str = ""
+    """The first line of the last answer, or what went wrong."""
+    created: int
+    tried: int | None = None
+    """When it was sent last (ms)."""
+
+    @property
+    def group(self) -> str:
+        """The group of its units."""
+        return f"deliver:{self.webhook}:{self.event}"
+
+
+class Webhooks:
+    """Reads of webhooks and deliveries, and the writes that keep the count true."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    async def get(self, owner: str, webhook_id: str) -> Webhook | None:
+        return await self.store.get(Webhook, owner, webhook_id)
+
+    async def of_owner(self, owner: str) -> Sequence[Webhook]:
+        """List all of an owner's webhooks, oldest first."""
+        return (await self.store.query(Webhook, key_index(Webhook), owner, limit=MOST)).rows
+
+    async def add(self, webhook: Webhook) -> bool:
+        """Insert a webhook; False when its owner has as many as one may."""
+        owner = webhook.owner
+        if await self.store.get(Listeners, owner) is None:
+            await self._begin(owner)
+        room = (AtMost("webhooks", MOST - 1),)
+        counted = Update(Listeners, (owner,), add={"webhooks": 1}, when=room)
+        try:
+            await self.store.transact(Put(webhook, when=(Absent(),)), counted)
+        except ConditionFailed as error:
+            if error.action == 0:
+                raise
+            return False
+        return True
+
+    def uncounted(self, webhook: Webhook) -> Action:
+        """Make the action that counts a webhook out."""
+        return Update(Listeners, (webhook.owner,), add={"webhooks": -1})
+
+    async def deliveries(self, webhook_id: str, after: str | None, limit: int) -> Page[Delivery]:
+        """List a webhook's deliveries, newest event first."""
+        index = key_index(Delivery)
+        return await self.store.query(
+            Delivery, index, webhook_id, after=after, limit=limit, descending=True
+        )
+
+    async def older(self, webhook_id: str, event: str, limit: int) -> Sequence[Delivery]:
+        """List some deliveries of events before one, oldest first."""
+        index = key_index(Delivery)
+        page = await self.store.query(Delivery, index, webhook_id, at_most=event, limit=limit)
+        return page.rows
+
+    async def _begin(self, owner: str) -> None:
+        try:
+            await self.store.transact(Put(Listeners(owner=owner), when=(Absent(),)))
+        except ConditionFailed:
+            return  # another was first

@@ -1,0 +1,107 @@
+"""Signing in: the page with its ways, and the way there and back through an issuer."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.responses import RedirectResponse
+
+from mediamill.app import App
+from mediamill.core.access import Principal
+from mediamill.core.errors import MediamillError, NotFound, Unauthenticated
+from mediamill.services.accounts.federation import Federation
+from mediamill.web import flows
+from mediamill.web.pages.rendering import error_card, page
+from mediamill.web.problems import log_failure, report_of
+from mediamill.web.security import SESSION_COOKIE, Mill, own_path, public_address, set_session
+
+router = APIRouter(include_in_schema=False)
+
+Next = Annotated[str, Query(alias="next")]
+
+
+@router.get("/signin")
+async def sign_in_page(request: Request, mill: Mill, back: Next = "/") -> Response:
+    """Show the ways to sign in; a one-time link's token is spent by the page's script only."""
+    return _sign_in(mill, own_path(back), left="left" in request.query_params)
+
+
+@router.get("/auth/oidc/start")
+async def start(request: Request, mill: Mill, back: Next = "/") -> Response:
+    """Send the browser to the issuer."""
+    federation = _federation(mill)
+    try:
+        begun = await federation.begin(own_path(back), flows.callback_of(request))
+    except MediamillError as error:
+        return _sign_in(mill, own_path(back), error)
+    response = RedirectResponse(begun.url, 303)
+    flows.keep(request, response, begun)
+    return response
+
+
+@router.get("/auth/oidc/callback")
+async def callback(request: Request, mill: Mill) -> Response:
+    """Take up a sign-in, or a linking, where the issuer has sent the browser back."""
+    federation = _federation(mill)
+    pairs = request.query_params.multi_items()
+    answer = dict(pairs)
+    state = answer.get("state", "")
+    kept, present = flows.kept(request, state), await _present(request, mill)
+    try:
+        if len(answer) != len(pairs):
+            raise Unauthenticated("The issuer’s answer says something twice: begin again.")
+        arrived = await federation.finish(answer, kept, flows.callback_of(request), present)
+    except MediamillError as error:
+        if present is None:
+            response = _sign_in(mill, await federation.back(kept, state), error)
+        else:
+            response = error_card(request, report_of(error))
+    else:
+        response = RedirectResponse(arrived.back, 303)
+        if arrived.issued is not None:
+            set_session(request, response, arrived.issued.secret)
+    flows.forget(request, response, state)
+    return response
+
+
+@router.get("/auth/oidc/end")
+async def end(request: Request, mill: Mill) -> Response:
+    """Send a browser that is signed out here to where it signs out of the issuer, if it can."""
+    there = await _federation(mill).issuer.leaving(f"{public_address(request)}/signin")
+    return RedirectResponse(there or "/signin", 303)
+
+
+async def _present(request: Request, mill: App) -> Principal | None:
+    """Tell who this browser is signed in as, if anybody."""
+    secret = request.cookies.get(SESSION_COOKIE, "")
+    try:
+        return await mill.accounts.authenticate(secret) if secret else None
+    except Unauthenticated:
+        return None
+
+
+def _federation(mill: App) -> Federation:
+    if mill.federation is None:
+        raise NotFound("There is nothing at this address.")
+    return mill.federation
+
+
+def _sign_in(
+    mill: App, back: str, error: MediamillError | None = None, *, left: bool = False
+) -> Response:
+    """Render the sign-in page; beside an error, with the status that it has."""
+    report = report_of(error) if error else None
+    if error is not None and report is not None and report.status >= 500:
+        log_failure(error, path="/signin")
+    issuer = mill.federation.issuer if mill.federation else None
+    passwords = issuer is None or issuer.passwords
+    return page(
+        "signin.html",
+        status=report.status if report else 200,
+        registration=mill.settings.registration and passwords,
+        passwords=passwords,
+        issuer=issuer.label if issuer else "",
+        left=left,
+        back=back,
+        problem=report.detail if report else "",
+        user=None,
+    )

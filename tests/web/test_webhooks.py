@@ -1,0 +1,398 @@
+"""Webhooks through the whole service: added, told, signed, tried again, ended; seen by one only."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import os
+import time
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+from standardwebhooks import Webhook as Verifier
+from standardwebhooks.webhooks import WebhookVerificationError
+
+from mediamill.app import App
+from mediamill.core.errors import Unavailable
+from mediamill.core.logs import configure_logging
+from mediamill.core.settings import Settings
+from mediamill.handlers.deliver import Deliver
+from mediamill.store.schema import all_kinds
+from mediamill.web.app import create_app
+from tests.conftest import chosen
+from tests.faults import rows as stored
+from tests.support.receivers import receiver, reply
+from tests.support.serving import working
+from tests.web.conftest import person
+from tests.web.test_strangers import PNG
+
+ALLOWED = "127.0.0.1:*"
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+ONCE = {"scope": "module", "loop_scope": "module"}
+"""One service for all tests here, each with people of its own; a start is a second."""
+
+
+@pytest_asyncio.fixture(**ONCE)
+async def mill(request, servers, tmp_path_factory):
+    home = tmp_path_factory.mktemp("webhooks") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in servers.environment(chosen(request.config)).items():
+            patch.setenv(name, value)
+        settings = Settings(home=home, slots=1, min_free_bytes=0, fetch_allow=ALLOWED)
+        async with await App.open(settings) as app:
+            yield app
+
+
+@pytest_asyncio.fixture(**ONCE)
+async def web(mill):
+    web = create_app(mill)
+    async with person(web, "root"):
+        yield web
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def ann(web):
+    async with person(web, f"ann-{os.urandom(4).hex()}") as found:
+        yield found
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bob(web):
+    async with person(web, f"bob-{os.urandom(4).hex()}") as found:
+        yield found
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def there():
+    async with receiver() as made:
+        yield made
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Try again at once: the same number of times."""
+    policy = Deliver.policy
+    none = type(policy)(delays_ms=(1,) * len(policy.delays_ms))
+    monkeypatch.setattr(Deliver, "policy", none)
+    return len(none.delays_ms) + 1
+
+
+async def added(person, url, *types, **more):
+    body = {"url": url, "types": list(types) or ["*"], **more}
+    answer = await person.client.post("/v1/webhooks", json=body)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def tried(person, hook):
+    answer = await person.client.post(f"/v1/webhooks/{hook['id']}/test")
+    assert answer.status_code == 202, answer.text
+    return answer.json()
+
+
+async def deliveries(person, hook, **query):
+    answer = await person.client.get(f"/v1/webhooks/{hook['id']}/deliveries", params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def ended(person, hook, state, seconds=20):
+    """Wait until the newest delivery is at its end; return it."""
+    async with asyncio.timeout(seconds):
+        while True:
+            rows = (await deliveries(person, hook))["data"]
+            if rows and rows[0]["state"] == state:
+                return rows[0]
+            await asyncio.sleep(0.02)
+
+
+async def test_a_delivery_is_signed_and_listed(mill, ann, there):
+    hook = await added(ann, there.url(), "job.*")
+    assert hook["secret"].startswith("whsec_")
+    waiting = await tried(ann, hook)
+    assert (waiting["state"], waiting["attempts"]) == ("pending", 0)
+    assert waiting["next_try_at"]
+    async with working(mill):
+        [got] = await there.wait(1)
+        over = await ended(ann, hook, "delivered")
+    assert (over["attempts"], over["status"], over["next_try_at"]) == (1, 204, None)
+    assert len(left(mill, hook)) == 2, "webhook and delivery; the units are gone"
+    assert got.method == "POST"
+    assert got.path == "/hook"
+    assert got.headers["content-type"] == "application/json"
+    told = Verifier(hook["secret"]).verify(got.body, got.headers)
+    assert told["type"] == "webhook.test"
+    assert told["id"] == got.headers["webhook-id"] == waiting["id"]
+    key = base64.b64decode(hook["secret"].removeprefix("whsec_"))
+    text = f"{got.headers['webhook-id']}.{got.headers['webhook-timestamp']}.".encode() + got.body
+    numbers = (await ann.client.get("/metrics")).text
+    assert 'mediamill_events_total{channel="webhook",outcome="sent"} 1.0' in numbers
+    assert 'mediamill_events_total{channel="webhook",outcome="failed"} 0.0' in numbers
+    mac = base64.b64encode(hmac.new(key, text, hashlib.sha256).digest()).decode()
+    assert got.headers["webhook-signature"] == f"v1,{mac}"
+
+
+async def test_what_was_tampered_with_is_refused(mill, ann, there):
+    """S17: body, id, time, signature, another secret, and the same five minutes later."""
+    hook, other = await added(ann, there.url()), await added(ann, there.url(), enabled=False)
+    await tried(ann, hook)
+    async with working(mill):
+        [got] = await there.wait(1)
+    good, verifier = got.headers, Verifier(hook["secret"])
+    verifier.verify(got.body, good)
+    later = str(int(good["webhook-timestamp"]) + 1)
+    wrong = [
+        (got.body.replace(b"webhook.test", b"webhook.tost"), good),
+        (got.body + b" ", good),
+        (got.body, {**good, "webhook-id": f"evt_{'0' * 26}"}),
+        (got.body, {**good, "webhook-timestamp": later}),
+        (got.body, {**good, "webhook-signature": "v1," + "A" * 43 + "="}),
+    ]
+    for body, headers in wrong:
+        with pytest.raises(WebhookVerificationError):
+            verifier.verify(body, headers)
+    with pytest.raises(WebhookVerificationError):
+        Verifier(other["secret"]).verify(got.body, good)
+    with pytest.MonkeyPatch.context() as patch:
+        import standardwebhooks.webhooks as reference
+
+        class Later(reference.datetime):
+            @classmethod
+            def now(cls, tz=None):
+                return cls.fromtimestamp(time.time() + 301, tz)
+
+        patch.setattr(reference, "datetime", Later)
+        with pytest.raises(WebhookVerificationError, match="too old"):
+            verifier.verify(got.body, good)
+
+
+async def test_only_chosen_types_come(mill, ann, there):
+    await added(ann, there.url("/created"), "file.created")
+    await added(ann, there.url("/deleted"), "file.deleted", "file.deleted")
+    await added(ann, there.url("/jobs"), "job.*")
+    await added(ann, there.url("/off"), enabled=False)
+    async with working(mill):
+        file = (await ann.client.post("/v1/files?name=dot.png", content=PNG)).json()["id"]
+        await there.wait(1)
+        await ann.client.delete(f"/v1/files/{file}")
+        await there.wait(2)
+        await asyncio.sleep(0.2)
+    assert [(got.path, got.event["type"]) for got in there.got] == [
+        ("/created", "file.created"),
+        ("/deleted", "file.deleted"),
+    ]
+
+
+async def test_it_is_tried_again_until_it_is_taken(mill, ann, there, quick):
+    hook = await added(ann, there.url())
+    there.answers = [reply(500, b"oh\nno"), reply(302, Location=there.url("/else")), reply(400)]
+    await tried(ann, hook)
+    async with working(mill):
+        over = await ended(ann, hook, "delivered")
+    assert (over["attempts"], over["status"]) == (4, 204)
+    assert {got.path for got in there.got} == {"/hook"}, "a redirect was followed"
+    assert len({got.headers["webhook-id"] for got in there.got}) == 1
+    for got in there.got:
+        Verifier(hook["secret"]).verify(got.body, got.headers)
+
+
+async def test_it_is_given_up_in_the_end(mill, ann, there, quick):
+    hook = await added(ann, there.url())
+    there.always = reply(500, b"\n first line \x07 of it\nsecond line" + b"x" * 100_000)
+    await tried(ann, hook)
+    async with working(mill):
+        over = await ended(ann, hook, "failed")
+    assert over["attempts"] == len(there.got) == quick == 10
+    assert over["status"] == 500
+    assert over["said"] == "first line   of it"
+
+
+async def test_the_schedule_is_the_one_that_is_proposed():
+    hours = [ms / 3_600_000 for ms in Deliver.policy.delays_ms]
+    assert hours == [5 / 3600, 5 / 60, 0.5, 2, 5, 10, 14, 20, 24]
+    error = Unavailable("no")
+    for attempts, delay in enumerate(Deliver.policy.delays_ms):
+        retry = Deliver.policy.decide(error, attempts)
+        assert retry is not None
+        assert delay // 2 <= retry.delay_ms <= delay
+    assert Deliver.policy.decide(error, len(hours)) is None
+
+
+async def test_a_receiver_that_is_gone_is_asked_no_more(mill, ann, there):
+    hook = await added(ann, there.url())
+    there.always = reply(410)
+    await tried(ann, hook)
+    async with working(mill):
+        over = await ended(ann, hook, "failed")
+    assert (over["attempts"], over["status"]) == (1, 410)
+    shown = (await ann.client.get(f"/v1/webhooks/{hook['id']}")).json()
+    assert not shown["enabled"]
+    assert "410" in shown["reason"]
+    assert (await ann.client.post(f"/v1/webhooks/{hook['id']}/test")).status_code == 409
+    body = {"enabled": True}
+    again = await ann.client.patch(f"/v1/webhooks/{hook['id']}", json=body)
+    assert (again.json()["enabled"], again.json()["reason"]) == (True, None)
+
+
+async def test_the_secret_is_shown_once_and_kept_sealed(mill, ann, there, quick, capfd):
+    configure_logging("json", "debug")
+    url = there.url("/hook?token=in-the-query")
+    hook = await added(ann, url, description="ours")
+    secret = hook.pop("secret")
+    there.answers = [reply(500)]
+    await tried(ann, hook)
+    async with working(mill):
+        await ended(ann, hook, "delivered")
+    changed = await ann.client.patch(f"/v1/webhooks/{hook['id']}", json={"types": ["file.*"]})
+    assert changed.json() == {
+        **hook, "types": ["file.*"], "changed_at": changed.json()["changed_at"],
+    }  # fmt: skip
+    assert (await ann.client.get("/v1/webhooks")).json()["data"] == [changed.json()]
+    kept = str(stored.rows(mill.settings.store_url, *all_kinds()))
+    raw = base64.b64decode(secret.removeprefix("whsec_"))
+    told = capfd.readouterr()
+    assert "delivery_ended" in told.out + told.err, "the log is not looked at"
+    for text in (kept, told.out, told.err, changed.text):
+        assert secret not in text
+        assert secret.removeprefix("whsec_") not in text
+        assert raw.hex() not in text
+    assert "in-the-query" not in told.out + told.err
+    assert there.got[0].path == "/hook?token=in-the-query"
+
+
+REFUSED = (
+    "http://127.0.0.2:80/", "https://10.0.0.1/", "https://169.254.169.254/latest",
+    "http://example.org/", "ftp://example.org/", "https://a:b@example.org", "https://[::1]/",
+    "https://0x7f000001/", "nonsense", "https://%6d.example",
+)  # fmt: skip
+
+
+async def test_inner_addresses_and_plain_ones_are_refused(mill, ann, there):
+    path = f"/v1/webhooks/{(await added(ann, there.url()))['id']}"
+    for url in REFUSED:
+        answer = await ann.client.post("/v1/webhooks", json={"url": url})
+        assert (answer.status_code, answer.json().get("code")) == (422, "address_refused"), url
+        assert answer.json()["errors"][0]["pointer"] == "url"
+        assert (await ann.client.patch(path, json={"url": url})).status_code == 422
+
+
+async def test_an_address_that_became_an_inner_one_is_not_reached(
+    mill, ann, there, quick, monkeypatch
+):
+    """The guard is asked at each attempt, and the checked address is the one that is used."""
+    hook = await added(ann, "https://hook.example.org/")
+
+    async def inner(host, port):
+        return ["127.0.0.9"]
+
+    monkeypatch.setattr(mill.parts.fetcher.guard, "resolver", inner)
+    await tried(ann, hook)
+    async with working(mill):
+        over = await ended(ann, hook, "failed")
+    assert over["attempts"] == 10
+    assert over["status"] is None
+    assert "not public" in over["said"]
+    assert there.got == []
+
+
+async def test_types_that_do_not_exist_are_refused(ann, there):
+    for types in (["job"], ["file.*.x"], ["webhook.test"], ["nothing"], ["file.created", "x"]):
+        answer = await ann.client.post("/v1/webhooks", json={"url": there.url(), "types": types})
+        assert answer.status_code == 422, types
+        assert answer.json()["errors"][0]["pointer"] == f"types.{len(types) - 1}"
+
+
+async def test_an_owner_has_twenty_at_most_whoever_asks_at_once(mill, ann, bob, there):
+    body = {"url": there.url()}
+    asked = (ann.client.post("/v1/webhooks", json=body) for _ in range(26))
+    answers = [answer.status_code for answer in await asyncio.gather(*asked)]
+    assert sorted(answers) == [201] * 20 + [409] * 6
+    rows = (await ann.client.get("/v1/webhooks")).json()
+    assert len(rows["data"]) == 20
+    assert not rows["has_more"]
+    await added(bob, there.url())
+    assert (await ann.client.delete(f"/v1/webhooks/{rows['data'][3]['id']}")).status_code == 204
+    await added(ann, there.url())
+    assert (await ann.client.post("/v1/webhooks", json=body)).status_code == 409
+
+
+async def test_deleting_one_ends_and_removes_its_deliveries(mill, ann, there, monkeypatch):
+    monkeypatch.setattr(Deliver, "policy", replace(Deliver.policy, delays_ms=(600_000,)))
+    hook, other = await added(ann, there.url()), await added(ann, there.url("/other"))
+    there.always = reply(500)
+    for _ in range(3):
+        await tried(ann, hook)
+    await tried(ann, other)
+    async with working(mill):
+        await there.wait(4)
+        await ended(ann, other, "pending")
+        assert (await ann.client.delete(f"/v1/webhooks/{hook['id']}")).status_code == 204
+        async with asyncio.timeout(20):
+            while left(mill, hook):
+                await asyncio.sleep(0.02)
+    assert len(left(mill, other)) == 3, "webhook, delivery, unit"
+    assert (await ann.client.get(f"/v1/webhooks/{hook['id']}/deliveries")).status_code == 404
+
+
+def left(mill, hook):
+    """List what the database knows of a webhook."""
+    found = stored.rows(mill.settings.store_url, *all_kinds())
+    return [row for rows in found.values() for row in rows if hook["id"] in str(row)]
+
+
+async def test_a_dead_receiver_delays_nobody_elses(mill, ann, bob, there):
+    """Its owner has many deliveries open, only a few are tried at a time, and the others go on."""
+    async with receiver() as dead:
+        over = asyncio.Event()
+
+        async def hang(got):
+            await over.wait()
+            return reply(204)
+
+        dead.always = hang
+        hook = await added(ann, dead.url())
+        other = await added(ann, there.url("/anns-other"))
+        theirs = await added(bob, there.url("/bobs"))
+        ids = {(await tried(ann, hook))["id"] for _ in range(7)}
+        async with working(mill):
+            await dead.wait(2)
+            for _ in range(5):
+                await tried(bob, theirs)
+            await tried(ann, other)
+            await there.wait(6)
+            assert dead.busy == len(dead.got) == 2, "they were not held back"
+            over.set()
+            await dead.wait(7)
+        assert dead.most == 2
+        assert {got.event["id"] for got in dead.got} == ids
+        assert len(dead.got) == 7, "one came twice"
+
+
+async def test_pages_of_deliveries_go_back_in_time(mill, ann, there):
+    hook = await added(ann, there.url())
+    ids = [(await tried(ann, hook))["id"] for _ in range(7)]
+    assert len(set(ids)) == 7
+    seen, after = [], None
+    while True:
+        page = await deliveries(ann, hook, limit=3, **({"after": after} if after else {}))
+        seen += [row["id"] for row in page["data"]]
+        after = page["after"]
+        if not page["has_more"]:
+            break
+    assert sorted(seen) == sorted(ids)
+    assert seen == sorted(seen, reverse=True)
+    answer = await ann.client.get(f"/v1/webhooks/{hook['id']}/deliveries?after=nonsense")
+    assert answer.status_code == 422
+
+
+async def test_nobody_else_finds_them(ann, bob, there):
+    hook = await added(ann, there.url())
+    for method, path, body in (
+        ("GET", "", None), ("PATCH", "", {"enabled": False}), ("DELETE", "", None),
+        ("POST", "/test", None), ("GET", "/deliveries", None),
+    ):  # fmt: skip
+        answer = await bob.client.request(method, f"/v1/webhooks/{hook['id']}{path}", json=body)
+        assert answer.status_code == 404
+    assert (await bob.client.get("/v1/webhooks")).json()["data"] == []
+    assert (await ann.client.get(f"/v1/webhooks/{hook['id']}")).json()["enabled"]
