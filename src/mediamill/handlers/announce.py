@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 
 from mediamill.adapters.stream.port import Outgoing, Publisher
-from mediamill.core.clock import rfc3339
-from mediamill.core.errors import Unavailable
+from mediamill.core.clock import DAY, MINUTE, SECOND, rfc3339
+from mediamill.core.errors import NewerVersion
 from mediamill.core.records import Record
 from mediamill.engine.lease import Lease
+from mediamill.engine.retry import RetryPolicy
 from mediamill.store.repositories.files import File, Files
 from mediamill.store.repositories.jobs import Job, Jobs
 from mediamill.store.repositories.results import Result, Results
@@ -49,13 +50,15 @@ class Announce:
     files: Files
     results: Results
     publisher: Publisher | None
+    policy = RetryPolicy(base_ms=SECOND, cap_ms=10 * MINUTE, lasting_ms=3 * DAY)
+    """As long as brokers may be away."""
 
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.get(lease.unit.payload["told"])
         origin = job and await self.jobs.store.get(StreamJob, job.id)
         if job is not None and origin:
-            if self.publisher is None:
-                raise Unavailable("MEDIAMILL_STREAM_URL is not set for this worker.")
+            if self.publisher is None:  # another worker has a stream
+                raise NewerVersion("MEDIAMILL_STREAM_URL is not set for this worker.")
             async for some in self._outcomes(job, lease.unit.seq):
                 files = await self.files.get_many([result.input for result in some])
                 messages = [

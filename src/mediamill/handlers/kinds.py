@@ -106,7 +106,7 @@ def channels(parts: Parts) -> Sequence[Channel]:
         MailChannel(nouns.jobs, nouns.units, nouns.users, parts.post),
         Publishing(parts.events, public),
         Delivering(nouns.webhooks, public),
-        *([StreamChannel(nouns.jobs)] if parts.publisher else ()),
+        StreamChannel(nouns.jobs),
     )
 
 
