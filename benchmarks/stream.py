@@ -17,6 +17,7 @@ import time
 import uuid
 from pathlib import Path
 
+import uvloop
 from confluent_kafka import Consumer
 
 from common import Kafka, kafka_server, make_topic, median, settings, topic_name, url, write
@@ -87,7 +88,8 @@ def main() -> None:
     configure_logging("text", "warning")
     folder = Path(tempfile.mkdtemp(dir=Path.cwd(), prefix="bench-"))
     try:
-        taken = asyncio.run(measure(options, folder))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the service does
+            taken = runner.run(measure(options, folder))
     finally:
         shutil.rmtree(folder)
     for name, seconds in taken.items():
