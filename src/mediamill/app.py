@@ -191,7 +191,13 @@ class App:
         self.downloads = Downloads(self.access, self.files, self.results, self.directories)
         self.outputs = Outputs(self.access, nouns.manifests, nouns.results, self.results)
         self.notifications = Notifications(
-            self.access, nouns.users, nouns.units, signer, self.settings.address
+            self.access,
+            nouns.users,
+            nouns.mails,
+            nouns.identities,
+            nouns.units,
+            signer,
+            self.settings.address,
         )
         self.links = Links(
             signer,

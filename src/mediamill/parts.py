@@ -45,6 +45,7 @@ from mediamill.store.repositories.idempotency import KeyedRequests
 from mediamill.store.repositories.identities import Identities
 from mediamill.store.repositories.jobs import Jobs, Manifests
 from mediamill.store.repositories.lookup import FileLookup
+from mediamill.store.repositories.mails import Mails
 from mediamill.store.repositories.moves import refuse_unfinished
 from mediamill.store.repositories.projects import Projects
 from mediamill.store.repositories.results import Results
@@ -81,6 +82,7 @@ class Repositories:
     usages: Usages
     webhooks: Webhooks
     identities: Identities
+    mails: Mails
 
     @classmethod
     def over(cls, store: Store, results: Blobs, quota: int | None = None) -> "Repositories":
@@ -103,6 +105,7 @@ class Repositories:
             usages=usages,
             webhooks=Webhooks(store),
             identities=Identities(store),
+            mails=Mails(store),
         )
 
 
@@ -190,6 +193,8 @@ class Parts:
         await self.sealer.close()
         await self.events.close()
         await self.post.close()
+        self.fetcher.close()
+        await self.kept.close()
         await asyncio.to_thread(self.own.remove)
 
     def blob_stores(self) -> tuple[Blobs, ...]:

@@ -5,6 +5,7 @@ import re
 from email import message_from_bytes
 from email.policy import default
 
+import pytest
 from playwright.async_api import expect
 
 from tests.support.processes import signed_in
@@ -30,6 +31,7 @@ def links(mail):
     return re.findall(r"http\S+", mail.get_body(("plain",)).get_content())
 
 
+@pytest.mark.soak  # seven seconds; where links lead is in tests/web/test_notifications.py too
 async def test_a_mails_links_lead_there_by_way_of_signing_in(service, browser):
     job_id, mail = await mail_of(service)
     to_job, to_account, to_end = links(mail)

@@ -39,12 +39,32 @@ def note(said, complaints):
         complaints.append(said.text)
 
 
-async def test_there_and_back(service, browser):
+async def phone(browser):
+    """Return a page as wide as a phone, and what it complains of, as it comes."""
     context = await browser.new_context(viewport={"width": 390, "height": 844})
     page, complaints = await context.new_page(), []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: note(said, complaints))
     await context.route(re.compile(r"^https?://(?!127\.0\.0\.1[:/])"), lambda route: route.abort())
+    return page, complaints
+
+
+async def test_there_and_back(service, browser):
+    page, complaints = await phone(browser)
+    base = f"http://127.0.0.1:{service.port}"
+    await page.goto(f"{base}/trash")
+    await page.get_by_role("link", name="Sign in with Example SSO").click()
+    await through_the_issuer(page, "ann")
+    await page.wait_for_url(f"{base}/trash")
+    await page.get_by_role("link", name="Account").click()
+    await expect(page.locator("#who")).to_have_text(EMAIL)
+    assert complaints == []
+
+
+@pytest.mark.soak
+async def test_linking_and_leaving(service, browser):
+    """An address that is taken, a link to its account, a token, and out of both."""
+    page, complaints = await phone(browser)
     base = f"http://127.0.0.1:{service.port}"
     async with signed_in(service, EMAIL):  # has the address that Ann has at the issuer too
         pass
@@ -57,7 +77,7 @@ async def test_there_and_back(service, browser):
     await page.fill("#login-email", EMAIL)
     await page.fill("#login-password", PASSWORD)
     await page.keyboard.press("Enter")
-    await page.wait_for_url(f"{base}/")
+    await page.wait_for_url(f"{base}/trash")  # where it began, though the address said no more
     await page.get_by_role("link", name="Account").click()
     async with page.expect_request(f"{base}/auth/oidc/callback*"):  # there and back by itself
         await page.get_by_role("button", name="Link Example SSO").click()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mediamill.adapters.sealing.keyring import Key
 from mediamill.cli.service.checks import Level
 from mediamill.cli.service.keeping import references, sealing, secrecy
 from mediamill.core.settings import Settings
@@ -39,6 +40,9 @@ def test_the_key_that_seals_is_told(tmp_path):
     assert [check.level for check in sealing(several)] == [Level.OK, Level.NOTE]
     shared = Settings(home=tmp_path, store_url="dynamodb://x?region=a",
                       sealing_url=f"local:{tmp_path}/ring")  # fmt: skip
+    (missing,) = sealing(shared)
+    assert "is not there" in missing.text
+    (tmp_path / "ring").write_text(str(Key.make()))
     assert [check.level for check in sealing(shared)] == [Level.OK]
 
 

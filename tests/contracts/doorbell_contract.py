@@ -17,6 +17,7 @@ from mediamill.adapters.brokers.opening import open_bell, probe_bell
 from mediamill.adapters.brokers.outbox import EVERYBODY, MOST_WAITING
 from mediamill.adapters.brokers.port import Doorbell, Ear
 from mediamill.adapters.brokers.relay import SETTING, Relay
+from mediamill.adapters.secrets import reading
 from mediamill.adapters.secrets.file import FileKeeper
 from mediamill.adapters.secrets.reading import Secrets
 from mediamill.core.errors import ConfigurationError, Unavailable
@@ -261,6 +262,7 @@ class ServedContract(GatedContract):
 
     async def test_a_rotated_password_counts_without_a_restart(self, server, tmp_path, monkeypatch):
         monkeypatch.setattr(FileKeeper, "holds_seconds", None)  # only a refusal asks again
+        monkeypatch.setattr(reading, "PAUSE_SECONDS", 0.0)
         (tmp_path / "password").write_text(server.password)
         who = f"{server.user}:${{file:{tmp_path}/password}}"
         secret = Secrets().of(f"{server.plain}://{who}@127.0.0.1:{server.port}", SETTING)

@@ -16,6 +16,7 @@ from mediamill.engine.announcing import Announcer
 from mediamill.engine.flush import Flush
 from mediamill.engine.gathering import Sources
 from mediamill.engine.lease import Lease
+from mediamill.engine.pausing import Pause
 from mediamill.engine.retry import RetryPolicy
 from mediamill.engine.rollup import Rollup
 from mediamill.engine.scheduler import Scheduler
@@ -23,7 +24,7 @@ from mediamill.engine.worker import Crew, Engine, Timing, Worker
 from mediamill.handlers.cancel import Cancel
 from mediamill.handlers.expand import Expand
 from mediamill.handlers.gather import Gather
-from mediamill.handlers.mail import Mail, MailChannel, Pause
+from mediamill.handlers.mail import Mail, MailChannel
 from mediamill.handlers.next_stage import NextStage
 from mediamill.handlers.notify import Notify
 from mediamill.handlers.purge import PurgeFile, PurgeJob
@@ -42,6 +43,7 @@ from mediamill.store.port import Put, Store
 from mediamill.store.repositories.files import File, Files
 from mediamill.store.repositories.jobs import Job, Jobs, Manifests
 from mediamill.store.repositories.lookup import FileLookup
+from mediamill.store.repositories.mails import Mails
 from mediamill.store.repositories.projects import Projects
 from mediamill.store.repositories.results import ItemOutcome, Result, Results
 from mediamill.store.repositories.templates import Templates
@@ -122,7 +124,7 @@ class Harness:
         )
         self.trash = JobTrash(access, self.service, self.units, self.bell)
         self.listing = ItemService(access, self.manifests, self.results)
-        self.users = Users(store)
+        self.users, self.mailed = Users(store), Mails(store)
         self.mail: Mail | None = None
         """Given a post, outcomes are mailed; without, as in most tests, they are not."""
 
@@ -163,7 +165,7 @@ class Harness:
             self.manifests, self.results, Projects(self.store), "https://mill.example.org",
             unsubscribe,
         )  # fmt: skip
-        self.mail = Mail(self.jobs, self.users, letters, post, pause=pause)
+        self.mail = Mail(self.jobs, self.users, self.mailed, letters, post, pause=pause)
         return self.mail
 
     async def add_user(self, name: str, **details: object) -> None:
@@ -173,7 +175,7 @@ class Harness:
     def _channels(self) -> list[MailChannel]:
         if self.mail is None:
             return []
-        return [MailChannel(self.jobs, self.units, self.users, self.mail.post)]
+        return [MailChannel(self.jobs, self.units, self.users, self.mailed, self.mail.post)]
 
     @asynccontextmanager
     async def worker(self, slots: int = 2):

@@ -107,7 +107,8 @@ class History:
         owners = sorted({row.owner for row in (*files, *jobs) if row is not None})
         clients = []
         for owner in owners:
-            issued = await app.accounts.issue_token(Principal(owner), "history check", None)
+            signed_in = Principal(owner, session=True)
+            issued = await app.accounts.issue_token(signed_in, "history check", None)
             headers = {"Authorization": f"Bearer {issued.secret}"}
             transport = httpx.ASGITransport(web, raise_app_exceptions=False)
             clients.append(

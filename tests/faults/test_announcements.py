@@ -5,13 +5,15 @@ import asyncio
 import pytest
 
 from mediamill.core.access import Principal
+from mediamill.engine.announcing import event_of, job_event
 from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.retry import RetryPolicy
 from mediamill.engine.scheduler import Scheduler
 from mediamill.engine.worker import Crew, Worker
 from mediamill.handlers.notify import Notify
 from mediamill.store.opening import open_store
-from mediamill.store.repositories.jobs import JobState
+from mediamill.store.port import Update
+from mediamill.store.repositories.jobs import Job, JobState
 from mediamill.store.repositories.results import ItemOutcome
 from mediamill.store.repositories.units import Unit, UnitState
 from tests.engine.harness import Harness
@@ -22,7 +24,7 @@ __all__ = ["plain_log"]  # a fixture
 ALICE = Principal("user_alice")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=[pytest.param("memory", marks=pytest.mark.soak), "sqlite"])
 async def harness(request, tmp_path):
     url = "memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/test.db"
     store = await open_store(url)
@@ -134,3 +136,28 @@ async def test_a_worker_that_does_not_know_the_class_leaves_it_to_one_that_does(
     async with harness.worker(), asyncio.timeout(10):
         while await announced(harness, job) != [(1, UnitState.DONE)]:
             await asyncio.sleep(0.02)
+
+
+async def test_a_job_that_an_earlier_version_ended_has_its_event(harness):
+    """Its announcement holds neither event nor outcome: they are as the row has them, each time."""
+    job = await harness.submit("user_alice", await harness.add_files("user_alice", 1))
+    async with harness.worker():
+        ended = await harness.finished("user_alice", job)
+    named = {"job": job.id, "stage": ended.stage, "generation": 1}
+    plain = Unit.notice("notify", "earlier", 1, "user_alice", now=ended.finished, **named)
+    notify, seen = Notify(harness.jobs, harness.bell), []
+
+    class Looking:
+        async def units(self, notice, now):
+            seen.append(event_of(notice))
+            return []
+
+    notify.channels = (Looking(),)
+    for seq in (1, 2):
+        await harness.units.insert([plain.evolve(seq=seq, created=seq)])
+        await notify.run(await claim(harness, "notify", 60_000, "notices"))
+    assert seen[0] == seen[1] == job_event("job.succeeded", ended, ended.finished)
+    await harness.store.transact(Update(Job, (job.id,), set={"generation": 2}))
+    await harness.units.insert([plain.evolve(seq=3)])
+    await notify.run(await claim(harness, "notify", 60_000, "notices"))
+    assert seen[2] is None, "the row tells of another generation"

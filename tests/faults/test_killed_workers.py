@@ -197,7 +197,9 @@ async def test_a_worker_that_is_asked_to_end_drains(tmp_path):
         await load(client, history, tmp_path, jobs=3)
         worker = Process("worker", home, **SHORT)
         worker.start()
-        await asyncio.sleep(2.5)
+        while '"action": "started"' not in worker.log():
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(1)
         assert await asyncio.to_thread(worker.end, signal.SIGTERM, 30) == 0
         worker.start()
         try:

@@ -5,6 +5,7 @@ The ten minutes are two seconds, by a clock of the store that runs 300 times as 
 
 import asyncio
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -14,13 +15,15 @@ from mediamill.core.access import Principal
 from mediamill.core.clock import DAY, HOUR, MINUTE
 from mediamill.core.errors import DeliveryRefused, Unavailable
 from mediamill.engine.lease import Lease, LeaseLost
+from mediamill.engine.pausing import Pause
 from mediamill.engine.retry import RetryPolicy
 from mediamill.engine.scheduler import Scheduler
-from mediamill.handlers.mail import Pause
+from mediamill.handlers.mail import AT_ONCE
 from mediamill.store.memory import MemoryStore
 from mediamill.store.opening import open_store
 from mediamill.store.port import Update
 from mediamill.store.repositories.jobs import Job
+from mediamill.store.repositories.mails import Mails
 from mediamill.store.repositories.results import ItemOutcome
 from mediamill.store.repositories.units import Unit, UnitState
 from mediamill.store.repositories.users import User
@@ -118,13 +121,14 @@ async def hurried(harness, server, fails, most):
     until = await harness.store.now() + 10 * MINUTE
     async with harness.worker(), harness.worker():
         jobs, meanwhile = await timed(harness, most)
-        while await harness.store.now() < until:
+        while await harness.store.now() < until or not any(
+            unit.error for unit in await mails(harness, jobs)
+        ):
             await asyncio.sleep(0.05)
         more, _ = await timed(harness, 2)
         jobs += more
         waiting = await mails(harness, jobs)
         assert all(unit.state.open for unit in waiting)
-        assert any(unit.error for unit in waiting)
         assert server.received == []
         connections = server.connections
         await mended(server)
@@ -186,7 +190,7 @@ async def test_what_waits_beside_mails_does_not_wait_for_them(mailing):
     engine.handlers = {**engine.handlers, "publish": Other()}
     harness.engine = lambda: engine
     files = await harness.add_files("user_alice", 1)
-    jobs = [await harness.submit("user_alice", files) for _ in range(60)]
+    jobs = [await harness.submit("user_alice", files) for _ in range(20)]
     async with harness.worker():
         async with asyncio.timeout(60):
             while len(waiting := await mails(harness, jobs)) < len(jobs):
@@ -206,10 +210,10 @@ async def claim(harness, lease_ms, klass="notices"):
     return Lease(harness.units, harness.jobs, unit, lease_ms)
 
 
-async def fanned_out(harness):
+async def fanned_out(harness, **more):
     """Run a job to where its mail is to be sent."""
     engine = harness.engine()
-    job = await harness.submit("user_alice", await harness.add_files("user_alice", 1))
+    job = await harness.submit("user_alice", await harness.add_files("user_alice", 1), **more)
     for klass, kind in (("interactive", "items"), ("interactive", "seal"), ("notices", "notify")):
         lease = await claim(harness, HOUR, klass)
         assert lease.unit.kind == kind
@@ -218,17 +222,29 @@ async def fanned_out(harness):
     return job
 
 
-@pytest.mark.parametrize("gone", ["user", "job"])
+@pytest.mark.parametrize("who", ["disabled", "refusing", "nowhere", "willing"])
+async def test_to_whom_none_goes_none_is_begun(mailing, who):
+    harness, _ = mailing
+    changes = {"disabled": {"disabled": True}, "nowhere": {"email": "admin@localhost"}}.get(who, {})
+    await harness.store.transact(Update(User, ("user_alice",), set={"name": "Alice", **changes}))
+    if who == "refusing":
+        await harness.store.transact(await harness.mailed.refuse("Alice@Example.org"))
+    job = await fanned_out(harness, mail=True)
+    assert len(await mails(harness, [job])) == (1 if who == "willing" else 0)
+
+
+@pytest.mark.parametrize("gone", ["user", "job", "reader"])
 async def test_who_is_gone_by_then_gets_none(mailing, gone):
     harness, server = mailing
     job = await fanned_out(harness)
     user = Update(User, ("user_alice",), set={"disabled": True})
     hidden = Update(Job, (job.id,), set={"deleted": 1, "listed": None})
-    await harness.store.transact(user if gone == "user" else hidden)
+    reader = await harness.mailed.refuse("alice@example.org")
+    await harness.store.transact({"user": user, "job": hidden, "reader": reader}[gone])
     await harness.mail.run(await claim(harness, HOUR))
     (unit,) = await mails(harness, [job])
     assert unit.state is UnitState.DONE
-    assert {"user": "not active", "job": "deleted"}[gone] in unit.error
+    assert {"user": "not active", "job": "deleted", "reader": "wants no"}[gone] in unit.error
     assert server.received == []
 
 
@@ -306,10 +322,121 @@ class Away:
 
     async def send(self, letter):
         self.asked += 1
-        raise self.error
+        if self.error is not None:
+            raise self.error
 
     async def close(self):
         pass
+
+
+async def waiting_long(harness, clock):
+    """Make a mail wait in a pause until it is three days old."""
+    job = await fanned_out(harness)
+    harness.mail.pause.begin("The mail server is away.", time.monotonic())
+    for _ in range(2):
+        await harness.mail.run(await claim(harness, HOUR))
+        (unit,) = await mails(harness, [job])
+        assert (unit.state, unit.attempts) == (UnitState.READY, 0)
+        clock.ms += HOUR
+    clock.ms += 3 * DAY
+    return job
+
+
+async def test_what_waits_to_tell_of_a_job_asks_nothing_of_the_job():
+    harness, post = Harness(MemoryStore()), Away(Unavailable("down"))
+    harness.mails(post, Pause())
+    await harness.add_user("alice")
+    job, asked, released = await fanned_out(harness), [], asyncio.Event()
+    harness.mail.pause.begin("away", time.monotonic())
+    engine = harness.engine()
+
+    async def advance(job_id):
+        asked.append(job_id)
+
+    async def ran(unit):
+        released.set()
+
+    engine.rollup.advance, engine.around = advance, [ran]
+    harness.engine = lambda: engine
+    async with harness.worker():
+        await asyncio.wait_for(released.wait(), 20)
+    (unit,) = await mails(harness, [job])
+    assert (unit.state, asked) == (UnitState.READY, [])
+
+
+async def test_a_mail_that_only_ever_waited_is_given_up_too():
+    clock = HandClock()
+    harness, post = Harness(MemoryStore(clock), lease=3600), Away(Unavailable("down"))
+    harness.mails(post, Pause(shortest=900))
+    await harness.add_user("alice")
+    job = await waiting_long(harness, clock)
+    await harness.mail.run(await claim(harness, HOUR))
+    (unit,) = await mails(harness, [job])
+    assert (unit.state, unit.error, post.asked) == (UnitState.DONE, "The mail server is away.", 0)
+
+
+async def test_a_mail_that_is_old_is_tried_where_the_server_is_there():
+    """As after days in which nothing ran here."""
+    clock = HandClock()
+    harness, post = Harness(MemoryStore(clock), lease=3600), Away(Unavailable("down"))
+    harness.mails(post, Pause(shortest=900))
+    await harness.add_user("alice")
+    await waiting_long(harness, clock)
+    harness.mail.pause.end()
+    with pytest.raises(Unavailable):
+        await harness.mail.run(await claim(harness, HOUR))
+    assert post.asked == 1
+
+
+async def test_who_is_refused_at_the_gate_does_not_take_the_trial():
+    harness, post = Harness(MemoryStore(HandClock())), Away(Unavailable("down"))
+    harness.mails(post, Pause(shortest=0.0, trial=900))
+    await harness.add_user("alice")
+    await fanned_out(harness)
+    pause = harness.mail.pause
+    pause.shortest = 0.001
+    pause.begin("away", time.monotonic())
+    await asyncio.sleep(0.01)
+    for _ in range(AT_ONCE):
+        assert harness.mail.gates.enter("mail") == 0
+    await harness.mail.run(await claim(harness, HOUR))
+    assert not pause.on
+    assert post.asked == 0
+
+
+async def test_an_owner_gets_so_many_a_day(plain_log):
+    """Counted by the store; those that did not go out do not count."""
+    clock = HandClock()
+    harness = Harness(MemoryStore(clock), lease=3600)
+    post = Away(Unavailable("greylisted", recipient=True))
+    harness.mails(post, Pause())
+    harness.mailed.most = 2
+    await harness.add_user("alice")
+
+    async def send():
+        job = await fanned_out(harness)
+        with suppress(Unavailable):
+            await harness.mail.run(await claim(harness, HOUR))
+        return (await mails(harness, [job]))[0]
+
+    for _ in range(3):
+        assert (await send()).error == ""  # it is tried, and waits
+    post.error = None
+    assert [(await send()).error for _ in range(2)] == ["", ""]
+    over = await send()
+    assert (over.state, post.asked) == (UnitState.DONE, 5)
+    assert "more than 2 mails in a day" in over.error
+    clock.ms += DAY
+    for _ in range(3):  # those that waited come first
+        await harness.mail.run(await claim(harness, HOUR))
+    assert post.asked == 7
+
+
+async def test_a_day_is_counted_once_whoever_counts_beside(mailing):
+    harness, _ = mailing
+    mailed = Mails(harness.store, 5)
+    taken = await asyncio.gather(*(mailed.take("user_alice") for _ in range(20)))
+    assert sum(day is not None for day in taken) == 5
 
 
 @pytest.mark.parametrize("error", [Unavailable("down"), DeliveryRefused("550 nobody here")])

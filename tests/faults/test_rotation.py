@@ -13,12 +13,15 @@ import httpx
 import psycopg
 import pytest
 
+from mediamill.adapters.secrets import reading
 from mediamill.adapters.secrets.file import FileKeeper
 from mediamill.adapters.secrets.reading import Secrets
+from mediamill.core import libpq
 from mediamill.core.errors import Unavailable
 from mediamill.core.settings import Settings
 from mediamill.store.opening import open_store
 from mediamill.store.repositories.users import User
+from mediamill.store.sql.postgres.login import Login
 from tests.faults.history import History
 from tests.faults.test_killed_workers import SHORT, all_ended
 from tests.faults.test_restarted_database import Load
@@ -37,6 +40,7 @@ NAME = "mill/database"
 async def kept(tmp_path, monkeypatch):
     """A store whose password lies in a file, which only a refusal has it read again."""
     monkeypatch.setattr(FileKeeper, "holds_seconds", None)
+    monkeypatch.setattr(reading, "PAUSE_SECONDS", 0.0)
     with postgres_server(rules=RULES) as server:
         ask(server.url(), "CREATE ROLE mill LOGIN PASSWORD 'first/@:%'")
         ask(server.url(), "CREATE DATABASE mill OWNER mill")
@@ -61,6 +65,28 @@ async def test_a_refused_password_is_looked_up(kept, tmp_path):
     (tmp_path / "password").write_text("second/@:%")
     assert await store.get(User, "user_x") is None
     assert "/@:%" not in repr(vars(store))
+
+
+async def test_a_refusal_is_known_in_any_language_and_not_repeated(kept, tmp_path, monkeypatch):
+    """The server's words do not matter; it is not asked ever again, since some lock us out then."""
+    server, store, _ = kept
+    monkeypatch.setattr(libpq, "REFUSING", ())
+    made, tried = Login._made, []
+
+    async def counted(self, address):
+        tried.append(address)
+        return await made(self, address)
+
+    monkeypatch.setattr(Login, "_made", counted)
+    ask(server.url(), "ALTER ROLE mill PASSWORD 'second/@:%'")
+    ask(server.url(), END)
+    found = await asyncio.gather(
+        *(store.get(User, "user_x") for _ in range(8)), return_exceptions=True
+    )
+    assert {type(one) for one in found} == {Unavailable}
+    assert 1 <= len(tried) <= 8
+    (tmp_path / "password").write_text("second/@:%")
+    assert await store.get(User, "user_x") is None
 
 
 async def test_connections_of_the_former_password_are_replaced(kept, tmp_path):

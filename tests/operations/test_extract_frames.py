@@ -19,7 +19,7 @@ from tests import video_factory as hard
 
 from mediamill.core.errors import BrokenMedia, InvalidInput, LimitExceeded, UnsupportedMedia
 from mediamill.operations.base import Context, Outcome, SourceFacts
-from mediamill.operations.catalogue import OPERATIONS, build
+from mediamill.operations.catalogue import OPERATIONS
 from mediamill.operations.extract_frames import ExtractFrames
 from mediamill.operations.extract_frames.selection import clock
 
@@ -54,7 +54,7 @@ def indexes(path: Path, scratch: Path, **parameters: Any) -> list[int]:
 
 def test_its_public_name():
     assert OPERATIONS.get("extract-frames") is ExtractFrames
-    assert isinstance(build("extract-frames", {"fps": 2}), ExtractFrames)
+    assert isinstance(OPERATIONS.build("extract-frames", {"fps": 2}), ExtractFrames)
 
 
 def test_the_index_describes_the_entries(clip: Path, tmp_path: Path):
@@ -140,7 +140,7 @@ def test_wrong_parameters_are_named(parameters: dict[str, Any], message: str):
     with pytest.raises(ValidationError, match=message):
         ExtractFrames(**parameters)
     with pytest.raises(InvalidInput):
-        build("extract-frames", parameters)
+        OPERATIONS.build("extract-frames", parameters)
 
 
 def test_more_than_max_frames_is_refused_before_work(clip: Path, tmp_path: Path):

@@ -11,7 +11,7 @@ import pytest
 from mediamill.app import App
 from mediamill.core.settings import Settings
 from mediamill.web.app import create_app
-from tests.security.test_issuers_tokens import ATTACKS, Kit, accepted, ask, service
+from tests.security.test_issuers_tokens import ATTACKS, ODD, Kit, accepted, ask, service
 from tests.support.issuers import Cognito, claims_of, cognito
 from tests.web.conftest import client_of
 from tests.web.test_sign_in import begun, browser_of, me
@@ -38,6 +38,8 @@ async def test_cognitos_wrong_tokens_are_nobodys(tmp_path, pool: Cognito):
         answers = await accepted(client, kit)
         assert await ask(client, other["AccessToken"]) == 401  # real, for another client
         assert await ask(client, kit.made(client_id=None)) == 401
+        odd = {name: await ask(client, kit.made(client_id=value)) for name, value in ODD.items()}
+        assert odd == dict.fromkeys(ODD, 401)
         assert await ask(client, kit.made(token_use=None)) == 401
         assert await ask(client, kit.made(aud="elsewhere")) == 401
         assert await ask(client, tokens["RefreshToken"]) == 401

@@ -82,6 +82,17 @@ def stolen(kit: Kit, **header: Any) -> str:
     return signed({**kit.header, **header}, claims_of(kit.token), STRANGER)
 
 
+def mistyped(name: str, value: Any) -> Callable[[Kit], str]:
+    """Make tokens whose header is what nobody writes; the signature is right."""
+
+    def made(kit: Kit) -> str:
+        said = f"{text({**kit.header, name: value})}.{text(claims_of(kit.token))}"
+        algorithm = jws.JWSRegistry.algorithms[kit.header["alg"]]
+        return f"{said}.{text(algorithm.sign(said.encode(), kit.key))}"
+
+    return made
+
+
 def touched(kit: Kit) -> str:
     """Change what a token says, and leave its signature."""
     head, _, signature = kit.token.split(".")
@@ -149,6 +160,14 @@ ATTACKS: dict[str, Callable[[Kit], str]] = {
     "too long": lambda kit: kit.made(padding="x" * 20_000),
 }  # fmt: skip
 TWELVE = [*ATTACKS][:12]
+ODD: dict[str, Any] = {"a list": [], "an object": {}, "true": True, "400 digits": 10**399}
+"""Values of kinds that none of these have: no answer may be a defect of ours."""
+ATTACKS |= {f"{name} is {kind}": mistyped(name, value) for kind, value in ODD.items()
+            for name in ("alg", "kid", "typ")}  # fmt: skip
+ATTACKS |= {f"{name} {kind}, signed": lambda kit, said={name: value}: kit.made(**said)
+            for kind, value in ODD.items() for name in ("iss", "sub", "exp", "iat", "nbf", "aud",
+                                                        "token_use", "typ")
+            if (name, kind) != ("aud", "a list")}  # fmt: skip
 
 
 async def ask(client: httpx.AsyncClient, token: str, path: str = "/v1/me") -> int:
@@ -232,6 +251,7 @@ async def test_a_check_that_is_left_out_is_noticed(tmp_path, issuer, monkeypatch
     ):
         answers = await accepted(client, kit)
     let = {name for name, status in answers.items() if status == 200}
+    odd = {f"{name} {kind}, signed" for name in ("aud", "token_use", "typ") for kind in ODD}
     assert let == {"other audience", "id token", "id token, said", "refresh token, said", "nonce",
                    "id token as Keycloak's", "at_hash", "bound to a key", "logout token",
-                   }  # fmt: skip
+                   } | odd & ATTACKS.keys()  # fmt: skip

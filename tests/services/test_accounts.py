@@ -8,7 +8,8 @@ import pytest
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from mediamill.core.clock import DAY, MINUTE, FixedClock
+from mediamill.core.access import Principal
+from mediamill.core.clock import DAY, MINUTE, FixedClock, rfc3339
 from mediamill.core.errors import (
     Conflict,
     Forbidden,
@@ -200,6 +201,29 @@ async def test_api_tokens_are_listed_without_secret_and_revoked(accounts, clock)
     await accounts.revoke_token(ann, issued.token.id)
     with pytest.raises(Unauthenticated):
         await accounts.authenticate(issued.secret)
+
+
+async def test_a_token_does_not_outlive_what_made_it(accounts, clock):
+    await accounts.register("ann@example.org", "a long secret")
+    ann = await principal_of(accounts)
+    ten = await accounts.authenticate((await accounts.issue_token(ann, "ten", 10)).secret)
+    ever = await accounts.authenticate((await accounts.issue_token(ann, "ever")).secret)
+    assert (await accounts.issue_token(ever, "x")).token.expires is None
+    clock.advance(DAY)
+    assert (await accounts.issue_token(ten, "x", 9)).token.expires == ten.expires
+    assert (await accounts.issue_token(ten, "x")).token.expires == ten.expires
+    assert (await accounts.issue_token(ten, "x", 3)).token.expires == clock.now() + 3 * DAY
+    with pytest.raises(InvalidInput) as caught:
+        await accounts.issue_token(ten, "x", 10)
+    (told,) = caught.value.details["errors"]
+    assert told["pointer"] == "expires_in_days"
+    assert rfc3339(ten.expires) in str(told)
+
+
+async def test_an_issuers_token_makes_none(accounts):
+    ann = await accounts.register("ann@example.org", "a long secret")
+    with pytest.raises(Forbidden, match="mediamill login"):
+        await accounts.issue_token(Principal(ann.id), "laptop", 1)
 
 
 async def test_a_token_of_somebody_else_does_not_exist(accounts):

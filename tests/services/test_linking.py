@@ -1,16 +1,21 @@
 """Who an issuer's person is, when several ask at once, and when what the issuer says changes."""
 
 import asyncio
+from base64 import urlsafe_b64encode
 
 import pytest
+from tests.services.test_accounts import CHEAP
 
 from mediamill.adapters.identity.port import Person
 from mediamill.core.access import Principal
 from mediamill.core.clock import FixedClock
 from mediamill.core.errors import ConditionFailed, Conflict, Forbidden, NotFound, Unauthenticated
+from mediamill.services.accounts.federation import Federation
 from mediamill.services.accounts.flows import Flows
 from mediamill.services.accounts.linking import Linking
+from mediamill.services.accounts.passwords import Passwords
 from mediamill.services.accounts.people import People
+from mediamill.services.accounts.service import Accounts
 from mediamill.services.links.signing import Signer, derived
 from mediamill.store.memory import MemoryStore
 from mediamill.store.port import Update
@@ -23,7 +28,7 @@ ISSUER = "https://sso.example.org"
 class Sso:
     """An issuer that is known by name only: nobody is sent there in these tests."""
 
-    passwords, label, issuer = True, "SSO", ISSUER
+    passwords, label, issuer, appoints = True, "SSO", ISSUER, False
 
     async def begin(self, challenge):
         raise NotImplementedError
@@ -81,6 +86,28 @@ async def test_a_program_is_never_the_first(linking):
     user, role = await linking.bearer(person("robot", name="robot"))
     assert (user.role, role, user.email) == (Role.USER, Role.USER, "")
     assert (await linking.arrived(person("ann"))).role is Role.ADMIN
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_where_a_group_says_who_administers_nobody_is_first_by_password(store, clock, known):
+    """Nor later, when no group says so any more."""
+    linking = linking_of(store, clock)
+    if known:
+        await linking.arrived(person("chief", admin=False))
+    assert (await linking.arrived(person("chief", admin=True))).role is Role.ADMIN
+    later = Accounts(Users(store), clock, passwords=Passwords(CHEAP))
+    assert (await later.register("eve@example.org", "a long secret")).role is Role.USER
+
+
+@pytest.mark.parametrize("appoints", [False, True])
+async def test_who_registers_first_administers_only_where_no_group_says(store, clock, appoints):
+    issuer, users = Sso(), Users(store)
+    issuer.appoints = appoints
+    flows = Flows(Signer(derived("x" * 32), clock), clock)
+    federation = Federation(issuer, linking_of(store, clock), users, flows, clock)
+    accounts = Accounts(users, clock, passwords=Passwords(CHEAP), federation=federation)
+    eve = await accounts.register("eve@example.org", "a long secret")
+    assert eve.role is (Role.USER if appoints else Role.ADMIN)
 
 
 async def test_many_have_no_address(linking):
@@ -227,13 +254,31 @@ class Setting:
 
     def __init__(self, text: str) -> None:
         self.text = self.fresh = text
+        self.renewals = 0
 
     async def current(self) -> str:
         return self.text
 
     async def renewed(self) -> str:
+        self.renewals += 1
         self.text = self.fresh
         return self.text
+
+
+async def test_what_is_no_flow_has_no_secret_looked_up(clock):
+    """Whoever comes without one, or with anything, costs no call to where secrets are kept."""
+    asked = Setting("x" * 32)
+    flows = Flows(Signer(derived("x" * 32), clock, asked), clock)
+    begun, kept = await flows.begin("https://mill.test/back", "/")
+    short = urlsafe_b64encode(b"x" * 20).decode()
+    odd = urlsafe_b64encode(b"x" * 32 + b'["a", 1]').decode()
+    for text in ("", "x", "é", "!!!!", "A" * 2_001, short, odd):
+        with pytest.raises(Unauthenticated):
+            await flows.resume(text, begun.state, "https://mill.test/back")
+    assert asked.renewals == 0
+    with pytest.raises(Unauthenticated):  # this one another server may have begun
+        await flows.resume(("B" if kept[0] == "A" else "A") + kept[1:], begun.state, "")
+    assert asked.renewals == 1
 
 
 async def test_a_flow_survives_that_the_secret_changes(clock):

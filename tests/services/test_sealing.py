@@ -67,8 +67,8 @@ async def told(*words: str) -> tuple[int, str]:
     return result.exit_code, result.output + (repr(result.exception) if result.exception else "")
 
 
-async def status() -> dict[str, int]:
-    code, text = await told("status", "--json")
+async def status(*words: str) -> dict[str, int]:
+    code, text = await told("status", "--json", *words)
     assert code == 0, text
     return {use["key"]: use["records"] for use in json.loads(text)}
 
@@ -100,7 +100,8 @@ async def test_keys_turn_while_secrets_are_written(kept):
     assert code == 0, text
     (second,) = await kept.check()
     assert second != first
-    assert await status() == {second: len(kept.secrets), first: 0}
+    assert await status() == {second: len(kept.secrets)}
+    assert await status("--all") == {second: len(kept.secrets), first: 0}
     assert "within the last hour" in (await told("retire", first))[1]
     code, text = await told("retire", first, "--now")
     assert code == 0, text
@@ -156,7 +157,44 @@ async def test_keys_that_are_given(kept, monkeypatch, tmp_path):
     for text in (first, second):
         assert text.split(":")[1] not in (await told("status"))[1]
     former = f"local:{first.split(':')[0]}"
-    assert "Remove it where it is kept" in (await told("retire", former))[1]
+    assert "within the last hour" in (await told("retire", former))[1]
+    assert "Remove it where it is kept" in (await told("retire", former, "--now"))[1]
+
+
+async def test_what_a_server_seals_under_a_retired_key_is_found(kept, monkeypatch, tmp_path):
+    """A server has the former setting until it starts again, and noted that key long ago."""
+    first, second = Key.make(), Key.make()
+    monkeypatch.setenv("MEDIAMILL_SEALING_URL", f"local:{second},{first}")
+    kept.sealer = NotingSealer(open_sealer(f"local:{first},{second}", tmp_path), kept.store)
+    await kept.add("hook_a", "a")
+    former = f"local:{first.id}"
+    assert "records are under" in (await told("retire", former, "--now"))[1]
+    assert (await told("reseal"))[1] == "1 records were sealed anew.\n"
+    assert (await told("retire", former, "--now"))[0] == 0
+    await kept.add("hook_b", "b")
+    assert await status() == {f"local:{second.id}": 1, former: 1}
+    assert (await told("reseal"))[1] == "1 records were sealed anew.\n"
+    assert await kept.check() == {f"local:{second.id}"}
+
+
+async def test_when_a_key_ceased_must_be_known(kept, monkeypatch, tmp_path):
+    first, second = Key.make(), Key.make()
+    kept.sealer = NotingSealer(open_sealer(f"local:{first}", tmp_path), kept.store)
+    await kept.sealer.seal("x", "y")
+    monkeypatch.setenv("MEDIAMILL_SEALING_URL", f"local:{second},{first}")
+    code, text = await told("retire", f"local:{first.id}")
+    assert code != 0
+    assert "reseal" in text
+
+
+async def test_no_key_is_made_for_a_reference_that_is_empty(kept, monkeypatch, tmp_path):
+    (tmp_path / "ring").touch()
+    monkeypatch.setenv("MEDIAMILL_SEALING_URL", f"local:${{file:{tmp_path}/ring}}")
+    for words in (["rotate"], ["key", "--add"], ["status"]):
+        code, text = await told(*words)
+        assert code != 0
+        assert "MEDIAMILL_SEALING_URL" in text
+    assert not (tmp_path / "keyring").exists()
 
 
 async def test_a_write_meanwhile_is_not_undone(kept):

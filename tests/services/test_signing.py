@@ -1,7 +1,10 @@
 """Links while their secret changes: the new one signs, the former still verifies for a while."""
 
+import asyncio
+
 import pytest
 
+from mediamill.adapters.secrets import reading
 from mediamill.adapters.secrets.file import FileKeeper
 from mediamill.adapters.secrets.reading import Secrets
 from mediamill.core.clock import DAY, HOUR
@@ -28,6 +31,7 @@ def clock() -> Clock:
 def server(tmp_path, monkeypatch, clock):
     """Give servers whose secret lies in one file; only what is not right has them look again."""
     monkeypatch.setattr(FileKeeper, "holds_seconds", None)
+    monkeypatch.setattr(reading, "PAUSE_SECONDS", 0.0)
     (tmp_path / "secret").write_text(FIRST)
     (tmp_path / "previous").write_text("")
 
@@ -60,6 +64,16 @@ async def test_a_link_works_while_its_secret_changes(server, clock, tmp_path):
     with pytest.raises(Forbidden):
         await here.opened(old, "GET")
     assert await here.opened(new, "GET")
+
+
+async def test_a_link_works_though_several_meet_the_new_secret_at_once(server, clock, tmp_path):
+    here = server()
+    old = await here.issue(grant(clock))
+    (tmp_path / "secret").write_text(SECOND)
+    new = await server(SECOND).issue(grant(clock))
+    together = await asyncio.gather(*(here.opened(new, "GET") for _ in range(5)))
+    assert together == [grant(clock)] * 5
+    assert await here.opened(old, "GET") == grant(clock)
 
 
 async def test_the_previous_secret_verifies_and_never_signs(server, clock, tmp_path):

@@ -273,7 +273,7 @@ def result_file():
 
 async def test_a_new_token_is_revoked(store: DynamoStore, late: LateIndexes):
     accounts = Accounts(Users(store), FixedClock(), passwords=Passwords())
-    ann = Principal("user_ann")
+    ann = Principal("user_ann", session=True)
     issued = await accounts.issue_token(ann, "mine")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mediamill.services.accounts.service.BETWEEN_LOOKS", 0.001)

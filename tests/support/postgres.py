@@ -132,7 +132,7 @@ def postgres_server(
             owner = pwd.getpwnam("postgres")
             os.chown(folder, owner.pw_uid, owner.pw_gid)
         settings = dict(settings or {}) | (_secured(folder) if secure else {})
-        server = PostgresServer(programs, folder, free_port(), durable, listens, settings)
+        server = PostgresServer(programs, folder, free_port(), durable, listens, settings=settings)
         initdb = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust"]
         subprocess.run([*initdb, "-N"], check=True, stdout=subprocess.DEVNULL, **_owner())
         access = folder / "data" / "pg_hba.conf"

@@ -198,6 +198,31 @@ async def test_the_life_of_a_job_is_told(mill, ann, there):
         assert answer.status_code == 200, name
 
 
+async def test_what_fails_is_told_and_that_it_is_tried_again(mill, ann, there):
+    """In part and whole; a retry is accepted anew, and has an end of its own."""
+    picture = await upload(ann, "a.png", PNG)
+    short = await upload(ann, "b.png", png(7))
+    row = await mill.store.get(File, short)
+    await mill.blobs.put(row.blob, b"\x89PNG no more")
+    await added(ann, there.url(), "job.*")
+    async with working(mill):
+        part = await ended(ann, await submit(ann, files=[picture, short], name="part"))
+        none = await ended(ann, await submit(ann, files=[short], name="none"))
+        await there.wait(4)
+        again = await ann.client.post(f"/v1/jobs/{none['id']}/retry")
+        assert again.status_code < 300, again.text
+        await there.wait(6)
+    events = sorted(told(there), key=lambda event: event["id"])
+    check(events)
+    assert [(e["type"], e["data"]["name"], e["data"]["generation"]) for e in events] == [
+        ("job.accepted", "part", 1), ("job.partial", "part", 1),
+        ("job.accepted", "none", 1), ("job.failed", "none", 1),
+        ("job.accepted", "none", 2), ("job.failed", "none", 2),
+    ]  # fmt: skip
+    counts = events[1]["data"]["counts"]
+    assert (part["state"], counts["succeeded"], counts["failed"]) == ("partial", 1, 1)
+
+
 async def test_each_generation_of_a_job_has_an_end_of_its_own(mill, ann):
     """Ended in the same millisecond by the same name, they are two facts; told again, it is one."""
     picture = await upload(ann, "a.png", PNG)

@@ -27,7 +27,7 @@ async def person(mill, web, name):
     """Make somebody who shows a token; without a password, whose hash takes a while."""
     user = User(id=new_id("user"), email=f"{name}@example.org", created=1)
     await mill.accounts.users.add(user)
-    issued = await mill.accounts.issue_token(Principal(user.id), name, None)
+    issued = await mill.accounts.issue_token(Principal(user.id, session=True), name, None)
     async with client_of(web, authorization=f"Bearer {issued.secret}") as client:
         yield Person(client, issued.secret, user.id, user.email)
 

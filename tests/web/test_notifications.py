@@ -1,6 +1,7 @@
 """Which mails somebody gets, how they end them, and what they are told became of them."""
 
 import asyncio
+from contextlib import asynccontextmanager
 from email import message_from_bytes
 from email.policy import default
 from urllib.parse import urlsplit
@@ -10,11 +11,11 @@ import pytest
 from mediamill.app import App
 from mediamill.core.settings import Settings
 from mediamill.services.links.signing import Grant
-from mediamill.store.port import Update
-from mediamill.store.repositories.users import User
+from mediamill.store.port import Put, Update
+from mediamill.store.repositories.identities import Identity
 from mediamill.web.app import create_app
+from tests.engine.harness import PlainItems
 from tests.web.conftest import client_of, person
-from tests.web.test_events import working
 from tests.web.test_strangers import PNG
 
 THUMBNAIL = [{"operation": "thumbnail"}]
@@ -27,6 +28,27 @@ async def mill(tmp_path):
     )
     async with await App.open(settings) as app:
         yield app
+
+
+class Thumbnailed:
+    async def run(self, lease):
+        await lease.finish()
+
+
+@asynccontextmanager
+async def working(mill):
+    """Run a worker that does items at once, with no slot: what is looked at follows on them."""
+    worker, nouns = await mill.worker(), mill.repositories
+    items = PlainItems(nouns.jobs, nouns.manifests)
+    worker.engine.handlers = {
+        **worker.engine.handlers, "items": items, "thumbnail": Thumbnailed(),
+    }  # fmt: skip
+    running = asyncio.create_task(worker.run())
+    try:
+        yield
+    finally:
+        worker.stop()
+        await running
 
 
 async def job_of(somebody, **more):
@@ -104,10 +126,53 @@ async def test_only_our_links_end_mails(mill, ann, bob, nobody):
         signer.sign(Grant("UNSUBSCRIBE", "mail", ann.id, 1)),
     ]  # fmt: skip
     for token in forged:
+        assert (await nobody.post(f"/unsubscribe/{token}/undo")).status_code == 403
         for method in ("GET", "POST"):
             assert (await nobody.request(method, f"/unsubscribe/{token}")).status_code == 403
     assert (await nobody.get(f"/v1/links/{good}")).status_code == 403
     assert (await ann.client.get("/v1/me/notifications")).json()["email"]["finished"] == "always"
+
+
+async def test_who_reads_the_mails_ends_them_whoever_has_the_account(mill, ann, nobody):
+    """An address is as somebody gave it: they may be neither its reader, nor mean them well."""
+    link = urlsplit(await mill.notifications.unsubscribe_url(ann.id)).path
+    assert (await nobody.post(link)).status_code == 200
+    back = {"email": {"finished": "always"}}
+    refused = await ann.client.patch("/v1/me/notifications", json=back)
+    assert refused.status_code == 403
+    assert "turns them on again" in refused.json()["detail"]
+    never = {"email": {"failed": "never"}}
+    assert (await ann.client.patch("/v1/me/notifications", json=never)).status_code == 200
+    page = await nobody.post(f"{link}/undo")
+    assert (page.status_code, "Mails again" in page.text) == (200, True)
+    assert (await ann.client.get("/v1/me/notifications")).json()["email"]["finished"] == "always"
+    assert (await ann.client.patch("/v1/me/notifications", json=back)).status_code == 200
+
+
+async def test_an_address_that_an_issuer_verified_is_its_owners(mill, ann, bob, nobody):
+    for somebody, verified in ((ann, ann.email.upper()), (bob, ann.email)):
+        link = urlsplit(await mill.notifications.unsubscribe_url(somebody.id)).path
+        await nobody.post(link)
+        known = Identity(
+            id=f"identity_{somebody.id}", user=somebody.id, issuer="https://issuer.test",
+            subject=somebody.id, email=verified, created=1,
+        )  # fmt: skip
+        await mill.store.transact(Put(known))
+        back = {"email": {"finished": "always"}}
+        changed = await somebody.client.patch("/v1/me/notifications", json=back)
+        assert changed.status_code == (200 if somebody is ann else 403)
+
+
+async def test_a_name_of_any_script_is_written_as_mails_take_it(tmp_path):
+    """Headers are ASCII: a link that is not stopped every mail."""
+    given = {"home": tmp_path / "home", "slots": 1, "min_free_bytes": 0}
+    for url, address in (
+        ("https://mühle.example:8443/a b/ü", "https://xn--mhle-0ra.example:8443/a%20b/%C3%BC"),
+        ("https://mill.example/", "https://mill.example"),
+    ):
+        assert Settings(**given, public_url=url).address == address
+    with pytest.raises(ValueError, match="no name"):
+        Settings(**given, public_url="https://mü..hle")
 
 
 async def test_who_is_gone_is_no_error(mill, nobody):
@@ -149,16 +214,7 @@ async def test_a_job_may_say_otherwise(mill, ann, bob):
     assert (await bob.client.get(f"/v1/jobs/{loud}")).json()["notify"] == {"email": True}
 
 
-async def test_who_is_disabled_gets_none(mill, ann):
-    file = await ann.client.post("/v1/files?name=dot.png", content=PNG)
-    body = {"files": [file.json()["id"]], "steps": THUMBNAIL}
-    job = await ann.client.post("/v1/jobs", json=body)
-    await mill.store.transact(Update(User, (ann.id,), set={"disabled": True}))
-    async with working(mill):
-        assert await told(mill, job.json()["id"]) == ()
-    assert outbox(mill) == []
-
-
+@pytest.mark.soak
 @pytest.mark.parametrize(("url", "mails"), [("", 1), ("smtp://127.0.0.1:1?from=a@b.org", 0)])
 async def test_nobody_at_this_machine_gets_mail_by_smtp(tmp_path, url, mails):
     settings = Settings(home=tmp_path / "home", slots=1, min_free_bytes=0, mail_url=url)

@@ -56,11 +56,30 @@ async def test_the_session_is_a_cookie_that_scripts_and_other_sites_cannot_use(a
 
 
 async def test_behind_https_the_cookie_is_secure(mill, web, ann):
-    async with client_of(web) as client:
+    async with client_of(web, **{"sec-fetch-site": "same-origin"}) as client:
         client.base_url = "https://mill.test"
         body = {"email": ann.email, "password": PASSWORD}
         response = await client.post("/v1/auth/login", json=body)
-    assert "secure" in response.headers["set-cookie"].lower()
+        cookie = response.headers["set-cookie"]
+        assert (await client.get("/v1/me")).json()["email"] == ann.email
+        left = await client.post("/v1/auth/logout")
+        assert (await client.get("/v1/me")).status_code == 401
+    for told in (cookie, left.headers["set-cookie"]):  # else the browser takes neither
+        assert told.startswith(f"__Host-{SESSION_COOKIE}=")
+        assert "; Secure" in told
+        assert "Path=/;" in told
+        assert "Domain" not in told
+    assert "Max-Age=0" in left.headers["set-cookie"]
+
+
+async def test_behind_https_a_session_that_another_host_planted_is_not_taken(mill, web, ann):
+    """A sibling domain can set `mediamill_session` for all of the domain, not `__Host-…`."""
+    async with client_of(web) as client:
+        client.base_url = "https://mill.test"
+        client.cookies.set(SESSION_COOKIE, ann.token)
+        assert (await client.get("/v1/me")).status_code == 401
+        client.cookies.set(f"__Host-{SESSION_COOKIE}", ann.token)
+        assert (await client.get("/v1/me")).json()["id"] == ann.id
 
 
 async def test_a_session_ends_at_once(nobody, ann):

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import pytest
 
+from mediamill.adapters.secrets import reading
 from mediamill.adapters.secrets.opening import read_settings
 from mediamill.app import App
 from mediamill.core.logs import configure_logging
@@ -365,6 +366,7 @@ async def test_a_verified_address_opens_nobodys_account(web):
         assert response.status_code == 409
         assert "bea@example.org already" in response.text
         assert 'href="/auth/oidc/start?next=/trash"' in response.text
+        assert 'data-next="/trash"' in response.text  # the form goes on there too
         assert told["code"] == "unauthenticated"
         answer = await here.get(await approved(there, await linking(here), "bea", CALLBACK))
         assert (answer.status_code, answer.headers["location"]) == (303, "/account")
@@ -506,6 +508,7 @@ async def test_a_person_and_their_program_are_one_user(web, issuer):
         async with client_of(web, authorization=f"Bearer {token}") as client:
             assert (await client.post("/v1/auth/logout")).status_code == 409
             assert (await client.post("/v1/me/identities")).status_code == 403
+            assert (await client.post("/v1/tokens", json={"name": "for ever"})).status_code == 403
     assert (await me(web, tokens["id_token"]))["code"] == "unauthenticated"
 
 
@@ -520,7 +523,8 @@ async def test_without_an_issuer_there_is_no_way_through_one(tmp_path):
             assert (await ann.client.post("/v1/me/identities")).status_code == 409
 
 
-async def test_a_secret_that_changes_where_it_is_kept_takes_effect_at_once(tmp_path, issuer):
+async def test_a_secret_that_changes_where_it_is_kept_takes_effect(tmp_path, issuer, monkeypatch):
+    monkeypatch.setattr(reading, "PAUSE_SECONDS", 0.0)
     kept = tmp_path / "secret"
     kept.write_text("of yesterday")
     url = issuer.url(client_secret="HERE").replace("HERE", f"${{file:{kept}}}")

@@ -22,6 +22,7 @@ OPEN = {
     "GET /openapi.json", "HEAD /openapi.json", "GET /v1/operations", "GET /v1/operations/{name}",
     "GET /v1/links/{token}", "HEAD /v1/links/{token}",
     "GET /unsubscribe/{token}", "POST /unsubscribe/{token}",
+    "POST /unsubscribe/{token}/undo",
     "OPTIONS /v1/uploads", "OPTIONS /v1/uploads/{upload_id}",
     "GET /auth/oidc/start", "GET /auth/oidc/callback", "GET /auth/oidc/end",
     "POST /v1/auth/register", "POST /v1/auth/login", "POST /v1/auth/redeem",

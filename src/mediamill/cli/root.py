@@ -37,6 +37,10 @@ COMMANDS = {
         "mediamill.cli.secrets:secrets",
         "See, change and remove the keys that seal secrets in the database.",
     ),
+    "users": (
+        "mediamill.cli.users:users",
+        "List users, keep them out, let them in again; for who runs the service.",
+    ),
     "doctor": ("mediamill.cli.doctor:doctor", "Check that this machine can run the service."),
     "migrate": (
         "mediamill.cli.migrate:migrate",

@@ -10,7 +10,7 @@ from typing import TypeVar
 import click
 
 from mediamill.adapters.sealing.keyring import Key
-from mediamill.adapters.sealing.opening import open_holders, open_sealer
+from mediamill.adapters.sealing.opening import Holding, open_sealer
 from mediamill.adapters.sealing.port import Turning
 from mediamill.adapters.secrets.opening import SettingSources
 from mediamill.cli.remote.connection import json_option
@@ -38,10 +38,11 @@ def secrets() -> None:
 
 
 @secrets.command()
+@click.option("--all", "ever", is_flag=True, help="Also keys under which nothing is any more.")
 @json_option
-def status(*, as_json: bool) -> None:
+def status(*, ever: bool, as_json: bool) -> None:
     """Show which keys are in use, and how many records have a secret under each."""
-    uses = _with(lambda sealing: sealing.status())
+    uses = _with(lambda sealing: sealing.status(ever=ever))
     if as_json:
         rows = [{"key": use.id, "records": use.records, "seals": use.seals} for use in uses]
         click.echo(json.dumps(rows))
@@ -86,25 +87,35 @@ def reseal(ctx: click.Context) -> None:
 @click.argument("key")
 @click.option("--now", is_flag=True, help="Though it sealed within the last hour.")
 def retire(key: str, *, now: bool) -> None:
-    """Remove KEY, under which nothing is any more."""
+    """Remove KEY, under which nothing is any more.
+
+    Of one that is kept elsewhere it says whether it can be removed there.
+    """
     settings = _settings()
     held = _first(settings)
     ceased = held.ceased(key) if isinstance(held, Turning) else None
-    if ceased is not None and not now and time.time() * 1000 - ceased < AFTER_SECONDS * 1000:
+
+    async def leave(sealing: Sealing) -> None:
+        since = await sealing.taken() if ceased is None else ceased
+        await sealing.require_unused(key, since or 0)
+        _require_rest(key, since, now=now)
+        if isinstance(held, Turning) and ceased is not None:
+            held.drop(key)
+
+    _with(leave, settings)
+    after = "Remove it where it is kept." if ceased is None else "It opens nothing any more."
+    click.echo(f"Nothing is under {key}. {after}")
+
+
+def _require_rest(key: str, since: int | None, *, now: bool) -> None:
+    """Raise `Failure` where a key may have sealed within the last hour."""
+    if since is None:
+        raise Failure("The key that seals now has sealed nothing yet.", "Give `secrets reseal`.")
+    if not now and time.time() * 1000 - since < AFTER_SECONDS * 1000:
         raise Failure(
             f"{key} sealed within the last hour: a server may have something under it still.",
             "Wait, or add --now when none runs.",
         )
-
-    async def forget(sealing: Sealing) -> None:
-        await sealing.require_unused(key, ceased or 0)
-        if isinstance(held, Turning) and ceased is not None:
-            held.drop(key)
-        await sealing.forget(key)
-
-    _with(forget, settings)
-    where = "" if ceased is not None else " Remove it where it is kept."
-    click.echo(f"Nothing is under {key}, and it opens nothing any more.{where}")
 
 
 def _reseal(settings: Settings) -> int:
@@ -126,7 +137,8 @@ def _settings() -> Settings:
 
 
 def _first(settings: Settings) -> object:
-    return open_holders(settings.sealing_url, settings.home)[0]
+    holding = Holding(SettingSources(settings).of("sealing_url"), settings.home)
+    return asyncio.run(holding.now())[0]
 
 
 def _turning(settings: Settings) -> Turning:
@@ -157,3 +169,4 @@ async def _opened(settings: Settings) -> AsyncIterator[Sealing]:
     finally:
         await sealer.close()
         await store.close()
+        await kept.close()

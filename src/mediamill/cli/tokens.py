@@ -14,7 +14,9 @@ def tokens() -> None:
 @tokens.command()
 @click.argument("name")
 @click.option(
-    "--days", type=click.IntRange(1, 3650), help="How long it is good; default: until revoked."
+    "--days",
+    type=click.IntRange(1, 3650),
+    help="How long it is good; default: until revoked, or as long as the token you use here.",
 )
 @json_option
 @connected
@@ -26,6 +28,8 @@ def create(name: str, *, days: int | None, as_json: bool, client: Client) -> Non
         show(issued, as_json=True)
     else:
         click.echo(issued["token"])
+        if not days and issued["expires_at"]:
+            click.echo(f"It is good until {issued['expires_at']}.", err=True)
 
 
 @tokens.command("list")

@@ -31,6 +31,8 @@ class Principal:
     token: str = ""
     session: bool = False
     """Whether they signed in, rather than showed a token that programs show."""
+    expires: int | None = None
+    """When the session or API token that was shown ends (ms); None for one that does not."""
     scopes: frozenset[str] | None = None
     grants: Mapping[str, Right] = field(default_factory=dict)
     """Rights on records of others, by record id, as shared with this user."""

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
+from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader, create_loader
 
 from mediamill.core.plaintext import refuse_plaintext
@@ -69,9 +70,13 @@ async def client(
 ) -> AsyncIterator[Any]:
     """Make a client; raises botocore's errors, which adapters translate.
 
+    Without credentials there is none: it would stay without, though they are found later.
     Settings of the connection, `connect_timeout` and such, are `config`.
     """
     session = shared_session()
+    found = await session.get_credentials()
+    if found is None:
+        raise NoCredentialsError
     making = session.create_client(
         service,
         region_name=region or None,
@@ -79,9 +84,7 @@ async def client(
         config=AioConfig(**config),
     )
     async with making as made:
-        found = await session.get_credentials()
-        if found is not None:
-            await Credentials(found).settle()
+        await Credentials(found).settle()
         yield made
 
 

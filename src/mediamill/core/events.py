@@ -99,7 +99,7 @@ class JobEvent(Event):
     data: JobData
 
     about = {
-        "job.accepted": "A job was submitted.",
+        "job.accepted": "A job was submitted, or runs again what failed, as its next generation.",
         "job.succeeded": "A job has ended, and all its items were done.",
         "job.partial": "A job has ended, and some of its items failed.",
         "job.failed": "A job has ended, and nothing came of it, or no download.",

@@ -22,7 +22,8 @@ FORM = (
 PRIVATE = ("require", "verify-ca", "verify-full")
 INSTEAD = "sslmode=verify-full, or require; `prefer`, libpq’s own choice, falls back to plaintext"
 REFUSING = ("authentication failed", "no password supplied", "not permitted to log in")
-"""A server tells no code before it has let somebody in; its words have to do."""
+"""A server tells no code before it has let somebody in, and its words may be in any language; these
+are for what it refuses without having asked for a password."""
 
 
 def read(url: str, ours: AbstractSet[str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -67,7 +68,9 @@ def refuse_plain(given: dict[str, str], allowed: str | None) -> None:
 
 
 def refuses(error: Exception) -> bool:
-    """Tell whether a server does not take user or password."""
-    return isinstance(error, psycopg.OperationalError) and any(
-        words in str(error) for words in REFUSING
-    )
+    """Tell whether a server does not take user or password, or may not: it asked for one."""
+    if not isinstance(error, psycopg.OperationalError):
+        return False
+    at = error.pgconn
+    asked = at is not None and (at.used_password or at.needs_password)
+    return asked or any(words in str(error) for words in REFUSING)

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-from pydantic import Field, PrivateAttr, SecretStr, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from mediamill.core.urls import ascii_url
 
 PREFIX = "MEDIAMILL_"
 
@@ -145,6 +147,11 @@ class Settings(BaseSettings):
         values["results_url"] = values.get("results_url") or values["blobs_url"]
         values["mail_url"] = values.get("mail_url") or f"outbox:///{place}/outbox"
         return values
+
+    @field_validator("public_url")
+    @classmethod
+    def _as_mails_and_browsers_say_it(cls, url: str) -> str:
+        return ascii_url(url)
 
     _templates: dict[str, str] = PrivateAttr(default_factory=dict)
 

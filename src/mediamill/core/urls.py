@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import idna
 
 from mediamill.core.errors import ConfigurationError
 
@@ -14,6 +16,21 @@ def telling(setting: str) -> Iterator[None]:
         yield
     except ValueError as error:
         raise ConfigurationError(f"{setting}: {error}.", setting=setting) from None
+
+
+def ascii_url(url: str) -> str:
+    """Return a web address as it goes over the wire; raises `ValueError` for what is no name."""
+    if url.isascii():
+        return url
+    try:
+        parts = urlsplit(url)
+        user, at, place = parts.netloc.rpartition("@")
+        host, colon, port = place.partition(":")
+        host = host if host.isascii() else idna.encode(host, uts46=True).decode()
+    except (idna.IDNAError, UnicodeError):
+        raise ValueError("it has no name that can be looked up") from None
+    netloc = f"{user}{at}{host}{colon}{port}"
+    return parts._replace(netloc=netloc, path=quote(parts.path, safe="/%:@!$&'()*+,;=~")).geturl()
 
 
 def options_of(query: str, known: frozenset[str]) -> dict[str, str]:

@@ -22,6 +22,8 @@ class Door:
     inside: int = 0
     next: float = 0.0
     pace: float = FIRST_GUESS
+    took: float | None = None
+    """Seconds of the last visit, None before one was seen."""
 
     def book(self, most: int, now: float) -> int:
         """Return for how long (ms) to stay away: one after the other, as visits have taken."""
@@ -32,15 +34,17 @@ class Door:
 class Gates:
     """Lets at most so many through at a time to each of any number of places, in this process."""
 
-    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self.most, self._clock = most, clock
+    def __init__(
+        self, most: int, clock: Callable[[], float] = time.monotonic, guess: float = FIRST_GUESS
+    ) -> None:
+        self.most, self._clock, self._guess = most, clock, guess
         self._doors: dict[str, Door] = {}
 
     def enter(self, place: str) -> int:
         """Return 0 when one may go in, who must `leave`; else when to come back (ms)."""
         if place not in self._doors and len(self._doors) >= REMEMBERED:
             self._forget()
-        door = self._doors.setdefault(place, Door())
+        door = self._doors.setdefault(place, Door(pace=self._guess))
         if door.inside < self.most:
             door.inside += 1
             return 0
@@ -52,6 +56,12 @@ class Gates:
         door.inside -= 1
         if seconds is not None:
             door.pace += 0.3 * (seconds - door.pace)
+            door.took = seconds
+
+    def took(self, place: str) -> float | None:
+        """Return how long (s) the last visit took; None where none is known."""
+        door = self._doors.get(place)
+        return None if door is None else door.took
 
     def _forget(self) -> None:
         """Let go of the places at which nobody is or is to come."""

@@ -48,9 +48,9 @@ class RetryPolicy:
         final = isinstance(error, MediamillError) and not (error.retryable or passing)
         if final or self._enough(attempts, age_ms):
             return None
-        if self.delays_ms:
-            return Retry(self._jittered(self.delays_ms[attempts]))
-        return Retry(self._jittered(min(self.cap_ms, self.base_ms << min(attempts, 20))))
+        ceiling = min(self.cap_ms, self.base_ms << min(attempts, 20))
+        delay = self._jittered(self.delays_ms[attempts] if self.delays_ms else ceiling)
+        return Retry(max(delay, _asked_ms(error)))
 
     def _enough(self, attempts: int, age_ms: int) -> bool:
         if self.delays_ms:
@@ -61,6 +61,11 @@ class RetryPolicy:
 
     def _jittered(self, ceiling: int) -> int:
         return ceiling // 2 + random.randrange(ceiling // 2 + 1)  # noqa: S311 - jitter
+
+
+def _asked_ms(error: BaseException) -> int:
+    """Return how long (ms) the other side asked to be left alone, as who raised it bounded it."""
+    return int(error.details.get("after_ms") or 0) if isinstance(error, MediamillError) else 0
 
 
 def may_be_late(error: BaseException, attempts: int) -> bool:

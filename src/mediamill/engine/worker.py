@@ -15,7 +15,7 @@ from typing import Protocol
 
 import structlog
 
-from mediamill.adapters.brokers.port import Doorbell
+from mediamill.adapters.brokers.port import Doorbell, Ear
 from mediamill.core.errors import ConditionFailed, MediamillError, NewerVersion, Unavailable
 from mediamill.core.ids import new_id
 from mediamill.engine.lease import Lease, LeaseLost
@@ -36,9 +36,12 @@ CLASSES = ("interactive", "bulk", "model", "housekeeping", "transfer", "notices"
 TRANSFERS = 4
 """Units that only wait for bytes from elsewhere, at a time; they take no CPU slot."""
 
-NOTICES = 8
-"""Units that tell somebody else something, at a time; they too only wait. More than one owner’s
-webhooks and the topic may have at a time (`engine/gates.py`), so that these hold nobody up."""
+NOTICES = 64
+"""Units that tell somebody else something, at a time; they too only wait. Far more than servers
+that hang may hold (`handlers/deliver.py`), so that these hold nobody up."""
+
+WAITING = ("transfer", "notices")
+"""Classes of which many runners only wait: one of those that are free looks for all of them."""
 
 
 class Handler(Protocol):
@@ -103,6 +106,8 @@ class Worker:
         self._stopping = asyncio.Event()
         self._empty: dict[str, float] = {}
         """When (monotonic seconds) a runner began to look in a class and found nothing."""
+        self._looking = {klass: asyncio.Lock() for klass in WAITING}
+        """Held by the runner of such a class that looks for work; the others stand in line."""
 
     async def run(self) -> None:
         """Work until `stop`; open units that do not end in the drain time are given back."""
@@ -125,17 +130,27 @@ class Worker:
         self._stopping.set()
 
     async def _runner(self, place: int, klasses: Sequence[str]) -> None:
-        engine, rung = self.engine, True
-        with engine.bell.listen(*(f"work:{klass}" for klass in klasses), "stop") as ear:
+        holder, line = f"{self.name}/{place}", self._looking.get(klasses[0]) or asyncio.Lock()
+        with self.engine.bell.listen(*(f"work:{klass}" for klass in klasses), "stop") as ear:
             while not self._stopping.is_set():
-                ear.clear()
-                chosen = klasses if rung else self._unlooked(klasses)
-                unit = await self._claim(chosen, f"{self.name}/{place}") if chosen else None
-                rung = unit is not None
-                if unit is not None:
+                async with line:
+                    unit = await self._found(ear, klasses, holder)
+                while unit is not None:
                     await self._run(unit)
-                elif not self._stopping.is_set():
-                    rung = await self._rest(ear.wait(engine.timing.poll))
+                    again = line.locked() and not self._stopping.is_set()  # who looks may rest now
+                    unit = await self._claim(klasses, holder) if again else None
+
+    async def _found(self, ear: Ear, klasses: Sequence[str], holder: str) -> Unit | None:
+        """Look until there is a unit, or the end has come."""
+        rung = True
+        while not self._stopping.is_set():
+            ear.clear()
+            chosen = klasses if rung else self._unlooked(klasses)
+            unit = await self._claim(chosen, holder) if chosen else None
+            if unit is not None or self._stopping.is_set():
+                return unit
+            rung = await self._rest(ear.wait(self.engine.timing.poll))
+        return None
 
     def _unlooked(self, klasses: Sequence[str]) -> Sequence[str]:
         """Leave out the classes in which another runner found nothing a moment ago."""
@@ -258,7 +273,8 @@ class Worker:
             await observe(unit)
         for klass in lease.woken - {unit.klass}:  # this runner looks again in its own anyway
             await self.engine.bell.ring(f"work:{klass}")
-        if job := unit.payload.get("job"):
+        job = unit.payload.get("job")
+        if job and unit.klass != "notices":  # what tells of a job changes nothing of it
             await self.nudge(job, unit.klass)
 
     async def nudge(self, job: str, klass: str) -> None:

@@ -2,6 +2,8 @@
 
 An address that the guard refuses, no answer and a wrong answer are all tried again: its owner may
 mend it meanwhile. Only 410 ends it at once, and disables the webhook: nobody is there any more.
+
+Receivers that hang may hold no runner that others need, however many owners have such: see `ALL`.
 """
 
 import time
@@ -18,15 +20,19 @@ from standardwebhooks import Webhook as Signing
 from mediamill.adapters.fetch.client import Fetcher, Told
 from mediamill.core.clock import DAY, HOUR, MINUTE, SECOND
 from mediamill.core.errors import AddressRefused, FetchFailed, SourceUnavailable, Unavailable
-from mediamill.core.events import Snapshot, event_id, matches, under
+from mediamill.core.events import Snapshot, matches, under
 from mediamill.core.records import Record
 from mediamill.core.sealing import Sealer, about
 from mediamill.engine.announcing import event_of
 from mediamill.engine.gates import Gates, enter_all
 from mediamill.engine.lease import Lease
 from mediamill.engine.retry import RetryPolicy
+from mediamill.engine.worker import NOTICES
+from mediamill.handlers.trim_webhook import begin_trimming
 from mediamill.store.port import Action, Delete, Update
-from mediamill.store.repositories.units import Unit
+from mediamill.store.repositories.lanes import Lane
+from mediamill.store.repositories.units import Unit, lane_of
+from mediamill.store.repositories.users import User
 from mediamill.store.repositories.webhooks import Delivery, DeliveryState, Webhook, Webhooks
 
 log = structlog.get_logger(__name__)
@@ -39,10 +45,16 @@ DELAYS_MS = (
 ANSWER_SECONDS = 15.0
 AN_ENDPOINT, AN_OWNER = 2, 3
 """Deliveries at a time in this process: to one webhook, and to all of one owner."""
-KEPT_MS = 30 * DAY
-"""So long deliveries are listed."""
-TRIMMED = 20
+ALL, UNPROVEN, SLOW = NOTICES - 16, NOTICES - 24, NOTICES - 48
+"""Deliveries at a time in this process: all, so that mails and other notices find runners; those to
+webhooks of which it is not known that they answer soon, one to each; those known to be slow."""
+SLOW_SECONDS, CHARGED_SECONDS = 5.0, 1.0
+LONGEST_MS = HOUR
+"""So long is waited at most if a receiver says when to come back."""
 GONE = 410
+
+
+Doors = list[tuple[Gates, str]]
 
 
 @dataclass
@@ -58,6 +70,8 @@ class Delivering:
         if event is None:
             return ()
         told, type_ = under(event, self.public), event["type"]
+        if not await is_active(self.webhooks, notice.owner):
+            return ()
         chosen = [
             webhook
             for webhook in await self.webhooks.of_owner(notice.owner)
@@ -90,7 +104,9 @@ class Deliver:
     ) -> None:
         self.webhooks, self.fetcher, self.sealer, self.tally = webhooks, fetcher, sealer, tally
         self.seconds = ANSWER_SECONDS
-        self._endpoints, self._owners = Gates(AN_ENDPOINT), Gates(AN_OWNER)
+        self._endpoints, self._owners, self._all = Gates(AN_ENDPOINT), Gates(AN_OWNER), Gates(ALL)
+        self._ones, self._unproven = Gates(1, guess=0.1), Gates(UNPROVEN)
+        self._slow = Gates(SLOW)
 
     async def run(self, lease: Lease) -> None:
         unit = lease.unit
@@ -101,10 +117,13 @@ class Deliver:
             await lease.vanish(Delete(Delivery, (named["webhook"], named["event"])))
         elif not webhook.enabled:
             await self._end(lease, delivery, DeliveryState.FAILED, said="The webhook is disabled.")
-        elif wait := enter_all(self._doors(webhook)):
-            await lease.release(wait, credit=unit.cost)
+        elif not await is_active(self.webhooks, unit.owner):
+            said = "The account of its owner is not active any more."
+            await self._end(lease, delivery, DeliveryState.FAILED, said=said)
+        elif wait := enter_all(doors := self._doors(webhook)):
+            await lease.release(wait, unit.error, credit=unit.cost, counted=False)
         else:
-            await self._attempt(lease, webhook, delivery)
+            await self._attempt(lease, webhook, delivery, doors)
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Note that it was not taken."""
@@ -116,18 +135,29 @@ class Deliver:
         said = {} if delivery.tried else {"said": str(error)[:200]}
         await self._end(lease, delivery, DeliveryState.FAILED, **said)
 
-    def _doors(self, webhook: Webhook) -> list[tuple[Gates, str]]:
-        return [(self._endpoints, webhook.id), (self._owners, webhook.owner)]
+    def _doors(self, webhook: Webhook) -> Doors:
+        """List the gates to pass; an owner’s own first, so that nobody queues at those of all."""
+        took = self._endpoints.took(webhook.id)
+        doors = [(self._endpoints, webhook.id), (self._owners, webhook.owner)]
+        if took is None or took >= SLOW_SECONDS:
+            doors.append((self._ones, webhook.id))
+            doors += [(self._slow, CHANNEL)] if took is not None else []
+            doors.append((self._unproven, CHANNEL))
+        return [*doors, (self._all, CHANNEL)]
 
-    async def _attempt(self, lease: Lease, webhook: Webhook, delivery: Delivery) -> None:
+    async def _attempt(
+        self, lease: Lease, webhook: Webhook, delivery: Delivery, doors: Doors
+    ) -> None:
         begun = time.monotonic()
         try:
             told = await self._sent(webhook, delivery)
         except (AddressRefused, FetchFailed, SourceUnavailable) as error:
             told = Told(0, error.message[:200])
         finally:
-            for gates, place in self._doors(webhook):
-                gates.leave(place, time.monotonic() - begun)
+            seconds = time.monotonic() - begun
+            for gates, place in doors:
+                gates.leave(place, seconds)
+        charge = _charge(lease.unit, seconds)
         now = await self.webhooks.store.now()
         noted = {
             "attempts": delivery.attempts + 1,
@@ -136,16 +166,17 @@ class Deliver:
             "tried": now,
         }
         if 200 <= told.status < 300:
-            await self._end(lease, delivery, DeliveryState.DELIVERED, **noted)
+            await self._end(lease, delivery, DeliveryState.DELIVERED, *charge, **noted)
         elif told.status == GONE:
             gone = {"enabled": False, "reason": "It answered 410: gone.", "changed": now}
             off = Update(Webhook, webhook.key_values(), set=gone, add={"revision": 1})
-            await self._end(lease, delivery, DeliveryState.FAILED, off, **noted)
+            await self._end(lease, delivery, DeliveryState.FAILED, off, *charge, **noted)
             log.info("webhook disabled", action="webhook_disabled", **webhook.log_context())
         else:
-            await lease.write(_noting(delivery, **noted))
+            await lease.write(_noting(delivery, **noted), *charge)
             self.tally[CHANNEL, "retried"] += 1
-            raise Unavailable(told.line if not told.status else f"The answer is {told.status}.")
+            said = told.line if not told.status else f"The answer is {told.status}."
+            raise Unavailable(said, after_ms=min(told.after_ms, LONGEST_MS))
 
     async def _sent(self, webhook: Webhook, delivery: Delivery) -> Told:
         """Sign and send it now."""
@@ -158,20 +189,26 @@ class Deliver:
     async def _end(
         self, lease: Lease, delivery: Delivery, state: DeliveryState, *others: Action, **noted: Any
     ) -> None:
-        """Close a delivery, and forget some that are long over."""
-        await self._trim(delivery)
+        """Close a delivery, and see to it that it is forgotten one day."""
+        await begin_trimming(lease.units, delivery)
         await lease.vanish(_noting(delivery, state=state, **noted), *others)
         outcome = "sent" if state is DeliveryState.DELIVERED else "failed"
         self.tally[CHANNEL, outcome] += 1
         log.info("delivery ended", action="delivery_ended", state=state, event_id=delivery.event,
                  webhook=delivery.webhook, owner=delivery.owner)  # fmt: skip
 
-    async def _trim(self, delivery: Delivery) -> None:
-        store = self.webhooks.store
-        oldest = event_id(max(0, await store.now() - KEPT_MS))
-        rows = await self.webhooks.older(delivery.webhook, oldest, TRIMMED)
-        if over := [row for row in rows if row.state is not DeliveryState.PENDING]:
-            await store.transact(*(Delete(Delivery, row.key_values()) for row in over))
+
+async def is_active(webhooks: Webhooks, owner: str) -> bool:
+    """Tell whether an owner has an account that is in use: nobody else is told anything."""
+    user = await webhooks.store.get(User, owner)
+    return user is not None and not user.disabled
+
+
+def _charge(unit: Unit, seconds: float) -> list[Update]:
+    """Make the action that lets a lane pay for what took long, so that others go first."""
+    if seconds < CHARGED_SECONDS:
+        return []
+    return [Update(Lane, lane_of(unit), add={"vtime": seconds - unit.cost})]
 
 
 def signature(secret: str, delivery: Delivery) -> dict[str, str]:

@@ -26,6 +26,7 @@ from mediamill.handlers.purge_webhook import PurgeWebhook
 from mediamill.handlers.seal import Seal
 from mediamill.handlers.segments import Segments
 from mediamill.handlers.thumbnail import Thumbnail
+from mediamill.handlers.trim_webhook import TrimWebhook
 from mediamill.handlers.uploads import ExpireUpload, Finisher, FinishUpload
 from mediamill.letters.job import JobLetters
 from mediamill.media.archive.read import MAX_MEMBER_BYTES
@@ -93,6 +94,7 @@ def handlers(
         "purge_job": PurgeJob(store, nouns.jobs, nouns.results, nouns.units, parts.results),
         "purge_project": PurgeProject(store, nouns.projects, nouns.jobs),
         "purge_webhook": PurgeWebhook(nouns.webhooks),
+        "trim_webhook": TrimWebhook(nouns.webhooks),
         "forget": Forget(nouns.keys, parts.results),
         "collect": Collect(store, parts.blob_stores(), SystemClock()),
     }
@@ -103,7 +105,7 @@ def channels(parts: Parts) -> Sequence[Channel]:
     public = parts.settings.address
     nouns = parts.nouns
     return (
-        MailChannel(nouns.jobs, nouns.units, nouns.users, parts.post),
+        MailChannel(nouns.jobs, nouns.units, nouns.users, nouns.mails, parts.post),
         Publishing(parts.events, public),
         Delivering(nouns.webhooks, public),
         StreamChannel(nouns.jobs),
@@ -113,7 +115,7 @@ def channels(parts: Parts) -> Sequence[Channel]:
 def _mail(parts: Parts, unsubscribe: Callable[[str], Awaitable[str]]) -> Mail:
     nouns, public = parts.nouns, parts.settings.address
     letters = JobLetters(nouns.manifests, nouns.results, nouns.projects, public, unsubscribe)
-    return Mail(nouns.jobs, nouns.users, letters, parts.post, parts.told)
+    return Mail(nouns.jobs, nouns.users, nouns.mails, letters, parts.post, parts.told)
 
 
 def _items(parts: Parts, segments: Segments) -> Items:

@@ -1,15 +1,16 @@
 """`mail`: tell an owner by mail how a job of theirs has ended, once an outcome.
 
 Its row stays with the job and says what became of it: `error` is empty when the mail was sent. When
-the mail server is away, one mail at a time tries whether it is back, and the others wait; so that
-those who have other things to tell find a runner.
+the mail server is away, one mail at a time tries whether it is back, and the others wait
+(`engine/pausing.py`); so that those who have other things to tell find a runner.
+
+Addresses are as their owners say: who reads one ends mails to it, and an owner gets so many a day.
 """
 
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from random import random
 from typing import Any
 
 import msgspec
@@ -21,9 +22,11 @@ from mediamill.core.errors import DeliveryRefused, Unavailable
 from mediamill.engine.gates import Gates
 from mediamill.engine.lease import Lease
 from mediamill.engine.outcomes import Outcome, outcome_of
+from mediamill.engine.pausing import Pause
 from mediamill.engine.retry import RetryPolicy
 from mediamill.letters.job import JobLetters
 from mediamill.store.repositories.jobs import Job, Jobs, JobState
+from mediamill.store.repositories.mails import Mails
 from mediamill.store.repositories.units import Unit, Units
 from mediamill.store.repositories.users import MailWhen, User, Users
 
@@ -46,6 +49,7 @@ class MailChannel:
     jobs: Jobs
     units_of: Units
     users: Users
+    mails: Mails
     post: Post
 
     async def units(self, notice: Unit, now: int) -> Sequence[Unit]:
@@ -73,7 +77,9 @@ class MailChannel:
         user = await self.users.get(job.owner)
         if user is None or user.disabled or not may_reach(self.post, user.email):
             return False
-        return job.mail is True or wants(user, outcome)
+        if not (job.mail is True or wants(user, outcome)):
+            return False
+        return not await self.mails.unwanted(user.email)
 
     async def _begun(self, job: Job, notice: Unit, outcome: Outcome) -> int:
         """Return when the generation was asked for (ms): of a later one, when it was opened."""
@@ -102,43 +108,12 @@ def may_reach(post: Post, address: str) -> bool:
 
 
 @dataclass
-class Pause:
-    """While a server is away: until when nobody tries, but one who sees whether it is back."""
-
-    shortest: float = 5.0
-    longest: float = 120.0
-    trial: float = 90.0
-    """How long who tries may take, at most."""
-    until: float = 0.0
-    why: str = ""
-    _last: float = 0.0
-
-    def left(self) -> float:
-        """Return for how long to wait (s); 0 for whoever tries now."""
-        now = time.monotonic()
-        if now < self.until:
-            return self.until - now
-        if self._last:
-            self.until = now + self.trial
-        return 0.0
-
-    def begin(self, why: str) -> None:
-        """The server is away: wait, longer than the last time."""
-        self.why = why
-        self._last = min(self.longest, max(self.shortest, 2 * self._last))
-        self.until = time.monotonic() + self._last
-
-    def end(self) -> None:
-        """The server is there."""
-        self.until = self._last = 0.0
-
-
-@dataclass
 class Mail:
     """Sends mails."""
 
     jobs: Jobs
     users: Users
+    mails: Mails
     letters: JobLetters
     post: Post
     told: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -154,19 +129,41 @@ class Mail:
             await self._drop(lease, "The job was deleted before the mail was sent.")
         elif user is None or user.disabled:
             await self._drop(lease, "The account is not active any more.")
-        elif left := self.pause.left():
-            delay = int(left * 1000 * (1 + random() / 4))  # noqa: S311 - jitter
-            await lease.release(delay, self.pause.why, counted=False)
+        elif await self.mails.unwanted(user.email):
+            await self._drop(lease, "Who reads this address wants no mails.")
+        elif self.pause.on and await self._is_old(unit):
+            await self.give_up(lease, Unavailable(self.pause.why))
+        elif wait := self.pause.book():
+            await lease.release(wait, self.pause.why, unit.cost, counted=False)
         elif wait := self.gates.enter(CHANNEL):
-            await lease.release(wait, unit.error, counted=False)
+            await lease.release(wait, unit.error, unit.cost, counted=False)
         else:
             begun = time.monotonic()
             try:
-                await self._send(lease, job, user)
+                await self._counted(lease, job, user)
             finally:
                 self.gates.leave(CHANNEL, time.monotonic() - begun)
 
-    async def _send(self, lease: Lease, job: Job, user: User) -> None:
+    async def _is_old(self, unit: Unit) -> bool:
+        """Tell whether it has been tried for as long as a mail is."""
+        lasting = self.policy.lasting_ms
+        return lasting is not None and await self.jobs.store.now() - unit.created >= lasting
+
+    async def _counted(self, lease: Lease, job: Job, user: User) -> None:
+        """Send it unless its owner got too many today; one that did not go out does not count."""
+        tried = self.pause.enter()
+        day = await self.mails.take(user.id)
+        if day is None:
+            self.pause.leave()
+            await self._drop(lease, f"Nobody gets more than {self.mails.most:,} mails in a day.")
+            return
+        try:
+            await self._send(lease, job, user, tried)
+        except Unavailable:
+            await self.mails.give_back(user.id, day)
+            raise
+
+    async def _send(self, lease: Lease, job: Job, user: User, tried: float) -> None:
         unit = lease.unit
         outcome, generation = outcome_of(unit, job), unit.payload["generation"]
         letter = await self.letters.write(user.email, job, outcome, generation)
@@ -179,7 +176,7 @@ class Mail:
             if error.details.get("recipient"):
                 self.pause.end()
             else:
-                self.pause.begin(str(error))
+                self.pause.begin(str(error), tried)
             self.told[CHANNEL, "postponed"] += 1
             raise
         self.pause.end()

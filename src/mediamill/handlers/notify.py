@@ -61,9 +61,27 @@ class Notify:
     channels: Sequence[Channel] = ()
 
     async def run(self, lease: Lease) -> None:
-        now = await self.jobs.store.now()
-        rows = [row for one in self.channels for row in await one.units(lease.unit, now)]
+        now, notice = await self.jobs.store.now(), await self._whole(lease.unit)
+        rows = [row for one in self.channels for row in await one.units(notice, now)]
         await self._tell(lease, rows)
+
+    async def _whole(self, notice: Unit) -> Unit:
+        """Return an announcement with its event; a job that an earlier version ended has none.
+
+        It is then as the row tells it, unless that is in its next generation already.
+        """
+        told = notice.payload
+        if EVENT in told or "generation" not in told:
+            return notice
+        job = await self.jobs.get(told["job"])
+        if job is None or job.generation != told["generation"]:
+            return notice
+        outcome = outcome_of(notice, job)
+        name, at = f"job.{outcome.state}", outcome.finished
+        if name not in TYPES:
+            return notice
+        event = job_event(name, job.evolve(state=outcome.state, counts=outcome.counts), at)
+        return notice.evolve(payload={**told, EVENT: event})
 
     async def _tell(self, lease: Lease, rows: Sequence[Record]) -> None:
         """Insert what tells it as the announcement is finished, and wake who watches."""
@@ -92,10 +110,11 @@ class Notify:
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Let those channels tell it that can: one that is broken silences no other."""
-        now, rows = await self.jobs.store.now(), list[Record]()
+        now, notice = await self.jobs.store.now(), await self._whole(lease.unit)
+        rows = list[Record]()
         for one in self.channels:
             try:
-                rows += await one.units(lease.unit, now)
+                rows += await one.units(notice, now)
             except Exception:
                 log.exception("untold", action="channel_failed", unit=lease.unit.name)
         await self._tell(lease, rows)

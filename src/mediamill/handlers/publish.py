@@ -9,6 +9,7 @@ import structlog
 
 from mediamill.adapters.events.port import Events
 from mediamill.core.clock import DAY, MINUTE, SECOND
+from mediamill.core.errors import Unavailable
 from mediamill.core.events import under
 from mediamill.engine.announcing import EVENT, event_of
 from mediamill.engine.gates import Gates
@@ -44,7 +45,7 @@ class Publish:
 
     def __init__(self, events: Events, tally: Counter[tuple[str, str]]) -> None:
         self.events, self.tally = events, tally
-        self._gates = Gates(AT_ONCE)
+        self._gates, self._away = Gates(AT_ONCE), False
 
     async def run(self, lease: Lease) -> None:
         event = lease.unit.payload[EVENT]
@@ -54,18 +55,26 @@ class Publish:
         begun = time.monotonic()
         try:
             await self.events.publish(event, lease.unit.owner)
-        except Exception:
+        except Exception as error:
             self.tally[CHANNEL, "retried"] += 1
+            self._note_away(error)
             raise
         finally:
             self._gates.leave(CHANNEL, time.monotonic() - begun)
         self.tally[CHANNEL, "sent"] += 1
+        self._away = False
         await lease.vanish()
 
+    def _note_away(self, error: Exception) -> None:
+        """Tell the operator once, until the next event is taken."""
+        if not self._away and isinstance(error, Unavailable):
+            self._away = True
+            log.error("events are not taken", action="events_away", error=str(error)[:500])
+
     async def give_up(self, lease: Lease, error: BaseException) -> None:
-        """Close the unit, which keeps the event and the reason."""
+        """Say that the event is lost, and why."""
         self.tally[CHANNEL, "failed"] += 1
         event = lease.unit.payload[EVENT]
         log.error("event not published", action="event_lost", event_id=event["id"],
                   type=event["type"], owner=lease.unit.owner, error=str(error)[:500])  # fmt: skip
-        await lease.finish(error=str(error)[:500])
+        await lease.vanish()

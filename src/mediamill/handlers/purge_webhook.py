@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mediamill.engine.lease import Lease
+from mediamill.handlers.trim_webhook import trimming_of
 from mediamill.store.port import Delete
 from mediamill.store.repositories.units import Unit
 from mediamill.store.repositories.webhooks import Delivery, Webhooks
@@ -23,7 +24,7 @@ class PurgeWebhook:
             units = (Delete(Unit, (row.group, 0)) for row in rows)
             gone = (Delete(Delivery, row.key_values()) for row in rows)
             await self.webhooks.store.transact(*units, *gone)
-        await lease.vanish()
+        await lease.vanish(Delete(Unit, trimming_of(named)))
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Try again later."""

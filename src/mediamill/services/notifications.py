@@ -1,9 +1,12 @@
 """Notifications: which mails a user wants, and what became of those about a job.
 
-A mail's link turns them off without signing in: a signed grant for nothing but that (RFC 8058).
+A mail's link turns them off without signing in: a signed grant for nothing but that (RFC 8058). It
+ends them for the address, whose reader need not be who has the account: so the account does not
+turn them on again, unless an issuer has verified that the address is its own. The link does.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -13,8 +16,10 @@ from mediamill.core.clock import DAY
 from mediamill.core.errors import ConditionFailed, Forbidden, Unavailable
 from mediamill.services.access import Access
 from mediamill.services.links.signing import Grant, Signer
-from mediamill.store.port import Exists, Update
+from mediamill.store.port import Action, Exists, Update
+from mediamill.store.repositories.identities import Identities
 from mediamill.store.repositories.jobs import Job
+from mediamill.store.repositories.mails import Mails
 from mediamill.store.repositories.units import Unit, Units, UnitState
 from mediamill.store.repositories.users import MailWhen, User, Users
 
@@ -49,6 +54,8 @@ class Notifications:
 
     access: Access
     users: Users
+    mails: Mails
+    identities: Identities
     units: Units
     signer: Signer
     public: str
@@ -64,12 +71,29 @@ class Notifications:
     async def change(
         self, principal: Principal, finished: MailWhen | None, failed: MailWhen | None
     ) -> User:
-        """Set what the caller wants; None leaves a choice as it is."""
+        """Set what the caller wants; None leaves a choice as it is.
+
+        Raises `Forbidden` where who reads the mails has ended them.
+        """
         chosen = {"mail_finished": finished, "mail_failed": failed}
         changes = {name: when for name, when in chosen.items() if when is not None}
         if changes:
-            await self._set(principal.user, changes)
+            on = any(when is not MailWhen.NEVER for when in changes.values())
+            others = await self._allowing(await self.of(principal)) if on else ()
+            await self._set(principal.user, changes, *others)
         return await self.of(principal)
+
+    async def _allowing(self, user: User) -> Sequence[Action]:
+        """Make what lifts an end of mails to a user's address; raises `Forbidden`."""
+        if not await self.mails.unwanted(user.email):
+            return ()
+        known = await self.identities.of(user.id)
+        if not any(one.email.lower() == user.email.lower() for one in known.rows):
+            raise Forbidden(
+                "Mails to this address were ended by the link in one. "
+                "That link, “Unsubscribe” in any of them, turns them on again."
+            )
+        return (self.mails.allow(user.email),)
 
     async def unsubscribe_url(self, user: str) -> str:
         """Return the address at which a user wants no more mails."""
@@ -83,15 +107,25 @@ class Notifications:
 
     async def unsubscribe(self, token: str) -> None:
         """Turn off the mails of whom a link was sent to; raises `Forbidden`. Again is harmless."""
-        user = await self.subscriber(token)
-        try:
-            await self._set(user, {"mail_finished": MailWhen.NEVER, "mail_failed": MailWhen.NEVER})
-        except ConditionFailed:
-            return  # nobody is there any more, so nobody gets mails
-        log.info("mails turned off", action="unsubscribed", user=user)
+        await self._by_link(token, MailWhen.NEVER)
 
-    async def _set(self, user: str, changes: dict[str, MailWhen]) -> None:
-        await self.users.store.transact(Update(User, (user,), set=changes, when=(Exists(),)))
+    async def subscribe(self, token: str) -> None:
+        """Turn them on again, as `unsubscribe` turned them off."""
+        await self._by_link(token, MailWhen.ALWAYS)
+
+    async def _by_link(self, token: str, when: MailWhen) -> None:
+        user = await self.users.get(await self.subscriber(token))
+        if user is None:
+            return  # nobody is there any more, so nobody gets mails
+        off = when is MailWhen.NEVER
+        other = await self.mails.refuse(user.email) if off else self.mails.allow(user.email)
+        with suppress(ConditionFailed):  # they have just gone
+            await self._set(user.id, {"mail_finished": when, "mail_failed": when}, other)
+        log.info("mails by link", action="unsubscribed" if off else "subscribed", user=user.id)
+
+    async def _set(self, user: str, changes: dict[str, MailWhen], *others: Action) -> None:
+        own = Update(User, (user,), set=changes, when=(Exists(),))
+        await self.users.store.transact(own, *others)
 
     async def deliveries(self, principal: Principal, job_id: str) -> Sequence[Delivery]:
         """List what became of telling the caller of a job's ends, the oldest first."""

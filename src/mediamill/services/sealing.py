@@ -9,6 +9,9 @@ from mediamill.core.sealing import Sealer
 from mediamill.store.port import unsettled
 from mediamill.store.repositories.sealing import Sealings
 
+NOTED = "sealing_keys"
+"""What is sealed for no other reason than that the key is noted."""
+
 
 @dataclass(frozen=True)
 class KeyUse:
@@ -38,11 +41,12 @@ class Sealing:
     sealings: Sealings
     sealer: Sealer
 
-    async def status(self) -> Sequence[KeyUse]:
-        """List the keys that are in use, the one that seals first."""
+    async def status(self, *, ever: bool = False) -> Sequence[KeyUse]:
+        """List the keys that are in use, or that `ever` were, the one that seals first."""
         now = await self.sealer.key()
         known = {key.id for key in await self.sealings.keys()} | {now}
         uses = [KeyUse(key, await self._count(key), key == now) for key in known]
+        uses = [use for use in uses if ever or use.seals or use.records]
         return sorted(uses, key=lambda use: (not use.seals, use.id))
 
     async def reseal(self) -> Resealed:
@@ -52,6 +56,7 @@ class Sealing:
         former key is found the next time.
         """
         outcome, now = Resealed(), await self.sealer.key()
+        await self.sealer.seal("", NOTED)
         for key in await self.sealings.keys():
             if key.id == now:
                 continue
@@ -72,9 +77,10 @@ class Sealing:
         if await unsettled(self.sealings.store, since):
             raise Conflict("The database may not show all that is under it yet; try again soon.")
 
-    async def forget(self, key: str) -> None:
-        """Forget a key under which nothing is."""
-        await self.sealings.forget(key)
+    async def taken(self) -> int | None:
+        """Return when a key was last taken into use (ms); None for one that is not noted yet."""
+        begun = {key.id: key.begun for key in await self.sealings.keys()}
+        return max(begun.values()) if await self.sealer.key() in begun else None
 
     async def _one(self, record: Record, outcome: Resealed) -> None:
         try:

@@ -10,7 +10,7 @@ from fastapi import Request, Response
 
 from mediamill.services.accounts.federation import Begun
 from mediamill.services.accounts.flows import LIFETIME
-from mediamill.web.security import is_private, public_address
+from mediamill.web.security import cookie_name, is_private, public_address
 
 COOKIE = "mediamill_flow_"
 MOST = 5
@@ -55,7 +55,7 @@ def _name(request: Request, state: str) -> str:
     """Return the cookie of a state; over HTTPS one that no other host can have planted."""
     if not _STATE.fullmatch(state):
         return ""
-    return ("__Host-" if is_private(request) else "") + COOKIE + state[:16]
+    return cookie_name(request, COOKIE + state[:16])
 
 
 def _remove(request: Request, response: Response, name: str) -> None:

@@ -28,6 +28,8 @@ from mediamill.services.accounts.sessions import SESSION_DAYS
 from mediamill.web.problems import render, report_of
 
 SESSION_COOKIE = "mediamill_session"
+HOST_ONLY = "__Host-"
+"""Begins the names of cookies that only this host, over HTTPS, can have set (RFC 6265bis)."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PRIVATE_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test")
 """Ends of names that only a local network gives out (RFC 6761, 6762, 8375; ICANN 2024)."""
@@ -52,7 +54,9 @@ _bearer = HTTPBearer(
     description="A session's or an API token's secret, or an access token of the issuer's.",
 )
 _cookie = APIKeyCookie(
-    name=SESSION_COOKIE, auto_error=False, description="The session of a browser."
+    name=SESSION_COOKIE,
+    auto_error=False,
+    description=f"The session of a browser; over HTTPS it is called {HOST_ONLY}{SESSION_COOKIE}.",
 )
 
 
@@ -87,9 +91,19 @@ def secret_of(request: Request) -> str:
     """Return the secret that a request shows, empty if none; a header goes before the cookie."""
     header = request.headers.get("authorization")
     if header is None:
-        return request.cookies.get(SESSION_COOKIE, "")
+        return session_of(request)
     scheme, _, secret = header.partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else ""
+
+
+def session_of(request: Request) -> str:
+    """Return the session that a browser shows, empty if none."""
+    return request.cookies.get(cookie_name(request, SESSION_COOKIE), "")
+
+
+def cookie_name(request: Request, name: str) -> str:
+    """Return what a cookie is called; over HTTPS so that no other host can have planted it."""
+    return (HOST_ONLY if is_private(request) else "") + name
 
 
 class HostGuard:
@@ -155,7 +169,7 @@ def _same_origin(request: Request) -> bool:
     origin = request.headers.get("origin")
     if origin is not None:
         return origin in _own_origins(request)
-    return SESSION_COOKIE not in request.cookies
+    return not session_of(request)
 
 
 def _own_origins(request: Request) -> set[str]:
@@ -190,7 +204,7 @@ _OWN_PATH = re.compile(r"/(?!/)[!-\[\]-~]{0,300}")
 def set_session(request: Request, response: Response, secret: str) -> None:
     """Give a browser the session; scripts cannot read it, other sites cannot send it in forms."""
     response.set_cookie(
-        SESSION_COOKIE,
+        cookie_name(request, SESSION_COOKIE),
         secret,
         max_age=SESSION_DAYS * 24 * 3600,
         path="/",
@@ -200,6 +214,12 @@ def set_session(request: Request, response: Response, secret: str) -> None:
     )
 
 
-def clear_session(response: Response) -> None:
+def clear_session(request: Request, response: Response) -> None:
     """Make a browser forget the session."""
-    response.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="lax")
+    response.delete_cookie(
+        cookie_name(request, SESSION_COOKIE),
+        path="/",
+        secure=is_private(request),
+        httponly=True,
+        samesite="lax",
+    )

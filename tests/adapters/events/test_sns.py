@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import count
@@ -9,19 +10,24 @@ from itertools import count
 import jsonschema
 import pytest
 import structlog
+from botocore.exceptions import ClientError
 
 from mediamill.adapters.events.opening import open_events, probe_events
 from mediamill.adapters.events.sns import SnsEvents
+from mediamill.adapters.events.sns import told as judged
 from mediamill.app import App
 from mediamill.cli.service.examining import Level, _events
-from mediamill.core.errors import ConfigurationError, Unavailable
+from mediamill.core.errors import ConfigurationError, InvalidInput, Unavailable
 from mediamill.core.events import MAX_BYTES, schema
 from mediamill.core.settings import Settings
+from mediamill.engine.lease import Lease
 from mediamill.handlers.publish import Publish
+from mediamill.store.memory import MemoryStore
 from mediamill.store.repositories.units import Unit
 from mediamill.web.app import create_app
 from tests.contracts.events_contract import TakingContract, event
 from tests.docs.test_event_examples import Shown
+from tests.engine.harness import Harness
 from tests.faults import rows as stored
 from tests.handlers.test_fetch import png
 from tests.support.gates import gate_to
@@ -86,6 +92,7 @@ async def test_a_queue_gets_the_event_itself_with_raw_delivery(server, aws, topi
     assert aws.bodies(queue, 1) == [event(1)]
 
 
+@pytest.mark.soak
 async def test_else_it_is_within_an_envelope_with_its_attributes(server, aws, topic):
     arn = aws.sns.create_topic(Name=topic)["TopicArn"]
     queue = aws.subscribed(arn, topic)
@@ -96,6 +103,7 @@ async def test_else_it_is_within_an_envelope_with_its_attributes(server, aws, to
     assert told == {"type": "file.created", "owner": "user_ann"}
 
 
+@pytest.mark.soak
 async def test_a_filter_chooses_by_type(server, aws, topic):
     arn = aws.sns.create_topic(Name=topic)["TopicArn"]
     policy = json.dumps({"type": [{"prefix": "file.re"}]})
@@ -193,9 +201,9 @@ async def test_what_happens_here_comes_out_of_the_queue(server, aws, topic, tmp_
             while mill.parts.told["events", "sent"] < 3:
                 await asyncio.sleep(0.02)
     assert units_of(mill, "publish") == []
-    for told in found:
-        jsonschema.validate(told, schema())
-    assert sorted((told["type"], told["data"]["id"]) for told in found) == [
+    for one in found:
+        jsonschema.validate(one, schema())
+    assert sorted((one["type"], one["data"]["id"]) for one in found) == [
         ("file.created", file), ("job.accepted", job["id"]), ("job.succeeded", job["id"]),
     ]  # fmt: skip
 
@@ -242,9 +250,7 @@ async def test_what_happens_while_the_topic_is_away_comes_later(
     assert aws.bodies(queue, 1, looks=1) == []
 
 
-async def test_an_event_that_is_refused_for_good_is_kept_with_the_reason(
-    server, aws, topic, tmp_path
-):
+async def test_an_event_that_is_refused_for_good_is_told_and_goes(server, aws, topic, tmp_path):
     url = events_url(server, topic, create="true")
     async with mill_with(tmp_path, url) as (mill, ann):
         real = mill.parts.events.publish
@@ -258,9 +264,50 @@ async def test_an_event_that_is_refused_for_good_is_kept_with_the_reason(
             async with asyncio.timeout(20):
                 while not mill.parts.told["events", "failed"]:
                     await asyncio.sleep(0.02)
-    [unit] = units_of(mill, "publish")
-    assert "more than SNS takes" in str(unit)
-    assert [line["action"] for line in logged].count("event_lost") == 1
+        async with asyncio.timeout(20):
+            while units_of(mill, "publish"):
+                await asyncio.sleep(0.02)
+    [line] = [line for line in logged if line["action"] == "event_lost"]
+    assert "more than SNS takes" in line["error"]
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "final"),
+    [
+        ("InvalidParameter", "Invalid parameter: TopicArn", False),
+        (
+            "InvalidParameter",
+            "Invalid parameter: TopicArn Reason: not the topic of a message",
+            False,
+        ),
+        ("InvalidParameter", "Invalid parameter: The MessageGroupId parameter is required", False),
+        ("ValidationError", "The request is not signed as it must be", False),
+        ("InvalidParameter", "Invalid parameter: Message too long", True),
+        ("InvalidParameterValue", "The message attribute 'owner' must not be empty", True),
+        ("InvalidParameter", "Invalid parameter: MessageAttributes Reason: too many", True),
+    ],
+)
+async def test_only_what_is_wrong_with_the_message_loses_it(code, said, final):
+    """What is wrong with the topic an operator mends; until then the events wait."""
+    with pytest.raises(InvalidInput if final else Unavailable, match=code), judged():
+        raise ClientError({"Error": {"Code": code, "Message": said}}, "Publish")
+
+
+async def test_that_events_are_not_taken_is_told_once():
+    class Away:
+        takes = True
+
+        async def publish(self, event, owner):
+            raise Unavailable("InvalidParameter: TopicArn")
+
+    harness = Harness(MemoryStore())
+    publish = Publish(Away(), Counter())
+    with structlog.testing.capture_logs() as logged:
+        for n in range(3):
+            unit = Unit.notice("publish", f"publish:{n}", 0, "user_x", now=1, snapshot=event(n))
+            with pytest.raises(Unavailable):
+                await publish.run(Lease(harness.units, harness.jobs, unit, 1000))
+    assert [line["action"] for line in logged] == ["events_away"]
 
 
 def units_of(mill, kind):

@@ -5,12 +5,13 @@ import ipaddress
 import socket
 import ssl
 import subprocess
+import threading
 
 import pytest
 
 from mediamill.adapters.fetch.addresses import is_public, read_address
 from mediamill.adapters.fetch.client import Fetcher, Patience
-from mediamill.adapters.fetch.guard import Guard, read_allowed
+from mediamill.adapters.fetch.guard import Guard, Lookups, read_allowed
 from mediamill.core.errors import (
     AddressRefused,
     ConfigurationError,
@@ -294,3 +295,33 @@ async def test_a_name_that_does_not_exist_and_one_that_cannot_be_told():
         with pytest.raises(kind):
             async with Fetcher(Guard(resolver=failing), QUICK).get("http://gone.example.org/"):
                 pass
+
+
+async def test_slow_look_ups_hold_up_no_other_work_and_are_bounded(monkeypatch):
+    """They have threads of their own: the process's are free, and who is too many is told soon."""
+    over, asked = threading.Event(), []
+
+    def slow(host, *rest, **more):
+        asked.append(host)
+        over.wait(20)
+        return [(0, 0, 0, "", ("93.184.215.14", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    lookups = Lookups(threads=2, patience=0.1)
+    waiting = [asyncio.ensure_future(lookups(f"{n}.example.org", 443)) for n in range(2)]
+    await asyncio.sleep(0.05)
+    try:
+        with pytest.raises(SourceUnavailable, match="Too many"):
+            await lookups("third.example.org", 443)
+        names = {thread.name.partition("_")[0] for thread in threading.enumerate()}
+        assert "lookup" in names
+        assert not any(name.startswith("asyncio") for name in names), "the process's own threads"
+        waiting.pop().cancel()
+        with pytest.raises(SourceUnavailable, match="Too many"):  # its thread is still busy
+            await lookups("fourth.example.org", 443)
+    finally:
+        over.set()
+    assert await waiting[0] == ["93.184.215.14"]
+    assert await lookups("fifth.example.org", 443) == ["93.184.215.14"]
+    assert asked == ["0.example.org", "1.example.org", "fifth.example.org"]
+    lookups.close()

@@ -35,6 +35,15 @@ async def test_a_message_comes_as_it_was_sent(there):
     assert not {"cookie", "authorization", "range"} & set(got.headers)
 
 
+@pytest.mark.parametrize(
+    ("status", "said", "wait"),
+    [(429, "7", 7_000), (503, "90000", 3_600_000), (503, "soon", 0), (500, "7", 0), (204, "7", 0)],
+)
+async def test_a_receiver_may_say_when_to_come_back(there, status, said, wait):
+    there.always = reply(status, **{"Retry-After": said})
+    assert (await allowing().post(there.url(), BODY, {}, 5)).after_ms == wait
+
+
 async def test_no_spelling_of_an_inner_address_is_reached(there):
     for guard in (Guard(), Guard(read_allowed(f"media.example:{there.port} 10.9.9.9:*"))):
         fetcher = Fetcher(guard)

@@ -1,5 +1,7 @@
 """Mails as files: one each, whole, the same one for a repeat, and not without end."""
 
+import os
+import time
 from email import message_from_bytes
 from email.policy import default
 
@@ -40,6 +42,15 @@ class TestOutbox(MailContract):
         assert len(names) == 20
         assert names[0].endswith(".5.eml")
         assert names[-1].endswith(".24.eml")
+
+    async def test_what_somebody_who_was_killed_left_is_removed(self, post):
+        await post.send(letter(0))
+        old, new = (self.folder / f".writing-{name}" for name in ("old", "new"))
+        for path in (old, new):
+            path.write_bytes(b"half")
+        os.utime(old, (time.time() - 4_000,) * 2)
+        await post.send(letter(1))
+        assert [path.exists() for path in (old, new)] == [False, True]
 
     async def test_letters_to_this_machine_are_read_here(self, post):
         assert post.anywhere

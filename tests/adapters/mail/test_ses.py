@@ -10,9 +10,10 @@ from email.policy import default
 import boto3
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
 from mediamill.adapters.mail.opening import open_post, probe_post
-from mediamill.adapters.mail.ses import SesPost
+from mediamill.adapters.mail.ses import SesPost, told
 from mediamill.core.errors import ConfigurationError, DeliveryRefused, Unavailable
 from tests.contracts.mail_contract import MailContract, letter
 from tests.support.buckets import bucket_server
@@ -103,6 +104,15 @@ class TestSesOnMinistack:
 
     async def test_the_account_can_be_asked(self, ministack):
         assert "SES answers" in await probe_post(url_of(ministack))
+
+
+def test_what_ses_says_of_our_account_is_shown_to_nobody():
+    role = "arn:aws:sts::123456789012:assumed-role/mill is not authorized"
+    for code, shown in (("AccessDeniedException", False), ("TooManyRequestsException", True)):
+        answer = {"Error": {"Code": code, "Message": role}}
+        with pytest.raises(Unavailable, match=code) as refused, told():
+            raise ClientError(answer, "SendEmail")
+        assert ("123456789012" in str(refused.value)) is shown
 
 
 async def test_what_may_pass_is_tried_again():

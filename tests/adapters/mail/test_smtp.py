@@ -1,6 +1,7 @@
 """The contract through a real SMTP server with STARTTLS and AUTH, and others that differ."""
 
 import asyncio
+import os
 import re
 from urllib.parse import quote
 
@@ -71,10 +72,26 @@ class TestSmtp(MailContract):
         self.server.to["ann@example.org"] = "550 5.1.1 nobody\r\nhere"[:21]
         with pytest.raises(DeliveryRefused, match="550"):
             await post.send(letter())
-        self.server.to.clear()
-        self.server.data = "554 5.7.1 spam"
-        with pytest.raises(DeliveryRefused, match=r"554 5\.7\.1 spam"):
+        self.server.to["ann@example.org"] = "550 <relay@relay.example.org>: unknown user"
+        with pytest.raises(DeliveryRefused, match="550"):
             await post.send(letter())
+        self.server.to.clear()
+        self.server.data = "552 5.3.4 too large"
+        with pytest.raises(DeliveryRefused, match=r"552 5\.3\.4 too large"):
+            await post.send(letter())
+
+    async def test_what_the_operator_can_mend_is_waited_for(self, post):
+        for said, one in (
+            ("554 5.7.1 <ann@example.org>: Relay access denied", True),
+            ("550 relay not permitted", True),
+            ("550 5.7.26 unauthenticated mail is blocked", True),
+            ("530 Authentication required", False),
+            ("535 5.7.8 bad credentials", False),
+        ):
+            self.server.to["ann@example.org"] = said
+            with pytest.raises(Unavailable, match=said[:3]) as waits:
+                await post.send(letter())
+            assert waits.value.details == {"recipient": one}, said
 
     async def test_later_is_later(self, post):
         self.server.to["ann@example.org"] = "450 4.2.0 greylisted"
@@ -226,6 +243,18 @@ async def test_nothing_is_said_to_who_does_not_encrypt(offers, papers):
     assert said <= {b"EHLO", b"STARTTLS", b"QUIT"}
 
 
+def test_no_name_of_a_machine_keeps_us_busy(monkeypatch):
+    """Each label of a name was tried in every way to cut it: 40 letters took longer than a day."""
+    for name, said in (
+        ("a" * 200 + "!", "localhost"),
+        ("a-b." * 60 + "_", "localhost"),
+        ("mill-7.example.org", "mill-7.example.org"),
+        ("", "localhost"),
+    ):
+        monkeypatch.setattr(smtp.socket, "gethostname", lambda name=name: name)
+        assert smtp.own_name.__wrapped__() == said
+
+
 def server_of(url):
     return smtp.Server.of(url)
 
@@ -267,3 +296,24 @@ async def test_what_is_wrong_is_said_and_no_password(url, said):
 def test_no_text_of_a_server_holds_its_password():
     address = "smtp://ann%40b.org:{}@mail.example.org"
     assert "s3cret" not in repr(server_of(address.format("s3cret")))
+
+
+def test_certificates_are_read_once_and_anew_when_they_change(papers, tmp_path, monkeypatch):
+    """The system's are many: reading them at each mail keeps all others waiting."""
+    made, read = smtp.ssl.create_default_context, []
+
+    def counted(cafile=None):
+        read.append(cafile)
+        return made(cafile=cafile)
+
+    smtp._trusting.cache_clear()
+    monkeypatch.setattr(smtp.ssl, "create_default_context", counted)
+    ours = tmp_path / "ca.pem"
+    ours.write_bytes(papers.authority.read_bytes())
+    plain = "smtp://127.0.0.1?from=mill@example.org"
+    for url in (plain, plain.replace("smtp:", "smtps:"), f"{plain}&ca={ours}") * 3:
+        smtp.Server.of(url).context()
+    assert read == [None, str(ours)]
+    os.utime(ours, ns=(1, 1))
+    smtp.Server.of(f"{plain}&ca={ours}").context()
+    assert read == [None, str(ours), str(ours)]

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+import structlog
 
 from mediamill.adapters.sealing import kms
 from mediamill.adapters.sealing.envelope import LONGEST, read, written
@@ -161,23 +162,66 @@ def test_a_keyring_that_cannot_be_kept(tmp_path):
         KeyringFile(tmp_path / "keyring").keys()
 
 
+class Elsewhere:
+    """A setting that is kept elsewhere."""
+
+    setting = "MEDIAMILL_SEALING_URL"
+
+    def __init__(self, text):
+        self.text, self.newer, self.asked = text, text, 0
+
+    async def current(self):
+        return self.text
+
+    async def renewed(self):
+        self.asked += 1
+        self.text = self.newer
+        return self.text
+
+
+@pytest.mark.parametrize("said", ["", "local:", " \n", "local: kms://alias/x?region=a"])
+async def test_a_reference_to_nothing_is_not_the_keyring_of_the_home(tmp_path, said):
+    with pytest.raises(ConfigurationError, match="empty"):
+        await open_sealer(Elsewhere(said), tmp_path).key()
+    here = Elsewhere(f"local:{Key.make()}")
+    sealer = open_sealer(here, tmp_path)
+    key = await sealer.key()
+    here.text = here.newer = said
+    assert key_of(await sealer.seal(TEXT, ABOUT)) == key
+    assert not list(tmp_path.iterdir())
+
+
+async def test_the_last_keys_that_were_right_seal(tmp_path):
+    here = Elsewhere(f"local:{Key.make()}")
+    sealer = open_sealer(here, tmp_path)
+    sealed = await sealer.seal(TEXT, ABOUT)
+    with structlog.testing.capture_logs() as logs:
+        for here.text in ("local:SECRET", "SECRET", "kms:", "local:SECRET"):
+            assert await sealer.open(sealed, ABOUT) == TEXT
+            assert key_of(await sealer.seal(TEXT, ABOUT)) == key_of(sealed)
+    assert {line["action"] for line in logs} == {"setting_broken"}
+    assert "SECRET" not in str(logs)
+    fresh = Key.make()
+    here.text = f"local:{fresh}"
+    assert await sealer.key() == f"local:{fresh.id}"
+
+
+async def test_a_keyring_elsewhere_is_not_made_by_itself(tmp_path):
+    """What it lies on may not be there yet; another keyring in its place opens nothing."""
+    url = f"local:{tmp_path}/ring"
+    sealer, (holder,) = open_sealer(url, tmp_path), open_holders(url, tmp_path)
+    for act in (holder.turn, holder.keys, lambda: holder.drop("local:x")):
+        with pytest.raises(ConfigurationError, match="secrets key --add"):
+            act()
+    with pytest.raises(ConfigurationError, match=re.escape(f"{tmp_path}/ring is not there")):
+        await sealer.seal(TEXT, ABOUT)
+    assert not list(tmp_path.iterdir())
+    holder.add()
+    assert await sealer.open(await sealer.seal(TEXT, ABOUT), ABOUT) == TEXT
+
+
 async def test_another_server_that_has_a_newer_key_is_understood(tmp_path):
     """A setting that is kept elsewhere is looked up anew when a key is missing."""
-
-    class Elsewhere:
-        setting = "MEDIAMILL_SEALING_URL"
-
-        def __init__(self, text):
-            self.text, self.newer, self.asked = text, text, 0
-
-        async def current(self):
-            return self.text
-
-        async def renewed(self):
-            self.asked += 1
-            self.text = self.newer
-            return self.text
-
     first, second = Key.make(), Key.make()
     here = Elsewhere(f"local:{first}")
     sealer = open_sealer(here, tmp_path)
@@ -249,6 +293,20 @@ async def test_kms_is_asked_seldom(aws, kms_url, tmp_path, monkeypatch):
                 await act
         await sealer.close()
         await fresh.close()
+
+
+async def test_credentials_may_come_later(kms_url, tmp_path, monkeypatch):
+    """Where they come from may be away for a moment; nobody starts the service again for that."""
+    sealer = open_sealer(kms_url, tmp_path)
+    with monkeypatch.context() as without:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+            without.delenv(name, raising=False)
+        without.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        without.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+        with pytest.raises(Unavailable, match="credentials"):
+            await sealer.seal(TEXT, ABOUT)
+    assert await sealer.open(await sealer.seal(TEXT, ABOUT), ABOUT) == TEXT
+    await sealer.close()
 
 
 async def test_a_data_key_seals_so_many_texts(kms_url, tmp_path, monkeypatch):

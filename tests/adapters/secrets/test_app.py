@@ -2,6 +2,7 @@
 
 import pytest
 
+from mediamill.adapters.secrets import reading
 from mediamill.adapters.secrets.file import FileKeeper
 from mediamill.adapters.secrets.opening import read_settings
 from mediamill.app import App
@@ -15,6 +16,7 @@ from tests.support.smtp import USER, MailServer
 @pytest.mark.embedded("which store it has does not matter")
 async def test_mails_and_links_follow_their_secrets(tmp_path, monkeypatch):
     monkeypatch.setattr(FileKeeper, "holds_seconds", None)  # only a refusal asks again
+    monkeypatch.setattr(reading, "PAUSE_SECONDS", 0.0)
     made, said = certificates(tmp_path / "tls"), {"secret": "x" * 20, "mail": "first/@:%"}
     for name, text in said.items():
         (tmp_path / name).write_text(text)

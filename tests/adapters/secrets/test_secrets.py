@@ -19,6 +19,12 @@ SECRET = "p/w@:%? #ä"
 numbers = count()
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """What is waited for here is the keeper's answer, however busy the machine is."""
+    monkeypatch.setattr(reading, "WAIT_SECONDS", 10.0)
+
+
 @pytest.fixture
 def kept(aws):
     """Keeps texts under a new name in each keeper; `create` returns the reference."""
@@ -127,8 +133,7 @@ async def test_it_is_asked_again_in_time(kept, aws, monkeypatch):
 
 
 async def test_a_refused_secret_is_asked_for_at_once_but_not_all_the_time(kept, aws, monkeypatch):
-    monkeypatch.setattr("mediamill.adapters.secrets.secretsmanager.SecretsManagerKeeper"
-                        ".pause_seconds", 0.5)  # fmt: skip
+    monkeypatch.setattr(reading, "PAUSE_SECONDS", 0.5)
     async with gate_to(aws.port) as gate:
         secret = Secrets().of(kept.create("one", port=gate.port), "MEDIAMILL_MAIL_URL")
         assert await secret.current() == "one"
@@ -170,6 +175,7 @@ async def test_what_is_known_counts_while_its_keeper_is_away(kept, aws, monkeypa
 
 async def test_a_file_that_is_replaced_counts_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(file.FileKeeper, "holds_seconds", 0.05)
+    monkeypatch.setattr(reading, "PAUSE_SECONDS", 0.0)
     secret = Secrets().of(f"${{file:{tmp_path}/pw}}", "MEDIAMILL_MAIL_URL")
     (tmp_path / "pw").write_text("one")
     assert await secret.current() == "one"
@@ -178,6 +184,51 @@ async def test_a_file_that_is_replaced_counts_at_once(tmp_path, monkeypatch):
     assert await secret.renewed() == "two"
     (tmp_path / "pw").unlink()
     assert await secret.renewed() == "two"  # between two versions there may be none
+
+
+async def test_what_is_known_counts_while_its_keeper_is_silent(monkeypatch):
+    monkeypatch.setattr(reading, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(reading, "RENEWAL_SECONDS", 0.05)
+    monkeypatch.setattr(reading, "PAUSE_SECONDS", 0.0)
+
+    class Keeper:
+        holds_seconds = None
+
+        def __init__(self):
+            self.text, self.asked, self.answers = "one", 0, asyncio.Event()
+
+        async def read(self, reference):
+            self.asked += 1
+            await self.answers.wait()
+            return self.text
+
+    secrets, keeper = Secrets(0.0), Keeper()
+    secrets._keepers["ssm"] = keeper
+    secret = secrets.of("${ssm:/x}", "MEDIAMILL_STORE_URL")
+    keeper.answers.set()
+    assert await secret.current() == "one"
+    keeper.answers.clear()
+    keeper.text = "two"
+    for ask in (secret.current, secret.renewed) * 3:
+        assert await ask() == "one"
+    assert keeper.asked == 2  # the same question is waited for
+    keeper.answers.set()
+    await asyncio.sleep(0.01)
+    assert await secret.current() == "two"
+    keeper.answers.clear()
+    await secret.current()
+    asking = secrets._held[Reference("ssm", "/x")].asking
+    await secrets.close()
+    assert asking.cancelled()
+
+
+async def test_strangers_have_no_keeper_asked_all_the_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(file.FileKeeper, "holds_seconds", None)
+    (tmp_path / "pw").write_text("one")
+    secret = Secrets().of(f"${{file:{tmp_path}/pw}}", "MEDIAMILL_SECRET")
+    assert await secret.current() == "one"
+    (tmp_path / "pw").write_text("two")
+    assert await secret.renewed() == "one"  # it was read a moment ago
 
 
 def test_no_text_of_it_shows_the_secret(tmp_path):

@@ -24,7 +24,8 @@ from aiormq.exceptions import (
 )
 
 from mediamill.adapters.brokers.address import Address
-from mediamill.adapters.brokers.relay import CONNECT_SECONDS, PULSE_SECONDS, Relay
+from mediamill.adapters.brokers.addressed import AddressedRelay
+from mediamill.adapters.brokers.relay import CONNECT_SECONDS, PULSE_SECONDS
 
 BOUNDS: FieldTable = {"x-max-length": 10_000, "x-message-ttl": 60_000, "x-overflow": "drop-head"}
 """What a queue keeps for a process that does not listen: messages, milliseconds."""
@@ -41,7 +42,7 @@ class AmqpLine:
         await self._channel.closed()  # so it is when the connection is
 
 
-class AmqpDoorbell(Relay):
+class AmqpDoorbell(AddressedRelay):
     refusals = (
         AuthenticationError,
         ChannelAccessRefused,
@@ -49,20 +50,9 @@ class AmqpDoorbell(Relay):
         ProbableAuthenticationError,
     )
 
-    def __init__(self, address: Address) -> None:
-        super().__init__()
-        self._address = address
-
-    @classmethod
-    def open(cls, url: str, store_url: str) -> "AmqpDoorbell":
-        """Make the doorbell of a URL; raises `ConfigurationError`."""
-        return cls(_read(url))
-
-    def move(self, url: str, store_url: str) -> None:
-        self._address = _read(url)
-
-    def without_secrets(self, text: str) -> str:
-        return self._address.without_secrets(text)
+    @staticmethod
+    def read(url: str) -> Address:
+        return Address.of(url, plain="amqp", encrypted="amqps", port=5672, tls_port=5671)
 
     @asynccontextmanager
     async def line(self) -> AsyncIterator[AmqpLine]:
@@ -92,11 +82,6 @@ class AmqpDoorbell(Relay):
 
     async def _comes(self, message: AbstractIncomingMessage) -> None:
         self.heard(message.body)
-
-
-def _read(url: str) -> Address:
-    """Read a URL; raises `ConfigurationError`."""
-    return Address.of(url, plain="amqp", encrypted="amqps", port=5672, tls_port=5671)
 
 
 plugin = AmqpDoorbell

@@ -17,11 +17,11 @@ from nats.aio.msg import Msg
 from nats.errors import AuthorizationError, Error, SecureConnWantedError
 
 from mediamill.adapters.brokers.address import Address, telling
+from mediamill.adapters.brokers.addressed import AddressedRelay
 from mediamill.adapters.brokers.relay import (
     CONNECT_SECONDS,
     PULSE_SECONDS,
     SEND_SECONDS,
-    Relay,
     first_of,
 )
 
@@ -41,23 +41,16 @@ class NatsLine:
         await asyncio.shield(self._over)  # which may be waited for again
 
 
-class NatsDoorbell(Relay):
+class NatsDoorbell(AddressedRelay):
     refusals = (AuthorizationError, SecureConnWantedError)
 
-    def __init__(self, address: Address) -> None:
-        super().__init__()
-        self._address = address
-
-    @classmethod
-    def open(cls, url: str, store_url: str) -> "NatsDoorbell":
-        """Make the doorbell of a URL; raises `ConfigurationError`."""
-        return cls(_read(url))
-
-    def move(self, url: str, store_url: str) -> None:
-        self._address = _read(url)
-
-    def without_secrets(self, text: str) -> str:
-        return self._address.without_secrets(text)
+    @staticmethod
+    def read(url: str) -> Address:
+        address = Address.of(url, plain="nats", encrypted="tls", port=4222)
+        with telling():
+            if address.path:
+                raise ValueError("leave out what follows the port")
+        return address
 
     @asynccontextmanager
     async def line(self) -> AsyncIterator[NatsLine]:
@@ -125,15 +118,6 @@ def _meant(error: Error, over: "asyncio.Future[None]") -> BaseException:
     if "authorization" in str(error).lower():
         return AuthorizationError()
     return error if first is None or isinstance(error, SecureConnWantedError) else first
-
-
-def _read(url: str) -> Address:
-    """Read a URL; raises `ConfigurationError`."""
-    address = Address.of(url, plain="nats", encrypted="tls", port=4222)
-    with telling():
-        if address.path:
-            raise ValueError("leave out what follows the port")
-    return address
 
 
 plugin = NatsDoorbell

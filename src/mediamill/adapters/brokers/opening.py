@@ -10,7 +10,7 @@ from mediamill.core.registry import Registry
 BROKERS: Registry[Any] = Registry(
     "mediamill.adapters.brokers",
     "broker",
-    exclude=frozenset({"address", "ears", "opening", "outbox", "port", "relay"}),
+    exclude=frozenset({"address", "addressed", "ears", "opening", "outbox", "port", "relay"}),
 )
 ENCRYPTED = {"amqps": "amqp", "rediss": "redis", "tls": "nats"}
 """Schemes that mean another one's backend, with TLS."""

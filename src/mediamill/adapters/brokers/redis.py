@@ -14,7 +14,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError
 
 from mediamill.adapters.brokers.address import Address, telling
-from mediamill.adapters.brokers.relay import CONNECT_SECONDS, PULSE_SECONDS, SEND_SECONDS, Relay
+from mediamill.adapters.brokers.addressed import AddressedRelay
+from mediamill.adapters.brokers.relay import CONNECT_SECONDS, PULSE_SECONDS, SEND_SECONDS
 
 
 class RedisLine:
@@ -41,23 +42,16 @@ class RedisLine:
             silent = answer is None
 
 
-class RedisDoorbell(Relay):
+class RedisDoorbell(AddressedRelay):
     refusals = (AuthenticationError, NoPermissionError)
 
-    def __init__(self, address: Address) -> None:
-        super().__init__()
-        self._address = address
-
-    @classmethod
-    def open(cls, url: str, store_url: str) -> "RedisDoorbell":
-        """Make the doorbell of a URL; raises `ConfigurationError`."""
-        return cls(_read(url))
-
-    def move(self, url: str, store_url: str) -> None:
-        self._address = _read(url)
-
-    def without_secrets(self, text: str) -> str:
-        return self._address.without_secrets(text)
+    @staticmethod
+    def read(url: str) -> Address:
+        address = Address.of(url, plain="redis", encrypted="rediss", port=6379)
+        with telling():
+            if address.path not in ("", "0"):
+                raise ValueError("leave out the database: a channel is the same in all of them")
+        return address
 
     @asynccontextmanager
     async def line(self) -> AsyncIterator[RedisLine]:
@@ -81,15 +75,6 @@ class RedisDoorbell(Relay):
             socket_connect_timeout=CONNECT_SECONDS,
             retry=Retry(NoBackoff(), 0),
         )
-
-
-def _read(url: str) -> Address:
-    """Read a URL; raises `ConfigurationError`."""
-    address = Address.of(url, plain="redis", encrypted="rediss", port=6379)
-    with telling():
-        if address.path not in ("", "0"):
-            raise ValueError("leave out the database: a channel is the same in all of them")
-    return address
 
 
 plugin = RedisDoorbell

@@ -14,7 +14,7 @@ credentials are found where the AWS SDKs find them.
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -149,8 +149,9 @@ class SqsDoorbell(Relay):
             read_timeout=POLL_SECONDS + SEND_SECONDS,
             retries={"total_max_attempts": 1},  # we try again by ourselves
         )
-        async with making as client:
+        async with AsyncExitStack() as stack:
             with told():
+                client = await stack.enter_async_context(making)
                 address = await self._address(client)
             yield SqsLine(client, address, self, await forgets(client, address))
 

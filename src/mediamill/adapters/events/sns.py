@@ -31,7 +31,10 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,251}(\.fifo)?")
 ARN = re.compile(r"arn:aws[a-z-]*:sns:([a-z0-9-]+):\d{12}:([A-Za-z0-9_.-]+)")
 KNOWN = frozenset({"region", "endpoint", "create", ALLOWING})
 FINAL = frozenset({"InvalidParameter", "InvalidParameterValue", "ValidationError"})
-"""Codes that say that this message will never be taken."""
+"""Codes that say that something in the request will never be taken."""
+ABOUT_IT = re.compile(r"\bmessage(attributes?)?\b", re.IGNORECASE)
+ABOUT_THE_TOPIC = re.compile(r"topic", re.IGNORECASE)
+"""What is wrong with the topic or with how it is named an operator mends."""
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 10
 
 
@@ -161,7 +164,7 @@ def told() -> Iterator[None]:
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         said = error.response.get("Error", {}).get("Message", "")
-        if code in FINAL:
+        if code in FINAL and ABOUT_IT.search(said) and not ABOUT_THE_TOPIC.search(said):
             raise InvalidInput(f"SNS refuses the event: {code}: {said}") from None
         why = code if code in REFUSALS else f"{code}: {said}"
         raise Unavailable(f"{SETTING}: SNS answers {why}") from None

@@ -24,7 +24,8 @@ from mediamill.adapters.fetch.guard import SETTING, Guard, PinnedBackend
 from mediamill.core.errors import AddressRefused, FetchFailed, SourceUnavailable
 
 PASSING = frozenset({408, 425, 429})
-MAX_WAIT_MS = 600_000
+OVERBURDENED = frozenset({429, 503})
+MAX_WAIT_MS, MAX_MESSAGE_WAIT_MS = 600_000, 3_600_000
 LINE_BYTES = 200
 """So much of the answer to a message is read."""
 
@@ -65,6 +66,8 @@ class Told:
 
     status: int
     line: str
+    after_ms: int = 0
+    """How long to wait before another message, where the receiver says so."""
 
 
 class Fetcher:
@@ -75,6 +78,10 @@ class Fetcher:
     ) -> None:
         self.guard, self.patience = guard, patience or Patience()
         self._tls = tls
+
+    def close(self) -> None:
+        """Give up what is being looked up; nothing is asked afterwards."""
+        self.guard.close()
 
     def check(self, url: str) -> Target:
         """Return a plain address; raises `AddressRefused` for what never can be fetched."""
@@ -120,7 +127,8 @@ class Fetcher:
                 asyncio.timeout(seconds),
                 self._answer(target, sent, body) as response,
             ):
-                return Told(response.status, await _first_line(response))
+                line = await _first_line(response)
+                return Told(response.status, line, _asked_wait_ms(response))
         except TimeoutError:
             raise SourceUnavailable(f"{target.host} does not answer in time.") from None
 
@@ -284,15 +292,23 @@ def _range(target: Target, text: str, start: int) -> tuple[int, int | None]:
     return start, None if match[3] == "*" else int(match[3])
 
 
-def _wait_ms(text: str) -> int:
+def _asked_wait_ms(response: httpcore.Response) -> int:
+    """Return for how long a receiver that is overburdened asks to be left alone."""
+    if response.status not in OVERBURDENED:
+        return 0
+    given = (value for name, value in response.headers if name.lower() == b"retry-after")
+    return _wait_ms(next(given, b"").decode("latin-1"), MAX_MESSAGE_WAIT_MS)
+
+
+def _wait_ms(text: str, most: int = MAX_WAIT_MS) -> int:
     """Read Retry-After, seconds or a date; 0 for none."""
     if (seconds := _number(text)) is not None:
-        return min(seconds * 1000, MAX_WAIT_MS)
+        return min(seconds * 1000, most)
     try:
         left = parsedate_to_datetime(text).timestamp() - time.time()
     except (ValueError, TypeError, OverflowError):
         return 0
-    return int(min(max(left, 0) * 1000, MAX_WAIT_MS))
+    return int(min(max(left, 0) * 1000, most))
 
 
 def _given_name(disposition: str) -> str:

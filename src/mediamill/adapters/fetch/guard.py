@@ -4,7 +4,9 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpcore
@@ -30,17 +32,41 @@ MAX_ADDRESSES = 16
 DIALLED = 3
 """How many of a name's addresses are tried, in the order in which the resolver gave them."""
 
+LOOKUPS, LOOKUP_SECONDS = 16, 3.0
+"""Names looked up at a time, and for how long one waits for its turn."""
+
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """Returns the addresses of a host name, as text; raises `OSError`."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """Ask the system for a name's addresses."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+class Lookups:
+    """Asks the system for names' addresses, in threads of its own.
+
+    So a name server that is slow holds up no other work of the process.
+    """
+
+    def __init__(self, threads: int = LOOKUPS, patience: float = LOOKUP_SECONDS) -> None:
+        self._threads = ThreadPoolExecutor(threads, "lookup")  # started when needed
+        self._free, self._patience = asyncio.Semaphore(threads), patience
+
+    async def __call__(self, host: str, port: int) -> Sequence[str]:
+        """Return the addresses; raises `SourceUnavailable` when all threads stay busy."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._free.acquire()
+        except TimeoutError:
+            raise SourceUnavailable(f"Too many names are looked up now; {host} is later.") from None
+        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        asking = asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        asking.add_done_callback(lambda _: self._free.release())
+        found = await asyncio.shield(asking)  # who waits no longer leaves the thread busy
+        return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+    def close(self) -> None:
+        """Begin no more look-ups."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 @dataclass(frozen=True)
@@ -71,8 +97,13 @@ class Entry:
 class Guard:
     """Lets requests through to public addresses, and to what the operator allows besides."""
 
-    def __init__(self, allowed: Iterable[Entry] = (), resolver: Resolver = resolve) -> None:
-        self.allowed, self.resolver = tuple(allowed), resolver
+    def __init__(self, allowed: Iterable[Entry] = (), resolver: Resolver | None = None) -> None:
+        self._lookups = Lookups()
+        self.allowed, self.resolver = tuple(allowed), resolver or self._lookups
+
+    def close(self) -> None:
+        """Look up no more names."""
+        self._lookups.close()
 
     def check(self, target: Target) -> None:
         """Raise `AddressRefused` for what can be told without asking for the name's addresses."""

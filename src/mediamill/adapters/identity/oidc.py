@@ -67,6 +67,10 @@ class OidcIdentity:
     def issuer(self) -> str:
         return self._address.issuer
 
+    @property
+    def appoints(self) -> bool:
+        return bool(self._address.admins)
+
     # -- the code flow --------------------------------------------------------------------------
 
     async def begin(self, challenge: Challenge) -> str:

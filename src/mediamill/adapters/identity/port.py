@@ -53,6 +53,8 @@ class Issuer(Protocol):
     """What people call it."""
     issuer: str
     """Its name in tokens, which with a subject names one person for good."""
+    appoints: bool
+    """Whether a group of it says who administers."""
 
     async def begin(self, challenge: Challenge) -> str:
         """Return the address to send a browser to."""

@@ -16,6 +16,7 @@ import hmac
 import math
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,7 +89,7 @@ def read_header(text: str, types: frozenset[str]) -> Header:
     if not isinstance(said, dict):
         raise Unauthenticated("This token has no header.")
     alg, kid, typ = said.get("alg"), said.get("kid"), said.get("typ", "")
-    if alg not in KINDS:
+    if not isinstance(alg, str) or alg not in KINDS:
         raise Unauthenticated("This token is signed in a way that is not taken.")
     if not isinstance(kid, str | None) or not isinstance(typ, str) or typ.lower() not in types:
         raise Unauthenticated("This token is not of a type that is taken here.")
@@ -123,7 +124,8 @@ def check_access(header: Header, claims: Claims, address: Address) -> None:
     else:
         ours = address.our_clients
         named = claims.get("client_id", claims.get("azp"))
-        right = named in ours and (not audiences or not ours.isdisjoint(audiences))
+        right = isinstance(named, str) and named in ours
+        right = right and (not audiences or not ours.isdisjoint(audiences))
         right = right and (header.type.endswith("at+jwt") or claims.get("token_use") == "access")
     if not right:
         raise Unauthenticated("This token was not made for this service.")
@@ -166,9 +168,11 @@ def _audiences(claims: Claims) -> list[str]:
 
 def _time(claims: Claims, name: str) -> float:
     value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise Unauthenticated(f"This token does not say when it is good ({name}).")
-    return float(value)
+    if not isinstance(value, bool) and isinstance(value, int | float):
+        with suppress(OverflowError):  # an integer may have hundreds of digits
+            if math.isfinite(value):
+                return float(value)
+    raise Unauthenticated(f"This token does not say when it is good ({name}).")
 
 
 def _half_hash(alg: str, text: str) -> str:

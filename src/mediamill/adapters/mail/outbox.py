@@ -7,6 +7,7 @@ Each is written beside, made durable, and renamed. Of more than `keep` files the
 import asyncio
 import os
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from mediamill.core.urls import options_of, telling
 
 KEEP, MOST = 1_000, 100_000
 FROM = "mediamill@localhost"
+WRITING, LEFT_SECONDS = ".writing-", 3600
+"""Files that are being written; who wrote one that is so old was killed."""
 
 
 @dataclass
@@ -58,11 +61,19 @@ class Outbox:
             self._keep(name, data)
             for path in sorted(self.folder.glob("*.eml"))[: -self.keep]:
                 path.unlink(missing_ok=True)
+            self._sweep()
         except OSError as error:
             raise Unavailable(f"The outbox {self.folder} fails: {error.strerror}.") from error
 
+    def _sweep(self) -> None:
+        """Remove what was never finished."""
+        for path in self.folder.glob(f"{WRITING}*"):
+            with suppress(FileNotFoundError):  # it is finished now
+                if path.stat().st_mtime < time.time() - LEFT_SECONDS:
+                    path.unlink()
+
     def _keep(self, name: str, data: bytes) -> None:
-        descriptor, path = tempfile.mkstemp(dir=self.folder, prefix=".writing-")
+        descriptor, path = tempfile.mkstemp(dir=self.folder, prefix=WRITING)
         try:
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(data)

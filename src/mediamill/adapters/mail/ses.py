@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from mediamill.adapters.mail.message import message_of
 from mediamill.adapters.mail.port import Letter
 from mediamill.adapters.mail.sender import sender_of
-from mediamill.core.aws import check_endpoint, client, has_region
+from mediamill.core.aws import REFUSALS, check_endpoint, client, has_region
 from mediamill.core.errors import DeliveryRefused, Unavailable
 from mediamill.core.plaintext import ALLOWING
 from mediamill.core.sourced import Sourced
@@ -104,8 +104,9 @@ def told() -> Iterator[None]:
         raise Unavailable("SES cannot be used: there are no credentials.") from None
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
-        text = f"SES says {code}: {error.response['Error'].get('Message', '')}"
-        raise (DeliveryRefused if code in FINAL else Unavailable)(text) from None
+        said = error.response.get("Error", {}).get("Message", "")
+        why = code if code in REFUSALS else f"{code}: {said}"  # it names the account and the role
+        raise (DeliveryRefused if code in FINAL else Unavailable)(f"SES says {why}") from None
     except BotoCoreError as error:
         raise Unavailable(f"SES cannot be used: {error}") from None
 

@@ -6,7 +6,7 @@ server's own is judged by, instead of the system's. On this machine TLS is used 
 
 A connection is made for each mail, and every step has its time. What the server says of the
 recipient or of the mail for good (5xx) is final. What it says of us is the operator's to mend, so
-the mail is kept: the password, the sender's address.
+the mail is kept: the password, the sender's address, that we may not relay, its policy (x.7.x).
 """
 
 import asyncio
@@ -17,12 +17,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email.headerregistry import Address
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from mediamill.adapters.mail.message import message_of
+from mediamill.adapters.mail.message import DOMAIN, message_of
 from mediamill.adapters.mail.port import Letter
 from mediamill.adapters.mail.sender import sender_of
 from mediamill.core.errors import ConfigurationError, DeliveryRefused, Unavailable
@@ -34,8 +36,11 @@ STEP_SECONDS, MAIL_SECONDS = 20.0, 60.0
 """How long the server may take for each step, and for the whole mail."""
 QUIT_SECONDS = 1.0
 PORTS = {"smtp": 587, "smtps": 465}
+ABOUT_US = frozenset({421, 530, 535})
+"""Codes after which no other mail is taken either: going down, and not signed in."""
 FORM = "write smtp://user:password@host:587?from=mill@example.org, with %40 for @ in a name"
-HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,62}\.?)*")
+OURS = re.compile(r"(?i)5\d\d 5\.7\.|53[05]\b|.*(?<![@.-])\brelay(ing)?\b(?![@-]|\.\S)")
+"""What a server says for good of a mail, and means us or our rights: they may be mended."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +79,10 @@ class Server:
 
     def context(self) -> ssl.SSLContext | None:
         """Return how the server is judged; None without TLS."""
-        return ssl.create_default_context(cafile=self.ca) if self.tls or self.starttls else None
+        return trusting(self.ca) if self.tls or self.starttls else None
 
     def client(self) -> aiosmtplib.SMTP:
         """Return a connection to be made."""
-        name = socket.gethostname()
         return aiosmtplib.SMTP(
             hostname=self.host,
             port=self.port,
@@ -86,8 +90,15 @@ class Server:
             use_tls=self.tls,
             start_tls=self.starttls,
             tls_context=self.context(),
-            local_hostname=name if HOST.fullmatch(name) else "localhost",
+            local_hostname=own_name(),
         )
+
+
+@lru_cache(maxsize=1)
+def own_name() -> str:
+    """Return what we greet servers with: this machine's name, where that is one."""
+    name = socket.gethostname()
+    return name if DOMAIN.fullmatch(name) else "localhost"
 
 
 _Act = Callable[[aiosmtplib.SMTP, Server], Awaitable[str]]
@@ -104,9 +115,25 @@ def _may_be_read(host: str, allowed: str | None) -> bool:
     return allowed == "true" or stays_here(host)
 
 
+def trusting(ca: str | None) -> ssl.SSLContext:
+    """Return how servers are judged, read anew when the file has changed; raises `OSError`.
+
+    Reading the system's certificates takes a while, in which nothing else is done.
+    """
+    path = ca or ssl.get_default_verify_paths().cafile
+    return _trusting(ca, Path(path).stat().st_mtime_ns if path else 0)
+
+
+@lru_cache(maxsize=4)
+def _trusting(ca: str | None, changed: int) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca)
+
+
 def _usable(ca: str | None) -> str | None:
+    if ca is None:
+        return None
     try:
-        ssl.create_default_context(cafile=ca)
+        trusting(ca)
     except OSError as error:  # no file, or no certificates in it
         raise ValueError(f"ca: {ca} cannot be used: {error.strerror}") from None
     return ca
@@ -233,9 +260,11 @@ async def _told(server: Server) -> AsyncIterator[None]:
 
 
 def _refusal(name: str, code: int, said: str) -> Exception:
-    """Judge what is said of a recipient or a mail: others may well be taken, save after 421."""
-    text = f"{name} says {code} {_line(said)}."
-    return DeliveryRefused(text) if code >= 500 else Unavailable(text, recipient=code != 421)
+    """Judge what is said of a recipient or a mail: others may well be taken, save after some."""
+    line = f"{code} {_line(said)}"
+    if code >= 500 and not OURS.match(line):
+        return DeliveryRefused(f"{name} says {line}.")
+    return Unavailable(f"{name} says {line}.", recipient=code not in ABOUT_US)
 
 
 def _line(text: str) -> str:

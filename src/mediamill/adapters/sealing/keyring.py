@@ -73,10 +73,13 @@ def write(keys: Keyring) -> str:
 
 
 class KeyringFile:
-    """A keyring in a file that only its owner reads; made when it is missing."""
+    """A keyring in a file that only its owner reads.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Where it `makes` none a missing one is an error: what it lies on may not be there yet.
+    """
+
+    def __init__(self, path: Path, *, makes: bool = True) -> None:
+        self.path, self._makes = path, makes
         self._seen: tuple[int, ...] = ()
         self._keys: Keyring = ()
 
@@ -91,9 +94,19 @@ class KeyringFile:
                 self._keys, self._seen = parse(self.path.read_text()), seen
         return self._keys
 
-    def change(self, how: Callable[[Keyring], Keyring]) -> Keyring:
+    def change(self, how: Callable[[Keyring], Keyring], *, makes: bool = False) -> Keyring:
         """Replace the file by what `how` makes of its keys, one process after the other."""
-        with self._telling(), self._locked():
+        with self._telling():
+            if not (makes or self._makes or self.path.exists()):
+                message = (
+                    f"{SETTING}: {self.path} is not there: bring it back, or make a first one with "
+                    "`mediamill secrets key --add`."
+                )
+                raise ConfigurationError(message, setting=SETTING)
+            return self._changed(how)
+
+    def _changed(self, how: Callable[[Keyring], Keyring]) -> Keyring:
+        with self._locked():
             known = parse(self.path.read_text()) if self.path.exists() else ()
             keys = how(known)
             if keys != known:

@@ -1,7 +1,7 @@
 """Keys of our own: `local:` (kept in MEDIAMILL_HOME), `local:/path/of/keyring`, `local:ID:KEY,…`.
 
 A keyring in the setting itself comes from where secrets are kept: `local:${ssm:/mill/keyring}`. All
-servers of an installation need the same one.
+servers of an installation need the same one. A file elsewhere is not made by itself.
 """
 
 import secrets
@@ -38,7 +38,8 @@ class LocalHolder:
         """Make the holder of a URL; raises `ConfigurationError`."""
         said = unquote(url.partition(":")[2]).strip()
         if not said or said.startswith("/"):
-            return FileHolder(KeyringFile(Path(said) if said else home / FILE))
+            path = Path(said) if said else home / FILE
+            return FileHolder(KeyringFile(path, makes=not said))
         return cls(parse(said))
 
     def keys(self) -> Keyring:
@@ -83,7 +84,7 @@ class FileHolder(LocalHolder):
         return self._file.keys()
 
     def add(self) -> str:
-        return self._named(self._file.change(added)[-1])
+        return self._named(self._file.change(added, makes=True)[-1])
 
     def turn(self) -> str:
         return self._named(self._file.change(turned)[0])

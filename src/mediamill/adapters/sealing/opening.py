@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from mediamill.adapters.sealing.envelope import Envelope
 from mediamill.adapters.sealing.keyring import SETTING
 from mediamill.adapters.sealing.port import Holder
 from mediamill.core.errors import ConfigurationError, NotFound
 from mediamill.core.extras import needing
 from mediamill.core.registry import Registry
-from mediamill.core.sourced import Sourced, sourced
+from mediamill.core.sourced import Fixed, Sourced, sourced
+
+log = structlog.get_logger(__name__)
 
 HOLDERS: Registry[Any] = Registry(
     "mediamill.adapters.sealing",
@@ -24,27 +28,40 @@ DEFAULT = "local:"
 
 
 class Holding:
-    """The holders that the setting names, made anew when it changes."""
+    """The holders that the setting names, made anew when it changes; the last that were right."""
 
     def __init__(self, source: Sourced, home: Path) -> None:
         self._source, self._home = source, home
         self._said: str | None = None
+        self._broken: str | None = None
         self._holders: Sequence[Holder] = ()
         self._replaced: list[Holder] = []
 
     async def now(self) -> Sequence[Holder]:
         """Return the holders; the first seals."""
-        return await self._made(await self._source.current())
+        return self._made(await self._source.current())
 
     async def again(self) -> Sequence[Holder]:
         """Return them as the setting is this moment."""
-        return await self._made(await self._source.renewed())
+        return self._made(await self._source.renewed())
 
-    async def _made(self, said: str) -> Sequence[Holder]:
-        if said != self._said:
-            self._replaced += self._holders  # somebody may be asking them
-            self._holders, self._said = open_holders(said, self._home), said
+    def _made(self, said: str) -> Sequence[Holder]:
+        if said not in (self._said, self._broken):
+            try:
+                self._take(said)
+            except ConfigurationError as error:
+                if self._said is None:
+                    raise
+                self._broken = said
+                log.error("the last known keys seal", action="setting_broken", error=error.message)
         return self._holders
+
+    def _take(self, said: str) -> None:
+        if not isinstance(self._source, Fixed):
+            require_whole(said)
+        made = open_holders(said, self._home)
+        self._replaced += self._holders  # somebody may be asking them
+        self._holders, self._said, self._broken = made, said, None
 
     async def close(self) -> None:
         """Release what the holders have open."""
@@ -58,6 +75,17 @@ def open_holders(said: str, home: Path) -> Sequence[Holder]:
     A plug-in is a class with `open(cls, url: str, home: Path) -> Holder`.
     """
     return [_open(url, home) for url in said.split() or [DEFAULT]]
+
+
+def require_whole(said: str) -> None:
+    """Raise `ConfigurationError` for what lacks what a reference in it should have put in.
+
+    Else the keys in the home folder were meant, and sealed what no other server opens.
+    """
+    words = said.split()
+    if not words or any(word.endswith(":") for word in words):
+        message = f"{SETTING}: what it refers to is empty: there must be a keyring, or its path."
+        raise ConfigurationError(message, setting=SETTING)
 
 
 def open_sealer(source: "str | Sourced", home: Path) -> Envelope:

@@ -10,7 +10,6 @@ from mediamill.core import aws
 from mediamill.core.errors import Unavailable
 from mediamill.core.plaintext import ALLOWING
 
-PAUSE_SECONDS = 3.0
 ABSENT = frozenset({"ResourceNotFoundException", "ParameterNotFound", "ParameterVersionNotFound"})
 WRONG = frozenset({"ValidationException", "InvalidParameterException", "InvalidRequestException"})
 SECONDS = 5

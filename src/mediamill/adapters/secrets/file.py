@@ -15,7 +15,6 @@ LARGEST = 1 << 16
 
 class FileKeeper:
     holds_seconds: ClassVar[float | None] = 1.0
-    pause_seconds: ClassVar[float] = 0.0
 
     async def read(self, reference: Reference) -> str:
         path = Path(reference.name)

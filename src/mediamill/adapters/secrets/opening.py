@@ -25,6 +25,10 @@ class SettingSources:
         shown = value.get_secret_value() if hasattr(value, "get_secret_value") else value
         return Fixed(shown, variable(name))
 
+    async def close(self) -> None:
+        """End what reads secrets anew."""
+        await self._secrets.close()
+
 
 async def read_settings(**given: Any) -> Settings:
     """Read the settings, those given first, with what they refer to put in.

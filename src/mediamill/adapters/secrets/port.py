@@ -26,8 +26,6 @@ class Keeper(Protocol):
 
     holds_seconds: ClassVar[float | None]
     """For how long what was read is believed; None: for MEDIAMILL_SECRETS_SECONDS."""
-    pause_seconds: ClassVar[float]
-    """How soon it may be asked again when a server refused what it said."""
 
     async def read(self, reference: Reference) -> str:
         """Return a secret.

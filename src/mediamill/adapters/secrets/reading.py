@@ -1,10 +1,13 @@
 """Read secrets, keep them a while, and ask again in time.
 
-A value that is known outlives its keeper: while that is away, what it said last counts.
+A value that is known outlives its keeper: while that is away, or says nothing, what it said last
+counts. So a known one is read anew beside who asks, who waits for that only so long.
 """
 
 import asyncio
 import time
+from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +27,10 @@ KEEPERS: Registry[Any] = Registry(
 HOLD_SECONDS = 300.0
 RETRY_SECONDS = 5.0
 """How soon a keeper is asked again that did not answer."""
+PAUSE_SECONDS = 3.0
+"""How soon a keeper is asked again when a server refused what it said: strangers cause refusals."""
+WAIT_SECONDS, RENEWAL_SECONDS = 0.5, 5.0
+"""How long who has a known value waits for a newer one, and how long where that was refused."""
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +44,8 @@ class _Held:
     """By `time.monotonic`."""
     failed: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    asking: "asyncio.Task[None] | None" = None
+    """What reads it anew."""
 
 
 class Secrets:
@@ -58,20 +67,33 @@ class Secrets:
             reference.keeper, reference.name, reference.options
         ), _Held())  # fmt: skip
         hold = self._hold_seconds if keeper.holds_seconds is None else keeper.holds_seconds
-        most = keeper.pause_seconds if renew else RETRY_SECONDS if held.failed else hold
-        if held.value is None or _age(held) >= most:
-            if held.lock.locked() and held.value is not None and not renew:
-                return self._part(held.value, reference, setting)  # somebody asks already
+        most = PAUSE_SECONDS if renew else RETRY_SECONDS if held.failed else hold
+        if held.value is None:
             async with held.lock:
-                if held.value is None or _age(held) >= most:
+                if held.value is None:
                     await self._ask(keeper, reference, setting, held)
+        elif _age(held) >= most:
+            asking = held.asking
+            if asking is None or asking.done():  # in a context of its own: it outlives who asks
+                anew = self._ask(keeper, reference, setting, held)
+                asking = held.asking = asyncio.create_task(anew, context=Context())
+            elif not renew:
+                return self._part(held.value, reference, setting)  # somebody waits already
+            await _settled(asking, RENEWAL_SECONDS if renew else WAIT_SECONDS)
         return self._part(held.value or "", reference, setting)
+
+    async def close(self) -> None:
+        """End what reads secrets anew."""
+        for held in self._held.values():
+            if held.asking is not None:
+                held.asking.cancel()
+                with suppress(asyncio.CancelledError):
+                    await held.asking
 
     async def _ask(self, keeper: Keeper, reference: Reference, setting: str, held: _Held) -> None:
         try:
             value = await keeper.read(reference)
         except (ValueError, Unavailable) as error:
-            held.asked = time.monotonic()
             if held.value is None:
                 message = f"{setting}: {reference}: {str(error).rstrip('.')}."
                 if isinstance(error, Unavailable):
@@ -85,10 +107,12 @@ class Secrets:
                 )  # fmt: skip
             held.failed = True
             return
+        finally:
+            held.asked = time.monotonic()
         if held.value is not None and value != held.value:
             log.info("a secret has changed", action="secret_changed", setting=setting,
                      reference=str(reference))  # fmt: skip
-        held.value, held.asked, held.failed = value, time.monotonic(), False
+        held.value, held.failed = value, False
 
     def _keeper(self, reference: Reference, setting: str) -> Keeper:
         if reference.keeper not in self._keepers:
@@ -107,6 +131,13 @@ class Secrets:
         except ValueError as error:
             message = f"{setting}: {reference}: {error}."
             raise ConfigurationError(message, setting=setting) from None
+
+
+async def _settled(asking: "asyncio.Task[None]", seconds: float) -> None:
+    """Wait for an answer so long; raises what is no fault of the keeper."""
+    done, _ = await asyncio.wait([asking], timeout=seconds)
+    for one in done:
+        one.result()
 
 
 def _age(held: _Held) -> float:

@@ -7,7 +7,7 @@ your own, `kms:Decrypt`; credentials are found where AWS's tools look for them.
 
 from typing import ClassVar
 
-from mediamill.adapters.secrets.asking import PAUSE_SECONDS, ask, missing
+from mediamill.adapters.secrets.asking import ask, missing
 from mediamill.adapters.secrets.port import Reference
 
 CURRENT = "AWSCURRENT"
@@ -15,7 +15,6 @@ CURRENT = "AWSCURRENT"
 
 class SecretsManagerKeeper:
     holds_seconds: ClassVar[float | None] = None
-    pause_seconds: ClassVar[float] = PAUSE_SECONDS
 
     async def read(self, reference: Reference) -> str:
         stage = reference.options.get("stage", CURRENT)

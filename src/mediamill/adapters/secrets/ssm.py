@@ -6,13 +6,12 @@ are found where AWS's tools look for them.
 
 from typing import ClassVar
 
-from mediamill.adapters.secrets.asking import PAUSE_SECONDS, ask, missing
+from mediamill.adapters.secrets.asking import ask, missing
 from mediamill.adapters.secrets.port import Reference
 
 
 class SsmKeeper:
     holds_seconds: ClassVar[float | None] = None
-    pause_seconds: ClassVar[float] = PAUSE_SECONDS
 
     async def read(self, reference: Reference) -> str:
         found = await ask(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from mediamill.adapters.brokers.opening import ENCRYPTED
 from mediamill.adapters.sealing.opening import open_sealer
+from mediamill.adapters.secrets.opening import SettingSources
 from mediamill.adapters.secrets.reading import Secrets
 from mediamill.adapters.secrets.template import Template, templates_of
 from mediamill.cli.service.checks import Check, Level
@@ -53,7 +54,7 @@ def secrecy(url: str) -> str:
 
 
 async def _sealed(settings: Settings) -> str:
-    sealer = open_sealer(settings.sealing_url, settings.home)
+    sealer = open_sealer(SettingSources(settings).of("sealing_url"), settings.home)
     try:
         await sealer.open(await sealer.seal("well", ABOUT), ABOUT)
         return await sealer.key()

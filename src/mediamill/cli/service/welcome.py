@@ -19,12 +19,16 @@ async def welcome(app: App) -> str:
     """Make a one-time sign-in link, and a token for this machine's user; return what to print."""
     settings = app.settings
     address = settings.public_url
-    await _keep_token(app, local_address(settings.host, settings.port))
-    link = f"{address}/signin?token={await app.accounts.sign_in_secret()}"
+    try:
+        await _keep_token(app, local_address(settings.host, settings.port))
+        link = f"{address}/signin?token={await app.accounts.sign_in_secret()}"
+        way = f"{link}  (once, within 15 minutes)"
+    except Unauthenticated:
+        way = "the first user is kept out: `mediamill users enable` lets them in again"
     return "\n".join(
         (
             f"Mediamill is ready at {address}",
-            f"  sign in    {link}  (once, within 15 minutes)",
+            f"  sign in    {way}",
             f"  API        {address}/docs",
             f"  files      {settings.home}",
             f"  commands   {_example(settings)}",

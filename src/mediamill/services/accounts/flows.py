@@ -26,6 +26,7 @@ CONTEXT = b"mediamill sign-in 1\n"
 """So that nothing else that this key may sign is taken for a sign-in."""
 LIFETIME = 10 * MINUTE
 LONGEST = 2_000
+MAC = hashlib.sha256().digest_size
 NOT_BEGUN = "This sign-in was not begun in this browser, or took too long: begin again."
 
 
@@ -58,9 +59,12 @@ class Flows:
 
     async def resume(self, kept: str, state: str, redirect_uri: str) -> tuple[Flow, Challenge]:
         """Return the flow that a state belongs to, and its challenge; raises `Unauthenticated`."""
-        found = _genuine(kept, await self.signer.keys())
+        data = _read(kept)
+        if data is None:  # nothing that any key can have signed
+            raise Unauthenticated(NOT_BEGUN)
+        found = _genuine(data, await self.signer.keys())
         if found is None:  # another server may have a newer key
-            found = _genuine(kept, await self.signer.keys(renew=True))
+            found = _genuine(data, await self.signer.keys(renew=True))
         if found is None:
             raise Unauthenticated(NOT_BEGUN)
         flow, key = found
@@ -77,15 +81,22 @@ def _challenge(key: bytes, flow: Flow, redirect_uri: str) -> Challenge:
     return Challenge(flow.state, redirect_uri, nonce=nonce, verifier=verifier)
 
 
-def _genuine(kept: str, keys: list[bytes]) -> tuple[Flow, bytes] | None:
-    """Return a flow that one of the keys has signed, and that key."""
+def _read(kept: str) -> tuple[bytes, bytes, Flow] | None:
+    """Take apart what has the form of a flow: its signature, what that covers, what it says."""
     if not 0 < len(kept) <= LONGEST or not kept.isascii():
         return None
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         data = base64.b64decode(kept + "=" * (-len(kept) % 4), b"-_", validate=True)
-        for key in keys:
-            if hmac.compare_digest(data[:32], _mac(key, b"flow", data[32:])):
-                return msgspec.json.decode(data[32:], type=Flow), key
+        return data[:MAC], data[MAC:], msgspec.json.decode(data[MAC:], type=Flow)
+    return None
+
+
+def _genuine(data: tuple[bytes, bytes, Flow], keys: list[bytes]) -> tuple[Flow, bytes] | None:
+    """Return a flow that one of the keys has signed, and that key."""
+    signature, said, flow = data
+    for key in keys:
+        if hmac.compare_digest(signature, _mac(key, b"flow", said)):
+            return flow, key
     return None
 
 

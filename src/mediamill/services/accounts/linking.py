@@ -46,7 +46,7 @@ class Linking:
         """Return who signed in on the page; adds who is new, and takes over what has changed."""
         found = await self._known(person)
         if found is None:
-            first = person.admin is None
+            first = person.admin is not False
             return (await self._join(person, may_be_first=first))[1]
         identity, user = found
         await self._take_over_address(identity, user, person)
@@ -143,6 +143,8 @@ class Linking:
             Update(User, (user.id,), set={"role": role}),
             Update(Identity, (identity.id,), set={"granted": admin}),
         )
+        if admin:
+            await self._people.claim_first(user)
         log.info("role changed", action="role_changed", user=user.id, role=role.value)
         return user.evolve(role=role)
 

@@ -1,5 +1,7 @@
 """Becoming somebody: users are added here, whatever proved who they are."""
 
+from contextlib import suppress
+
 from mediamill.core.clock import Clock
 from mediamill.core.errors import ConditionFailed, Conflict, Unauthenticated
 from mediamill.core.ids import new_id
@@ -43,6 +45,12 @@ class People:
                 return first
         await self._insert(user, *others)
         return user
+
+    async def claim_first(self, user: User) -> None:
+        """Make a user the installation's first, who administers already, if nobody was before."""
+        with suppress(ConditionFailed):
+            claim = Email(email=FIRST_USER, user=user.id)
+            await self.users.store.transact(Put(claim, when=(Absent(),)))
 
     async def _insert(self, user: User, *others: Action) -> None:
         try:

@@ -9,7 +9,7 @@ import asyncio
 import structlog
 
 from mediamill.core.access import Principal
-from mediamill.core.clock import DAY, MINUTE, Clock
+from mediamill.core.clock import DAY, MINUTE, Clock, rfc3339
 from mediamill.core.errors import (
     ConditionFailed,
     Conflict,
@@ -32,6 +32,10 @@ MAX_TOKEN_DAYS = 3650
 LOOKS, BETWEEN_LOOKS = 10, 0.2
 """How often a token that is not listed yet is looked for, and seconds between."""
 LOCAL_ADMIN = "admin@localhost"
+NO_TOKENS = (
+    "An access token of the issuer’s makes no API tokens, which would outlive it: sign in on the "
+    "page, or use `mediamill login`."
+)
 REFUSED = "The address or the password is not right."
 
 log = structlog.get_logger(__name__)
@@ -56,7 +60,7 @@ class Accounts:
     # -- becoming and being somebody ------------------------------------------------------------
 
     async def register(self, email: str, password: str, name: str = "") -> User:
-        """Add a user; the first of an installation becomes its administrator.
+        """Add a user; the first of an installation becomes its administrator, where no group says.
 
         Raises `InvalidInput` naming the field, `Conflict` when the address is taken, `Forbidden`
         when the installation takes no registrations.
@@ -67,7 +71,8 @@ class Accounts:
         address, shown = clean_address(email), clean_name(name)
         hashed = await self._passwords.hash(password)
         user = self._people.named(address, name=shown, password=hashed)
-        return await self._people.add(user)
+        grouped = self.federation is not None and self.federation.issuer.appoints
+        return await self._people.add(user, may_be_first=not grouped)
 
     async def login(self, email: str, password: str) -> Issued:
         """Open a session; raises `Unauthenticated`, in the same time whether the address exists."""
@@ -93,7 +98,9 @@ class Accounts:
             raise Unauthenticated("Sign in first: this session or token is not valid (any more).")
         user = await self._people.active(token.user)
         session = token.kind is TokenKind.SESSION
-        return Principal(user=user.id, role=user.role.value, token=token.id, session=session)
+        return Principal(
+            user.id, user.role.value, token=token.id, session=session, expires=token.expires
+        )
 
     async def acting(self, user_id: str) -> Principal:
         """Return the principal of an active user, for what acts in their name.
@@ -118,10 +125,12 @@ class Accounts:
     async def sign_in_secret(self) -> str:
         """Make the secret of a one-time link that signs in as the installation's first user.
 
-        Where there is none yet, the local administrator becomes it; it has no password.
+        Where there is none yet, the local administrator becomes it; it has no password. Raises
+        `Unauthenticated` where that user is disabled.
         """
         claim = await self.users.store.get(Email, FIRST_USER)
-        owner = claim.user if claim else (await self._add_administrator()).id
+        first = claim.user if claim else (await self._add_administrator()).id
+        owner = (await self._people.active(first)).id
         issued = self._sessions.issue(owner, TokenKind.SIGN_IN, LINK_MINUTES * MINUTE)
         await self.users.store.transact(Put(issued.token))
         return issued.secret
@@ -143,13 +152,19 @@ class Accounts:
     async def issue_token(
         self, principal: Principal, name: str, expires_in_days: int | None = None
     ) -> Issued:
-        """Make an API token of the caller's; without days it is good until revoked."""
+        """Make an API token of the caller's; without days it is good until revoked.
+
+        One that an API token makes lasts no longer than that. Raises `InvalidInput` when it is
+        asked to, `Forbidden` for a caller who showed an issuer's token: it would last longer.
+        """
+        if not principal.session and not principal.token:
+            raise Forbidden(NO_TOKENS)
         shown = clean_name(name)
         if not shown:
             raise invalid("name", "A token needs a name that tells what it is for.")
         if expires_in_days is not None and not 1 <= expires_in_days <= MAX_TOKEN_DAYS:
             raise invalid("expires_in_days", f"It lasts 1 to {MAX_TOKEN_DAYS} days.")
-        lifetime = expires_in_days * DAY if expires_in_days else None
+        lifetime = self._lifetime(principal, expires_in_days)
         issued = self._sessions.issue(principal.user, TokenKind.API, lifetime, shown)
         await self.users.store.transact(Put(issued.token))
         return issued
@@ -186,6 +201,21 @@ class Accounts:
         return None
 
     # -- inside ---------------------------------------------------------------------------------
+
+    def _lifetime(self, principal: Principal, days: int | None) -> int | None:
+        """Return how long (ms) a new token lasts; one of a token's ends with that at the latest."""
+        wanted = days * DAY if days else None
+        if principal.session or principal.expires is None:
+            return wanted
+        left = principal.expires - self.clock.now()
+        if wanted is not None and wanted > left:
+            until = rfc3339(principal.expires)
+            raise invalid(
+                "expires_in_days",
+                f"The token that makes it is good until {until}, and so is what it makes, at most. "
+                "Leave the days out for that, or sign in on the page for a longer one.",
+            )
+        return left if wanted is None else wanted
 
     def _refuse_passwords(self) -> None:
         """Raise `Forbidden` where only the issuer signs people in."""

@@ -188,10 +188,11 @@ class JobService:
         guard = (Equals("state", job.state), Equals("cancelling", False))
         return Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard)
 
-    async def _try(self, change: Update, unit: Unit) -> None:
-        """Write a change of the job together with a unit; nothing when the job moved on."""
+    async def _try(self, change: Update, *units: Unit) -> None:
+        """Write a change of the job together with units; nothing when the job moved on."""
+        lanes = [*dict.fromkeys(lane_of(unit) for unit in units)]
         with suppress(ConditionFailed):
-            await self.units.commit(change, Put(unit), wake=lane_of(unit))
+            await self.units.commit(change, *map(Put, units), wake=lanes)
 
     async def _again(self, job_id: str) -> Job:
         """Read a job once more; raises `NotFound` when it was deleted meanwhile."""
@@ -208,13 +209,15 @@ class JobService:
         """
         job = await self.access.load(principal, Job, job_id, Right.EDIT)
         Retry(job, only).check()
-        generation = job.generation
+        generation, told = job.generation, list[Unit]()
         while job.generation == generation:
-            retry = Retry(job, only)
-            await self._try(retry.update(), retry.unit(await self.jobs.store.now()))
+            retry, now = Retry(job, only), await self.jobs.store.now()
+            told = await self.announcer.of_job("job.accepted", retry.opened(), now)
+            await self._try(retry.update(), retry.unit(now), *told)
             job = await self._again(job_id)
         log.info("job retried", action="job_retried", only=only, **job.log_context())
-        await self.bell.ring(f"work:{job.klass}")
+        for klass in dict.fromkeys((job.klass, *(unit.klass for unit in told))):
+            await self.bell.ring(f"work:{klass}")
         return job
 
 

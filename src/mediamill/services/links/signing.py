@@ -81,19 +81,20 @@ class Signer:
 
     async def _settle(self, *, renew: bool = False) -> None:
         """Look the secrets up; the last ones count where that fails."""
-        now = self.clock.now()
-        older = {key: until for key, until in self._older.items() if until > now}
         try:
-            if said := await _said(self.secret, renew=renew):
-                key = derived(said)
-                if key != self.key:
-                    older[self.key] = now + KEPT
-                    self.key = key
-            if said := await _said(self.previous, renew=renew):
-                older[derived(said, PREVIOUS)] = 0
+            said = await _said(self.secret, renew=renew)
+            before = await _said(self.previous, renew=renew)
+            key = derived(said) if said else self.key
+            former = derived(before, PREVIOUS) if before else None
         except MediamillError as error:
             log.error("the last known secret signs", action="setting_broken", error=error.message)
             return
+        now = self.clock.now()  # from here on nothing waits: others settle at the same time
+        older = {each: until for each, until in self._older.items() if until > now}
+        if key != self.key:
+            older[self.key], self.key = now + KEPT, key
+        if former is not None:
+            older[former] = 0
         older.pop(self.key, None)
         self._older = older
 

@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from mediamill.core import aws
 from mediamill.core.clock import Clock
@@ -48,6 +48,8 @@ async def open(  # noqa: A001 - the name that every backend module has
     closing = _client(options)
     try:
         client = await closing.__aenter__()
+    except NoCredentialsError as error:
+        raise _wrong(_reason(error, name, options)) from error
     except BotoCoreError as error:  # no region
         raise _wrong(f"{error} Write dynamodb://{name}?region=….") from error
     try:

@@ -7,13 +7,16 @@ from mediamill.core.errors import ConditionFailed
 from mediamill.core.records import Index, Key, Record
 from mediamill.core.sealing import Sealer, key_of
 from mediamill.core.sealing import about as about_record
-from mediamill.store.port import MAX_PAGE, Absent, Delete, Equals, Put, Store, Update, key_index
+from mediamill.store.port import MAX_PAGE, Absent, Equals, Put, Store, Update, key_index
 
 ALL = "all"
 
 
 class SealingKey(Record, frozen=True, kw_only=True):
-    """A key that has sealed something, noted before that was written."""
+    """A key that has sealed something, noted before that was written, and for good.
+
+    A server that still has it may seal under it, whoever has retired it.
+    """
 
     table = "sealing_keys"
     key = Key("listed", "id")
@@ -94,7 +97,3 @@ class Sealings:
         except ConditionFailed:
             return False
         return True
-
-    async def forget(self, key: str) -> None:
-        """Remove the note of a key under which nothing is."""
-        await self.store.transact(Delete(SealingKey, (ALL, key)))

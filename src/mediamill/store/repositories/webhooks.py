@@ -124,11 +124,19 @@ class Webhooks:
             Delivery, index, webhook_id, after=after, limit=limit, descending=True
         )
 
-    async def older(self, webhook_id: str, event: str, limit: int) -> Sequence[Delivery]:
-        """List some deliveries of events before one, oldest first."""
+    async def older(
+        self, webhook_id: str, event: str, after: str | None, limit: int
+    ) -> Page[Delivery]:
+        """List a webhook's deliveries of events before one, oldest first."""
         index = key_index(Delivery)
-        page = await self.store.query(Delivery, index, webhook_id, at_most=event, limit=limit)
-        return page.rows
+        return await self.store.query(
+            Delivery, index, webhook_id, at_most=event, after=after, limit=limit
+        )
+
+    async def oldest(self, webhook_id: str) -> Delivery | None:
+        """Return a webhook's delivery of the oldest event, if there is one."""
+        page = await self.store.query(Delivery, key_index(Delivery), webhook_id, limit=1)
+        return page.rows[0] if page.rows else None
 
     async def _begin(self, owner: str) -> None:
         try:

@@ -48,10 +48,10 @@ async def redeem(body: Link, mill: Mill, request: Request, response: Response) -
 
 
 @router.post("/auth/logout", status_code=204)
-async def logout(caller: Caller, mill: Mill, response: Response) -> None:
+async def logout(caller: Caller, mill: Mill, request: Request, response: Response) -> None:
     """End the session, or revoke the token, that this request shows."""
     await mill.accounts.logout(caller)
-    clear_session(response)
+    clear_session(request, response)
 
 
 @router.get("/me")

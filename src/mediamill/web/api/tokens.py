@@ -16,7 +16,10 @@ router = APIRouter(prefix="/v1/tokens", tags=["tokens"], responses=PROBLEM, rout
 class TokenRequest(Body):
     name: str = Field(min_length=1, max_length=100, examples=["build server"])
     expires_in_days: int | None = Field(
-        None, ge=1, le=MAX_TOKEN_DAYS, description="Good until revoked if left out."
+        None,
+        ge=1,
+        le=MAX_TOKEN_DAYS,
+        description="If left out, good until revoked; made with an API token, as long as that.",
     )
 
 

@@ -50,11 +50,18 @@ async def ways_in(caller: Principal, mill: App) -> dict[str, Any]:
 async def unsubscribe_page(token: Token, mill: Mill) -> Response:
     """Ask whether mails shall end: programs that look at links end nothing."""
     await mill.notifications.subscriber(token)
-    return page("unsubscribe.html", user=None, done=False)
+    return page("unsubscribe.html", user=None, done=False, again=False)
 
 
 @router.post("/unsubscribe/{token}")
 async def unsubscribe(token: Token, mill: Mill) -> Response:
     """End a user's mails, asked by the page or by their mail program (RFC 8058)."""
     await mill.notifications.unsubscribe(token)
-    return page("unsubscribe.html", user=None, done=True)
+    return page("unsubscribe.html", user=None, done=True, again=False, token=token)
+
+
+@router.post("/unsubscribe/{token}/undo")
+async def subscribe(token: Token, mill: Mill) -> Response:
+    """Begin them again, asked by whom they go to."""
+    await mill.notifications.subscribe(token)
+    return page("unsubscribe.html", user=None, done=True, again=True)

@@ -12,7 +12,7 @@ from mediamill.services.accounts.federation import Federation
 from mediamill.web import flows
 from mediamill.web.pages.rendering import error_card, page
 from mediamill.web.problems import log_failure, report_of
-from mediamill.web.security import SESSION_COOKIE, Mill, own_path, public_address, set_session
+from mediamill.web.security import Mill, own_path, public_address, session_of, set_session
 
 router = APIRouter(include_in_schema=False)
 
@@ -72,7 +72,7 @@ async def end(request: Request, mill: Mill) -> Response:
 
 async def _present(request: Request, mill: App) -> Principal | None:
     """Tell who this browser is signed in as, if anybody."""
-    secret = request.cookies.get(SESSION_COOKIE, "")
+    secret = session_of(request)
     try:
         return await mill.accounts.authenticate(secret) if secret else None
     except Unauthenticated:

@@ -2,7 +2,9 @@
 import { call, clearProblem, showProblem } from "./api.js";
 
 const query = new URLSearchParams(location.search);
-const next = query.get("next") || "/";
+const card = document.getElementById("link");
+// Where an issuer has sent the browser back the address does not say it, but the page does.
+const next = query.get("next") || card.dataset.next;
 // Resolved as the browser will: it drops tabs and newlines, and takes “\” for “/”.
 const address = (() => { try { return new URL(next, location.origin).href; } catch { return ""; } })();
 const target = address.startsWith(`${location.origin}/`) ? address : "/";
@@ -10,7 +12,6 @@ const token = query.get("token");
 
 if (token) {
   history.replaceState(null, "", "/signin");
-  const card = document.getElementById("link");
   card.hidden = false;
   call("POST", "/v1/auth/redeem", { token })
     .then(() => location.replace(target))

@@ -14,6 +14,8 @@ from mediamill.store.sql.postgres.address import Address
 from mediamill.store.sql.postgres.errors import SETTING
 
 PREPARED = 200
+REFUSED_SECONDS = 3.0
+"""How soon an address is tried again whose password was refused: servers count that, and lock."""
 
 log = structlog.get_logger(__name__)
 
@@ -26,12 +28,18 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
     address: Address | None = None
 
 
+class Refused(psycopg.OperationalError):
+    """The server does not take user or password, or did not a moment ago."""
+
+
 class Login:
     """Makes connections to the address as it is now."""
 
     def __init__(self, address: Address, source: Sourced | None = None) -> None:
         self.address, self._source = address, source
         self._said: str | None = None
+        self._refused: tuple[Address, float, str] | None = None
+        """What the server refused, when, and with which words."""
 
     async def connect(self) -> Connection:
         """Make a connection; raises `psycopg.Error`.
@@ -40,11 +48,11 @@ class Login:
         """
         tried = await self._now()
         try:
-            return await self._made(tried)
-        except psycopg.OperationalError as error:
-            if not refuses(error) or await self._now(renew=True) == tried:
+            return await self._tried(tried)
+        except Refused:
+            if await self._now(renew=True) == tried:
                 raise
-        return await self._made(self.address)
+        return await self._tried(self.address)
 
     def is_current(self, connection: Connection) -> bool:
         """Tell whether a connection is to the address that is known now."""
@@ -61,6 +69,24 @@ class Login:
             log.error("an address is unusable; the last one is used", action="setting_broken",
                       setting=SETTING, error=str(error))  # fmt: skip
         return self.address
+
+    async def _tried(self, address: Address) -> Connection:
+        """Make a connection, unless the same was refused just now."""
+        now, known = time.monotonic(), self._refused
+        if known is not None and known[0] == address:
+            if now - known[1] < REFUSED_SECONDS:
+                raise Refused(known[2])
+            self._refused = address, now, known[2]  # of those who wait one tries
+        try:
+            made = await self._made(address)
+        except psycopg.OperationalError as error:
+            if not refuses(error):
+                self._refused = None
+                raise
+            self._refused = address, time.monotonic(), str(error)
+            raise Refused(str(error)) from error
+        self._refused = None
+        return made
 
     async def _made(self, address: Address) -> Connection:
         connection = await Connection.connect(
