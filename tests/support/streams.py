@@ -108,7 +108,7 @@ def lag(kafka: Kafka, topic: str, group: str = "mediamill") -> int:
         places = [TopicPartition(topic, number) for number in described.partitions]
         ends = {p.partition: reader.get_watermark_offsets(p, timeout=10) for p in places}
         return sum(
-            ends[p.partition][1] - (p.offset if p.offset >= 0 else ends[p.partition][0])
+            max(0, ends[p.partition][1] - max(p.offset, ends[p.partition][0]))
             for p in reader.committed(places, timeout=10)
         )
     finally:
