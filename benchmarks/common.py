@@ -19,7 +19,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # the tests' servers serv
 
 from tests.support.buckets import KEYS, bucket_server
 from tests.support.dynamodb import dynamodb_server
+from tests.support.kafka import Kafka, kafka_server
 from tests.support.postgres import postgres_server
+from tests.support.streams import make_topic, settings, topic_name, url, write
 
 from mediamill.app import App
 from mediamill.core.ids import new_id
@@ -220,6 +222,7 @@ def clock() -> Iterator[list[float]]:
 
 __all__ = [
     "Caller",
+    "Kafka",
     "bucket_server",
     "client",
     "clock",
@@ -227,10 +230,16 @@ __all__ = [
     "ended",
     "free_port",
     "guest",
+    "kafka_server",
+    "make_topic",
     "median",
     "percentile",
     "postgres_server",
     "process",
     "resident",
     "seed",
+    "settings",
+    "topic_name",
+    "url",
+    "write",
 ]  # fmt: skip

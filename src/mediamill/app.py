@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from mediamill.adapters.identity.port import Issuer
+from mediamill.adapters.stream.opening import open_stream
+from mediamill.core.errors import ConfigurationError
 from mediamill.core.settings import Settings
 from mediamill.engine.inspect import Inspector
 from mediamill.engine.rollup import Rollup
@@ -49,6 +51,13 @@ from mediamill.services.links.signing import Signer, key_of
 from mediamill.services.notifications import Notifications
 from mediamill.services.projects import ProjectService
 from mediamill.services.repeats.once import Once
+from mediamill.services.stream.customers import Customers
+from mediamill.services.stream.fetching import Places
+from mediamill.services.stream.filing import Filing
+from mediamill.services.stream.jobs import Arrived
+from mediamill.services.stream.rules import SETTING as TOPICS
+from mediamill.services.stream.rules import Rules, read_rules
+from mediamill.services.stream.service import Ingest
 from mediamill.services.templates.service import TemplateService
 from mediamill.services.uploads.arriving import Arrivals
 from mediamill.services.uploads.assembling import Assembler
@@ -62,6 +71,7 @@ from mediamill.services.uploads.validating import Validator
 from mediamill.services.webhooks.service import WebhookService
 from mediamill.store.clock import StoreClock
 from mediamill.store.repositories.backlog import Backlogs
+from mediamill.store.repositories.stream import StreamBooks
 from mediamill.store.repositories.templates import Templates
 
 
@@ -119,6 +129,8 @@ class App:
         most = self.settings.max_upload_bytes
         validator = Validator(self.blobs, self.inspector, nouns.usages, most)
         self.uploads, self.arrivals = Uploads(rows, validator), Arrivals(rows, validator)
+        self.filing = Filing(rows, validator, Customers(nouns.users), Places())
+        self.books = StreamBooks(self.store)
         self.imports = Imports(self.arrivals, self.parts.fetcher, self.bell)
         self.templates = TemplateService(self.access, Templates(self.store), self.operations)
         self.projects = ProjectService(
@@ -170,6 +182,7 @@ class App:
             Queue(nouns.jobs, nouns.units),
             self.parts.announcer,
         )
+        self.arrived = Arrived(nouns.files, self.jobs, self.templates)
         self.work = Work(Backlogs(self.store, int(self.settings.lease_seconds * 1000)))
         self.watching = Watching(self.jobs, self.bell)
         self.job_trash = JobTrash(self.access, self.jobs, nouns.units, self.bell)
@@ -246,7 +259,22 @@ class App:
             self.resumable.assembler,
             self.settler,
             self.notifications.unsubscribe_url,
+            self.arrived,
         )
+
+    def ingest(self, rules: Rules | None = None) -> Ingest:
+        """Make what takes files from the stream, by the settings' rules if by no others.
+
+        Raises `ConfigurationError` when there is no stream, or nothing to take from it.
+        """
+        rules = read_rules(self.settings.stream_topics) if rules is None else rules
+        if not rules:
+            message = f"{TOPICS} says of no topic whose files it brings: topic=customer:NAME."
+            raise ConfigurationError(message, setting=TOPICS)
+        stream = open_stream(self.settings.stream_url, list(rules))
+        publisher = self.parts.publisher
+        assert publisher is not None  # noqa: S101 - there is one where a stream could be opened
+        return Ingest(rules, stream, publisher, self.filing, self.books)
 
     async def health(self) -> dict[str, Any]:
         """Ask every backend whether it works; `ok` is False when one does not."""

@@ -24,6 +24,8 @@ from mediamill.adapters.mail.opening import open_post
 from mediamill.adapters.mail.port import Post
 from mediamill.adapters.sealing.opening import open_sealer
 from mediamill.adapters.secrets.opening import SettingSources
+from mediamill.adapters.stream.opening import NONE, open_publisher
+from mediamill.adapters.stream.port import Publisher
 from mediamill.blobs.claims import refuse_claimed
 from mediamill.blobs.opening import open_blobs
 from mediamill.blobs.port import Blobs
@@ -126,6 +128,8 @@ class Parts:
     """Settings that may change while the service runs: ask these where something connects."""
     identity: Identity
     post: Post
+    publisher: Publisher | None = None
+    """Writes to the stream, where there is one."""
 
     def __post_init__(self) -> None:
         self.scratch = self.own.path
@@ -167,18 +171,22 @@ class Parts:
             catalogue=operations.builder,
         )
         bell = open_bell(settings.broker_url, settings.store_url)
+        url = settings.stream_url
+        publisher = None if url == NONE else open_publisher(url)
         if isinstance(bell, Follows):
             bell.follow(kept.of("broker_url"), kept.of("store_url"))
         sealer = NotingSealer(open_sealer(kept.of("sealing_url"), settings.home), store)
         return cls(
             settings, store, blobs, results, bell, slots, operations, own, fetcher, sealer, events,
-            kept, identity, post,
+            kept, identity, post, publisher,
         )  # fmt: skip
 
     async def close(self) -> None:
         """End the slots and release every backend."""
         await self.slots.close()
         await self.bell.close()
+        if self.publisher is not None:
+            await self.publisher.close()
         for blobs in self.blob_stores():
             await blobs.close()
         await self.store.close()

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import httpx
 
+SILENT = ("worker", "ingest")
+"""Processes that listen nowhere."""
+
 
 def free_port() -> int:
     """Return a port that was free a moment ago."""
@@ -51,7 +54,7 @@ class Process:
 
     def command(self) -> list[str]:
         """Return what is run."""
-        port = ["--port", str(self.port)] if self.role != "worker" else []
+        port = ["--port", str(self.port)] if self.role not in SILENT else []
         place = ["--home", str(self.home), *port]
         return [sys.executable, "-m", *self.program, self.role, *place]
 
@@ -103,10 +106,10 @@ async def until_live(process: Process, seconds: float = 30) -> None:
 @asynccontextmanager
 async def running(role: str, home: Path, **settings: object):
     """Run one process for the length of the block."""
-    process = Process(role, home, free_port() if role != "worker" else 0, **settings)
+    process = Process(role, home, free_port() if role not in SILENT else 0, **settings)
     process.start()
     try:
-        if role != "worker":
+        if role not in SILENT:
             await until_live(process)
         yield process
     finally:

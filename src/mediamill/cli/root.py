@@ -47,6 +47,11 @@ COMMANDS = {
         "Move the whole installation to another database or place for bytes.",
     ),
     "api": ("mediamill.cli.serve:api", "Start the API and the pages only."),
+    "ingest": ("mediamill.cli.ingest:ingest", "Take files in from a stream, such as Kafka."),
+    "produce": (
+        "mediamill.cli.produce:produce",
+        "Send files and folders of them to a topic.",
+    ),
     "worker": ("mediamill.cli.serve:worker", "Start a worker only."),
 }
 

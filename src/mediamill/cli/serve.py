@@ -40,13 +40,16 @@ def _listening(command: C) -> C:
 def up(*, port: int | None, host: str | None, home: str | None, allow_plain_http: bool) -> None:
     """Start the service: API, pages and worker in one process.
 
+    Takes files from the stream too where MEDIAMILL_STREAM_TOPICS says what from where.
+
     Prints the address and a link that signs in once. Ctrl-C or SIGTERM finishes what is in
     progress within 30 seconds; what is not finished then is taken up at the next start.
     """
     from mediamill.cli.service.server import run_service
 
     settings = _settings(port=port, host=host, home=home)
-    run_service(settings, listens=True, works=True, plain=allow_plain_http)
+    ingests = bool(settings.stream_topics)
+    run_service(settings, listens=True, works=True, ingests=ingests, plain=allow_plain_http)
 
 
 @click.command()

@@ -38,6 +38,14 @@ class Settings(BaseSettings):
         description="Doorbells between processes; default `postgresql:` where that is the store, "
         "else `inprocess:`.",
     )
+    stream_url: str = Field(
+        "none:", description="Where messages are taken from; `kafka://broker:9092` or `kafkas://…`."
+    )
+    stream_topics: str = Field(
+        "",
+        description="What is taken from which topic, and whose it is: "
+        "`images=customer:acme,template:thumbs;…`, or a `.toml` file.",
+    )
     public_url: str = Field("", description="Address that users see; default: the bound address.")
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8750, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from mediamill.core.clock import HOUR, SystemClock
 from mediamill.engine.worker import Handler
+from mediamill.handlers.announce import Announce, StreamChannel
+from mediamill.handlers.arrived import ArrivedHandler, Submits
 from mediamill.handlers.cancel import Cancel
 from mediamill.handlers.check import Check, Settling
 from mediamill.handlers.collect import Collect
@@ -42,12 +44,13 @@ def handlers(
     finisher: Finisher,
     settling: Settling,
     unsubscribe: Callable[[str], Awaitable[str]],
+    submits: Submits,
 ) -> Mapping[str, Handler]:
     """Make a handler for every kind of unit.
 
     `intake` takes in files that were fetched or sent to the bucket, `finisher` makes files of
     resumable uploads, `settling` ends direct ones; `unsubscribe` gives the address at which a user
-    wants no more mails.
+    wants no more mails; `submits` makes jobs of what arrives.
     """
     store, nouns, settings = parts.store, parts.nouns, parts.settings
     segments = Segments(
@@ -79,6 +82,8 @@ def handlers(
         "mail": _mail(parts, unsubscribe),
         "publish": Publish(parts.events, parts.told),
         "deliver": Deliver(nouns.webhooks, parts.fetcher, parts.sealer, parts.told),
+        "arrived": ArrivedHandler(submits),
+        "announce": Announce(nouns.jobs, nouns.files, nouns.results, parts.publisher),
         "thumbnail": Thumbnail(nouns.files, parts.blobs, parts.slots, parts.scratch),
         "fetch": Fetch(nouns.files, parts.blobs, intake, parts.fetcher, settings.max_upload_bytes),
         "check": Check(nouns.files, parts.blobs, intake, settling),
@@ -103,6 +108,7 @@ def channels(parts: Parts) -> Sequence[Channel]:
         MailChannel(nouns.jobs, nouns.units, nouns.users, nouns.mails, parts.post),
         Publishing(parts.events, public),
         Delivering(nouns.webhooks, public),
+        StreamChannel(nouns.jobs),
     )
 
 

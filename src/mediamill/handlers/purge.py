@@ -30,6 +30,7 @@ from mediamill.store.repositories.jobs import Job, Jobs, ManifestPage
 from mediamill.store.repositories.projects import Projects
 from mediamill.store.repositories.results import Result, Results
 from mediamill.store.repositories.reuse import Reuse, Reuses
+from mediamill.store.repositories.stream import StreamJob
 from mediamill.store.repositories.units import Unit, Units, lane_of
 from mediamill.store.repositories.usage import Usages
 from mediamill.store.repositories.versions import Versions
@@ -135,7 +136,8 @@ class PurgeJob:
         await Projects(self.store).forget_job(job.id)
         await self._rows(job)
         released = await Usages(self.store).charge_results(job.owner, -job.charged)
-        await lease.vanish(Delete(Job, (job.id,)), *released)
+        rows = (Delete(Job, (job.id,)), Delete(StreamJob, (job.id,)))
+        await lease.vanish(*rows, *released)
         log.info("job purged", action="job_purged", items=job.items, **job.log_context())
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
@@ -164,7 +166,7 @@ class PurgeJob:
             await self._delete([Delete(ManifestPage, page.key_values()) for page in found])
         while reuse := await Reuses(self.store).of_job(job.id):
             await self._forget([Delete(Reuse, row.key_values(), _names(row)) for row in reuse])
-        kinds = ("gather", "expand", "next_stage", "cancel", "seal", "notify", "mail")
+        kinds = ("gather", "expand", "next_stage", "cancel", "seal", "notify", "mail", "announce")
         for group in (job.id, *(f"{job.id}:{kind}" for kind in kinds)):
             while units := await self.units.of_group(group, limit=MAX_ACTIONS):
                 await self._delete([Delete(Unit, unit.key_values()) for unit in units])

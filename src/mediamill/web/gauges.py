@@ -14,6 +14,7 @@ from mediamill.adapters.brokers.port import Served
 from mediamill.app import App
 from mediamill.core.errors import MediamillError
 from mediamill.store.repositories.backlog import Backlog
+from mediamill.store.repositories.stream import StreamPartition, summed
 
 T = TypeVar("T")
 MAILS = ("sent", "postponed", "refused", "given_up", "dropped")
@@ -34,6 +35,7 @@ class Gauges(Collector):
     work: Sequence[Backlog] = ()
     told: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """How many units went out by each channel, and what came of it."""
+    stream: Sequence[StreamPartition] = ()
 
     def collect(self) -> Iterator[Metric]:
         """Yield each gauge of this reading."""
@@ -50,6 +52,8 @@ class Gauges(Collector):
         yield from self._work()
         yield self._mails()
         yield self._events()
+        if self.stream:
+            yield from self._stream()
         if self.doorbell is not None:
             yield GaugeMetricFamily(
                 "mediamill_doorbell_connected",
@@ -104,6 +108,35 @@ class Gauges(Collector):
             capped.add_metric([backlog.klass], float(backlog.capped))
         yield from (units, capped)
 
+    def _stream(self) -> Iterator[Metric]:
+        """Yield what has come by the stream; each partition as its last topic of that name."""
+        labels = ["topic", "partition"]
+        behind = GaugeMetricFamily(
+            "mediamill_stream_behind_messages",
+            "Messages that wait to be taken, when that was last looked at.",
+            labels=labels,
+        )
+        seen = GaugeMetricFamily(
+            "mediamill_stream_seen_timestamp_seconds",
+            "When a process that has the partition last looked; old where none has it.",
+            labels=labels,
+        )
+        files = CounterMetricFamily(
+            "mediamill_stream_files", "Messages that became files.", labels=labels
+        )
+        letters = CounterMetricFamily(
+            "mediamill_stream_dead_letters", "Messages that could not be taken.", labels=labels
+        )
+        for row in summed(self.stream):
+            place = [row.topic, str(row.number)]
+            files.add_metric(place, row.files)
+            letters.add_metric(place, row.letters)
+            if row.seen is not None:
+                seen.add_metric(place, row.seen / 1000)
+            if row.end is not None:
+                behind.add_metric(place, max(0, row.end - row.next))
+        yield from (behind, seen, files, letters)
+
 
 async def read_gauges(app: App) -> CollectorRegistry:
     """Read the service now; a backend that is away shows as not ready."""
@@ -117,6 +150,7 @@ async def read_gauges(app: App) -> CollectorRegistry:
             app.bell.connected if isinstance(app.bell, Served) else None,
             await _unless_away(app.work.look) or (),
             app.parts.told,
+            await _unless_away(app.books.list) or (),
         )
     )
     return registry

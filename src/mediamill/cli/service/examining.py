@@ -19,6 +19,7 @@ from mediamill import __version__
 from mediamill.adapters.brokers.opening import probe_bell
 from mediamill.adapters.events.opening import probe_events
 from mediamill.adapters.identity.opening import probe_identity
+from mediamill.adapters.stream.opening import NONE, probe_stream
 from mediamill.cli.remote.client import on_loopback
 from mediamill.cli.service.checks import Check, Level
 from mediamill.cli.service.keeping import sealing, secrecy
@@ -26,6 +27,7 @@ from mediamill.cli.service.mailing import ask_mail
 from mediamill.core.errors import ConfigurationError, MediamillError
 from mediamill.core.settings import Settings
 from mediamill.engine.slots import SlotLimits, SlotPool
+from mediamill.services.stream.rules import read_rules
 from mediamill.store.opening import probe_store
 
 CLIENT_VARIABLES = {"mediamill_server", "mediamill_token"}
@@ -51,6 +53,7 @@ def examine(settings: Settings, server: str | None, default_server: str) -> Iter
     yield from _events(settings)
     yield from _issuer(settings)
     yield from sealing(settings)
+    yield from _stream(settings)
     yield from _settings(settings)
     yield _server(server, default_server)
 
@@ -122,6 +125,24 @@ def _mail(settings: Settings) -> Iterator[Check]:
     if found := ask_mail(settings):
         good, text = found
         yield Check("mail", Level.OK if good else Level.PROBLEM, text)
+
+
+def _stream(settings: Settings) -> Iterator[Check]:
+    """Ask the brokers of the stream, where there is one, for the topics that the rules name."""
+    if settings.stream_url == NONE and not settings.stream_topics:
+        return
+    try:
+        rules = read_rules(settings.stream_topics)
+        missing = asyncio.run(probe_stream(settings.stream_url, list(rules)))
+    except ConfigurationError as error:
+        yield Check("stream", Level.PROBLEM, error.message)
+    except MediamillError as error:
+        yield Check("stream", Level.NOTE, f"{error.message} It is waited for")
+    else:
+        if missing:
+            yield Check("stream", Level.NOTE, f"connected; no topic yet: {', '.join(missing)}")
+        else:
+            yield Check("stream", Level.OK, f"connected; {len(rules)} topics are taken from")
 
 
 def _fsync_time(folder: Path, times: int = 11) -> float:

@@ -29,8 +29,15 @@ LATE_SECONDS = 0.2
 log = structlog.get_logger(__name__)
 
 
-def run_service(settings: Settings, *, listens: bool, works: bool, plain: bool = False) -> None:
-    """Serve and/or work until SIGTERM or SIGINT; raises `Failure` when it cannot start."""
+def run_service(
+    settings: Settings,
+    *,
+    listens: bool = False,
+    works: bool = False,
+    ingests: bool = False,
+    plain: bool = False,
+) -> None:
+    """Serve, work and/or ingest until SIGTERM or SIGINT; raises `Failure` if it cannot start."""
     configure_logging(settings.log_format, settings.log_level)
     if listens:
         refuse_plain_http(settings, allowed=plain)
@@ -38,7 +45,7 @@ def run_service(settings: Settings, *, listens: bool, works: bool, plain: bool =
     _warn_of_own_keyring(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(_run(settings, listens=listens, works=works))
+            runner.run(_run(settings, listens=listens, works=works, ingests=ingests))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
 
@@ -63,7 +70,7 @@ def _warn_of_own_keyring(settings: Settings) -> None:
         )
 
 
-async def _run(settings: Settings, *, listens: bool, works: bool) -> None:
+async def _run(settings: Settings, *, listens: bool, works: bool, ingests: bool) -> None:
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         sockets: list[socket.socket] = []
@@ -72,10 +79,14 @@ async def _run(settings: Settings, *, listens: bool, works: bool) -> None:
             settings = address_of(settings, sockets[0])
         app = await stack.enter_async_context(await App.open(settings))
         _on_signals(stop)
-        log.info("started", action="started", version=__version__, api=listens, worker=works)
+        ingest = app.ingest() if ingests else None
+        told = {"api": listens, "worker": works, "ingest": ingests}
+        log.info("started", action="started", version=__version__, **told)
         parts: list[Coroutine[Any, Any, None]] = []
         if works:
             parts.append(_work(app, stop))
+        if ingest is not None:
+            parts.append(ingest.run(stop))
         if listens:
             parts.append(_serve(app, sockets, stop))
         await _together(parts, stop)

@@ -82,10 +82,23 @@ class FileRows:
         `released` bytes of what the file is charged were charged before, for what `also` ends.
         Raises `QuotaExceeded`, and `ConditionFailed` for a guard of `also`.
         """
-        found_by = (Put(row) for row in tag_rows(file))
-        rows = (Put(file, when=(Absent(),)), *found_by, *also)
+        rows = (*inserts(file), *also)
         told = await self._told(file)
         await self._write(file.owner, file.charged - released, rows, (*units, *told))
+
+    async def insert_all(
+        self, files: Sequence[File], units: Sequence[Unit], guard: Action, *also: Action
+    ) -> None:
+        """Insert rows of one owner's files with their units, all or none.
+
+        Raises `QuotaExceeded`, and `ConditionFailed`, of action 0 when it is the `guard` that
+        failed.
+        """
+        rows = (guard, *(action for file in files for action in inserts(file)), *also)
+        now = await self.store.now()
+        told = await self.announcer.of_files(ENDS[files[0].state], files, now)
+        charged = sum(file.charged for file in files)
+        await self._write(files[0].owner, charged, rows, (*units, *told))
 
     async def change(
         self,
@@ -142,6 +155,11 @@ class FileRows:
                 await self.store.transact(*actions)
         for klass in dict.fromkeys(unit.klass for unit in units):
             await self.bell.ring(f"work:{klass}")
+
+
+def inserts(file: File) -> tuple[Action, ...]:
+    """Make the actions that insert a file's row, and what it is found by."""
+    return Put(file, when=(Absent(),)), *(Put(row) for row in tag_rows(file))
 
 
 def known(file: File, digest: Digest, facts: Facts) -> dict[str, Any]:

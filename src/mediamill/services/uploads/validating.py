@@ -57,6 +57,13 @@ class Validator:
                 raise _empty()
             return await upload.commit()
 
+    async def keep(self, owner: str, blob: str, data: bytes) -> Digest:
+        """Write bytes that are here already, durably; raises what `require_room` and `look` do."""
+        await self.require_room(owner, len(data))
+        if not data:
+            raise _empty()
+        return await self.blobs.put(blob, data)
+
     async def look(
         self, blob: str, name: str, digest: Digest, announced: str | None = None
     ) -> Facts:

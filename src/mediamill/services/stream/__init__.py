@@ -1,0 +1,1 @@
+"""Files and jobs that come by a stream."""
