@@ -35,7 +35,7 @@ from mediamill.engine.flush import Flush
 from mediamill.engine.lease import Lease
 from mediamill.engine.rollup import Rollup
 from mediamill.engine.scheduler import Scheduler
-from mediamill.engine.worker import Worker
+from mediamill.engine.sweeping import Sweep
 from mediamill.handlers.expand import Expand
 from mediamill.handlers.items import Items
 from mediamill.handlers.notify import Notify
@@ -52,7 +52,7 @@ WRITE, READ = 0.625e-6, 0.125e-6
 PARTS = (
     (Scheduler, "claim_next", "claim a unit"),
     (Scheduler, "tidy", "sweep"),
-    (Worker, "_nudge_forgotten", "sweep"),
+    (Sweep, "_nudge_forgotten", "sweep"),
     (Lease, "_extend", "extend a lease"),
     (Rollup, "advance", "sum ended units"),
     (Flush, "_write", "flush outcomes"),

@@ -4,13 +4,16 @@ A test that is marked `places` runs in each of the places named, or where the op
 is marked `embedded` is about SQLite or about files, and says so: the options leave it out.
 """
 
-from collections.abc import Iterator
+import gc
+import os
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 
 import pytest
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
+from tests import media_factory
 from tests.support.kafka import Kafka, kafka_server
 from tests.support.places import BLOBS, EMBEDDED, STORES, Place, Servers
 
@@ -44,6 +47,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     strange = [item for item in items if not _runs_in(item, here)]
     config.hook.pytest_deselected(items=strange)
     items[:] = [item for item in items if item not in strange]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Leave what is imported for all tests out of all collections of garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def _runs_in(item: pytest.Item, store: str) -> bool:
@@ -93,6 +108,16 @@ def place(
     for name, value in servers.environment(place).items():
         monkeypatch.setenv(name, value)
     return place
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clips_made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep clips for all tests of the run, those of other processes too."""
+    mine = tmp_path_factory.getbasetemp()
+    folder = mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(media_factory, "kept", folder)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,5 +1,6 @@
 """Clips made by FFmpeg's command line, and samples that this project did not make."""
 
+import hashlib
 import io
 import os
 import shutil
@@ -14,6 +15,9 @@ NOISE = "noise=alls=20:allf=t:all_seed=7"
 X264 = ("-c:v", "libx264", "-preset", "veryfast", "-threads", "1", "-pix_fmt", "yuv420p")
 X265 = ("-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-tag:v", "hvc1")
 _X265_QUIET = "log-level=error:pools=1:frame-threads=1"
+
+kept: Path | None = None
+"""Where all tests of a run find the clips that one of them has made, if there is such a place."""
 
 
 @lru_cache(maxsize=1)
@@ -42,7 +46,17 @@ def clip(
 ) -> Path:
     """Write a moving pattern on which no two frames look alike."""
     graph = f"testsrc2=s={size}:r={rate}:d={seconds},{NOISE}" + (f",{filters}" if filters else "")
-    run(*before, "-f", "lavfi", "-i", graph, *codec, *output, path)
+    arguments = (*before, "-f", "lavfi", "-i", graph, *codec, *output)
+    if kept is None:
+        run(*arguments, path)
+        return path
+    name = hashlib.sha256(repr((arguments, path.suffix)).encode()).hexdigest()[:32]
+    there = kept / f"clip-{name}{path.suffix}"
+    if not there.exists():
+        mine = kept / f"{os.getpid()}-{there.name}"
+        run(*arguments, mine)
+        mine.rename(there)
+    shutil.copyfile(there, path)
     return path
 
 

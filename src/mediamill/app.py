@@ -13,17 +13,18 @@ from types import TracebackType
 from typing import Any, Self
 
 from mediamill.adapters.identity.port import Issuer
-from mediamill.adapters.stream.opening import open_stream
+from mediamill.adapters.stream.opening import open_publisher, open_stream
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.settings import Settings
 from mediamill.engine.inspect import Inspector
 from mediamill.engine.rollup import Rollup
 from mediamill.engine.scheduler import Scheduler
 from mediamill.engine.slots import sandbox
-from mediamill.engine.worker import Crew, Engine, Handler, Timing, Worker
+from mediamill.engine.tending import Engine, Handler, Timing
+from mediamill.engine.worker import Crew, Worker
 from mediamill.handlers import kinds
 from mediamill.operations.catalogue import OPERATIONS, Catalogue
-from mediamill.parts import Parts, cpu_slots
+from mediamill.parts import SPARE_SLOTS, Parts, cpu_slots
 from mediamill.services.access import Access
 from mediamill.services.accounts.federation import Federation
 from mediamill.services.accounts.flows import Flows
@@ -54,6 +55,7 @@ from mediamill.services.repeats.once import Once
 from mediamill.services.stream.customers import Customers
 from mediamill.services.stream.fetching import Places
 from mediamill.services.stream.filing import Filing
+from mediamill.services.stream.handed import Handed
 from mediamill.services.stream.jobs import Arrived
 from mediamill.services.stream.rules import SETTING as TOPICS
 from mediamill.services.stream.rules import Rules, read_rules
@@ -84,6 +86,7 @@ class App:
         self.settings, self.store, self.bell = parts.settings, parts.store, parts.bell
         self.blobs, self.results, self.slots = parts.blobs, parts.results, parts.slots
         self.operations, self.scratch = parts.operations, parts.scratch
+        self.retention = parts.retention
         self._protections: dict[str, bool | str] = {}
         self.access = Access(self.store)
         self.inspector = Inspector(self.slots, self.scratch)
@@ -91,9 +94,14 @@ class App:
         self._services()
 
     @classmethod
-    async def open(cls, settings: Settings, operations: Catalogue = OPERATIONS) -> "App":
-        """Open every backend that the settings name; raises `ConfigurationError`."""
-        parts = await Parts.open(settings, operations)
+    async def open(
+        cls, settings: Settings, operations: Catalogue = OPERATIONS, spare: int = SPARE_SLOTS
+    ) -> "App":
+        """Open every backend that the settings name; raises `ConfigurationError`.
+
+        `spare` is how many slots there are beside those for CPU work.
+        """
+        parts = await Parts.open(settings, operations, spare)
         return cls(parts, StoreClock(await parts.store.now()))
 
     async def close(self) -> None:
@@ -238,9 +246,13 @@ class App:
 
     async def worker(self) -> Worker:
         """Make a worker with a handler for every kind of unit."""
+        return Worker(await self.engine(), Crew.of(cpu_slots(self.settings)))
+
+    async def engine(self) -> Engine:
+        """Make what runs units; see to it that the housekeeping that recurs has begun."""
         settings, nouns = self.settings, self.repositories
         await kinds.begin_recurring(nouns.units)
-        engine = Engine(
+        return Engine(
             scheduler=Scheduler(self.store, int(settings.lease_seconds * 1000)),
             units=nouns.units,
             jobs=nouns.jobs,
@@ -249,7 +261,6 @@ class App:
             handlers=self.handlers(),
             timing=Timing(lease=settings.lease_seconds, poll=settings.poll_seconds),
         )
-        return Worker(engine, Crew.of(cpu_slots(settings)))
 
     def handlers(self) -> Mapping[str, Handler]:
         """Make a handler for every kind of unit."""
@@ -267,14 +278,27 @@ class App:
 
         Raises `ConfigurationError` when there is no stream, or nothing to take from it.
         """
-        rules = read_rules(self.settings.stream_topics) if rules is None else rules
-        if not rules:
-            message = f"{TOPICS} says of no topic whose files it brings: topic=customer:NAME."
-            raise ConfigurationError(message, setting=TOPICS)
+        rules = self._rules() if rules is None else rules
         stream = open_stream(self.settings.stream_url, list(rules))
         publisher = self.parts.publisher
         assert publisher is not None  # noqa: S101 - there is one where a stream could be opened
         return Ingest(rules, stream, publisher, self.filing, self.books)
+
+    def handed(self) -> Handed:
+        """Make what takes messages of the stream that come in events, by the settings' rules.
+
+        Raises `ConfigurationError` when there is no stream, or nothing to take from it.
+        """
+        rules = self._rules()
+        publisher = self.parts.publisher or open_publisher(self.settings.stream_url)
+        return Handed(rules, publisher, self.filing, self.books)
+
+    def _rules(self) -> Rules:
+        rules = read_rules(self.settings.stream_topics)
+        if not rules:
+            message = f"{TOPICS} says of no topic whose files it brings: topic=customer:NAME."
+            raise ConfigurationError(message, setting=TOPICS)
+        return rules
 
     async def health(self) -> dict[str, Any]:
         """Ask every backend whether it works; `ok` is False when one does not."""

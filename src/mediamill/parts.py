@@ -31,6 +31,7 @@ from mediamill.blobs.opening import open_blobs
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import ConfigurationError, MediamillError
 from mediamill.core.machine import Scratch
+from mediamill.core.retention import FOR_EVER, Retention, read_retention
 from mediamill.core.sealing import Sealer
 from mediamill.core.settings import Settings
 from mediamill.core.sourced import Sourced
@@ -85,10 +86,16 @@ class Repositories:
     mails: Mails
 
     @classmethod
-    def over(cls, store: Store, results: Blobs, quota: int | None = None) -> "Repositories":
+    def over(
+        cls,
+        store: Store,
+        results: Blobs,
+        quota: int | None = None,
+        retention: Retention = FOR_EVER,
+    ) -> "Repositories":
         """Make all of them over one store; large lists of inputs lie among the results.
 
-        `quota` is the most bytes that one owner may keep.
+        `quota` is the most bytes that one owner may keep, `retention` tells what goes when.
         """
         usages = Usages(store, quota)
         return cls(
@@ -98,7 +105,7 @@ class Repositories:
             units=Units(store),
             results=Results(store),
             manifests=Manifests(store, results),
-            lookup=FileLookup(store),
+            lookup=FileLookup(store, retention),
             projects=Projects(store),
             keys=KeyedRequests(store),
             uploads=UploadRows(store, usages),
@@ -137,14 +144,18 @@ class Parts:
         """How many events went out by each channel, and what came of it."""
         self.announcer = Announcer(self.store, everything=self.events.takes)
         quota = self.settings.quota_bytes or None
-        self.nouns = Repositories.over(self.store, self.results, quota)
+        self.retention = read_retention(self.settings.retention)
+        self.nouns = Repositories.over(self.store, self.results, quota, self.retention)
         self.sources = Sources(
             self.nouns.lookup, self.nouns.projects, self.blobs, self.results, self.scratch
         )
 
     @classmethod
-    async def open(cls, settings: Settings, operations: Catalogue) -> "Parts":
+    async def open(
+        cls, settings: Settings, operations: Catalogue, spare: int = SPARE_SLOTS
+    ) -> "Parts":
         """Open every backend that the settings name; raises `ConfigurationError`."""
+        read_retention(settings.retention)  # what is wrong with it is told before anything opens
         fetcher = open_fetcher(settings.fetch_allow)
         events = open_events(settings.events_url)
         make_home(settings.home)
@@ -165,7 +176,7 @@ class Parts:
             timeout_seconds=settings.slot_timeout_seconds,
         )
         slots = SlotPool(
-            cpu_slots(settings) + SPARE_SLOTS,
+            cpu_slots(settings) + spare,
             limits,
             scratch=own.path,
             catalogue=operations.builder,

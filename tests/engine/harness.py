@@ -20,7 +20,8 @@ from mediamill.engine.pausing import Pause
 from mediamill.engine.retry import RetryPolicy
 from mediamill.engine.rollup import Rollup
 from mediamill.engine.scheduler import Scheduler
-from mediamill.engine.worker import Crew, Engine, Timing, Worker
+from mediamill.engine.tending import Engine, Timing
+from mediamill.engine.worker import Crew, Worker
 from mediamill.handlers.cancel import Cancel
 from mediamill.handlers.expand import Expand
 from mediamill.handlers.gather import Gather

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 
+from mediamill.engine.sweeping import CLASSES
 from mediamill.engine.worker import NOTICES
 from mediamill.store.memory import MemoryStore
 from mediamill.store.repositories.jobs import JobState
@@ -25,7 +26,7 @@ async def test_the_runners_of_a_worker_share_their_looks():
 
         scheduler.claim_next = counted
         await asyncio.sleep(POLL * POLLS)
-    assert looks.keys() == {"interactive", "bulk", "model", "housekeeping", "transfer", "notices"}
+    assert looks.keys() == set(CLASSES)
     assert all(0 < count <= POLLS + 4 for count in looks.values()), looks
 
 

@@ -36,7 +36,10 @@ class WrongClock(Process):
 
 
 async def jump(tmp_path, jumps: int, *planted: str) -> list[tuple]:
-    """Let the clocks of three workers jump while one has work; list what was taken from it."""
+    """Let the clocks of three workers jump while one has work; list what was taken from it.
+
+    The work takes a second or more: ten looks of the others, by whose clocks the lease is over.
+    """
     home, history, chance = tmp_path / "home", History(), random.Random(10)
     settings = Settings(home=home, min_free_bytes=0)
     async with (
@@ -44,7 +47,7 @@ async def jump(tmp_path, jumps: int, *planted: str) -> list[tuple]:
         signed_in(api) as client,
         await App.open(settings) as app,
     ):
-        video = clip(tmp_path / "clip.mp4", seconds=20).read_bytes()
+        video = clip(tmp_path / "clip.mp4", seconds=6).read_bytes()
         file = await history.upload(client, "clip.mp4", video)
         workers = [WrongClock(home, seconds, *planted) for seconds in (0, QUARTER, -QUARTER)]
         for worker in workers:

@@ -46,10 +46,10 @@ class Slow:
 
 
 @pytest.mark.timeout(300)
-async def test_a_hundred_photos_pass_by_three_thousand(harness):
+async def test_a_hundred_photos_pass_by_a_thousand(harness):
     """B's end before A's do; in the meantime A goes on with a fair part."""
     harness.items.settle = slow = Slow()
-    many = await harness.add_files("a", 3000, media_type="video/mp4")
+    many = await harness.add_files("a", 1000, media_type="video/mp4")
     few = await harness.add_files("b", 100, media_type="video/mp4")
     async with harness.worker(), harness.worker():
         large = await harness.submit("a", many, klass="bulk")

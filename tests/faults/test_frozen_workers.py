@@ -24,7 +24,7 @@ from tests.faults.history import History
 from tests.faults.rows import database, everything
 from tests.faults.test_killed_workers import SHORT, Worker, all_ended, check
 from tests.media_factory import clip
-from tests.support.places import EACH_STORE, POSTGRESQL, SQLITE, cases
+from tests.support.places import EACH_STORE, POSTGRESQL, cases
 from tests.support.processes import running, signed_in
 
 FREEZING = "tests.faults.freezing"
@@ -174,7 +174,7 @@ async def freeze_in_turn(folder: Path, freezes: int, *planted: str, where: str =
     return changed
 
 
-@cases("freezes", [(SQLITE, 1), (POSTGRESQL, 1)], [(place, 100) for place in EACH_STORE])
+@cases("freezes", [(POSTGRESQL, 1)], [(place, 100) for place in EACH_STORE])
 @pytest.mark.timeout(3600)
 async def test_a_frozen_worker_wakes_and_changes_nothing(tmp_path, freezes):
     assert await freeze_in_turn(tmp_path, freezes) == []

@@ -32,7 +32,7 @@ class Misbehaving(Catalogue):
 @pytest.fixture
 async def app(tmp_path):
     settings = Settings(
-        home=tmp_path, slots=2, lease_seconds=2, slot_memory_mb=1024, slot_timeout_seconds=3
+        home=tmp_path, slots=2, lease_seconds=2, slot_memory_mb=512, slot_timeout_seconds=2
     )
     async with await App.open(settings, Misbehaving()) as app:
         worker = await app.worker()

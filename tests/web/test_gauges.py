@@ -18,7 +18,7 @@ async def test_metrics_tell_what_workers_are_needed_for(mill, nobody):
         await mill.repositories.units.insert([unit.opened(now)])
     text = (await nobody.get("/metrics")).text
     assert 'mediamill_units{class="bulk",state="ready"} 3.0' in text
-    for klass in ("interactive", "bulk", "model", "housekeeping", "transfer", "notices"):
+    for klass in ("interactive", "bulk", "model", "housekeeping", "transfer", "notices", "long"):
         assert f'mediamill_units{{class="{klass}",state="running"}} 0.0' in text
         assert f'mediamill_units_capped{{class="{klass}"}} 0.0' in text
     if mill.settings.broker_url == "inprocess:":

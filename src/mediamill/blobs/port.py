@@ -120,6 +120,14 @@ class OpensLocally(Protocol):
 
 
 @runtime_checkable
+class PutsTogether(Protocol):
+    """A store that makes several small objects durable at less cost than one by one."""
+
+    async def put_all(self, objects: Sequence[tuple[str, bytes]]) -> Sequence[Digest]:
+        """Write small objects whole, as `put` does; where it raises, any of them may be there."""
+
+
+@runtime_checkable
 class Composes(Protocol):
     """A store that makes one object of several without their bytes passing here."""
 

@@ -45,8 +45,7 @@ def up(*, port: int | None, host: str | None, home: str | None, allow_plain_http
     Prints the address and a link that signs in once. Ctrl-C or SIGTERM finishes what is in
     progress within 30 seconds; what is not finished then is taken up at the next start.
     """
-    from mediamill.cli.service.server import run_service
-
+    run_service = _service()
     settings = _settings(port=port, host=host, home=home)
     ingests = bool(settings.stream_topics)
     run_service(settings, listens=True, works=True, ingests=ingests, plain=allow_plain_http)
@@ -56,8 +55,7 @@ def up(*, port: int | None, host: str | None, home: str | None, allow_plain_http
 @_listening
 def api(*, port: int | None, host: str | None, home: str | None, allow_plain_http: bool) -> None:
     """Start the API and the pages only; jobs wait for a worker elsewhere."""
-    from mediamill.cli.service.server import run_service
-
+    run_service = _service()
     settings = _settings(port=port, host=host, home=home)
     run_service(settings, listens=True, works=False, plain=allow_plain_http)
 
@@ -66,9 +64,18 @@ def api(*, port: int | None, host: str | None, home: str | None, allow_plain_htt
 @home_option
 def worker(*, home: str | None) -> None:
     """Start a worker only: it takes jobs from the same store as the API."""
-    from mediamill.cli.service.server import run_service
-
+    run_service = _service()
     run_service(_settings(home=home), listens=False, works=True)
+
+
+def _service() -> Any:
+    """Import `run_service` and all that the service consists of."""
+    from mediamill.core.lasting import lasting
+
+    with lasting():
+        from mediamill.cli.service.server import run_service
+
+    return run_service
 
 
 def _settings(**given: Any) -> Any:

@@ -5,6 +5,7 @@ MediamillError                 status code               retryable
 │   ├── UnsupportedMedia       415    unsupported_media  no    not a type or container we open
 │   ├── BrokenMedia            422    broken_media       no    known type, cannot be decoded
 │   ├── LimitExceeded          413    limit_exceeded     no    too many bytes, pixels, frames
+│   │   └── AnswerTooLarge     413    answer_too_large   no    more bytes than the gateway takes
 │   ├── AddressRefused         422    address_refused    no    an address that is not asked
 │   ├── FetchFailed            422    fetch_failed       no    an address that gives no file
 │   ├── ChecksumMismatch       460    checksum_mismatch  yes   what came is not what was sent
@@ -75,6 +76,12 @@ class BrokenMedia(InvalidInput):
 
 class LimitExceeded(InvalidInput):
     status, code = 413, "limit_exceeded"
+
+
+class AnswerTooLarge(LimitExceeded):
+    """An answer that what stands before this service would not take; `most` bytes pass."""
+
+    code = "answer_too_large"
 
 
 class AddressRefused(InvalidInput):

@@ -91,6 +91,19 @@ class Settings(BaseSettings):
         3, ge=1, le=10, description="How often an item may kill its slot before it is failed."
     )
 
+    function_margin_seconds: float = Field(
+        10,
+        ge=0.1,
+        le=300,
+        description="How long before the end of a function's time its leases end; its work stops "
+        "as long before that.",
+    )
+    function_unit_seconds: float = Field(
+        300,
+        gt=0,
+        description="What is estimated to take longer is left to workers by functions.",
+    )
+
     segment_seconds: float = Field(
         600,
         ge=0,
@@ -100,6 +113,11 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(20 << 30, ge=1, description="Largest file taken in, bytes.")
     quota_bytes: int = Field(
         0, ge=0, description="Most bytes that one user keeps, results and trash too; 0: no limit."
+    )
+    retention: str = Field(
+        "stream=7d",
+        description="How long files are kept, by the way they came, and all that was made of them: "
+        "`stream=7d; upload=90d; import=none`; `h` and `d` are hours and days.",
     )
     max_pixels: int = Field(50_000_000, ge=1, description="Most pixels of an image, frames summed.")
     min_free_bytes: int = Field(

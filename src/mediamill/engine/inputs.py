@@ -4,7 +4,7 @@ import asyncio
 import io
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -65,6 +65,21 @@ def scratch_file(scratch: Path) -> int:
     descriptor, path = tempfile.mkstemp(dir=scratch, prefix="input-")
     os.unlink(path)  # noqa: PTH108 - one call, and not a Path's
     return descriptor
+
+
+def written(scratch: Path, contents: Sequence[bytes]) -> list[int]:
+    """Write bytes to scratch files without names; return their descriptors."""
+    descriptors: list[int] = []
+    try:
+        for content in contents:
+            descriptors.append(scratch_file(scratch))
+            with os.fdopen(os.dup(descriptors[-1]), "wb", buffering=0) as copy:
+                append(copy, content)
+    except BaseException:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise
+    return descriptors
 
 
 async def copied(

@@ -1,8 +1,9 @@
 """A claimed unit in somebody's hands: every write goes through its fence.
 
-`Lease.keep` extends the lease every third of its length. When an extension is refused, when the
-job is being cancelled, or when the store stays unreachable for a whole lease, the work is
-cancelled: the handler is interrupted and with it the slot's process is killed.
+`Lease.keep` extends the lease every third of its length, one that has a fixed end not beyond that.
+When an extension is refused, when the job is being cancelled, or when the store stays unreachable
+for a whole lease, the work is cancelled: the handler is interrupted and with it the slot's process
+is killed.
 """
 
 import asyncio
@@ -29,8 +30,12 @@ class LeaseLost(Exception):
 class Lease:
     """The guarded writes of one claimant of one unit."""
 
-    def __init__(self, units: Units, jobs: Jobs, unit: Unit, milliseconds: int) -> None:
+    def __init__(
+        self, units: Units, jobs: Jobs, unit: Unit, milliseconds: int, ends: float | None = None
+    ) -> None:
+        """Hold a unit; a lease that `ends` (monotonic seconds) is never extended beyond."""
         self.units, self.jobs, self.unit, self.milliseconds = units, jobs, unit, milliseconds
+        self.ends, self.claimed, self.since = ends, unit, time.monotonic()
         self.progress = unit.progress
         self.gone = False
         """The unit is out of these hands: finished, released or lost."""
@@ -77,13 +82,33 @@ class Lease:
         self.gone = True
         self._woke(wake)
 
+    async def hand_over(self, klass: str, why: str, credit: float) -> None:
+        """Give the unit to another class, to be claimed there at once; raises `LeaseLost`.
+
+        `credit` is what its lane gets back of the virtual time that the claim took.
+        """
+        try:
+            await self.units.move(self.unit, klass, why, credit)
+        except ConditionFailed as failure:
+            raise self._judge(failure) from failure
+        self.gone = True
+        self.woken.add(klass)
+
     async def release(
-        self, delay_ms: int = 0, error: str = "", credit: float = 0.0, *, counted: bool = True
+        self,
+        delay_ms: int = 0,
+        error: str = "",
+        credit: float = 0.0,
+        *,
+        counted: bool = True,
+        **changes: Any,
     ) -> None:
         """Give the unit back, to be claimed again after a delay; else as `Units.release`."""
         not_before = await self.units.store.now() + delay_ms
         try:
-            await self.units.release(self.unit, not_before, error, credit, counted=counted)
+            await self.units.release(
+                self.unit, not_before, error, credit, counted=counted, **changes
+            )
         except ConditionFailed as failure:
             raise self._judge(failure) from failure
         self.gone = True
@@ -108,7 +133,7 @@ class Lease:
                 extended = time.monotonic()
             except Exception as error:  # what cannot be extended runs out
                 log.warning("not extended", action="lease_strained", exc_info=error)
-                kept = time.monotonic() - extended < seconds
+                kept = time.monotonic() < (self.ends or extended + seconds)
             if not kept:
                 self.gone = self.lost = True
                 work.cancel()
@@ -123,13 +148,17 @@ class Lease:
                 return
 
     async def _extend(self) -> bool:
-        due = await self.units.store.now() + self.milliseconds
+        left = self.milliseconds if self.ends is None else self._left_ms()
+        due = await self.units.store.now() + left
         try:
             await self.write(due=due, progress=self.progress)
         except LeaseLost:
             return False
         job = self.unit.payload.get("job")
         return not job or not await self._cancelled(job)
+
+    def _left_ms(self) -> int:
+        return max(0, int(((self.ends or 0.0) - time.monotonic()) * 1000))
 
     async def _cancelled(self, job_id: str) -> bool:
         """Close the unit as cancelled when its job is being cancelled."""

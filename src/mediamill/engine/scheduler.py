@@ -49,16 +49,19 @@ class Scheduler:
         self._claims = store if isinstance(store, Claims) else None
         self._quiet: dict[tuple[str, str], Quiet] = {}
 
-    async def claim_next(self, klasses: Sequence[str], holder: str) -> Unit | None:
+    async def claim_next(
+        self, klasses: Sequence[str], holder: str, lease_ms: int | None = None
+    ) -> Unit | None:
         """Claim a due unit of the first class that has one; None when nothing is due."""
+        lease_ms = self.lease_ms if lease_ms is None else lease_ms
         if self._claims is not None:
-            return await self._claims.claim(klasses, holder, self.lease_ms)
+            return await self._claims.claim(klasses, holder, lease_ms)
         for klass in klasses:
-            if (unit := await self._claim(klass, holder)) is not None:
+            if (unit := await self._claim(klass, holder, lease_ms)) is not None:
                 return unit
         return None
 
-    async def _claim(self, klass: str, holder: str) -> Unit | None:
+    async def _claim(self, klass: str, holder: str, lease_ms: int) -> Unit | None:
         now = await self.store.now()
         after: str | None = None
         while True:
@@ -66,13 +69,13 @@ class Scheduler:
                 Lane, Lane.index("lane_active"), klass, after=after, limit=LANES_PER_LOOK
             )
             for lane in page.rows:
-                if (unit := await self._claim_in(lane, now, holder)) is not None:
+                if (unit := await self._claim_in(lane, now, holder, lease_ms)) is not None:
                     return unit
             after = page.after
             if after is None:
                 return None
 
-    async def _claim_in(self, lane: Lane, now: int, holder: str) -> Unit | None:
+    async def _claim_in(self, lane: Lane, now: int, holder: str, lease_ms: int) -> Unit | None:
         queue = queue_name(lane.klass, lane.owner)
         index = Unit.index("unit_due")
         while True:
@@ -80,16 +83,18 @@ class Scheduler:
             oldest, others = page.rows[:1], list(page.rows[1:])
             random.shuffle(others)  # who was first took the oldest: the rest do not race again
             for unit in (*oldest, *others):
-                if (claimed := await self._take(lane, unit, now, holder)) is not None:
+                if (claimed := await self._take(lane, unit, now, holder, lease_ms)) is not None:
                     return claimed
             if len(page.rows) < CANDIDATES:
                 return None
 
-    async def _take(self, lane: Lane, unit: Unit, now: int, holder: str) -> Unit | None:
+    async def _take(
+        self, lane: Lane, unit: Unit, now: int, holder: str, lease_ms: int
+    ) -> Unit | None:
         changes = {
             "state": UnitState.LEASED,
             "fence": unit.fence + 1,
-            "due": now + self.lease_ms,
+            "due": now + lease_ms,
             "holder": holder,
             "started": unit.started or now,
             "lost": unit.lost + (unit.state is UnitState.LEASED),

@@ -76,7 +76,7 @@ class Announce:
         """Visit what items became in a generation, some at a time."""
         some: list[Result] = []
         async for result in self._all(job):
-            if result.generation == generation:
+            if result.generation == generation and not result.expired:
                 some.append(result)
             if len(some) >= TOGETHER:
                 yield some

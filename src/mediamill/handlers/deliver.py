@@ -87,6 +87,7 @@ def delivery_of(webhook: Webhook, event: Snapshot, now: int) -> tuple[Delivery, 
         event=event["id"],
         owner=webhook.owner,
         type=event["type"],
+        about=event["data"]["id"] if event["type"].startswith("file.") else None,
         body=msgspec.json.encode(event).decode(),
         created=now,
     )

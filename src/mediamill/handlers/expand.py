@@ -166,7 +166,7 @@ class Expand:
 
 def _open(job: Job, row: Result | None) -> bool:
     """Tell whether an input is still to be run in the job's generation."""
-    if row is None:
-        return True
+    if row is None or row.expired:
+        return row is None
     failed = row.outcome is ItemOutcome.FAILED and row.generation < job.generation
     return failed and job.rerun != "cancelled"

@@ -107,6 +107,7 @@ class UnitRun:
         self._settled = self._total - len(lease.unit.pending())
         self._late: MediamillError | None = None
         """Why some inputs are left for another attempt: their bytes are not to be had yet."""
+        self._roots: dict[str, str | None] = {}
         self._opener = Opener(parts.blobs, parts.results, parts.scratch, parts.max_member_bytes)
 
     async def all(self, flush: Flush) -> None:
@@ -335,11 +336,18 @@ class UnitRun:
             generation=self.generation,
             outcome=ItemOutcome.SUCCEEDED,
             input=entry.file,
+            root=await self._root(entry.file),
             name=entry.name,
             path=entry.path,
             seconds=round(time.monotonic() - self._began, 4),
             created=await self.jobs_now(),
         )
+
+    async def _root(self, file: str) -> str | None:
+        """Return the file that came in and that an input was made of."""
+        if file not in self._roots:
+            self._roots[file] = await self.parts.lookup.root(file)
+        return self._roots[file]
 
     async def jobs_now(self) -> int:
         return await self.parts.jobs.store.now()

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from mediamill.core.clock import HOUR, SystemClock
-from mediamill.engine.worker import Handler
+from mediamill.engine.tending import Handler
 from mediamill.handlers.announce import Announce, StreamChannel
 from mediamill.handlers.arrived import ArrivedHandler, Submits
 from mediamill.handlers.cancel import Cancel
@@ -11,10 +11,13 @@ from mediamill.handlers.check import Check, Settling
 from mediamill.handlers.collect import Collect
 from mediamill.handlers.deliver import Deliver, Delivering
 from mediamill.handlers.expand import Expand
+from mediamill.handlers.expire_job import ExpireJob
+from mediamill.handlers.expire_origin import ExpireOrigin
 from mediamill.handlers.fetch import Fetch, Intake
 from mediamill.handlers.forget import Forget
 from mediamill.handlers.gather import Gather
 from mediamill.handlers.items import Items
+from mediamill.handlers.lineage import Lineage
 from mediamill.handlers.mail import Mail, MailChannel
 from mediamill.handlers.next_stage import NextStage
 from mediamill.handlers.notify import Channel, Notify
@@ -23,6 +26,7 @@ from mediamill.handlers.purge import PurgeFile, PurgeJob
 from mediamill.handlers.purge_project import PurgeProject
 from mediamill.handlers.purge_version import PurgeVersion
 from mediamill.handlers.purge_webhook import PurgeWebhook
+from mediamill.handlers.retain import Retain
 from mediamill.handlers.seal import Seal
 from mediamill.handlers.segments import Segments
 from mediamill.handlers.thumbnail import Thumbnail
@@ -36,6 +40,8 @@ from mediamill.store.repositories.units import Units
 SYSTEM = "system"
 """Who owns the housekeeping that belongs to nobody."""
 RECURRING = ("collect", "forget")
+AT_ONCE = ("lineage", "retain")
+"""Begun when the first worker starts: the former is done once, the latter every few minutes."""
 
 
 def handlers(
@@ -89,7 +95,13 @@ def handlers(
         "check": Check(nouns.files, parts.blobs, intake, settling),
         "finish_upload": FinishUpload(finisher),
         "expire_upload": ExpireUpload(nouns.uploads, finisher),
-        "purge_file": PurgeFile(store, nouns.files, nouns.jobs, parts.blobs, parts.announcer),
+        "retain": Retain(nouns.units, parts.retention, parts.bell),
+        "lineage": Lineage(store),
+        "expire_job": _expire_job(parts),
+        "expire_origin": ExpireOrigin(nouns.jobs, nouns.manifests),
+        "purge_file": PurgeFile(
+            store, nouns.files, nouns.jobs, parts.blobs, parts.announcer, nouns.manifests
+        ),
         "purge_version": PurgeVersion(store, nouns.jobs, parts.blobs),
         "purge_job": PurgeJob(store, nouns.jobs, nouns.results, nouns.units, parts.results),
         "purge_project": PurgeProject(store, nouns.projects, nouns.jobs),
@@ -137,7 +149,18 @@ def _items(parts: Parts, segments: Segments) -> Items:
     )
 
 
+def _expire_job(parts: Parts) -> ExpireJob:
+    nouns = parts.nouns
+    seal = Seal(nouns.jobs, nouns.results, parts.results, parts.scratch)
+    return ExpireJob(
+        parts.store, nouns.jobs, nouns.results, nouns.units, nouns.manifests, parts.results, seal,
+        parts.bell,
+    )  # fmt: skip
+
+
 async def begin_recurring(units: Units) -> None:
-    """See to it that the housekeeping that comes each hour has begun."""
+    """See to it that the housekeeping that comes again and again has begun."""
+    for kind in AT_ONCE:
+        await units.begin_once(kind, SYSTEM, 0)
     for kind in RECURRING:
         await units.begin_once(kind, SYSTEM, HOUR)

@@ -1,7 +1,8 @@
 """`purge_file`, `purge_job`: remove what was deleted, bytes first, rows last.
 
 The rows are what finds the bytes, so a purge that is cut short is simply begun again. It begins
-when listings show all that was written before the deletion.
+when listings show all that was written before the deletion. Of a file the daily aggregates keep
+that it was there (`handlers/counting.py`).
 """
 
 from contextlib import suppress
@@ -13,6 +14,9 @@ from mediamill.blobs.port import Blobs
 from mediamill.core.errors import ConditionFailed
 from mediamill.engine.announcing import Announcer
 from mediamill.engine.lease import Lease
+from mediamill.handlers import trimming
+from mediamill.handlers.counting import fact_of, forgetting
+from mediamill.handlers.trimming import KIND, Trimming
 from mediamill.store.port import (
     MAX_ACTIONS,
     Absent,
@@ -25,27 +29,34 @@ from mediamill.store.port import (
     key_index,
     unsettled,
 )
+from mediamill.store.repositories.daily import Dailies
 from mediamill.store.repositories.files import File, Files, FileState, FileTag, tag_rows
-from mediamill.store.repositories.jobs import Job, Jobs, ManifestPage
+from mediamill.store.repositories.jobs import Job, Jobs, ManifestPage, Manifests
 from mediamill.store.repositories.projects import Projects
-from mediamill.store.repositories.results import Result, Results
+from mediamill.store.repositories.results import Results
+from mediamill.store.repositories.retention import Aging, CutShort, Origin, Sweeps
 from mediamill.store.repositories.reuse import Reuse, Reuses
 from mediamill.store.repositories.stream import StreamJob
 from mediamill.store.repositories.units import Unit, Units, lane_of
 from mediamill.store.repositories.usage import Usages
-from mediamill.store.repositories.versions import Versions
+from mediamill.store.repositories.versions import Version, Versions
+from mediamill.store.repositories.webhooks import Delivery, Webhooks
 
 log = structlog.get_logger(__name__)
 
 LOOK_AGAIN_MS = 30_000
+ROWS = MAX_ACTIONS // 2
+"""Results of one transaction: each may be counted in its file's row."""
 
 
 @dataclass
 class PurgeFile:
     """Removes a trashed or rejected file, once the jobs accepted before that have ended.
 
-    Only the unit that the row names in `doomed` may: a file that was brought back names none. From
-    the first step on, it cannot be brought back any more.
+    Only the unit that the row names in `doomed` may: a file that was brought back names none. The
+    first step counts it into the daily aggregates; if that cannot be written, nothing is removed,
+    and from it on the file cannot be brought back any more. What was made of one that has expired
+    goes before it.
     """
 
     store: Store
@@ -53,50 +64,104 @@ class PurgeFile:
     jobs: Jobs
     blobs: Blobs
     announcer: Announcer
+    manifests: Manifests | None = None
+
+    def __post_init__(self) -> None:
+        self.aging, self.dailies = Aging(self.store), Dailies(self.store)
+        self.trimming = Trimming(self.store, self.jobs, self.manifests)
 
     async def run(self, lease: Lease) -> None:
         file = await self.files.get(lease.unit.payload["file"])
         if file is None or file.doomed != lease.unit.seq:
             await lease.vanish()
             return
-        gone = file.trashed or file.created
-        if left := await unsettled(self.store, gone):
-            await lease.release(left)
+        if wait := await ready(lease, self.jobs, file.owner, file.trashed or file.created):
+            await lease.release(wait)
             return
-        if await self.jobs.running_of(file.owner, until=gone):
-            await lease.release(LOOK_AGAIN_MS)
-            return
-        named = Equals("doomed", lease.unit.seq)
-        closing = {"listed": None, "trash": None, "state": FileState.TRASHED}
-        close = Update(File, (file.id,), set=closing, add={"revision": 1}, when=(named,))
-        await lease.write(close)
-        if (file := await self.files.get(file.id)) is None:  # as it stays from now on
+        while file is not None and file.doomed == lease.unit.seq and file.counted is None:
+            with suppress(ConditionFailed):  # it was changed meanwhile: look again
+                await self._count(lease, file)
+            file = await self.files.get(file.id)  # as it stays from now on
+        if file is None or file.doomed != lease.unit.seq:
             await lease.vanish()
-            return
-        for blob in (file.blob, *await Versions(self.store).blobs(file.id)):
-            await self.blobs.delete(blob)
-        if file.thumbnail:
-            await self.blobs.delete(file.thumbnail)
-        await self._finish(lease, file)
-        log.info("file purged", action="file_purged", size=file.size, **file.log_context())
+        elif file.expired and await self.trimming.wanted(file.owner, file.id, file.created):
+            await lease.release(trimming.LOOK_AGAIN_MS)
+        else:
+            await self._remove(lease, file)
 
-    async def _finish(self, lease: Lease, file: File) -> None:
-        """Remove the row and all that finds it."""
-        tags = [Delete(FileTag, row.key_values()) for row in tag_rows(file)]
-        units = [Delete(Unit, (f"{kind}:{file.id}", 0)) for kind in ("thumbnail", "fetch")]
+    async def _count(self, lease: Lease, file: File) -> None:
+        """Pass the point of no return: count a file, and what was made of it, once."""
+        now = await self.store.now()
+        actions = await self.dailies.counting([await fact_of(self.aging, file)])
+        if file.expired:
+            actions += await Sweeps(self.store).counting(file.source, file.size)
+        guards = (
+            Equals("doomed", lease.unit.seq),
+            Equals("counted", None),
+            Equals("past_items", file.past_items),
+        )
+        closing = {"listed": None, "trash": None, "state": FileState.TRASHED, "counted": now}
+        close = Update(File, (file.id,), set=closing, add={"revision": 1}, when=guards)
+        await lease.write(close, Delete(Unit, (f"thumbnail:{file.id}", 0)), *actions)
+
+    async def _remove(self, lease: Lease, file: File) -> None:
+        """Remove the bytes, then the rows."""
+        await self.blobs.delete(file.blob)
+        async for version in Versions(self.store).of(file.id):
+            await self.blobs.delete(version.blob)
+            unit = Delete(Unit, (f"version:{file.id}", version.until))
+            await self.store.transact(Delete(Version, version.key_values()), unit)
+        await self.blobs.delete(f"thumbnails/{file.id}")
         if file.source == "import":
             async for part in self.blobs.list(f"imports/{file.id}/"):
                 await self.blobs.delete(part.key)
+        if file.expired:
+            await self._silence(file)
+        await self._finish(lease, file)
+        log.info("file purged", action="file_purged", size=file.size, expired=bool(file.expired),
+                 **file.log_context())  # fmt: skip
+
+    async def _silence(self, file: File) -> None:
+        """Remove what was, or is still to be, told of a file to its owner's webhooks."""
+        webhooks = Webhooks(self.store)
+        while told := await webhooks.about(file.id):
+            await self.store.transact(*(Delete(Delivery, one.key_values()) for one in told))
+
+    async def _finish(self, lease: Lease, file: File) -> None:
+        """Remove the row and all that finds it; note what it was if results of it stay."""
+        tags = [Delete(FileTag, row.key_values()) for row in tag_rows(file)]
         await Projects(self.store).forget_file(file.id)
         released = await Usages(self.store).charge(file.owner, -file.charged)
-        told = await self.announcer.of_files("file.purged", [file], await self.store.now())
-        gone: list[Action] = [Delete(File, (file.id,)), *units, *tags, *released]
+        shown = file.evolve(name="", sha256="", tags=()) if file.expired else file
+        told = await self.announcer.of_files("file.purged", [shown], await self.store.now())
+        gone: list[Action] = [Delete(File, (file.id,)), *tags, *released]
+        gone.append(Delete(Unit, (f"fetch:{file.id}", 0)))
+        if not file.expired and await self.aging.has_results(file.id):
+            left = Origin(
+                id=file.id, owner=file.owner, source=file.source, created=file.created
+            )  # fmt: skip
+            gone.append(Put(left))
         wake = lane_of(told[0]) if told else None
         await lease.vanish(*gone, *(Put(unit, when=(Absent(),)) for unit in told), wake=wake)
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Try again later: bytes that should be gone must go."""
         await lease.release(LOOK_AGAIN_MS, str(error))
+
+
+async def ready(lease: Lease, jobs: Jobs, owner: str, gone: int) -> int:
+    """Return how long to wait (ms) until nothing accepted by `gone` (ms) works for an owner.
+
+    Where listings lag, so long again as they do: the last outcomes may not show yet.
+    """
+    if left := await unsettled(jobs.store, gone):
+        return left
+    if await jobs.running_of(owner, until=gone):
+        return LOOK_AGAIN_MS
+    now, payload = await jobs.store.now(), lease.unit.payload
+    if await unsettled(jobs.store, now) and "quiet" not in payload:
+        await lease.write(payload={**payload, "quiet": now})
+    return await unsettled(jobs.store, int(payload.get("quiet", now)))
 
 
 @dataclass
@@ -113,6 +178,9 @@ class PurgeJob:
     units: Units
     blobs: Blobs
 
+    def __post_init__(self) -> None:
+        self.aging = Aging(self.store)
+
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.get(lease.unit.payload["purge"])
         if job is None or not job.hidden or job.deleted != self._deletion(lease, job):
@@ -121,7 +189,8 @@ class PurgeJob:
         if left := await unsettled(self.store, max(job.deleted or 0, job.finished or 0)):
             await lease.release(left)
             return
-        if not job.state.terminal or await self._still_read(job) or await self._untold(job):
+        busy = not job.state.terminal or job.trimming is not None
+        if busy or await self._still_read(job) or await self._untold(job):
             await lease.release(LOOK_AGAIN_MS // 30)
             return
         still = (Equals("deleted", job.deleted), Equals("trash", job.trash))
@@ -137,7 +206,8 @@ class PurgeJob:
         await self._rows(job)
         released = await Usages(self.store).charge_results(job.owner, -job.charged)
         rows = (Delete(Job, (job.id,)), Delete(StreamJob, (job.id,)))
-        await lease.vanish(*rows, *released)
+        short = Delete(CutShort, (job.owner, job.id))
+        await lease.vanish(*rows, short, Delete(Unit, (f"{KIND}:{job.id}", 0)), *released)
         log.info("job purged", action="job_purged", items=job.items, **job.log_context())
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
@@ -159,8 +229,9 @@ class PurgeJob:
 
     async def _rows(self, job: Job) -> None:
         for stage in range(job.stages):
-            while rows := (await self.results.of_stage(job.id, stage, limit=MAX_ACTIONS)).rows:
-                await self._delete([Delete(Result, row.key_values()) for row in rows])
+            while rows := (await self.results.of_stage(job.id, stage, limit=ROWS)).rows:
+                with suppress(ConditionFailed):  # a file was being counted: look again
+                    await self._delete(await forgetting(self.aging, rows))
         pages = key_index(ManifestPage)
         while found := (await self.store.query(ManifestPage, pages, job.id)).rows:
             await self._delete([Delete(ManifestPage, page.key_values()) for page in found])

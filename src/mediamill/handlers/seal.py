@@ -24,6 +24,7 @@ from mediamill.media.archive.names import Names, safe_name
 from mediamill.store.port import Absent, Equals, Put, Update
 from mediamill.store.repositories.jobs import Counts, Job, Jobs, JobState
 from mediamill.store.repositories.results import ItemOutcome, Result, Results
+from mediamill.store.repositories.retention import CutShort
 from mediamill.store.repositories.units import lane_of
 
 
@@ -39,9 +40,14 @@ class Seal:
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.need(lease.unit.payload["job"])
         root = f"layouts/{job.id}/{lease.unit.seq}-{lease.unit.fence}"
+        outcomes, summary = await self.write(job, root)
+        counts = counts_of(job, outcomes)
+        await self._end(lease, job.evolve(counts=counts), f"{root}-layout", summary)
+
+    async def write(self, job: Job, root: str) -> tuple[Counter[ItemOutcome], Summary]:
+        """Write the layout of a download, and its first member; `root` begins their keys."""
         async with Spool(self.scratch) as members:
             listed, outcomes = await self._manifest(job, f"{root}-manifest", members)
-            counts = counts_of(job, outcomes)
             summary = Summary()
             first = Member("manifest.jsonl", listed.size, listed.crc32, f"{root}-manifest")
             async with Lines(self.blobs, f"{root}-layout") as layout:
@@ -49,7 +55,7 @@ class Seal:
                 async for line in members.lines():
                     await layout.add(summary.add(parse(line)), end=b"")
                 await layout.commit()
-        await self._end(lease, job.evolve(counts=counts), f"{root}-layout", summary)
+        return outcomes, summary
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """End the job as failed: its results are there, its download is not."""
@@ -74,9 +80,11 @@ class Seal:
         }
         guard = (Equals("generation", job.generation), Equals("sealing", job.generation))
         unit = notice_of(job.evolve(state=changes["state"], finished=now, layout=layout), now)
+        short = job.cancelling or job.counts.cancelled or layout is None
         await lease.finish(
             Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard),
             Put(unit, when=(Absent(),)),
+            *([Put(CutShort(owner=job.owner, job=job.id))] if short else ()),
             wake=lane_of(unit),
         )
 
@@ -90,6 +98,8 @@ class Seal:
                 names.claim("manifest.jsonl")
                 async for result in self.results.walk_stage(job.id, job.stage):
                     outcomes[result.outcome] += 1
+                    if result.expired:
+                        continue
                     named = member_names(result, names)
                     await manifest.add(msgspec.json.encode(manifest_line(job, result, named)))
                     async for member in self._members(result, named):
@@ -146,7 +156,8 @@ def manifest_line(job: Job, result: Result, named: Sequence[str]) -> dict[str, A
 def counts_of(job: Job, outcomes: Counter[ItemOutcome]) -> Counts:
     """Return the counts that the rows give; what has no row was cancelled.
 
-    Raises `RuntimeError` when a job that was not cancelled has summed its units to other numbers.
+    Raises `RuntimeError` when a job that was not cancelled, and of which nothing has expired, has
+    summed its units to other numbers.
     """
     counts = Counts(
         succeeded=outcomes[ItemOutcome.SUCCEEDED],
@@ -154,7 +165,7 @@ def counts_of(job: Job, outcomes: Counter[ItemOutcome]) -> Counts:
         reused=outcomes[ItemOutcome.REUSED],
         cancelled=job.items - outcomes.total(),
     )
-    if counts != job.counts and not job.cancelling:
+    if counts != job.counts and not job.cancelling and not job.expired:
         raise RuntimeError(f"{job.id}: its units sum to {job.counts}, its rows to {counts}")
     return counts
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import structlog
 
 from mediamill.blobs.port import Blobs
-from mediamill.core.errors import SlotFailure, TimedOut
+from mediamill.core.errors import ConditionFailed, SlotFailure, TimedOut
 from mediamill.engine.inputs import call_item, opened
-from mediamill.engine.lease import Lease
+from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.slots import Call, Failed, SlotPool, Succeeded
-from mediamill.store.port import Exists, Update
+from mediamill.store.port import Equals, Update
 from mediamill.store.repositories.files import File, Files
 
 log = structlog.get_logger(__name__)
@@ -27,7 +27,7 @@ class Thumbnail:
 
     async def run(self, lease: Lease) -> None:
         file = await self.files.get(lease.unit.payload["file"])
-        if file is None:
+        if file is None or file.counted:
             await lease.finish()
             return
         try:
@@ -47,8 +47,15 @@ class Thumbnail:
             await self._record(lease, file, "")
 
     async def _record(self, lease: Lease, file: File, blob: str) -> None:
-        change = Update(File, (file.id,), set={"thumbnail": blob}, when=(Exists(),))
-        await lease.finish(change)
+        going = Equals("counted", None)
+        change = Update(File, (file.id,), set={"thumbnail": blob}, when=(going,))
+        try:
+            await lease.finish(change)
+        except (ConditionFailed, LeaseLost):
+            current = await self.files.get(file.id)
+            if blob and (current is None or current.counted):  # it was purged meanwhile
+                await self.blobs.delete(blob)
+            raise
 
     async def _draw(self, file: File) -> str:
         """Return the blob of the thumbnail, empty when none can be made."""

@@ -101,7 +101,8 @@ class JobLetters:
 
     async def _told(self, job: Job, outcome: Outcome) -> dict[str, Any]:
         page = await self.results.with_outcome(job.id, ItemOutcome.FAILED, limit=FAILURES)
-        failures = [_failed(row.name, row.path, row.error) for row in page.rows]
+        rows = [row for row in page.rows if not row.expired]
+        failures = [_failed(row.name, row.path, row.error) for row in rows]
         failed = outcome.failed
         return {
             "state": outcome.state,

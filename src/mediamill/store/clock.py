@@ -30,7 +30,11 @@ class StoreClock:
         while True:
             await asyncio.sleep(HEARD_EVERY)
             with suppress(MediamillError):
-                self._hear(await store.now())
+                await self.hear(store)
+
+    async def hear(self, store: Store) -> None:
+        """Hear what the store says now."""
+        self._hear(await store.now())
 
     def _hear(self, told: int) -> None:
         self._offset = told - _passed()

@@ -2,6 +2,7 @@
 
 from mediamill.core.records import Record, type_map
 from mediamill.store.repositories import (
+    daily,
     files,
     idempotency,
     identities,
@@ -11,6 +12,7 @@ from mediamill.store.repositories import (
     moves,
     projects,
     results,
+    retention,
     reuse,
     sealing,
     stream,
@@ -24,6 +26,7 @@ from mediamill.store.repositories import (
 )
 
 RECORD_MODULES = (
+    daily,
     files,
     idempotency,
     identities,
@@ -33,6 +36,7 @@ RECORD_MODULES = (
     moves,
     projects,
     results,
+    retention,
     reuse,
     sealing,
     stream,

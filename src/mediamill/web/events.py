@@ -4,10 +4,14 @@ An event is the whole job, so one that was missed does no harm. The id of a job'
 revision and its progress in thousandths; that of an event of all jobs is the time up to which
 everything was told. A comment goes out when nothing changes for a while, which keeps proxies from
 closing the line and shows whether the caller's session still stands.
+
+Behind a gateway that takes whole answers only, an answer is what there is to tell now, and `retry`
+says when to ask again: listeners do that by themselves.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from typing import TypeVar
 
 import msgspec
@@ -19,12 +23,17 @@ from mediamill.core.access import Principal
 from mediamill.core.errors import MediamillError, Unavailable
 from mediamill.services.jobs.looks import Deleted, News, Snapshot
 from mediamill.services.jobs.watching import Batch
+from mediamill.web.gateway import gateway_of
 from mediamill.web.security import secret_of
 from mediamill.web.views.jobs import job_view
 
 BEAT_SECONDS = 5.0
 RETRY = "retry: 2000\n\n"
 """Milliseconds after which a listener connects again."""
+LATER = "retry: 5000\n\n"
+"""The same where each answer ends at once."""
+MEDIA_TYPE = "text/event-stream"
+UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 GONE = "event: gone\ndata: {}\n\n"
 T = TypeVar("T")
 
@@ -36,6 +45,8 @@ async def job_events(request: Request, app: App, principal: Principal, job_id: s
     if job.state.terminal and seen == Snapshot(job, await app.jobs.progress(job)).id:
         return Response(status_code=204)
     source = app.watching.job(principal, job_id)
+    if gateway_of(request.scope).whole:
+        return await _at_once(source, lambda one: _event(one, one.id) if one.id != seen else "")
     return _stream(_of_job(app, source, secret_of(request), seen))
 
 
@@ -43,12 +54,22 @@ async def all_events(request: Request, app: App, principal: Principal) -> Respon
     """Follow all jobs of the caller, without end."""
     seen = request.headers.get("last-event-id", "")
     since = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 15 else None
-    return _stream(_of_all(app, app.watching.all(principal, since), secret_of(request)))
+    source = app.watching.all(principal, since)
+    if gateway_of(request.scope).whole:
+        return await _at_once(source, lambda one: _together(one) if one.news else _time(one))
+    return _stream(_of_all(app, source, secret_of(request)))
 
 
 def _stream(body: AsyncIterator[str]) -> Response:
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(body, media_type="text/event-stream", headers=headers)
+    return StreamingResponse(body, media_type=MEDIA_TYPE, headers=UNBUFFERED)
+
+
+async def _at_once(source: AsyncIterator[T], written: Callable[[T], str]) -> Response:
+    """Answer with the first that a source has, and when to come again."""
+    async with aclosing(beating(source, BEAT_SECONDS)) as found:
+        one = await anext(found)
+    text = LATER if one is None else LATER + written(one)
+    return Response(text, media_type=MEDIA_TYPE, headers=UNBUFFERED)
 
 
 async def _of_job(
@@ -82,7 +103,7 @@ async def _of_all(app: App, source: AsyncIterator[Batch], secret: str) -> AsyncI
             elif clock.time() - told >= BEAT_SECONDS:
                 await app.accounts.authenticate(secret)
                 told = clock.time()
-                yield ":\n\n" if batch is None else f":\nid: {batch.time}\n\n"
+                yield ":\n\n" if batch is None else _time(batch)
     except Unavailable:
         return  # they connect again by themselves
     except MediamillError:
@@ -93,6 +114,11 @@ def _together(batch: Batch) -> str:
     """Write a batch; only its last event has the id, so that none of them is lost."""
     *others, last = batch.news
     return "".join(map(_event, others)) + _event(last, str(batch.time))
+
+
+def _time(batch: Batch) -> str:
+    """Write the time up to which all is told."""
+    return f":\nid: {batch.time}\n\n"
 
 
 def _event(one: News, event_id: str = "") -> str:
@@ -106,7 +132,7 @@ def _event(one: News, event_id: str = "") -> str:
     return f"event: {kind}\n{named}data: {data}\n\n"
 
 
-async def beating(source: AsyncIterator[T], seconds: float) -> AsyncIterator[T | None]:
+async def beating(source: AsyncIterator[T], seconds: float) -> AsyncGenerator[T | None]:
     """Pass a source on, with a None at least every so many seconds."""
     coming = asyncio.ensure_future(_next(source))
     beat = asyncio.get_running_loop().time() + seconds

@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from mediamill.app import App
 from mediamill.services.content import Content
+from mediamill.web.gateway import gateway_of
 from mediamill.web.serving import unchanged
 
 SECONDS = 300
@@ -17,9 +18,11 @@ async def redirected(
     """Answer a GET with where the bytes are, if that is wanted and can be; else None.
 
     The address is made anew for each request and kept nowhere: it says, signed, that the content is
-    an attachment, and its name. Without a wish it is as the service is set up.
+    an attachment, and its name. Without a wish it is as the service is set up, and what does not
+    pass whole through a gateway is at the bucket.
     """
-    wanted = mill.settings.direct_downloads if wanted is None else wanted
+    passes = "range" in request.headers or not gateway_of(request.scope).exceeds(content.size)
+    wanted = (mill.settings.direct_downloads or not passes) if wanted is None else wanted
     if not wanted or content.sign is None or request.method != "GET" or unchanged(request, content):
         return None
     signed = await content.sign(SECONDS)

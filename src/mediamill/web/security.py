@@ -25,6 +25,7 @@ from mediamill.core.access import Principal
 from mediamill.core.errors import Forbidden, Unauthenticated
 from mediamill.core.settings import Settings
 from mediamill.services.accounts.sessions import SESSION_DAYS
+from mediamill.web.gateway import gateway_of
 from mediamill.web.problems import render, report_of
 
 SESSION_COOKIE = "mediamill_session"
@@ -115,7 +116,8 @@ class HostGuard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-            if not all(is_ours(host, self.settings) for host in hosts):
+            asked = gateway_of(scope).host  # who asks it by a name has it to be ours
+            if not all(host == asked or is_ours(host, self.settings) for host in hosts):
                 error = HTTPException(
                     421,
                     "This service does not answer to the name in this address. If it should, set "

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from mediamill.core.errors import BrokenMedia
 from mediamill.services.content import Content
+from mediamill.web.gateway import gateway_of
 from mediamill.web.security import CONTENT_POLICY
 
 INLINE = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"})
@@ -42,6 +43,11 @@ def serve(
         headers["Content-Range"] = f"bytes */{content.size}"
         return Response(status_code=416, headers=headers)
     start, stop, status = span
+    gateway = gateway_of(request.scope)
+    if status == 206 and gateway.exceeds(stop - start):
+        stop = start + (gateway.most or 0)  # a part of what is asked for is an answer too
+    elif request.method == "GET":
+        gateway.refuse(stop - start, ranged=content.ranged)
     if status == 206:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{content.size}"
     headers["Content-Type"] = _media_type(content)

@@ -28,8 +28,8 @@ class Slow:
     async def begin(self, parts):
         return dict.fromkeys(parts, 0)
 
-    def take(self, message):
-        self.held.append(message)
+    def take(self, messages):
+        self.held += messages
 
     async def drain(self, parts):
         return self.settled
@@ -131,8 +131,8 @@ async def test_a_slow_taker_pauses_its_partitions_and_stays_in_the_group(kafka):
         async with asyncio.timeout(60):
             while seen < len(sent):
                 held, taker.held = taker.held, []
+                stream.release(held)
                 for message in held:
-                    stream.release(message)
                     taker.settled[message.part] = message.offset + 1
                 seen += len(held)
                 await asyncio.sleep(0.02)

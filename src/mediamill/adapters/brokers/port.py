@@ -60,3 +60,11 @@ class Served(Protocol):
     """Whether the server is there now; None before anybody rang or listened."""
     trouble: str
     """Why it is not, without any secret; empty while nothing is known."""
+
+
+@runtime_checkable
+class Delivers(Protocol):
+    """A doorbell that hands rings to a server after `ring` has returned."""
+
+    async def delivered(self, seconds: float) -> bool:
+        """Wait until the server has all rings; False when the time ran out."""

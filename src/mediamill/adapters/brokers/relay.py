@@ -94,6 +94,12 @@ class Relay(ABC):
         self._start()
         return self._here.listen(*channels)
 
+    async def delivered(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._outbox.idle.wait()
+        return self._outbox.idle.is_set()
+
     async def close(self) -> None:
         """Send what waits if the server is there, then leave."""
         self._closed = True

@@ -39,7 +39,8 @@ async def probe_stream(url: str, topics: Sequence[str]) -> Sequence[str]:
     """
     publisher = open_publisher(url)
     try:
-        return await publisher.missing(topics)
+        there = await publisher.identify(topics)
+        return [name for name in topics if name not in there]
     finally:
         await publisher.close()
 

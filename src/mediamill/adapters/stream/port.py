@@ -37,6 +37,14 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Topic:
+    """What a topic is, whatever its name: its id, and that of its cluster."""
+
+    cluster: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message; `time` is when it was written, in milliseconds."""
 
@@ -69,8 +77,11 @@ class Taker(Protocol):
     async def begin(self, parts: Sequence[Part]) -> Mapping[Part, int]:
         """Prepare to take these; return the first offset of each that is not settled yet."""
 
-    def take(self, message: Message) -> None:
-        """Take the next message; `Stream.release` gives its room back once it is done with."""
+    def take(self, messages: Sequence[Message]) -> None:
+        """Take the next messages of any partitions, those of each in order.
+
+        `Stream.release` gives their room back once they are done with.
+        """
 
     async def drain(self, parts: Sequence[Part]) -> Mapping[Part, int]:
         """Finish what was begun of these, and take no more; return the offsets to commit."""
@@ -88,32 +99,20 @@ class Publisher(Protocol):
     async def require(self, topics: Sequence[str]) -> None:
         """See to it that these topics are there; raises `ConfigurationError`."""
 
-    async def missing(self, topics: Sequence[str]) -> Sequence[str]:
-        """Return those that are not there."""
+    async def identify(self, topics: Sequence[str]) -> Mapping[str, Topic]:
+        """Return what those of these topics are that are there."""
 
     async def close(self) -> None:
         """Let go of the connections."""
 
 
-class Stream(Protocol):
-    """The topics of one group's member."""
-
-    async def run(self, taker: Taker, stop: asyncio.Event) -> None:
-        """Hand over messages until `stop`, then drain, commit and leave the group."""
-
-    def release(self, message: Message) -> None:
-        """Give back the room of a message; where there is none, its partition is paused."""
+class Origin(Protocol):
+    """Where messages come from, as far as is asked when they are settled."""
 
     async def confirm(self, part: Part) -> bool:
         """Tell whether all that came of a partition up to now is of its topic.
 
-        If not it was made anew: the partitions are then handed out again by themselves.
-        """
-
-    def commit(self, offsets: Mapping[Part, int]) -> None:
-        """Note that everything before these offsets is settled, some time soon.
-
-        What is known already costs nothing; what fails is done when it is said again.
+        If not it was made anew: a stream then hands its partitions out again by itself.
         """
 
     async def bury(self, part: Part, messages: Sequence[Outgoing], settled: int) -> None:
@@ -121,6 +120,22 @@ class Stream(Protocol):
 
         Readers of committed messages see each once, whatever dies. Raises `Unavailable`; trying
         again is harmless. Raises `Conflict` when the partition belongs to another process by now.
+        """
+
+
+class Stream(Origin, Protocol):
+    """The topics of one group's member."""
+
+    async def run(self, taker: Taker, stop: asyncio.Event) -> None:
+        """Hand over messages until `stop`, then drain, commit and leave the group."""
+
+    def release(self, messages: Sequence[Message]) -> None:
+        """Give back the room of messages; where there is none, their partition is paused."""
+
+    def commit(self, offsets: Mapping[Part, int]) -> None:
+        """Note that everything before these offsets is settled, some time soon.
+
+        What is known already costs nothing; what fails is done when it is said again.
         """
 
     async def behind(self, part: Part) -> int | None:

@@ -5,7 +5,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mediamill.blobs.local.incoming import Incoming
+from mediamill.blobs.local.files import fsync_folder
+from mediamill.blobs.local.incoming import Incoming, IncomingFile
 from mediamill.blobs.port import CHUNK, Digest
 from mediamill.blobs.scratch import open_plain, open_scratch
 from mediamill.core.errors import NotFound
@@ -31,6 +32,24 @@ def put(incoming: Incoming, key: str, data: bytes, fresh: bool) -> Digest:
         return file.finish(key, fresh=fresh)
     finally:
         file.discard()
+
+
+def put_all(incoming: Incoming, objects: Sequence[tuple[str, bytes]]) -> list[Digest]:
+    """Write objects whole: each is fsynced, then each of their folders once."""
+    files: list[IncomingFile] = []
+    incoming.require_room(sum(len(data) for _, data in objects))
+    try:
+        for _, data in objects:
+            files.append(incoming.begin())
+            files[-1].write(data)
+        for file in files:
+            file.seal()
+        for folder in incoming.move_all([file.path for file in files], [key for key, _ in objects]):
+            fsync_folder(folder)
+        return [file.placed() for file in files]
+    finally:
+        for file in files:
+            file.discard()
 
 
 def open_all(paths: Sequence[Path], opened: list[int | None]) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import uuid
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -48,6 +49,10 @@ class Incoming:
     def create(self) -> "IncomingFile":
         """Begin a file; raises `StorageFull` below the watermark."""
         self.require_room(0)
+        return self.begin()
+
+    def begin(self) -> "IncomingFile":
+        """Begin a file for which there is room."""
         path = self._fresh()
         return IncomingFile(self, path, os.open(path, _WRITE, 0o640))
 
@@ -64,6 +69,16 @@ class Incoming:
             way(self._folders, source, self.root / encode(key))
         except FileExistsError:
             raise taken(key) from None
+
+    def move_all(self, sources: Sequence[Path], keys: Sequence[str]) -> set[Path]:
+        """Rename files that were fsynced to their keys; return the folders, to be made durable."""
+        targets = [self.root / encode(key) for key in keys]
+        folders = {target.parent for target in targets}
+        for folder in folders:
+            self._folders.make(folder)
+        for source, target in zip(sources, targets, strict=True):
+            source.rename(target)  # no folder is swept away that was made a moment ago
+        return folders
 
     def link(self, origin: Path, key: str) -> None:
         """Give a durable file a second key, durable on return."""
@@ -108,14 +123,18 @@ class IncomingFile:
     """An open file in the folder, its digests taken while it is written."""
 
     def __init__(self, incoming: Incoming, path: Path, descriptor: int) -> None:
-        self._incoming, self._path, self._descriptor = incoming, path, descriptor
+        self._incoming, self.path, self._descriptor = incoming, path, descriptor
         self._size, self._sha256, self._crc32 = 0, hashlib.sha256(), 0
         self._placed = False
 
     def append(self, data: bytes | bytearray | memoryview) -> None:
         """Write bytes at the end; raises `StorageFull` or `OSError`."""
+        self._incoming.require_room(len(data))
+        self.write(data)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write bytes for which there is room."""
         view = memoryview(data).cast("B")
-        self._incoming.require_room(len(view))
         self._sha256.update(view)
         self._crc32 = zlib.crc32(view, self._crc32)
         self._size += len(view)
@@ -125,8 +144,16 @@ class IncomingFile:
     def finish(self, key: str, *, fresh: bool = False) -> Digest:
         """Make the file durable under its key: fsync, rename, fsync of the folder."""
         os.utime(self._descriptor)
+        self.seal()
+        self._incoming.place(self.path, key, fresh=fresh)
+        return self.placed()
+
+    def seal(self) -> None:
+        """Make what was written durable; it has no key yet."""
         os.fsync(self._descriptor)
-        self._incoming.place(self._path, key, fresh=fresh)
+
+    def placed(self) -> Digest:
+        """Take note that the file has its key; return its digest."""
         self._placed = True
         return Digest(self._size, self._sha256.hexdigest(), self._crc32)
 
@@ -134,4 +161,4 @@ class IncomingFile:
         """Close the file and, unless it has its key, remove it."""
         os.close(self._descriptor)
         if not self._placed:
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)

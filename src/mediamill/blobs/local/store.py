@@ -1,5 +1,6 @@
 """The bytes port over a folder; the parts that block are in `acts`."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -19,10 +20,12 @@ from mediamill.core.errors import BrokenMedia, ConfigurationError, NotFound
 from mediamill.core.threads import Threads
 
 _PAGE = 500
+TOGETHER = 4
+"""Threads that write objects which are put together: the disk joins what they fsync."""
 
 
 class LocalBlobs:
-    """The bytes port on a file system; also `OpensLocally`."""
+    """The bytes port on a file system; also `OpensLocally` and `PutsTogether`."""
 
     def __init__(self, root: Path, min_free_bytes: int = 0, clock: Clock | None = None) -> None:
         self.root = root.absolute()
@@ -64,6 +67,18 @@ class LocalBlobs:
         check_key(key)
         with store_errors():
             return await self._threads.run(acts.put, self._incoming, key, data, fresh)
+
+    async def put_all(self, objects: Sequence[tuple[str, bytes]]) -> Sequence[Digest]:
+        """Write small objects whole, in a few threads with an fsync of the folder each."""
+        for key, _ in objects:
+            check_key(key)
+        size = max(1, -(-len(objects) // TOGETHER))
+        parts = [objects[start : start + size] for start in range(0, len(objects), size)]
+        with store_errors():
+            written = await asyncio.gather(
+                *(self._threads.run(acts.put_all, self._incoming, some) for some in parts)
+            )
+        return [digest for some in written for digest in some]
 
     async def adopt(self, key: str, path: Path) -> None:
         """Move a finished file under `key`: a rename, or a copy from another file system.

@@ -17,6 +17,7 @@ from mediamill import __version__
 from mediamill.app import App
 from mediamill.cli.service.binding import address_of, bind, refuse_plain_http
 from mediamill.cli.service.welcome import welcome
+from mediamill.core.lasting import lasting
 from mediamill.core.logs import configure_logging
 from mediamill.core.settings import Settings
 
@@ -155,11 +156,13 @@ class Server(uvicorn.Server):
 
 
 async def _serve(app: App, sockets: list[socket.socket], stop: asyncio.Event) -> None:
-    from mediamill.web.app import create_app
-    from mediamill.web.connections import Connection
+    with lasting():
+        from mediamill.web.app import create_app
+        from mediamill.web.connections import Connection
 
+        web = create_app(app)
     config = uvicorn.Config(
-        create_app(app),
+        web,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 
 from mediamill.core.errors import MediamillError, OutOfMemory, StorageFull
-from mediamill.core.registry import homes_of_guests
 from mediamill.engine.slots import calls, sandbox
 from mediamill.engine.slots.steps import KINDS, Build, Work, resolve, verified
 from mediamill.engine.slots.wire import ChildEnd, Closed
@@ -57,9 +56,12 @@ class Child:
         self._build = resolve(setup.catalogue)
         home = sys.modules[setup.catalogue.partition(":")[0]].__file__
         ours = [str(Path(home).parent)] if home else []
-        readable = (*setup.readable, *ours, *homes_of_guests("mediamill.operations"))
         rules = sandbox.Rules(
-            setup.folder, readable, setup.memory_bytes, setup.file_bytes, setup.open_files
+            setup.folder,
+            (*setup.readable, *ours),
+            setup.memory_bytes,
+            setup.file_bytes,
+            setup.open_files,
         )
         self.send(calls.Ready(sandbox.apply(rules)))
 

@@ -13,12 +13,14 @@ import uuid
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from mediamill.core.errors import Unavailable, by_code
+from mediamill.core.errors import MediamillError, Unavailable, by_code
+from mediamill.core.registry import homes_of_guests
 from mediamill.engine.slots import calls, process
 from mediamill.engine.slots.calls import Call, CallItem, Event, Failed, SlotLimits, Succeeded
 from mediamill.engine.slots.run import Run
@@ -98,11 +100,16 @@ class SlotPool:
             memory_bytes=self.limits.memory_bytes,
             file_bytes=self.limits.file_bytes,
             open_files=self.limits.open_files,
-            readable=self._readable,
+            readable=(*self._readable, *self._guests),
         )
         child = await process.start(self._spawner, self.limits, folder, setup)
         self._report = child.report
         return child
+
+    @cached_property
+    def _guests(self) -> tuple[str, ...]:
+        """Where operations of other people lie; looked for once, not by each child."""
+        return homes_of_guests("mediamill.operations")
 
     def remove(self, folder: Path) -> None:
         """Remove a folder in the background."""
@@ -150,14 +157,23 @@ class Slot:
     async def probe(self, descriptor: int, name: str, size: int) -> Facts:
         """Return what a file is; raises what `media.probe.probe` raises, or `SlotFailure`."""
         item = CallItem(index=0, descriptor=descriptor, name=name, size=size)
-        facts = None
-        async for event in self.run(Call(kind="probe", items=(item,))):
+        ((_, found),) = [one async for one in self.probe_all((item,))]
+        if isinstance(found, MediamillError):
+            raise found
+        return found
+
+    async def probe_all(
+        self, items: tuple[CallItem, ...]
+    ) -> AsyncIterator[tuple[int, Facts | MediamillError]]:
+        """Yield the index of each file and what it is, or what `media.probe.probe` raised.
+
+        Raises `SlotFailure` when one of them ends the slot; those before it were yielded.
+        """
+        async for event in self.run(Call(kind="probe", items=items)):
             if isinstance(event, Failed):
-                raise by_code(event.code)(event.message, **event.details)
+                yield event.index, by_code(event.code)(event.message, **event.details)
             if isinstance(event, Succeeded):
-                facts = self._believed(event.outcome.data, Facts)
-        assert facts is not None  # noqa: S101 - `run` ends with an outcome or raises
-        return facts
+                yield event.index, self._believed(event.outcome.data, Facts)
 
     def _believed(self, data: Any, kind: type[T]) -> T:
         """Convert what the child said; raises `SlotFailure` where it is no such thing."""

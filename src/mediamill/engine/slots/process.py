@@ -21,7 +21,8 @@ import msgspec
 from mediamill.core.errors import OutOfMemory, SlotFailure, TimedOut
 from mediamill.engine.slots import calls
 from mediamill.engine.slots.launch import command, environment
-from mediamill.engine.slots.wire import Closed, Garbled, WorkerEnd
+from mediamill.engine.slots.wire import Closed, Garbled
+from mediamill.engine.slots.worker_end import WorkerEnd
 
 _MAIN = "from mediamill.engine.slots.child import main; main"
 _TAIL = 4_000

@@ -43,6 +43,7 @@ class Run:
         self._current: int | None = None
         self._feeding: asyncio.Task[None] | None = None
         self._deadline = 0.0
+        self._weighed = False
         self.over = False
         self.worn = False
 
@@ -114,7 +115,9 @@ class Run:
         """Believe the child only what can be true."""
         if isinstance(message, Started) and self._current is None and message.index in self._sent:
             self._current = message.index
-            self._child.weigh()  # what this call needs is imported by now
+            if self._call.kind != "probe" or not self._weighed:
+                self._child.weigh()  # what this call needs is imported by now
+                self._weighed = True
             self._extend()
             self._room.release()
             return message

@@ -26,11 +26,20 @@ class Downloads:
     directories: Directories
 
     async def job(self, principal: Principal, job_id: str) -> Content:
-        """Return a job's results as one stored zip; raises `Conflict` until the job has ended."""
+        """Return a job's results as one stored zip; raises `Conflict` until the job has ended.
+
+        And while what has expired is taken out of it.
+        """
         job = await self.access.load(principal, Job, job_id)
         if not job.state.terminal:
             message = f"The job is {job.state}: its download is ready when it has ended."
             raise Conflict(message, state=job.state)
+        if job.trimming is not None:
+            message = (
+                "Files that this job was given have expired: its download is being made anew, "
+                "without what came of them. Ask again in a moment."
+            )
+            raise Conflict(message, state="trimming")
         if job.layout is None:
             raise NotFound(f"The job has no download. {job.error}".strip())
         blob = job.layout

@@ -8,10 +8,10 @@ from mediamill.core.access import Principal, Right
 from mediamill.core.errors import ConditionFailed, InvalidInput, Outdated
 from mediamill.media.archive.names import safe_name
 from mediamill.services.access import Access
-from mediamill.services.files.purging import change
 from mediamill.services.files.trash import own_uploads_only
 from mediamill.store.port import MAX_ACTIONS, Action, Delete, Put, Store
 from mediamill.store.repositories.files import File, FileTag, tag_key
+from mediamill.store.repositories.purging import change
 
 MAX_TAGS, MAX_TAG = 50, 100
 """Tags of a file, and characters of a tag."""

@@ -16,9 +16,9 @@ from mediamill.core.clock import DAY
 from mediamill.core.errors import ConditionFailed, Conflict, NotFound
 from mediamill.engine.announcing import Announcer
 from mediamill.services.access import Access
-from mediamill.services.files.purging import change, dooming, purge_unit
 from mediamill.store.port import Page, Store, Update
 from mediamill.store.repositories.files import File, Files, FileState, digest_key
+from mediamill.store.repositories.purging import change, dooming, purge_unit
 from mediamill.store.repositories.results import parse_result_file
 from mediamill.store.repositories.units import Unit, Units
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-from mediamill.engine.worker import CLASSES
+from mediamill.engine.sweeping import CLASSES
 from mediamill.store.repositories.backlog import Backlog, Backlogs
 
 SECONDS = 5.0

@@ -4,12 +4,15 @@ from dataclasses import dataclass
 
 from mediamill.core.access import Principal
 from mediamill.core.errors import InvalidInput
+from mediamill.handlers.expire_job import GONE
 from mediamill.services.access import Access
 from mediamill.store.port import Page
 from mediamill.store.repositories.jobs import Entry, Job, Manifests
 from mediamill.store.repositories.results import ItemOutcome, Result, Results
 
-WITHOUT_OUTCOME = ("pending", "cancelled")
+EXPIRED = "expired"
+"""The state of an item whose input has expired, whatever became of it."""
+WITHOUT_OUTCOME = ("pending", "cancelled", EXPIRED)
 PAGES_LOOKED_AT = 20
 """So many pages of the inputs are looked through for one page of such items."""
 
@@ -54,7 +57,7 @@ class ItemService:
         views = (
             ItemView(row.item, row.input, row.name, row.outcome, row, row.path)
             for row in page.rows
-            if row.stage == job.stage and _standing(job, row)
+            if row.stage == job.stage and _standing(job, row) and not row.expired
         )
         return Page(tuple(views), page.after)
 
@@ -80,8 +83,8 @@ class ItemService:
         rows = await self.results.store.get_many(Result, keys) if keys else []
         without = "cancelled" if job.state.terminal else "pending"
         views = tuple(
-            _without(index, entries[index], without)
-            if row is None or not _standing(job, row)
+            _without(index, entries[index], EXPIRED if entries[index] == GONE else without)
+            if row is None or row.expired or not _standing(job, row)
             else ItemView(index, row.input, row.name, row.outcome, row, row.path)
             for index, row in zip(range(start, stop), rows, strict=True)
             if index in entries

@@ -25,6 +25,8 @@ class Progress:
     """Where the job stands in line before its first unit begins."""
     restoring: int = 0
     """Of those that are pending: inputs of units that wait for cold storage."""
+    for_workers: int = 0
+    """Of those that are pending: beyond what a function can do, they wait for a worker."""
 
     def waiting(self, place: Place) -> "Progress":
         """Return it for a job that has not begun."""
@@ -45,6 +47,7 @@ class Ahead:
     """Estimated seconds done."""
     started: int | None = None
     restoring: int = 0
+    for_workers: int = 0
 
     def add(self, unit: Unit) -> None:
         """Add a unit, open or closed."""
@@ -58,6 +61,8 @@ class Ahead:
             self.running += len(unit.pending())
         elif unit.restoring:
             self.restoring += len(unit.pending())
+        elif unit.for_workers:
+            self.for_workers += max(1, len(unit.pending()))  # a part has no items of its own
         elif unit.state is UnitState.CANCELLED:
             self.cancelled += len(unit.pending())
 
@@ -84,6 +89,7 @@ def measure(job: Job, ahead: Ahead, now: int) -> Progress:
         started=started,
         seconds_left=_seconds_left(job, fraction, started, now),
         restoring=ahead.restoring,
+        for_workers=ahead.for_workers,
     )
 
 

@@ -29,6 +29,9 @@ class Retry:
         job = self.job
         if not job.state.terminal:
             raise Conflict(f"The job has not ended yet: {job.state}.", state=job.state)
+        if job.trimming is not None:
+            message = "What has expired is being taken out of the job: try again in a moment."
+            raise Conflict(message, state="trimming")
         if self._stage is None and job.layout is not None and not self._cut_short:
             words = _WORDS.get(self.only, self.only)
             raise Conflict(f"The job has no {words} items.", state=job.state)
@@ -70,6 +73,7 @@ class Retry:
             Equals("generation", job.generation),
             Equals("state", job.state),
             Equals("deleted", None),
+            Equals("trimming", None),
         )
         return Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard)
 

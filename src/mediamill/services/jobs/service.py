@@ -159,14 +159,17 @@ class JobService:
     ) -> Page[Result]:
         """List what the items of the last stage became, in order."""
         job = await self.get(principal, job_id)
-        return await self.results.of_stage(job.id, job.stage, after, limit)
+        page = await self.results.of_stage(job.id, job.stage, after, limit)
+        return Page(tuple(row for row in page.rows if not row.expired), page.after)
 
     async def all_outcomes(self, job: Job) -> AsyncIterator[Result]:
         """Visit where every item ended: failures of earlier stages, then the last stage."""
         async for result in self.results.failed_before(job.id, job.stage, job.finished):
-            yield result
+            if not result.expired:
+                yield result
         async for result in self.results.walk_stage(job.id, job.stage):
-            yield result
+            if not result.expired:
+                yield result
 
     # -- change ---------------------------------------------------------------------------------
 

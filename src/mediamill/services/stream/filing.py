@@ -6,7 +6,8 @@ was, with the reason and where it stood.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,20 +16,21 @@ import structlog
 
 from mediamill.adapters.stream.port import Message, Outgoing, Part
 from mediamill.blobs.port import Digest
-from mediamill.core.access import Principal
 from mediamill.core.errors import InvalidInput, MediamillError, QuotaExceeded, Unavailable
 from mediamill.services.stream.customers import Customers
 from mediamill.services.stream.envelopes import Wanted, open_envelope
 from mediamill.services.stream.fetching import Places
 from mediamill.services.stream.rules import TopicRule
 from mediamill.services.uploads.recording import FileRows, Label, known
-from mediamill.services.uploads.validating import Validator
+from mediamill.services.uploads.validating import Arrival, Validator
 from mediamill.store.repositories.files import File
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 16
-"""Messages that are written and looked at at a time, of all partitions."""
+BATCH, BATCH_BYTES = 48, 8 << 20
+"""Messages that are written and looked at together, and bytes of them."""
+AT_ONCE, ALONE_AT_ONCE = 4, 16
+"""Batches, and messages that go alone, of all partitions at a time."""
 DEFECT_TRIES, FETCH_TRIES = 5, 8
 """Tries after which a message is a dead letter that is not refused but fails all the same."""
 PAUSE_SECONDS, MOST_PAUSE = 0.2, 20.0
@@ -53,13 +55,55 @@ class Filing:
     places: Places
 
     def __post_init__(self) -> None:
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._batches = asyncio.Semaphore(AT_ONCE)
+        self._room = asyncio.Semaphore(ALONE_AT_ONCE)
 
-    async def prepare(self, message: Message, rule: TopicRule) -> Prepared:
-        """Write and look at what a message brings; a file's row is not written yet.
+    async def prepare(self, messages: Sequence[Message], rule: TopicRule) -> Sequence[Prepared]:
+        """Write and look at what messages bring; rows of files are not written yet.
 
-        Comes back only with a verdict: what is away is waited for.
+        Comes back only with a verdict on each: what is away is waited for. What cannot be had
+        together with the others, such as an object from elsewhere, goes alone.
         """
+        async with self._batches:
+            told = await self._together(messages, rule)
+        rest = [message for message in messages if message.offset not in told]
+        alone = await asyncio.gather(*(self._alone(message, rule) for message in rest))
+        told |= {one.message.offset: one for one in alone}
+        return [told[message.offset] for message in messages]
+
+    async def _together(self, messages: Sequence[Message], rule: TopicRule) -> dict[int, Prepared]:
+        """Return verdicts, by offset, on those messages on which there are any at once."""
+        told: dict[int, Prepared] = {}
+        begun: list[tuple[Message, File, Arrival]] = []
+        try:
+            for message in messages:
+                try:
+                    if one := await self._begin(message, rule):
+                        begun.append((message, *one))
+                except MediamillError as error:
+                    told |= _verdict(message, error)
+            came = await self.validator.admit([arrival for _, _, arrival in begun])
+        except Exception as error:  # each is tried alone, where this is told if it is theirs
+            log.warning("messages go alone", action="batch_failed", error=repr(error))
+            return told
+        for (message, file, _), found in zip(begun, came, strict=True):
+            if isinstance(found, MediamillError):
+                told |= _verdict(message, found)
+            else:
+                ready = file.evolve(**known(file, found.digest, found.facts))
+                told[message.offset] = Prepared(message, ready)
+        return told
+
+    async def _begin(self, message: Message, rule: TopicRule) -> tuple[File, Arrival] | None:
+        """Read a message and make its row; None where its bytes are elsewhere."""
+        wanted = open_envelope(message, rule, self.validator.max_bytes)
+        if wanted.data is None:
+            return None
+        file = await self._row(message, wanted, rule)
+        return file, Arrival(file.owner, file.blob, file.name, wanted.data, wanted.sha256)
+
+    async def _alone(self, message: Message, rule: TopicRule) -> Prepared:
+        """Prepare a message, however often that has to be tried."""
         tries = 0
         while True:
             try:
@@ -87,10 +131,8 @@ class Filing:
 
     async def _file(self, message: Message, rule: TopicRule) -> File:
         wanted = open_envelope(message, rule, self.validator.max_bytes)
-        principal = await self.customers.principal(wanted.customer, rule)
-        label = Label("stream", wanted.tags, wanted.sha256, {"stream": origin(message)})
-        file = await self.rows.begun(principal, wanted.name, 0, label)
-        digest = await self._bytes(principal, file.blob, wanted, rule)
+        file = await self._row(message, wanted, rule)
+        digest = await self._bytes(file.owner, file.blob, wanted, rule)
         try:
             facts = await self.validator.look(file.blob, file.name, digest, wanted.sha256)
         except BaseException:
@@ -98,18 +140,42 @@ class Filing:
             raise
         return file.evolve(**known(file, digest, facts))
 
-    async def _bytes(
-        self, principal: Principal, blob: str, wanted: Wanted, rule: TopicRule
-    ) -> Digest:
+    async def _row(self, message: Message, wanted: Wanted, rule: TopicRule) -> File:
+        principal = await self.customers.principal(wanted.customer, rule)
+        label = Label("stream", wanted.tags, wanted.sha256, {"stream": origin(message)})
+        return await self.rows.begun(principal, wanted.name, 0, label)
+
+    async def _bytes(self, owner: str, blob: str, wanted: Wanted, rule: TopicRule) -> Digest:
         if wanted.data is not None:
-            return await self.validator.keep(principal.user, blob, wanted.data)
+            return await self.validator.keep(owner, blob, wanted.data)
         try:
             chunks, size = await self.places.read(wanted.place, rule)
         except Unavailable as error:
             raise FetchTrouble(error.message) from error
-        await self.validator.require_room(principal.user, size)
+        await self.validator.require_room(owner, size)
         told = _told_apart(chunks)
-        return await self.validator.store(principal.user, blob, told, size)
+        return await self.validator.store(owner, blob, told, size)
+
+
+def portions(messages: Iterable[Message]) -> Iterator[Sequence[Message]]:
+    """Cut messages into batches that are prepared together."""
+    waiting = deque(messages)
+    while waiting:
+        yield portion(waiting)
+
+
+def portion(waiting: deque[Message]) -> Sequence[Message]:
+    """Take the first messages off a queue, as many as are prepared together."""
+    taken = [waiting.popleft()]
+    size = taken[0].size
+    while waiting and len(taken) < BATCH and (size := size + waiting[0].size) <= BATCH_BYTES:
+        taken.append(waiting.popleft())
+    return taken
+
+
+def _verdict(message: Message, error: MediamillError) -> dict[int, Prepared]:
+    """Return an error as the last word on a message, where it is."""
+    return {message.offset: Prepared(message, error=error)} if final(error) else {}
 
 
 class FetchTrouble(Unavailable):

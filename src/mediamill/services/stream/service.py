@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import structlog
 
@@ -11,9 +12,9 @@ from mediamill.adapters.stream.port import Message, Part, Publisher, Stream
 from mediamill.core.errors import MediamillError
 from mediamill.services.stream.feeding import Feed
 from mediamill.services.stream.filing import Filing
-from mediamill.services.stream.jobs import OnArrival
 from mediamill.services.stream.rules import Rules
-from mediamill.store.repositories.stream import StreamBooks
+from mediamill.services.stream.settling import Settling
+from mediamill.store.repositories.stream import StreamBooks, StreamPartition
 
 log = structlog.get_logger(__name__)
 
@@ -71,32 +72,27 @@ class Ingest:
         """Begin a feed for each partition; return where each is to go on."""
         await self._end(list(self._feeds.values()))
         rows = {part: await self.books.open(part.source, part.number, part.topic) for part in parts}
-        self._feeds = {
-            part: Feed(
-                part,
-                self.rules[part.topic],
-                row,
-                self.stream,
-                self.filing,
-                self.books,
-                OnArrival(),
-            )
-            for part, row in rows.items()
-        }
+        self._feeds = {part: self._feed(part, row) for part, row in rows.items()}
         for feed in self._feeds.values():
             feed.start()
         return {part: row.next for part, row in rows.items()}
 
-    def take(self, message: Message) -> None:
-        """Hand a message to its feed."""
-        if (feed := self._feeds.get(message.part)) is not None:
-            feed.take(message)
+    def _feed(self, part: Part, row: StreamPartition) -> Feed:
+        rule = self.rules[part.topic]
+        settling = Settling(part, rule, row, self.stream, self.filing, self.books)
+        return Feed(settling, self.stream)
+
+    def take(self, messages: Sequence[Message]) -> None:
+        """Hand messages to their feeds."""
+        for part, some in groupby(messages, lambda message: message.part):
+            if (feed := self._feeds.get(part)) is not None:
+                feed.take([*some])
 
     async def drain(self, parts: Sequence[Part]) -> Mapping[Part, int]:
         """Let feeds finish; return how far each came."""
         feeds = [self._feeds[part] for part in parts if part in self._feeds]
         await asyncio.gather(*(feed.drain() for feed in feeds))
-        return {feed.part: feed.row.next for feed in feeds if feed.row.next and not feed.stale}
+        return {feed.part: feed.settled for feed in feeds if feed.settled and not feed.stale}
 
     def drop(self, parts: Sequence[Part]) -> None:
         """Stop feeds at once."""
@@ -108,14 +104,14 @@ class Ingest:
     # -- now and then -----------------------------------------------------------------------------
 
     async def _commit(self) -> None:
-        feeds = [one for one in self._feeds.values() if not one.stale and one.row.next]
+        feeds = [one for one in self._feeds.values() if not one.stale and one.settled]
         if feeds:
-            self.stream.commit({feed.part: feed.row.next for feed in feeds})
+            self.stream.commit({feed.part: feed.settled for feed in feeds})
 
     async def _note(self) -> None:
         now = await self.books.store.now()
         for feed in list(self._feeds.values()):
-            await self.books.note(feed.row, await self.stream.behind(feed.part), now)
+            await self.books.note(feed.settling.row, await self.stream.behind(feed.part), now)
 
     async def _end(self, feeds: Sequence[Feed]) -> None:
         await asyncio.gather(*(feed.stop() for feed in feeds))

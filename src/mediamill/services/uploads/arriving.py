@@ -13,11 +13,11 @@ from mediamill.blobs.port import Digest
 from mediamill.core.access import Principal
 from mediamill.core.clock import DAY
 from mediamill.core.errors import InvalidInput, MediamillError, NotFound
-from mediamill.services.files.purging import dooming, purge_unit
 from mediamill.services.repeats.attempts import made_before
 from mediamill.services.uploads.recording import FileRows, Label, drawing, known
 from mediamill.services.uploads.validating import Validator
 from mediamill.store.repositories.files import File, FileState
+from mediamill.store.repositories.purging import dooming, purge_unit
 from mediamill.store.repositories.units import Unit
 
 log = structlog.get_logger(__name__)

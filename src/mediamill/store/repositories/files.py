@@ -7,6 +7,9 @@ A file that is received over HTTP is checked while the caller waits, so its row 
 a rejected one is answered with the reason and leaves no row. What comes in the background is listed
 from `receiving` on, and a rejected one says why for a week.
 
+Retention hides what is due as a deletion does, for good (`expired`), and takes along what was made
+of it.
+
 What is to be removed has a purge unit, whose number the row keeps in `doomed`: a unit that is not
 the one named there (the file was brought back, or deleted again later) removes nothing.
 """
@@ -36,6 +39,7 @@ class File(Record, frozen=True, kw_only=True):
         Index("file_listed", partition=("listed",), sort=("id",)),
         Index("file_digest", partition=("digest",), sort=("id",)),
         Index("file_trashed", partition=("trash",), sort=("trashed", "id")),
+        Index("file_aging", partition=("source",), sort=("created", "id"), shards=8),
     )
 
     id: str
@@ -61,6 +65,8 @@ class File(Record, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     created: int
     expires: int | None = None
+    """When a result goes with the file that it was made of (ms); of files that came in, the rules
+    tell (`core/retention.py`)."""
     trashed: int | None = None
     """When it was deleted (ms)."""
     digest: str | None = None
@@ -83,6 +89,16 @@ class File(Record, frozen=True, kw_only=True):
     code: str = ""
     """Why it was rejected: an error's code, and its message in `error`."""
     error: str = ""
+    expired: int | None = None
+    """When retention took it (ms): it is hidden, and what was made of it goes with it."""
+    counted: int | None = None
+    """When it was counted into the daily aggregates (ms): from then on it is being removed."""
+    past_items: int | None = None
+    """What jobs made of it that are purged since: items, those of them that failed, result files
+    and their bytes. None is 0."""
+    past_failed: int | None = None
+    past_results: int | None = None
+    past_bytes: int | None = None
 
     @property
     def hidden(self) -> bool:

@@ -148,6 +148,10 @@ class Job(Record, frozen=True, kw_only=True):
     started: int | None = None
     finished: int | None = None
 
+    expired: int = 0
+    """Items of the last stage whose input has expired: their outcomes count, and hold nothing."""
+    trimming: int | None = None
+    """When what has expired began to be taken out (ms); until that is over it has no download."""
     deleted: int | None = None
     """When its owner deleted it (ms); it is purged a day later, once its work has stopped."""
     trash: str | None = None

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mediamill.core.records import R
+from mediamill.core.retention import FOR_EVER, Retention
 from mediamill.store.port import Store
 from mediamill.store.repositories.files import File, Files, FileState
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.results import Result, parse_result_file
+from mediamill.store.repositories.retention import Aging, Origin
 from mediamill.store.repositories.versions import Versions
 
 Place = tuple[str, int, int, int]
@@ -15,11 +17,11 @@ Place = tuple[str, int, int, int]
 
 
 class FileLookup:
-    """Reads files of both kinds by id."""
+    """Reads files of both kinds by id; `retention` tells when results go."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, retention: Retention = FOR_EVER) -> None:
         self.store, self.files = store, Files(store)
-        self.versions = Versions(store)
+        self.versions, self.aging, self.retention = Versions(store), Aging(store), retention
 
     async def get(self, file_id: str) -> File | None:
         """Return the file with this id, or None; hidden ones count as absent."""
@@ -33,7 +35,7 @@ class FileLookup:
         when it was accepted, whatever was deleted from archives since.
         """
         made = {i: place for i in ids if (place := parse_result_file(i)) is not None}
-        found = await self._results(made)
+        found = await self._results(made, aging=at is None)
         plain = [file_id for file_id in ids if file_id not in made]
         found |= {file.id: file for file in await self.files.get_many(plain) if file is not None}
         if at is not None:
@@ -45,17 +47,39 @@ class FileLookup:
                     found[file.id] = old
         return [found.get(file_id) for file_id in ids]
 
-    async def _results(self, made: Mapping[str, Place]) -> dict[str, File]:
-        """Read result files by the places that their ids name."""
+    async def root(self, file_id: str) -> str | None:
+        """Return the id of the file that came in and that a file is, or was made of."""
+        place = parse_result_file(file_id)
+        if place is None:
+            return file_id or None
+        row = await self.store.get(Result, *place[:3])
+        return None if row is None else row.source
+
+    async def _results(self, made: Mapping[str, Place], *, aging: bool) -> dict[str, File]:
+        """Read result files by the places that their ids name.
+
+        With `aging` those are hidden whose origin has expired, and it is told when they go.
+        """
         keys = [place[:3] for place in made.values()]
         jobs = await self._batches(Job, [(job,) for job in {key[0] for key in keys}])
         owners = {job.id: job for job in jobs if job is not None}
         rows = await self._batches(Result, keys)
+        roots = {row.source for row in rows if row is not None and row.source} if aging else ()
+        origins = await self.aging.known(roots)
         return {
-            file_id: _file(file_id, row, place[3], owners[row.job])
+            file_id: self._aged(
+                _file(file_id, row, place[3], owners[row.job]), origins.get(row.source or "")
+            )
             for (file_id, place), row in zip(made.items(), rows, strict=True)
             if row is not None and row.job in owners and _names(row, place[3], file_id)
         }
+
+    def _aged(self, file: File, origin: File | Origin | None) -> File:
+        if origin is None:
+            return file
+        if origin.expired:
+            return file.evolve(state=FileState.TRASHED, trashed=file.trashed or origin.expired)
+        return file.evolve(expires=self.retention.due(origin.source, origin.created))
 
     async def _batches(self, kind: type[R], keys: Sequence[tuple[Any, ...]]) -> list[R | None]:
         found: list[R | None] = []

@@ -40,6 +40,7 @@ class Result(Record, frozen=True, kw_only=True):
     indexes = (
         Index("result_outcome", partition=("job", "outcome"), sort=("stage", "item"), shards=4),
         Index("result_input", partition=("job", "input"), sort=("stage", "item"), shards=2),
+        Index("result_root", partition=("root",), sort=("job", "stage", "item"), shards=4),
     )
 
     job: str
@@ -49,7 +50,12 @@ class Result(Record, frozen=True, kw_only=True):
     generation: int
     outcome: ItemOutcome
     input: str
-    """Id of the input file."""
+    """Id of the input file; empty once that has expired."""
+    root: str | None = None
+    """Id of the file that came in and of which all this was made, through whatever stages and jobs:
+    it goes when that expires. None where nothing came in, or it has expired."""
+    expired: int | None = None
+    """When retention took what it held (ms): only the outcome is left, which the job counts."""
     name: str
     """Name of the input."""
     path: str = ""
@@ -64,6 +70,26 @@ class Result(Record, frozen=True, kw_only=True):
     retryable: bool = False
     seconds: float = 0.0
     created: int
+
+    @property
+    def source(self) -> str | None:
+        """Id of the file that came in, also where an earlier version wrote the row."""
+        plain = self.input and parse_result_file(self.input) is None
+        return self.root or (self.input if plain else None)
+
+    def emptied(self, now: int) -> "Result":
+        """Return it as it is once the file that it was made of has expired."""
+        return Result(
+            job=self.job,
+            stage=self.stage,
+            item=self.item,
+            generation=self.generation,
+            outcome=self.outcome,
+            input="",
+            name="",
+            expired=now,
+            created=self.created,
+        )
 
     def file_id(self, n: int) -> str:
         return f"file_{self.job.removeprefix('job_')}-{self.stage}-{self.item}-{n}"

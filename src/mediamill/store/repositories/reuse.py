@@ -5,7 +5,7 @@ a step draws (`engine/reuse.py`). A row points at the newest item with that outc
 at may be gone, and the item is then simply run.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from mediamill.core.records import Index, Key, Record
 from mediamill.store.port import Store
@@ -51,9 +51,21 @@ class Reuses:
             results = dict(zip(keys, await self.store.get_many(Result, [*keys]), strict=True))
             for row in part:
                 result = results[row.job, row.stage, row.item]
-                if result is not None and result.outcome is not ItemOutcome.FAILED:
+                if result is None or result.expired:
+                    continue
+                if result.outcome is not ItemOutcome.FAILED:
                     found[row.digest] = result
         return found
+
+    async def pages_of_job(self, job: str) -> AsyncIterator[Sequence[Reuse]]:
+        """Visit the rows that point at a job, a hundred at most at a time."""
+        after: str | None = None
+        while True:
+            index = Reuse.index("reuse_job")
+            page = await self.store.query(Reuse, index, job, after=after, limit=BATCH)
+            yield page.rows
+            if (after := page.after) is None:
+                return
 
     async def of_job(self, job: str, limit: int = BATCH) -> tuple[Reuse, ...]:
         """List some of the rows that point at a job."""

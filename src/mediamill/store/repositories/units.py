@@ -28,6 +28,8 @@ from mediamill.store.port import (
 )
 from mediamill.store.repositories.lanes import Lane, queue_name
 
+LONG = "long"
+"""The class of what functions leave to workers."""
 NOTICE_COST = 0.05
 """Estimated seconds of what only waits for somebody else's server."""
 
@@ -58,7 +60,7 @@ class Unit(Record, frozen=True, kw_only=True):
     """The handler that runs it."""
     owner: str
     klass: str
-    """`interactive`, `bulk`, `model`, `housekeeping`, `transfer` or `notices`."""
+    """`interactive`, `bulk`, `model`, `housekeeping`, `transfer`, `notices` or `long`."""
     state: UnitState = UnitState.READY
     queue: str | None = None
     """`{klass}|{owner}` while open, else None."""
@@ -105,6 +107,11 @@ class Unit(Record, frozen=True, kw_only=True):
     def restoring(self) -> bool:
         """Whether it waits for bytes that are on their way back from cold storage."""
         return self.state is UnitState.READY and self.error.startswith(f"{Restoring.__name__}:")
+
+    @property
+    def for_workers(self) -> bool:
+        """Whether it waits for a worker, for it is beyond what a function can do."""
+        return self.state is UnitState.READY and self.klass == LONG
 
     def pending(self) -> list[int]:
         """List the item indexes whose outcome is not flushed yet."""
@@ -310,6 +317,23 @@ class Units:
             error=error[:500],
             attempts=unit.attempts + (1 if error and counted else 0),
             **changes,
+        )
+
+    async def move(self, unit: Unit, klass: str, why: str, credit: float) -> None:
+        """Give a leased unit back in another class, due now; `credit` is for the lane it was in.
+
+        Raises `ConditionFailed`, of action 0 when the lease is lost.
+        """
+        await self.write(
+            unit,
+            Update(Lane, lane_of(unit), add={"vtime": -credit}),
+            wake=(klass, unit.owner),
+            klass=klass,
+            queue=queue_name(klass, unit.owner),
+            state=UnitState.READY,
+            due=await self.store.now(),
+            holder="",
+            error=why[:500],
         )
 
     async def begin_once(self, kind: str, owner: str, every: int) -> None:

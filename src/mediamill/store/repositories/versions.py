@@ -4,6 +4,8 @@ Jobs accepted earlier go on with the bytes that they were given, and so do downl
 A version and its blob go when no such job is left (`handlers/purge_version.py`).
 """
 
+from collections.abc import AsyncIterator
+
 from mediamill.core.records import Key, Record
 from mediamill.store.port import Page, Store, key_index
 from mediamill.store.repositories.files import File
@@ -56,12 +58,17 @@ class Versions:
 
     async def blobs(self, file_id: str) -> list[str]:
         """List the blobs that the versions of a file still have."""
-        found, after = list[str](), None
+        return [version.blob async for version in self.of(file_id)]
+
+    async def of(self, file_id: str) -> AsyncIterator[Version]:
+        """Visit the versions of a file, the oldest first."""
+        after: str | None = None
         while True:
             page = await self._of(file_id, after=after)
-            found += [version.blob for version in page.rows]
+            for version in page.rows:
+                yield version
             if (after := page.after) is None:
-                return found
+                return
 
     async def _of(
         self, file_id: str, at_least: int | None = None, after: str | None = None, limit: int = 100

@@ -62,10 +62,13 @@ class Delivery(Record, frozen=True, kw_only=True):
 
     table = "deliveries"
     key = Key("webhook", "event")
+    indexes = (Index("delivery_about", partition=("about",), sort=("webhook", "event")),)
 
     webhook: str
     event: str
     """The event's id, which begins with its time."""
+    about: str | None = None
+    """Id of the file that the body describes, so that it goes with it; None for others."""
     owner: str
     type: str
     body: str
@@ -132,6 +135,11 @@ class Webhooks:
         return await self.store.query(
             Delivery, index, webhook_id, at_most=event, after=after, limit=limit
         )
+
+    async def about(self, file: str, limit: int = 100) -> tuple[Delivery, ...]:
+        """List deliveries that describe a file, the first of them."""
+        index = Delivery.index("delivery_about")
+        return tuple((await self.store.query(Delivery, index, file, limit=limit)).rows)
 
     async def oldest(self, webhook_id: str) -> Delivery | None:
         """Return a webhook's delivery of the oldest event, if there is one."""

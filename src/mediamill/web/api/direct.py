@@ -11,6 +11,7 @@ from mediamill.core.errors import InvalidInput
 from mediamill.services.files.labels import MAX_TAGS, clean_tags
 from mediamill.services.uploads.resumable import Announced
 from mediamill.web.documents import Sha256
+from mediamill.web.gateway import gateway_of
 from mediamill.web.idempotency import signed_anew
 from mediamill.web.parsing import PROBLEM, After, Body, Limit, StrictRoute, UploadId
 from mediamill.web.security import Caller, Mill
@@ -95,10 +96,10 @@ async def complete_upload(
     file, fresh = await mill.direct.complete(caller, upload_id)
     if fresh:
         request.app.state.metrics.direct.inc(file.size)
-    until = time.monotonic() + wait
+    until = time.monotonic() + gateway_of(request.scope).patience(wait)
     while file.passing and time.monotonic() < until:
         await asyncio.sleep(LOOK_SECONDS)
         file = await mill.files.get(caller, file.id)
     response.headers["Location"] = f"/v1/files/{file.id}"
     response.status_code = 202 if file.passing else 200
-    return file_view(file)
+    return file_view(file, mill.retention)

@@ -84,7 +84,9 @@ async def upload_file(
     files = arrived.files
     if len(files) > 1:
         request.app.state.metrics.uploaded.inc(sum(file.size for file in files))
-        return listed([upload_view(file, project=arrived.project) for file in files], None)
+        return listed(
+            [upload_view(file, mill.retention, project=arrived.project) for file in files], None
+        )
     (file,) = files
     response.headers["Location"] = f"/v1/files/{file.id}"
     if arrived.duplicate:
@@ -93,7 +95,7 @@ async def upload_file(
         request.app.state.metrics.uploaded.inc(file.size)
     else:
         response.status_code = 202
-    return upload_view(file, duplicate=arrived.duplicate, project=arrived.project)
+    return upload_view(file, mill.retention, duplicate=arrived.duplicate, project=arrived.project)
 
 
 class FileQuery(BaseModel):
@@ -130,7 +132,7 @@ async def list_files(
     """
     with cursor(after):
         page = await mill.files.list(caller, after, limit, query.wanted())
-    return listed([file_view(file) for file in page.rows], page.after)
+    return listed([file_view(file, mill.retention) for file in page.rows], page.after)
 
 
 @router.get("/{file_id}")
@@ -138,7 +140,7 @@ async def get_file(file_id: FileId, caller: Caller, mill: Mill, response: Respon
     """Show one file: an uploaded one, or one that a job made."""
     file = await mill.files.get(caller, file_id)
     response.headers["ETag"] = etag(file)
-    return file_view(file)
+    return file_view(file, mill.retention)
 
 
 @router.head("/{file_id}/content", responses=BYTES, response_class=Response)

@@ -11,6 +11,7 @@ from mediamill.services.jobs.service import chosen_by
 from mediamill.store.repositories.jobs import Job
 from mediamill.web.api.files import BYTES
 from mediamill.web.events import job_events
+from mediamill.web.gateway import gateway_of
 from mediamill.web.parsing import PROBLEM, After, JobId, Limit, StrictRoute, cursor
 from mediamill.web.security import Caller, Mill
 from mediamill.web.serving import serve
@@ -90,10 +91,11 @@ async def get_job(
     job_id: JobId,
     caller: Caller,
     mill: Mill,
+    request: Request,
     wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for its end.")] = 0,
 ) -> JobView:
     """Show a job, at once or when it has ended."""
-    if wait:
+    if wait := gateway_of(request.scope).patience(wait):
         return await view(mill, await mill.jobs.wait(caller, job_id, wait))
     return await view(mill, await mill.jobs.get(caller, job_id))
 

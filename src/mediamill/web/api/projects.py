@@ -109,7 +109,7 @@ async def list_project_files(
     """List a project's files, oldest first; those in the trash are left out."""
     with cursor(after):
         page = await mill.projects.files(caller, project_id, after, limit)
-    return listed([file_view(file) for file in page.rows], page.after)
+    return listed([file_view(file, mill.retention) for file in page.rows], page.after)
 
 
 @router.post("/{project_id}/files")

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from mediamill.core.clock import rfc3339
+from mediamill.core.retention import Retention
 from mediamill.store.repositories.files import File
 from mediamill.web.views.common import Count, Listed, Time, View, moment
 
@@ -27,7 +28,10 @@ class FileView(View):
     revision: Count = Field(description="Grows with every change; `ETag` holds it.")
     lineage: dict[str, Any] = Field(description="What a result was made from, and how.")
     created_at: Time
-    expires_at: Time | None
+    expires_at: Time | None = Field(
+        description="When it goes by the rules in force, with all that was made of it; a result "
+        "goes with the file that it was made of. Null: it is kept."
+    )
     trashed_at: Time | None
     purge_at: Time | None = Field(description="When what is deleted or rejected goes for good.")
     links: dict[str, str]
@@ -45,12 +49,14 @@ def etag(file: File) -> str:
     return f'"r{file.revision}"'
 
 
-def file_view(file: File) -> FileView:
-    return FileView(**_fields(file))
+def file_view(file: File, retention: Retention) -> FileView:
+    return FileView(**_fields(file, retention))
 
 
-def upload_view(file: File, *, duplicate: bool = False, project: str | None = None) -> UploadView:
-    return UploadView(**_fields(file), duplicate=duplicate, project=project)
+def upload_view(
+    file: File, retention: Retention, *, duplicate: bool = False, project: str | None = None
+) -> UploadView:
+    return UploadView(**_fields(file, retention), duplicate=duplicate, project=project)
 
 
 def _links(file: File) -> dict[str, str]:
@@ -67,7 +73,8 @@ def _links(file: File) -> dict[str, str]:
     return links
 
 
-def _fields(file: File) -> dict[str, Any]:
+def _fields(file: File, retention: Retention) -> dict[str, Any]:
+    due = file.expires if file.source == "result" else retention.due(file.source, file.created)
     return {
         "id": file.id,
         "name": file.name,
@@ -86,7 +93,7 @@ def _fields(file: File) -> dict[str, Any]:
         "tags": list(file.tags),
         "lineage": file.lineage,
         "created_at": rfc3339(file.created),
-        "expires_at": moment(file.expires),
+        "expires_at": moment(due),
         "trashed_at": moment(file.trashed),
         "purge_at": moment(file.purge_at),
         "links": _links(file),

@@ -29,6 +29,9 @@ class ProgressView(View):
     restoring: Count = Field(
         0, description="Of those pending: items that wait for a return from cold storage."
     )
+    for_workers: Count = Field(
+        0, description="Of those pending: items too long for a function, which wait for a worker."
+    )
     seconds_left: float | None = Field(ge=0, description="Null while it cannot be told.")
     queue_position: Count | None = Field(
         None, description="How many jobs begin before this one; null once it has begun."
@@ -76,6 +79,9 @@ class JobView(View):
     generation: int
     items: Count
     counts: CountsView
+    expired: Count = Field(
+        0, description="Items whose input has expired: they are counted, and nothing else is left."
+    )
     progress: ProgressView
     revision: int = Field(description="Grows with every change; the id of events.")
     created_at: Time
@@ -94,6 +100,7 @@ def progress_view(progress: Progress) -> ProgressView:
         running=progress.running,
         pending=progress.pending,
         restoring=progress.restoring,
+        for_workers=progress.for_workers,
         seconds_left=progress.seconds_left,
         queue_position=place.ahead if place else None,
         queue_position_capped=place.capped if place else False,
@@ -124,6 +131,7 @@ def job_view(job: Job, progress: Progress) -> JobView:
         generation=job.generation,
         items=job.items,
         counts=counts,
+        expired=job.expired,
         progress=progress_view(progress),
         revision=job.revision,
         created_at=rfc3339(job.created),

@@ -75,7 +75,9 @@ class ItemView(View):
     file: str
     name: str
     path: str = Field(description="Of a member of an archive, its path there.")
-    state: str = Field(examples=["pending", "succeeded", "failed", "reused", "cancelled"])
+    state: str = Field(
+        examples=["pending", "succeeded", "failed", "reused", "cancelled", "expired"]
+    )
     code: str
     error: str
     retryable: bool

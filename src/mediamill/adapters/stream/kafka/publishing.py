@@ -1,19 +1,15 @@
 """Write messages: results, and what `mediamill produce` sends."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from confluent_kafka import KafkaError, Message, Producer
 
 from mediamill.adapters.stream.kafka.address import Address
 from mediamill.adapters.stream.kafka.asking import Administrator
-from mediamill.adapters.stream.kafka.clients import (
-    judged,
-    producer,
-    told,
-)
-from mediamill.adapters.stream.port import Outgoing
+from mediamill.adapters.stream.kafka.clients import judged, producer, told
+from mediamill.adapters.stream.port import Outgoing, Topic
 from mediamill.core.errors import MediamillError, Unavailable
 
 WRITE_SECONDS = 30.0
@@ -28,6 +24,7 @@ class KafkaPublisher:
         self._address = address
         self._thread = ThreadPoolExecutor(1, "kafka-writing")
         self._producer: Producer | None = None
+        self._admin: Administrator | None = None
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Write messages and wait until all are acknowledged by all replicas."""
@@ -38,19 +35,25 @@ class KafkaPublisher:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._require, list(topics))
 
-    async def missing(self, topics: Sequence[str]) -> Sequence[str]:
+    async def identify(self, topics: Sequence[str]) -> Mapping[str, Topic]:
         loop = asyncio.get_running_loop()
-        there = await loop.run_in_executor(self._thread, self._ids, list(topics))
-        return [name for name in topics if name not in there]
+        return await loop.run_in_executor(self._thread, self._identify, list(topics))
 
     async def close(self) -> None:
         self._thread.shutdown(wait=False)
 
     def _require(self, topics: list[str]) -> None:
-        Administrator(self._address).make(topics)
+        self._administrator().make(topics)
 
-    def _ids(self, topics: list[str]) -> dict[str, str]:
-        return Administrator(self._address).ids(topics)
+    def _identify(self, topics: list[str]) -> dict[str, Topic]:
+        admin = self._administrator()
+        cluster = admin.cluster()
+        return {name: Topic(cluster, topic) for name, topic in admin.ids(topics).items()}
+
+    def _administrator(self) -> Administrator:
+        if self._admin is None:
+            self._admin = Administrator(self._address)
+        return self._admin
 
     def _publish(self, messages: Sequence[Outgoing]) -> None:
         if self._producer is None:

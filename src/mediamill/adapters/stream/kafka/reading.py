@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -48,6 +49,8 @@ ROOM = 64 << 20
 AHEAD_KB = 16 << 10
 """Kilobytes that the library fetches ahead; a pause throws them away."""
 POLL_SECONDS, BUSY_SECONDS = 0.2, 0.02
+TOGETHER = 100
+"""Messages that are handed over at a time, if as many are there."""
 BEGIN_SECONDS = 30.0
 CHECK_SECONDS = 10.0
 """How often it is asked whether a quiet topic is still the same."""
@@ -64,6 +67,8 @@ class KafkaStream:
         self._members: dict[Part, Any] = {}
         """The group's metadata as it was when each partition became ours."""
         self._tasks: queue.SimpleQueue[Callable[[Consumer], None]] = queue.SimpleQueue()
+        self._come: list[Message] = []
+        """What came and was not handed over yet."""
         self._letters = Letters(address)
         self._ended = threading.Event()
         self._threads = ThreadPoolExecutor(3, "kafka")
@@ -92,11 +97,10 @@ class KafkaStream:
             finally:
                 self._threads.shutdown(wait=False)
 
-    def release(self, message: Message) -> None:
-        """Give back the room of a message."""
-        if self._room.release(message):
-            part = message.part
-            self._tasks.put(lambda reader: self._resume(reader, part))
+    def release(self, messages: Sequence[Message]) -> None:
+        """Give back the room of messages."""
+        for part in self._room.release(messages):
+            self._tasks.put(partial(self._resume, part=part))
 
     async def confirm(self, part: Part) -> bool:
         """Ask for the topic's id anew; several who ask at a time share the next answer."""
@@ -160,6 +164,7 @@ class KafkaStream:
             "heartbeat.interval.ms": max(200, self._address.session_seconds * 1000 // 10),
             "queued.max.messages.kbytes": AHEAD_KB,
             "fetch.message.max.bytes": 4 << 20,
+            "fetch.queue.backoff.ms": 20,
             "topic.metadata.refresh.interval.ms": 10_000,
             "fetch.wait.max.ms": 200,
             "on_commit": self._committed,
@@ -176,22 +181,26 @@ class KafkaStream:
             reader.close()
 
     def _step(self, reader: Consumer) -> None:
-        """Do what is asked for, then wait for a message, not long where things are busy."""
+        """Do what is asked for, then wait for messages, not long where things are busy."""
         busy = False
         while not self._tasks.empty():
             self._tasks.get()(reader)
             busy = True
         received = reader.poll(BUSY_SECONDS if busy or self._room.tight else POLL_SECONDS)
-        if received is None:
-            return
-        if (error := received.error()) is not None:
-            look_at(error)
-            return
-        message = self._message(received)
-        if message is not None:
-            if self._room.hold(message):
-                reader.pause([_place(message.part)])
-            self._loop.call_soon_threadsafe(self._taker.take, message)
+        while received is not None:
+            if (error := received.error()) is not None:
+                look_at(error)
+            elif (message := self._message(received)) is not None:
+                self._come.append(message)
+            received = reader.poll(0) if len(self._come) < TOGETHER else None
+        self._hand_over(reader)
+
+    def _hand_over(self, reader: Consumer) -> None:
+        messages, self._come = self._come, []
+        if full := self._room.hold(messages):
+            reader.pause([_place(part) for part in full])
+        if messages:
+            self._loop.call_soon_threadsafe(self._taker.take, messages)
 
     def _message(self, received: Received) -> Message | None:
         part = self._parts.get((received.topic() or "", _number(received.partition())))
@@ -311,6 +320,7 @@ class KafkaStream:
     def _give_up(self, reader: Consumer) -> None:
         parts = list(self._members)
         self._parts, self._members, self._acknowledged = {}, {}, {}
+        self._come = []  # else they might be taken for those of the next assignment
         self._room.reset()
         self._loop.call_soon_threadsafe(self._taker.drop, parts)
         reader.unassign()

@@ -25,26 +25,24 @@ class Room:
         with self._lock:
             self._held, self._paused = dict.fromkeys(parts, 0), set()
 
-    def hold(self, message: Message) -> bool:
-        """Count a message in; True when its partition is to be paused with it."""
+    def hold(self, messages: Iterable[Message]) -> set[Part]:
+        """Count messages in; return the partitions that are to be paused with that."""
         with self._lock:
-            held = self._held.get(message.part, 0) + message.size
-            self._held[message.part] = held
-            full = held >= self._share and message.part not in self._paused
-            if full:
-                self._paused.add(message.part)
+            for message in messages:
+                self._held[message.part] = self._held.get(message.part, 0) + message.size
+            full = {part for part, held in self._held.items() if held >= self._share}
+            full -= self._paused
+            self._paused |= full
             return full
 
-    def release(self, message: Message) -> bool:
-        """Count a message out; True when its partition is to go on with that."""
+    def release(self, messages: Iterable[Message]) -> set[Part]:
+        """Count messages out; return the partitions that are to go on with that."""
         with self._lock:
-            if message.part not in self._held:
-                return False
-            self._held[message.part] -= message.size
-            relieved = message.part in self._paused
-            relieved = relieved and self._held[message.part] <= self._share // 2
-            if relieved:
-                self._paused.discard(message.part)
+            for message in messages:
+                if message.part in self._held:
+                    self._held[message.part] -= message.size
+            relieved = {part for part in self._paused if self._held[part] <= self._share // 2}
+            self._paused -= relieved
             return relieved
 
     @property

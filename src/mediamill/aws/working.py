@@ -1,0 +1,115 @@
+"""What the functions that run units share: an event rings, and a shift is worked.
+
+A message says "look at the store" and nothing else, so what is in it does not matter, nor how often
+or in which order it comes. It has failed only where the store could not be asked; the queue shows
+it again then.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import structlog
+
+from mediamill.app import App
+from mediamill.aws.environment import Context, Environment
+from mediamill.core.errors import Unavailable
+from mediamill.core.settings import Settings
+from mediamill.engine.bounds import Bounds
+from mediamill.engine.shift import Shift
+from mediamill.engine.tending import Engine
+from mediamill.engine.worker import Crew
+from mediamill.handlers.measuring import measures
+
+MEMORY_PER_CPU = 1769
+"""Megabytes of a function for which it has one whole processor, by AWS's documentation."""
+ROOM = 0.85
+"""The part of the scratch folder that one input may take: what is made of it lies there too."""
+SPARE = 1
+"""Slots beside those for CPU work: small work is not to wait for a large unit."""
+
+log = structlog.get_logger(__name__)
+
+
+class Sized(Context, Protocol):
+    """What Lambda says of an invocation, and of its machine."""
+
+    memory_limit_in_mb: int | str
+
+
+class Works:
+    """A handler that works a shift; keeps what is open for the next invocation."""
+
+    def __init__(self, crew: Callable[[int], Crew]) -> None:
+        """`crew` composes the runners for a number of processors."""
+        self._crew = crew
+        self._kept: tuple[Environment, Crew] | None = None
+        self._engine: Engine | None = None
+
+    def __call__(self, event: Mapping[str, Any], context: Sized) -> dict[str, Any]:
+        """Work; return which messages are to be shown again, as SQS asks (none, or all)."""
+        environment, crew = self._opened(context)
+        ends = time.monotonic() + context.get_remaining_time_in_millis() / 1000
+
+        async def work(app: App) -> None:
+            await self._shift(app, crew, ends)
+
+        try:
+            environment.run(work, context)
+        except Unavailable as error:
+            log.warning("worked later", action="shift_failed", error=error.message)
+            return {"batchItemFailures": _all_of(event)}
+        return {"batchItemFailures": []}
+
+    def close(self) -> None:
+        """Release what is open."""
+        if self._kept is not None:
+            self._kept[0].close()
+            self._kept = self._engine = None
+
+    def _opened(self, context: Sized) -> tuple[Environment, Crew]:
+        if self._kept is None:
+            slots = processors(int(context.memory_limit_in_mb))
+            given = {} if "slots" in Settings.in_environment() else {"slots": slots}
+            environment = Environment(SPARE, **given)
+            self._kept = environment, self._crew(environment.app.settings.slots or slots)
+        return self._kept
+
+    async def _shift(self, app: App, crew: Crew, ends: float) -> None:
+        if self._engine is None:
+            self._engine = await app.engine()
+        shift = Shift(self._engine, crew, bounds(app, ends))
+        try:
+            await shift.run()
+        finally:
+            for klass in sorted(shift.left):
+                await app.bell.ring(f"work:{klass}")
+            log.info("shift ended", action="shift_ended", units=shift.ran, left=sorted(shift.left))
+
+
+def bounds(app: App, ends: float) -> Bounds:
+    """Return what may be done until the end of an invocation (monotonic seconds)."""
+    settings = app.settings
+    lease_ends = ends - settings.function_margin_seconds
+    return Bounds(
+        work_ends=lease_ends - settings.function_margin_seconds,
+        lease_ends=lease_ends,
+        most_seconds=settings.function_unit_seconds,
+        room=lambda: _room(str(app.scratch)),
+        measures=measures(app.parts),
+    )
+
+
+def processors(megabytes: int) -> int:
+    """Return how many processors a function of so much memory has, at least one."""
+    return max(1, min(megabytes // MEMORY_PER_CPU, len(os.sched_getaffinity(0))))
+
+
+def _room(folder: str) -> tuple[int, int]:
+    disk = os.statvfs(folder)
+    return int(ROOM * disk.f_blocks * disk.f_frsize), disk.f_bavail * disk.f_frsize
+
+
+def _all_of(event: Mapping[str, Any]) -> list[dict[str, str]]:
+    return [{"itemIdentifier": record["messageId"]} for record in event.get("Records", ())]

@@ -1,0 +1,85 @@
+"""How long what came in is kept, by the way it came: `stream=7d; upload=90d; import=none`.
+
+A file's age counts from its `created`. When it is due is never stored: it follows from the rules in
+force, so changing them holds for what is there already. Results have no rule of their own; they go
+with the file that they were made of.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mediamill.core.clock import DAY, HOUR
+from mediamill.core.errors import ConfigurationError
+
+SETTING = "MEDIAMILL_RETENTION"
+SOURCES = ("stream", "upload", "import")
+"""The ways by which files come in."""
+DEFAULT: Mapping[str, int] = {"stream": 7 * DAY}
+"""What holds of ways that the setting does not name (ms); the others are kept for ever."""
+UNITS = {"h": HOUR, "d": DAY}
+MOST = 36_500 * DAY
+
+_AGE = re.compile(r"(\d{1,6})([hd])")
+
+
+@dataclass(frozen=True)
+class Retention:
+    """The rules in force: how long files of each source are kept (ms)."""
+
+    ages: Mapping[str, int]
+
+    def age(self, source: str) -> int | None:
+        """Return how long files of a source are kept (ms); None for ever."""
+        return self.ages.get(source)
+
+    def due(self, source: str, created: int) -> int | None:
+        """Return when a file has to go (ms); None for never."""
+        age = self.ages.get(source)
+        return None if age is None else created + age
+
+    def __str__(self) -> str:
+        return "; ".join(f"{source}={self.told(source)}" for source in SOURCES)
+
+    def told(self, source: str) -> str:
+        """Write the rule of a source as the setting does."""
+        age = self.ages.get(source)
+        if age is None:
+            return "none"
+        return f"{age // HOUR}h" if age % DAY else f"{age // DAY}d"
+
+
+def read_retention(text: str) -> Retention:
+    """Read the setting; raises `ConfigurationError` that says what to write."""
+    said: dict[str, int | None] = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        source, equals, age = (piece.strip() for piece in part.partition("="))
+        if not equals or source not in SOURCES:
+            raise _wrong(f"{part[:60]!r} is no rule", source)
+        if source in said:
+            raise _wrong(f"{source} is said twice", "")
+        said[source] = _age(source, age)
+    ages = {**DEFAULT, **said}
+    return Retention({source: age for source, age in ages.items() if age is not None})
+
+
+FOR_EVER = Retention({})
+
+
+def _age(source: str, text: str) -> int | None:
+    if text == "none":
+        return None
+    found = _AGE.fullmatch(text)
+    milliseconds = int(found[1]) * UNITS[found[2]] if found else 0
+    if not 0 < milliseconds <= MOST:
+        raise _wrong(f"{source}={text[:40]} is no time", "")
+    return milliseconds
+
+
+def _wrong(what: str, source: str) -> ConfigurationError:
+    hint = "results go with the files they were made of; " if source == "result" else ""
+    message = (
+        f"{SETTING}: {what}: {hint}write rules such as stream=7d; upload=720h; import=none, for "
+        f"{', '.join(SOURCES)}."
+    )
+    return ConfigurationError(message, setting=SETTING)

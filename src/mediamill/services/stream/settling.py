@@ -1,0 +1,146 @@
+"""Settle messages that were prepared: files with the step past them, or dead letters.
+
+A message is settled by the transaction that moves its partition's row past it
+(`store/repositories/stream.py`). Before each it is asked whether the topic is still the one whose
+messages these are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import structlog
+
+from mediamill.adapters.stream.port import Origin, Part
+from mediamill.core.errors import ConditionFailed, Conflict, LimitExceeded, QuotaExceeded
+from mediamill.services.stream.filing import Filing, Prepared, about, letter
+from mediamill.services.stream.jobs import OnArrival
+from mediamill.services.stream.rules import TopicRule
+from mediamill.services.uploads.recording import drawing
+from mediamill.store.repositories.files import File
+from mediamill.store.repositories.stream import StreamBooks, StreamPartition, step, stepped
+
+log = structlog.get_logger(__name__)
+
+MOST_ACTIONS, COMMON_ACTIONS = 96, 6
+"""Of one transaction, which the store lets have a hundred; those that are there once in each."""
+
+
+class Stale(Exception):
+    """The partition is another's by now, or its topic is gone: nothing more is to be done here."""
+
+
+@dataclass
+class Settling:
+    """A partition's place in the books, and what moves it."""
+
+    part: Part
+    rule: TopicRule
+    row: StreamPartition
+    origin: Origin
+    filing: Filing
+    books: StreamBooks
+    arriving: OnArrival = field(default_factory=OnArrival)
+    _buried: int = 0
+    """Dead letters before this offset are written."""
+
+    async def settle(self, batch: Sequence[Prepared]) -> None:
+        """Settle messages that stand behind each other; what was settled before is passed over.
+
+        Raises `Stale`, and what keeps it from being done now: trying again is harmless.
+        """
+        new = [one for one in batch if one.message.offset >= self.row.next]
+        if new and not await self.origin.confirm(self.part):
+            raise Stale
+        for owner, some in groupby(new, lambda one: one.file and one.file.owner):
+            if owner is None:
+                await self._bury([*some])
+                continue
+            for run in _portions([*some]):
+                await self._keep(run)
+
+    async def _keep(self, run: Sequence[Prepared]) -> None:
+        """Write files and the step past them; those that a quota forbids become letters."""
+        files = [one.file for one in run if one.file is not None]
+        until = run[-1].message.offset + 1
+        units, also = await self.arriving.units(files, self.rule, self.part.topic)
+        units = [*units, *(unit for file in files for unit in drawing(file))]
+        guard = step(self.row, until, files=len(files))
+        try:
+            await self.filing.rows.insert_all(files, units, guard, *also)
+        except QuotaExceeded as error:
+            await self._keep_some(run, error)
+            return
+        except ConditionFailed:
+            if not await self._was_ours(files[0]):
+                await self._look_again(run)
+        self.row = stepped(self.row, until, files=len(files))
+        log.info("files arrived", action="files_arrived", count=len(files),
+                 **about(run[-1].message), owner=files[0].owner)  # fmt: skip
+
+    async def _keep_some(self, run: Sequence[Prepared], error: QuotaExceeded) -> None:
+        """Take one by one what does not fit together."""
+        if len(run) > 1:
+            for one in run:
+                await self._keep([one])
+            return
+        await self.filing.discard(run[0])
+        await self._bury([Prepared(run[0].message, error=error)])
+
+    async def _was_ours(self, file: File) -> bool:
+        """Tell whether a step that failed had been made before, by an answer that was lost."""
+        return await self.books.store.get(File, file.id) is not None
+
+    async def _look_again(self, run: Sequence[Prepared]) -> None:
+        """Read how far others have come; raises `Conflict`, so that the rest is tried again."""
+        self.row = await self.books.open(self.part.source, self.part.number, self.part.topic)
+        for one in run:
+            if one.message.offset < self.row.next:
+                await self.filing.discard(one)
+        raise Conflict("Another process has taken these messages.")
+
+    async def _bury(self, run: Sequence[Prepared]) -> None:
+        """Write dead letters with the offset past them, then the step."""
+        until = run[-1].message.offset + 1
+        if until > self._buried:  # else only the step failed when this was tried before
+            try:
+                await self._write_letters(run, until)
+            except Conflict as error:
+                raise Stale from error
+            self._buried = until
+            for one in run:
+                code = one.error.code if one.error else ""
+                log.info("dead letter", action="dead_letter", code=code, **about(one.message))
+        try:
+            await self.books.store.transact(step(self.row, until, letters=len(run)))
+        except ConditionFailed:
+            await self._look_again(run)
+        self.row = stepped(self.row, until, letters=len(run))
+
+    async def _write_letters(self, run: Sequence[Prepared], until: int) -> None:
+        topic = self.rule.dead_letters
+        letters = [letter(self.part, one, topic) for one in run]
+        try:
+            await self.origin.bury(self.part, letters, until)
+        except LimitExceeded:
+            letters = [letter(self.part, one, topic, whole=False) for one in run]
+            await self.origin.bury(self.part, letters, until)
+
+
+def _portions(run: Sequence[Prepared]) -> Sequence[Sequence[Prepared]]:
+    """Cut a run so that the rows of each part fit in a transaction."""
+    portions: list[list[Prepared]] = [[]]
+    actions = COMMON_ACTIONS
+    for one in run:
+        more = _actions(one.file) if one.file else 0
+        if portions[-1] and actions + more > MOST_ACTIONS:
+            portions.append([])
+            actions = COMMON_ACTIONS
+        portions[-1].append(one)
+        actions += more
+    return portions
+
+
+def _actions(file: File) -> int:
+    """Return how many rows a file brings at most: its own, its tags', a drawing, a notice."""
+    return 3 + len(file.tags)

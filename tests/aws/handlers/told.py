@@ -1,0 +1,44 @@
+"""The worker with operations that misbehave (`tests/support/operations.py`), and worse."""
+
+from mediamill.app import App
+from mediamill.aws.working import Works
+from mediamill.engine.shift import crew
+from mediamill.operations.base import Operation
+from mediamill.operations.catalogue import Catalogue
+from tests.support import operations
+
+opening = App.open
+
+
+class Misbehaving(Catalogue):
+    """The test operations under their own names."""
+
+    builder = "tests.support.operations:build"
+
+    def get(self, name: str) -> type[Operation]:
+        return operations.OPERATIONS.get(name) or super().get(name)
+
+
+async def opened(settings, **more):
+    return await opening(settings, Misbehaving(), **more)
+
+
+App.open = opened
+handler = Works(crew)
+
+
+class Later:
+    """A context that says that the end is four seconds later than it is."""
+
+    def __init__(self, context):
+        self._context = context
+        self.aws_request_id = context.aws_request_id
+        self.memory_limit_in_mb = context.memory_limit_in_mb
+
+    def get_remaining_time_in_millis(self):
+        return self._context.get_remaining_time_in_millis() + 4000
+
+
+def late(event, context):
+    """Work until the invocation is killed in its midst."""
+    return handler(event, Later(context))

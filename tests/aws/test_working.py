@@ -1,0 +1,306 @@
+"""The functions that work, on Lambda's machine, against AWS's services."""
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mediamill.app import App
+from mediamill.core.access import Principal
+from mediamill.core.settings import Settings
+from mediamill.services.jobs.requests import JobRequest
+from mediamill.store.repositories.jobs import JobState
+from mediamill.store.repositories.units import UnitState
+from tests.aws.handlers.told import Misbehaving
+from tests.media_factory import clip
+from tests.support.cloud import cloud_server, fresh_cloud, rings, schedule_event, sqs_event
+from tests.support.functions import FunctionFailed, function
+from tests.support.serving import working
+
+ROOT = Path(__file__).parents[2]
+TOLD = "tests.aws.handlers.told.handler"
+ANN = Principal("user_ann")
+FRAMES = ("extract-frames", {"fps": 2})
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with cloud_server(tmp_path_factory.mktemp("cloud")) as running:
+        yield running
+
+
+class Mill:
+    """An installation, seen from a process of the test's own, whose functions the test calls."""
+
+    def __init__(self, cloud, app, folder):
+        self.cloud, self.app, self.folder = cloud, app, folder
+
+    @contextmanager
+    def function(self, handler="mediamill.aws.worker.handler", settings=None, **options):
+        environment = self.cloud.environment(**{"function_margin_seconds": 1} | (settings or {}))
+        if handler.startswith("tests."):
+            environment["PYTHONPATH"] = f"/var/task:/opt/python:{ROOT}"
+            options["visible"] = (str(ROOT / "tests"),)
+        with function(handler, environment, self.folder, **options) as run:
+            yield run
+
+    async def upload(self, name, data):
+        async def chunks():
+            yield data
+
+        return await self.app.uploads.receive(ANN, name, chunks(), len(data))
+
+    async def submit(self, files, *steps, **more):
+        wish = JobRequest(tuple(file.id for file in files), steps, **more)
+        return await self.app.jobs.submit(ANN, wish)
+
+    async def told(self, *texts, **more):
+        files = [await self.upload(f"{n}.txt", text.encode()) for n, text in enumerate(texts)]
+        return await self.submit(files, ("told", {}), **more)
+
+    async def job(self, job):
+        return await self.app.jobs.get(ANN, job.id)
+
+    async def progress(self, job):
+        return await self.app.jobs.progress(await self.job(job))
+
+    async def unit(self, job, seq=0):
+        return await self.app.repositories.units.get(job.id, seq)
+
+    async def call(self, run, event=None, **options):
+        return await asyncio.to_thread(run.invoke, event or rings(), **options)
+
+    async def results(self, job):
+        stage = (await self.job(job)).stage
+        return [one async for one in self.app.repositories.results.walk_stage(job.id, stage)]
+
+    async def leased(self, job):
+        """Wait until somebody has the job's first unit in hand."""
+        while (await self.unit(job)).state is not UnitState.LEASED:
+            await asyncio.sleep(0.05)
+
+    async def ended(self, job, state=JobState.SUCCEEDED):
+        ended = await self.job(job)
+        assert ended.state is state, ended
+        return ended
+
+
+@pytest.fixture
+async def mill(server, tmp_path, monkeypatch):
+    cloud = fresh_cloud(server)
+    for name, value in cloud.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MEDIAMILL_HOME", str(tmp_path / "home"))
+    async with await App.open(Settings(), Misbehaving()) as app:
+        yield Mill(cloud, app, tmp_path)
+
+
+def photo(number, size=64):
+    pixels = np.random.default_rng(number).integers(0, 255, (size, size, 3), dtype=np.uint8)
+    return cv2.imencode(".jpg", pixels)[1].tobytes()
+
+
+def processes(run):
+    """List the process numbers of a function's machine, but for its own."""
+    found, pending = [], [run.machine.pid]
+    while pending:
+        number = pending.pop()
+        for task in Path(f"/proc/{number}/task").iterdir():
+            pending += map(int, (task / "children").read_text().split())
+        found.append(number)
+    return [number for number in found if b"awslambdaric" in _words(number)]
+
+
+def _words(number):
+    return Path(f"/proc/{number}/cmdline").read_bytes()
+
+
+async def test_frames_of_a_video_and_thumbnails_of_photos(mill):
+    video = await mill.upload("clip.mp4", clip(mill.folder / "clip.mp4", seconds=2).read_bytes())
+    photos = [await mill.upload(f"{n}.jpg", photo(n)) for n in range(30)]
+    frames = await mill.submit([video], FRAMES)
+    small = await mill.submit(photos, ("thumbnail", {}))
+    with mill.function() as run:
+        answer = await mill.call(run)
+        assert answer == {"batchItemFailures": []}
+    assert (await mill.ended(frames)).counts.succeeded == 1
+    assert (await mill.ended(small)).counts.succeeded == 30
+    (result,) = await mill.results(frames)
+    assert result.files[0].info["frames"] == 4
+    written = [chunk async for chunk in mill.app.results.read(result.files[0].blob)]
+    assert sum(map(len, written)) == result.files[0].size
+    drawn = [await mill.app.repositories.files.get(file.id) for file in (video, *photos)]
+    assert all(file.thumbnail for file in drawn)
+
+
+async def test_a_poisonous_input_fails_and_its_neighbours_do_not(mill):
+    job = await mill.told("good a", "segfault", "good b")
+    with mill.function(TOLD) as run:
+        await mill.call(run)
+    ended = await mill.ended(job, JobState.PARTIAL)
+    assert (ended.counts.succeeded, ended.counts.failed) == (2, 1)
+    assert [one.code for one in await mill.results(job)] == ["", "slot_failed", ""]
+
+
+async def test_what_takes_all_memory_fails_alone(mill):
+    job = await mill.told("good a", "native_hog", "good b")
+    with mill.function(TOLD, {"slot_memory_mb": 4096, "crash_limit": 1}, memory_mb=700) as run:
+        if not run.limited:
+            pytest.skip("this kernel lets us limit no group's memory")
+        await mill.call(run)
+    await mill.ended(job, JobState.PARTIAL)
+    assert [one.code for one in await mill.results(job)] == ["", "out_of_memory", ""]
+
+
+async def test_an_input_too_large_for_tmp_is_left_to_a_worker(mill):
+    file = await mill.upload("large.txt", b"x" * (30 << 20))
+    job = await mill.submit([file], ("copy", {}))
+    with mill.function(TOLD, tmp_mb=32) as run:
+        await mill.call(run)
+    assert (await mill.unit(job)).klass == "long"
+    assert (await mill.progress(job)).for_workers == 1
+    async with working(mill.app):
+        assert (await mill.app.jobs.wait(ANN, job.id, 30)).state is JobState.SUCCEEDED
+
+
+async def test_results_too_large_for_tmp_are_left_to_a_worker(mill):
+    file = await mill.upload("large.txt", b"x" * (20 << 20))
+    job = await mill.submit([file], ("copy", {}))
+    with mill.function(TOLD, tmp_mb=32) as run:
+        await mill.call(run)
+        unit = await mill.unit(job)
+        assert (unit.klass, unit.payload["cut"]) == ("interactive", 1)
+        while (await mill.unit(job)).due > await mill.app.store.now():
+            await asyncio.sleep(0.1)
+        await mill.call(run)
+    assert (await mill.unit(job)).klass == "long"
+    async with working(mill.app):
+        assert (await mill.app.jobs.wait(ANN, job.id, 30)).state is JobState.SUCCEEDED
+
+
+async def test_the_end_of_its_time_gives_back_what_is_not_done(mill):
+    job = await mill.told("good a", "sleep 30", "good b")
+    with mill.function(TOLD, timeout=6) as run:
+        began = time.monotonic()
+        assert await mill.call(run) == {"batchItemFailures": []}
+        assert time.monotonic() - began < 6.5
+        unit = await mill.unit(job)
+        assert (unit.state, unit.payload.get("cut")) == (UnitState.READY, None)
+        assert 0 < len(unit.pending()) < 3
+        assert mill.cloud.received("work"), "nobody is called for what is left"
+        await mill.call(run)
+        await mill.call(run)
+    assert (await mill.unit(job)).klass == "long"
+
+
+async def test_a_call_that_is_killed_in_its_midst_loses_and_doubles_nothing(mill):
+    """As Lambda does at the end of its time, and when it takes the machine away."""
+    job = await mill.told("good a", "sleep 2", "good b")
+    with mill.function("tests.aws.handlers.told.late") as run:
+        with pytest.raises(FunctionFailed) as failed:
+            await mill.call(run, timeout=2)
+        assert failed.value.kind == "Sandbox.Timedout"
+        before = await mill.unit(job)
+        assert before.state is UnitState.LEASED
+        calling = asyncio.create_task(mill.call(run))
+        async with asyncio.timeout(20):
+            while (await mill.job(job)).state is not JobState.SUCCEEDED:
+                await asyncio.sleep(0.2)
+                if calling.done():
+                    await calling
+                    calling = asyncio.create_task(mill.call(run))
+        await calling
+    ended = await mill.ended(job)
+    assert ended.counts.succeeded == 3
+    assert len(await mill.results(job)) == 3
+    assert (await mill.unit(job)).lost == 1
+
+
+async def test_a_machine_that_is_taken_away(mill):
+    job = await mill.told("good a", "sleep 1")
+    with mill.function(TOLD, timeout=5) as run, mill.function(TOLD, timeout=20) as other:
+        calling = asyncio.create_task(mill.call(run))
+        await mill.leased(job)
+        for number in processes(run):
+            os.kill(number, signal.SIGKILL)
+        with pytest.raises(FunctionFailed):
+            await calling
+        async with asyncio.timeout(20):
+            while (await mill.job(job)).state is not JobState.SUCCEEDED:
+                await mill.call(other)
+                await asyncio.sleep(0.2)
+    assert len(await mill.results(job)) == 2
+
+
+async def test_a_call_frozen_past_its_lease_changes_nothing_afterwards(mill):
+    job = await mill.told("sleep 2")
+    settings = {"function_margin_seconds": 4}
+    with mill.function(TOLD, settings, timeout=13) as run, mill.function(TOLD) as other:
+        run.start()
+        calling = asyncio.create_task(mill.call(run))
+        await mill.leased(job)
+        held = (await mill.unit(job)).due
+        for number in processes(run):
+            os.kill(number, signal.SIGSTOP)
+        while await mill.app.store.now() < held:
+            await asyncio.sleep(0.1)
+        await mill.call(other)
+        before = await mill.unit(job)
+        assert (before.state, before.fence) == (UnitState.DONE, 2)
+        for number in processes(run):
+            os.kill(number, signal.SIGCONT)
+        await calling
+    assert await mill.unit(job) == before
+    assert len(await mill.results(job)) == 1
+
+
+async def test_messages_twice_and_in_any_order(mill):
+    job = await mill.told("good a", "good b")
+    messages = await asyncio.to_thread(mill.cloud.received, "work")
+    assert messages, "nobody was called"
+    with mill.function(TOLD) as run:
+        for event in (rings(), sqs_event(messages[::-1]), sqs_event(messages), rings("x", "")):
+            assert await mill.call(run, event) == {"batchItemFailures": []}
+    await mill.ended(job)
+    assert len(await mill.results(job)) == 2
+
+
+async def test_a_job_that_is_cancelled_in_mid_unit(mill):
+    job = await mill.told("sleep 25")
+    with mill.function(TOLD, {"lease_seconds": 1.5}) as run:
+        calling = asyncio.create_task(mill.call(run))
+        await mill.leased(job)
+        await mill.app.jobs.cancel(ANN, job.id)
+        await asyncio.wait_for(calling, 15)
+    await mill.ended(job, JobState.CANCELLED)
+
+
+async def test_the_notifier_tells_and_the_sweep_rings_and_counts(mill):
+    job = await mill.told("good a")
+    long = await mill.told("sleep 400")
+    with mill.function(TOLD, {"function_unit_seconds": 0.5}) as run:
+        await mill.call(run)
+    await asyncio.to_thread(mill.cloud.received, "work")
+    await asyncio.to_thread(mill.cloud.received, "notices")
+    assert (await mill.app.repositories.units.get(f"{job.id}:notify", 1)).state is UnitState.READY
+    with mill.function("mediamill.aws.sweep.handler") as run:
+        due = await mill.call(run, schedule_event())
+        assert due["notices"] == 1
+        assert f'"units_ready_long": {due["long"]}' in run.logs()
+    assert await asyncio.to_thread(mill.cloud.received, "notices"), "nobody is called to tell"
+    with mill.function("mediamill.aws.notifier.handler") as run:
+        await mill.call(run)
+    assert (await mill.app.repositories.units.get(f"{job.id}:notify", 1)).state is UnitState.DONE
+
+
+async def test_a_store_that_is_away_has_messages_shown_again(mill):
+    with mill.function(settings={"store_url": mill.cloud.environment()["MEDIAMILL_STORE_URL"]}) as run:
+        await mill.call(run)
+    event = rings("a", "b")
+    assert [one["messageId"] for one in event["Records"]] == ["m0", "m1"]

@@ -1,0 +1,306 @@
+"""A shift of a function: it ends by itself, keeps to its bounds, and leaves the rest to workers."""
+
+import asyncio
+import time
+from collections import Counter
+
+import pytest
+
+from mediamill.core.access import Principal
+from mediamill.core.errors import StorageFull, Unavailable
+from mediamill.engine.bounds import Bounds, Need, Verdict
+from mediamill.engine.scheduler import Scheduler
+from mediamill.engine.shift import NOTIFIER, Shift, crew
+from mediamill.store.memory import MemoryStore
+from mediamill.store.port import Update
+from mediamill.store.repositories.jobs import JobState
+from mediamill.store.repositories.results import ItemOutcome
+from mediamill.store.repositories.units import Unit, UnitState
+from tests.engine.harness import Harness
+
+MEGABYTE = 1 << 20
+
+
+class Mill(Harness):
+    """A harness in which shifts are worked."""
+
+    def bounds(self, seconds=5.0, margin=0.2, most=300.0, room=(400 * MEGABYTE,) * 2, **more):
+        lease_ends = time.monotonic() + seconds - margin
+        return Bounds(lease_ends - margin, lease_ends, most, lambda: room, **more)
+
+    async def shift(self, seconds=5.0, who=None, **bounds):
+        shift = Shift(self.engine(), who or crew(1), self.bounds(seconds, **bounds))
+        await shift.run()
+        return shift
+
+    async def unit(self, job, seq=0):
+        return await self.units.get(job.id, seq)
+
+    async def change(self, job, seq=0, **changes):
+        await self.store.transact(Update(Unit, (job.id, seq), set=changes))
+
+    async def work_off(self, **more):
+        """Work shifts until there is nothing to do."""
+        while (await self.shift(**more)).ran:
+            pass
+
+
+@pytest.fixture
+def mill():
+    return Mill(MemoryStore())
+
+
+@pytest.fixture
+async def files(mill):
+    return await mill.add_files("ann", 4)
+
+
+def slow(seconds):
+    async def settle(lease, item):
+        await asyncio.sleep(seconds)
+        return ItemOutcome.SUCCEEDED
+
+    return settle
+
+
+async def test_it_does_all_there_is_with_what_comes_of_it_and_ends(mill, files):
+    job = await mill.submit("ann", files)
+    began = time.monotonic()
+    shift = await mill.shift(seconds=60)
+    assert time.monotonic() - began < 10, "it waited for its time to be up"
+    assert shift.ran == 2, "items and seal"
+    assert not shift.left
+    ended = await mill.service.get(Principal("ann"), job.id)
+    assert ended.state is JobState.SUCCEEDED
+    assert (await mill.units.get(f"{job.id}:notify", 1)).state is UnitState.READY
+    told = await mill.shift(who=NOTIFIER)
+    assert told.ran == 1
+    assert (await mill.units.get(f"{job.id}:notify", 1)).state is UnitState.DONE
+
+
+async def test_an_idle_runner_takes_what_another_brings(mill, monkeypatch):
+    """Beside a unit that goes on, work that it brings is not left to wait for its end."""
+    over, jobs = asyncio.Event(), []
+    photos, more = await mill.add_files("ann", 1), await mill.add_files("ann", 1)
+
+    async def settle(lease, item):
+        if lease.unit.payload["job"] == jobs[0].id:
+            jobs.append(await mill.submit("ann", more))
+            await asyncio.wait_for(over.wait(), 10)
+        else:
+            over.set()
+        return ItemOutcome.SUCCEEDED
+
+    mill.items.settle = settle
+    jobs.append(await mill.submit("ann", photos))
+    await mill.shift(seconds=20, who=crew(2))
+    assert [(await mill.finished("ann", job)).state for job in jobs] == [JobState.SUCCEEDED] * 2
+
+
+async def test_the_lease_ends_with_the_call_however_often_it_is_kept(mill, files):
+    seen = []
+
+    async def settle(lease, item):
+        await asyncio.sleep(0.5)
+        unit = await mill.unit(job)
+        seen.append(unit.due)
+        return ItemOutcome.SUCCEEDED
+
+    mill.items.settle = settle
+    job = await mill.submit("ann", files[:1])
+    bounds = mill.bounds(3.0)
+    ends = await mill.store.now() + bounds.lease_ms()
+    await Shift(mill.engine(), crew(1), bounds).run()
+    assert abs(seen[0] - ends) < 100, "not until the end of the call"
+
+
+async def test_what_is_cut_keeps_what_is_done_and_goes_on_elsewhere(mill, files):
+    mill.items.settle = slow(0.45)
+    mill.timing.poll = 0.05
+    job = await mill.submit("ann", files)
+    first = await mill.shift(seconds=1.4, margin=0.2)
+    unit = await mill.unit(job)
+    assert unit.state is UnitState.READY
+    assert unit.due <= await mill.store.now()
+    assert 0 < len(unit.pending()) < 4
+    assert "interactive" in first.left
+    assert unit.attempts == 0
+    await mill.work_off(seconds=5)
+    assert Counter(mill.items.runs).most_common(1)[0][1] <= 2
+    ended = await mill.finished("ann", job)
+    assert (ended.state, ended.counts.succeeded) == (JobState.SUCCEEDED, 4)
+    assert len(await mill.outcomes(job)) == 4
+
+
+@pytest.mark.parametrize(
+    ("bounds", "said"),
+    [
+        ({"most": 5.0}, Verdict.TOO_LONG),
+        ({"seconds": 2.0}, Verdict.TOO_LONG),
+        ({"seconds": 60.0, "room": (9, 9)}, Verdict.TOO_LARGE),
+    ],
+)
+async def test_what_does_not_fit_is_left_to_workers(mill, files, bounds, said):
+    class Large:
+        async def need(self, unit):
+            return Need(unit.cost, 10)
+
+    job = await mill.submit("ann", files[:1])
+    await mill.change(job, cost=10.0)
+    shift = await mill.shift(**bounds, measures={"items": Large()})
+    unit = await mill.unit(job)
+    assert (unit.klass, unit.state, unit.error) == ("long", UnitState.READY, said)
+    assert mill.items.runs == []
+    assert not shift.left, "a function is rung for what it cannot do"
+    assert (await mill.units.lane("interactive", "ann")).vtime <= 0.051, "its owner pays for it"
+    assert (await mill.shift(**bounds)).ran == 0, "a function takes it again"
+    progress = await mill.service.progress(await mill.service.get(Principal("ann"), job.id))
+    assert progress.for_workers == 1
+    async with mill.worker():
+        assert (await mill.finished("ann", job)).state is JobState.SUCCEEDED
+
+
+async def test_what_needs_more_time_than_is_left_waits_for_the_next_call(mill, files):
+    job, late = await mill.submit("ann", files[:1]), await mill.submit("ann", files[1:2])
+    await mill.change(late, cost=2.0)
+    mill.items.settle = slow(1.5)
+    shift = await mill.shift(seconds=3.4)
+    assert [name for name, _ in mill.items.runs] == [job.id]
+    unit = await mill.unit(late)
+    assert (unit.klass, unit.state, unit.attempts) == ("interactive", UnitState.READY, 0)
+    assert shift.left == {"interactive"}
+    mill.items.settle = slow(0.0)
+    await mill.work_off(seconds=5)
+    assert (await mill.finished("ann", late)).state is JobState.SUCCEEDED
+
+
+async def test_what_others_leave_no_room_for_waits(mill, files):
+    class Large:
+        async def need(self, unit):
+            return Need(unit.cost, 10)
+
+    job = await mill.submit("ann", files[:1])
+    await mill.shift(seconds=0.8, room=(20, 5), measures={"items": Large()})
+    unit = await mill.unit(job)
+    assert (unit.klass, unit.state) == ("interactive", UnitState.READY)
+    assert unit.due > await mill.store.now()
+
+
+async def test_what_two_calls_could_not_finish_is_left_to_workers(mill, files):
+    mill.items.settle = slow(60)
+    job = await mill.submit("ann", files[:1])
+    await mill.shift(seconds=1.0)
+    assert (await mill.unit(job)).klass == "interactive"
+    await mill.shift(seconds=1.0)
+    unit = await mill.unit(job)
+    assert (unit.klass, unit.error) == ("long", Verdict.FRUITLESS)
+    mill.items.settle = slow(0)
+    async with mill.worker():
+        assert (await mill.finished("ann", job)).state is JobState.SUCCEEDED
+
+
+async def test_a_unit_that_gets_on_is_never_left_to_workers(mill):
+    mill.items.settle = slow(0.35)
+    job = await mill.submit("ann", await mill.add_files("ann", 4))
+    for _ in range(9):
+        shift = await mill.shift(seconds=1.1)
+        assert (await mill.unit(job)).klass == "interactive"
+        if not shift.ran:
+            break
+    assert (await mill.finished("ann", job)).counts.succeeded == 4
+
+
+async def test_a_unit_whose_calls_were_killed_twice_is_left_to_workers(mill, files):
+    job = await mill.submit("ann", files[:1])
+    for _ in range(2):
+        assert await Scheduler(mill.store, 1).claim_next(["interactive"], "killed") is not None
+        await asyncio.sleep(0.01)
+    await mill.shift()
+    unit = await mill.unit(job)
+    assert (unit.klass, unit.error, unit.lost) == ("long", Verdict.FRUITLESS, 2)
+
+
+async def test_no_room_twice_leaves_a_unit_to_workers(mill, files):
+    async def settle(lease, item):
+        raise StorageFull("No room to copy an input.")
+
+    mill.items.settle = settle
+    job = await mill.submit("ann", files[:1])
+    await mill.shift(seconds=1)
+    unit = await mill.unit(job)
+    assert (unit.klass, unit.state) == ("interactive", UnitState.READY)
+    assert unit.due > await mill.store.now(), "it is tried again at once"
+    await mill.change(job, due=0)
+    await mill.shift(seconds=1)
+    assert (await mill.unit(job)).klass == "long"
+
+
+async def test_a_cancelled_job_ends_its_unit(mill, files):
+    mill.items.settle = slow(60)
+    job = await mill.submit("ann", files[:1])
+    working = asyncio.create_task(mill.shift(seconds=30))
+    await asyncio.sleep(0.3)
+    await mill.service.cancel(Principal("ann"), job.id)
+    await asyncio.wait_for(working, 10)
+    assert (await mill.unit(job)).state is UnitState.CANCELLED
+    assert (await mill.finished("ann", job)).state is JobState.CANCELLED
+
+
+async def test_who_overslept_the_end_of_the_lease_changes_nothing(mill, files):
+    """As a call that is frozen in its midst and thaws when another has the unit."""
+    held = asyncio.Event()
+
+    async def settle(lease, item):
+        if lease.unit.fence == 1:
+            await held.wait()
+        return ItemOutcome.SUCCEEDED
+
+    mill.items.settle = settle
+    job = await mill.submit("ann", files[:1])
+    bounds = mill.bounds(30)
+    bounds.lease_ends = time.monotonic() + 0.3  # it sleeps through the rest of its time
+    engine = mill.engine()
+    engine.timing = type(mill.timing)(lease=60, poll=0.05)
+    frozen = asyncio.create_task(Shift(engine, crew(1), bounds).run())
+    await asyncio.sleep(0.5)
+    await mill.shift(seconds=5)
+    before = await mill.unit(job)
+    assert before.state is UnitState.DONE
+    held.set()
+    await asyncio.wait_for(frozen, 10)
+    assert await mill.unit(job) == before
+    assert len(await mill.outcomes(job)) == 1
+
+
+async def test_the_first_unit_of_a_shift_calls_others(mill, files):
+    await mill.submit("ann", files[:1])
+    with mill.bell.listen("work:interactive") as ear:
+        await mill.shift()
+        assert await ear.wait(0)
+
+
+async def test_a_store_that_is_away_is_told_at_the_end(mill, files):
+    shift = Shift(mill.engine(), crew(1), mill.bounds())
+
+    async def away(*_):
+        raise Unavailable("away")
+
+    shift.engine.scheduler.claim_next = away
+    with pytest.raises(Unavailable):
+        await shift.run()
+
+
+async def test_long_units_do_not_wait_for_the_end_of_bulk(mill):
+    """Nobody but workers takes them, while functions take the rest."""
+    many, one = await mill.add_files("ann", 40), await mill.add_files("bob", 1)
+    for file in many:
+        await mill.submit("ann", [file], klass="bulk")
+    job = await mill.submit("bob", one, klass="bulk")
+    await mill.change(job, cost=1000.0)
+    while (await mill.unit(job)).klass != "long":
+        await mill.shift(seconds=0.5)
+    mill.items.runs.clear()
+    mill.items.settle = slow(0.01)
+    async with mill.worker(slots=1):
+        await mill.finished("bob", job)
+    assert len(mill.items.runs) < 20
