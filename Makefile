@@ -13,7 +13,7 @@ SOURCES := src tests benchmarks scripts
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up backends test elsewhere check format bench soak lock screenshots clean
+.PHONY: help demo up backends test elsewhere check format bench soak functions lock screenshots clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
@@ -51,6 +51,9 @@ bench: $(VENV)/.dev  ## Measure the claims of the README; one file per claim.
 
 soak: $(VENV)/.dev  ## Run the fault and load tests at full length; this takes hours.
 	$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
+
+functions: $(VENV)/.dev  ## Build the zip of the API's Lambda function; needs Python 3.13 as well.
+	$(BIN)/python scripts/function_zip.py $(ARGS)
 
 screenshots: $(VENV)/.dev  ## Make the pictures of the documentation anew.
 	$(BIN)/python scripts/screenshots.py

@@ -173,12 +173,15 @@ def metrics() -> Iterator[str]:
 
 def gauges() -> Iterator[str]:
     """List what `/metrics` reads from the service."""
+    from mediamill.services.retention import Overdue
     from mediamill.store.repositories.backlog import Backlog
+    from mediamill.store.repositories.retention import Sweep
     from mediamill.store.repositories.stream import StreamPartition
     from mediamill.web.gauges import Gauges
 
     partition = StreamPartition(source="", number=0, topic="", end=0, seen=0)
-    reading = Gauges(True, 1, {"": True}, True, [Backlog("")], stream=[partition])
+    kept = Overdue(Sweep(source="", swept=1), 1)
+    reading = Gauges(True, 1, {"": True}, True, [Backlog("")], stream=[partition], kept=[kept])
     yield from table("metric", "type", "labels", "meaning")
     for metric in reading.collect():
         names = ", ".join(metric.samples[0].labels)

@@ -52,6 +52,7 @@ from mediamill.services.links.signing import Signer, key_of
 from mediamill.services.notifications import Notifications
 from mediamill.services.projects import ProjectService
 from mediamill.services.repeats.once import Once
+from mediamill.services.retention import RetentionService
 from mediamill.services.stream.customers import Customers
 from mediamill.services.stream.fetching import Places
 from mediamill.services.stream.filing import Filing
@@ -73,6 +74,8 @@ from mediamill.services.uploads.validating import Validator
 from mediamill.services.webhooks.service import WebhookService
 from mediamill.store.clock import StoreClock
 from mediamill.store.repositories.backlog import Backlogs
+from mediamill.store.repositories.daily import Dailies
+from mediamill.store.repositories.retention import Aging, Sweeps
 from mediamill.store.repositories.stream import StreamBooks
 from mediamill.store.repositories.templates import Templates
 
@@ -139,6 +142,9 @@ class App:
         self.uploads, self.arrivals = Uploads(rows, validator), Arrivals(rows, validator)
         self.filing = Filing(rows, validator, Customers(nouns.users), Places())
         self.books = StreamBooks(self.store)
+        self.kept = RetentionService(
+            Aging(self.store), Sweeps(self.store), Dailies(self.store), self.retention
+        )
         self.imports = Imports(self.arrivals, self.parts.fetcher, self.bell)
         self.templates = TemplateService(self.access, Templates(self.store), self.operations)
         self.projects = ProjectService(

@@ -14,7 +14,7 @@ import pytest_asyncio
 from PIL import Image
 
 from tests.aws.behind import behind
-from tests.support.gateways import FORMS, base_of
+from tests.support.gateways import FORMS, STAGE, base_of
 from tests.support.serving import served
 from tests.web.conftest import person
 from tests.web.one_service import mill, web  # noqa: F401 - fixtures
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 VOLATILE = frozenset({"date", "server", "x-request-id", "connection", "transfer-encoding"})
 MEMBER = "a b/100%25 ü?#+&=.txt"
-IDS = re.compile(r"\b(file|job|upload|req|tok|token|project|session|template)_[0-9A-Z]{26}\b")
+IDS = re.compile(r"\b([a-z]+)_[0-9A-Z]{26}\b")
 TIMES = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z|\w{3}, \d\d \w{3} \d{4} [0-9:]+ GMT")
 CURSORS = re.compile(r'(?<="after":")[^"]+|ann-[0-9a-f]{8}|(?<=after=)[A-Za-z0-9_-]{20,}')
 SECRETS = re.compile(r"mm[a-z]_[A-Za-z0-9_-]{20,}|(?<=links/)[A-Za-z0-9._~-]{20,}")
@@ -114,7 +114,7 @@ def picture() -> bytes:
 def archive() -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as file:
-        file.writestr(MEMBER, "told")
+        file.writestr(zipfile.ZipInfo(MEMBER), "told")
     return made.getvalue()
 
 
@@ -128,7 +128,7 @@ async def things(ann) -> dict[str, str]:
     (listed,) = (await ann.client.get(f"/v1/files/{found['archive']}/members")).json()["data"]
     found["member"] = listed["path"]
     found["sha256"] = (await ann.client.get(f"/v1/files/{found['image']}")).json()["sha256"]
-    said = {"files": [found["image"]], "steps": [{"operation": "thumbnail"}]}
+    said = {"files": [found["image"]], "seed": 1, "steps": [{"operation": "thumbnail"}]}
     job = await ann.client.post("/v1/jobs", json=said)
     assert job.status_code == 202, job.text
     return found | {"job": job.json()["id"]}
@@ -144,7 +144,7 @@ async def answered(client: httpx.AsyncClient, ask: Ask, token: str, base: str) -
     def plain(text: str) -> str:
         for pattern, stands in ((IDS, r"\1"), (TIMES, "time"), (SECRETS, "secret"), (CURSORS, "")):
             text = pattern.sub(stands, text)
-        return text.replace(base, "")
+        return text.replace(base, "").replace(f"/{STAGE}/", "/")
 
     told = sorted((n, plain(v)) for n, v in answer.headers.multi_items() if n not in VOLATILE)
     if ask.path.endswith(("/jobs", "/link")) or "tokens" in ask.path:
@@ -172,7 +172,8 @@ async def test_every_form_is_answered_as_http_is(web, expected, which):
         found = await walked(web, client, base_of(which))
     statuses = {answer["status"] for _, answer in expected}
     assert statuses >= {200, 201, 204, 206, 304, 400, 401, 404, 405, 412, 416, 422}
-    for (ask, wanted), (_, answer) in zip(expected, found, strict=True):
-        if which == "alb-single" and "limit=1&limit=2" in ask.path:
-            continue  # such a load balancer keeps the last value only
-        assert answer == wanted, ask
+    pairs = zip(expected, found, strict=True)
+    wrong = [(str(ask), wanted, answer) for (ask, wanted), (_, answer) in pairs if answer != wanted]
+    if which == "alb-single":  # such a load balancer keeps the last value only
+        wrong = [each for each in wrong if "limit=1&limit=2" not in each[0]]
+    assert not wrong, "\n".join(map(str, wrong))

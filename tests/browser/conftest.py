@@ -1,12 +1,18 @@
-"""A real service and a real Chromium."""
+"""A real service and a real Chromium, one each for all tests of a module.
 
+Each test has a person of its own, who has nothing yet; where a service must be fresh, it is.
+"""
+
+import os
 import re
 import shutil
 import time
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import async_playwright
 
+from tests.conftest import chosen
 from tests.support.processes import running
 from tests.support.services import unavailable
 
@@ -22,11 +28,26 @@ FLAGS = [
 ]
 
 
-@pytest.fixture
+SETTINGS = {"slots": 2, "min_free_bytes": 0, "lease_seconds": 2}
+"""A short lease: progress is written at each third of it."""
+MODULE = {"scope": "module", "loop_scope": "module"}
+
+
+@pytest_asyncio.fixture(**MODULE)
+async def everybodys(request, servers, tmp_path_factory):
+    """The service of all tests of a module."""
+    home = tmp_path_factory.mktemp("service") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in servers.environment(chosen(request.config)).items():
+            patch.setenv(name, value)
+        async with running("up", home, **SETTINGS) as process:
+            yield process
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def service(tmp_path):
-    """Run it with a short lease: progress is written at each third of it."""
-    settings = {"slots": 2, "min_free_bytes": 0, "lease_seconds": 3}
-    async with running("up", tmp_path / "home", **settings) as process:
+    """A service that nobody has used."""
+    async with running("up", tmp_path / "home", **SETTINGS) as process:
         yield process
 
 
@@ -40,7 +61,7 @@ def link(service):
     raise AssertionError(service.log())
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(**MODULE)
 async def browser():
     if shutil.which(CHROMIUM) is None:
         unavailable("these tests need Chromium: apt install chromium")
@@ -50,18 +71,27 @@ async def browser():
         await chromium.close()
 
 
-@pytest.fixture
-async def page(browser, link):
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser, everybodys):
     """A signed-in page; what its scripts complain of, or its policy refuses, is a failure."""
+    base = f"http://127.0.0.1:{everybodys.port}"
+    account = {
+        "email": f"someone-{os.urandom(4).hex()}@example.org",
+        "password": "correct horse battery",
+    }
     context = await browser.new_context(viewport={"width": 1100, "height": 800})
+    for step in ("register", "login"):
+        answer = await context.request.post(f"{base}/v1/auth/{step}", data=account)
+        assert answer.ok, await answer.text()
     page = await context.new_page()
     complaints = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: _note(message, complaints))
-    page.on("request", lambda request: _same_host(request, link, complaints))
-    await page.goto(link)
+    page.on("request", lambda request: _same_host(request, base, complaints))
+    await page.goto(f"{base}/")
     await page.wait_for_url(re.compile(r"^http://[^/]+/$"))
     yield page
+    await context.close()
     assert complaints == []
 
 
@@ -71,6 +101,6 @@ def _note(message, complaints):
         complaints.append(message.text)
 
 
-def _same_host(request, link, complaints):
-    if not request.url.startswith((link.partition("/signin")[0], "blob:")):
+def _same_host(request, base, complaints):
+    if not request.url.startswith((base, "blob:")):
         complaints.append(f"asked {request.url}")

@@ -13,6 +13,8 @@ from tests.media_factory import clip
 
 PHONE = {"width": 390, "height": 844}
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 @pytest.fixture
 def video(tmp_path):
@@ -81,7 +83,7 @@ async def every_frame(page):
 
 async def test_progress_is_live(page, tmp_path):
     """The page shows parts of the way, not just both ends."""
-    long = clip(tmp_path / "long.mp4", seconds=20, size="640x360")
+    long = clip(tmp_path / "long.mp4", seconds=12, size="640x360")
     await upload(page, long)
     await page.select_option("#extract-frames-mode", "all")
     await page.click("#run button[type=submit]")
@@ -89,7 +91,7 @@ async def test_progress_is_live(page, tmp_path):
     values = set()
     while await page.locator("#state").inner_text() in ("expanding", "running"):
         values.add(await page.locator("#progress").evaluate("bar => bar.value"))
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.1)
     await expect(page.locator("#state")).to_have_text("succeeded", timeout=90_000)
     assert len({value for value in values if 0 < value < 1}) >= 2, values
 
@@ -183,12 +185,8 @@ async def test_every_control_has_a_name(page, video):
         assert not named
 
 
-async def test_a_preview_does_not_spend_the_link_and_it_works_once(service, browser):
+async def test_a_preview_does_not_spend_the_link_and_it_works_once(link, browser):
     """A link preview fetches the page without running it."""
-    from tests.support.processes import until_live
-
-    await until_live(service)
-    link = re.search(r"http\S+/signin\?token=\S+", service.log())[0]
     for scripts, expected in ((False, False), (True, True), (True, False)):
         context = await browser.new_context(java_script_enabled=scripts)
         page = await context.new_page()

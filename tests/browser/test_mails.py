@@ -13,6 +13,8 @@ from tests.web.test_strangers import PNG
 
 EMAIL, PASSWORD = "ann@example.org", "correct horse battery"
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def mail_of(service):
     """Run a job as Ann; return the mail about it."""

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.support.issuers import provider
@@ -10,8 +11,10 @@ from tests.support.processes import Process, free_port, signed_in, until_live
 
 EMAIL, PASSWORD = "ann@example.org", "correct horse battery"
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def service(tmp_path):
     """A service and the issuer that it trusts."""
     port = free_port()

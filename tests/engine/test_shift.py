@@ -26,7 +26,8 @@ class Mill(Harness):
 
     def bounds(self, seconds=5.0, margin=0.2, most=300.0, room=(400 * MEGABYTE,) * 2, **more):
         lease_ends = time.monotonic() + seconds - margin
-        return Bounds(lease_ends - margin, lease_ends, most, lambda: room, **more)
+        whole = seconds - 2 * margin
+        return Bounds(lease_ends - margin, lease_ends, whole, most, lambda: room, **more)
 
     async def shift(self, seconds=5.0, who=None, **bounds):
         shift = Shift(self.engine(), who or crew(1), self.bounds(seconds, **bounds))

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from mediamill.media.video.pattern import write_pattern
+
 CODECS = ("av", "cv2", "numpy", "PIL", "simplejpeg", "pillow_heif")
 LOOK = """
 import io
@@ -44,3 +46,9 @@ def test_what_a_look_needs(tmp_path, data: bytes, kind: str, needed: set[str]):
     path = tmp_path / "x"
     path.write_bytes(data)
     assert imported(LOOK.format(path=str(path), kind=kind), *CODECS) == needed
+
+
+def test_a_look_at_a_video_needs_its_codec_alone(tmp_path):
+    """Functions on Lambda look at videos, and have no room for what works on pixels."""
+    write_pattern(path := tmp_path / "clip.mp4", seconds=1)
+    assert imported(LOOK.format(path=str(path), kind="video/mp4"), *CODECS) == {"av"}

@@ -6,6 +6,7 @@ import json
 import pytest
 from prometheus_client import generate_latest
 from tests.handlers.test_fetch import png
+from tests.support.memory_stream import MemoryBroker
 from tests.support.serving import working
 from tests.support.streams import (
     files_of,
@@ -28,6 +29,12 @@ from mediamill.web.gauges import read_gauges
 
 pytestmark = pytest.mark.timeout(120)
 NAMED = "customer:acme,unknown:create"
+
+
+@pytest.fixture
+def kafka() -> MemoryBroker:
+    """A stream in memory: what is asked here is no matter of Kafka."""
+    return MemoryBroker()
 
 
 @pytest.fixture

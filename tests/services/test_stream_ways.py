@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 from tests.support.buckets import KEYS, bucket_server
+from tests.support.memory_stream import MemoryBroker
 from tests.support.streams import (
     dead,
     files_of,
@@ -28,6 +29,12 @@ from mediamill.store.repositories.users import Users
 
 pytestmark = pytest.mark.timeout(120)
 JSON = [("content-type", b"application/json")]
+
+
+@pytest.fixture
+def kafka() -> MemoryBroker:
+    """A stream in memory: what is asked here is no matter of Kafka."""
+    return MemoryBroker()
 
 
 @pytest.fixture

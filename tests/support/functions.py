@@ -256,11 +256,13 @@ def _memory_group(name: str, megabytes: int) -> Path | None:
     return None
 
 
-def python_of_functions() -> Path:
-    """Return an interpreter that Lambda has, 3.12 or later; skips, or fails in CI."""
-    for found in filter(None, map(shutil.which, ("python3.13", "python3.12"))):
+def python_of_functions(version: str = "3.13") -> Path:
+    """Return an interpreter that Lambda has too; skips, or fails where services are required."""
+    name = f"python{version}"
+    beside = Path(sys.base_prefix).parent.glob(f"*/bin/{name}")
+    for found in filter(None, (shutil.which(name), *map(str, sorted(beside)))):
         words = [found, "-c", "import sys; print(sys.executable)"]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return Path(done.stdout.strip())
-    return unavailable("functions need Python 3.12 or later beside the tests' own")
+    return unavailable(f"functions need Python {version} beside the tests' own")

@@ -13,11 +13,14 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from mediamill.adapters.stream.port import Message
 from mediamill.app import App
 from mediamill.core.settings import Settings
 from mediamill.store.repositories.files import File
 from tests.support.kafka import BIGGEST, Kafka
+from tests.support.memory_stream import MemoryBroker
 
+Broker = Kafka | MemoryBroker
 SETTLED = {"session_seconds": "3"}
 
 
@@ -26,8 +29,19 @@ def topic_name(prefix: str = "images") -> str:
     return f"{prefix}-{uuid.uuid4().hex[:8]}"
 
 
-def make_topic(kafka: Kafka, name: str, partitions: int = 3, most: int = BIGGEST) -> str:
+class Read:
+    """A message of memory with the methods of one of Kafka's."""
+
+    def __init__(self, message: Message) -> None:
+        self.value, self.key = (lambda: message.value), (lambda: message.key)
+        self.headers = lambda: [*message.headers]
+
+
+def make_topic(kafka: Broker, name: str, partitions: int = 3, most: int = BIGGEST) -> str:
     """Make a topic that takes messages of so many bytes."""
+    if isinstance(kafka, MemoryBroker):
+        kafka.make(name, partitions, most)
+        return name
     config = {"max.message.bytes": str(most)}
     admin = administrator(kafka)
     (made,) = admin.create_topics([NewTopic(name, partitions, 1, config=config)]).values()
@@ -46,8 +60,14 @@ def writer(kafka: Kafka) -> Producer:
     })  # fmt: skip
 
 
-def write(kafka: Kafka, topic: str, values: Iterable[bytes | None], **options) -> list[tuple]:
+def write(kafka: Broker, topic: str, values: Iterable[bytes | None], **options) -> list[tuple]:
     """Write messages; return (partition, offset, SHA-256) of each."""
+    if isinstance(kafka, MemoryBroker):
+        sent = [kafka.write(topic, value, **options) for value in values]
+        return [
+            (one.part.number, one.offset, hashlib.sha256(one.value or b"").hexdigest())
+            for one in sent
+        ]
     producer, found = writer(kafka), []
 
     def done(error, message):
@@ -62,8 +82,10 @@ def write(kafka: Kafka, topic: str, values: Iterable[bytes | None], **options) -
     return found
 
 
-def read(kafka: Kafka, topic: str, seconds: float = 20) -> list:
+def read(kafka: Broker, topic: str, seconds: float = 20) -> list:
     """Read all committed messages of a topic."""
+    if isinstance(kafka, MemoryBroker):
+        return [Read(one) for one in kafka.read(topic)]
     reader = Consumer({
         "bootstrap.servers": kafka.brokers, "group.id": f"test-{uuid.uuid4()}", "log_level": 0,
         "enable.auto.commit": False, "enable.partition.eof": True,
@@ -89,7 +111,7 @@ def read(kafka: Kafka, topic: str, seconds: float = 20) -> list:
         reader.close()
 
 
-def dead(kafka: Kafka, topic: str, seconds: float = 20) -> list:
+def dead(kafka: Broker, topic: str, seconds: float = 20) -> list:
     """Read the dead letters of a topic."""
     return read(kafka, f"{topic}.dead", seconds)
 
@@ -100,8 +122,10 @@ def places_of(letters: Sequence) -> Counter[tuple[int, int]]:
     return Counter((int(s["mediamill-partition"]), int(s["mediamill-offset"])) for s in said)
 
 
-def lag(kafka: Kafka, topic: str, group: str = "mediamill") -> int:
+def lag(kafka: Broker, topic: str, group: str = "mediamill") -> int:
     """Return how many messages the group has not committed yet."""
+    if isinstance(kafka, MemoryBroker):
+        return kafka.lag(topic, group)
     reader = Consumer({"bootstrap.servers": kafka.brokers, "group.id": group, "log_level": 0})
     try:
         described = reader.list_topics(topic, timeout=10).topics[topic]
@@ -115,6 +139,17 @@ def lag(kafka: Kafka, topic: str, group: str = "mediamill") -> int:
         reader.close()
 
 
+def committed(kafka: Kafka, topic: str, group: str) -> int:
+    """Return the sum of what a group has committed of a topic."""
+    reader = Consumer({"bootstrap.servers": kafka.brokers, "group.id": group, "log_level": 0})
+    try:
+        described = reader.list_topics(topic, timeout=10).topics[topic]
+        places = [TopicPartition(topic, number) for number in described.partitions]
+        return sum(max(0, place.offset) for place in reader.committed(places, timeout=10))
+    finally:
+        reader.close()
+
+
 def commit(kafka: Kafka, places: list[TopicPartition], group: str = "mediamill") -> None:
     """Commit offsets of a group that nobody is in."""
     reader = Consumer({"bootstrap.servers": kafka.brokers, "group.id": group, "log_level": 0})
@@ -122,14 +157,14 @@ def commit(kafka: Kafka, places: list[TopicPartition], group: str = "mediamill")
     reader.close()
 
 
-async def until_taken(kafka: Kafka, topic: str, seconds: float = 60, **options) -> None:
+async def until_taken(kafka: Broker, topic: str, seconds: float = 60, **options) -> None:
     """Wait until everything in a topic is settled and committed."""
     async with asyncio.timeout(seconds):
         while await asyncio.to_thread(_lag, kafka, topic, **options):
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.02 if isinstance(kafka, MemoryBroker) else 0.2)
 
 
-def _lag(kafka: Kafka, topic: str, **options) -> int:
+def _lag(kafka: Broker, topic: str, **options) -> int:
     """Return the lag; 1 while a broker that has just begun knows no groups yet."""
     try:
         return lag(kafka, topic, **options)
@@ -139,12 +174,14 @@ def _lag(kafka: Kafka, topic: str, **options) -> int:
         return 1
 
 
-def url(kafka: Kafka, **options: str) -> str:
+def url(kafka: Broker, **options: str) -> str:
+    if isinstance(kafka, MemoryBroker):
+        return kafka.url(**{"group": "mediamill", **options})
     query = "&".join(f"{name}={value}" for name, value in {**SETTLED, **options}.items())
     return f"kafka://{kafka.brokers}/?{query}"
 
 
-def settings(home: Path, kafka: Kafka, **more: object) -> Settings:
+def settings(home: Path, kafka: Broker, **more: object) -> Settings:
     given = {"slots": 1, "min_free_bytes": 0, "stream_url": url(kafka), **more}
     return Settings(home=home, **given)
 

@@ -25,7 +25,7 @@ MARGIN_SECONDS = 1.0
 async def exchange(app: ASGIApp, request: Asked, left: float) -> Answered:
     """Return the application's answer; `left` are the seconds until this process is killed."""
     seconds = min(left, BOUND_SECONDS if request.bounded else left) - MARGIN_SECONDS
-    gateway = Gateway(MOST, time.monotonic() + seconds, request.host)
+    gateway = Gateway(MOST, time.monotonic() + seconds, request.host, request.stage)
     cycle = Cycle(request.body)
     scope = {**request.scope(), KEY: gateway}
     try:

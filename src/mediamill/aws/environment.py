@@ -33,6 +33,9 @@ FRESH_SECONDS = 5.0
 TURNS = 3
 """Turns of the loop after which it has seen which peers hung up."""
 
+PLAIN = str.maketrans({"“": '"', "”": '"', "’": "'", "…": "...", "–": "-"})
+"""AWS's client cannot report a failed start in other letters than Latin-1 (4.2.2)."""
+
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
@@ -56,7 +59,13 @@ class Environment:
         """
         self._loop = asyncio.new_event_loop()
         self._slept_at = _clocks()
-        self.app: App = self._loop.run_until_complete(self._open(spare, given))
+        configure_logging("json", stream=sys.stdout)
+        try:
+            self.app: App = self._loop.run_until_complete(self._open(spare, given))
+        except MediamillError as error:
+            log.error("not opened", action="function_not_opened", error=error.message)
+            error.args = (error.message.translate(PLAIN).encode("ascii", "replace").decode(),)
+            raise
 
     def run(self, work: Callable[[App], Awaitable[T]], context: Context) -> T:
         """Do the work of one invocation and return what comes of it."""

@@ -49,11 +49,11 @@ class Works:
 
     def __call__(self, event: Mapping[str, Any], context: Sized) -> dict[str, Any]:
         """Work; return which messages are to be shown again, as SQS asks (none, or all)."""
+        began, seconds = time.monotonic(), context.get_remaining_time_in_millis() / 1000
         environment, crew = self._opened(context)
-        ends = time.monotonic() + context.get_remaining_time_in_millis() / 1000
 
         async def work(app: App) -> None:
-            await self._shift(app, crew, ends)
+            await self._shift(app, crew, bounds(app, began, seconds))
 
         try:
             environment.run(work, context)
@@ -76,10 +76,10 @@ class Works:
             self._kept = environment, self._crew(environment.app.settings.slots or slots)
         return self._kept
 
-    async def _shift(self, app: App, crew: Crew, ends: float) -> None:
+    async def _shift(self, app: App, crew: Crew, within: Bounds) -> None:
         if self._engine is None:
             self._engine = await app.engine()
-        shift = Shift(self._engine, crew, bounds(app, ends))
+        shift = Shift(self._engine, crew, within)
         try:
             await shift.run()
         finally:
@@ -88,13 +88,14 @@ class Works:
             log.info("shift ended", action="shift_ended", units=shift.ran, left=sorted(shift.left))
 
 
-def bounds(app: App, ends: float) -> Bounds:
-    """Return what may be done until the end of an invocation (monotonic seconds)."""
+def bounds(app: App, began: float, seconds: float) -> Bounds:
+    """Return what may be done in an invocation that began then (monotonic) and has so long."""
     settings = app.settings
-    lease_ends = ends - settings.function_margin_seconds
+    margin = settings.function_margin_seconds
     return Bounds(
-        work_ends=lease_ends - settings.function_margin_seconds,
-        lease_ends=lease_ends,
+        work_ends=began + seconds - 2 * margin,
+        lease_ends=began + seconds - margin,
+        whole=seconds - 2 * margin,
         most_seconds=settings.function_unit_seconds,
         room=lambda: _room(str(app.scratch)),
         measures=measures(app.parts),

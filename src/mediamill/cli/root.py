@@ -41,6 +41,10 @@ COMMANDS = {
         "mediamill.cli.users:users",
         "List users, keep them out, let them in again; for who runs the service.",
     ),
+    "retention": (
+        "mediamill.cli.retention:retention",
+        "Show what is kept for how long, and what is due; for who runs the service.",
+    ),
     "doctor": ("mediamill.cli.doctor:doctor", "Check that this machine can run the service."),
     "migrate": (
         "mediamill.cli.migrate:migrate",

@@ -3,14 +3,31 @@
 import click
 
 from mediamill.cli.remote.client import Client
-from mediamill.cli.remote.connection import connected, json_option, show, size_text
+from mediamill.cli.remote.connection import connected, json_option, show, show_list, size_text
+
+DAILY = (
+    "day", "source", "media_type", "outcome", "files", "bytes", "items", "results", "result_bytes",
+)  # fmt: skip
 
 
 @click.command()
+@click.option("--daily", is_flag=True, help="Show what your purged files came to, by day.")
+@click.option("--from", "first", metavar="DAY", help="With --daily: from a day on, 2026-11-21.")
+@click.option("--to", "last", metavar="DAY", help="With --daily: up to a day.")
 @json_option
 @connected
-def usage(*, as_json: bool, client: Client) -> None:
-    """Show how much you keep on a server, and how much that may be."""
+def usage(
+    *, daily: bool, first: str | None, last: str | None, as_json: bool, client: Client
+) -> None:
+    """Show how much you keep on a server, and how much that may be.
+
+    With --daily, what became of files that are gone; columns: day on which they came in, source,
+    type, outcome, files, bytes, items, results, their bytes.
+    """
+    if daily:
+        rows = client.pages("/v1/usage/daily", **{"from": first, "to": last})
+        show_list(rows, *(lambda row, n=name: row[n] for name in DAILY), as_json=as_json)
+        return
     told = client.get("/v1/usage")
     if as_json:
         show(told, as_json=True)

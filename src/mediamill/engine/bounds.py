@@ -65,17 +65,16 @@ class Bounds:
     work_ends: float
     """When work stops; what is done is written after it."""
     lease_ends: float
+    whole: float
+    """Seconds for work of a call that has nothing to open first."""
     most_seconds: float
-    """A unit that is estimated to take longer is left to workers."""
+    """A unit that is estimated to take longer is left to workers; so it is beyond `whole`."""
     room: Callable[[], tuple[int, int]]
     """Says how many bytes of scratch there are, and how many are free now."""
     measures: Mapping[str, Measures] = field(default_factory=dict)
     """By kind; a unit of any other kind takes no scratch to speak of."""
     spent: bool = False
     """A unit did not fit into the time that is left: nothing more is to be claimed."""
-
-    def __post_init__(self) -> None:
-        self.whole = self.left()
 
     def left(self) -> float:
         """Return the seconds for work that are left."""

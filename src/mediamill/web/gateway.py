@@ -28,6 +28,8 @@ class Gateway:
     """When the answer must be there, by the monotonic clock."""
     host: str = ""
     """The name by which the gateway was asked; it is ours."""
+    prefix: str = ""
+    """What stands before our paths outside, such as `/prod`."""
 
     @property
     def whole(self) -> bool:

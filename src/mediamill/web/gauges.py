@@ -13,6 +13,7 @@ from mediamill import __version__
 from mediamill.adapters.brokers.port import Served
 from mediamill.app import App
 from mediamill.core.errors import MediamillError
+from mediamill.services.retention import Overdue
 from mediamill.store.repositories.backlog import Backlog
 from mediamill.store.repositories.stream import StreamPartition, summed
 
@@ -36,6 +37,7 @@ class Gauges(Collector):
     told: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """How many units went out by each channel, and what came of it."""
     stream: Sequence[StreamPartition] = ()
+    kept: Sequence[Overdue] = ()
 
     def collect(self) -> Iterator[Metric]:
         """Yield each gauge of this reading."""
@@ -54,6 +56,8 @@ class Gauges(Collector):
         yield self._events()
         if self.stream:
             yield from self._stream()
+        if self.kept:
+            yield from self._retention()
         if self.doorbell is not None:
             yield GaugeMetricFamily(
                 "mediamill_doorbell_connected",
@@ -108,6 +112,33 @@ class Gauges(Collector):
             capped.add_metric([backlog.klass], float(backlog.capped))
         yield from (units, capped)
 
+    def _retention(self) -> Iterator[Metric]:
+        """Yield what retention has done, in all processes together, and what it has still to do."""
+        overdue = GaugeMetricFamily(
+            "mediamill_retention_overdue_files",
+            "Files that are due by the rules of retention and not removed yet, up to a thousand.",
+            labels=["source"],
+        )
+        swept = GaugeMetricFamily(
+            "mediamill_retention_swept_timestamp_seconds",
+            "When it was last looked for files that are due.",
+            labels=["source"],
+        )
+        files = CounterMetricFamily(
+            "mediamill_retention_files", "Files that retention has removed.", labels=["source"]
+        )
+        size = CounterMetricFamily(
+            "mediamill_retention_bytes", "Bytes of files that retention removed.", labels=["source"]
+        )
+        for one in self.kept:
+            source = [one.done.source]
+            overdue.add_metric(source, one.files)
+            files.add_metric(source, one.done.files)
+            size.add_metric(source, one.done.bytes)
+            if one.done.swept is not None:
+                swept.add_metric(source, one.done.swept / 1000)
+        yield from (overdue, swept, files, size)
+
     def _stream(self) -> Iterator[Metric]:
         """Yield what has come by the stream; each partition as its last topic of that name."""
         labels = ["topic", "partition"]
@@ -151,6 +182,7 @@ async def read_gauges(app: App) -> CollectorRegistry:
             await _unless_away(app.work.look) or (),
             app.parts.told,
             await _unless_away(app.books.list) or (),
+            await _unless_away(app.kept.overdue) or (),
         )
     )
     return registry

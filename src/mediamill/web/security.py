@@ -183,7 +183,8 @@ def _own_origins(request: Request) -> set[str]:
 def public_address(request: Request) -> str:
     """Return the address that users see, without a slash at its end."""
     public = the_app(request).settings.public_url
-    return (public or str(request.base_url)).rstrip("/")
+    here = str(request.base_url).rstrip("/") + gateway_of(request.scope).prefix
+    return public.rstrip("/") or here
 
 
 def is_private(request: Request) -> bool:

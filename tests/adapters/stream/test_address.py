@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import threading
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
@@ -97,15 +98,31 @@ def _signature(said: dict[str, str], region: str) -> str:
     return key.hex()
 
 
-def test_a_partition_that_holds_its_share_is_paused_until_half_is_released():
+def test_a_partition_that_holds_its_share_is_paused_until_half_is_released(monkeypatch):
+    monkeypatch.setattr("mediamill.adapters.stream.kafka.room.PATIENCE", 0.02)
     one, two = (Part("c", "t", "i", number) for number in range(2))
     room = Room(20_000)
     room.reset([one, two])
     messages = [Message(one, n, None, b"x" * 1_500) for n in range(5)]
-    assert [room.hold(message) for message in messages] == [False] * 4 + [True]
-    assert not room.hold(Message(two, 0, None, b""))
+    assert [room.hold(message) for message in messages] == [True] * 4 + [False]
+    assert room.wait(0) == (False, set())  # it may get some yet
+    assert room.wait(0.03) == (True, {one})
+    assert room.hold(Message(two, 0, None, b""))
+    assert room.wait(0) == (True, set())
     assert room.tight
-    assert [room.release(message) for message in messages[:3]] == [False, False, True]
+    assert [room.release([message]) for message in messages[:3]] == [set(), set(), {one}]
+    assert not room.tight
+
+
+def test_room_that_comes_in_time_pauses_nothing():
+    part = Part("c", "t", "i", 0)
+    room, message = Room(2_000), Message(part, 0, None, b"x" * 2_000)
+    room.reset([part])
+    assert not room.hold(message)
+    later = threading.Timer(0.05, room.release, [[message]])
+    later.start()
+    assert room.wait(20) == (True, set())
+    later.join()
     assert not room.tight
 
 
@@ -113,6 +130,7 @@ def test_what_is_released_of_a_partition_that_is_gone_changes_nothing():
     part = Part("c", "t", "i", 0)
     room, message = Room(1_000), Message(part, 0, None, b"x" * 2_000)
     room.reset([part])
-    assert room.hold(message)
+    assert not room.hold(message)
     room.reset()
-    assert not room.release(message)
+    assert not room.release([message])
+    assert room.wait(0) == (True, set())

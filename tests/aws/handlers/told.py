@@ -1,22 +1,12 @@
 """The worker with operations that misbehave (`tests/support/operations.py`), and worse."""
 
+from tests.support.misbehaving import Misbehaving
+
 from mediamill.app import App
 from mediamill.aws.working import Works
 from mediamill.engine.shift import crew
-from mediamill.operations.base import Operation
-from mediamill.operations.catalogue import Catalogue
-from tests.support import operations
 
 opening = App.open
-
-
-class Misbehaving(Catalogue):
-    """The test operations under their own names."""
-
-    builder = "tests.support.operations:build"
-
-    def get(self, name: str) -> type[Operation]:
-        return operations.OPERATIONS.get(name) or super().get(name)
 
 
 async def opened(settings, **more):

@@ -18,6 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from mediamill.engine.slots import landlock, libc, seccomp
 from mediamill.engine.slots.launch import command, environment
 
@@ -128,7 +130,9 @@ def readable(rules: Rules) -> tuple[str, ...]:
     """List what may be read: Python, its libraries and this package, but no other folder."""
     paths = sysconfig.get_paths()
     ours = Path(__file__).parents[2]
+    libraries = Path(msgspec.__file__).parents[1]  # on Lambda not where Python has its own
     python = (
+        str(libraries),
         *(paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
         *(f"{prefix}/lib" for prefix in {sys.prefix, sys.base_prefix}),
     )

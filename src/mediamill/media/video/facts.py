@@ -4,7 +4,7 @@ from mediamill.core.errors import BrokenMedia
 from mediamill.media.facts import Facts
 from mediamill.media.video.container import NoVideo, Opener, Video, opened
 from mediamill.media.video.demux import decoded
-from mediamill.media.video.reader import orientation
+from mediamill.media.video.turning import orientation
 
 _PATIENCE = 600
 """Packets that may fail before the first picture comes out."""

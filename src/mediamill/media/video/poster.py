@@ -10,7 +10,8 @@ from mediamill.media.image.picture import Picture
 from mediamill.media.video.container import Opener, Video, opened, translated
 from mediamill.media.video.demux import decoded
 from mediamill.media.video.picture import FramePicture
-from mediamill.media.video.reader import Frame, orientation
+from mediamill.media.video.reader import Frame
+from mediamill.media.video.turning import orientation
 
 _PLACES = (0.1, 0.3, 0.5)
 """Shares of the duration at which key frames are looked at."""

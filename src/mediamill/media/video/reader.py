@@ -7,7 +7,7 @@ from typing import Any
 from av.video.frame import VideoFrame
 
 from mediamill.core.errors import BrokenMedia
-from mediamill.media.image.orient import UPRIGHT, Orientation, from_display_matrix
+from mediamill.media.image.orient import UPRIGHT, Orientation
 from mediamill.media.video.container import Opener, Video, opened
 from mediamill.media.video.decode import Diverged, decode
 from mediamill.media.video.demux import Scan, decoded, decoded_timeline
@@ -15,6 +15,7 @@ from mediamill.media.video.extent import is_cut
 from mediamill.media.video.grade import DEFAULT_PEAK, announced_peak, is_hdr
 from mediamill.media.video.select import Chooser
 from mediamill.media.video.timeline import Timeline
+from mediamill.media.video.turning import orientation
 
 
 @dataclass(frozen=True)
@@ -120,16 +121,6 @@ class FrameReader:
     def _decoded_timeline(self) -> Timeline:
         with opened(self._source, self._name, self._threads) as video:
             return decoded_timeline(video, self._name)
-
-
-def orientation(frame: VideoFrame) -> Orientation:
-    """Return how frames are to be turned, by the display matrix of one of them.
-
-    Ask once per video: PyAV ties a frame whose side data was read into a reference cycle, so each
-    would stay in memory until the garbage collector comes by.
-    """
-    data: Any = frame.side_data.get("DISPLAYMATRIX")
-    return UPRIGHT if data is None else from_display_matrix(bytes(data))
 
 
 def _facts(video: Video) -> dict[str, Any]:

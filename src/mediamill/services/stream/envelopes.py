@@ -11,7 +11,7 @@ import msgspec
 import pybase64
 
 from mediamill.adapters.stream.port import Message
-from mediamill.core.errors import Forbidden, InvalidInput, LimitExceeded
+from mediamill.core.errors import Forbidden, InvalidInput, LimitExceeded, MediamillError
 from mediamill.services.files.labels import clean_tags
 from mediamill.services.stream.rules import ANYBODY, TopicRule
 
@@ -65,6 +65,18 @@ def open_envelope(message: Message, rule: TopicRule, max_bytes: int) -> Wanted:
         data=None if envelope.object else data,
         place=envelope.object,
     )
+
+
+def whose(message: Message, rule: TopicRule, max_bytes: int) -> str:
+    """Return the customer of a message that need not be good; raises where that is not known."""
+    try:
+        return open_envelope(message, rule, max_bytes).customer
+    except Forbidden:
+        raise
+    except MediamillError:
+        if rule.customers or not rule.customer:
+            raise
+        return rule.customer
 
 
 def customer_of(said: str, rule: TopicRule) -> str:

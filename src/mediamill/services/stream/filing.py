@@ -9,7 +9,7 @@ import random
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -18,7 +18,7 @@ from mediamill.adapters.stream.port import Message, Outgoing, Part
 from mediamill.blobs.port import Digest
 from mediamill.core.errors import InvalidInput, MediamillError, QuotaExceeded, Unavailable
 from mediamill.services.stream.customers import Customers
-from mediamill.services.stream.envelopes import Wanted, open_envelope
+from mediamill.services.stream.envelopes import Wanted, open_envelope, whose
 from mediamill.services.stream.fetching import Places
 from mediamill.services.stream.rules import TopicRule
 from mediamill.services.uploads.recording import FileRows, Label, known
@@ -27,6 +27,7 @@ from mediamill.store.repositories.files import File
 
 log = structlog.get_logger(__name__)
 
+SOURCE = "stream"
 BATCH, BATCH_BYTES = 48, 8 << 20
 """Messages that are written and looked at together, and bytes of them."""
 AT_ONCE, ALONE_AT_ONCE = 4, 16
@@ -43,6 +44,9 @@ class Prepared:
     message: Message
     file: File | None = None
     error: MediamillError | None = None
+    customer: str = ""
+    """Whom what was refused is for, where that is known, and the id of that user."""
+    owner: str = ""
 
 
 @dataclass
@@ -70,6 +74,17 @@ class Filing:
         alone = await asyncio.gather(*(self._alone(message, rule) for message in rest))
         told |= {one.message.offset: one for one in alone}
         return [told[message.offset] for message in messages]
+
+    async def named(self, run: Sequence[Prepared], rule: TopicRule) -> Sequence[Prepared]:
+        """Return what was refused with whom it was for, as far as that can be told."""
+        return [await self._named(one, rule) for one in run]
+
+    async def _named(self, one: Prepared, rule: TopicRule) -> Prepared:
+        with suppress(MediamillError):
+            customer = whose(one.message, rule, self.validator.max_bytes)
+            principal = await self.customers.principal(customer, rule)
+            return replace(one, customer=customer, owner=principal.user)
+        return one
 
     async def _together(self, messages: Sequence[Message], rule: TopicRule) -> dict[int, Prepared]:
         """Return verdicts, by offset, on those messages on which there are any at once."""
@@ -142,7 +157,7 @@ class Filing:
 
     async def _row(self, message: Message, wanted: Wanted, rule: TopicRule) -> File:
         principal = await self.customers.principal(wanted.customer, rule)
-        label = Label("stream", wanted.tags, wanted.sha256, {"stream": origin(message)})
+        label = Label(SOURCE, wanted.tags, wanted.sha256, {"stream": origin(message)})
         return await self.rows.begun(principal, wanted.name, 0, label)
 
     async def _bytes(self, owner: str, blob: str, wanted: Wanted, rule: TopicRule) -> Digest:
@@ -241,6 +256,8 @@ def letter(part: Part, prepared: Prepared, topic: str, *, whole: bool = True) ->
         "mediamill-offset": str(message.offset),
         "mediamill-written": str(message.time),
     }
+    if prepared.customer:
+        said["mediamill-customer"] = prepared.customer
     if not whole:
         said["mediamill-omitted"] = str(len(value or b""))
     added = tuple((name, text.encode("utf-8", "replace")) for name, text in said.items())

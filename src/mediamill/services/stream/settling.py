@@ -13,10 +13,12 @@ import structlog
 
 from mediamill.adapters.stream.port import Origin, Part
 from mediamill.core.errors import ConditionFailed, Conflict, LimitExceeded, QuotaExceeded
-from mediamill.services.stream.filing import Filing, Prepared, about, letter
+from mediamill.services.stream.filing import SOURCE, Filing, Prepared, about, letter
 from mediamill.services.stream.jobs import OnArrival
 from mediamill.services.stream.rules import TopicRule
-from mediamill.services.uploads.recording import drawing
+from mediamill.services.uploads.recording import UNKNOWN_TYPE, drawing
+from mediamill.store.port import Action
+from mediamill.store.repositories.daily import Dailies, Fact, Fate
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.stream import StreamBooks, StreamPartition, step, stepped
 
@@ -56,8 +58,22 @@ class Settling:
             if owner is None:
                 await self._bury([*some])
                 continue
-            for run in _portions([*some]):
+            for run in await self._portions(owner, [*some]):
                 await self._keep(run)
+
+    async def _portions(self, owner: str, run: Sequence[Prepared]) -> Sequence[Sequence[Prepared]]:
+        """Cut a run so that the rows of each part fit in a transaction."""
+        told = await self.filing.rows.announcer.hears(owner)
+        portions: list[list[Prepared]] = [[]]
+        actions = COMMON_ACTIONS
+        for one in run:
+            more = _actions(one.file, told=told) if one.file else 0
+            if portions[-1] and actions + more > MOST_ACTIONS:
+                portions.append([])
+                actions = COMMON_ACTIONS
+            portions[-1].append(one)
+            actions += more
+        return portions
 
     async def _keep(self, run: Sequence[Prepared]) -> None:
         """Write files and the step past them; those that a quota forbids become letters."""
@@ -102,6 +118,7 @@ class Settling:
     async def _bury(self, run: Sequence[Prepared]) -> None:
         """Write dead letters with the offset past them, then the step."""
         until = run[-1].message.offset + 1
+        run = await self.filing.named(run, self.rule)
         if until > self._buried:  # else only the step failed when this was tried before
             try:
                 await self._write_letters(run, until)
@@ -111,11 +128,30 @@ class Settling:
             for one in run:
                 code = one.error.code if one.error else ""
                 log.info("dead letter", action="dead_letter", code=code, **about(one.message))
+        guard = step(self.row, until, letters=len(run))
         try:
-            await self.books.store.transact(step(self.row, until, letters=len(run)))
-        except ConditionFailed:
+            await self.books.store.transact(guard, *await self._counting(run))
+        except ConditionFailed as error:
+            if error.action:
+                raise
             await self._look_again(run)
         self.row = stepped(self.row, until, letters=len(run))
+
+    async def _counting(self, run: Sequence[Prepared]) -> Sequence[Action]:
+        """Make the actions that count what each customer's messages came to."""
+        now = await self.books.store.now()
+        return await Dailies(self.books.store).counting(
+            Fact(
+                one.owner,
+                now,
+                SOURCE,
+                UNKNOWN_TYPE,
+                Fate.REFUSED,
+                bytes=len(one.message.value or b""),
+            )
+            for one in run
+            if one.owner
+        )
 
     async def _write_letters(self, run: Sequence[Prepared], until: int) -> None:
         topic = self.rule.dead_letters
@@ -127,20 +163,6 @@ class Settling:
             await self.origin.bury(self.part, letters, until)
 
 
-def _portions(run: Sequence[Prepared]) -> Sequence[Sequence[Prepared]]:
-    """Cut a run so that the rows of each part fit in a transaction."""
-    portions: list[list[Prepared]] = [[]]
-    actions = COMMON_ACTIONS
-    for one in run:
-        more = _actions(one.file) if one.file else 0
-        if portions[-1] and actions + more > MOST_ACTIONS:
-            portions.append([])
-            actions = COMMON_ACTIONS
-        portions[-1].append(one)
-        actions += more
-    return portions
-
-
-def _actions(file: File) -> int:
-    """Return how many rows a file brings at most: its own, its tags', a drawing, a notice."""
-    return 3 + len(file.tags)
+def _actions(file: File, *, told: bool) -> int:
+    """Return how many rows a file brings: its own, its tags', a drawing, a notice."""
+    return 1 + len(file.tags) + len(drawing(file)) + told

@@ -136,7 +136,7 @@ async def retry_job(
     return await view(mill, await mill.jobs.retry(caller, job_id, only))
 
 
-ItemState = Literal["succeeded", "failed", "reused", "pending", "cancelled"]
+ItemState = Literal["succeeded", "failed", "reused", "pending", "cancelled", "expired"]
 
 
 @router.get("/{job_id}/items")

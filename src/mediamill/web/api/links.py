@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from mediamill.services.links.service import LEAST_SECONDS, LINK_SECONDS, MOST_SECONDS
 from mediamill.web.api.files import BYTES, ELSEWHERE
+from mediamill.web.gateway import gateway_of
 from mediamill.web.parsing import PROBLEM, FileId, JobId, StrictRoute
 from mediamill.web.redirecting import redirected
 from mediamill.web.security import Caller, Mill, the_app
@@ -77,4 +78,5 @@ async def follow_link(token: Token, mill: Mill, request: Request) -> Response:
 def base_of(request: Request) -> str:
     """Return the address that users see."""
     public = the_app(request).settings.public_url.rstrip("/")
-    return public or f"{request.url.scheme}://{request.headers.get('host', '')}"
+    here = f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return public or here + gateway_of(request.scope).prefix

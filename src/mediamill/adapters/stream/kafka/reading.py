@@ -181,24 +181,29 @@ class KafkaStream:
             reader.close()
 
     def _step(self, reader: Consumer) -> None:
-        """Do what is asked for, then wait for messages, not long where things are busy."""
+        """Do what is asked for, then wait for room, and for messages, not long in a busy time."""
         busy = False
         while not self._tasks.empty():
             self._tasks.get()(reader)
             busy = True
+        room, crowded = self._room.wait(BUSY_SECONDS)
+        if crowded:
+            reader.pause([_place(part) for part in crowded])
+        if room:
+            self._receive(reader, busy=busy)
+
+    def _receive(self, reader: Consumer, *, busy: bool) -> None:
+        """Hand over what has come, as far as there is room."""
         received = reader.poll(BUSY_SECONDS if busy or self._room.tight else POLL_SECONDS)
         while received is not None:
             if (error := received.error()) is not None:
                 look_at(error)
             elif (message := self._message(received)) is not None:
                 self._come.append(message)
-            received = reader.poll(0) if len(self._come) < TOGETHER else None
-        self._hand_over(reader)
-
-    def _hand_over(self, reader: Consumer) -> None:
+                if not self._room.hold(message) or len(self._come) >= TOGETHER:
+                    break
+            received = reader.poll(0)
         messages, self._come = self._come, []
-        if full := self._room.hold(messages):
-            reader.pause([_place(part) for part in full])
         if messages:
             self._loop.call_soon_threadsafe(self._taker.take, messages)
 

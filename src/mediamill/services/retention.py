@@ -1,0 +1,148 @@
+"""What retention has to do and has done, for who runs the service; and what is counted of files."""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from time import monotonic
+
+from mediamill.core.access import Principal
+from mediamill.core.clock import DAY
+from mediamill.core.errors import InvalidInput
+from mediamill.core.retention import SOURCES, Retention
+from mediamill.store.port import Page, Walks
+from mediamill.store.repositories.daily import Dailies, Daily
+from mediamill.store.repositories.retention import Aging, Sweep, Sweeps
+
+SECONDS = 30.0
+"""How long a look holds, for all who ask."""
+MOST = 1_000
+"""Files that are counted of what is overdue."""
+FIRST, LAST = "0001-01-01", "9999-12-31"
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@dataclass(frozen=True)
+class Amount:
+    """Some files; sizes in bytes."""
+
+    files: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class State:
+    """One source: its rule, what is due now and within a day from now, and what was done."""
+
+    source: str
+    rule: str
+    due: Amount
+    soon: Amount
+    done: Sweep
+
+
+@dataclass(frozen=True)
+class Overdue:
+    """Files of one source that are due and not removed yet, at most `MOST`."""
+
+    done: Sweep
+    files: int
+
+
+@dataclass
+class RetentionService:
+    """Reads only; `handlers/retain.py` takes what is due."""
+
+    aging: Aging
+    sweeps: Sweeps
+    dailies: Dailies
+    retention: Retention
+    _seen: Sequence[Overdue] = ()
+    _time: float = 0.0
+
+    @property
+    def since_upgrade(self) -> bool:
+        """Whether only what came in since the upgrade is found: the store cannot be walked."""
+        return not isinstance(self.aging.store, Walks)
+
+    async def states(self) -> list[State]:
+        """Look at each source; every file that is due within a day is counted."""
+        done = await self.sweeps.all(SOURCES)
+        return [await self._state(source, one) for source, one in zip(SOURCES, done, strict=True)]
+
+    async def _state(self, source: str, done: Sweep) -> State:
+        age, now = self.retention.age(source), await self.aging.store.now()
+        due, soon = Amount(), Amount()
+        if age is not None:
+            async for created, size in self._older(source, now + DAY - age):
+                if created <= now - age:
+                    due = Amount(due.files + 1, due.bytes + size)
+                else:
+                    soon = Amount(soon.files + 1, soon.bytes + size)
+        return State(source, self.retention.told(source), due, soon, done)
+
+    async def _older(self, source: str, until: int) -> AsyncIterator[tuple[int, int]]:
+        after: str | None = None
+        while True:
+            page = await self.aging.files(source, until, after, 1000)
+            for file in page.rows:
+                yield file.created, file.size
+            if (after := page.after) is None:
+                return
+
+    async def overdue(self) -> Sequence[Overdue]:
+        """Count what is due and still there, for metrics; it may be half a minute old."""
+        if not self._seen or monotonic() - self._time >= SECONDS:
+            done = await self.sweeps.all(SOURCES)
+            self._seen = [Overdue(one, await self._waiting(one.source)) for one in done]
+            self._time = monotonic()
+        return self._seen
+
+    async def _waiting(self, source: str) -> int:
+        age = self.retention.age(source)
+        if age is None:
+            return 0
+        until = await self.aging.store.now() - age
+        return len((await self.aging.files(source, until, None, MOST)).rows)
+
+    # -- what is counted ------------------------------------------------------------------------
+
+    async def daily(
+        self,
+        principal: Principal,
+        first: str | None,
+        last: str | None,
+        source: str | None,
+        after: str | None,
+        limit: int,
+    ) -> Page[Daily]:
+        """List what the caller's purged files came to, the oldest day first.
+
+        Raises `InvalidInput` for what is no day. A page may hold few rows where a source is chosen.
+        """
+        days = _day("from", first or FIRST), _day("to", last or LAST)
+        page = await self.dailies.of_owner(principal.user, *days, after, limit)
+        rows = tuple(row for row in page.rows if source in (None, row.source))
+        return Page(rows, page.after)
+
+    async def report(self, first: str | None, last: str | None) -> AsyncIterator[Daily]:
+        """Visit what everybody's purged files came to, the oldest day first."""
+        days, after = (_day("from", first or FIRST), _day("to", last or LAST)), None
+        while True:
+            page = await self.dailies.of_all(*days, after, 1000)
+            for row in page.rows:
+                yield row
+            if (after := page.after) is None:
+                return
+
+
+def _day(field: str, text: str) -> str:
+    """Return a day as it is; raises `InvalidInput`."""
+    try:
+        if _DAY.fullmatch(text) is None:
+            raise ValueError(text)
+        date.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput.at(field, f"{text[:40]!r} is no day: write 2026-11-21.") from None
+    return text
