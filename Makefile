@@ -8,6 +8,8 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	&& echo "$$name" && break; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 SOURCES := src tests benchmarks scripts
+# Tests wait for processes, leases and time limits a third of the time: three keep two cores busy.
+WORKERS := 3
 
 # Tests start a thousand processes: without compiled modules each would compile its own.
 unexport PYTHONDONTWRITEBYTECODE
@@ -27,7 +29,7 @@ up: $(VENV)/.runtime  ## Start the service; HOME_FOLDER=… keeps its state else
 backends: $(VENV)/.backends  ## Install what PostgreSQL, DynamoDB, S3 and the brokers need.
 
 test: $(VENV)/.dev  ## Run the tests.
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not soak" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not soak" $(ARGS)
 
 elsewhere: $(VENV)/.dev  ## Run the service's tests on PostgreSQL and on DynamoDB, with S3; half an hour.
 	@for store in postgresql dynamodb; do \

@@ -154,7 +154,7 @@ def trim(folder: Path) -> None:
 def compiled(target: Target, folder: Path) -> None:
     """Compile all modules, so that their bytes depend on their sources alone."""
     command = [
-        target.interpreter(), "-m", "compileall", "-q", "-j", "2", "--invalidation-mode",
+        target.interpreter(), "-m", "compileall", "-q", "-j", "1", "--invalidation-mode",
         "unchecked-hash", "-s", str(folder), "-p", "/var/task", str(folder),
     ]  # fmt: skip
     subprocess.run(command, check=True, env={"PYTHONHASHSEED": "0", "PATH": "/usr/bin:/bin"})

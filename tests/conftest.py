@@ -8,12 +8,13 @@ import gc
 import os
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from pwdlib import PasswordHash
-from pwdlib.hashers.argon2 import Argon2Hasher
 
 from tests import media_factory
+from tests.support.cheap import cheap
 from tests.support.kafka import Kafka, kafka_server
 from tests.support.places import BLOBS, EMBEDDED, STORES, Place, Servers
 
@@ -21,6 +22,9 @@ MARKS = (
     "places(*places): runs in each of these places, unless the options name one",
     "embedded(reason): is about SQLite or a folder, so it runs nowhere else",
 )
+
+LONG = ("security", "faults", "browser", "handlers", "cli")
+"""Folders of tests that take long, each for itself."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +45,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=_turn)
     if chosen(config) == EMBEDDED:
         return
     here = chosen(config).store
@@ -59,6 +64,12 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.collect()
         gc.freeze()
         gc.enable()
+
+
+def _turn(item: pytest.Item) -> int:
+    """Return when a test's folder has its turn: nobody is to wait for a long test at the end."""
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return LONG.index(folder) if folder in LONG else len(LONG)
 
 
 def _runs_in(item: pytest.Item, store: str) -> bool:
@@ -123,9 +134,8 @@ def clips_made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def cheap_passwords() -> Iterator[None]:
     """Hash passwords at the least cost: the real one would be a third of all that tests take."""
-    cheap = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PasswordHash, "recommended", lambda: cheap)
+        patch.setattr(PasswordHash, "recommended", cheap)
         yield
 
 

@@ -202,7 +202,15 @@ class App:
         self.job_trash = JobTrash(self.access, self.jobs, nouns.units, self.bell)
         self.once = Once(nouns.keys, self.results)
         self.items = ItemService(self.access, nouns.manifests, nouns.results)
-        self.downloads = Downloads(self.access, self.files, self.results, self.directories)
+        self.downloads = Downloads(
+            self.access,
+            self.files,
+            self.results,
+            self.directories,
+            nouns.units,
+            self.bell,
+            self.settings.direct_transfers,
+        )
         self.outputs = Outputs(self.access, nouns.manifests, nouns.results, self.results)
         self.notifications = Notifications(
             self.access,
@@ -285,7 +293,9 @@ class App:
         Raises `ConfigurationError` when there is no stream, or nothing to take from it.
         """
         rules = self._rules() if rules is None else rules
-        stream = open_stream(self.settings.stream_url, list(rules))
+        stream = open_stream(
+            self.settings.stream_url, list(rules), self.parts.kept.of("stream_url")
+        )
         publisher = self.parts.publisher
         assert publisher is not None  # noqa: S101 - there is one where a stream could be opened
         return Ingest(rules, stream, publisher, self.filing, self.books)

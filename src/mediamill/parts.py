@@ -183,7 +183,7 @@ class Parts:
         )
         bell = open_bell(settings.broker_url, settings.store_url)
         url = settings.stream_url
-        publisher = None if url == NONE else open_publisher(url)
+        publisher = None if url == NONE else open_publisher(url, kept.of("stream_url"))
         if isinstance(bell, Follows):
             bell.follow(kept.of("broker_url"), kept.of("store_url"))
         sealer = NotingSealer(open_sealer(kept.of("sealing_url"), settings.home), store)

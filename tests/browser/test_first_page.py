@@ -42,7 +42,7 @@ async def test_from_a_video_to_its_frames(page, video, tmp_path):
     await expect(page.locator(".row img")).to_have_js_property("complete", True)
     await page.select_option("#extract-frames-mode", "fps")
     await expect(page.locator("#extract-frames-every")).to_be_hidden()
-    await page.fill("#extract-frames-fps", "5")
+    await page.fill("#extract-frames-fps", "2")
     seen = []
     page.on("request", lambda request: seen.append(request.url))
     await page.click("#run button[type=submit]")
@@ -52,7 +52,7 @@ async def test_from_a_video_to_its_frames(page, video, tmp_path):
     await expect(page.locator("#summary")).to_contain_text("1 of 1 file done")
     await expect(page.locator("#progress")).to_have_js_property("value", 1)
     frames = int((await page.locator(".sheet .muted").inner_text()).split()[0])
-    assert frames > 100
+    assert frames > 60  # a sheet shows so many at once
     assert await every_frame(page) == frames
     async with page.expect_download() as coming:
         await page.click("#download")

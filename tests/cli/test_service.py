@@ -129,6 +129,9 @@ def test_help_starts_at_once(mediamill: Commands):
         [*mediamill.command()[:1], "-c", code], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    before = os.times().children_user
-    assert mediamill("--help").returncode == 0
-    assert os.times().children_user - before < 0.15
+    spent = []
+    for _ in range(3):  # on a busy machine the same work takes more processor time
+        before = os.times().children_user
+        assert mediamill("--help").returncode == 0
+        spent.append(os.times().children_user - before)
+    assert min(spent) < 0.15, spent

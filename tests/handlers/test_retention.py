@@ -11,11 +11,19 @@ import numpy as np
 import pytest
 
 from mediamill.core.clock import DAY
-from mediamill.core.errors import Conflict, InvalidInput, NotFound, Unavailable
+from mediamill.core.errors import (
+    ConditionFailed,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    Unavailable,
+)  # fmt: skip
+from mediamill.engine.lease import Lease, LeaseLost
+from mediamill.engine.scheduler import Scheduler
 from mediamill.handlers.expire_job import ExpireJob
 from mediamill.handlers.thumbnail import Thumbnail
 from mediamill.media.image.encode import encode
-from mediamill.store.port import Update
+from mediamill.store.port import Put, Update
 from mediamill.store.repositories.daily import Dailies, Fate
 from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.jobs import Job, JobState, ManifestPage
@@ -23,6 +31,7 @@ from mediamill.store.repositories.results import Result
 from mediamill.store.repositories.retention import Origin
 from mediamill.store.repositories.reuse import Reuse
 from mediamill.store.repositories.units import Unit
+from mediamill.store.repositories.webhooks import Delivery
 from tests.faults import charges
 from tests.handlers.conftest import ANN, BOB, BOTH, Works
 from tests.support.ageing import (
@@ -82,6 +91,9 @@ async def test_all_that_was_made_of_it_goes_and_nothing_else(works: Works):
     project = await app.projects.create(ANN, "set")
     await app.projects.add(ANN, project.id, [due[0], kept, made[0], made[3]])
     await app.labels.edit(ANN, due[0], tags=["tagged"])
+    told = Delivery(webhook="hook_1", event="evt_1", owner=ANN.user, type="file.created", created=1,
+                    about=due[0], body="gonzo-0")  # fmt: skip
+    await app.store.transact(Put(told), Put(told.evolve(event="evt_2", about=kept, body="")))
     await settled(app)
     before = {job.id: await download(works, job) for job in (one, two, again, of_results)}
     needles = await known(works, *due)
@@ -113,6 +125,7 @@ async def test_all_that_was_made_of_it_goes_and_nothing_else(works: Works):
         assert all("kept" in json.loads(line)["input"]["name"] for line in lines)
         states = [item.state for item in (await app.items.list(ANN, job.id, None, None, 100)).rows]
         assert states.count("expired") == expired
+    assert [one.about for one in await records(app, Delivery)] == [kept]
     (page,) = [await app.kept.daily(ANN, None, None, None, None, 100)]
     told = [(row.source, row.media_type, row.outcome, row.files, row.items) for row in page.rows]
     mine = [row for row in results_before if row.root in due]
@@ -210,6 +223,8 @@ async def test_what_became_of_it_is_told_apart(works: Works):
     app = works.app
     good, bad, idle = [await works.upload(f"{n}.png", png(n)) for n in range(3)]
     text = await works.upload("bad.txt", b"no picture")
+    change = {"state": FileState.REJECTED, "code": "broken_media", "error": "It is none."}
+    await app.store.transact(Update(File, (text,), set=change))
     bobs = await works.upload("b.png", png(4), BOB)
     await works.run([good, bad], ("tell", {"broken": "1"}))
     await settled(app)
@@ -221,7 +236,7 @@ async def test_what_became_of_it_is_told_apart(works: Works):
         (ANN.user, "image/png", Fate.SUCCEEDED): 1,
         (ANN.user, "image/png", Fate.FAILED): 1,
         (ANN.user, "image/png", Fate.UNPROCESSED): 1,
-        (ANN.user, "text/plain", Fate.UNPROCESSED): 1,
+        (ANN.user, "text/plain", Fate.REJECTED): 1,
         (BOB.user, "image/png", Fate.UNPROCESSED): 1,
     }
     assert sorted(row.items for row in found.values()) == [0, 0, 0, 1, 1]
@@ -295,8 +310,9 @@ async def test_inputs_of_a_job_that_was_cancelled_are_named_nowhere(works: Works
 
 async def test_a_retry_leaves_what_has_expired_alone(works: Works):
     app = works.app
-    due, bad, kept = [await works.upload(f"{n}.png", png(n)) for n in range(3)]
-    job = await works.run([due, bad, kept], ("tell", {"broken": "1"}))
+    names = ("due-x.png", "bad-x.png", "kept.png")
+    due, bad, kept = [await works.upload(name, png(n)) for n, name in enumerate(names)]
+    job = await works.run([due, bad, kept], ("tell", {"broken": "x"}))
     await age(app, due)
     await sweep(app)
     await gone(app, due)
@@ -304,6 +320,9 @@ async def test_a_retry_leaves_what_has_expired_alone(works: Works):
     retried = await works.ended(await app.jobs.retry(ANN, job.id, "failed"))
     assert retried.generation == 2
     assert (retried.counts, retried.expired) == (job.counts, 1)
+    states = [item.state for item in (await app.items.list(ANN, job.id, None, None, 10)).rows]
+    assert states == ["expired", "failed", "succeeded"]
+    assert [row.generation for row in await works.rows(retried)] == [1, 2, 1]
     assert len(await download(works, retried)) == 1
 
 
@@ -459,3 +478,55 @@ async def test_the_trace_check_can_fail(works: Works, monkeypatch):
     await settled(app)
     assert len(await records(app, Reuse)) == 2
     assert f"results/{job.id}/0-0-0-0" in await all_blobs(app)
+
+
+STEPS = ("_layouts", "_results", "_leftovers", "_inputs", "_rewrite", "_end")
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_who_was_overtaken_takes_nothing_more_away(works: Works, step):
+    app, units = works.app, works.app.repositories.units
+    file, kept = await works.upload("gonzo.png", png(1)), await works.upload("kept.png", png(2))
+    job = await works.run([file, kept], "flip")
+    await settled(app)
+    await works.worker.pause()
+    await age(app, file)
+    await sweep(app)
+    scheduler, handlers = Scheduler(app.store, 1), app.handlers()
+    async with asyncio.timeout(30):
+        while True:
+            await scheduler.tidy("housekeeping")
+            unit = await scheduler.claim_next(("housekeeping",), "zombie")
+            lease = unit and Lease(units, app.repositories.jobs, unit, 1)
+            if lease and unit.kind == "expire_job" and unit.payload["trim"] == job.id:
+                break
+            if lease:
+                await handlers[unit.kind].run(lease)
+            await asyncio.sleep(0.01)
+    handler, begun, go_on = handlers["expire_job"], asyncio.Event(), asyncio.Event()
+    real = getattr(handler, step)
+
+    async def late(*arguments):
+        begun.set()
+        await go_on.wait()
+        return await real(*arguments)
+
+    setattr(handler, step, late)
+    zombie = asyncio.create_task(handler.run(lease))
+    async with asyncio.timeout(30):
+        await begun.wait()
+    await works.worker.resume()
+    await gone(app, file)
+    await settled(app)
+    page = (job.id, 0, 0)  # as a retry may write it that adds to the inputs
+    await app.store.transact(Update(ManifestPage, page, set={"inline": b"[]"}))
+    rows, blobs = await records(app, Job, Result, ManifestPage), await all_blobs(app)
+    whole = await download(works, await app.jobs.get(ANN, job.id))
+    go_on.set()
+    with suppress(LeaseLost, ConditionFailed):
+        await zombie
+    assert await records(app, Job, Result, ManifestPage) == rows
+    after = await all_blobs(app)
+    assert {key: after.get(key) for key in blobs} == blobs
+    assert await download(works, await app.jobs.get(ANN, job.id)) == whole
+    assert await traces(app, [file]) == []

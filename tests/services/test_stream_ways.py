@@ -140,6 +140,7 @@ async def test_bytes_that_are_not_those_announced(kafka, mill, topic):
 
 async def test_a_store_that_is_away_loses_nothing(kafka, mill, topic, monkeypatch):
     """Writes fail for a while, some only seemingly; then all is there once."""
+    monkeypatch.setattr("mediamill.services.stream.filing.MOST_PAUSE", 0.05)
     real, answers = mill.store.transact, iter(["fails", "lost", "comes"] * 3)
 
     async def sometimes(*actions):
@@ -157,8 +158,9 @@ async def test_a_store_that_is_away_loses_nothing(kafka, mill, topic, monkeypatc
     assert len([blob async for blob in mill.blobs.list("files/")]) == 20
 
 
-async def test_two_groups_take_each_message_once(kafka, mill, topic, tmp_path):
+async def test_two_groups_take_each_message_once(kafka, mill, topic, tmp_path, monkeypatch):
     """Also where they do not know of each other, as it should not be."""
+    monkeypatch.setattr("mediamill.services.stream.filing.MOST_PAUSE", 0.05)
     more = settings(tmp_path / "home", kafka)
     other = more.model_copy(update={"stream_url": more.stream_url + "&group=other"})
     sent = write(kafka, topic, [b"%d" % n for n in range(150)])

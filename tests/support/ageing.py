@@ -2,13 +2,18 @@
 
 import asyncio
 import hashlib
+import os
+import signal
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from mediamill.app import App
 from mediamill.core.clock import DAY
+from mediamill.core.settings import Settings
 from mediamill.handlers import expire_job, purge, trimming
 from mediamill.handlers.retain import Retain
 from mediamill.store.codec import layout_of
@@ -18,6 +23,7 @@ from mediamill.store.repositories.files import File
 from mediamill.store.repositories.units import Unit
 from mediamill.store.schema import all_kinds
 from tests.faults import rows
+from tests.support.chains import CHAINED
 
 
 def hurry(monkeypatch: Any) -> None:
@@ -100,3 +106,34 @@ async def all_blobs(app: App) -> dict[str, bytes]:
 async def daily(app: App) -> list[Daily]:
     """Read all aggregates."""
     return await records(app, Daily)
+
+
+async def work(home: Path, writes: int) -> None:
+    """Run a worker that kills itself at its n-th write, before or after it; with 0 it does not."""
+    settings = Settings(home=home, slots=1, lease_seconds=1, poll_seconds=0.05, min_free_bytes=0)
+    async with await App.open(settings, CHAINED) as app:
+        left = writes
+
+        def dying(call: Any) -> Any:
+            async def made(*arguments: Any) -> Any:
+                nonlocal left
+                left -= 1
+                if left == 0 and writes % 2:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                done = await call(*arguments)
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return done
+
+            return made
+
+        for owner, name in ((app.store, "transact"), (app.blobs, "delete")):
+            setattr(owner, name, dying(getattr(owner, name)))
+        trimming.GATHER_MS = 300
+        for module in (trimming, expire_job, purge):
+            module.LOOK_AGAIN_MS = 300
+        await (await app.worker()).run()
+
+
+if __name__ == "__main__":
+    asyncio.run(work(Path(sys.argv[1]), int(sys.argv[2])))

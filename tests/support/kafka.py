@@ -20,6 +20,8 @@ POM = Path(__file__).parent / "kafka_broker" / "pom.xml"
 USER, PASSWORD = "mill", "correct/horse:battery"
 BIGGEST = 20 << 20
 """Bytes of a message."""
+SESSION_MS = 2000
+"""After which who came with SCRAM-SHA-512 must come anew."""
 JAVA = ["java", "-Xmx640m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 
 PROPERTIES = """
@@ -34,6 +36,7 @@ controller.listener.names=CONTROL
 listener.name.secure.sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.secure.scram-sha-256.sasl.jaas.config={login};
 listener.name.secure.scram-sha-512.sasl.jaas.config={login};
+listener.name.secure.scram-sha-512.connections.max.reauth.ms={session}
 listener.name.token.sasl.enabled.mechanisms=OAUTHBEARER
 listener.name.token.oauthbearer.sasl.jaas.config={bearer};
 listener.name.secure.ssl.keystore.type=PEM
@@ -101,7 +104,9 @@ def kafka_server(folder: Path) -> Iterator[Kafka]:
         "bearer": f'{bearer} unsecuredLoginStringClaim_sub="broker"',
     }
     settings = folder / "server.properties"
-    settings.write_text(PROPERTIES.format(**names, login=login, biggest=BIGGEST))
+    settings.write_text(
+        PROPERTIES.format(**names, login=login, biggest=BIGGEST, session=SESSION_MS)
+    )
     logging = folder / "logging.xml"
     logging.write_text(LOGGING)
     java = [*JAVA, f"-Dlog4j2.configurationFile={logging}", "-cp", f"{jars}/*"]

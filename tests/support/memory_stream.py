@@ -232,7 +232,7 @@ class Memory:
     @classmethod
     def open_stream(cls, url: str, topics: Sequence[str]) -> MemoryStream:
         parts = urlsplit(url)
-        group = parse_qs(parts.query).get("group", ["mediamill"])[0]
+        group = parse_qs(parts.query).get("group", ["mediamill"])[-1]
         return MemoryStream(BROKERS[parts.netloc], topics, group)
 
     @classmethod

@@ -41,8 +41,9 @@ def until_open(
 class Process:
     """One `mediamill up`, `api` or `worker`, with its output in a file."""
 
-    program: tuple[str, ...] = ("mediamill",)
-    """The module that is run, and what it takes before the role."""
+    program: tuple[str, ...] = ()
+    """The module that is run, and what it takes before the role; as a rule it is `mediamill`, with
+    cheap passwords where people sign in."""
 
     def __init__(self, role: str, home: Path, port: int = 0, **settings: object) -> None:
         self.role, self.home, self.port = role, home, port
@@ -56,7 +57,8 @@ class Process:
         """Return what is run."""
         port = ["--port", str(self.port)] if self.role not in SILENT else []
         place = ["--home", str(self.home), *port]
-        return [sys.executable, "-m", *self.program, self.role, *place]
+        usual = ("mediamill",) if self.role in SILENT else ("tests.support.cheap",)
+        return [sys.executable, "-m", *(self.program or usual), self.role, *place]
 
     def start(self) -> None:
         with self.output.open("ab") as output:

@@ -10,7 +10,7 @@ from typing import Any
 from mediamill.engine.slots import Call, CallItem, Event, Slot, SlotLimits, SlotPool, Succeeded
 
 CATALOGUE = "tests.support.operations:build"
-LIMITS = SlotLimits(memory_bytes=2 << 30, timeout_seconds=20)
+LIMITS = SlotLimits(memory_bytes=1 << 30, timeout_seconds=20)
 
 
 class Slots:

@@ -176,7 +176,7 @@ def _lag(kafka: Broker, topic: str, **options) -> int:
 
 def url(kafka: Broker, **options: str) -> str:
     if isinstance(kafka, MemoryBroker):
-        return kafka.url(**{"group": "mediamill", **options})
+        return kafka.url(**options)
     query = "&".join(f"{name}={value}" for name, value in {**SETTLED, **options}.items())
     return f"kafka://{kafka.brokers}/?{query}"
 

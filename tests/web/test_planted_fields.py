@@ -133,7 +133,7 @@ async def test_every_closed_body_refuses_every_field_of_every_record(
                 object_ = body
                 for step in filter(None, at.split(".")):
                     object_ = object_[int(step) if step.isdigit() else step]
-                assert len(pointers) >= 10, (route, at)
+                assert len(pointers) >= min(10, len(some)), (route, at)
                 for name in set(object_) & set(some) - ours(schema, every, at):
                     assert ".".join(filter(None, (at, name))) in pointers, (route, at, name)
                 places += 1

@@ -24,6 +24,7 @@ from mediamill.media.archive import names
 from mediamill.media.archive.read import _MemberReader, read_members, scan
 from mediamill.services.files import directories
 from mediamill.web import app as web_app
+from mediamill.web import connections
 from tests.support.holding import hold_below
 from tests.web.test_uploading import PNG, server  # noqa: F401 - a fixture
 
@@ -142,7 +143,9 @@ async def test_what_a_form_holds_beside_files_is_limited(ann):
     assert answer.status_code == 413
 
 
-async def test_headers_that_never_end_do_not_hold_a_connection(server):
+async def test_headers_that_never_end_do_not_hold_a_connection(server, monkeypatch):
+    assert connections.HEADER_SECONDS <= 10
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 1.5)
     reader, writer = await asyncio.open_connection("127.0.0.1", server)
     writer.write(b"GET /health/live HTTP/1.1\r\nHost: x\r\n")
     closed = False

@@ -32,7 +32,8 @@ OPEN = {
 OWN = {
     "GET /v1/me/notifications", "PATCH /v1/me/notifications", "GET /account",
     "GET /v1/me", "GET /v1/me/identities", "POST /v1/me/identities",
-    "GET /v1/usage", "POST /v1/auth/logout", "GET /v1/tokens", "POST /v1/tokens",
+    "GET /v1/usage", "GET /v1/usage/daily", "POST /v1/auth/logout", "GET /v1/tokens",
+    "POST /v1/tokens",
     "GET /v1/files",
     "POST /v1/files", "POST /v1/files/check", "POST /v1/files/delete", "POST /v1/files/restore",
     "POST /v1/files/tags", "DELETE /v1/trash", "GET /v1/jobs", "POST /v1/jobs", "GET /v1/events",

@@ -9,6 +9,7 @@ from mediamill.cli.remote.home import load_settings
 from mediamill.cli.terminal.failures import SOME_FAILED, Refused
 from mediamill.cli.terminal.inputs import Input, gather
 from mediamill.cli.terminal.progress import bar
+from mediamill.cli.transfer.putting import put as put_file
 from mediamill.cli.transfer.saving import fetch, place_of
 
 
@@ -34,9 +35,7 @@ def put(ctx: click.Context, paths: tuple[str, ...], *, as_json: bool, client: Cl
         task = progress.add_task("Uploading", total=total)
         for item in inputs:
             try:
-                row = client.put_file(
-                    item.path, item.path.name, lambda n: progress.advance(task, n)
-                )
+                row = put_file(client, item.path, lambda n: progress.advance(task, n))
             except Refused as refusal:
                 _report(item, refusal)
                 failures += 1

@@ -84,8 +84,8 @@ async def _states(app: App) -> tuple[list[State], bool]:
 def _tell_partial(*, as_json: bool, since_upgrade: bool) -> None:
     if since_upgrade and not as_json:
         click.echo(
-            "This store cannot be walked: of files that came in before version 0.7 was installed "
-            "none is found here (docs/retention.md).",
+            "Rules for uploads and imports hold here for what came in since this version runs: "
+            "this store cannot be walked to find what was there before (docs/retention.md).",
             err=True,
         )
 

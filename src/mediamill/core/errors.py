@@ -5,7 +5,8 @@ MediamillError                 status code               retryable
 │   ├── UnsupportedMedia       415    unsupported_media  no    not a type or container we open
 │   ├── BrokenMedia            422    broken_media       no    known type, cannot be decoded
 │   ├── LimitExceeded          413    limit_exceeded     no    too many bytes, pixels, frames
-│   │   └── AnswerTooLarge     413    answer_too_large   no    more bytes than the gateway takes
+│   │   ├── AnswerTooLarge     413    answer_too_large   no    more bytes than the gateway takes
+│   │   └── BodyTooLarge       413    body_too_large     no    more bytes than the gateway brings
 │   ├── AddressRefused         422    address_refused    no    an address that is not asked
 │   ├── FetchFailed            422    fetch_failed       no    an address that gives no file
 │   ├── ChecksumMismatch       460    checksum_mismatch  yes   what came is not what was sent
@@ -24,6 +25,7 @@ MediamillError                 status code               retryable
 ├── Unavailable                503    unavailable        yes   a store, broker or provider is away
 │   ├── StorageFull            507    storage_full       yes   no room for more bytes
 │   ├── Restoring              503    restoring          yes   in cold storage, on its way back
+│   ├── Packing                503    packing            yes   being put together as one object
 │   ├── NewerVersion           503    newer_version      yes   only a newer program knows it
 │   └── SourceUnavailable      503    source_unavailable yes   an address does not answer well
 ├── SlotFailure                500    slot_failed        yes   a worker process died under an item
@@ -82,6 +84,12 @@ class AnswerTooLarge(LimitExceeded):
     """An answer that what stands before this service would not take; `most` bytes pass."""
 
     code = "answer_too_large"
+
+
+class BodyTooLarge(LimitExceeded):
+    """A body that what stands before this service would not bring; `upload` is another way."""
+
+    code = "body_too_large"
 
 
 class AddressRefused(InvalidInput):
@@ -170,6 +178,12 @@ class Restoring(Unavailable):
     def __init__(self, message: str, /, retry_after: int = 300, **details: Any) -> None:
         super().__init__(message, **details)
         self.retry_after = retry_after
+
+
+class Packing(Unavailable):
+    """A download that is being put together; ask again in a moment."""
+
+    code = "packing"
 
 
 class NewerVersion(Unavailable):

@@ -20,7 +20,7 @@ DEFAULT: Mapping[str, int] = {"stream": 7 * DAY}
 UNITS = {"h": HOUR, "d": DAY}
 MOST = 36_500 * DAY
 
-_AGE = re.compile(r"(\d{1,6})([hd])")
+_AGE = re.compile(r"([0-9]{1,6})([hd])")
 
 
 @dataclass(frozen=True)

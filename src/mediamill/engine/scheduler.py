@@ -111,6 +111,25 @@ class Scheduler:
         claimed = await self.store.get(Unit, *unit.key_values())
         return claimed if claimed is not None and claimed.fence == unit.fence + 1 else None
 
+    async def soon(self, klasses: Sequence[str], within_ms: int) -> bool:
+        """Tell whether a unit of some classes will be due within a time, which nobody has.
+
+        Clocks of processes may differ by so much as well: what is due there is not yet due here.
+        """
+        until = await self.store.now() + within_ms
+        for klass in klasses:
+            lanes = await self.store.query(
+                Lane, Lane.index("lane_active"), klass, limit=LANES_PER_LOOK
+            )
+            for lane in lanes.rows:
+                queue = queue_name(klass, lane.owner)
+                page = await self.store.query(
+                    Unit, Unit.index("unit_due"), queue, at_most=until, limit=CANDIDATES
+                )
+                if any(unit.state is UnitState.READY for unit in page.rows):
+                    return True
+        return False
+
     async def tidy(self, klass: str) -> None:
         """Park lanes that have nothing due, and wake parked ones whose time has come."""
         now = await self.store.now()

@@ -12,10 +12,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from mediamill.core.errors import Unavailable
 from mediamill.core.ids import new_id
 from mediamill.engine.bounds import Bounds
 from mediamill.engine.tending import Engine, Tending
 from mediamill.engine.worker import TRANSFERS, Crew
+from mediamill.store.port import Lags
 from mediamill.store.repositories.units import Unit
 
 FUNCTION = ("interactive", "bulk", "model", "housekeeping", "transfer")
@@ -27,6 +29,10 @@ def crew(slots: int) -> Crew:
     orders = (("interactive", "bulk"), ("bulk", "interactive"))
     general = [orders[place % 2] for place in range(slots)]
     return Crew((*general, ("housekeeping",), ("model",), *[("transfer",)] * TRANSFERS))
+
+
+SOON_MS = 1_500
+"""What is due within this time is waited for: whoever was rung for it may be a little early."""
 
 
 @dataclass
@@ -48,6 +54,9 @@ class Shift:
         self._changed = asyncio.Event()
         self._empty: dict[Sequence[str], tuple[int, float]] = {}
         """At which news, and when, a runner of these classes found nothing."""
+        self._awaited: dict[Sequence[str], tuple[tuple[int, float] | None, bool]] = {}
+        """Whether waiting was worth while when nothing was found then."""
+        self._began = time.monotonic()
         self._lines = {runner: asyncio.Lock() for runner in self.crew.runners}
         self._error: Exception | None = None
 
@@ -75,10 +84,10 @@ class Shift:
             unit = await self._claimed(holder, klasses)
             if unit is not None:
                 await self._see(unit)
-            elif not self._busy and news == self._news:
-                return
-            else:
+            elif self._busy or news != self._news or await self._soon(klasses):
                 await self._wait(news)
+            else:
+                return
 
     def _perhaps_left(self) -> set[str]:
         """Return the classes of what is cut, and those that were not seen empty."""
@@ -119,6 +128,25 @@ class Shift:
                 self._empty.pop(klasses, None)
                 self._busy += 1
             return unit
+
+    async def _soon(self, klasses: Sequence[str]) -> bool:
+        """Tell whether waiting is worth while; runners of the same classes ask once."""
+        async with self._lines[klasses]:
+            seen, answer = self._awaited.get(klasses, (None, False))
+            if seen != self._empty.get(klasses):
+                answer = await self._worth_waiting(klasses)
+                self._awaited[klasses] = self._empty.get(klasses), answer
+            return answer
+
+    async def _worth_waiting(self, klasses: Sequence[str]) -> bool:
+        store = self.engine.units.store
+        lags = isinstance(store, Lags) and bool(store.lag)
+        if lags and not self.ran and time.monotonic() - self._began < SOON_MS / 1000:
+            return True  # what was rung for may not be in the indexes yet
+        try:
+            return await self.engine.scheduler.soon(klasses, SOON_MS)
+        except Unavailable:
+            return False
 
     async def _wait(self, news: int) -> None:
         """Wait until a unit of another runner has ended, or for the next look."""

@@ -6,7 +6,9 @@
     leftovers bytes that no result names, lists of inputs, parts of long videos, rows for reuse
     end       a new layout, or, when no input is left, the job is purged
 
-Each step finds by itself what is still to be done, so one that is cut short is begun again.
+Each step finds by itself what is still to be done, so one that is cut short is begun again. Who was
+overtaken changes nothing more: writes hold while the job is being trimmed since the same time, and
+what is removed then is older than that, or named by nobody.
 """
 
 import re
@@ -19,12 +21,13 @@ import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.blobs.port import BlobInfo, Blobs
+from mediamill.core.clock import MINUTE
 from mediamill.core.errors import ConditionFailed, NotFound
 from mediamill.engine.lease import Lease
 from mediamill.handlers.collect import RESULT_NAME
 from mediamill.handlers.seal import Seal
 from mediamill.handlers.trimming import LOOK_AGAIN_MS
-from mediamill.store.port import Absent, Delete, Equals, Put, Store, Update
+from mediamill.store.port import Absent, Check, Delete, Equals, Put, Store, Update
 from mediamill.store.repositories.jobs import PAGE_ENTRIES, Entry, Job, Jobs, Manifests, Problem
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.projects import Projects
@@ -40,6 +43,15 @@ GONE = Entry("", "", problem=Problem(NotFound.code, "The input has expired."))
 """What a list of inputs holds instead of one that has expired."""
 ROWS = 40
 BLOBS = 100
+PATIENCE_MS = MINUTE
+"""How long a job waits at most for more of its files, which wait for jobs in their turn."""
+TRIMMED = "t"
+"""Begins the names of layouts that are made here; the time follows."""
+
+
+def _still(job: Job) -> tuple[Equals]:
+    """Return the guard that nobody else has trimmed the job meanwhile."""
+    return (Equals("trimming", job.trimming),)
 
 
 @dataclass(frozen=True)
@@ -74,10 +86,13 @@ class ExpireJob:
         if job is None or (job.hidden and job.trash is None):  # the whole of it is being purged
             await lease.vanish()
             return
-        if not job.state.terminal or not await self._begun(lease, job):
+        if not job.state.terminal or await self._more_to_come(lease, job):
             await lease.release(LOOK_AGAIN_MS)
             return
-        await self._empty(f"layouts/{job.id}/")
+        if job.trimming is None and (job := await self._begun(lease, job)) is None:
+            await lease.release(LOOK_AGAIN_MS)
+            return
+        await self._layouts(job)
         for stage in range(job.stages):
             await self._results(job, stage)
         await self._leftovers(job)
@@ -91,10 +106,17 @@ class ExpireJob:
         """Try again later: what should be gone must go."""
         await lease.release(LOOK_AGAIN_MS * 15, str(error))
 
-    async def _begun(self, lease: Lease, job: Job) -> bool:
-        """Take the download away; False when the job was opened again at this moment."""
-        if job.trimming is not None:
-            return True
+    async def _more_to_come(self, lease: Lease, job: Job) -> bool:
+        """Tell whether others of its files are hidden already, and may go with these."""
+        age = await self.store.now() - lease.unit.created
+        if job.trimming is not None or age > PATIENCE_MS:
+            return False
+        page = await self.results.of_stage(job.id, 0, limit=1000)
+        known = await self.aging.known(row.source for row in page.rows if row.source)
+        return any(row.expired and row.counted is None for row in known.values())
+
+    async def _begun(self, lease: Lease, job: Job) -> Job | None:
+        """Take the download away; None when the job was opened again at this moment."""
         guard = (Equals("generation", job.generation), Equals("state", job.state))
         fields: dict[str, Any] = {"layout": None, "download_size": 0, "download_etag": ""}
         fields["trimming"] = await self.store.now()
@@ -102,12 +124,16 @@ class ExpireJob:
         payload = {**lease.unit.payload, "sealed": job.layout is not None}
         with suppress(ConditionFailed):
             await lease.write(change, payload=payload)
-            return True
-        return False
+            return job.evolve(**fields)
+        return None
 
-    async def _empty(self, prefix: str) -> None:
-        async for blob in self.blobs.list(prefix):
-            await self.blobs.delete(blob.key)
+    async def _layouts(self, job: Job) -> None:
+        """Remove layouts from before: those of seals have the number of the job's pass."""
+        async for blob in self.blobs.list(f"layouts/{job.id}/"):
+            made = blob.key.rpartition("/")[2].partition("-")[0]
+            bound = (job.trimming or 0) if made.startswith(TRIMMED) else job.turn
+            if int(made.removeprefix(TRIMMED)) <= bound:
+                await self.blobs.delete(blob.key)
 
     # -- results --------------------------------------------------------------------------------
 
@@ -131,7 +157,7 @@ class ExpireJob:
         now, freed = await self.store.now(), sum(f.size for row in rows for f in row.files)
         same = (Equals("expired", None),)
         emptied = [Put(row.emptied(now), when=same) for row in rows]
-        charged = Update(Job, (job.id,), add={"charged": -freed})
+        charged = Update(Job, (job.id,), add={"charged": -freed}, when=_still(job))
         released = await self.usages.charge_results(job.owner, -freed)
         await self.store.transact(*emptied, charged, *released)
 
@@ -153,7 +179,9 @@ class ExpireJob:
             for (_, found), unit in zip(some, units, strict=True)
         ]
         rows = await self.store.get_many(Result, keys)
-        for (blob, _), row in zip(some, rows, strict=True):
+        for (blob, _), unit, row in zip(some, units, rows, strict=True):
+            if unit is not None and unit.state.open:
+                continue
             if row is None or all(file.blob != blob.key for file in row.files):
                 await self.blobs.delete(blob.key)
 
@@ -170,7 +198,7 @@ class ExpireJob:
                 gone = sum(entry == GONE for entry in fresh)
                 expired += gone if stage == job.stage else 0
                 some += gone if stage == 0 else 0
-                others += len(fresh) - gone if stage == 0 else 0
+                others += sum(bool(entry.file) for entry in fresh) if stage == 0 else 0
         return Left(expired, whole=some > 0 and others == 0)
 
     async def _pages(self, job: Job, stage: int) -> AsyncIterator[tuple[int, list[Entry]]]:
@@ -207,11 +235,10 @@ class ExpireJob:
     async def _rewrite(self, job: Job, stage: int, page: int, entries: Sequence[Entry]) -> None:
         now = await self.store.now()
         put = await self.manifests.page(job.id, stage, page, entries, fence=now)
-        await self.store.transact(put)
-        kept = getattr(put.record, "blob", None)
+        await self.store.transact(put, Check(Job, (job.id,), _still(job)))
         async for blob in self.blobs.list(f"manifests/{job.id}/{stage}-{page}"):
-            named = blob.key.rpartition("/")[2].split("-")[:2] == [str(stage), str(page)]
-            if named and blob.key != kept:
+            place, *made = blob.key.rpartition("/")[2].split("-")[1:]
+            if place == str(page) and (not made or int(made[0]) < now):
                 await self.blobs.delete(blob.key)
 
     async def _parts(self, job: Job) -> None:
@@ -247,7 +274,7 @@ class ExpireJob:
         now = await self.store.now()
         changes: dict[str, Any] = {"trimming": None, "expired": left.expired}
         if lease.unit.payload.get("sealed"):
-            root = f"layouts/{job.id}/{now}-{lease.unit.fence}"
+            root = f"layouts/{job.id}/{TRIMMED}{now}-{lease.unit.fence}"
             _, summary = await self.seal.write(job, root)
             changes |= {"layout": f"{root}-layout", "download_size": summary.size}
             changes["download_etag"] = summary.etag

@@ -21,6 +21,7 @@ from mediamill.handlers.lineage import Lineage
 from mediamill.handlers.mail import Mail, MailChannel
 from mediamill.handlers.next_stage import NextStage
 from mediamill.handlers.notify import Channel, Notify
+from mediamill.handlers.pack import Pack
 from mediamill.handlers.publish import Publish, Publishing
 from mediamill.handlers.purge import PurgeFile, PurgeJob
 from mediamill.handlers.purge_project import PurgeProject
@@ -83,6 +84,7 @@ def handlers(
             nouns.jobs, nouns.manifests, nouns.results, parts.bell, parts.scratch
         ),
         "seal": Seal(nouns.jobs, nouns.results, parts.results, parts.scratch),
+        "pack": Pack(nouns.jobs, parts.results),
         "cancel": Cancel(nouns.jobs, nouns.units),
         "notify": Notify(nouns.jobs, parts.bell, channels(parts)),
         "mail": _mail(parts, unsubscribe),
@@ -99,9 +101,8 @@ def handlers(
         "lineage": Lineage(store),
         "expire_job": _expire_job(parts),
         "expire_origin": ExpireOrigin(nouns.jobs, nouns.manifests),
-        "purge_file": PurgeFile(
-            store, nouns.files, nouns.jobs, parts.blobs, parts.announcer, nouns.manifests
-        ),
+        "expire_file": _purge_file(parts),
+        "purge_file": _purge_file(parts),
         "purge_version": PurgeVersion(store, nouns.jobs, parts.blobs),
         "purge_job": PurgeJob(store, nouns.jobs, nouns.results, nouns.units, parts.results),
         "purge_project": PurgeProject(store, nouns.projects, nouns.jobs),
@@ -146,6 +147,13 @@ def _items(parts: Parts, segments: Segments) -> Items:
         max_member_bytes=min(MAX_MEMBER_BYTES, settings.max_upload_bytes),
         segments=segments,
         usages=nouns.usages,
+    )
+
+
+def _purge_file(parts: Parts) -> PurgeFile:
+    nouns = parts.nouns
+    return PurgeFile(
+        parts.store, nouns.files, nouns.jobs, parts.blobs, parts.announcer, nouns.manifests
     )
 
 

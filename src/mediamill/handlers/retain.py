@@ -27,6 +27,8 @@ from mediamill.store.repositories.units import Unit, Units
 
 log = structlog.get_logger(__name__)
 
+KIND = "expire_file"
+"""Of the units that remove what has expired: an earlier version would leave what was made of it."""
 EVERY_MS = 5 * MINUTE
 PAGE = 100
 TOGETHER = 20
@@ -132,7 +134,7 @@ def _hiding(file: File, now: int) -> Step:
         "expired": now,
         **dooming(file, now),
     }
-    return change(file, **fields), purge_unit(file, now, now)
+    return change(file, **fields), purge_unit(file, now, now).evolve(kind=KIND)
 
 
 def _taking(origin: Origin, now: int) -> Step:

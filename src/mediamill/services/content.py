@@ -23,3 +23,6 @@ class Content:
     sign: Callable[[int], Awaitable[Presigned]] | None = None
     """Sign the reading of it at the store itself, for so many seconds at most; None for what is put
     together or changed on its way, and where the store signs nothing."""
+
+    dear: bool = False
+    """Whether signing it takes work, so that it is done only for who can have it no other way."""

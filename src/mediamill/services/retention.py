@@ -63,8 +63,12 @@ class RetentionService:
 
     @property
     def since_upgrade(self) -> bool:
-        """Whether only what came in since the upgrade is found: the store cannot be walked."""
-        return not isinstance(self.aging.store, Walks)
+        """Whether some rules hold only for what came in since the upgrade.
+
+        Files by the stream there were none before; a store that can be walked has found the others.
+        """
+        older = any(self.retention.age(source) for source in SOURCES if source != "stream")
+        return older and not isinstance(self.aging.store, Walks)
 
     async def states(self) -> list[State]:
         """Look at each source; every file that is due within a day is counted."""

@@ -17,13 +17,19 @@ async def redirected(
 ) -> Response | None:
     """Answer a GET with where the bytes are, if that is wanted and can be; else None.
 
+    A HEAD too where signing takes work: it tells whether that is done.
+
     The address is made anew for each request and kept nowhere: it says, signed, that the content is
     an attachment, and its name. Without a wish it is as the service is set up, and what does not
     pass whole through a gateway is at the bucket.
     """
     passes = "range" in request.headers or not gateway_of(request.scope).exceeds(content.size)
-    wanted = (mill.settings.direct_downloads or not passes) if wanted is None else wanted
-    if not wanted or content.sign is None or request.method != "GET" or unchanged(request, content):
+    usual = mill.settings.direct_downloads and not content.dear
+    wanted = (usual or not passes) if wanted is None else wanted
+    methods = ("GET", "HEAD") if content.dear else ("GET",)
+    if not wanted or content.sign is None or request.method not in methods:
+        return None
+    if unchanged(request, content):
         return None
     signed = await content.sign(SECONDS)
     headers = {

@@ -81,10 +81,11 @@ class TusRoute(StrictRoute):
         return versioned
 
 
-def options(most: int, *, direct: bool) -> Response:
+def options(most: int, *, direct: bool, at_once: int | None = None) -> Response:
     """Say what this server can do; `most` is the largest upload, in bytes.
 
-    With `direct`, clients may ask for requests to the bucket (`POST /v1/uploads/presigned`).
+    With `direct`, clients may ask for requests to the bucket (`POST /v1/uploads/presigned`). A
+    request's body has at most `at_once` bytes.
     """
     headers = {
         "Tus-Version": VERSION,
@@ -94,6 +95,8 @@ def options(most: int, *, direct: bool) -> Response:
     }
     if direct:
         headers["Mediamill-Direct"] = "presigned"
+    if at_once is not None:
+        headers["Mediamill-Max-Body"] = str(at_once)
     return Response(status_code=204, headers=headers)
 
 

@@ -8,6 +8,7 @@ at all; the one that is there gets the tags and joins the project.
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import unquote
 
 from fastapi import Request
@@ -15,15 +16,23 @@ from python_multipart.multipart import parse_options_header
 
 from mediamill.app import App
 from mediamill.core.access import Principal, Right
-from mediamill.core.errors import InvalidInput, MediamillError, NotFound
+from mediamill.core.errors import BodyTooLarge, InvalidInput, MediamillError, NotFound
 from mediamill.services.files.labels import clean_tags
 from mediamill.services.uploads.recording import Label
+from mediamill.services.uploads.resumable import Announced
 from mediamill.store.repositories.files import File
 from mediamill.web.digests import announced_sha256, content_digest, hexadecimal
 from mediamill.web.documents import Document
+from mediamill.web.gateway import announced, gateway_of
 from mediamill.web.multipart import FormReader
+from mediamill.web.views.direct import direct_view
 
 UNNAMED = "upload"
+PRESIGNED = "/v1/uploads/presigned"
+WRAPPED = frozenset({"multipart/form-data", "application/json"})
+"""Types of bodies in which files are."""
+FIRST = 20
+"""Parts whose requests come with the beginning of an upload."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,8 @@ async def receive(request: Request, app: App, principal: Principal, said: Said) 
     """Store the files that a request brings; all of them, or none."""
     content_type = request.headers.get("content-type", "")
     await _check_project(app, principal, said.project)
+    if gateway_of(request.scope).exceeds(announced(request.headers)):
+        raise await _another_way(request, app, principal, said)
     if _kind(content_type) == "multipart/form-data":
         arrived = await _form(request, app, principal, said)
     elif is_json(content_type):
@@ -66,6 +77,28 @@ async def receive(request: Request, app: App, principal: Principal, said: Said) 
     else:
         arrived = await _raw(request, app, principal, said)
     return await _joined(app, principal, said.project, arrived)
+
+
+async def _another_way(
+    request: Request, app: App, principal: Principal, said: Said
+) -> BodyTooLarge:
+    """Return the refusal of a body that will not come whole, with an upload past the gateway.
+
+    It is ready to use where the bytes are the body; a form's and a document's size is not theirs.
+    """
+    most, size = gateway_of(request.scope).most, announced(request.headers)
+    further: dict[str, Any] = {"most": most, "begin": PRESIGNED}
+    if _kind(request.headers.get("content-type", "")) not in WRAPPED and app.direct.offered:
+        sha256 = announced_sha256(request.headers)
+        wanted = Announced(_name(request), size, "", said.tags, said.project or "", sha256)
+        upload = await app.direct.begin(principal, wanted)
+        places, more = await app.direct.places(principal, upload.id, limit=FIRST)
+        further["upload"] = direct_view(upload, places, more=more).model_dump(mode="json")
+    return BodyTooLarge(
+        f"A body may have at most {most:,} bytes here: send files past this gateway, by the "
+        "requests to the bucket that come with an upload.",
+        **further,
+    )
 
 
 async def _check_project(app: App, principal: Principal, project: str | None) -> None:

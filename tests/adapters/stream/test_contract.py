@@ -25,7 +25,8 @@ class KafkaDesk:
         make_topic(self._kafka, topic, partitions, most)
 
     def delete(self, topic: str) -> None:
-        administrator(self._kafka).delete_topics([topic])[topic].result(20)
+        admin = administrator(self._kafka)  # gone, it would take its question with it
+        admin.delete_topics([topic])[topic].result(20)
 
     def write(self, topic: str, values: Sequence[bytes], partition: int = 0) -> None:
         write(self._kafka, topic, values, partition=partition)
@@ -49,7 +50,10 @@ class KafkaDesk:
 class MemoryDesk:
     def __init__(self) -> None:
         self._broker = MemoryBroker()
-        self.make, self.delete = self._broker.make, self._broker.delete
+        self.delete = self._broker.delete
+
+    def make(self, topic: str, partitions: int = 1, most: int = 1 << 20) -> None:
+        self._broker.make(topic, partitions, most)
 
     def write(self, topic: str, values: Sequence[bytes], partition: int = 0) -> None:
         for value in values:

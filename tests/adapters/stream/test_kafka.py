@@ -7,15 +7,20 @@ import time
 from urllib.parse import quote
 
 import pytest
+from confluent_kafka.admin import (
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
 
 from mediamill.adapters.stream.kafka.address import Address
 from mediamill.adapters.stream.kafka.publishing import KafkaPublisher
 from mediamill.adapters.stream.kafka.reading import KafkaStream
-from mediamill.adapters.stream.opening import open_publisher
+from mediamill.adapters.stream.opening import open_publisher, open_stream
 from mediamill.adapters.stream.port import Message, Outgoing
 from mediamill.core.errors import ConfigurationError, LimitExceeded
-from tests.support.kafka import PASSWORD, USER
-from tests.support.streams import lag, make_topic, read, topic_name, url, write
+from tests.support.kafka import PASSWORD, SESSION_MS, USER
+from tests.support.streams import administrator, lag, make_topic, read, topic_name, url, write
 
 
 class Slow:
@@ -101,6 +106,75 @@ async def test_every_client_asks_for_its_token(kafka, monkeypatch):
         await running
     assert [one.value() for one in read(kafka, letters)] == [b"letter"]
     assert lag(kafka, topic) == 0
+
+
+class Turning:
+    """A setting whose text is another one when that is set."""
+
+    setting = "MEDIAMILL_STREAM_URL"
+
+    def __init__(self, text: str) -> None:
+        self.text, self.asked = text, 0
+
+    async def current(self) -> str:
+        return self.text
+
+    async def renewed(self) -> str:
+        self.asked += 1
+        return self.text
+
+
+def change_password(kafka, user: str, password: str) -> None:
+    kind = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+    change = UserScramCredentialUpsertion(user, kind, password.encode())
+    admin = administrator(kafka)
+    admin.alter_user_scram_credentials([change])[user].result(20)
+
+
+async def test_another_password_is_taken_up_without_a_restart(kafka):
+    """The brokers end sessions after two seconds, so that we must come anew."""
+    user, topic = "turning", make_topic(kafka, topic_name(), 1)
+    change_password(kafka, user, "first")
+    before, after = (secure(kafka, user, word) + "&session_seconds=6" for word in ("first", "next"))
+    source = Turning(before)
+    stream, publisher = open_stream(before, [topic], source), open_publisher(before, source)
+    taker, stop = Slow(), asyncio.Event()
+    running = asyncio.ensure_future(stream.run(taker, stop))
+    try:
+        await publisher.publish([Outgoing(topic, b"1")])
+        await until(lambda: len(taker.held) == 1)
+        change_password(kafka, user, "next")
+        source.text = after
+        await asyncio.sleep(SESSION_MS / 1000 + 1)
+        await publisher.publish([Outgoing(topic, b"2")])
+        await until(lambda: len(taker.held) == 2)
+        assert await stream.confirm(taker.held[0].part)
+        await stream.bury(taker.held[0].part, [Outgoing(topic, b"3")], 1)
+        await until(lambda: len(taker.held) == 3)
+    finally:
+        stop.set()
+        await running
+        await publisher.close()
+
+
+async def test_who_is_refused_looks_the_password_up_anew(kafka):
+    user, topic = "forgetful", make_topic(kafka, topic_name(), 1)
+    change_password(kafka, user, "right")
+    wrong, right = (secure(kafka, user, word) for word in ("wrong", "right"))
+    source = Turning(wrong)
+    publisher = open_publisher(wrong, source)
+    with pytest.raises(ConfigurationError):
+        await publisher.identify([topic])
+    assert source.asked
+    source.text = right
+    assert topic in await publisher.identify([topic])
+    await publisher.close()
+
+
+async def until(true) -> None:
+    async with asyncio.timeout(40):
+        while not true():
+            await asyncio.sleep(0.05)
 
 
 async def test_a_message_larger_than_its_topic_takes(kafka):

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mediamill.adapters.stream.port import Publisher, Stream
+from mediamill.adapters.stream.port import Follows, Publisher, Stream
 from mediamill.core.errors import ConfigurationError, NotFound
 from mediamill.core.extras import needing
 from mediamill.core.registry import Registry
+from mediamill.core.sourced import Sourced
 
 SETTING = "MEDIAMILL_STREAM_URL"
 STREAMS: Registry[Any] = Registry(
@@ -17,18 +18,23 @@ ENCRYPTED = {"kafkas": "kafka"}
 NONE = "none:"
 
 
-def open_stream(url: str, topics: Sequence[str]) -> Stream:
+def open_stream(url: str, topics: Sequence[str], source: Sourced | None = None) -> Stream:
     """Make a member of the group that reads these topics; raises `ConfigurationError`.
 
-    A plug-in is a class with `open_stream(cls, url, topics)` and `open_publisher(cls, url)`.
+    It goes on with the password that the `source` of the URL says later. A plug-in is a class with
+    `open_stream(cls, url, topics)` and `open_publisher(cls, url)`.
     """
     stream: Stream = _kind(url).open_stream(url, topics)
+    if source is not None and isinstance(stream, Follows):
+        stream.follow(source)
     return stream
 
 
-def open_publisher(url: str) -> Publisher:
+def open_publisher(url: str, source: Sourced | None = None) -> Publisher:
     """Make what writes to the stream's topics; raises `ConfigurationError`."""
     publisher: Publisher = _kind(url).open_publisher(url)
+    if source is not None and isinstance(publisher, Follows):
+        publisher.follow(source)
     return publisher
 
 

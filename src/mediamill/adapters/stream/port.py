@@ -16,7 +16,9 @@ change by itself. No client library's error comes out.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+from mediamill.core.sourced import Sourced
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
@@ -88,6 +90,14 @@ class Taker(Protocol):
 
     def drop(self, parts: Sequence[Part]) -> None:
         """Stop at once: these belong to another process already."""
+
+
+@runtime_checkable
+class Follows(Protocol):
+    """A backend that goes on with another password."""
+
+    def follow(self, url: Sourced) -> None:
+        """Look the address up there from now on."""
 
 
 class Publisher(Protocol):

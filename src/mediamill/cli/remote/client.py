@@ -16,6 +16,8 @@ from mediamill.cli.terminal.failures import Failure, Refused, Unreachable
 CHUNK = 1 << 18
 TIMEOUT = httpx.Timeout(60, connect=5, read=90)
 DOWNLOAD_TRIES = 5
+PACKING_SECONDS, PACKING_PAUSE = 1800, 2.0
+"""How long a download that is being put together is waited for, and how often it is asked for."""
 
 Advance = Callable[[int], None]
 """Called with how many more bytes have passed."""
@@ -28,6 +30,7 @@ class Client:
         self.server = server
         self.direct: bool | None = None
         """Whether bytes go to the bucket, past the server; None until it was asked."""
+        self._most: int | None = None
         headers = {"User-Agent": f"mediamill-cli/{__version__}"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -74,8 +77,24 @@ class Client:
     def offers_direct(self) -> bool:
         """Ask the server, once, whether it signs requests to its bucket."""
         if self.direct is None:
-            self.direct = "Mediamill-Direct" in self.send("OPTIONS", "/v1/uploads").headers
-        return self.direct
+            self._ask()
+        return bool(self.direct)
+
+    def most_at_once(self) -> int | None:
+        """Return how many bytes the body of a request may have; None where nothing is said."""
+        if self.direct is None:
+            self._ask()
+        return self._most
+
+    def _ask(self) -> None:
+        told = self.send("OPTIONS", "/v1/uploads").headers
+        self.direct = "Mediamill-Direct" in told
+        self._most = int(told["Mediamill-Max-Body"]) if "Mediamill-Max-Body" in told else None
+
+    def place(self, location: str) -> str:
+        """Return an address that the server gives as one to ask it for."""
+        before = urlsplit(self.server).path.rstrip("/")
+        return location.removeprefix(before) if before else location
 
     def put_file(self, path: Path, name: str, advance: Advance) -> dict[str, Any]:
         """Upload one file, streamed from disk; return the server's record of it."""
@@ -97,26 +116,34 @@ class Client:
         """Fetch a body into a file that must not exist; return the name the server gives it.
 
         A connection that breaks is taken up where it broke, unless the content has changed since.
+        What a gateway does not give whole is fetched in ranges.
         """
-        done, etag, tries = 0, "", 0
+        done, total, at_once, etag, tries = 0, 0, 0, "", 0
+        patience = time.monotonic() + PACKING_SECONDS
         advance: Advance = _ignore
         with target.open("xb") as stream:
             while True:
-                ranged = {"Range": f"bytes={done}-", "If-Range": etag} if done and etag else {}
+                ranged = _range(done, at_once, etag)
                 try:
                     with self._http.stream(
                         "GET", path, headers=ranged, follow_redirects=True
                     ) as response:
+                        if not at_once and (at_once := _at_once(response)):
+                            continue
+                        if _packing(response) and time.monotonic() < patience:
+                            time.sleep(PACKING_PAUSE)
+                            continue
                         _raise_for_problem(response)
-                        if response.status_code != httpx.codes.PARTIAL_CONTENT:
+                        if response.status_code != httpx.codes.PARTIAL_CONTENT or not total:
                             done = _begin_again(stream)
-                            etag = response.headers.get("ETag", "")
-                            advance = start(int(response.headers.get("Content-Length", 0)))
+                            etag, total = response.headers.get("ETag", ""), _total(response)
+                            advance = start(total)
                         for chunk in response.iter_raw(CHUNK):
                             stream.write(chunk)
                             done += len(chunk)
                             advance(len(chunk))
-                        return _name_of(response)
+                        if done >= total or not response.headers.get("Content-Range"):
+                            return _name_of(response)
                 except httpx.TransportError as error:
                     tries += 1
                     if tries >= DOWNLOAD_TRIES:
@@ -172,6 +199,47 @@ def _given(query: dict[str, Any]) -> dict[str, Any]:
 
 def _ignore(_count: int) -> None:
     """Report nothing."""
+
+
+def _range(done: int, at_once: int, etag: str) -> dict[str, str]:
+    """Return the headers that ask for what is missing; none for all of it."""
+    if at_once:
+        ranged = {"Range": f"bytes={done}-{done + at_once - 1}"}
+    elif done and etag:
+        ranged = {"Range": f"bytes={done}-"}
+    else:
+        return {}
+    return ranged | ({"If-Range": etag} if etag else {})
+
+
+def _packing(response: httpx.Response) -> bool:
+    """Tell whether a download is still being put together."""
+    if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+        return False
+    response.read()
+    try:
+        return bool(response.json()["code"] == "packing")
+    except (ValueError, LookupError, TypeError):
+        return False
+
+
+def _at_once(response: httpx.Response) -> int:
+    """Return how many bytes an answer may have, if it says that it would have more; else 0."""
+    if response.status_code != httpx.codes.REQUEST_ENTITY_TOO_LARGE:
+        return 0
+    response.read()
+    try:
+        details = response.json()["details"]
+        return int(details["most"]) if details["ranged"] else 0
+    except (ValueError, LookupError, TypeError):
+        return 0
+
+
+def _total(response: httpx.Response) -> int:
+    """Return how many bytes there are in all; 0 where nothing is said."""
+    ranged = response.headers.get("Content-Range", "").rpartition("/")[2]
+    told = ranged or response.headers.get("Content-Length", "")
+    return int(told) if told.isdigit() else 0
 
 
 def _begin_again(stream: Any) -> int:

@@ -4,7 +4,7 @@ The server signs a request for each part when it is asked to, looks at the whole
 that all are there, and says then what became of it.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ import httpx
 
 from mediamill.cli.remote.client import TIMEOUT
 from mediamill.cli.terminal.failures import Refused, Unreachable
-from mediamill.cli.transfer.shipping import PASSING, Patience, Shipment, checked
+from mediamill.cli.transfer.shipping import PASSING, Patience, Shipment, checked, closable
 
 SIGNED_ANEW = frozenset({400, 403})
 """How a bucket answers a request that has expired: a fresh one is worth a try."""
@@ -97,7 +97,7 @@ class DirectShipment(Shipment):
     def _bytes(self, start: int, size: int) -> Generator[bytes]:
         """Read one part of the source; a source that has become shorter ends early."""
         left = size
-        with closing(_closable(self.source.read(start))) as chunks:
+        with closing(closable(self.source.read(start))) as chunks:
             for chunk in chunks:
                 data = chunk[:left]
                 yield data
@@ -105,11 +105,6 @@ class DirectShipment(Shipment):
                 left -= len(data)
                 if not left:
                     return
-
-
-def _closable(chunks: Iterator[bytes]) -> Any:
-    """Return an iterator that can be closed."""
-    return chunks if hasattr(chunks, "close") else (chunk for chunk in chunks)
 
 
 def _opened() -> httpx.Client:

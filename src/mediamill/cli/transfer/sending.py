@@ -5,6 +5,7 @@ What is large goes past the server, to its bucket, where it offers that, else by
 
 import base64
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from mediamill.cli.remote.client import Advance, Client
@@ -17,9 +18,12 @@ from mediamill.cli.transfer.shipping import (
     Shipment,
     Source,
     checked,
+    closable,
     patiently,
 )
 
+SMALL = 4 << 20
+"""Up to so many bytes a file passes in one request everywhere."""
 LARGE = 16 << 20
 """From so many bytes on a file is sent in more than one request."""
 
@@ -38,11 +42,18 @@ class Sender:
         `advance` is told of bytes that arrived. Raises `Refused`, `Unreachable`, and what reading
         the source raises.
         """
-        if source.size < LARGE:
+        if source.size < LARGE and self.passes(source.size):
             return patiently(lambda _: self._whole(source, said, advance))
         file = self._shipped(source, said, bookmark, Counter(advance))
         record: dict[str, Any] = self.client.get(f"/v1/files/{file}")
         return record
+
+    def passes(self, size: int) -> bool:
+        """Tell whether so many bytes may come in one request; what is small is not asked about."""
+        if size <= SMALL:
+            return True
+        most = patiently(lambda _: self.client.most_at_once())
+        return most is None or size <= most
 
     def _shipped(self, source: Source, said: Said, bookmark: Bookmark, sent: Counter) -> str:
         """Return the id of a large file; an upload that was begun goes on the way it began.
@@ -81,9 +92,10 @@ class ResumableShipment(Shipment):
             said["sha256"] = self.source.sha256
         pairs = (f"{key} {base64.b64encode(text.encode()).decode()}" for key, text in said.items())
         headers = {"Upload-Length": str(self.source.size), "Upload-Metadata": ",".join(pairs)}
-        place = self.client.send("POST", "/v1/uploads", headers=tus(headers)).headers["Location"]
+        begun = self.client.send("POST", "/v1/uploads", headers=tus(headers))
+        place = self.client.place(begun.headers["Location"])
         self.bookmark.begin(place)
-        return str(place)
+        return place
 
     def _rest(self, place: str, patience: Patience) -> str:
         """Send what is missing and return the file that it became."""
@@ -91,20 +103,30 @@ class ResumableShipment(Shipment):
         offset, size = int(head.headers["Upload-Offset"]), self.source.size
         if self.sent.reach(offset):
             patience.renew()
-        if offset < size:
+        at_once = self.client.most_at_once() or size
+        while offset < size:
+            length = min(at_once, size - offset)
             headers = {
                 "Upload-Offset": str(offset),
-                "Content-Length": str(size - offset),
+                "Content-Length": str(length),
                 "Content-Type": "application/offset+octet-stream",
             }
-            body = self._counted(self.source.read(offset))
+            body = self._counted(self.source.read(offset), length)
             self.client.send("PATCH", place, headers=tus(headers), content=body)
+            offset += length
+            if self.sent.reach(offset):
+                patience.renew()
         return checked(self.client, place)
 
-    def _counted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        for chunk in chunks:
-            yield chunk
-            self.sent.add(len(chunk))
+    def _counted(self, chunks: Iterator[bytes], most: int) -> Iterator[bytes]:
+        with closing(closable(chunks)) as read:
+            for chunk in read:
+                data = chunk[:most]
+                yield data
+                self.sent.add(len(data))
+                most -= len(data)
+                if not most:
+                    return
 
 
 def tus(headers: dict[str, Any]) -> dict[str, Any]:

@@ -145,6 +145,11 @@ def checked(client: Client, place: str) -> str:
         time.sleep(LOOK_SECONDS)
 
 
+def closable(chunks: Iterator[bytes]) -> Any:
+    """Return an iterator that can be closed."""
+    return chunks if hasattr(chunks, "close") else (chunk for chunk in chunks)
+
+
 @dataclass
 class Shipment(ABC):
     """One source on its way, in more than one request."""

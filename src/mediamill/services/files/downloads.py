@@ -1,12 +1,20 @@
-"""Downloads: a job's results as one zip that is never stored, and the members of archives."""
+"""Downloads: a job's results as one zip, and the members of archives.
 
-from collections.abc import AsyncIterator
+The zip is put together while it is sent. Only where that cannot be, behind a gateway that takes a
+few megabytes, it is made an object for a day, and read at the store (`handlers/pack.py`).
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from mediamill.blobs.port import Blobs
+from mediamill.adapters.brokers.port import Doorbell
+from mediamill.blobs.port import Blobs, Presigned, SupportsPresigned
 from mediamill.core.access import Principal
-from mediamill.core.errors import Conflict, NotFound
+from mediamill.core.errors import ConditionFailed, Conflict, NotFound, Packing
+from mediamill.handlers.pack import KLASS as PACKS
+from mediamill.handlers.pack import lines, pack_unit, packed
 from mediamill.media.archive import layout
 from mediamill.media.archive.names import safe_name
 from mediamill.services.access import Access
@@ -14,6 +22,9 @@ from mediamill.services.content import Content
 from mediamill.services.files.directories import Directories, Listing, ranged
 from mediamill.services.files.service import FileService
 from mediamill.store.repositories.jobs import Job
+from mediamill.store.repositories.units import Units
+
+ZIP = "application/zip"
 
 
 @dataclass
@@ -24,6 +35,10 @@ class Downloads:
     files: FileService
     results: Blobs
     directories: Directories
+    units: Units
+    bell: Doorbell
+    direct: bool = False
+    """Whether bytes may be read at the store itself."""
 
     async def job(self, principal: Principal, job_id: str) -> Content:
         """Return a job's results as one stored zip; raises `Conflict` until the job has ended.
@@ -45,18 +60,36 @@ class Downloads:
         blob = job.layout
 
         def read(start: int, stop: int) -> AsyncIterator[bytes]:
-            return layout.stream(lambda: self._lines(blob), self.results.read, start, stop)
+            return layout.stream(lambda: lines(self.results, blob), self.results.read, start, stop)
 
         name = f"{safe_name(job.name or job.id)}.zip"
-        return Content(name, "application/zip", job.download_size, job.download_etag, read)
+        sign = self._signing(job, name)
+        size, etag = job.download_size, job.download_etag
+        return Content(name, ZIP, size, etag, read, sign=sign, dear=True)
 
-    async def _lines(self, blob: str) -> AsyncIterator[layout.Member]:
-        """Go through a layout without holding it."""
-        rest = b""
-        async for chunk in self.results.read(blob):
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                yield layout.parse(line)
+    def _signing(self, job: Job, name: str) -> Callable[[int], Awaitable[Presigned]] | None:
+        """Return what signs the reading of a download that was put together, if the store does."""
+        results, source = self.results, job.layout or ""
+        if not self.direct or not isinstance(results, SupportsPresigned):
+            return None
+
+        async def sign(seconds: int) -> Presigned:
+            if not await self._packed(job, packed(source)):
+                raise Packing("The download is being put together: ask again in a moment.")
+            return await results.presign_get(
+                packed(source), seconds=seconds, filename=name, media_type=ZIP
+            )
+
+        return sign
+
+    async def _packed(self, job: Job, key: str) -> bool:
+        """Tell whether a download lies there whole; see to it that it will."""
+        with suppress(NotFound):
+            return (await self.results.info(key)).size == job.download_size
+        with suppress(ConditionFailed):  # somebody has asked before
+            await self.units.insert([pack_unit(job, await self.units.store.now())])
+        await self.bell.ring(f"work:{PACKS}")
+        return False
 
     async def listing(self, principal: Principal, file_id: str) -> Listing:
         """List the members of an archive; raises `UnsupportedMedia` for what is none."""

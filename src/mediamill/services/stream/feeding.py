@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from mediamill.adapters.stream.port import Message, Part, Stream
+from mediamill.core.errors import MediamillError
 from mediamill.services.stream.filing import Prepared, pause, portion
 from mediamill.services.stream.settling import Settling, Stale
 
@@ -119,8 +120,10 @@ class Feed:
                 raise
             except Exception as error:
                 tries += 1
-                log.warning("settled later", action="settle_failed", topic=self.part.topic,
-                            partition=self.part.number, exc_info=error)  # fmt: skip
+                defect = None if isinstance(error, MediamillError) else error
+                log.warning("settled later", action="settle_failed", error=str(error),
+                            topic=self.part.topic, partition=self.part.number,
+                            exc_info=defect)  # fmt: skip
                 await asyncio.sleep(pause(tries))
             else:
                 return

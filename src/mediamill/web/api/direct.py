@@ -15,6 +15,7 @@ from mediamill.web.gateway import gateway_of
 from mediamill.web.idempotency import signed_anew
 from mediamill.web.parsing import PROBLEM, After, Body, Limit, StrictRoute, UploadId
 from mediamill.web.security import Caller, Mill
+from mediamill.web.uploading import FIRST
 from mediamill.web.views.common import Listed
 from mediamill.web.views.direct import DirectView, PartView, direct_view, places_view
 from mediamill.web.views.files import FileView, file_view
@@ -23,8 +24,6 @@ router = APIRouter(
     prefix="/v1/uploads", tags=["uploads"], responses=PROBLEM, route_class=StrictRoute
 )
 
-FIRST = 20
-"""Parts whose requests come with the beginning."""
 LOOK_SECONDS = 0.2
 
 

@@ -9,10 +9,11 @@ from mediamill.app import App
 from mediamill.services.jobs.retrying import Only
 from mediamill.services.jobs.service import chosen_by
 from mediamill.store.repositories.jobs import Job
-from mediamill.web.api.files import BYTES
+from mediamill.web.api.files import BYTES, ELSEWHERE
 from mediamill.web.events import job_events
 from mediamill.web.gateway import gateway_of
 from mediamill.web.parsing import PROBLEM, After, JobId, Limit, StrictRoute, cursor
+from mediamill.web.redirecting import redirected
 from mediamill.web.security import Caller, Mill
 from mediamill.web.serving import serve
 from mediamill.web.submitting import JobBody
@@ -165,10 +166,14 @@ async def list_results(
 
 
 @router.head("/{job_id}/download", responses=BYTES, response_class=Response)
-@router.get("/{job_id}/download", responses=BYTES, response_class=Response)
+@router.get("/{job_id}/download", responses=ELSEWHERE, response_class=Response)
 async def download_job(job_id: JobId, caller: Caller, mill: Mill, request: Request) -> Response:
-    """Download all results as one zip; 409 with the state until the job has ended."""
-    return serve(request, await mill.downloads.job(caller, job_id))
+    """Download all results as one zip; 409 with the state until the job has ended.
+
+    Behind a gateway that does not let it pass: 503 until it is put together, then 307.
+    """
+    content = await mill.downloads.job(caller, job_id)
+    return await redirected(request, mill, content) or serve(request, content)
 
 
 @router.get("/{job_id}/events", responses=EVENTS, response_class=Response)

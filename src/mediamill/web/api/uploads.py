@@ -12,6 +12,7 @@ from mediamill.services.uploads.holding import Hash
 from mediamill.services.uploads.resumable import Body
 from mediamill.store.repositories.uploads import Upload
 from mediamill.web import tus
+from mediamill.web.gateway import gateway_of
 from mediamill.web.parsing import PROBLEM, UploadId
 from mediamill.web.security import Caller, Mill
 from mediamill.web.views.uploads import UploadView, upload_view
@@ -43,15 +44,18 @@ APPEND = {
 
 
 @router.options("", status_code=204, response_class=Response)
-async def describe_uploads(mill: Mill) -> Response:
-    """Say which version and extensions of tus are spoken."""
-    return tus.options(mill.settings.max_upload_bytes, direct=mill.direct.offered)
+async def describe_uploads(mill: Mill, request: Request) -> Response:
+    """Say which version and extensions of tus are spoken.
+
+    `Mediamill-Max-Body` is there where a request's body may have no more bytes: send parts.
+    """
+    return _described(mill, request)
 
 
 @router.options("/{upload_id}", status_code=204, response_class=Response)
-async def describe_upload(upload_id: UploadId, mill: Mill) -> Response:
+async def describe_upload(upload_id: UploadId, mill: Mill, request: Request) -> Response:
     """Say which version and extensions of tus are spoken."""
-    return tus.options(mill.settings.max_upload_bytes, direct=mill.direct.offered)
+    return _described(mill, request)
 
 
 @router.post("", status_code=201, response_class=Response, openapi_extra=CREATE)
@@ -118,6 +122,12 @@ async def override_upload(
             return await delete_upload(upload_id, caller, mill, request)
     await mill.resumable.get(caller, upload_id)
     raise HTTPException(405, headers={"Allow": "GET, HEAD, PATCH, DELETE"})
+
+
+def _described(mill: App, request: Request) -> Response:
+    at_once = gateway_of(request.scope).most
+    most, direct = mill.settings.max_upload_bytes, mill.direct.offered
+    return tus.options(most, direct=direct, at_once=at_once)
 
 
 async def _known(request: Request, mill: App, caller: Principal, upload_id: str) -> None:

@@ -95,3 +95,19 @@ call("GET", `/v1/jobs/${id}`).then((job) => {
   update(job);
   if (!ended.has(job.state)) follow();
 });
+
+// Behind a gateway a large download is put together first: a HEAD tells when it is there.
+const link = element("download");
+link.addEventListener("click", async (event) => {
+  if (link.dataset.ready) return;
+  event.preventDefault();
+  for (;;) {
+    const answer = await fetch(link.href, { method: "HEAD", redirect: "manual" }).catch(() => null);
+    if (!answer || answer.status !== 503) break;
+    element("download-size").textContent = "(being put together…)";
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+  }
+  link.dataset.ready = "yes";
+  link.click();
+  delete link.dataset.ready;
+});

@@ -1,5 +1,5 @@
 // Upload files one after another, each with its progress; a refused one says why.
-import { Problem, size } from "./api.js";
+import { Problem, call, size } from "./api.js";
 
 const waiting = [];
 let busy = false;
@@ -39,24 +39,81 @@ function line(file, list) {
   return item;
 }
 
+const SMALL = 4e6; // bytes that pass in one request everywhere
+let atOnce; // the most that a request may bring, once it was asked: undefined, 0 for any
+
+async function send(file, line) {
+  if (file.size <= SMALL || !(await most())) return whole(file, line);
+  return inParts(file, line, atOnce);
+}
+
+async function most() {
+  if (atOnce === undefined) {
+    const said = await fetch("/v1/uploads", { method: "OPTIONS" });
+    atOnce = Number(said.headers.get("Mediamill-Max-Body") || 0);
+  }
+  return atOnce;
+}
+
+async function whole(file, line) {
+  const headers = { "Content-Type": "application/octet-stream" };
+  const answer = await sent("POST", `/v1/files?name=${encodeURIComponent(file.name)}`, headers, file, line, file.size);
+  return answer.response;
+}
+
+// As tus 1.0 has it: https://tus.io/protocols/resumable-upload
+async function inParts(file, line, length) {
+  const tus = { "Tus-Resumable": "1.0.0" };
+  const name = btoa(String.fromCharCode(...new TextEncoder().encode(file.name)));
+  const begin = { ...tus, "Upload-Length": String(file.size), "Upload-Metadata": `filename ${name}` };
+  const begun = await sent("POST", "/v1/uploads", begin, null, line, file.size);
+  const path = new URL(begun.getResponseHeader("Location"), location.origin).pathname;
+  for (let offset = 0; offset < file.size; offset += length) {
+    const headers = { ...tus, "Upload-Offset": String(offset), "Content-Type": "application/offset+octet-stream" };
+    await again(() => sent("PATCH", path, headers, file.slice(offset, offset + length), line, file.size, offset));
+  }
+  for (;;) {
+    const upload = await call("GET", path);
+    if (upload.state === "ready") return call("GET", `/v1/files/${upload.file}`);
+    if (upload.state === "rejected") throw new Problem(422, { detail: upload.error, code: upload.code });
+    await pause(1000);
+  }
+}
+
+// A part that broke is sent again: one that had arrived after all says so by a conflict.
+async function again(part) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await part();
+    } catch (problem) {
+      if (tries > 1 && problem.status === 409) return null;
+      if (tries === 4 || (problem.status && problem.status < 500 && problem.status !== 423)) throw problem;
+      await pause(1000 * tries);
+    }
+  }
+}
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
 // XMLHttpRequest, because fetch tells nothing about the progress of an upload.
-function send(file, line) {
+function sent(method, path, headers, body, line, total, before = 0) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const [, state, bar] = line.children;
-    request.open("POST", `/v1/files?name=${encodeURIComponent(file.name)}`);
-    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.open(method, path);
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.responseType = "json";
     request.upload.addEventListener("progress", (event) => {
-      bar.value = event.loaded / (event.total || 1);
-      state.textContent = event.loaded < event.total ? `${size(event.loaded)} of ${size(event.total)}` : "checking…";
+      const done = before + event.loaded;
+      bar.value = done / (total || 1);
+      state.textContent = done < total ? `${size(done)} of ${size(total)}` : "checking…";
     });
     request.addEventListener("load", () => {
-      if (request.status === 201) resolve(request.response);
+      if (request.status < 300) resolve(request);
       else reject(new Problem(request.status, request.response || {}));
     });
     request.addEventListener("error", () => reject(new Problem(0, { detail: "The connection broke before the file was through." })));
-    request.send(file);
+    request.send(body);
   });
 }
 

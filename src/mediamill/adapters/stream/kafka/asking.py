@@ -15,8 +15,9 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from mediamill.adapters.stream.kafka.address import SETTING, Address
+from mediamill.adapters.stream.kafka.address import SETTING
 from mediamill.adapters.stream.kafka.clients import common, judged, told
+from mediamill.adapters.stream.kafka.login import Login
 from mediamill.adapters.stream.port import Part
 from mediamill.core.errors import ConfigurationError
 
@@ -30,11 +31,15 @@ REFUSING = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})
 class Administrator:
     """A connection for questions."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, login: Login) -> None:
         self._refusal: KafkaError | None = None
+        self._login = login
         with told():
-            settings: dict[str, Any] = {**common(address), "error_cb": self._note}
-            self._admin = AdminClient(settings)
+            settings: dict[str, Any] = {**common(login.address), "error_cb": self._note}
+            self._admin = login.added(AdminClient(settings))
+
+    def close(self) -> None:
+        self._login.forget(self._admin)
 
     def ids(self, topics: Sequence[str]) -> dict[str, str]:
         """Return the ids of topics; one that is not there has none."""
@@ -85,12 +90,13 @@ class Administrator:
         return found.offset if found.metadata == part.topic_id else -1
 
     def _note(self, error: KafkaError) -> None:
+        self._login.note(error)
         if error.code() in REFUSING:
             self._refusal = error
 
     def _answer(self, waiting: "Future[T]") -> T:
         """Wait for an answer; raises what keeps the library from asking at all."""
-        until = time.monotonic() + ANSWER_SECONDS
+        self._refusal, until = None, time.monotonic() + ANSWER_SECONDS
         while not wait([waiting], LOOK_SECONDS).done:
             self._admin.poll(0)  # else nobody is told why there is no answer
             if self._refusal is not None:

@@ -8,6 +8,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
 from mediamill.adapters.stream.kafka.address import IAM, SETTING, Address
+from mediamill.adapters.stream.kafka.login import Login
 from mediamill.core.errors import (
     ConfigurationError,
     Conflict,
@@ -41,19 +42,20 @@ def common(address: Address) -> dict[str, Any]:
     return settings
 
 
-def consumer(address: Address, **more: Any) -> Consumer:
+def consumer(login: Login, **more: Any) -> Consumer:
     """Make a consumer."""
     with told():
-        return Consumer({**common(address), **more})
+        return login.added(Consumer({**common(login.address), **more}))
 
 
-def producer(address: Address, **more: Any) -> Producer:
+def producer(login: Login, **more: Any) -> Producer:
     """Make a producer whose messages are written once each, in order."""
     with told():
-        return Producer({
-            **common(address), "enable.idempotence": True, "compression.type": "none",
-            "message.max.bytes": 1_000_000_000, "linger.ms": 5, **more,
+        made = Producer({
+            **common(login.address), "enable.idempotence": True, "compression.type": "none",
+            "message.max.bytes": 1_000_000_000, "linger.ms": 5, "error_cb": login.note, **more,
         })  # fmt: skip
+        return login.added(made)
 
 
 @contextmanager
@@ -62,17 +64,13 @@ def told() -> Iterator[None]:
     try:
         yield
     except KafkaException as error:
-        raise _judged(error.args[0]) from None
+        raise judged(error.args[0]) from None
     except (BufferError, TimeoutError, RuntimeError) as error:
         raise Unavailable(f"Kafka: {error or 'no answer'}.") from None
 
 
 def judged(error: KafkaError) -> MediamillError:
     """Return the library's error as ours."""
-    return _judged(error)
-
-
-def _judged(error: KafkaError) -> MediamillError:
     code, text = error.code(), error.str()
     if code in REFUSED:
         return ConfigurationError(f"{SETTING}: refused: {text}.", setting=SETTING)

@@ -12,9 +12,9 @@ from typing import Any
 
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
-from mediamill.adapters.stream.kafka.address import Address
 from mediamill.adapters.stream.kafka.asking import Administrator
 from mediamill.adapters.stream.kafka.clients import producer, told
+from mediamill.adapters.stream.kafka.login import Login
 from mediamill.adapters.stream.kafka.publishing import write
 from mediamill.adapters.stream.port import Outgoing, Part
 
@@ -27,8 +27,8 @@ TRIES = 5
 class Letters:
     """A transactional producer, made when there is a first letter; its calls block."""
 
-    def __init__(self, address: Address) -> None:
-        self._address = address
+    def __init__(self, login: Login) -> None:
+        self._login = login
         self._lock = threading.Lock()
         self._producer: Producer | None = None
         self._doubtful: set[Part] = set()
@@ -51,9 +51,9 @@ class Letters:
 
     def _writer(self) -> Producer:
         if self._producer is None:
-            name = f"mediamill-{self._address.group}-{uuid.uuid4()}"
+            name = f"mediamill-{self._login.address.group}-{uuid.uuid4()}"
             writer = producer(
-                self._address, **{"transactional.id": name, "transaction.timeout.ms": OPEN_MS}
+                self._login, **{"transactional.id": name, "transaction.timeout.ms": OPEN_MS}
             )
             with told():
                 writer.init_transactions(BEGIN_SECONDS)
@@ -88,11 +88,16 @@ class Letters:
         After a message that was too large the same one fails once more, out of sequence.
         """
         self._producer = None
+        self._login.forget(writer)
         with suppress(Exception):  # fenced, or the broker is away: the broker ends it by itself
             writer.abort_transaction(END_SECONDS)
 
     def _committed(self, part: Part) -> int:
-        return Administrator(self._address).committed(self._address.group, part)
+        admin = Administrator(self._login)
+        try:
+            return admin.committed(self._login.address.group, part)
+        finally:
+            admin.close()
 
 
 def position(part: Part, offset: int) -> TopicPartition:

@@ -1,16 +1,22 @@
 """Write messages: results, and what `mediamill produce` sends."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from confluent_kafka import KafkaError, Message, Producer
 
 from mediamill.adapters.stream.kafka.address import Address
 from mediamill.adapters.stream.kafka.asking import Administrator
 from mediamill.adapters.stream.kafka.clients import judged, producer, told
+from mediamill.adapters.stream.kafka.login import Login
 from mediamill.adapters.stream.port import Outgoing, Topic
 from mediamill.core.errors import MediamillError, Unavailable
+from mediamill.core.sourced import Sourced
+
+A = TypeVar("A")
+T = TypeVar("T")
 
 WRITE_SECONDS = 30.0
 AT_ONCE = 64 << 20
@@ -21,44 +27,56 @@ class KafkaPublisher:
     """A producer; its calls block, so they run in a thread of its own."""
 
     def __init__(self, address: Address) -> None:
-        self._address = address
+        self._login = Login(address)
         self._thread = ThreadPoolExecutor(1, "kafka-writing")
         self._producer: Producer | None = None
         self._admin: Administrator | None = None
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Write messages and wait until all are acknowledged by all replicas."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._publish, messages)
+        await self._asked(self._publish, messages)
+
+    def follow(self, url: Sourced) -> None:
+        self._login.follow(url)
 
     async def require(self, topics: Sequence[str]) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._require, list(topics))
+        await self._asked(self._require, list(topics))
 
     async def identify(self, topics: Sequence[str]) -> Mapping[str, Topic]:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._identify, list(topics))
+        return await self._asked(self._identify, list(topics))
 
     async def close(self) -> None:
         self._thread.shutdown(wait=False)
+
+    async def _asked(self, work: Callable[[A], T], asked: A) -> T:
+        """Do something in the thread, once more if we were refused and are somebody else by now."""
+        loop = asyncio.get_running_loop()
+        await self._login.renew()
+        try:
+            return await loop.run_in_executor(self._thread, work, asked)
+        except MediamillError:
+            if not (self._login.refused and await self._login.renew()):
+                raise
+        return await loop.run_in_executor(self._thread, work, asked)
 
     def _require(self, topics: list[str]) -> None:
         self._administrator().make(topics)
 
     def _identify(self, topics: list[str]) -> dict[str, Topic]:
         admin = self._administrator()
+        found = admin.ids(topics)  # first: it tells at once when we are refused
         cluster = admin.cluster()
-        return {name: Topic(cluster, topic) for name, topic in admin.ids(topics).items()}
+        return {name: Topic(cluster, topic) for name, topic in found.items()}
 
     def _administrator(self) -> Administrator:
         if self._admin is None:
-            self._admin = Administrator(self._address)
+            self._admin = Administrator(self._login)
         return self._admin
 
     def _publish(self, messages: Sequence[Outgoing]) -> None:
         if self._producer is None:
             milliseconds = int(WRITE_SECONDS * 1000)
-            self._producer = producer(self._address, **{"message.timeout.ms": milliseconds})
+            self._producer = producer(self._login, **{"message.timeout.ms": milliseconds})
         write(self._producer, messages)
 
 

@@ -6,6 +6,7 @@ partitions are handed over it waits for the taker to finish.
 """
 
 import asyncio
+import itertools
 import queue
 import threading
 import time
@@ -24,20 +25,19 @@ from confluent_kafka import (
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka import Message as Received
 
 from mediamill.adapters.stream.kafka.address import Address
 from mediamill.adapters.stream.kafka.asking import ANSWER_SECONDS, Administrator
-from mediamill.adapters.stream.kafka.clients import (
-    consumer,
-    told,
-)
+from mediamill.adapters.stream.kafka.clients import consumer, told
 from mediamill.adapters.stream.kafka.letters import Letters, position
+from mediamill.adapters.stream.kafka.login import Login
 from mediamill.adapters.stream.kafka.looking import Looks
+from mediamill.adapters.stream.kafka.received import message_of, place_of, reading_as
 from mediamill.adapters.stream.kafka.room import Room
 from mediamill.adapters.stream.kafka.telling import Told, look_at
-from mediamill.adapters.stream.port import Headers, Message, Outgoing, Part, Taker
+from mediamill.adapters.stream.port import Message, Outgoing, Part, Taker
 from mediamill.core.errors import Conflict, MediamillError
+from mediamill.core.sourced import Sourced
 
 log = structlog.get_logger(__name__)
 
@@ -46,13 +46,11 @@ Place = tuple[str, int]
 
 ROOM = 64 << 20
 """Bytes of messages handed over and not released, of all partitions; one each may always be."""
-AHEAD_KB = 16 << 10
-"""Kilobytes that the library fetches ahead; a pause throws them away."""
 POLL_SECONDS, BUSY_SECONDS = 0.2, 0.02
 TOGETHER = 100
 """Messages that are handed over at a time, if as many are there."""
 BEGIN_SECONDS = 30.0
-CHECK_SECONDS = 10.0
+CHECK_SECONDS = 10
 """How often it is asked whether a quiet topic is still the same."""
 
 
@@ -60,7 +58,7 @@ class KafkaStream:
     """A member of the group."""
 
     def __init__(self, address: Address, topics: Sequence[str], room: int = ROOM) -> None:
-        self._address, self._topics, self._room = address, list(topics), Room(room)
+        self._login, self._topics, self._room = Login(address), list(topics), Room(room)
         self._parts: dict[Place, Part] = {}
         self._acknowledged: dict[Place, int] = {}
         """Offsets that the group is known to have."""
@@ -69,7 +67,7 @@ class KafkaStream:
         self._tasks: queue.SimpleQueue[Callable[[Consumer], None]] = queue.SimpleQueue()
         self._come: list[Message] = []
         """What came and was not handed over yet."""
-        self._letters = Letters(address)
+        self._letters = Letters(self._login)
         self._ended = threading.Event()
         self._threads = ThreadPoolExecutor(3, "kafka")
         self._looks = Looks(lambda: self._admin, self._topics, self._threads)
@@ -77,12 +75,15 @@ class KafkaStream:
         self._loop: asyncio.AbstractEventLoop
         self._taker: Taker
 
+    def follow(self, url: Sourced) -> None:
+        self._login.follow(url)
+
     # -- for the taker ----------------------------------------------------------------------------
 
     async def run(self, taker: Taker, stop: asyncio.Event) -> None:
         """Hand over messages until `stop`; raises `ConfigurationError` for what will not mend."""
         self._loop, self._taker = asyncio.get_running_loop(), taker
-        self._admin = Administrator(self._address)
+        self._admin = Administrator(self._login)
         polling = self._loop.run_in_executor(self._threads, self._poll)
         stopping, watching = asyncio.create_task(stop.wait()), asyncio.create_task(self._watch())
         polled = asyncio.gather(polling, return_exceptions=True)
@@ -143,34 +144,24 @@ class KafkaStream:
     # -- on the loop ------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
-        """Look now and then whether topics are the same where nothing comes that would show it."""
-        while True:
-            await asyncio.sleep(CHECK_SECONDS)
-            for part in list(self._parts.values()):
+        """Look now and then whether topics, where nothing comes that shows it, and we are the same.
+
+        At once where we are refused.
+        """
+        for second in itertools.count(1):
+            await asyncio.sleep(1)
+            if self._login.refused or second % CHECK_SECONDS == 0:
+                await self._login.renew()
+            for part in [] if second % CHECK_SECONDS else list(self._parts.values()):
                 with suppress(MediamillError):
                     await self.confirm(part)
 
     # -- in the thread that polls ---------------------------------------------------------------
 
     def _poll(self) -> None:
-        settings = {
-            "group.id": self._address.group,
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "auto.offset.reset": self._address.start,
-            "partition.assignment.strategy": "range",
-            "isolation.level": "read_committed",
-            "session.timeout.ms": self._address.session_seconds * 1000,
-            "heartbeat.interval.ms": max(200, self._address.session_seconds * 1000 // 10),
-            "queued.max.messages.kbytes": AHEAD_KB,
-            "fetch.message.max.bytes": 4 << 20,
-            "fetch.queue.backoff.ms": 20,
-            "topic.metadata.refresh.interval.ms": 10_000,
-            "fetch.wait.max.ms": 200,
-            "on_commit": self._committed,
-            "error_cb": Told(),
-        }
-        reader = consumer(self._address, **settings)
+        settings = reading_as(self._login.address)
+        settings |= {"on_commit": self._committed, "error_cb": Told(self._login)}
+        reader = consumer(self._login, **settings)
         try:
             with told():
                 self._subscribe(reader)
@@ -198,27 +189,14 @@ class KafkaStream:
         while received is not None:
             if (error := received.error()) is not None:
                 look_at(error)
-            elif (message := self._message(received)) is not None:
-                self._come.append(message)
+            elif (part := self._parts.get(place_of(received))) is not None:
+                self._come.append(message := message_of(part, received))
                 if not self._room.hold(message) or len(self._come) >= TOGETHER:
                     break
             received = reader.poll(0)
         messages, self._come = self._come, []
         if messages:
             self._loop.call_soon_threadsafe(self._taker.take, messages)
-
-    def _message(self, received: Received) -> Message | None:
-        part = self._parts.get((received.topic() or "", _number(received.partition())))
-        if part is None:
-            return None
-        return Message(
-            part,
-            _number(received.offset()),
-            received.key(),
-            received.value(),
-            _headers(received),
-            received.timestamp()[1],
-        )
 
     def _resume(self, reader: Consumer, part: Part) -> None:
         if self._parts.get((part.topic, part.number)) == part:
@@ -305,7 +283,7 @@ class KafkaStream:
         known = committed.offset >= 0 and committed.metadata in ("", None, part.topic_id)
         if known or first:
             return max(committed.offset if known else 0, first)
-        return OFFSET_BEGINNING if self._address.start == "earliest" else OFFSET_END
+        return OFFSET_BEGINNING if self._login.address.start == "earliest" else OFFSET_END
 
     def _revoked(self, reader: Consumer, _: list[TopicPartition]) -> None:
         """Let the taker finish, commit what it has settled, and give the partitions up."""
@@ -347,13 +325,3 @@ def _place(part: Part) -> TopicPartition:
 def _settle(future: "asyncio.Future[int | None]", value: int | None) -> None:
     if not future.done():
         future.set_result(value)
-
-
-def _number(value: int | None) -> int:
-    return -1 if value is None else value
-
-
-def _headers(received: Received) -> Headers:
-    found = received.headers() or []
-    pairs = found.items() if isinstance(found, dict) else found
-    return tuple((name, text.encode() if isinstance(text, str) else text) for name, text in pairs)

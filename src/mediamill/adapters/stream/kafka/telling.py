@@ -6,6 +6,7 @@ import structlog
 from confluent_kafka import KafkaError
 
 from mediamill.adapters.stream.kafka.clients import judged
+from mediamill.adapters.stream.kafka.login import Login
 from mediamill.core.errors import ConfigurationError, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -17,11 +18,13 @@ QUIET_SECONDS = 30.0
 class Told:
     """Takes the library's errors; it mends them by itself, or the next call fails with them."""
 
-    def __init__(self) -> None:
+    def __init__(self, login: Login) -> None:
+        self._login = login
         self._last: dict[int, float] = {}
 
     def __call__(self, error: KafkaError) -> None:
         """Log an error, unless one like it was told a moment ago."""
+        self._login.note(error)
         now, code = time.monotonic(), error.code()
         if code == KafkaError._ALL_BROKERS_DOWN or now - self._last.get(code, -1e9) < QUIET_SECONDS:
             return

@@ -1,0 +1,53 @@
+"""The rules of retention: what may be written, and when files are due."""
+
+import pytest
+
+from mediamill.core.clock import DAY, HOUR
+from mediamill.core.errors import ConfigurationError
+from mediamill.core.retention import read_retention
+from mediamill.core.settings import Settings
+
+READ = {
+    "": {"stream": 7 * DAY},
+    "stream=7d": {"stream": 7 * DAY},
+    "stream=30d; upload=90d": {"stream": 30 * DAY, "upload": 90 * DAY},
+    " upload = 36h ;": {"stream": 7 * DAY, "upload": 36 * HOUR},
+    "stream=none;import=1d": {"import": DAY},
+}
+
+
+@pytest.mark.parametrize("text", READ)
+def test_rules(text):
+    rules = read_retention(text)
+    assert rules.ages == READ[text]
+    assert read_retention(str(rules)) == rules
+    for source, age in READ[text].items():
+        assert rules.due(source, 1000) == 1000 + age
+    assert rules.due("result", 1000) is None
+
+
+def test_the_default_is_a_week_for_the_stream():
+    assert read_retention(Settings(home="/nowhere").retention).ages == {"stream": 7 * DAY}
+
+
+WRONG = {
+    "stream": "no rule",
+    "streams=7d": "no rule",
+    "result=7d": "results go with the files they were made of",
+    "stream=7": "stream=7 is no time",
+    "stream=0d": "no time",
+    "stream=-1d": "no time",
+    "stream=1w": "no time",
+    "stream=40000d": "no time",
+    "stream=٧d": "no time",
+    "stream=7d,upload=1d": "no time",
+    "stream=7d;stream=8d": "said twice",
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_what_is_no_rule_is_told(text):
+    with pytest.raises(ConfigurationError, match=r"^MEDIAMILL_RETENTION: ") as caught:
+        read_retention(text)
+    assert WRONG[text] in caught.value.message
+    assert "write rules such as stream=7d; upload=720h" in caught.value.message

@@ -1,0 +1,166 @@
+"""The template, deployed to the emulator that runs functions: a file goes all the way.
+
+The emulator asks IAM whether each function may do what it does.
+"""
+
+import asyncio
+import hashlib
+from urllib.parse import urlsplit
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+import yaml
+from tests.support.buckets import bucket_server
+from tests.support.deploying import SERVICES, TEMPLATE, client_of, deployed
+
+CONDITIONAL = {"BucketPolicy", "IngestRole", "IngestFunction", "IngestLog", "StreamCalls"}
+"""What is there only on AWS, or with a Kafka cluster."""
+SENDER = "mill@example.org"
+PASSWORD = "correct horse battery staple"
+
+
+class Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms as they are."""
+
+
+Loader.add_multi_constructor("!", lambda loader, tag, node: {tag: _read(loader, node)})
+
+
+def _read(loader, node):
+    if isinstance(node, yaml.ScalarNode):
+        return loader.construct_scalar(node)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return loader.construct_mapping(node, deep=True)
+
+
+@pytest.fixture(scope="module")
+def template():
+    return yaml.load(TEMPLATE.read_text(), Loader)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stack")
+    with bucket_server("ministack", folder, services=SERVICES) as server:
+        mail = client_of(server, "sesv2")
+        for address in (SENDER, "ann@example.org"):
+            mail.create_email_identity(EmailIdentity=address)
+        yield deployed(server, "mill", Registration="true", MailFrom=SENDER)
+
+
+@pytest.fixture
+async def ann(stack):
+    """A client of somebody who has registered."""
+    host = urlsplit(stack.outputs["Address"]).netloc
+    account = {"email": "ann@example.org", "password": PASSWORD}
+    async with httpx.AsyncClient(
+        base_url=stack.server.endpoint, headers={"host": host}, timeout=60, trust_env=False
+    ) as client:
+        await client.post("/v1/auth/register", json=account)
+        answer = await client.post("/v1/auth/login", json=account)
+        assert answer.status_code == 200, answer.text
+        client.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+        yield client
+
+
+def functions(template):
+    found = template["Resources"].items()
+    return {name: one for name, one in found if one["Type"] == "AWS::Lambda::Function"}
+
+
+def test_functions_have_the_same_variables(template):
+    """CloudFormation has no anchors: they are written out for each."""
+    found = [one["Properties"]["Environment"] for one in functions(template).values()]
+    assert len(found) == 5
+    assert all(one == found[0] for one in found)
+
+
+def test_a_message_is_hidden_for_six_times_as_long_as_a_call_takes(template):
+    resources = template["Resources"]
+    for calls, function, queue in (
+        ("WorkCalls", "WorkerFunction", "WorkQueue"),
+        ("NoticeCalls", "NotifierFunction", "NoticeQueue"),
+    ):
+        assert resources[calls]["Properties"]["FunctionName"] == {"Ref": function}
+        seconds = resources[function]["Properties"]["Timeout"]
+        assert resources[queue]["Properties"]["VisibilityTimeout"] >= 6 * seconds
+        assert "RedrivePolicy" in resources[queue]["Properties"]
+
+
+def test_the_table_is_as_the_store_makes_it(template):
+    from mediamill.store.dynamodb.table import description
+
+    table, wanted = template["Resources"]["Table"]["Properties"], description("t", protected=True)
+    for part in ("BillingMode", "KeySchema", "GlobalSecondaryIndexes"):
+        assert table[part] == wanted[part]
+    named = {one["AttributeName"]: one["AttributeType"] for one in table["AttributeDefinitions"]}
+    asked = {one["AttributeName"]: one["AttributeType"] for one in wanted["AttributeDefinitions"]}
+    assert named == asked
+
+
+def test_every_resource_is_there(stack, template):
+    wanted = template["Resources"].keys() - CONDITIONAL
+    assert stack.resources.keys() == wanted
+    for name, one in stack.resources.items():
+        assert one["PhysicalResourceId"], name
+        assert one["ResourceStatus"] == "CREATE_COMPLETE", name
+
+
+async def uploaded(client, name, data):
+    """Send a file past the service, into the bucket."""
+    told = {"filename": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    answer = await client.post("/v1/uploads/presigned", json=told)
+    assert answer.status_code == 201, answer.text
+    upload = answer.json()["links"]["self"]
+    parts = (await client.get(f"{upload}/parts")).json()["data"]
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as other:
+        for part in parts:
+            request, some = part["request"], data[part["start"] : part["start"] + part["size"]]
+            sent = await other.request(
+                request["method"], request["url"], headers=request["headers"], content=some
+            )
+            assert sent.status_code == 200, sent.text
+    answer = await client.post(f"{upload}/complete")
+    assert answer.status_code in (200, 202), answer.text
+    return await until(client, f"/v1/files/{answer.json()['id']}", "ready")
+
+
+async def until(client, path, *states):
+    """Ask until something is in one of some states."""
+    async with asyncio.timeout(90):
+        while True:
+            answer = await client.get(path)
+            assert answer.status_code == 200, answer.text
+            if answer.json()["state"] in states:
+                return answer.json()
+            assert answer.json()["state"] not in ("rejected", "failed"), answer.text
+            await asyncio.sleep(0.3)
+
+
+async def test_a_file_goes_all_the_way(stack, ann):
+    pixels = np.random.default_rng(1).integers(0, 255, (200, 300, 3), dtype=np.uint8)
+    file = await uploaded(ann, "photo.png", cv2.imencode(".png", pixels)[1].tobytes())
+    wish = {
+        "files": [file["id"]],
+        "steps": [{"operation": "thumbnail", "parameters": {}}],
+        "notify": {"email": True},
+    }
+    answer = await ann.post("/v1/jobs", json=wish)
+    assert answer.status_code == 202, answer.text
+    job = await until(ann, f"/v1/jobs/{answer.json()['id']}", "succeeded")
+    assert job["counts"]["succeeded"] == 1
+    results = (await ann.get(f"/v1/jobs/{job['id']}/results")).json()
+    assert results, "nothing came of it"
+    async with asyncio.timeout(60):
+        while not (mails := _mails(stack)):
+            await asyncio.sleep(0.3)
+    assert len(mails) == 1
+    assert (mails[0]["Source"], mails[0]["To"]) == (SENDER, ["ann@example.org"])
+
+
+def _mails(stack):
+    answer = httpx.get(f"{stack.server.endpoint}/_ministack/ses/messages", trust_env=False)
+    return [mail for mails in answer.json()["messages"].values() for mail in mails]

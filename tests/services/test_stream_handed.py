@@ -1,0 +1,161 @@
+"""Messages that come in an event: the same rules, books and letters, without a group."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from tests.support.memory_stream import MemoryBroker
+from tests.support.streams import (
+    dead,
+    files_of,
+    ingesting,
+    make_topic,
+    places_of,
+    settings,
+    topic_name,
+    trouble,
+    until_taken,
+    write,
+)
+
+from mediamill.adapters.stream.port import Message, Part
+from mediamill.app import App
+from mediamill.core.errors import ConfigurationError, NotFound, Unavailable
+from mediamill.store.port import Update
+from mediamill.store.repositories.daily import Dailies, Fate
+from mediamill.store.repositories.users import Users
+
+RULE = "customers:acme|beta,unknown:create"
+JSON = [("content-type", b"application/json")]
+
+
+@pytest.fixture
+def kafka() -> MemoryBroker:
+    """A stream in memory: what is asked here is no matter of Kafka."""
+    return MemoryBroker()
+
+
+@pytest.fixture
+def topic(kafka):
+    return make_topic(kafka, topic_name(), 2)
+
+
+@pytest.fixture
+async def mill(kafka, topic, tmp_path):
+    given = settings(tmp_path / "home", kafka, stream_topics=f"{topic}={RULE}")
+    async with await App.open(given) as app:
+        yield app
+
+
+def event(kafka, topic) -> list[Message]:
+    """Return all messages of a topic as an event brings them: it knows no ids, nor an order."""
+    nameless = [
+        replace(one, part=Part("", topic, "", one.part.number)) for one in kafka.read(topic)
+    ]
+    return sorted(nameless, key=lambda one: one.offset % 7)
+
+
+def fill(kafka, topic, count=30) -> tuple[list, list]:
+    """Send good messages of two customers, and two that are not; return both."""
+    good = []
+    for n in range(count):
+        said = [("customer", (b"acme", b"beta")[n % 2])]
+        good += write(kafka, topic, [b"%d" % n], headers=said)
+    bad = write(kafka, topic, [b'{"content_base64": "####"}'], headers=JSON)
+    empty = write(kafka, topic, [b""], headers=[("customer", b"acme")])
+    return good, bad + empty
+
+
+async def whole(mill, topic) -> Counter:
+    users = Users(mill.store)
+    return Counter([(await users.get(file.owner)).name for file in await _files(mill, topic)])
+
+
+async def _files(mill, topic):
+    found = await files_of(mill, topic)
+    for name in ("beta",):
+        user = await mill.repositories.users.by_email(f"stream:{name}")
+        if user is not None:
+            found += (await mill.repositories.files.of_owner(user.id, None, 1000)).rows
+    return found
+
+
+async def test_an_event_is_settled_once_however_often_it_comes(kafka, mill, topic):
+    good, bad = fill(kafka, topic)
+    handed = mill.handed()
+    await handed.batch([one for one in event(kafka, topic) if one.offset < 5])
+    for _ in range(2):
+        await handed.batch(event(kafka, topic))
+    assert await whole(mill, topic) == {"acme": 15, "beta": 15}
+    assert places_of(dead(kafka, topic)) == Counter({(p, o): 1 for p, o, _ in bad})
+    rows = await mill.books.list()
+    assert sum(row.next for row in rows) == len(good) + len(bad)
+
+
+async def test_a_consumer_may_go_on_where_events_ended(kafka, mill, topic):
+    kafka.make(topic, 1)
+    rule = "customer:acme,unknown:create"
+    mill.settings = mill.settings.model_copy(update={"stream_topics": f"{topic}={rule}"})
+    sent = write(kafka, topic, [b"%d" % n for n in range(10)])
+    await mill.handed().batch(event(kafka, topic))
+    sent += write(kafka, topic, [b"more"])
+    async with ingesting(mill, f"{topic}={rule}"):
+        await until_taken(kafka, topic)
+    assert await trouble(mill, topic, sent) == []
+
+
+async def test_a_death_after_the_letter_may_double_it_and_nothing_else(
+    kafka, mill, topic, monkeypatch
+):
+    good, bad = fill(kafka, topic)
+    real = mill.store.transact
+
+    async def broken(*actions):
+        if any(isinstance(one, Update) and "letters" in one.add for one in actions):
+            raise Unavailable("away")
+        await real(*actions)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mill.store, "transact", broken)
+        with pytest.raises(Unavailable):
+            await mill.handed().batch(event(kafka, topic))
+    await mill.handed().batch(event(kafka, topic))
+    assert sum((await whole(mill, topic)).values()) == len(good)
+    assert set(places_of(dead(kafka, topic))) == {(p, o) for p, o, _ in bad}
+
+
+async def test_a_topic_without_a_rule_or_that_is_gone_is_told(kafka, mill, topic):
+    write(kafka, topic, [b"x"])
+    brought = event(kafka, topic)
+    strange = [replace(one, part=replace(one.part, topic="strange")) for one in brought]
+    with pytest.raises(NotFound, match="MEDIAMILL_STREAM_TOPICS"):
+        await mill.handed().batch(strange)
+    kafka.delete(topic)
+    with pytest.raises(NotFound, match=topic):
+        await mill.handed().batch(brought)
+    mill.settings = mill.settings.model_copy(update={"stream_topics": ""})
+    with pytest.raises(ConfigurationError, match="MEDIAMILL_STREAM_TOPICS"):
+        mill.handed()
+
+
+async def test_what_is_refused_is_counted_and_told_for_whom(kafka, mill, topic):
+    """By day and customer, in the transaction that steps past it."""
+    good = json.dumps({"content_base64": "YQ==", "customer": "acme", "sha256": "0" * 64})
+    write(kafka, topic, [good.encode()], headers=JSON)
+    for said in (b"acme", b"acme", b"beta"):
+        write(kafka, topic, [b""], headers=[("customer", said)])
+    write(kafka, topic, [b"x"], headers=[("customer", b"nobody")])
+    write(kafka, topic, [b"[1"], headers=JSON)
+    for _ in range(2):
+        await mill.handed().batch(event(kafka, topic))
+    told = [dict(one.headers()).get("mediamill-customer") for one in dead(kafka, topic)]
+    assert Counter(told) == {b"acme": 3, b"beta": 1, None: 2}
+    counted = {}
+    for name in ("acme", "beta"):
+        owner = (await Users(mill.store).by_email(f"stream:{name}")).id
+        page = await Dailies(mill.store).of_owner(owner, "2000-01-01", "2999-01-01", None, 10)
+        counted[name] = [(row.source, row.outcome, row.files) for row in page.rows]
+    assert counted == {
+        "acme": [("stream", Fate.REFUSED, 3)], "beta": [("stream", Fate.REFUSED, 1)],
+    }  # fmt: skip
