@@ -78,6 +78,10 @@ from mediamill.store.repositories.daily import Dailies
 from mediamill.store.repositories.retention import Aging, Sweeps
 from mediamill.store.repositories.stream import StreamBooks
 from mediamill.store.repositories.templates import Templates
+from mediamill.store.repositories.units import LONG
+
+FUNCTION_SECONDS = 900
+"""The longest that a function may run."""
 
 
 class App:
@@ -197,7 +201,9 @@ class App:
             self.parts.announcer,
         )
         self.arrived = Arrived(nouns.files, self.jobs, self.templates)
-        self.work = Work(Backlogs(self.store, int(self.settings.lease_seconds * 1000)))
+        rung = self.settings.broker_url.startswith("sqs:")  # so functions may work: longer leases
+        lease = max(self.settings.lease_seconds, FUNCTION_SECONDS if rung else 0)
+        self.work = Work(Backlogs(self.store, int(lease * 1000)))
         self.watching = Watching(self.jobs, self.bell)
         self.job_trash = JobTrash(self.access, self.jobs, nouns.units, self.bell)
         self.once = Once(nouns.keys, self.results)
@@ -317,9 +323,15 @@ class App:
         return rules
 
     async def health(self) -> dict[str, Any]:
-        """Ask every backend whether it works; `ok` is False when one does not."""
+        """Ask every backend whether it works; `ok` is False when one does not.
+
+        `for_workers` is how many units wait for a worker, for they are too long for a function.
+        """
         checks = await self.parts.examine()
         if not self._protections:
             self._protections = self.slots.protections() or await asyncio.to_thread(sandbox.report)
         ok = all(state == "ok" for state in checks.values())
-        return {"ok": ok, "checks": checks, "sandbox": self._protections}
+        waiting = (await self.work.of(LONG)).ready if ok else 0
+        return {
+            "ok": ok, "checks": checks, "sandbox": self._protections, "for_workers": waiting,
+        }  # fmt: skip

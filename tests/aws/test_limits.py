@@ -211,14 +211,6 @@ async def test_lines_beyond_the_limit_are_refused_rather_than_cut(web, ann, monk
     assert answer.json()["code"] == "answer_too_large"
 
 
-async def test_an_event_that_is_none_is_told_so():
-    from mediamill.aws.payloads import NoRequest, asked
-
-    for event in ({}, {"Records": []}, None, [], {"version": "2.0"}, {"requestContext": {}}):
-        with pytest.raises(NoRequest):
-            asked(event)
-
-
 async def test_only_the_name_that_the_gateway_was_asked_by_is_ours(web):
     async with behind(FORM, web) as client:
         good = await client.get("/health/live")

@@ -51,6 +51,27 @@ async def test_a_folder_is_sent_and_taken(kafka, mediamill, topic, tmp_path, rol
     assert await taken(kafka, home, topic) == {f"{n}.txt": f"text {n}" for n in range(5)}
 
 
+async def test_a_topic_that_is_missing_is_made_when_it_is_said(kafka, mediamill, tmp_path):
+    (tmp_path / "a.txt").write_text("text")
+    sending = ["produce", tmp_path / "a.txt", "--topic", topic_name(), "--stream", url(kafka)]
+    failed = await asyncio.to_thread(mediamill, *sending)
+    assert failed.returncode != 0
+    assert "make it, or say --create" in failed.stderr
+    sent = await asyncio.to_thread(mediamill, *sending, "--create")
+    assert sent.returncode == 0, sent.stderr
+
+
+@pytest.mark.soak  # six seconds
+async def test_brokers_that_are_away_are_named(mediamill, tmp_path):
+    (tmp_path / "a.txt").write_text("text")
+    sent = await asyncio.to_thread(
+        mediamill, "produce", tmp_path, "--topic", "t", "--stream", "kafka://127.0.0.1:1"
+    )
+    assert sent.returncode != 0
+    assert "127.0.0.1:1" in sent.stderr
+    assert "refused" in sent.stderr
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [

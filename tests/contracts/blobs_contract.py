@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from mediamill.blobs.port import CHUNK, Blobs, Digest, OpensLocally
+from mediamill.blobs.port import CHUNK, Blobs, Digest, OpensLocally, PutsTogether
 from mediamill.core.errors import Conflict, MediamillError, NotFound
 
 FUTURE = 1 << 50
@@ -49,6 +49,21 @@ class BlobsContract:
         info = await blobs.info("a/b")
         assert (info.key, info.size) == ("a/b", len(DATA))
         assert info.modified > 1_600_000_000_000
+
+    async def test_what_is_put_together_is_as_if_put_one_by_one(self, blobs: Blobs):
+        if not isinstance(blobs, PutsTogether):
+            pytest.skip("it is a capability")
+        some = [(f"to/{n % 3}/{n}", b"%d" % n * n) for n in range(20)]
+        digests = await blobs.put_all([*some, ("to/other", DATA)])
+        assert [digest.size for digest in digests[:-1]] == [len(data) for _, data in some]
+        assert digests[-1].sha256 == hashlib.sha256(DATA).hexdigest()
+        assert digests[-1].crc32 == zlib.crc32(DATA)
+        assert [await blobs.get(key) for key, _ in some] == [data for _, data in some]
+        assert await blobs.put_all([]) == []
+        await blobs.put_all([("to/other", b"new")])
+        assert await blobs.get("to/other") == b"new"
+        with pytest.raises(ValueError, match="key"):
+            await blobs.put_all([("to/fine", b""), ("../bad", b"")])
 
     async def test_upload_takes_pieces_of_any_size_and_kind(self, blobs: Blobs):
         async with blobs.upload("k") as upload:

@@ -94,6 +94,8 @@ def test_commands_that_are_shown_can_be_parsed(page: str, line: str, tmp_path, m
     context: click.Context = root.make_context("mediamill", words)
     while isinstance(context.command, click.Group):
         rest = [*context._protected_args, *context.args]
+        if not rest and context.command.invoke_without_command:
+            break
         name, command, rest = context.command.resolve_command(context, rest)
         context = command.make_context(name, rest, parent=context)
 

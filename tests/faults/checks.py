@@ -22,13 +22,14 @@ from mediamill.store.repositories.idempotency import KeyedRequest, blobs_of
 from mediamill.store.repositories.jobs import Job, ManifestPage, Tally
 from mediamill.store.repositories.lanes import Lane
 from mediamill.store.repositories.results import ItemOutcome, Result
+from mediamill.store.repositories.retention import Origin
 from mediamill.store.repositories.units import Unit, UnitState
 from mediamill.store.repositories.uploads import UploadPart
 from mediamill.store.repositories.versions import Version
 from mediamill.store.schema import all_kinds
 from tests.faults.rows import rows
 
-MADE_OF = (Result, ManifestPage)
+MADE_OF = (Result, ManifestPage, Origin)
 """Rows that name the inputs of jobs."""
 
 

@@ -42,12 +42,12 @@ async def killed(app: App, home: Path, write: int, files: list[str]) -> bool:
     return died is not None
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [1, pytest.param(50, marks=pytest.mark.soak)])
 @pytest.mark.timeout(600)
 async def test_each_file_is_counted_once_and_nothing_is_left(tmp_path, monkeypatch, kills):
     hurry(monkeypatch)
     chance, home = random.Random(kills), tmp_path / "home"
-    settings = Settings(home=home, slots=1, min_free_bytes=0, poll_seconds=0.1, lease_seconds=1)
+    settings = Settings(home=home, slots=1, min_free_bytes=0, poll_seconds=0.03, lease_seconds=1)
     async with await App.open(settings, CHAINED) as app:
         beside = Beside(app)
         works = Works(app, beside)

@@ -10,6 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
+from mediamill.app import App
 from mediamill.core.clock import DAY
 from mediamill.core.errors import (
     ConditionFailed,
@@ -18,9 +19,11 @@ from mediamill.core.errors import (
     NotFound,
     Unavailable,
 )  # fmt: skip
+from mediamill.core.settings import Settings
 from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.scheduler import Scheduler
 from mediamill.handlers.expire_job import ExpireJob
+from mediamill.handlers.purge import PurgeJob
 from mediamill.handlers.thumbnail import Thumbnail
 from mediamill.media.image.encode import encode
 from mediamill.store.port import Put, Update
@@ -33,7 +36,7 @@ from mediamill.store.repositories.reuse import Reuse
 from mediamill.store.repositories.units import Unit
 from mediamill.store.repositories.webhooks import Delivery
 from tests.faults import charges
-from tests.handlers.conftest import ANN, BOB, BOTH, Works
+from tests.handlers.conftest import ANN, BOB, Beside, Works
 from tests.support.ageing import (
     age,
     all_blobs,
@@ -45,15 +48,33 @@ from tests.support.ageing import (
     sweep,
     traces,
 )  # fmt: skip
+from tests.support.chains import CHAINED
 
 
 def png(n: int) -> bytes:
     return encode(np.random.default_rng(n).integers(0, 255, (24, 24, 3), np.uint8), "png")
 
 
+MEMORY = pytest.mark.parametrize("works", ["memory"], indirect=True)
+
+
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch):
     hurry(monkeypatch)
+
+
+@pytest.fixture
+async def works(tmp_path, request):
+    """The same as others have, whose worker looks more often."""
+    memory = getattr(request, "param", "file") == "memory"
+    more = {"blobs_url": "memory:", "store_url": "memory:"} if memory else {}
+    home = tmp_path / "home"
+    settings = Settings(home=home, slots=1, min_free_bytes=0, poll_seconds=0.03, **more)
+    async with await App.open(settings, CHAINED) as app:
+        beside = Beside(app)
+        await beside.resume()
+        yield Works(app, beside)
+        await beside.pause()
 
 
 async def known(works: Works, *files: str) -> list[str]:
@@ -76,7 +97,6 @@ async def download(works: Works, job: Job) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-@BOTH
 async def test_all_that_was_made_of_it_goes_and_nothing_else(works: Works):
     app = works.app
     due = [await works.upload(f"gonzo-{n}.png", png(n)) for n in range(3)]
@@ -106,8 +126,7 @@ async def test_all_that_was_made_of_it_goes_and_nothing_else(works: Works):
     await settled(app)
 
     assert await traces(app, needles) == []
-    if app.settings.store_url != "memory:":
-        assert charges.usage(app) == []
+    assert charges.usage(app) == []
     assert await app.store.get(Job, alone.id) is None
     assert (await app.files.get(ANN, kept)).state is FileState.READY
     members = await app.projects.newest(ANN, project.id, None, 100)
@@ -206,14 +225,16 @@ async def test_nothing_goes_that_is_not_counted(works: Works, monkeypatch):
         await age(app, file)
         await sweep(app)
         async with asyncio.timeout(30):
-            while len(tried) < 3:
+            while len(tried) < 2:
                 await asyncio.sleep(0.05)
         assert await all_blobs(app) == blobs
         assert len(await works.rows(job)) == 2
         found = await app.store.get(File, file)
         assert found.counted is None
         await app.downloads.job(ANN, job.id)
-    await gone(app, file, seconds=90)
+    (unit,) = [unit for unit in await records(app, Unit) if unit.group == f"purge:{file}"]
+    await app.store.transact(Update(Unit, unit.key_values(), set={"due": 1}))
+    await gone(app, file)
     await settled(app)
     (row,) = await daily(app)
     assert (row.files, row.items, row.results) == (1, 1, 1)
@@ -272,6 +293,13 @@ async def test_results_of_a_file_that_its_owner_deleted_go_when_it_would_have(wo
     await gone(app, file)
     assert len(await works.rows(job)) == 2
     assert await sweep(app) == 0
+    other = await works.run([await works.upload("gonzo.png", png(5)), kept], "twice")
+    third = (await works.rows(other))[0].input
+    await app.trash.delete(ANN, third, now=True)
+    await gone(app, third)
+    assert len(await records(app, Origin)) == 2
+    await app.job_trash.delete(ANN, other.id, now=True)
+    await settled(app)  # what is kept of a file goes with the last of its results
     (origin,) = await records(app, Origin)
     change = {"created": origin.created - DAY}
     await app.store.transact(Update(Origin, (origin.id,), set=change))
@@ -283,7 +311,7 @@ async def test_results_of_a_file_that_its_owner_deleted_go_when_it_would_have(wo
     await settled(app)
     assert await traces(app, needles) == []
     assert (await app.jobs.get(ANN, job.id)).expired == 1
-    assert sum(row.files for row in await daily(app)) == 1
+    assert sum(row.files for row in await daily(app)) == 2
 
 
 async def test_inputs_of_a_job_that_was_cancelled_are_named_nowhere(works: Works):
@@ -384,7 +412,7 @@ async def test_a_download_in_progress_gives_no_wrong_bytes(works: Works):
     assert whole.startswith(told)
 
 
-@pytest.mark.parametrize("planted", [False, True])
+@pytest.mark.parametrize("planted", [False, pytest.param(True, marks=pytest.mark.soak)])
 async def test_a_thumbnail_that_is_late_does_not_stay(works: Works, monkeypatch, planted):
     app = works.app
     await works.worker.pause()
@@ -418,6 +446,7 @@ async def test_a_thumbnail_that_is_late_does_not_stay(works: Works, monkeypatch,
     await task
 
 
+@pytest.mark.embedded("DynamoDB cannot be walked, which docs/retention.md says")
 async def test_results_of_an_earlier_version_learn_what_they_were_made_of(works: Works):
     app = works.app
     file, kept = await works.upload("gonzo.png", png(1)), await works.upload("kept.png", png(2))
@@ -436,7 +465,8 @@ async def test_results_of_an_earlier_version_learn_what_they_were_made_of(works:
     assert {row.key_values(): row.root for row in await records(app, Result)} == roots
 
 
-@BOTH
+@pytest.mark.soak
+@MEMORY
 async def test_the_lists_of_inputs_keep_their_places(works: Works):
     app = works.app
     files = [await works.upload(f"{n}.txt", b"%d" % n) for n in range(130)]
@@ -460,6 +490,7 @@ async def test_the_lists_of_inputs_keep_their_places(works: Works):
     assert len(reuse) == 130 - len(chosen)
 
 
+@pytest.mark.soak
 async def test_the_trace_check_can_fail(works: Works, monkeypatch):
     """Planted: rows for reuse, and what claims left, are not looked for."""
 
@@ -480,10 +511,11 @@ async def test_the_trace_check_can_fail(works: Works, monkeypatch):
     assert f"results/{job.id}/0-0-0-0" in await all_blobs(app)
 
 
-STEPS = ("_layouts", "_results", "_leftovers", "_inputs", "_rewrite", "_end")
+REST = ("_results", "_rewrite", "_leftovers", "_inputs", "_end")
+LONG = [pytest.param(step, marks=pytest.mark.soak) for step in REST]
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", ["_layouts", *LONG])
 async def test_who_was_overtaken_takes_nothing_more_away(works: Works, step):
     app, units = works.app, works.app.repositories.units
     file, kept = await works.upload("gonzo.png", png(1)), await works.upload("kept.png", png(2))
@@ -530,3 +562,42 @@ async def test_who_was_overtaken_takes_nothing_more_away(works: Works, step):
     assert {key: after.get(key) for key in blobs} == blobs
     assert await download(works, await app.jobs.get(ANN, job.id)) == whole
     assert await traces(app, [file]) == []
+
+
+@pytest.mark.parametrize("first", ["expire_job", "purge_job"])
+async def test_a_job_is_deleted_while_something_of_it_expires(works: Works, monkeypatch, first):
+    app = works.app
+    file, kept = await works.upload("gonzo.png", png(1)), await works.upload("kept.png", png(2))
+    job = await works.run([file, kept], "flip")
+    await settled(app)
+    begun, go_on, ran = asyncio.Event(), asyncio.Event(), []
+    kind = {"expire_job": ExpireJob, "purge_job": PurgeJob}[first]
+    step = {"expire_job": "_layouts", "purge_job": "_rows"}[first]
+    real = getattr(kind, step)
+
+    async def slowly(self, *arguments):
+        ran.append(first)
+        begun.set()
+        await go_on.wait()
+        await real(self, *arguments)
+
+    monkeypatch.setattr(kind, step, slowly)
+    second = await app.worker()
+    task = asyncio.create_task(second.run())
+    await age(app, file)
+    acts = [lambda: sweep(app), lambda: app.job_trash.delete(ANN, job.id, now=True)]
+    for act in acts if first == "expire_job" else reversed(acts):
+        await act()
+        async with asyncio.timeout(30):
+            await begun.wait()
+    await asyncio.sleep(0.3)
+    go_on.set()
+    await gone(app, file)
+    await settled(app)
+    second.stop()
+    await task
+    assert ran
+    assert await traces(app, [file, job.id]) == []
+    assert charges.usage(app) == []
+    (row,) = await daily(app)
+    assert (row.files, row.items, row.results) == (1, 1, 1)

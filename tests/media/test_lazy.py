@@ -32,6 +32,13 @@ def test_a_server_has_none():
     assert imported("import mediamill.web.app", *CODECS) == set()
 
 
+def test_a_server_that_knows_the_operations_has_none():
+    """Who takes a job in knows its parameters and what they cost, and works on no pixel."""
+    code = "from mediamill.operations.catalogue import OPERATIONS\n"
+    code += "found = [OPERATIONS.get(name) for name in OPERATIONS.names()]\nassert len(found) > 2"
+    assert imported(code, *CODECS) == set()
+
+
 def test_a_slot_begins_with_none():
     begins = "import mediamill.engine.slots.child, mediamill.operations"
     assert imported(begins, *CODECS, *OF_THE_WORKER, "pydantic") == set()

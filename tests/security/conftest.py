@@ -1,16 +1,16 @@
-"""One real service for the hostile files of a module, and a watch on its memory."""
+"""One real service for hostile files, with a person and a watch on its memory for each test."""
 
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.support.processes import Process, running, signed_in
+from tests.support.processes import Process, free_port, signed_in, until_open
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -95,19 +95,35 @@ class Mill:
         assert self.watch.most < 1 << 30
 
 
+@pytest.fixture(scope="session")
+def attacked(
+    tmp_path_factory: pytest.TempPathFactory, session_place: dict[str, str]
+) -> Iterator[Process]:
+    """The service of all attacks: whatever one of them did, the next finds it as it should be."""
+    process = Process("up", tmp_path_factory.mktemp("attacked") / "home", free_port(), slots=2)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in session_place.items():
+            patch.setenv(name, value)
+        process.start()
+    try:
+        until_open(process.child, process.port, process.output)
+        yield process
+    finally:
+        process.end()
+
+
 @pytest.fixture
-def mill(tmp_path: Path):
-    """A factory of services on an empty home."""
+def mill(attacked: Process):
+    """A way to the service, as a person who has nothing yet."""
 
     @asynccontextmanager
-    async def start() -> AsyncIterator[Mill]:
-        async with running("up", tmp_path / "home", slots=2) as process:
-            watch = Watch(process)
-            task = asyncio.create_task(watch.run())
-            try:
-                async with signed_in(process) as client:
-                    yield Mill(process, client, watch)
-            finally:
-                task.cancel()
+    async def arrive() -> AsyncIterator[Mill]:
+        watch = Watch(attacked)
+        task = asyncio.create_task(watch.run())
+        try:
+            async with signed_in(attacked, f"{os.urandom(4).hex()}@example.org") as client:
+                yield Mill(attacked, client, watch)
+        finally:
+            task.cancel()
 
-    return start
+    return arrive

@@ -22,6 +22,7 @@ from tests.support.streams import (
 from mediamill.adapters.stream.port import Message, Part
 from mediamill.app import App
 from mediamill.core.errors import ConfigurationError, NotFound, Unavailable
+from mediamill.services.stream.filing import portions
 from mediamill.store.port import Update
 from mediamill.store.repositories.daily import Dailies, Fate
 from mediamill.store.repositories.users import Users
@@ -159,3 +160,13 @@ async def test_what_is_refused_is_counted_and_told_for_whom(kafka, mill, topic):
     assert counted == {
         "acme": [("stream", Fate.REFUSED, 3)], "beta": [("stream", Fate.REFUSED, 1)],
     }  # fmt: skip
+
+
+def test_a_batch_is_bounded_in_number_and_in_bytes():
+    part = Part("c", "t", "i", 0)
+    small = [Message(part, n, None, b"x") for n in range(100)]
+    assert [len(some) for some in portions(small)] == [48, 48, 4]
+    large = [Message(part, n, None, b"x" * (3 << 20)) for n in range(4)]
+    assert [len(some) for some in portions(large)] == [2, 2]
+    assert [len(some) for some in portions([Message(part, 0, None, b"x" * (20 << 20))])] == [1]
+    assert [one for some in portions(small) for one in some] == small

@@ -136,6 +136,7 @@ async def test_bytes_that_are_not_those_announced(kafka, mill, topic):
     (file,) = await files_of(mill, topic)
     assert file.tags == ("stream", "a", "b")
     assert codes(dead(kafka, topic)) == ["invalid_input"]
+    assert [blob.key async for blob in mill.blobs.list("files/")] == [file.blob]
 
 
 async def test_a_store_that_is_away_loses_nothing(kafka, mill, topic, monkeypatch):

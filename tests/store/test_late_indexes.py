@@ -25,6 +25,7 @@ from mediamill.services.jobs.outputs import Outputs
 from mediamill.store.dynamodb.store import DynamoStore
 from mediamill.store.opening import open_store
 from mediamill.store.port import Delete, Put, Update
+from mediamill.store.repositories.daily import Dailies
 from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.jobs import Entry, Job, JobState
 from mediamill.store.repositories.lanes import Lane
@@ -205,6 +206,36 @@ async def test_a_purged_job_leaves_nothing_that_was_written_at_its_end(
     await purge.run(await leased(store, chore))
     assert await store.get(Job, job.id) is None
     assert await store.get(Reuse, "user_ann", "d") is None
+
+
+async def test_what_was_made_a_moment_ago_is_counted_and_taken_along(
+    store: DynamoStore, late: LateIndexes, clock: FixedClock
+):
+    harness = Harness(store)
+    (file_id,) = await harness.add_files("user_ann", 1)
+    hidden = clock.now()
+    gone = {"state": FileState.TRASHED, "trashed": hidden, "expired": hidden, "doomed": 1}
+    await store.transact(Update(File, (file_id,), set=gone))
+    clock.advance(store.lag)  # a job that was accepted before ends only now
+    job = ended_job(clock.now())
+    made = Result(
+        job=job.id, stage=0, item=0, generation=1, outcome=ItemOutcome.SUCCEEDED, input=file_id,
+        root=file_id, name="a", created=clock.now(),
+    )  # fmt: skip
+    await store.transact(Put(job), Put(made))
+    unit = Unit.chore(
+        "expire_file", f"purge:{file_id}", 1, "user_ann", cost=0.1, now=0, due=0, file=file_id
+    )
+    purge = PurgeFile(store, harness.files, harness.jobs, harness.blobs, Announcer(store))
+    for wait in (0, 10, store.lag):
+        assert (await harness.files.get(file_id)).counted is None
+        clock.advance(wait)
+        await purge.run(await leased(store, unit))
+        unit = await store.get(Unit, *unit.key_values())
+    assert (await harness.files.get(file_id)).counted
+    page = await Dailies(store).of_owner("user_ann", "0", "9", None, 10)
+    assert [(row.files, row.items) for row in page.rows] == [(1, 1)]
+    assert await store.get(Unit, f"expire_job:{job.id}", 0) is not None
 
 
 def ended_job(now: int, **fields: object) -> Job:

@@ -28,10 +28,10 @@ from tests.support.chains import CHAINED
 
 def hurry(monkeypatch: Any) -> None:
     """Let purges wait for each other less long."""
-    monkeypatch.setattr(trimming, "GATHER_MS", 300)
+    monkeypatch.setattr(trimming, "GATHER_MS", 100)
     for module in (trimming, expire_job):
-        monkeypatch.setattr(module, "LOOK_AGAIN_MS", 300)
-    monkeypatch.setattr(purge, "LOOK_AGAIN_MS", 300)
+        monkeypatch.setattr(module, "LOOK_AGAIN_MS", 100)
+    monkeypatch.setattr(purge, "LOOK_AGAIN_MS", 100)
 
 
 async def age(app: App, *files: str, days: float = 8, source: str = "stream") -> None:
@@ -52,7 +52,7 @@ async def gone(app: App, *files: str, seconds: float = 60) -> None:
     """Wait until files are purged."""
     async with asyncio.timeout(seconds):
         while any([await app.store.get(File, file) for file in files]):
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.03)
 
 
 async def settled(app: App, seconds: float = 60) -> None:
@@ -63,7 +63,7 @@ async def settled(app: App, seconds: float = 60) -> None:
             units = [unit for unit in await records(app, Unit) if isinstance(unit, Unit)]
             if all(not unit.state.open or (unit.due or 0) > soon for unit in units):
                 return
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.03)
 
 
 async def records(app: App, *kinds: Any) -> list[Any]:

@@ -4,6 +4,7 @@ What Lambda does between a queue and a function is done here: messages become an
 shape, and what the answer names as failed is shown again.
 """
 
+import base64
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -148,3 +149,28 @@ def fresh_cloud(server: BucketServer, **more: str) -> Cloud:
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     kms.create_alias(AliasName=f"alias/{cloud.name}", TargetKeyId=key)
     return cloud
+
+
+def kafka_event(messages: Sequence[Any]) -> dict[str, Any]:
+    """Make the event that Lambda makes of messages of Kafka, as a client of it has read them.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/with-msk.html#msk-sample-event
+    """
+    records: dict[str, list[dict[str, Any]]] = {}
+    for one in messages:
+        records.setdefault(f"{one.topic()}-{one.partition()}", []).append({
+            "topic": one.topic(),
+            "partition": one.partition(),
+            "offset": one.offset(),
+            "timestamp": one.timestamp()[1],
+            "timestampType": "CREATE_TIME",
+            **{name: base64.b64encode(data).decode()
+               for name, data in (("key", one.key()), ("value", one.value())) if data is not None},
+            "headers": [{name: list(value)} for name, value in one.headers() or ()],
+        })  # fmt: skip
+    return {
+        "eventSource": "aws:kafka",
+        "eventSourceArn": f"arn:aws:kafka:{REGION}:{ACCOUNT}:cluster/mill/751d2973-a626-431c",
+        "bootstrapServers": f"b-1.mill.a1bcde.c1.kafka.{REGION}.amazonaws.com:9098",
+        "records": records,
+    }

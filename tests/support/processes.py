@@ -27,7 +27,7 @@ def until_open(
     process: subprocess.Popen[bytes], port: int, log: Path, host: str = "127.0.0.1"
 ) -> None:
     """Wait until a server takes connections; fails with its log when it does not."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60  # RabbitMQ takes five, and ten times that on a busy machine
     while time.monotonic() < until and process.poll() is None:
         try:
             socket.create_connection((host, port), 1).close()

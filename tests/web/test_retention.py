@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,11 +14,15 @@ from mediamill.app import App
 from mediamill.cli.retention import retention as command
 from mediamill.core.clock import DAY, rfc3339
 from mediamill.core.errors import ConfigurationError
+from mediamill.core.retention import read_retention
 from mediamill.core.settings import Settings
 from mediamill.media.image.encode import encode
 from mediamill.services import retention
-from mediamill.store.repositories.daily import day_of
+from mediamill.services.retention import RetentionService
+from mediamill.store.memory import MemoryStore
+from mediamill.store.repositories.daily import Dailies, day_of
 from mediamill.store.repositories.files import File
+from mediamill.store.repositories.retention import Aging, Sweeps
 from mediamill.web.app import create_app
 from tests.faults import charges
 from tests.support.ageing import age, gone, hurry, settled, sweep, traces
@@ -30,7 +35,7 @@ from tests.web.test_files import person
 @pytest.fixture
 async def mill(tmp_path, monkeypatch):
     hurry(monkeypatch)
-    settings = Settings(home=tmp_path / "home", slots=1, min_free_bytes=0, poll_seconds=0.1)
+    settings = Settings(home=tmp_path / "home", slots=1, min_free_bytes=0, poll_seconds=0.03)
     async with await App.open(settings, CHAINED) as app:
         yield app
 
@@ -161,6 +166,16 @@ async def test_pages_follow_each_other(mill, ann):
 async def test_a_bad_rule_stops_the_start(tmp_path):
     with pytest.raises(ConfigurationError, match=r"MEDIAMILL_RETENTION: stream=soon is no time"):
         await App.open(Settings(home=tmp_path, retention="stream=soon"))
+
+
+@pytest.mark.parametrize(
+    ("rules", "walks", "told"),
+    [("upload=90d", False, True), ("upload=90d", True, False), ("stream=7d", False, False)],
+)
+def test_a_store_that_cannot_be_walked_says_what_it_does_not_find(rules, walks, told):
+    store = MemoryStore() if walks else SimpleNamespace()  # DynamoDB has no way to walk
+    rest = Sweeps(store), Dailies(store), read_retention(rules)
+    assert RetentionService(Aging(store), *rest).since_upgrade is told
 
 
 @pytest.mark.embedded("it asks for the SQLite file of a home")

@@ -17,9 +17,11 @@ BATCH_FILES, BATCH_BYTES = 200, 32 << 20
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATHS…", type=click.Path(exists=True))
-@click.option("--topic", required=True, help="Where to.")
-@click.option("--stream", help="Which stream [env var: MEDIAMILL_STREAM_URL].")
-@click.option("--customer", default="", help="For whom, where the topic lets messages say it.")
+@click.option("--topic", required=True, metavar="TOPIC", help="Where to.")
+@click.option("--stream", metavar="URL", help="Which stream [env var: MEDIAMILL_STREAM_URL].")
+@click.option(
+    "--customer", metavar="NAME", default="", help="For whom, where the topic lets messages say it."
+)
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="A tag for each; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON envelopes, not as bytes.")
 @click.option("--times", type=click.IntRange(1), default=1, help="How often each is sent [1].")
@@ -81,11 +83,16 @@ class Said:
 async def _send(
     publisher: "Publisher", inputs: Sequence[Input], said: Said, *, create: bool
 ) -> None:
+    from mediamill.core.errors import NotFound
+
     with bar(quiet=False) as progress:
         task = progress.add_task("Sending", total=len(inputs), note="")
         try:
             if create:
                 await publisher.require([said.topic])
+            elif said.topic not in await publisher.identify([said.topic]):
+                message = f"There is no topic {said.topic}: make it, or say --create."
+                raise NotFound(message)
             for some in _batches(inputs):
                 await publisher.publish([said.message(one.path) for one in some])
                 progress.advance(task, len(some))

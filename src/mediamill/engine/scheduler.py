@@ -112,7 +112,7 @@ class Scheduler:
         return claimed if claimed is not None and claimed.fence == unit.fence + 1 else None
 
     async def soon(self, klasses: Sequence[str], within_ms: int) -> bool:
-        """Tell whether a unit of some classes will be due within a time, which nobody has.
+        """Tell whether a unit of some classes is due within a time, or a lease runs out.
 
         Clocks of processes may differ by so much as well: what is due there is not yet due here.
         """
@@ -124,9 +124,9 @@ class Scheduler:
             for lane in lanes.rows:
                 queue = queue_name(klass, lane.owner)
                 page = await self.store.query(
-                    Unit, Unit.index("unit_due"), queue, at_most=until, limit=CANDIDATES
+                    Unit, Unit.index("unit_due"), queue, at_most=until, limit=1
                 )
-                if any(unit.state is UnitState.READY for unit in page.rows):
+                if page.rows:
                     return True
         return False
 

@@ -11,7 +11,7 @@ from mediamill.store.port import Action, Delete, Equals, Exists, Update
 from mediamill.store.repositories.daily import Fact, Fate
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.results import ItemOutcome, Result
-from mediamill.store.repositories.retention import Aging
+from mediamill.store.repositories.retention import Aging, Origin
 
 Counts = dict[str, int | float]
 
@@ -51,7 +51,10 @@ def fate_of(file: File, items: int, failed: int) -> Fate:
 
 
 async def forgetting(aging: Aging, rows: Sequence[Result]) -> list[Action]:
-    """Make the actions that remove results, and count them in the rows of their files."""
+    """Make the actions that remove results, and count them in the rows of their files.
+
+    What is kept of a file that is gone itself goes with the last of them.
+    """
     known = await aging.known(row.source for row in rows if row.source and not row.expired)
     sums: defaultdict[str, Counts] = defaultdict(Counts)
     for row in rows:
@@ -67,4 +70,10 @@ async def forgetting(aging: Aging, rows: Sequence[Result]) -> list[Action]:
                 counts[name] = counts.get(name, 0) + more
     guard = (Equals("counted", None),)
     counting = [Update(File, (file,), add=sums[file], when=guard) for file in sums]
-    return [*(Delete(Result, row.key_values(), (Exists(),)) for row in rows), *counting]
+    keys = {row.key_values() for row in rows}
+    last: list[Action] = []
+    for each in known.values():
+        if isinstance(each, Origin):
+            left = (await aging.results(each.id, limit=len(rows) + 1)).rows
+            last += [Delete(Origin, (each.id,))] * ({row.key_values() for row in left} <= keys)
+    return [*(Delete(Result, key, (Exists(),)) for key in keys), *counting, *last]

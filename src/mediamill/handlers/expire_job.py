@@ -116,8 +116,9 @@ class ExpireJob:
         return any(row.expired and row.counted is None for row in known.values())
 
     async def _begun(self, lease: Lease, job: Job) -> Job | None:
-        """Take the download away; None when the job was opened again at this moment."""
-        guard = (Equals("generation", job.generation), Equals("state", job.state))
+        """Take the download away; None when the job was opened again, or deleted, just now."""
+        fixed = ("generation", "state", "deleted", "trash", "trimming")
+        guard = tuple(Equals(name, getattr(job, name)) for name in fixed)
         fields: dict[str, Any] = {"layout": None, "download_size": 0, "download_etag": ""}
         fields["trimming"] = await self.store.now()
         change = Update(Job, (job.id,), set=fields, add={"revision": 1}, when=guard)

@@ -340,7 +340,7 @@ class UnitRun:
             name=entry.name,
             path=entry.path,
             seconds=round(time.monotonic() - self._began, 4),
-            created=await self.jobs_now(),
+            created=await self.parts.jobs.store.now(),
         )
 
     async def _root(self, file: str) -> str | None:
@@ -348,6 +348,3 @@ class UnitRun:
         if file not in self._roots:
             self._roots[file] = await self.parts.lookup.root(file)
         return self._roots[file]
-
-    async def jobs_now(self) -> int:
-        return await self.parts.jobs.store.now()

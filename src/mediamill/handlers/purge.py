@@ -193,10 +193,14 @@ class PurgeJob:
         if busy or await self._still_read(job) or await self._untold(job):
             await lease.release(LOOK_AGAIN_MS // 30)
             return
-        still = (Equals("deleted", job.deleted), Equals("trash", job.trash))
+        still = (
+            Equals("deleted", job.deleted),
+            Equals("trash", job.trash),
+            Equals("trimming", None),
+        )
         try:
             await lease.write(Update(Job, (job.id,), set={"trash": None}, when=still))
-        except ConditionFailed:  # brought back at this moment
+        except ConditionFailed:  # brought back at this moment, or something of it expires
             await lease.release()
             return
         for prefix in ("results", "layouts", "manifests"):

@@ -4,14 +4,16 @@ Of an animation the first frame is taken. Pictures have 8 bits per channel: thos
 reduced.
 """
 
-from typing import Annotated, Self, cast
+from typing import TYPE_CHECKING, Annotated, Self, cast
 
 from pydantic import Field, StringConstraints, model_validator
 
-from mediamill.media.image.encode import QUALITIES, AnyFormat, Encoding
-from mediamill.media.image.picture import Picture, fitted
+from mediamill.media.image.encoding import QUALITIES, AnyFormat, Encoding, fitted
 from mediamill.operations.base import Context, SourceFacts
 from mediamill.operations.image import ImageOperation
+
+if TYPE_CHECKING:
+    from mediamill.media.image.picture import Picture
 
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
 _SPARE = 2
@@ -57,7 +59,7 @@ class Convert(ImageOperation):
         decoded = width * height / _DECODED_PER_SECOND.get(source.media_type, 3e7)
         return 0.01 + decoded + left[0] * left[1] / _ENCODED_PER_SECOND[self.format or "webp"]
 
-    def apply(self, image: Picture, context: Context) -> Picture:
+    def apply(self, image: "Picture", context: Context) -> "Picture":
         """Return the picture scaled down to fit, and without transparency where that is asked."""
         small = image.fit(self.width, self.height)
         return small.flattened(_rgb(self.background)) if self.background else small

@@ -12,15 +12,17 @@
 
 Images are decoded upright and in sRGB, once, pass through the steps that follow in the stage, and
 are encoded once: a bounded iterator, whatever their number. Frames of a video come the same way.
+
+Operations of ours import codecs when they run: servers know their parameters without, and functions
+on Lambda have no room for them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from mediamill.core.errors import UnsupportedMedia
 from mediamill.media.archive.names import with_suffix
-from mediamill.media.image.decode import decode
-from mediamill.media.image.encode import (
+from mediamill.media.image.encoding import (
     EXTENSIONS,
     MEDIA_TYPES,
     QUALITIES,
@@ -28,10 +30,11 @@ from mediamill.media.image.encode import (
     Encoding,
 )
 from mediamill.media.image.formats import FORMATS
-from mediamill.media.image.header import read_header
-from mediamill.media.image.picture import Picture
 from mediamill.media.sniff import HEAD, sniff
 from mediamill.operations.base import Context, MediaOperation, Operation, Outcome, Output, Source
+
+if TYPE_CHECKING:
+    from mediamill.media.image.picture import Picture
 
 OWN_FORMATS = ("jpeg", "png", "webp")
 """Formats that are written as they were read, where no step says otherwise."""
@@ -45,11 +48,11 @@ class ImageOperation(MediaOperation):
     suffix: ClassVar[str] = ""
     """What is added to the stem of the input's name."""
 
-    def apply(self, image: Picture, context: Context) -> Picture:
+    def apply(self, image: "Picture", context: Context) -> "Picture":
         """Return what the image becomes."""
         raise TypeError(f"{type(self).__name__} does not say what it does to an image")
 
-    def apply_all(self, image: Picture, context: Context) -> Iterator[Picture]:
+    def apply_all(self, image: "Picture", context: Context) -> "Iterator[Picture]":
         """Yield what the image becomes, one after the other."""
         yield self.apply(image, context)
 
@@ -82,8 +85,11 @@ class ImageOperation(MediaOperation):
         context.progress(1.0)
         return Outcome(tuple(files), report=dict(files[0].info) if len(files) == 1 else {})
 
-    def picture(self, source: Source, context: Context) -> tuple[Picture, str]:
+    def picture(self, source: Source, context: Context) -> "tuple[Picture, str]":
         """Decode a source, whose type is told by its content; return it with that type."""
+        from mediamill.media.image.decode import decode
+        from mediamill.media.image.header import read_header
+
         with source.open() as stream:
             media_type = sniff(stream.read(HEAD))
         if media_type not in FORMATS:
@@ -104,8 +110,8 @@ def image_steps(steps: Iterable[Operation]) -> tuple[ImageOperation, ...]:
 
 
 def through(
-    pictures: Iterable[Picture], steps: Iterable[ImageOperation], context: Context
-) -> Iterator[Picture]:
+    pictures: "Iterable[Picture]", steps: Iterable[ImageOperation], context: Context
+) -> "Iterator[Picture]":
     """Pass pictures through steps, one picture at a time; what is known of each stays with it."""
     for step in steps:
         pictures = _applied(pictures, step, context)
@@ -113,8 +119,8 @@ def through(
 
 
 def _applied(
-    pictures: Iterable[Picture], step: ImageOperation, context: Context
-) -> Iterator[Picture]:
+    pictures: "Iterable[Picture]", step: ImageOperation, context: Context
+) -> "Iterator[Picture]":
     for picture in pictures:
         for made in step.apply_all(picture, context):
             made.info = {**picture.info, **made.info}
@@ -129,7 +135,7 @@ def encoding_of(steps: Iterable[ImageOperation]) -> Encoding | None:
     return found
 
 
-def own_encoding(media_type: str, picture: Picture) -> Encoding:
+def own_encoding(media_type: str, picture: "Picture") -> Encoding:
     """Return how a picture of a type is written again: as that, else as PNG or JPEG by alpha."""
     form = media_type.removeprefix("image/")
     if form not in OWN_FORMATS:
@@ -138,7 +144,7 @@ def own_encoding(media_type: str, picture: Picture) -> Encoding:
 
 
 def _write(
-    picture: Picture,
+    picture: "Picture",
     n: int,
     name: str,
     steps: Sequence[ImageOperation],

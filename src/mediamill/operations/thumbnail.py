@@ -1,17 +1,18 @@
 """thumbnail: one small picture of an image or a video."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from mediamill.core.errors import UnsupportedMedia
-from mediamill.media.image.encode import Encoding, Format
+from mediamill.media.image.encoding import Encoding, Format, fitted
 from mediamill.media.image.formats import FORMATS
-from mediamill.media.image.picture import Picture, fitted
 from mediamill.media.sniff import HEAD, sniff
-from mediamill.media.video.poster import poster
 from mediamill.operations.base import Context, Source, SourceFacts
 from mediamill.operations.image import ImageOperation
+
+if TYPE_CHECKING:
+    from mediamill.media.image.picture import Picture
 
 
 class Thumbnail(ImageOperation):
@@ -31,7 +32,7 @@ class Thumbnail(ImageOperation):
             return 0.01 + source.width * source.height / 3e8
         return 0.02 + (source.width or 1920) * (source.height or 1080) / 3e7
 
-    def apply(self, image: Picture, context: Context) -> Picture:
+    def apply(self, image: "Picture", context: Context) -> "Picture":
         """Return the picture scaled down."""
         return image.fit(self.size, self.size)
 
@@ -43,11 +44,13 @@ class Thumbnail(ImageOperation):
         """Return the size of the thumbnail."""
         return fitted(width, height, self.size, self.size)
 
-    def picture(self, source: Source, context: Context) -> tuple[Picture, str]:
+    def picture(self, source: Source, context: Context) -> "tuple[Picture, str]":
         """Return the image, or a frame that represents the video, and the source's type."""
         with source.open() as stream:
             media_type = sniff(stream.read(HEAD))
         if media_type.startswith("video/"):
+            from mediamill.media.video.poster import poster
+
             picture = poster(source.open, source.name, self.size, context.threads)
             picture.info = {}
             return picture, media_type

@@ -118,6 +118,49 @@ class TestSqs(DoorbellContract):
             found = client.get_queue_attributes(QueueUrl=address, AttributeNames=names)
         assert [int(found["Attributes"][name]) for name in names] == [0, left]
 
+    async def test_a_class_may_have_a_queue_of_its_own(self, server, queue):
+        """So each function is called for its own work; who hears both takes from both."""
+        where = queue_url(server, queue, wake="1", notices=f"{queue}-told")
+        ringing = open_bell(where, ELSEWHERE)
+        for channel in ("work:bulk", "work:notices", "work:interactive"):
+            await ringing.ring(channel)
+        assert await ringing.delivered(10)
+        with sqs_client(server) as client:
+            assert bodies(client, queue) == [["work:bulk", "work:interactive"]]
+            assert bodies(client, f"{queue}-told") == [["work:notices"]]
+        hearing = open_bell(where, ELSEWHERE)
+        with hearing.listen("work:bulk") as one, hearing.listen("work:notices") as other:
+            await until(hearing, connected=True)
+            for channel, ear in (("work:bulk", one), ("work:notices", other)):
+                ear.clear()
+                await ringing.ring(channel)
+                assert await ear.wait(10), channel
+        for bell in (ringing, hearing):
+            await bell.close()
+
+    async def test_who_leaves_messages_to_functions_takes_none(self, server, queue):
+        deaf = open_bell(queue_url(server, queue, wake="1", hear="none"), ELSEWHERE)
+        with deaf.listen("work:bulk"):
+            await until(deaf, connected=True)
+            ringing = open_bell(queue_url(server, queue, wake="1"), ELSEWHERE)
+            await ringing.ring("work:bulk")
+            assert await ringing.delivered(10)
+            await asyncio.sleep(0.3)
+            with sqs_client(server) as client:
+                assert bodies(client, queue) == [["work:bulk"]]
+        for bell in (ringing, deaf):
+            await bell.close()
+
+    async def test_what_was_not_delivered_is_told(self, server, queue):
+        async with gate_to(server.port) as gate:
+            gate.close()
+            bell = open_bell(queue_url(server, queue, gate.port), ELSEWHERE)
+            await bell.ring("work:bulk")
+            assert not await bell.delivered(0.2)
+            gate.open()
+            assert await bell.delivered(20)
+            await bell.close()
+
     async def test_wrong_credentials_are_told_and_not_shown(self, server, queue, monkeypatch):
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "")
@@ -130,6 +173,13 @@ class TestSqs(DoorbellContract):
                     await asyncio.sleep(0.02)
             await bell.close()
         assert told[0]["action"] == "doorbell_refused"
+
+
+def bodies(client, queue: str) -> list[list[str]]:
+    """Return the channels in each message of a queue."""
+    address = client.get_queue_url(QueueName=queue)["QueueUrl"]
+    found = client.receive_message(QueueUrl=address, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+    return [sorted(one["Body"].split("\n")[1:]) for one in found.get("Messages", ())]
 
 
 async def drained(bell, channel: str) -> None:
@@ -149,6 +199,8 @@ async def drained(bell, channel: str) -> None:
         ("sqs://a?region=x&colour=red", "unknown parameter colour"),
         ("sqs://a?region=x&endpoint=nowhere", "endpoint is"),
         ("sqs://a?region=x&endpoint=http://192.0.2.1", "allow_plaintext=true"),
+        ("sqs://a?region=x&notices=bad.name", "1 to 80"),
+        ("sqs://a?region=x&hear=some", "hear is all, or none"),
         ("sqs://a", "AWS_DEFAULT_REGION"),
     ],
 )

@@ -8,6 +8,11 @@ from urllib.parse import quote
 
 import pytest
 from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
     ScramCredentialInfo,
     ScramMechanism,
     UserScramCredentialUpsertion,
@@ -29,6 +34,10 @@ class Slow:
     def __init__(self) -> None:
         self.held: list[Message] = []
         self.settled: dict = {}
+
+    @property
+    def offsets(self) -> set[int]:
+        return {message.offset for message in self.held}
 
     async def begin(self, parts):
         return dict.fromkeys(parts, 0)
@@ -108,6 +117,29 @@ async def test_every_client_asks_for_its_token(kafka, monkeypatch):
     assert lag(kafka, topic) == 0
 
 
+def deny(kafka, topic: str, what: AclOperation) -> None:
+    denied = AclBinding(
+        ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, f"User:{USER}", "*", what,
+        AclPermissionType.DENY,
+    )  # fmt: skip
+    admin = administrator(kafka)
+    admin.create_acls([denied])[denied].result(20)
+
+
+async def test_rights_that_are_missing_are_named(kafka):
+    """Not to write, and not to read."""
+    closed, hidden = (make_topic(kafka, topic_name(), 1) for _ in range(2))
+    deny(kafka, closed, AclOperation.WRITE)
+    deny(kafka, hidden, AclOperation.READ)
+    publisher = open_publisher(secure(kafka))
+    with pytest.raises(ConfigurationError, match=r"MEDIAMILL_STREAM_URL.*rights"):
+        await publisher.publish([Outgoing(closed, b"value")])
+    await publisher.close()
+    stream = open_stream(secure(kafka), [hidden])
+    with pytest.raises(ConfigurationError, match=r"MEDIAMILL_STREAM_URL.*rights"):
+        await asyncio.wait_for(stream.run(Slow(), asyncio.Event()), 60)
+
+
 class Turning:
     """A setting whose text is another one when that is set."""
 
@@ -142,15 +174,15 @@ async def test_another_password_is_taken_up_without_a_restart(kafka):
     running = asyncio.ensure_future(stream.run(taker, stop))
     try:
         await publisher.publish([Outgoing(topic, b"1")])
-        await until(lambda: len(taker.held) == 1)
+        await until(lambda: 0 in taker.offsets)
         change_password(kafka, user, "next")
         source.text = after
         await asyncio.sleep(SESSION_MS / 1000 + 1)
         await publisher.publish([Outgoing(topic, b"2")])
-        await until(lambda: len(taker.held) == 2)
-        assert await stream.confirm(taker.held[0].part)
-        await stream.bury(taker.held[0].part, [Outgoing(topic, b"3")], 1)
-        await until(lambda: len(taker.held) == 3)
+        await until(lambda: 1 in taker.offsets)
+        assert await stream.confirm(taker.held[-1].part)
+        await stream.bury(taker.held[-1].part, [Outgoing(topic, b"3")], 1)
+        await until(lambda: 2 in taker.offsets)
     finally:
         stop.set()
         await running

@@ -4,6 +4,8 @@ from tests.support.misbehaving import Misbehaving
 
 from mediamill.app import App
 from mediamill.aws.working import Works
+from mediamill.core.errors import Unavailable
+from mediamill.engine.scheduler import Scheduler
 from mediamill.engine.shift import crew
 
 opening = App.open
@@ -32,3 +34,13 @@ class Later:
 def late(event, context):
     """Work until the invocation is killed in its midst."""
     return handler(event, Later(context))
+
+
+def away(event, context):
+    """Work while the store cannot be asked for units."""
+
+    async def claim_next(*_):
+        raise Unavailable("The store is away.")
+
+    Scheduler.claim_next = claim_next
+    return handler(event, context)

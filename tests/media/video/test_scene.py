@@ -10,7 +10,8 @@ from tests import media_factory as make
 from tests import video_factory as hard
 
 from mediamill.media.video.reader import FrameReader
-from mediamill.media.video.scene import MIN_SHOT, THRESHOLD, Shot, shots, signs
+from mediamill.media.video.scene import Shot, shots, signs
+from mediamill.media.video.select import MIN_SHOT, THRESHOLD
 from mediamill.media.video.select import Span, every_frame
 
 View = np.ndarray

@@ -5,7 +5,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mediamill.blobs.local.files import fsync_folder
 from mediamill.blobs.local.incoming import Incoming, IncomingFile
 from mediamill.blobs.port import CHUNK, Digest
 from mediamill.blobs.scratch import open_plain, open_scratch
@@ -44,8 +43,7 @@ def put_all(incoming: Incoming, objects: Sequence[tuple[str, bytes]]) -> list[Di
             files[-1].write(data)
         for file in files:
             file.seal()
-        for folder in incoming.move_all([file.path for file in files], [key for key, _ in objects]):
-            fsync_folder(folder)
+        incoming.place_all(files, [key for key, _ in objects])
         return [file.placed() for file in files]
     finally:
         for file in files:

@@ -9,7 +9,7 @@ import errno
 import heapq
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -120,6 +120,17 @@ def place(folders: Folders, source: Path, target: Path) -> None:
         if not source.exists():
             raise Unavailable("The upload was swept away before it was committed.")
     raise Unavailable(f"The folder of {target.name} keeps vanishing.")
+
+
+def place_all(folders: Folders, moves: Sequence[tuple[Path, Path]]) -> None:
+    """Rename files that were fsynced to their places, all durable on return."""
+    parents = {target.parent for _, target in moves}
+    for parent in parents:
+        folders.make(parent)
+    for source, target in moves:
+        source.rename(target)  # `sweep` removes no folder that was made a moment ago
+    for parent in parents:
+        fsync_folder(parent)
 
 
 def place_new(folders: Folders, source: Path, target: Path) -> None:

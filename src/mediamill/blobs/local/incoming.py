@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mediamill.blobs.keys import taken
-from mediamill.blobs.local.files import Folders, encode, place, place_new
+from mediamill.blobs.local.files import Folders, encode, place, place_all, place_new
 from mediamill.blobs.port import Digest
 from mediamill.core.clock import Clock
 from mediamill.core.errors import StorageFull, Unavailable
@@ -70,15 +70,10 @@ class Incoming:
         except FileExistsError:
             raise taken(key) from None
 
-    def move_all(self, sources: Sequence[Path], keys: Sequence[str]) -> set[Path]:
-        """Rename files that were fsynced to their keys; return the folders, to be made durable."""
+    def place_all(self, files: Sequence["IncomingFile"], keys: Sequence[str]) -> None:
+        """Rename files that were fsynced to their keys, all durable on return."""
         targets = [self.root / encode(key) for key in keys]
-        folders = {target.parent for target in targets}
-        for folder in folders:
-            self._folders.make(folder)
-        for source, target in zip(sources, targets, strict=True):
-            source.rename(target)  # no folder is swept away that was made a moment ago
-        return folders
+        place_all(self._folders, [*zip((file.path for file in files), targets, strict=True)])
 
     def link(self, origin: Path, key: str) -> None:
         """Give a durable file a second key, durable on return."""

@@ -247,4 +247,7 @@ def _server(server: str | None, default_server: str) -> Check:
     if answer.status_code != httpx.codes.OK:
         text = f"{address} is not ready: {answer.text[:300]}"
         return Check("server", Level.PROBLEM, text)
+    if waiting := answer.json().get("for_workers"):
+        text = f"{address} is ready; {waiting} units wait for a worker: too long for a function"
+        return Check("server", Level.NOTE, text)
     return Check("server", Level.OK, f"{address} is ready")

@@ -1,46 +1,19 @@
 """Encode 8-bit sRGB pixels. Nothing but pixels goes in, so no metadata can come out."""
 
 import io
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mediamill.media.image.encoding import AnyFormat
 from mediamill.media.image.jpeg import encode_rgb
 
-if TYPE_CHECKING:
-    from mediamill.media.image.picture import Picture
-
 Pixels = NDArray[np.uint8]
-Format = Literal["jpeg", "png", "webp"]
-AnyFormat = Literal["jpeg", "png", "webp", "avif"]
-
-EXTENSIONS: dict[str, str] = {"jpeg": "jpg", "png": "png", "webp": "webp", "avif": "avif"}
-MEDIA_TYPES: dict[str, str] = {form: f"image/{form}" for form in EXTENSIONS}
-QUALITIES: dict[str, int] = {"jpeg": 85, "png": 100, "webp": 80, "avif": 65}
-"""What is sensible where nobody says; the scales of the formats differ."""
 _PNG_LEVEL = 4
-_LOSSLESS = 101
-"""What OpenCV takes for lossless WebP: anything over 100."""
 _AVIF_SPEED = 6
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How pictures are written. `lossless` is for WebP; PNG always is."""
-
-    form: AnyFormat
-    quality: int
-    lossless: bool = False
-
-    def write(self, picture: "Picture") -> bytes:
-        """Return the picture's file."""
-        if self.lossless and self.form == "webp":
-            return encode(picture.array(), "webp", _LOSSLESS)
-        return picture.encode(self.form, self.quality)
 
 
 def encode(pixels: Pixels, form: AnyFormat, quality: int = 85) -> bytes:

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mediamill.media.image.encode import AnyFormat, encode, flatten
+from mediamill.media.image.encode import encode, flatten
+from mediamill.media.image.encoding import AnyFormat, fitted
 
 Pixels = NDArray[np.uint8]
 
@@ -54,14 +55,6 @@ class Picture:
     def flattened(self, background: tuple[int, int, int]) -> "Picture":
         """Return the picture without transparency, shown on a background."""
         return Picture(flatten(self.array(), background), self.info)
-
-
-def fitted(
-    width: int, height: int, most_wide: int | None, most_high: int | None
-) -> tuple[int, int]:
-    """Return the largest size of the same proportions inside the bounds, at most the given one."""
-    scale = min(1.0, (most_wide or width) / width, (most_high or height) / height)
-    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def resized(pixels: Pixels, width: int, height: int) -> Pixels:

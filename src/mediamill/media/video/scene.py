@@ -33,9 +33,6 @@ from numpy.typing import NDArray
 
 from mediamill.media.video.colour import jpeg_planes, rgb
 
-THRESHOLD, MIN_SHOT = 0.1, 0.4
-"""Difference from 0 to 1, and seconds."""
-
 Small = NDArray[np.float32]
 _DETAIL, _SMALL = (320, 180), (48, 27)
 _BINS = 32

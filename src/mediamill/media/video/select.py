@@ -10,6 +10,9 @@ from fractions import Fraction
 
 from mediamill.media.video.timeline import Timeline
 
+THRESHOLD, MIN_SHOT = 0.1, 0.4
+"""Of shots where nobody says: the difference that is a cut, from 0 to 1, and the least seconds."""
+
 Seconds = float | Fraction
 Chooser = Callable[[Timeline], list[int]]
 MAX_DENOMINATOR = 1_001_000

@@ -2,18 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from mediamill.core.errors import BrokenMedia
 from mediamill.media.archive.names import with_suffix
-from mediamill.media.image.encode import Encoding, Format
-from mediamill.media.image.picture import Picture
-from mediamill.media.video.picture import FramePicture
-from mediamill.media.video.reader import FrameReader
-from mediamill.media.video.scene import MIN_SHOT, THRESHOLD
-from mediamill.media.video.timeline import Timeline
+from mediamill.media.image.encoding import Encoding, Format
+from mediamill.media.video.select import MIN_SHOT, THRESHOLD
 from mediamill.operations.base import (
     Context,
     MediaOperation,
@@ -22,30 +17,16 @@ from mediamill.operations.base import (
     Source,
     SourceFacts,
 )
-from mediamill.operations.extract_frames.pack import pack
-from mediamill.operations.extract_frames.segments import Run, runs
-from mediamill.operations.extract_frames.selection import (
-    Moment,
-    check_count,
-    choose,
-    clock,
-    time_of,
-)
-from mediamill.operations.extract_frames.shots import LOOKING, Shots
+from mediamill.operations.extract_frames.segments import Run
+from mediamill.operations.extract_frames.selection import NUMBERS, Moment, clock, time_of
 from mediamill.operations.image import ImageOperation, encoding_of, image_steps, through
+
+if TYPE_CHECKING:
+    from mediamill.media.image.picture import Picture
 
 Seconds = Annotated[float, Field(ge=0)]
 Text = Annotated[str, StringConstraints(max_length=24)]
-_NUMBERS = {
-    "interval": "every",
-    "fps": "fps",
-    "every_nth": "n",
-    "timestamps": "at",
-    "count": "count",
-    "scene": "threshold",
-}
-"""The parameter that belongs to a mode alone and implies it."""
-_OWN = (*_NUMBERS.items(), ("scene", "min_shot"))
+_OWN = (*NUMBERS.items(), ("scene", "min_shot"))
 _DECODED_PER_SECOND, _ENCODED_PER_SECOND = 3.5e8, 5e8
 """Pixels that one core decodes and encodes in a second, roughly."""
 
@@ -111,7 +92,7 @@ class ExtractFrames(MediaOperation):
             return values
         given = {mode for mode, number in _OWN if number in values}
         if len(given) > 1:
-            names = ", ".join(_NUMBERS.values())
+            names = ", ".join(NUMBERS.values())
             raise ValueError(f"say which mode: more than one of {names} is given")
         return {**values, "mode": given.pop()} if given else values
 
@@ -165,6 +146,9 @@ class ExtractFrames(MediaOperation):
         self, source: Source, context: Context, following: Sequence[MediaOperation]
     ) -> Outcome:
         """Write the archive of what becomes of the frames in the steps that follow."""
+        from mediamill.operations.extract_frames.extraction import Extraction
+        from mediamill.operations.extract_frames.pack import pack
+
         name = with_suffix(source.name, "-frames.zip")
         steps = image_steps(following)
         encoding = encoding_of(steps) or Encoding(self.format, self.quality)
@@ -183,14 +167,18 @@ class ExtractFrames(MediaOperation):
         context.progress(1.0)
         return Outcome((writer.output,), report=report)
 
-    def pictures(self, source: Source, context: Context) -> Iterator[Picture]:
+    def pictures(self, source: Source, context: Context) -> "Iterator[Picture]":
         """Yield the chosen frames as pictures, for operations that follow in the same stage."""
+        from mediamill.operations.extract_frames.extraction import Extraction
+
         return Extraction(self, source, context).pictures()
 
     def segments(self, source: Source, seconds: float, context: Context) -> Sequence[Run]:
         """Cut the frames into runs that share no group of pictures; shots are found in one go."""
         if self.mode == "scene":
             return ()
+        from mediamill.operations.extract_frames.extraction import Extraction
+
         return Extraction(self, source, context).runs(seconds)
 
 
@@ -203,66 +191,3 @@ def _in_order(start: Moment | None, end: Moment | None) -> bool:
         return True
     first, last = (clock(str(moment).strip().rstrip("% ")) for moment in (start, end))
     return first < last
-
-
-class Extraction:
-    """One run of the operation over one video."""
-
-    def __init__(self, operation: ExtractFrames, source: Source, context: Context) -> None:
-        self._operation, self._context = operation, context
-        self._name = source.name
-        self._reader = FrameReader(source.open, source.name, context.threads)
-        self._shots = self._found() if operation.mode == "scene" else None
-        check_count(len(self._chosen(self._reader.timeline)), operation.max_frames)
-
-    def runs(self, seconds: float) -> Sequence[Run]:
-        """Cut the chosen frames into runs of about so many seconds of the video."""
-        return runs(self._reader.timeline, self._chosen(self._reader.timeline), seconds)
-
-    def pictures(self) -> Iterator[Picture]:
-        """Yield the chosen frames in order of time, reporting progress by media time."""
-        operation, duration = self._operation, self._reader.timeline.duration or 1.0
-        span, given = self._context.span, 0
-        for frame in self._reader.frames(self._wanted, strictly=span is not None):
-            picture = FramePicture(frame, deinterlace=operation.deinterlace)
-            picture = picture.fit(operation.width, operation.height)
-            if self._shots:
-                picture.info = {**picture.info, **self._shots.info[frame.pts]}
-            yield picture
-            given += 1
-            done = frame.time / duration if span is None else given / (span[1] - span[0])
-            self._context.progress(LOOKING + (1 - LOOKING) * done if self._shots else done)
-        if not given:
-            raise BrokenMedia(f"{self._name}: none of the chosen frames could be decoded")
-
-    def report(self, lines: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return what the lineage records; `last_good_time` is that of the last whole frame."""
-        timeline, last = self._reader.timeline, lines[-1]
-        return {
-            "frames": len(lines),
-            "truncated": self._reader.truncated,
-            "last_good_time": round(timeline.time(len(timeline) - 1), 6),
-            "duration": round(timeline.duration, 6),
-            "source_frames": len(timeline),
-            "width": last["width"],
-            "height": last["height"],
-            "selective": self._reader.selective,
-            **self._reader.facts,
-        }
-
-    def _wanted(self, timeline: Timeline) -> list[int]:
-        """Return the frames of the part that is asked for."""
-        return self._chosen(timeline)[slice(*(self._context.span or (None, None)))]
-
-    def _found(self) -> Shots:
-        operation, bounds = self._operation, (self._operation.start, self._operation.end)
-        limits = operation.threshold, operation.min_shot
-        return Shots(self._reader, bounds, limits, self._context.progress)
-
-    def _chosen(self, timeline: Timeline) -> list[int]:
-        operation = self._operation
-        if self._shots:
-            return self._shots.choose(timeline)
-        field = _NUMBERS.get(operation.mode)
-        number = getattr(operation, field) if field else 0
-        return choose(timeline, operation.mode, number, (operation.start, operation.end))

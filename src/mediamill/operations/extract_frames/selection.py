@@ -18,6 +18,16 @@ from mediamill.media.video.select import (
 )
 from mediamill.media.video.timeline import Timeline
 
+NUMBERS = {
+    "interval": "every",
+    "fps": "fps",
+    "every_nth": "n",
+    "timestamps": "at",
+    "count": "count",
+    "scene": "threshold",
+}
+"""The parameter that belongs to a mode alone and implies it."""
+
 Moment = float | str
 """Seconds, a time such as `"1:02:03.5"`, or a percentage such as `"50%"`."""
 Bounds = tuple[Moment | None, Moment | None]

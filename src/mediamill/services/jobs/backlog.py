@@ -19,6 +19,10 @@ class Work:
     _seen: Sequence[Backlog] = ()
     _time: float = 0.0
 
+    async def of(self, klass: str) -> Backlog:
+        """Return the backlog of a class as it is now."""
+        return await self.backlogs.of(klass)
+
     async def look(self) -> Sequence[Backlog]:
         """Return the backlog of every class, which may be some seconds old."""
         if not self._seen or monotonic() - self._time >= SECONDS:

@@ -10,6 +10,8 @@ from mediamill.engine.inspect import Inspector, Viewed
 from mediamill.media.facts import Facts
 from mediamill.store.repositories.usage import Usages
 
+PUTS_AT_ONCE = 8
+
 
 @dataclass(frozen=True)
 class Arrival:
@@ -154,9 +156,13 @@ async def put_together(blobs: Blobs, objects: Sequence[tuple[str, bytes]]) -> Se
     """Write small objects whole, at a stroke or beside each other; raises if one is not written."""
     if isinstance(blobs, PutsTogether):
         return await blobs.put_all(objects)
-    written = await asyncio.gather(
-        *(blobs.put(key, data) for key, data in objects), return_exceptions=True
-    )
+    room = asyncio.Semaphore(PUTS_AT_ONCE)
+
+    async def put(key: str, data: bytes) -> Digest:
+        async with room:
+            return await blobs.put(key, data)
+
+    written = await asyncio.gather(*(put(*one) for one in objects), return_exceptions=True)
     for one in written:
         if isinstance(one, BaseException):
             raise one

@@ -47,7 +47,8 @@ class DailyView(View):
     media_type: str = Field(examples=["image/jpeg"])
     outcome: Fate = Field(
         description="`failed` where an item of a file failed, else `succeeded` where one was done; "
-        "`unprocessed` without any, `rejected` where it was not taken in."
+        "`unprocessed` without any, `rejected` where it was not taken in; `refused` are messages of "
+        "the stream that became dead letters."
     )
     files: Count
     bytes: Count

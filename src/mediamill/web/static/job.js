@@ -32,9 +32,10 @@ function summary(job, good, failed, cancelled, over) {
   const parts = [over ? `${good} of ${files} done` : `${good + failed} of ${files} · ${Math.round(job.progress.fraction * 100)} %`];
   if (failed) parts.push(`${failed} failed`);
   if (cancelled) parts.push(`${cancelled} cancelled`);
-  const { queue_position: ahead, queue_position_capped: more, seconds_left: left, restoring } = job.progress;
+  const { queue_position: ahead, queue_position_capped: more, seconds_left: left, restoring, for_workers: long } = job.progress;
   if (!over && ahead) parts.push(`${ahead}${more ? " or more" : ""} ${ahead === 1 ? "job" : "jobs"} ahead`);
   if (!over && restoring) parts.push(`${restoring} on the way back from cold storage`);
+  if (!over && long) parts.push(`${long} wait for a worker: too long for a function`);
   if (!over && left) parts.push(`about ${left < 90 ? `${Math.ceil(left)} s` : `${Math.ceil(left / 60)} min`} left`);
   if (over && job.started_at && job.finished_at) {
     parts.push(`took ${((new Date(job.finished_at) - new Date(job.started_at)) / 1000).toFixed(1)} s`);

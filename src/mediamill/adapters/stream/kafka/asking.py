@@ -17,15 +17,16 @@ from confluent_kafka.cimpl import NewTopic
 
 from mediamill.adapters.stream.kafka.address import SETTING
 from mediamill.adapters.stream.kafka.clients import common, judged, told
-from mediamill.adapters.stream.kafka.login import Login
+from mediamill.adapters.stream.kafka.login import REFUSING, Login
 from mediamill.adapters.stream.port import Part
 from mediamill.core.errors import ConfigurationError
 
 T = TypeVar("T")
 
-ANSWER_SECONDS, LOOK_SECONDS = 20.0, 0.1
+ANSWER_SECONDS, DOWN_SECONDS, LOOK_SECONDS = 20.0, 5.0, 0.1
+"""How long an answer is waited for, how long once all brokers are away, and between looks."""
 ABSENT = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})
-REFUSING = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})
+TROUBLE = frozenset({KafkaError._TRANSPORT, KafkaError._RESOLVE})
 
 
 class Administrator:
@@ -33,13 +34,21 @@ class Administrator:
 
     def __init__(self, login: Login) -> None:
         self._refusal: KafkaError | None = None
-        self._login = login
+        self._trouble = ""
+        """What went wrong last with a connection."""
+        self._down = False
+        """Whether all brokers have turned out to be away since that was looked at."""
+        self.closed = False
+        """Whether nobody waits for answers any more."""
+        self._login, self._address = login, login.address
         with told():
             settings: dict[str, Any] = {**common(login.address), "error_cb": self._note}
-            self._admin = login.added(AdminClient(settings))
+            self._admin = AdminClient(settings)
 
-    def close(self) -> None:
-        self._login.forget(self._admin)
+    @property
+    def stale(self) -> bool:
+        """Whether the address is another one by now."""
+        return self._login.address is not self._address
 
     def ids(self, topics: Sequence[str]) -> dict[str, str]:
         """Return the ids of topics; one that is not there has none."""
@@ -91,6 +100,9 @@ class Administrator:
 
     def _note(self, error: KafkaError) -> None:
         self._login.note(error)
+        if error.code() in TROUBLE:
+            self._trouble = f" ({error.str()})"
+        self._down = self._down or error.code() == KafkaError._ALL_BROKERS_DOWN
         if error.code() in REFUSING:
             self._refusal = error
 
@@ -101,6 +113,18 @@ class Administrator:
             self._admin.poll(0)  # else nobody is told why there is no answer
             if self._refusal is not None:
                 raise judged(self._refusal)
-            if time.monotonic() > until:
-                raise TimeoutError("no answer")
-        return waiting.result()
+            if self._down:
+                until = min(until, time.monotonic() + DOWN_SECONDS)
+                self._down = False
+            if time.monotonic() > until or self.closed:
+                raise self._silence()
+        try:
+            return waiting.result()
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError._TIMED_OUT:
+                raise self._silence() from None
+            raise
+
+    def _silence(self) -> TimeoutError:
+        brokers = ", ".join(self._address.brokers)
+        return TimeoutError(f"no answer from {brokers}{self._trouble}")

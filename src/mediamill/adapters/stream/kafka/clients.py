@@ -45,17 +45,16 @@ def common(address: Address) -> dict[str, Any]:
 def consumer(login: Login, **more: Any) -> Consumer:
     """Make a consumer."""
     with told():
-        return login.added(Consumer({**common(login.address), **more}))
+        return Consumer({**common(login.address), **more})
 
 
 def producer(login: Login, **more: Any) -> Producer:
     """Make a producer whose messages are written once each, in order."""
     with told():
-        made = Producer({
+        return Producer({
             **common(login.address), "enable.idempotence": True, "compression.type": "none",
             "message.max.bytes": 1_000_000_000, "linger.ms": 5, "error_cb": login.note, **more,
         })  # fmt: skip
-        return login.added(made)
 
 
 @contextmanager
@@ -73,7 +72,8 @@ def judged(error: KafkaError) -> MediamillError:
     """Return the library's error as ours."""
     code, text = error.code(), error.str()
     if code in REFUSED:
-        return ConfigurationError(f"{SETTING}: refused: {text}.", setting=SETTING)
+        message = f"{SETTING}: the brokers refuse us: {text}. Look at user, password and rights."
+        return ConfigurationError(message, setting=SETTING)
     if code in FENCED:
         return Conflict(f"Kafka: another process has these partitions now: {text}.")
     if code in (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE):

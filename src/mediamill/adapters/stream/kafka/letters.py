@@ -12,6 +12,7 @@ from typing import Any
 
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
+from mediamill.adapters.stream.kafka.address import Address
 from mediamill.adapters.stream.kafka.asking import Administrator
 from mediamill.adapters.stream.kafka.clients import producer, told
 from mediamill.adapters.stream.kafka.login import Login
@@ -31,6 +32,7 @@ class Letters:
         self._login = login
         self._lock = threading.Lock()
         self._producer: Producer | None = None
+        self._made_for: Address | None = None
         self._doubtful: set[Part] = set()
         """Partitions whose last transaction may have been committed though it failed here."""
 
@@ -50,7 +52,8 @@ class Letters:
             self._doubtful.discard(part)
 
     def _writer(self) -> Producer:
-        if self._producer is None:
+        if self._producer is None or self._made_for is not self._login.address:
+            self._made_for = self._login.address
             name = f"mediamill-{self._login.address.group}-{uuid.uuid4()}"
             writer = producer(
                 self._login, **{"transactional.id": name, "transaction.timeout.ms": OPEN_MS}
@@ -88,16 +91,11 @@ class Letters:
         After a message that was too large the same one fails once more, out of sequence.
         """
         self._producer = None
-        self._login.forget(writer)
         with suppress(Exception):  # fenced, or the broker is away: the broker ends it by itself
             writer.abort_transaction(END_SECONDS)
 
     def _committed(self, part: Part) -> int:
-        admin = Administrator(self._login)
-        try:
-            return admin.committed(self._login.address.group, part)
-        finally:
-            admin.close()
+        return Administrator(self._login).committed(self._login.address.group, part)
 
 
 def position(part: Part, offset: int) -> TopicPartition:

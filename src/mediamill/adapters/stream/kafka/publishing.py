@@ -30,6 +30,7 @@ class KafkaPublisher:
         self._login = Login(address)
         self._thread = ThreadPoolExecutor(1, "kafka-writing")
         self._producer: Producer | None = None
+        self._made_for: Address | None = None
         self._admin: Administrator | None = None
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
@@ -46,6 +47,10 @@ class KafkaPublisher:
         return await self._asked(self._identify, list(topics))
 
     async def close(self) -> None:
+        if self._producer is not None:
+            self._producer.purge()  # what nobody waits for any more
+        if self._admin is not None:
+            self._admin.closed = True
         self._thread.shutdown(wait=False)
 
     async def _asked(self, work: Callable[[A], T], asked: A) -> T:
@@ -69,12 +74,13 @@ class KafkaPublisher:
         return {name: Topic(cluster, topic) for name, topic in found.items()}
 
     def _administrator(self) -> Administrator:
-        if self._admin is None:
+        if self._admin is None or self._admin.stale:
             self._admin = Administrator(self._login)
         return self._admin
 
     def _publish(self, messages: Sequence[Outgoing]) -> None:
-        if self._producer is None:
+        if self._producer is None or self._made_for is not self._login.address:
+            self._made_for = self._login.address
             milliseconds = int(WRITE_SECONDS * 1000)
             self._producer = producer(self._login, **{"message.timeout.ms": milliseconds})
         write(self._producer, messages)

@@ -70,8 +70,8 @@ class KafkaStream:
         self._letters = Letters(self._login)
         self._ended = threading.Event()
         self._threads = ThreadPoolExecutor(3, "kafka")
-        self._looks = Looks(lambda: self._admin, self._topics, self._threads)
-        self._admin: Administrator
+        self._looks = Looks(self._administrator, self._topics, self._threads)
+        self._admin: Administrator | None = None
         self._loop: asyncio.AbstractEventLoop
         self._taker: Taker
 
@@ -83,7 +83,6 @@ class KafkaStream:
     async def run(self, taker: Taker, stop: asyncio.Event) -> None:
         """Hand over messages until `stop`; raises `ConfigurationError` for what will not mend."""
         self._loop, self._taker = asyncio.get_running_loop(), taker
-        self._admin = Administrator(self._login)
         polling = self._loop.run_in_executor(self._threads, self._poll)
         stopping, watching = asyncio.create_task(stop.wait()), asyncio.create_task(self._watch())
         polled = asyncio.gather(polling, return_exceptions=True)
@@ -159,17 +158,29 @@ class KafkaStream:
     # -- in the thread that polls ---------------------------------------------------------------
 
     def _poll(self) -> None:
-        settings = reading_as(self._login.address)
+        try:
+            while not self._ended.is_set():
+                self._read_as(self._login.address)
+        finally:
+            self._ended.set()
+
+    def _read_as(self, address: Address) -> None:
+        """Be a member of the group until told to end, or the address is another one."""
+        settings = reading_as(address)
         settings |= {"on_commit": self._committed, "error_cb": Told(self._login)}
         reader = consumer(self._login, **settings)
         try:
             with told():
                 self._subscribe(reader)
-                while not self._ended.is_set():
+                while not self._ended.is_set() and self._login.address is address:
                     self._step(reader)
         finally:
-            self._ended.set()
             reader.close()
+
+    def _administrator(self) -> Administrator:
+        if self._admin is None or self._admin.stale:
+            self._admin = Administrator(self._login)
+        return self._admin
 
     def _step(self, reader: Consumer) -> None:
         """Do what is asked for, then wait for room, and for messages, not long in a busy time."""
@@ -250,8 +261,8 @@ class KafkaStream:
 
     def _take_over(self, reader: Consumer, places: list[TopicPartition]) -> None:
         """Find out where each partition goes on, and begin there."""
-        ids = self._admin.ids(sorted({place.topic for place in places}))
-        cluster = self._admin.cluster()
+        ids = self._administrator().ids(sorted({place.topic for place in places}))
+        cluster = self._administrator().cluster()
         parts = [
             Part(cluster, place.topic, ids[place.topic], place.partition)
             for place in places
