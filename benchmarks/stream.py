@@ -1,12 +1,12 @@
 """Files from Kafka, beside a bare consumer that discards: messages a second, in one run.
 
-    .venv/bin/python benchmarks/stream.py [--messages 2000] [--kilobytes 100] [--rounds 3]
+    .venv/bin/python benchmarks/stream.py [--messages 5000] [--kilobytes 100] [--rounds 3]
 
 Ours writes each message durably, looks at it in a slot, and commits its row; SQLite and a folder.
 The bare consumer is the same library reading the same topic and doing nothing. Between them stands
 what this machine's disk allows: a bare consumer that only makes each message a durable file (write,
-fsync, rename, fsync of the folder), one by one, or 48 at a time in four threads with one of these
-for each. All begin with a new group, in turns, the clock with the subscription; the slots are warm.
+fsync, rename, fsync of the folder), one by one, or 48 at a time in four threads beside the
+reading. All begin with a new group, in turns, the clock with the subscription; the slots are warm.
 Printed are medians, and what ours is of each.
 """
 
@@ -18,9 +18,9 @@ import shutil
 import tempfile
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import uvloop
@@ -35,7 +35,13 @@ from mediamill.services.stream.rules import rules_of
 PARTITIONS, BATCH, THREADS = 4, 48, 4
 
 
-def consume(kafka: Kafka, topic: str, count: int, take: Callable[[bytes], None]) -> float:
+def consume(
+    kafka: Kafka,
+    topic: str,
+    count: int,
+    take: Callable[[bytes], None],
+    finish: Callable[[], None] = lambda: None,
+) -> float:
     """Read all, handing each on; return the seconds."""
     reader = Consumer({
         "bootstrap.servers": kafka.brokers, "group.id": uuid.uuid4().hex, "log_level": 0,
@@ -48,6 +54,7 @@ def consume(kafka: Kafka, topic: str, count: int, take: Callable[[bytes], None])
         if message is not None and message.error() is None:
             take(message.value())
             seen += 1
+    finish()
     taken = time.perf_counter() - began
     reader.close()
     return taken
@@ -65,22 +72,28 @@ def one_by_one(kafka: Kafka, topic: str, count: int, folder: Path) -> float:
 
 
 def together(kafka: Kafka, topic: str, count: int, folder: Path) -> float:
-    """Read all and make them durable files, 48 at a time, in a few threads."""
+    """Read all and make them durable files, 48 at a time, while more is read."""
     folder.mkdir()
     waiting: list[bytes] = []
-    left = count
+    running: deque[Future[None]] = deque()
 
     def take(value: bytes) -> None:
-        nonlocal left
         waiting.append(value)
-        left -= 1
-        if len(waiting) == BATCH or not left:
-            parts = [waiting[start::THREADS] for start in range(THREADS)]
-            [*threads.map(partial(durable, folder), parts)]
-            waiting.clear()
+        if len(waiting) == BATCH:
+            begin()
+
+    def begin() -> None:
+        running.append(threads.submit(durable, folder, waiting.copy()))
+        waiting.clear()
+        while len(running) > THREADS:
+            running.popleft().result()
+
+    def finish() -> None:
+        begin()
+        wait(running)
 
     with ThreadPoolExecutor(THREADS) as threads:
-        return consume(kafka, topic, count, take)
+        return consume(kafka, topic, count, take, finish)
 
 
 def durable(folder: Path, values: list[bytes]) -> None:
@@ -137,7 +150,7 @@ async def measure(options: argparse.Namespace, folder: Path) -> dict[str, list[f
 def main() -> None:
     """Fill a topic, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--messages", type=int, default=2000)
+    parser.add_argument("--messages", type=int, default=5000)
     parser.add_argument("--kilobytes", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()

@@ -2,10 +2,10 @@
 
 import io
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
 import httpx
 import pytest
 from PIL import Image
@@ -15,20 +15,20 @@ from tests.support.buckets import BucketServer, bucket_server
 from tests.support.functions import Function, FunctionFailed, function
 from tests.support.gateways import base_of, event_of, response_of
 from tests.support.hanging import proxy
-from tests.support.queues import queue_url
+from tests.support.queues import queue_url, sqs_client
 
 HANDLER = "mediamill.aws.api.handler"
 PASSWORD = "a long enough secret"
 
 
-def settings(server: BucketServer, name: str, here: str = "") -> dict[str, str]:
+def settings(server: BucketServer, name: str, here: str = "", queue: int = 0) -> dict[str, str]:
     """Return the environment of a function of its own table, bucket and queue."""
     here = here or server.endpoint
     server.client().create_bucket(Bucket=name)
     return {
         "MEDIAMILL_STORE_URL": f"dynamodb://{name}?region=us-east-1&endpoint={here}",
         "MEDIAMILL_BLOBS_URL": f"s3://{name}?endpoint={here}&region=us-east-1",
-        "MEDIAMILL_BROKER_URL": queue_url(server, name, hear="none"),
+        "MEDIAMILL_BROKER_URL": queue_url(server, name, queue, hear="none"),
         "MEDIAMILL_SECRET": "kept elsewhere, mostly",
         "MEDIAMILL_SEALING_URL": f"local:{Key.make()}",
     }
@@ -69,8 +69,15 @@ def way(server):
 
 
 @pytest.fixture(scope="module")
-def run(server, way, tmp_path_factory):
-    given = settings(server, "mill", way.endpoint)
+def slow(server):
+    """The way from the function to its queue."""
+    with proxy(server.port) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def run(server, way, slow, tmp_path_factory):
+    given = settings(server, "mill", way.endpoint, slow.port)
     with function(HANDLER, given, tmp_path_factory.mktemp("function")) as found:
         yield found
 
@@ -91,26 +98,38 @@ def picture(side: int = 64) -> bytes:
     return made.getvalue()
 
 
-def test_files_and_jobs_go_through_a_function(run, ann, server):
+def test_files_and_jobs_go_through_a_function(ann, server, slow):
     data = picture()
     put = ann("POST", "/v1/files?name=a.png", content=data)
     assert put.status_code == 201, put.text
     assert (put.json()["width"], put.json()["media_type"]) == (64, "image/png")
     got = ann("GET", f"/v1/files/{put.json()['id']}/content")
     assert got.content == data
-    said = {"files": [put.json()["id"]], "steps": [{"operation": "thumbnail"}]}
-    job = ann("POST", "/v1/jobs", json=said)
-    assert job.status_code == 202, job.text
-    queue = boto3.client(
-        "sqs", endpoint_url=server.endpoint, region_name="us-east-1",
-        aws_access_key_id="test", aws_secret_access_key="test",
-    )  # fmt: skip
-    try:
-        url = queue.get_queue_url(QueueName="mill")["QueueUrl"]
-        rung = queue.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
-    finally:
-        queue.close()
-    assert any("work:" in message["Body"] for message in rung), "no worker heard of the job"
+    with queue_of(server, "mill") as rings:
+        rings()  # of the file
+        slow.delay = 0.2  # whoever answers without waiting is stopped before the queue has it
+        said = {"files": [put.json()["id"]], "steps": [{"operation": "thumbnail"}]}
+        job = ann("POST", "/v1/jobs", json=said)
+        assert job.status_code == 202, job.text
+        assert any("work:" in ring for ring in rings()), "no worker hears of the job"
+        slow.delay = 0
+
+
+@contextmanager
+def queue_of(server: BucketServer, name: str):
+    """Give what takes the rings that are in a queue."""
+    with sqs_client(server) as client:
+        url = client.get_queue_url(QueueName=name)["QueueUrl"]
+
+        def rings() -> list[str]:
+            found = []
+            while messages := client.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0
+            ).get("Messages"):
+                found += [message["Body"] for message in messages]
+            return found
+
+        yield rings
 
 
 def test_a_video_is_looked_at_without_what_works_on_pixels(ann, tmp_path):
@@ -152,7 +171,7 @@ def test_a_broken_file_is_refused_and_the_function_lives(run, ann):
 
 def test_a_thaw_after_its_peers_hung_up(ann, way):
     """Connections to the store and the bucket end while nothing runs: the next request works."""
-    for _ in range(5):
+    for _ in range(3):
         put = ann("POST", "/v1/files?name=c.txt", content=b"some text")
         assert put.status_code == 201, put.text
         assert way.hang_up() >= 1

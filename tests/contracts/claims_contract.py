@@ -3,6 +3,9 @@
 import asyncio
 from collections import Counter
 
+import pytest
+
+from mediamill.core.errors import ConditionFailed
 from mediamill.engine.scheduler import Scheduler
 from mediamill.store.port import Put, Store, Update
 from mediamill.store.repositories.lanes import Lane
@@ -54,6 +57,27 @@ async def everything(store: Store, tasks: int = 8, klass: str = "bulk") -> list[
 
 
 class ClaimsContract:
+    async def test_a_unit_goes_to_another_class_with_its_fence(self, store: Store):
+        units = Units(store)
+        for owner in ("ann", "bob"):
+            await add(store, owner, cost=100.0)
+        mine = await Scheduler(store, HOUR).claim_next(["bulk"], "function")
+        assert mine is not None
+        await units.move(mine, "long", "too long", credit=99.0)
+        assert (await store.get(Lane, "bulk", mine.owner)).vtime == 1.0
+        moved = await units.get(mine.group, mine.seq)
+        assert (moved.klass, moved.state, moved.fence) == ("long", UnitState.READY, mine.fence)
+        assert (moved.holder, moved.error, moved.attempts) == ("", "too long", 0)
+        with pytest.raises(ConditionFailed) as refused:
+            await units.move(mine, "model", "late", credit=0.0)
+        assert refused.value.action == 0
+        other = await Scheduler(store, HOUR).claim_next(["bulk"], "function")
+        assert other is not None
+        assert other.owner != mine.owner
+        assert await claimed(store, "bulk") is None
+        assert await claimed(store, "interactive", "long") == mine.name
+        assert (await units.get(mine.group, mine.seq)).fence == mine.fence + 1
+
     async def test_nothing_to_claim(self, store: Store):
         assert await claimed(store, "interactive", "bulk") is None
         await add(store, "ann", due=HOUR)

@@ -390,6 +390,7 @@ async def test_while_it_is_taken_out_there_is_no_download(works: Works, monkeypa
         _ = [chunk async for chunk in content.read(0, content.size)]
 
 
+@pytest.mark.soak
 async def test_a_download_in_progress_gives_no_wrong_bytes(works: Works):
     app = works.app
     files = [await works.upload(f"{n}.png", png(n)) for n in range(12)]
@@ -564,7 +565,7 @@ async def test_who_was_overtaken_takes_nothing_more_away(works: Works, step):
     assert await traces(app, [file]) == []
 
 
-@pytest.mark.parametrize("first", ["expire_job", "purge_job"])
+@pytest.mark.parametrize("first", ["expire_job", pytest.param("purge_job", marks=pytest.mark.soak)])
 async def test_a_job_is_deleted_while_something_of_it_expires(works: Works, monkeypatch, first):
     app = works.app
     file, kept = await works.upload("gonzo.png", png(1)), await works.upload("kept.png", png(2))

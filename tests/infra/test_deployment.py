@@ -15,8 +15,9 @@ import yaml
 from tests.support.buckets import bucket_server
 from tests.support.deploying import SERVICES, TEMPLATE, client_of, deployed
 
-CONDITIONAL = {"BucketPolicy", "IngestRole", "IngestFunction", "IngestLog", "StreamCalls"}
-"""What is there only on AWS, or with a Kafka cluster."""
+CONDITIONAL = {"BucketPolicy"}
+"""What is there only on AWS: the emulator has no TLS."""
+CLUSTER = "arn:aws:kafka:us-east-1:000000000000:cluster/mill/751d2973-a626-431c-9d4e-d7975eb44dd7-2"
 SENDER = "mill@example.org"
 PASSWORD = "correct horse battery staple"
 
@@ -48,7 +49,10 @@ def stack(tmp_path_factory):
         mail = client_of(server, "sesv2")
         for address in (SENDER, "ann@example.org"):
             mail.create_email_identity(EmailIdentity=address)
-        yield deployed(server, "mill", Registration="true", MailFrom=SENDER)
+        stream = {"StreamUrl": "kafka://127.0.0.1:1", "StreamTopics": "images=customer:acme"}
+        yield deployed(
+            server, "mill", Registration="true", MailFrom=SENDER, KafkaCluster=CLUSTER, **stream
+        )
 
 
 @pytest.fixture
@@ -73,9 +77,16 @@ def functions(template):
 
 def test_functions_have_the_same_variables(template):
     """CloudFormation has no anchors: they are written out for each."""
-    found = [one["Properties"]["Environment"] for one in functions(template).values()]
+    found = {
+        name: one["Properties"]["Environment"]["Variables"]
+        for name, one in functions(template).items()
+    }
     assert len(found) == 5
-    assert all(one == found[0] for one in found)
+    of_api, of_worker = found.pop("ApiFunction"), found["WorkerFunction"]
+    assert all(one == of_worker for one in found.values())
+    stream = {"MEDIAMILL_STREAM_URL", "MEDIAMILL_STREAM_TOPICS"}
+    assert of_worker.keys() - of_api.keys() == stream, "the API's zip has no client of a stream"
+    assert of_api == {name: value for name, value in of_worker.items() if name not in stream}
 
 
 def test_a_message_is_hidden_for_six_times_as_long_as_a_call_takes(template):

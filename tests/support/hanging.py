@@ -1,7 +1,8 @@
-"""A TCP proxy on 127.0.0.1, in threads of its own, that can end all its connections at once."""
+"""A TCP proxy on 127.0.0.1, in threads of its own, that can be slow and end all its connections."""
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ class Proxy:
     target: int
     listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
     ends: list[socket.socket] = field(default_factory=list)
+    delay: float = 0.0
+    """Seconds that what comes waits before it goes on."""
 
     @property
     def port(self) -> int:
@@ -30,7 +33,16 @@ class Proxy:
                 there = socket.create_connection(("127.0.0.1", self.target))
                 self.ends += [here, there]
                 for pair in ((here, there), (there, here)):
-                    threading.Thread(target=pump, args=pair, daemon=True).start()
+                    threading.Thread(target=self.pump, args=pair, daemon=True).start()
+
+    def pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                time.sleep(self.delay)
+                sink.sendall(data)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
     def hang_up(self) -> int:
         """End every connection; return how many there were."""
@@ -40,15 +52,6 @@ class Proxy:
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
         return len(ends) // 2
-
-
-def pump(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(1 << 16):
-            sink.sendall(data)
-    for end in (source, sink):
-        with suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

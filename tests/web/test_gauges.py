@@ -4,10 +4,12 @@ import pytest
 
 from mediamill.app import App
 from mediamill.core.settings import Settings
+from mediamill.engine.scheduler import Scheduler
 from mediamill.store.repositories.units import Unit
 from mediamill.web.app import create_app
 from tests.support.places import EACH_STORE
 from tests.web.conftest import client_of
+from tests.web.test_uploading import PNG
 
 
 @pytest.mark.places(*EACH_STORE)
@@ -23,6 +25,20 @@ async def test_metrics_tell_what_workers_are_needed_for(mill, nobody):
         assert f'mediamill_units_capped{{class="{klass}"}} 0.0' in text
     if mill.settings.broker_url == "inprocess:":
         assert "mediamill_doorbell_connected" not in text
+
+
+async def test_what_is_too_long_for_a_function_shows(mill, ann, nobody):
+    file = (await ann.client.post("/v1/files?name=dot.png", content=PNG)).json()
+    wish = {"files": [file["id"]], "steps": [{"operation": "thumbnail", "parameters": {}}]}
+    job = (await ann.client.post("/v1/jobs", json=wish)).json()
+    assert (await nobody.get("/health/ready")).json()["for_workers"] == 0
+    units = mill.repositories.units
+    unit = await Scheduler(mill.store, 60_000).claim_next([job["class"]], "function")
+    await units.move(unit, "long", "too long for a function", credit=0.0)
+    assert (await nobody.get("/health/ready")).json()["for_workers"] == 1
+    assert 'mediamill_units{class="long",state="ready"} 1.0' in (await nobody.get("/metrics")).text
+    shown = (await ann.client.get(f"/v1/jobs/{job['id']}")).json()
+    assert (shown["progress"]["for_workers"], shown["progress"]["pending"]) == (1, 1)
 
 
 async def test_a_broker_that_is_away_shows(tmp_path):

@@ -11,8 +11,7 @@ from tests import video_factory as hard
 
 from mediamill.media.video.reader import FrameReader
 from mediamill.media.video.scene import Shot, shots, signs
-from mediamill.media.video.select import MIN_SHOT, THRESHOLD
-from mediamill.media.video.select import Span, every_frame
+from mediamill.media.video.select import MIN_SHOT, THRESHOLD, Span, every_frame
 
 View = np.ndarray
 

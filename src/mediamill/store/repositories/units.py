@@ -26,7 +26,7 @@ from mediamill.store.port import (
     Update,
     key_index,
 )
-from mediamill.store.repositories.lanes import Lane, queue_name
+from mediamill.store.repositories.lanes import Lane, queue_name, waking_of
 
 LONG = "long"
 """The class of what functions leave to workers."""
@@ -221,7 +221,7 @@ class Units:
         """
         lanes = [wake] if isinstance(wake, tuple) else wake
         while True:
-            waking = [await self._waking(*lane, credit) for lane in lanes]
+            waking = [await waking_of(self.store, *lane, credit) for lane in lanes]
             try:
                 await self.store.transact(*actions, *waking)
             except ConditionFailed as error:
@@ -229,30 +229,6 @@ class Units:
                     raise
             else:
                 return
-
-    async def _waking(self, klass: str, owner: str, credit: float) -> Action:
-        """Make the action that activates a lane.
-
-        A lane that was idle starts at the least virtual time of the active ones: it neither
-        saves up turns while idle nor pays again for what it had when nobody else wanted it.
-        """
-        lane = await self.store.get(Lane, klass, owner)
-        if lane is not None and lane.active:
-            guard = Equals("active", klass)
-            growth: dict[str, int | float] = {"epoch": 1, "vtime": -credit}
-            return Update(Lane, (klass, owner), add=growth, when=(guard,))
-        first = await self.store.query(Lane, Lane.index("lane_active"), klass, limit=1)
-        floor = first.rows[0].vtime if first.rows else 0.0
-        if lane is None:
-            fresh = Lane(klass=klass, owner=owner, active=klass, vtime=floor, epoch=1)
-            return Put(fresh, when=(Absent(),))
-        return Update(
-            Lane,
-            (klass, owner),
-            set={"active": klass, "parked": None, "wake": None, "vtime": floor},
-            add={"epoch": 1},
-            when=(Equals("epoch", lane.epoch), Equals("active", None)),
-        )
 
     # -- writes of the claimant, each guarded by its fence --------------------------------------
 

@@ -47,7 +47,7 @@ class DailyView(View):
     media_type: str = Field(examples=["image/jpeg"])
     outcome: Fate = Field(
         description="`failed` where an item of a file failed, else `succeeded` where one was done; "
-        "`unprocessed` without any, `rejected` where it was not taken in; `refused` are messages of "
+        "`unprocessed` without any, `rejected` where it was not taken in; `refused`: messages of "
         "the stream that became dead letters."
     )
     files: Count
