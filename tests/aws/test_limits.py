@@ -12,6 +12,7 @@ from mediamill.aws import bridge
 from mediamill.cli.remote.client import Client
 from mediamill.cli.terminal.failures import Refused
 from mediamill.cli.transfer.putting import put
+from mediamill.core.errors import Unavailable
 from tests.aws.behind import behind, front, through
 from tests.support.gateways import Gateway, base_of
 from tests.support.serving import served
@@ -190,6 +191,19 @@ async def test_events_are_one_snapshot_and_a_time_to_come_again(web, ann):
         assert quiet.text.startswith("retry: 5000\n\n")
 
 
+async def test_an_answer_that_breaks_off_is_an_error_and_no_half_of_it(web, ann, monkeypatch):
+    file = await whole(ann, os.urandom(100_000))
+
+    async def broken(*_):
+        yield b"some"
+        raise Unavailable("The bucket went away.")
+
+    monkeypatch.setattr("mediamill.blobs.local.store.LocalBlobs.read", broken)
+    async with behind(FORM, web, authorization=f"Bearer {ann.token}") as client:
+        answer = await client.get(f"/v1/files/{file}/content")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+
+
 async def test_lines_beyond_the_limit_are_refused_rather_than_cut(web, ann, monkeypatch):
     async def many(*_):
         for _ in range(200_000):
@@ -216,6 +230,15 @@ async def test_only_the_name_that_the_gateway_was_asked_by_is_ours(web):
         good = await client.get("/health/live")
         bad = await client.get("/health/live", headers={"host": "evil.example.org"})
     assert (good.status_code, bad.status_code) == (200, 421)
+
+
+async def test_a_load_balancer_vouches_for_no_name(web):
+    """It passes on whatever a caller says: only names that are ours anyway are answered."""
+    async with behind("alb", web) as client:
+        good = await client.get("/health/live")
+        bad = await client.get("/health/live", headers={"host": "evil.example.org"})
+        none = await client.get("/health/live", headers={"host": ""})
+    assert [answer.status_code for answer in (good, bad, none)] == [200, 421, 421]
 
 
 async def test_refused_reads_as_the_command_line_shows_it(client, tmp_path):

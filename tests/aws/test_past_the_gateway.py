@@ -90,13 +90,14 @@ async def test_what_is_announced_as_larger_is_refused_with_an_upload(web, mill, 
         assert (done.json()["state"], done.json()["tags"]) == ("ready", ["a"])
 
 
-async def test_the_command_line_sends_fifty_megabytes_past_it(web, mill, ann, tmp_path):
-    path = tmp_path / "fifty.bin"
-    path.write_bytes(os.urandom(50 << 20))
+@pytest.mark.parametrize("size", [6 << 20, pytest.param(50 << 20, marks=pytest.mark.soak)])
+async def test_the_command_line_sends_what_is_larger_past_it(web, mill, ann, tmp_path, size):
+    path = tmp_path / "large.bin"
+    path.write_bytes(os.urandom(size))
     async with served(front(FORM, through(web))) as port, working(mill):
         with Client(f"http://127.0.0.1:{port}/prod", ann.token) as client:
             row = await asyncio.to_thread(put, client, path, lambda _: None)
-            assert (row["size"], row["state"]) == (50 << 20, "ready")
+            assert (row["size"], row["state"]) == (size, "ready")
             target = tmp_path / "back"
             place = f"/v1/files/{row['id']}/content"
             await asyncio.to_thread(client.download, place, target, lambda _: lambda _: None)

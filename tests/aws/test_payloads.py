@@ -73,6 +73,8 @@ def asks(names: dict[str, str]) -> list[Ask]:
         Ask("HEAD", f"/v1/files/{archive}/members/{member}"),
         Ask("GET", f"/v1/files/{image}/content", headers={"range": "bytes=10-19"}),
         Ask("GET", f"/v1/files/{image}/content", headers={"range": "bytes=-5"}),
+        Ask("GET", f"/v1/files/{names['text']}/content"),
+        Ask("GET", f"/v1/files/{names['text']}/content", headers={"range": "bytes=3-4"}),
         Ask("GET", f"/v1/files/{image}/content", headers={"range": "bytes=99999999-"}),
         Ask("GET", f"/v1/files/{image}/content", headers=etag),
         Ask("GET", f"/v1/files/{archive}/members/{member}", headers={"range": "bytes=0-3"}),
@@ -124,7 +126,8 @@ def archive() -> bytes:
 async def things(ann) -> dict[str, str]:
     """Let somebody have what the walk is about."""
     found = {}
-    for name, data in (("image", picture()), ("archive", archive())):
+    texts = ("text", "grüß Gott\n".encode())
+    for name, data in (("image", picture()), ("archive", archive()), texts):
         told = await ann.client.post(f"/v1/files?name={name}", content=data)
         assert told.status_code == 201, told.text
         found[name] = told.json()["id"]

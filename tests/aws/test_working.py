@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import random
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from mediamill.app import App
+from mediamill.aws.working import fitting
 from mediamill.core.access import Principal
 from mediamill.core.settings import Settings
 from mediamill.services.jobs.requests import JobRequest
@@ -124,6 +126,17 @@ def processes(run):
 
 def _words(number):
     return Path(f"/proc/{number}/cmdline").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "slots", "memory"),
+    [(512, 1, 1024), (1769, 1, 1257), (3538, 2, 1513), (8000, 2, 2048)],
+)
+def test_slots_leave_the_function_some_memory(megabytes, slots, memory, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(2))
+    assert fitting(megabytes) == {"slots": slots, "slot_memory_mb": memory}
+    monkeypatch.setenv("MEDIAMILL_SLOT_MEMORY_MB", "700")
+    assert fitting(megabytes) == {"slots": slots}
 
 
 async def test_all_there_is_is_done_in_one_call(mill):
@@ -248,6 +261,33 @@ async def test_a_machine_that_is_taken_away(mill):
                 await mill.call(other)
                 await asyncio.sleep(0.2)
     assert len(await mill.results(job)) == 1
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+async def test_machines_that_are_taken_away_at_random(mill):
+    """Twelve times, in less than a minute; what was killed too often is finished by a worker."""
+    draw = random.Random(4)
+    with mill.function(TOLD, timeout=10) as run:
+        await mill.call(run)
+        jobs = [await mill.told(*("sleep 0.8",) * 3, reuse=False) for _ in range(6)]
+        for _ in range(12):
+            calling = asyncio.create_task(mill.call(run))
+            await asyncio.sleep(draw.uniform(2, 5))
+            for number in processes(run):
+                with suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+            with suppress(FunctionFailed):
+                await calling
+    async with working(mill.app):
+        for job in jobs:
+            await mill.app.jobs.wait(ANN, job.id, 60)
+    for job in jobs:
+        assert (await mill.ended(job)).counts.succeeded == 3
+        results = await mill.results(job)
+        assert sorted(one.item for one in results) == [*range(3)]
+    lost = [(await mill.unit(job)).lost for job in jobs]
+    assert sum(lost) >= 3, "nobody was killed in mid-unit"
 
 
 @pytest.mark.soak

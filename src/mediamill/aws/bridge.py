@@ -25,7 +25,7 @@ MARGIN_SECONDS = 1.0
 async def exchange(app: ASGIApp, request: Asked, left: float) -> Answered:
     """Return the application's answer; `left` are the seconds until this process is killed."""
     seconds = min(left, BOUND_SECONDS if request.bounded else left) - MARGIN_SECONDS
-    gateway = Gateway(MOST, time.monotonic() + seconds, request.host, request.stage)
+    gateway = Gateway(MOST, time.monotonic() + seconds, request.vouched, request.stage)
     cycle = Cycle(request.body)
     scope = {**request.scope(), KEY: gateway}
     try:
@@ -33,6 +33,8 @@ async def exchange(app: ASGIApp, request: Asked, left: float) -> Answered:
             await app(scope, cycle.receive, cycle.send)
     except TimeoutError:
         return problem(Unavailable("This took too long: try again, or ask for less."))
+    except Exception as error:  # it was logged, and nothing has left yet: no half answer does
+        return problem(error.__cause__ if isinstance(error.__cause__, MediamillError) else error)
     if cycle.overfull:
         try:
             gateway.refuse(max(cycle.promised, cycle.size), ranged=False)
@@ -41,7 +43,7 @@ async def exchange(app: ASGIApp, request: Asked, left: float) -> Answered:
     return Answered(cycle.status, cycle.headers, bytes(cycle.body))
 
 
-def problem(error: MediamillError) -> Answered:
+def problem(error: Exception) -> Answered:
     """Return an error as an answer."""
     response = render(report_of(error))
     return Answered(response.status_code, response.raw_headers, bytes(response.body))

@@ -18,6 +18,7 @@ like only what a load balancer appends is believed, as it says it nowhere else.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
@@ -56,6 +57,8 @@ class Asked:
     scheme: str
     stage: str = ""
     """What stands before our paths outside, such as `/prod`."""
+    vouched: str = ""
+    """The name by which it was asked, where the gateway itself says so rather than the caller."""
     bounded: bool = True
     """Whether the gateway itself waits for half a minute at most."""
 
@@ -118,6 +121,7 @@ def _second(event: Event, prefix: str) -> Asked:
         host=host,
         scheme="https",
         stage=stage,
+        vouched=host,
         bounded=not own,
     )
 
@@ -139,6 +143,7 @@ def _first(event: Event, prefix: str) -> Asked:
         host=str(context.get("domainName") or dict(headers).get("host", "")),
         scheme="https",
         stage=stage,
+        vouched=str(context.get("domainName") or ""),
     )
 
 
@@ -210,14 +215,19 @@ class Answered:
 
     def written(self, event: Event, stage: str = "") -> dict[str, Any]:
         """Return it as the sender of an event takes it; paths of ours get the `stage` before."""
-        kind = _value(self.headers, b"content-type")
-        text = kind.startswith(TEXT) and len(self.body) <= PLAIN_BYTES
-        encoded = not text and bool(self.body)
-        body = pybase64.b64encode(self.body).decode() if encoded else self.body.decode("utf-8")
+        body, encoded = self._text()
         said = [(name.decode().lower(), value.decode("latin-1")) for name, value in self.headers]
         said = [(name, _outside(name, value, stage)) for name, value in said]
         payload = {"statusCode": self.status, "body": body, "isBase64Encoded": encoded}
         return payload | _headers_for(event, said)
+
+    def _text(self) -> tuple[str, bool]:
+        """Return the body as text, and whether that is base 64; a range may cut a letter in two."""
+        kind = _value(self.headers, b"content-type")
+        if kind.startswith(TEXT) and len(self.body) <= PLAIN_BYTES:
+            with suppress(UnicodeDecodeError):
+                return self.body.decode(), False
+        return pybase64.b64encode(self.body).decode(), bool(self.body)
 
 
 def _headers_for(event: Event, said: Sequence[tuple[str, str]]) -> dict[str, Any]:

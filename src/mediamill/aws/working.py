@@ -24,6 +24,8 @@ from mediamill.handlers.measuring import measures
 
 MEMORY_PER_CPU = 1769
 """Megabytes of a function for which it has one whole processor, by AWS's documentation."""
+OWN_MEMORY, LEAST_MEMORY = 512, 1024
+"""Megabytes that are not for slots, and that each of these may address at least."""
 ROOM = 0.85
 """The part of the scratch folder that one input may take: what is made of it lies there too."""
 SPARE = 1
@@ -70,10 +72,8 @@ class Works:
 
     def _opened(self, context: Sized) -> tuple[Environment, Crew]:
         if self._kept is None:
-            slots = processors(int(context.memory_limit_in_mb))
-            given = {} if "slots" in Settings.in_environment() else {"slots": slots}
-            environment = Environment(SPARE, **given)
-            self._kept = environment, self._crew(environment.app.settings.slots or slots)
+            environment = Environment(SPARE, **fitting(int(context.memory_limit_in_mb)))
+            self._kept = environment, self._crew(environment.app.settings.slots)
         return self._kept
 
     async def _shift(self, app: App, crew: Crew, within: Bounds) -> None:
@@ -100,6 +100,18 @@ def bounds(app: App, began: float, seconds: float) -> Bounds:
         room=lambda: _room(str(app.scratch)),
         measures=measures(app.parts),
     )
+
+
+def fitting(megabytes: int) -> dict[str, int]:
+    """Return the settings that a function of so much memory has, where nobody set others.
+
+    What its slots fill together must leave it some: else Lambda ends it, with all that runs.
+    """
+    slots = processors(megabytes)
+    most = max(LEAST_MEMORY, (megabytes - OWN_MEMORY) // slots)
+    usual = int(Settings.model_fields["slot_memory_mb"].default)
+    own = {"slots": slots, "slot_memory_mb": min(usual, most)}
+    return {name: value for name, value in own.items() if name not in Settings.in_environment()}
 
 
 def processors(megabytes: int) -> int:

@@ -117,7 +117,7 @@ class HostGuard:
         if scope["type"] == "http":
             hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
             asked = gateway_of(scope).host  # who asks it by a name has it to be ours
-            if not all(host == asked or is_ours(host, self.settings) for host in hosts):
+            if not all((asked and host == asked) or is_ours(host, self.settings) for host in hosts):
                 error = HTTPException(
                     421,
                     "This service does not answer to the name in this address. If it should, set "
