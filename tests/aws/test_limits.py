@@ -178,17 +178,17 @@ async def test_events_are_one_snapshot_and_a_time_to_come_again(web, ann):
         first = await client.get(f"/v1/jobs/{job}/events")
         assert first.headers["content-type"].startswith("text/event-stream")
         lines = first.text.splitlines()
-        assert lines[0] == "retry: 5000"
+        assert lines[0] == "retry: 3000"
         assert "event: job" in lines
         (seen,) = (line.removeprefix("id: ") for line in lines if line.startswith("id: "))
         again = await client.get(f"/v1/jobs/{job}/events", headers={"last-event-id": seen})
-        assert again.text == "retry: 5000\n\n"
+        assert again.text == "retry: 3000\n\n"
         every = await client.get("/v1/events")
         assert f'"id":"{job}"' in every.text
         (time_,) = (line[4:] for line in every.text.splitlines() if line.startswith("id: "))
         quiet = await client.get("/v1/events", headers={"last-event-id": time_})
         assert quiet.status_code == 200
-        assert quiet.text.startswith("retry: 5000\n\n")
+        assert quiet.text.startswith("retry: 3000\n\n")
 
 
 async def test_an_answer_that_breaks_off_is_an_error_and_no_half_of_it(web, ann, monkeypatch):

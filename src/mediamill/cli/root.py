@@ -43,7 +43,7 @@ COMMANDS = {
     ),
     "retention": (
         "mediamill.cli.retention:retention",
-        "Show what is kept for how long, and what is due; for who runs the service.",
+        "Show for how long files are kept, what is due, and what was removed.",
     ),
     "doctor": ("mediamill.cli.doctor:doctor", "Check that this machine can run the service."),
     "migrate": (

@@ -30,7 +30,7 @@ from mediamill.web.views.jobs import job_view
 BEAT_SECONDS = 5.0
 RETRY = "retry: 2000\n\n"
 """Milliseconds after which a listener connects again."""
-LATER = "retry: 5000\n\n"
+LATER = "retry: 3000\n\n"
 """The same where each answer ends at once."""
 MEDIA_TYPE = "text/event-stream"
 UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
