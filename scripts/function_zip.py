@@ -25,7 +25,7 @@ MOST = 250 << 20
 """Bytes that a function and its layers may have, unpacked."""
 MEMBER = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==", re.MULTILINE)
 PLATFORMS = {"x86_64": "x86_64", "arm64": "aarch64"}
-MANYLINUX = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
+MANYLINUX = (*(f"manylinux_2_{minor}" for minor in range(34, 16, -1)), "manylinux2014")
 """Amazon Linux 2023, on which Python 3.12 and later run, has glibc 2.34."""
 DATE = (1980, 1, 1, 0, 0, 0)
 

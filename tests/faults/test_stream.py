@@ -19,7 +19,7 @@ from mediamill.adapters.stream.kafka.reading import KafkaStream
 from mediamill.adapters.stream.port import Part
 from mediamill.app import App
 from mediamill.core.errors import Unavailable
-from mediamill.store.port import Delete, Put, Update
+from mediamill.store.port import Put, Update
 from mediamill.store.repositories.files import File
 from tests.support.processes import Process
 from tests.support.streams import (
@@ -106,22 +106,6 @@ async def test_a_commit_that_fails_is_made_again(kafka, mill, topic, monkeypatch
     write(kafka, topic, blocks(3))
     async with ingesting(mill, f"{topic}={RULE}"):
         await until_taken(kafka, topic)
-
-
-async def test_a_replay_makes_nothing_new_also_once_files_are_purged(kafka, mill, topic):
-    sent = write(kafka, topic, blocks(20))
-    poison = write(kafka, topic, [POISON] * 3, headers=[("content-type", b"application/json")])
-    async with ingesting(mill, f"{topic}={RULE}"):
-        await until_taken(kafka, topic)
-    for file in (await files_of(mill, topic))[:5]:
-        await mill.store.transact(Delete(File, (file.id,)))
-    again = mill.settings.stream_url + "&group=other"
-    mill.settings = mill.settings.model_copy(update={"stream_url": again})
-    async with ingesting(mill, f"{topic}={RULE}"):
-        sent += write(kafka, topic, blocks(5, seed=8))
-        await until_taken(kafka, topic, group="other")
-    assert len(await files_of(mill, topic)) == 20
-    assert places_of(dead(kafka, topic)) == Counter({(p, o): 1 for p, o, _ in poison})
 
 
 @pytest.mark.parametrize("count", [60, pytest.param(10, marks=pytest.mark.soak)])

@@ -13,6 +13,7 @@ from tests.support.streams import (
     files_of,
     ingesting,
     make_topic,
+    places_of,
     settings,
     topic_name,
     trouble,
@@ -22,7 +23,7 @@ from tests.support.streams import (
 
 from mediamill.app import App
 from mediamill.core.errors import Unavailable
-from mediamill.store.port import Put
+from mediamill.store.port import Delete, Put
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.usage import Usages
 from mediamill.store.repositories.users import Users
@@ -173,3 +174,20 @@ async def test_two_groups_take_each_message_once(kafka, mill, topic, tmp_path, m
             )
     digests = Counter(file.sha256 for file in await files_of(mill, topic))
     assert digests == Counter(digest for _, _, digest in sent)
+
+
+async def test_a_replay_makes_nothing_new_also_once_files_are_purged(kafka, mill, topic):
+    rule = f"{topic}=customer:acme,unknown:create"
+    write(kafka, topic, [b"%d" % n for n in range(20)])
+    poison = write(kafka, topic, [b"{}"] * 3, headers=JSON)
+    async with ingesting(mill, rule):
+        await until_taken(kafka, topic)
+    for file in (await files_of(mill, topic))[:5]:
+        await mill.store.transact(Delete(File, (file.id,)))
+    again = mill.settings.stream_url + "&group=other"
+    mill.settings = mill.settings.model_copy(update={"stream_url": again})
+    async with ingesting(mill, rule):
+        write(kafka, topic, [b"more %d" % n for n in range(5)])
+        await until_taken(kafka, topic, group="other")
+    assert len(await files_of(mill, topic)) == 20
+    assert places_of(dead(kafka, topic)) == Counter({(p, o): 1 for p, o, _ in poison})

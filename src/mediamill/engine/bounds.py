@@ -28,6 +28,8 @@ MOVING_COST = 0.05
 """Seconds of its owner's time that finding out costs."""
 NO_ROOM_MS = 2_000
 """How long a unit waits for room that others take now."""
+FULL_MS = 5_000
+"""How long one waits that has filled the scratch folder: for another call."""
 FREE = ("notices", LONG)
 """Classes that are never handed over: what only waits, and what was."""
 

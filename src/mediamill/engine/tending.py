@@ -9,7 +9,7 @@ import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.errors import MediamillError, NewerVersion, StorageFull, Unavailable
-from mediamill.engine.bounds import NO_ROOM_MS, Bounds, Verdict
+from mediamill.engine.bounds import FULL_MS, Bounds, Verdict
 from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.retry import RetryPolicy
 from mediamill.engine.rollup import Rollup
@@ -132,7 +132,7 @@ class Tending:
     async def _failed(self, lease: Lease, error: Exception) -> None:
         unit = lease.unit
         if self.bounds is not None and isinstance(error, StorageFull):
-            await self.bounds.cut(lease, NO_ROOM_MS, tried=True)
+            await self.bounds.cut(lease, FULL_MS, tried=True)
             return
         policy = self._policy(unit)
         age = await self.engine.units.store.now() - unit.created if policy.lasting_ms else 0
