@@ -113,14 +113,14 @@ async def test_the_lease_ends_with_the_call_however_often_it_is_kept(mill, files
     bounds = mill.bounds(3.0)
     ends = await mill.store.now() + bounds.lease_ms()
     await Shift(mill.engine(), crew(1), bounds).run()
-    assert abs(seen[0] - ends) < 100, "not until the end of the call"
+    assert abs(seen[0] - ends) < 300, "not until the end of the call"
 
 
 async def test_what_is_cut_keeps_what_is_done_and_goes_on_elsewhere(mill, files):
-    mill.items.settle = slow(0.45)
+    mill.items.settle = slow(0.6)
     mill.timing.poll = 0.05
     job = await mill.submit("ann", files)
-    first = await mill.shift(seconds=1.4, margin=0.2)
+    first = await mill.shift(seconds=2.4)
     unit = await mill.unit(job)
     assert unit.state is UnitState.READY
     assert unit.due <= await mill.store.now()
@@ -202,14 +202,14 @@ async def test_what_two_calls_could_not_finish_is_left_to_workers(mill, files):
 
 
 async def test_a_unit_that_gets_on_is_never_left_to_workers(mill):
-    mill.items.settle = slow(0.35)
-    job = await mill.submit("ann", await mill.add_files("ann", 4))
+    mill.items.settle = slow(0.5)
+    job = await mill.submit("ann", await mill.add_files("ann", 5))
     for _ in range(9):
-        shift = await mill.shift(seconds=1.1)
+        shift = await mill.shift(seconds=1.6)
         assert (await mill.unit(job)).klass == "interactive"
         if not shift.ran:
             break
-    assert (await mill.finished("ann", job)).counts.succeeded == 4
+    assert (await mill.finished("ann", job)).counts.succeeded == 5
 
 
 async def test_a_unit_whose_calls_were_killed_twice_is_left_to_workers(mill, files):
