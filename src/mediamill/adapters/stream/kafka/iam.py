@@ -2,9 +2,10 @@
 
 The token is the query-signed `kafka-cluster:Connect` of the region, in URL-safe base64 without
 padding, as the brokers' `AWS_MSK_IAM` over OAUTHBEARER wants it. Credentials are found where the
-AWS SDKs find them, not by `core/aws.py`: the client asks in a thread of its own. Needs `kafka-cluster:Connect`, `DescribeTopic`, `ReadData`, `DescribeGroup`,
-`AlterGroup`, and for dead letters and results `WriteData`, `WriteDataIdempotently`,
-`DescribeTransactionalId`, `AlterTransactionalId`, to make their topics `CreateTopic`.
+AWS SDKs find them, not by `core/aws.py`: the client asks in a thread of its own. Needs
+`kafka-cluster:Connect`, `DescribeTopic`, `ReadData`, `DescribeGroup`, `AlterGroup`, and for dead
+letters and results `WriteData`, `WriteDataIdempotently`, `DescribeTransactionalId`,
+`AlterTransactionalId`, to make their topics `CreateTopic`.
 """
 
 import base64
