@@ -1,12 +1,14 @@
 """`pack`: write a job's download as one object, for whoever cannot be sent it as it is made.
 
 It lies beside the layout that it is made of and has no row of its own: what removes layouts removes
-it. A day later it goes, and is made anew if somebody asks again. Until then the unit stays, so that
-it is made once.
+it. Who removes them writes into the job's row first, and who packs reads that row last, so that one
+of the two sees the object. A day later it goes, and is made anew if somebody asks again. Until then
+the unit stays, so that it is made once.
 """
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -61,13 +63,15 @@ class Pack:
     async def run(self, lease: Lease) -> None:
         payload, now = lease.unit.payload, await self.jobs.store.now()
         key, until = packed(payload["layout"]), int(payload.get("until", now + KEPT_MS))
-        job = await self.jobs.get(payload["job"])
-        if job is None or job.layout != payload["layout"] or until <= now:
+        job = await self._wanted(payload) if until > now else None
+        if job is not None and "until" not in payload:
+            await self._write(job, payload["layout"], key)
+            job = await self._wanted(payload)  # it may have been purged, or trimmed, meanwhile
+        if job is None:
             await self.blobs.delete(key)
             await lease.vanish()
             return
         if "until" not in payload:
-            await self._write(job, payload["layout"], key)
             await lease.write(payload={**payload, "until": until})
             log.info("download packed", action="download_packed", size=job.download_size,
                      **job.log_context())  # fmt: skip
@@ -76,6 +80,11 @@ class Pack:
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Try again in a minute: who wants it waits."""
         await lease.release(LATER_MS, str(error))
+
+    async def _wanted(self, payload: dict[str, Any]) -> Job | None:
+        """Return the job if the layout is still the one of its download."""
+        job = await self.jobs.get(payload["job"])
+        return None if job is None or job.purged or job.layout != payload["layout"] else job
 
     async def _write(self, job: Job, source: str, key: str) -> None:
         members = layout.stream(
