@@ -37,12 +37,13 @@ elsewhere: $(VENV)/.dev  ## Run the service's tests on PostgreSQL and on DynamoD
 		tests/services tests/engine tests/browser tests/security $(ARGS) || exit 1; \
 	done
 
-check: $(VENV)/.dev  ## Check format, rules, types, imports and what may not be in the tree.
+check: $(VENV)/.dev  ## Check format, rules, types, imports, the tree and the template for AWS.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p mediamill
 	$(BIN)/lint-imports --config .importlinter
 	$(BIN)/python scripts/check_tree.py
+	$(BIN)/cfn-lint infra/aws/template.yaml
 
 format: $(VENV)/.dev  ## Format the code and fix what can be fixed.
 	$(BIN)/ruff format .

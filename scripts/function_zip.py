@@ -18,6 +18,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
+from pythons import python_of
+
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements/backends.txt"
 BUILD = ROOT / "build/functions"
@@ -61,13 +63,10 @@ class Target:
         return BUILD / f"{self.machine}-{self.python}"
 
     def interpreter(self) -> str:
-        """Return this Python here, on the path or beside ours; raises `SystemExit` without one."""
-        name = f"python{self.python}"
-        beside = Path(sys.base_prefix).parent.glob(f"*/bin/{name}")
-        for found in filter(None, (shutil.which(name), *map(str, sorted(beside)))):
-            if subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0:
-                return found
-        raise SystemExit(f"Install Python {self.python}: the function's modules are compiled.")
+        """Return this Python here; raises `SystemExit` without one."""
+        if (found := python_of(self.python)) is None:
+            raise SystemExit(f"Install Python {self.python}: the function's modules are compiled.")
+        return str(found)
 
 
 def main() -> int:

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pythons import python_of
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCKERFILE = ROOT / "infra/aws/worker.Dockerfile"
 BUILD = ROOT / "build/image"
@@ -128,13 +130,10 @@ def _filled(layout: Layout, text: str) -> str:
 
 
 def interpreter(version: str) -> str:
-    """Return this Python here, on the path or beside ours; raises `SystemExit` without one."""
-    name = f"python{version}"
-    beside = Path(sys.base_prefix).parent.glob(f"*/bin/{name}")
-    for found in filter(None, (shutil.which(name), *map(str, sorted(beside)))):
-        if subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0:
-            return found
-    raise SystemExit(f"Install Python {version}: the image has it.")
+    """Return this Python here; raises `SystemExit` without one."""
+    if (found := python_of(version)) is None:
+        raise SystemExit(f"Install Python {version}: the image has it.")
+    return str(found)
 
 
 if __name__ == "__main__":

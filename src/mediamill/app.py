@@ -61,6 +61,7 @@ from mediamill.services.stream.jobs import Arrived
 from mediamill.services.stream.rules import SETTING as TOPICS
 from mediamill.services.stream.rules import Rules, read_rules
 from mediamill.services.stream.service import Ingest
+from mediamill.services.stream.wanting import Wanting
 from mediamill.services.templates.service import TemplateService
 from mediamill.services.uploads.arriving import Arrivals
 from mediamill.services.uploads.assembling import Assembler
@@ -71,6 +72,7 @@ from mediamill.services.uploads.recording import FileRows
 from mediamill.services.uploads.resumable import Resumable
 from mediamill.services.uploads.settling import Settler
 from mediamill.services.uploads.validating import Validator
+from mediamill.services.uploads.waiting import Waiting
 from mediamill.services.webhooks.service import WebhookService
 from mediamill.store.clock import StoreClock
 from mediamill.store.repositories.backlog import Backlogs
@@ -154,7 +156,7 @@ class App:
         self.projects = ProjectService(
             self.access, nouns.projects, nouns.lookup, nouns.units, self.bell
         )
-        self.resumable = self._resumable(validator)
+        self.resumable, self.waiting = self._resumable(validator), Waiting(self.repositories.units)
         self.settler = Settler(nouns.uploads, self.blobs, self.projects)
         self.direct = Direct(
             self.access,
@@ -304,7 +306,8 @@ class App:
         )
         publisher = self.parts.publisher
         assert publisher is not None  # noqa: S101 - there is one where a stream could be opened
-        return Ingest(rules, stream, publisher, self.filing, self.books)
+        wanting = Wanting(self.repositories.users, self.templates.templates)
+        return Ingest(rules, stream, publisher, self.filing, self.books, wanting)
 
     def handed(self) -> Handed:
         """Make what takes messages of the stream that come in events, by the settings' rules.

@@ -7,8 +7,7 @@ import httpx
 
 from mediamill.aws.bridge import exchange
 from mediamill.aws.payloads import asked
-from tests.support.gateways import Gateway, base_of, event_of, response_of
-from tests.support.runtime_api import LARGEST
+from tests.support.gateways import Gateway, base_of, passed
 
 
 def through(web, seconds: float = 30.0):
@@ -44,11 +43,7 @@ def front(form, invoke):
         path = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
         url = httpx.URL(f"{base_of(form)}/").copy_with(raw_path=path)
         request = httpx.Request(scope["method"], url, headers=scope["headers"])
-        event = event_of(form, request, body)
-        if len(json.dumps(event)) > LARGEST:
-            answer = httpx.Response(413, json={"message": "Request Entity Too Large"})
-        else:
-            answer = response_of(await invoke(event))
+        answer = await passed(form, request, body, invoke)
         headers = [(n, v) for n, v in answer.headers.raw if n.lower() != b"content-length"]
         body = b"".join(answer.stream)
         if scope["method"] != "HEAD" and answer.status_code not in (204, 304):

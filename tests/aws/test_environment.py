@@ -1,12 +1,19 @@
 """What an execution environment does before and after each invocation."""
 
+import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import structlog
 
-from mediamill.aws.environment import Environment
+from mediamill.aws.api import Api
+from mediamill.aws.bridge import BOUND_SECONDS
+from mediamill.aws.environment import DELIVERY_SECONDS, Environment
+from mediamill.aws.working import Works
+from mediamill.core.errors import ConfigurationError
+from mediamill.engine.shift import crew
 from tests.aws.test_api import settings
 from tests.support.buckets import KEYS, bucket_server
 
@@ -16,9 +23,11 @@ DAY = 86_400_000
 @dataclass
 class Context:
     aws_request_id: str = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+    memory_limit_in_mb: int = 1769
+    left_ms: int = 60_000
 
     def get_remaining_time_in_millis(self) -> int:
-        return 30_000
+        return self.left_ms
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +71,49 @@ def test_what_an_invocation_raises_comes_out_and_the_next_one_works(environment)
     with pytest.raises(ValueError, match="as asked"):
         environment.run(broken, Context())
     assert environment.run(told, Context()) > 0
+
+
+def test_doorbells_are_waited_for_no_longer_than_the_caller_waits(environment, monkeypatch):
+    """Else the answer comes when the gateway has given up, though the work was in time."""
+    patience = []
+
+    async def delivered(seconds):
+        patience.append(seconds)
+        return False
+
+    monkeypatch.setattr(environment.app.bell, "delivered", delivered)
+    environment.run(told, Context())
+    environment.run(told, Context(), time.monotonic() + 1)
+    environment.run(told, Context(left_ms=1000))
+    environment.run(told, Context(), time.monotonic())
+    assert patience[0] == DELIVERY_SECONDS
+    assert max(patience[1:3]) < 1
+    assert min(patience[1:3]) > 0
+    assert patience[3] == 0
+
+
+def test_an_answer_ends_when_its_gateway_gives_up(environment, monkeypatch):
+    event = json.loads((Path(__file__).parent / "events" / "rest.json").read_text())
+    seen, run = [], environment.run
+
+    def told_of(work, context, ends):
+        seen.append(ends - time.monotonic())
+        return run(work, context, ends)
+
+    monkeypatch.setattr(environment, "run", told_of)
+    Api(environment).handle(event, Context())
+    Api(environment).handle(event, Context(left_ms=9000))
+    assert [round(seconds) for seconds in seen] == [BOUND_SECONDS, 9]
+
+
+def test_a_function_that_is_too_short_says_what_to_set(environment):
+    """Its margins would leave no time for work: messages came and went, and nothing was done."""
+    works = Works(crew)
+    works._kept = environment, crew(1)
+    for seconds in (3, 20, 30):
+        with pytest.raises(ConfigurationError) as refused:
+            works({}, Context(left_ms=seconds * 1000))
+        for word in (f" {seconds} s", " 10 s", " 30 s", "MEDIAMILL_FUNCTION_MARGIN_SECONDS"):
+            assert word in refused.value.message
+    assert works({}, Context(left_ms=31_000)) == {"batchItemFailures": []}
+    assert works({}, Context(left_ms=2_000)) == {"batchItemFailures": []}, "as late in a call"

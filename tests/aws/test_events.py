@@ -68,6 +68,37 @@ def test_what_stands_before_our_paths():
     assert (asked(mapped, "/mill").path, asked(mapped, "/mill").stage) == ("/v1/files", "/mill")
 
 
+OWN, DOMAIN = "abcdef1234.execute-api.us-east-1.amazonaws.com", "api.example.org"
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "stage", "path", "whole", "wanted"),
+    [
+        ("rest", OWN, "v1", "/v1/files", "/v1/v1/files", ("/v1/files", "/v1")),
+        ("rest", DOMAIN, "v1", "/v1/files", "/v1/files", ("/v1/files", "")),
+        ("rest", DOMAIN, "v1", "/v1/v1/files", "/v1/v1/files", ("/v1/files", "/v1")),
+        ("rest", DOMAIN, "prod", "/prod/v1/files", "/prod/v1/files", ("/v1/files", "/prod")),
+        ("rest", DOMAIN, "prod", "/v1/files", "/v1/files", ("/v1/files", "")),
+        ("http-1.0", OWN, "v1", "/v1/v1/files", "/v1/v1/files", ("/v1/files", "/v1")),
+        ("http-1.0", OWN, "v1", "/v1/files/x", "/v1/files/x", ("/files/x", "/v1")),
+        ("http-1.0", DOMAIN, "v1", "/v1/files", "/v1/files", ("/v1/files", "")),
+        ("http-2.0", OWN, "v1", "/v1/v1/files", "/v1/v1/files", ("/v1/files", "/v1")),
+        ("http-2.0", OWN, "v1", "/v1/files/x", "/v1/files/x", ("/files/x", "/v1")),
+        ("http-2.0", DOMAIN, "v1", "/v1/files", "/v1/files", ("/v1/files", "")),
+        ("http-2.0", DOMAIN, "prod", "/prod/v1/files", "/prod/v1/files", ("/v1/files", "/prod")),
+        ("http-2.0", OWN, "$default", "/v1/files", "/v1/files", ("/v1/files", "")),
+        ("alb", DOMAIN, "v1", "/v1/files", "/v1/files", ("/v1/files", "")),
+    ],
+)
+def test_a_stage_that_is_called_as_our_paths_begin(name, host, stage, path, whole, wanted):
+    """REST APIs take the stage off, on their own names; HTTP APIs never do."""
+    sent = event(name)
+    sent["path" if "path" in sent else "rawPath"] = path
+    sent["requestContext"] |= {"domainName": host, "stage": stage, "path": whole}
+    request = asked(sent)
+    assert (request.path, request.stage) == wanted
+
+
 def test_a_path_that_was_decoded_once_is_not_decoded_again():
     decoded = event("http-2.0") | {"rawPath": "/v1/files/x/members/100%25.jpg"}
     assert asked(decoded).path.endswith("/100%25.jpg")

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -13,14 +14,25 @@ PLACES = ["/", "/tmp", "/var/task", "/opt/python", "/dev", "/etc", "/proc", "/us
 
 
 @pytest.fixture(scope="module")
-def looking(tmp_path_factory):
+def checkout():
+    """A folder beneath `/tmp`, as a clone of this repository may be."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        (Path(folder) / "here").touch()
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def looking(checkout, tmp_path_factory):
     folder = tmp_path_factory.mktemp("looking")
-    with function("looking.handler", {}, folder, task=HANDLERS, memory_mb=512) as run:
+    more = {"task": HANDLERS, "memory_mb": 512, "visible": (checkout,)}
+    with function("looking.handler", {}, folder, **more) as run:
         yield run
 
 
-def test_a_function_sees_what_lambda_gives(looking):
-    seen = looking.invoke({"act": "look", "places": PLACES})
+def test_a_function_sees_what_lambda_gives(looking, checkout):
+    seen = looking.invoke({"act": "look", "places": [*PLACES, checkout]})
+    assert seen["shown"] == {checkout: ["here"]}
     assert seen["user"] == [993, 990]
     assert seen["folder"] == "/var/task"
     assert seen["writable"] == ["/tmp"]

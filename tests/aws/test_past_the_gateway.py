@@ -11,11 +11,12 @@ import pytest_asyncio
 from PIL import Image
 
 from mediamill.app import App
-from mediamill.aws import bridge
-from mediamill.aws.bridge import MOST
+from mediamill.aws import payloads
+from mediamill.aws.payloads import MOST
 from mediamill.cli.remote.client import Client
 from mediamill.cli.transfer.putting import put
 from mediamill.core.settings import Settings
+from mediamill.engine.scheduler import Scheduler
 from mediamill.store.port import Put
 from mediamill.store.repositories.units import Unit
 from mediamill.web.app import create_app
@@ -25,6 +26,7 @@ from tests.support.serving import served, working
 from tests.web.conftest import person
 
 FORM = "rest"
+TUS = {"tus-resumable": "1.0.0"}
 BUCKET = Place(blobs="s3")
 pytestmark = [pytest.mark.places(BUCKET), pytest.mark.asyncio(loop_scope="module")]
 
@@ -90,6 +92,28 @@ async def test_what_is_announced_as_larger_is_refused_with_an_upload(web, mill, 
         assert (done.json()["state"], done.json()["tags"]) == ("ready", ["a"])
 
 
+async def test_who_is_refused_again_takes_room_once(web, ann):
+    headers = {"content-length": str(MOST + 1), "content-type": "video/mp4"}
+    async with behind(FORM, web, authorization=f"Bearer {ann.token}") as client:
+
+        async def refused(name: str) -> str:
+            told = await client.post(f"/v1/files?name={name}", content=b"", headers=headers)
+            assert told.status_code == 413
+            return told.json()["details"]["upload"]["id"]
+
+        async def used() -> int:
+            return (await client.get("/v1/usage")).json()["bytes"]
+
+        before = await used()
+        first, *others = await asyncio.gather(*(refused("again.bin") for _ in range(4)))
+        assert set(others) == {first}
+        assert await used() == before + MOST + 1
+        assert await refused("other.bin") != first
+        assert (await client.delete(f"/v1/uploads/{first}", headers=TUS)).status_code == 204
+        assert await refused("again.bin") != first, "that one is over"
+        assert await used() == before + 2 * (MOST + 1)
+
+
 @pytest.mark.parametrize("size", [6 << 20, pytest.param(50 << 20, marks=pytest.mark.soak)])
 async def test_the_command_line_sends_what_is_larger_past_it(web, mill, ann, tmp_path, size):
     path = tmp_path / "large.bin"
@@ -119,7 +143,7 @@ async def test_the_command_line_sends_parts_by_tus_under_a_stage(web, mill, ann,
 @pytest_asyncio.fixture(loop_scope="module")
 async def job(mill, ann, monkeypatch):
     """An ended job whose download is larger than what passes."""
-    monkeypatch.setattr(bridge, "MOST", 20_000)
+    monkeypatch.setattr(payloads, "MOST", 20_000)
     made = io.BytesIO()
     Image.effect_noise((200, 200), 50).save(made, "PNG")
     file = (await ann.client.post("/v1/files?name=a.png", content=made.getvalue())).json()["id"]
@@ -154,6 +178,12 @@ async def objects(mill, place: str) -> list[str]:
     ]
 
 
+async def left_to_workers(mill) -> None:
+    """Hand over what a function would have taken."""
+    unit = await Scheduler(mill.store, 60_000).claim_next(["transfer"], "function")
+    await mill.repositories.units.move(unit, "long", "too long for a function", credit=0.0)
+
+
 async def test_a_large_download_is_put_together_and_read_at_the_bucket(web, mill, ann, job):
     place = f"{job}/download"
     whole = await ann.client.get(place)
@@ -161,6 +191,9 @@ async def test_a_large_download_is_put_together_and_read_at_the_bucket(web, mill
     async with behind(FORM, web, authorization=f"Bearer {ann.token}") as client:
         waiting = await client.head(place)
         assert (waiting.status_code, await objects(mill, job)) == (503, [])
+        await left_to_workers(mill)
+        said = (await client.get(place)).json()
+        assert (said["code"], "waits for a worker" in said["detail"]) == ("packing", True), said
         async with working(mill):
             got = await fetched(client, place)
         assert got.content == whole.content

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from mediamill.app import App
+from tests.support.kafka import BIGGEST
 from tests.support.processes import Process, running
 from tests.support.streams import (
     files_of,
@@ -52,6 +53,7 @@ async def test_a_folder_is_sent_and_taken(kafka, mediamill, topic, tmp_path, rol
 
 
 async def test_a_topic_that_is_missing_is_made_when_it_is_said(kafka, mediamill, tmp_path):
+    """And a file that it does not take is named."""
     (tmp_path / "a.txt").write_text("text")
     sending = ["produce", tmp_path / "a.txt", "--topic", topic_name(), "--stream", url(kafka)]
     failed = await asyncio.to_thread(mediamill, *sending)
@@ -59,6 +61,11 @@ async def test_a_topic_that_is_missing_is_made_when_it_is_said(kafka, mediamill,
     assert "make it, or say --create" in failed.stderr
     sent = await asyncio.to_thread(mediamill, *sending, "--create")
     assert sent.returncode == 0, sent.stderr
+    (tmp_path / "big.bin").write_bytes(bytes(BIGGEST + 1))
+    failed = await asyncio.to_thread(mediamill, *sending, tmp_path / "big.bin")
+    assert failed.returncode != 0
+    assert "big.bin (20,971,521 bytes) is too large" in " ".join(failed.stderr.split())
+    assert "1 of 2 messages sent" in " ".join(failed.stderr.split())
 
 
 @pytest.mark.soak  # six seconds

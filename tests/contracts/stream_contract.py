@@ -188,11 +188,22 @@ class StreamContract:
         async with reading(stream, taker):
             await until(lambda: len(taker.taken) == 2)
             (part,) = taker.parts
-            await stream.bury(part, [letter], 1)
-            assert desk.settled(topic, group) == 1
+            stream.commit({part: 1})
+            await stream.bury(part, [letter], 2)
+            assert desk.settled(topic, group) == 2
+            taker.books[part] = 1  # it was written, and the books do not know it yet
+            stream.commit(taker.books)
+        assert taker.drained
+        assert desk.settled(topic, group) == 2
+        again = Keeper({part: 1})
+        async with reading(desk.stream([topic], group), again):
+            await until(lambda: again.parts == [part])
+            stream.commit(again.books)
+        assert not again.taken
+        assert desk.settled(topic, group) == 2
         assert desk.read(letters) == [(b"one", b"key", [("a", b"\x00"), ("a", None)])]
         with pytest.raises(Conflict):
-            await stream.bury(part, [letter], 2)  # it is nobody's now
+            await stream.bury(part, [letter], 3)  # it is nobody's now
         assert len(desk.read(letters)) == 1
 
     async def test_what_is_held_is_bounded(self, desk: Desk, topic: str, group: str):
@@ -226,4 +237,17 @@ class StreamContract:
         desk.make(f"{topic}.small", 1, 1000)
         with pytest.raises(LimitExceeded):
             await publisher.publish([Outgoing(f"{topic}.small", b"x" * 5000)])
+        await publisher.close()
+
+    async def test_a_stretch_of_a_partition_is_read_without_a_group(self, desk: Desk, topic: str):
+        publisher = desk.publisher()
+        desk.write(topic, [b"%d" % n for n in range(6)])
+        found = (await publisher.identify([topic]))[topic]
+        part, values = Part(found.cluster, topic, found.id, 0), []
+        while some := await publisher.between(part, len(values) or None, 5):
+            assert all(message.part == part for message in some)
+            values += [message.value for message in some]
+        assert values == [b"0", b"1", b"2", b"3", b"4"]
+        assert [one.offset for one in await publisher.between(part, 3, 4)] == [3]
+        assert await publisher.between(part, 6, 6) == []
         await publisher.close()

@@ -4,7 +4,7 @@ import pytest
 
 from mediamill.core.clock import DAY, HOUR
 from mediamill.core.errors import ConfigurationError
-from mediamill.core.retention import read_retention
+from mediamill.core.retention import HOLD_MS, Held, read_retention
 from mediamill.core.settings import Settings
 
 READ = {
@@ -51,3 +51,20 @@ def test_what_is_no_rule_is_told(text):
         read_retention(text)
     assert WRONG[text] in caught.value.message
     assert "write rules such as stream=7d; upload=720h" in caught.value.message
+
+
+def test_a_rule_that_takes_more_waits_until_workers_agree_for_a_day():
+    held = Held("30d").asked("7d", 1)
+    assert held == Held("30d", "7d", 1)
+    assert held.in_force == 1 + HOLD_MS
+    assert held.asked("7d", HOLD_MS) == held
+    assert held.asked("7d", 1 + HOLD_MS) == Held("7d")
+    assert held.asked("30d", 2) == Held("30d")  # a worker has the old one: all begins again
+    assert held.asked("24h", 2) == Held("30d", "24h", 2)
+    assert held.asked("90d", 2) == Held("90d")
+    assert held.asked("none", 2) == Held("none")
+
+
+def test_files_that_were_kept_for_ever_are_for_a_day_more():
+    assert Held("none").asked("9d", 5) == Held("none", "9d", 5)
+    assert Held("none").asked("none", 5) == Held("none")

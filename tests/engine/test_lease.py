@@ -1,9 +1,11 @@
 """A lease whose store has gone silent: no error comes, and no answer."""
 
 import asyncio
+import time
 
 import pytest
 
+from mediamill.core.errors import Unavailable
 from mediamill.engine.lease import Lease
 from mediamill.engine.scheduler import Scheduler
 from mediamill.store.memory import MemoryStore
@@ -36,6 +38,23 @@ async def test_work_ends_when_the_store_never_answers(harness, monkeypatch):
         with pytest.raises(asyncio.CancelledError):
             await work
     assert lease.lost
+
+
+async def test_work_ends_with_its_lease_when_that_cannot_be_extended(harness, monkeypatch):
+    """One with an end holds until then at the store, whoever answers meanwhile, and no longer."""
+    lease, work = await working(harness, 150)
+    lease.ends = time.monotonic() + 0.6
+
+    async def away(*actions: object) -> None:
+        raise Unavailable("away")
+
+    monkeypatch.setattr(harness.store, "transact", away)
+    async with asyncio.timeout(20):
+        await lease.keep(work)
+        with pytest.raises(asyncio.CancelledError):
+            await work
+    assert lease.lost
+    assert time.monotonic() >= lease.ends, "it gave up what it held"
 
 
 async def test_a_silence_shorter_than_the_lease_is_survived(harness, monkeypatch):

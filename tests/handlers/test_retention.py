@@ -22,18 +22,21 @@ from mediamill.core.errors import (
 from mediamill.core.settings import Settings
 from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.scheduler import Scheduler
+from mediamill.handlers import purge
 from mediamill.handlers.expire_job import ExpireJob
 from mediamill.handlers.purge import PurgeJob
 from mediamill.handlers.thumbnail import Thumbnail
 from mediamill.media.image.encode import encode
+from mediamill.services.jobs.requests import Requests
 from mediamill.store.port import Put, Update
 from mediamill.store.repositories.daily import Dailies, Fate
 from mediamill.store.repositories.files import File, FileState
-from mediamill.store.repositories.jobs import Job, JobState, ManifestPage
+from mediamill.store.repositories.jobs import Job, JobState, ManifestPage, Manifests
 from mediamill.store.repositories.results import Result
-from mediamill.store.repositories.retention import Origin
+from mediamill.store.repositories.retention import Aging, Origin
 from mediamill.store.repositories.reuse import Reuse
 from mediamill.store.repositories.units import Unit
+from mediamill.store.repositories.versions import Version
 from mediamill.store.repositories.webhooks import Delivery
 from tests.faults import charges
 from tests.handlers.conftest import ANN, BOB, Beside, Works
@@ -49,6 +52,7 @@ from tests.support.ageing import (
     traces,
 )  # fmt: skip
 from tests.support.chains import CHAINED
+from tests.support.places import everywhere
 
 
 def png(n: int) -> bytes:
@@ -115,6 +119,12 @@ async def test_all_that_was_made_of_it_goes_and_nothing_else(works: Works):
                     about=due[0], body="gonzo-0")  # fmt: skip
     await app.store.transact(Put(told), Put(told.evolve(event="evt_2", about=kept, body="")))
     await settled(app)
+    (unit, *_) = await app.repositories.units.of_group(one.id)  # as of a part of a long video
+    part = {**unit.payload, "made": "gonzo-0", "stage": 0, "item": 0}
+    old = Version.of(await app.store.get(File, due[0]), unit.created).evolve(blob="files/old")
+    await app.store.transact(Update(Unit, unit.key_values(), set={"payload": part}), Put(old))
+    await app.blobs.put(old.blob, b"gonzo-0 with another member")
+    await app.results.put(f"results/{one.id}/0-0-0-0", b"gonzo-0 by a claim that was overtaken")
     before = {job.id: await download(works, job) for job in (one, two, again, of_results)}
     needles = await known(works, *due)
     assert len(await traces(app, needles)) > 30
@@ -127,6 +137,8 @@ async def test_all_that_was_made_of_it_goes_and_nothing_else(works: Works):
 
     assert await traces(app, needles) == []
     assert charges.usage(app) == []
+    reuse = [(row.job, row.stage, row.item) for row in await records(app, Reuse)]
+    assert {(row := await app.store.get(Result, *key)) and row.root for key in reuse} == {kept}
     assert await app.store.get(Job, alone.id) is None
     assert (await app.files.get(ANN, kept)).state is FileState.READY
     members = await app.projects.newest(ANN, project.id, None, 100)
@@ -207,6 +219,58 @@ async def test_jobs_that_were_accepted_before_end_first(works: Works):
     assert (row.outcome, row.items) == (Fate.SUCCEEDED, 1)
 
 
+@everywhere
+async def test_a_job_that_looked_before_something_went_is_not_accepted(works: Works, monkeypatch):
+    """The window between the look at the inputs and the job's row, held open."""
+    app, acts, began = works.app, [], []
+    names = ("gonzo-1", "gonzo-2", "gonzo-3", "other", "kept")
+    files = [await works.upload(f"{name}.png", png(n)) for n, name in enumerate(names)]
+    due, second, third, other, kept = files
+    job = await works.run([second, other, kept], "flip")
+    trashed = await works.run([other, kept], "copied")
+    made, of_trashed = [(await works.rows(one))[0].file_id(0) for one in (job, trashed)]
+    await settled(app)
+    real = Requests.check
+
+    async def check(self, *arguments):
+        began.append(await app.store.now())
+        found = await real(self, *arguments)
+        while acts:
+            await acts.pop(0)()
+        return found
+
+    monkeypatch.setattr(Requests, "check", check)
+
+    async def leave():
+        await age(app, due, second)
+        await app.job_trash.delete(ANN, trashed.id, now=True)
+        await sweep(app)
+        await gone(app, due, second)
+        await settled(app)
+
+    needles = await known(works, due, second, third)
+    for place, wanted in enumerate((due, made, of_trashed)):
+        acts += [] if place else [leave]
+        with pytest.raises(InvalidInput, match=f"There is no file {wanted}"):
+            await works.submit([wanted, kept] if place else [due, made, of_trashed, kept], "flip")
+        assert len(began) == 2 + place
+
+    async def hide():  # hidden meanwhile, and no purge has begun: the purge waits for the job
+        await works.worker.pause()
+        await age(app, third)
+        await sweep(app)
+
+    acts.append(hide)
+    late = await works.submit([third, kept], "flip")
+    assert late.created <= began[-1]
+    await works.worker.resume()
+    await gone(app, third)
+    await settled(app)
+    assert (await app.jobs.get(ANN, late.id)).expired == 1
+    assert await traces(app, needles) == []
+    assert charges.usage(app) == []
+
+
 async def test_nothing_goes_that_is_not_counted(works: Works, monkeypatch):
     """The planted fault: the aggregate cannot be written."""
     app = works.app
@@ -263,26 +327,41 @@ async def test_what_became_of_it_is_told_apart(works: Works):
     assert sorted(row.items for row in found.values()) == [0, 0, 0, 1, 1]
 
 
-async def test_what_deleted_jobs_made_is_counted_with_the_file(works: Works):
+async def test_what_deleted_jobs_made_is_counted_with_the_file(works: Works, monkeypatch):
     app = works.app
     file, other = await works.upload("a.png", png(1)), await works.upload("b.png", png(2))
     job = await works.run([file, other], "twice", "tell")
     rows = [row for stage in (0, 1) for row in await works.rows(job, stage)]
     sizes = [one.size for row in rows if row.root == file for one in row.files]
+    late = await works.run([file, other], "copied")
     await app.job_trash.delete(ANN, job.id, now=True)
     await settled(app)
     assert await app.store.get(Job, job.id) is None
     found = await app.store.get(File, file)
     assert (found.past_items, found.past_results, found.past_bytes) == (3, 2, sum(sizes))
+    await age(app, file, days=0, source="import")
+    await app.blobs.put(f"imports/{file}/0", b"what came of it so far")
+    real, purged = Aging.results, []
+
+    async def results(self, file, after=None, limit=1000):
+        if not purged:  # another job is purged while the file is being counted
+            purged.append(late)
+            await app.handlers()["purge_job"]._rows(late)
+        return await real(self, file, after, limit)
+
+    monkeypatch.setattr(Aging, "results", results)
     await app.trash.delete(ANN, file, now=True)  # by its owner: counted just the same
     await gone(app, file)
     (row,) = await daily(app)
-    assert (row.source, row.outcome, row.files) == ("upload", Fate.SUCCEEDED, 1)
-    assert (row.items, row.results, row.result_bytes) == (3, 2, sum(sizes))
+    assert (row.source, row.outcome, row.files) == ("import", Fate.SUCCEEDED, 1)
+    assert (row.items, row.results, row.result_bytes) == (4, 3, sum(sizes) + len(png(1)))
     assert await records(app, Origin) == []
+    assert not [key for key in await all_blobs(app) if key.startswith("imports/")]
 
 
-async def test_results_of_a_file_that_its_owner_deleted_go_when_it_would_have(works: Works):
+async def test_results_of_a_file_that_its_owner_deleted_go_when_it_would_have(
+    works: Works, monkeypatch
+):
     app = works.app
     file, kept = await works.upload("gonzo.png", png(1)), await works.upload("kept.png", png(2))
     job = await works.run([file, kept], "flip")
@@ -293,13 +372,26 @@ async def test_results_of_a_file_that_its_owner_deleted_go_when_it_would_have(wo
     await gone(app, file)
     assert len(await works.rows(job)) == 2
     assert await sweep(app) == 0
-    other = await works.run([await works.upload("gonzo.png", png(5)), kept], "twice")
-    third = (await works.rows(other))[0].input
+    third = await works.upload("third.png", png(5))
+    others = [await works.run([third, kept], *steps) for steps in (["twice"], ["copied"])]
     await app.trash.delete(ANN, third, now=True)
     await gone(app, third)
     assert len(await records(app, Origin)) == 2
-    await app.job_trash.delete(ANN, other.id, now=True)
-    await settled(app)  # what is kept of a file goes with the last of its results
+    real, both, seen = purge.forgetting, asyncio.Event(), []
+
+    async def together(aging, rows):
+        made = await real(aging, rows)
+        seen.append(made)
+        if len(seen) == 2:
+            both.set()
+        await both.wait()
+        return made
+
+    purging = app.handlers()["purge_job"]
+    with monkeypatch.context() as patch:
+        patch.setattr(purge, "forgetting", together)
+        await asyncio.gather(*(purging._rows(job) for job in others))
+    # what is kept of a file goes with the last of its results
     (origin,) = await records(app, Origin)
     change = {"created": origin.created - DAY}
     await app.store.transact(Update(Origin, (origin.id,), set=change))
@@ -314,7 +406,7 @@ async def test_results_of_a_file_that_its_owner_deleted_go_when_it_would_have(wo
     assert sum(row.files for row in await daily(app)) == 2
 
 
-async def test_inputs_of_a_job_that_was_cancelled_are_named_nowhere(works: Works):
+async def test_inputs_of_a_job_that_was_cancelled_are_named_nowhere(works: Works, monkeypatch):
     app = works.app
     await works.worker.pause()
     file, kept = await works.upload("gonzo.png", png(1)), await works.upload("kept.png", png(2))
@@ -325,6 +417,17 @@ async def test_inputs_of_a_job_that_was_cancelled_are_named_nowhere(works: Works
     await settled(app)
     needles = await known(works, file)
     assert len(await traces(app, needles)) > 2
+    trimming, real, read = app.handlers()["expire_file"].trimming, Manifests.entries, []
+
+    async def entries(self, *place):
+        read.append(place)
+        return await real(self, *place)
+
+    with monkeypatch.context() as patch:  # however many files are due, lists are read once
+        patch.setattr(Manifests, "entries", entries)
+        found = [await trimming._cut_short(ANN.user, each, 0) for each in (file, kept, "no", file)]
+    assert found == [[job.id], [job.id], [], [job.id]]
+    assert read == [(job.id, 0, 0), (job.id, 0, 1)]
     await age(app, file)
     await sweep(app)
     await gone(app, file)
@@ -592,6 +695,7 @@ async def test_a_job_is_deleted_while_something_of_it_expires(works: Works, monk
         async with asyncio.timeout(30):
             await begun.wait()
     await asyncio.sleep(0.3)
+    assert await app.store.get(Job, job.id)  # whoever is second waits for the first
     go_on.set()
     await gone(app, file)
     await settled(app)

@@ -5,6 +5,7 @@ The emulator asks IAM whether each function may do what it does.
 
 import asyncio
 import hashlib
+import json
 from urllib.parse import urlsplit
 
 import cv2
@@ -49,7 +50,7 @@ def stack(tmp_path_factory):
         mail = client_of(server, "sesv2")
         for address in (SENDER, "ann@example.org"):
             mail.create_email_identity(EmailIdentity=address)
-        stream = {"StreamUrl": "kafka://127.0.0.1:1", "StreamTopics": "images=customer:acme"}
+        stream = {"KafkaBrokers": "127.0.0.1:1", "StreamTopics": "images=customer:acme"}
         yield deployed(
             server, "mill", Registration="true", MailFrom=SENDER, KafkaCluster=CLUSTER, **stream
         )
@@ -78,15 +79,51 @@ def functions(template):
 def test_functions_have_the_same_variables(template):
     """CloudFormation has no anchors: they are written out for each."""
     found = {
-        name: one["Properties"]["Environment"]["Variables"]
+        name: {**one["Properties"]["Environment"]["Variables"]}
         for name, one in functions(template).items()
     }
     assert len(found) == 5
-    of_api, of_worker = found.pop("ApiFunction"), found["WorkerFunction"]
-    assert all(one == of_worker for one in found.values())
-    stream = {"MEDIAMILL_STREAM_URL", "MEDIAMILL_STREAM_TOPICS"}
-    assert of_worker.keys() - of_api.keys() == stream, "the API's zip has no client of a stream"
-    assert of_api == {name: value for name, value in of_worker.items() if name not in stream}
+    streams = [
+        (one.pop("MEDIAMILL_STREAM_URL"), one.pop("MEDIAMILL_STREAM_TOPICS"))
+        for one in (found["NotifierFunction"], found["IngestFunction"])
+    ]
+    of_api = found.pop("ApiFunction")
+    assert all(one == of_api for one in found.values())
+    (of_notifier, same), (of_ingest, other) = streams
+    assert same == other
+    assert of_notifier == {"If": ["HasKafka", of_ingest, "none:"]}, (
+        "an ingest there is with it only"
+    )
+
+
+def test_who_knows_of_the_stream_reaches_its_brokers_and_may_write_there(template):
+    """Dead letters and results: both are written by idempotent producers."""
+    resources, needed = template["Resources"], {"Connect", "DescribeTopic", "WriteData"}
+    knowing = {
+        name: one["Properties"]
+        for name, one in functions(template).items()
+        if "MEDIAMILL_STREAM_URL" in one["Properties"]["Environment"]["Variables"]
+    }
+    assert knowing.keys() == {"NotifierFunction", "IngestFunction"}
+    for name, function in knowing.items():
+        assert function["VpcConfig"]["If"][0] == "HasSubnets", name
+        role = resources[function["Role"]["GetAtt"].removesuffix(".Arn")]["Properties"]
+        (managed,) = [
+            resources[ref]["Properties"] for ref in _refs(role["ManagedPolicyArns"])
+            if ref == "Brokers"
+        ]  # fmt: skip
+        actions = [one["Action"] for one in managed["PolicyDocument"]["Statement"]]
+        given = {action.removeprefix("kafka-cluster:") for some in actions for action in some}
+        assert given >= needed | {"WriteDataIdempotently"}, name
+        assert "AWSLambdaVPCAccessExecutionRole" in str(role["ManagedPolicyArns"]), name
+
+
+def _refs(found):
+    """Yield what is referred to in a part of the template."""
+    for one in found if isinstance(found, list) else [found]:
+        if isinstance(one, dict):
+            for name, inner in one.items():
+                yield from [inner] if name == "Ref" else _refs(inner)
 
 
 def test_a_message_is_hidden_for_six_times_as_long_as_a_call_takes(template):
@@ -96,9 +133,12 @@ def test_a_message_is_hidden_for_six_times_as_long_as_a_call_takes(template):
         ("NoticeCalls", "NotifierFunction", "NoticeQueue"),
     ):
         assert resources[calls]["Properties"]["FunctionName"] == {"Ref": function}
-        seconds = resources[function]["Properties"]["Timeout"]
-        assert resources[queue]["Properties"]["VisibilityTimeout"] >= 6 * seconds
-        assert "RedrivePolicy" in resources[queue]["Properties"]
+        seconds, kept = resources[function]["Properties"]["Timeout"], resources[queue]["Properties"]
+        assert kept["VisibilityTimeout"] >= 6 * seconds
+        shown = kept["RedrivePolicy"]["maxReceiveCount"]
+        assert kept["MessageRetentionPeriod"] > shown * kept["VisibilityTimeout"], (
+            "it would be forgotten before it is a dead letter"
+        )
 
 
 def test_the_table_is_as_the_store_makes_it(template):
@@ -170,6 +210,24 @@ async def test_a_file_goes_all_the_way(stack, ann):
             await asyncio.sleep(0.3)
     assert len(mails) == 1
     assert (mails[0]["Source"], mails[0]["To"]) == (SENDER, ["ann@example.org"])
+
+
+async def test_the_ingest_reads_an_event_and_its_rules(stack):
+    """It is opened, with its stream; from a real broker it takes files in `tests/aws`."""
+    event = {
+        "eventSource": "aws:kafka", "eventSourceArn": CLUSTER,
+        "bootstrapServers": "b-1.mill.a1bcde.c1.kafka.us-east-1.amazonaws.com:9098",
+        "records": {"scans-0": [{
+            "topic": "scans", "partition": 0, "offset": 15, "timestamp": 1545084650987,
+            "timestampType": "CREATE_TIME", "key": "YWJj", "value": "/9j/4A==", "headers": [],
+        }]},
+    }  # fmt: skip
+    function = {"FunctionName": stack.physical("IngestFunction")}
+    invoke = stack.client("lambda").invoke
+    answer = await asyncio.to_thread(invoke, **function, Payload=json.dumps(event))
+    assert answer.get("FunctionError"), answer
+    told = json.loads(answer["Payload"].read())
+    assert told["errorMessage"] == "MEDIAMILL_STREAM_TOPICS has no rule for the topic scans."
 
 
 def _mails(stack):

@@ -94,6 +94,18 @@ async def test_an_event_is_settled_once_however_often_it_comes(kafka, mill, topi
     assert sum(row.next for row in rows) == len(good) + len(bad)
 
 
+async def test_what_an_event_leaves_out_is_read_from_the_brokers(kafka, mill, topic):
+    """Lambda passes over what is too large for an event; what is not there any more is none."""
+    good, bad = fill(kafka, topic)
+    kafka.topics[topic].partitions[1].pop(3)  # compacted
+    some = [one for one in event(kafka, topic) if one.offset in (2, 6, 7, 14, 15)]
+    for _ in range(2):
+        await mill.handed().batch(some)
+    assert (await whole(mill, topic)).total() == len(good) - 1
+    assert places_of(dead(kafka, topic)) == Counter({(p, o): 1 for p, o, _ in bad})
+    assert [row.next for row in await mill.books.list()] == [16, 16]
+
+
 async def test_a_consumer_may_go_on_where_events_ended(kafka, mill, topic):
     kafka.make(topic, 1)
     rule = "customer:acme,unknown:create"
@@ -148,6 +160,9 @@ async def test_what_is_refused_is_counted_and_told_for_whom(kafka, mill, topic):
         write(kafka, topic, [b""], headers=[("customer", said)])
     write(kafka, topic, [b"x"], headers=[("customer", b"nobody")])
     write(kafka, topic, [b"[1"], headers=JSON)
+    rule = mill.handed().rules[topic]
+    for name in ("acme", "beta"):
+        await mill.filing.customers.principal(name, rule)
     for _ in range(2):
         await mill.handed().batch(event(kafka, topic))
     told = [dict(one.headers()).get("mediamill-customer") for one in dead(kafka, topic)]

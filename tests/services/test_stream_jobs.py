@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 from prometheus_client import generate_latest
+from structlog.testing import capture_logs
 from tests.handlers.test_fetch import png
 from tests.support.memory_stream import MemoryBroker
 from tests.support.serving import working
@@ -21,10 +23,12 @@ from tests.support.streams import (
 
 from mediamill.app import App
 from mediamill.core.access import Principal
+from mediamill.engine.retry import RetryPolicy
+from mediamill.handlers.arrived import ArrivedHandler
 from mediamill.services.templates.drafts import Draft
-from mediamill.store.repositories.jobs import Job, Step
+from mediamill.store.repositories.jobs import Step
 from mediamill.store.repositories.stream import StreamBooks, StreamJob
-from mediamill.store.repositories.units import Unit
+from mediamill.store.repositories.units import Unit, queue_name
 from mediamill.web.gauges import read_gauges
 
 pytestmark = pytest.mark.timeout(120)
@@ -57,6 +61,14 @@ async def template(mill) -> str:
     return made.id
 
 
+async def arrivals(mill) -> list[Unit]:
+    """Return the units that make jobs of acme's files."""
+    owner = (await mill.repositories.users.by_email("stream:acme")).id
+    index, queue = Unit.index("unit_due"), queue_name("housekeeping", owner)
+    page = await mill.store.query(Unit, index, queue, limit=100)
+    return [unit for unit in page.rows if unit.kind == "arrived"]
+
+
 async def outcomes(kafka, topic: str, count: int) -> list[dict]:
     async with asyncio.timeout(60):
         while True:
@@ -72,11 +84,10 @@ async def test_each_file_is_processed_once_and_told(kafka, mill, topic):
     sent = write(kafka, topic, [*pictures, b"no picture"])
     async with ingesting(mill, rule):
         await until_taken(kafka, topic)
-    units = [unit for unit in await mill.store.walk(Unit) if unit.kind == "arrived"]
-    assert units
+    (unit, *_) = await arrivals(mill)
     # a worker that died after the job was made: it is tried again, and meets its own job
-    first = await mill.arrived.submit(units[0], 1)
-    assert (await mill.arrived.submit(units[0], 2)).id == first.id
+    first = await mill.arrived.submit(unit, 1)
+    assert (await mill.arrived.submit(unit, 2)).id == first.id
     async with working(mill):
         told = await outcomes(kafka, topic, len(sent))
     files = {file.id: file for file in await files_of(mill, topic)}
@@ -88,22 +99,69 @@ async def test_each_file_is_processed_once_and_told(kafka, mill, topic):
     assert (len(bad), len(good)) == (1, 12)
     assert bad[0]["error"]["code"] == "unsupported_media"
     assert all(one["results"][0]["media_type"].startswith("image/") for one in good)
-    jobs = await mill.store.walk(Job)
+    (owner,) = {file.owner for file in files.values()}
+    jobs = (await mill.jobs.list(Principal(owner), None, 100)).rows
     assert sum(job.items for job in jobs) == len(sent)
-    assert {job.owner for job in jobs} == {file.owner for file in files.values()}
 
 
-@pytest.mark.soak  # ten seconds
-async def test_a_template_that_fits_nothing_leaves_the_files(kafka, mill, topic):
-    rule = f"{topic}={NAMED},template:{await template(mill)},results:{topic}.done"
-    write(kafka, topic, [b"no picture"])
-    async with working(mill), ingesting(mill, rule):
+@pytest.mark.parametrize("why", ["invalid_input", "quota_exceeded"])
+async def test_files_that_are_not_processed_are_told_of(kafka, mill, topic, monkeypatch, why):
+    """The template is not there, or there was no room for results for as long as is waited."""
+    short = RetryPolicy(base_ms=10, cap_ms=20, lasting_ms=100)
+    monkeypatch.setattr(ArrivedHandler, "policy", short)
+    pictures = [png(100 + n) for n in range(3)]
+    name = "nosuch"
+    if why == "quota_exceeded":
+        name, mill.repositories.usages.quota = await template(mill), sum(map(len, pictures))
+    write(kafka, topic, pictures)
+    async with ingesting(mill, f"{topic}={NAMED},template:{name},results:{topic}.done"):
         await until_taken(kafka, topic)
+    async with working(mill):
+        told = await outcomes(kafka, topic, 3)
+        job = told[0]["id"].partition("-")[0]
         async with asyncio.timeout(30):
-            while await mill.store.walk(StreamJob):
-                await asyncio.sleep(0.1)
-    assert len(await files_of(mill, topic)) == 1
-    assert not await mill.store.walk(Job)
+            while await mill.store.get(StreamJob, job):
+                await asyncio.sleep(0.05)
+    files = await files_of(mill, topic)
+    assert sorted(one["file"] for one in told) == sorted(file.id for file in files)
+    assert {(one["type"], one["error"]["code"]) for one in told} == {("item.failed", why)}
+    assert {one["stream"]["topic"] for one in told} == {topic}
+    assert not (await mill.jobs.list(Principal(files[0].owner), None, 10)).rows
+
+
+async def test_files_are_processed_once_there_is_room(kafka, mill, topic, monkeypatch):
+    monkeypatch.setattr(ArrivedHandler, "policy", replace(ArrivedHandler.policy, cap_ms=50))
+    mill.repositories.usages.quota = len(picture := png(100))
+    write(kafka, topic, [picture])
+    rule = f"{topic}={NAMED},template:{await template(mill)},results:{topic}.done"
+    async with ingesting(mill, rule):
+        await until_taken(kafka, topic)
+    async with working(mill):
+        async with asyncio.timeout(30):
+            while not [unit for unit in await arrivals(mill) if unit.attempts]:
+                await asyncio.sleep(0.05)
+        mill.repositories.usages.quota = None
+        (told,) = await outcomes(kafka, topic, 1)
+    assert told["type"] == "item.succeeded"
+
+
+async def test_what_rules_name_and_is_not_there_is_told_at_the_start(kafka, mill, topic):
+    good = f"{topic}={NAMED},template:{await template(mill)}"
+    rules = ["typo=customer:acme", f"{topic}=customer:acmee,template:tmpl_{'0' * 26}"]
+    with capture_logs() as logs:
+        async with ingesting(mill, good):
+            await asyncio.sleep(0.05)
+    assert not [one for one in logs if one.get("action") == "stream_wanting"]
+    with capture_logs() as logs:
+        async with ingesting(mill, *rules):
+            await asyncio.sleep(0.05)
+    told = [one["event"] for one in logs if one.get("action") == "stream_wanting"]
+    assert [one["log_level"] for one in logs if one["event"] in told] == ["warning"] * 4
+    for text, wanted in zip(
+        told, ["no topic typo", "no customer acme,", "no customer acmee,", "no template tmpl_"],
+        strict=True,
+    ):  # fmt: skip
+        assert wanted in text
 
 
 async def test_numbers_of_the_stream_are_metrics(kafka, mill, topic):

@@ -1,11 +1,11 @@
 """The machine that Lambda gives a function, laid out on this one; a program, run as root.
 
-Its first argument is JSON: `task`, `layer`, `visible`, `tmp_mb`, `cgroup`, `command` and
-`environment`. It becomes the first process of new mount, process and IPC namespaces. Their
-root is a tmpfs that nobody may write: what `visible` names of this machine, the code at
-`/var/task`, what it imports at `/opt/python`, a `/tmp` of its own, `/dev` without `shm`. Then it
-does what each line of its input says: `start`, `freeze`, `thaw`, `kill`; and says `ended STATUS`
-when the runtime has ended. The runtime is user 993 in a user namespace that takes no further one.
+Its first argument is JSON: `root` (an empty folder), `task`, `layer`, `visible`, `tmp_mb`,
+`cgroup`, `command` and `environment`. It becomes the first process of new mount, process and IPC
+namespaces. Their root is a tmpfs that nobody may write: what `visible` names of this machine, the
+code at `/var/task`, what it imports at `/opt/python`, a `/tmp` of its own, `/dev` without `shm`.
+Then it does what each line of its input says: `start`, `freeze`, `thaw`, `kill`; and says
+`ended STATUS` when the runtime has ended. The runtime is user 993 in a user namespace that takes no further one.
 The network stays this machine's, so that the services of a test are there.
 """
 
@@ -60,8 +60,13 @@ def lay_out(plan: dict[str, object]) -> None:
     """Make the root and move into it."""
     call("unshare", NEW_NAMESPACE | NEW_IPC)
     mount("none", Path("/"), flags=RECURSIVE | PRIVATE)
-    root = Path("/mnt")  # whatever lies there is hidden from this namespace only
+    root = Path(plan["root"])  # hides nothing: what is visible may lie anywhere else, also in /tmp
     mount("tmpfs", root, "tmpfs", NO_SUID, "mode=755,size=1m")
+    for name in ("proc", "tmp", "old"):
+        (root / name).mkdir()
+    mount("proc", root / "proc", "proc")
+    size = f"mode=700,uid={USER},gid={GROUP},size={plan['tmp_mb']}m"
+    mount("tmpfs", root / "tmp", "tmpfs", NO_SUID, size)
     for name in plan["visible"]:
         place = Path(name)
         if place.is_symlink():
@@ -76,11 +81,6 @@ def lay_out(plan: dict[str, object]) -> None:
         (root / "dev" / device).touch()
         mount(f"/dev/{device}", root / "dev" / device, flags=BIND)
     (root / "dev/fd").symlink_to("/proc/self/fd")
-    for name in ("proc", "tmp", "old"):
-        (root / name).mkdir()
-    mount("proc", root / "proc", "proc")
-    size = f"mode=700,uid={USER},gid={GROUP},size={plan['tmp_mb']}m"
-    mount("tmpfs", root / "tmp", "tmpfs", NO_SUID, size)
     os.chdir(root)
     call("pivot_root", ".", "old")
     os.chdir("/")

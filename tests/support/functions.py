@@ -11,7 +11,6 @@ runtime anew on the same machine, whose `/tmp` stays, as Lambda's does.
 import json
 import os
 import select
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -25,6 +24,11 @@ from typing import Any
 
 from tests.support.runtime_api import LARGEST, Invocation, RuntimeApi
 from tests.support.services import unavailable
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from pythons import python_of  # noqa: E402 - beside scripts, which are no package
 
 MACHINE = Path(__file__).with_name("function_machine.py")
 SOURCE = Path(__file__).parents[2] / "src"
@@ -179,7 +183,10 @@ def function(
     number = next(_numbers)
     group = _memory_group(f"mediamill-function-{os.getpid()}-{number}", memory_mb + tmp_mb)
     prefix = str(python.resolve().parents[1])
+    root = folder / f"function-{number}"
+    root.mkdir()
     plan = {
+        "root": str(root.resolve()),
         "task": str(task.resolve()),
         "layer": str(layer.resolve()) if layer else "",
         "visible": [*SYSTEM, *visible, *([] if prefix == "/usr" else [prefix])],
@@ -262,11 +269,5 @@ def _memory_group(name: str, megabytes: int) -> Path | None:
 
 def python_of_functions(version: str = "3.13") -> Path:
     """Return an interpreter that Lambda has too; skips, or fails where services are required."""
-    name = f"python{version}"
-    beside = Path(sys.base_prefix).parent.glob(f"*/bin/{name}")
-    for found in filter(None, (shutil.which(name), *map(str, sorted(beside)))):
-        words = [found, "-c", "import sys; print(sys.executable)"]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            return Path(done.stdout.strip())
-    return unavailable(f"functions need Python {version} beside the tests' own")
+    found = python_of(version)
+    return found or unavailable(f"functions need Python {version} beside the tests' own")

@@ -7,6 +7,7 @@ other way round, on its own account.
 """
 
 import base64
+import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,11 +16,15 @@ from urllib.parse import parse_qsl, unquote
 
 import httpx
 
+from tests.support.runtime_api import LARGEST as LAMBDAS
+
 FORMS = ("http-2.0", "http-1.0", "rest", "url", "alb", "alb-single")
 API_HOST = "abcdef1234.execute-api.us-east-1.amazonaws.com"
 URL_HOST = "abcdefghijklmnop.lambda-url.us-east-1.on.aws"
 STAGE = "prod"
 CALLER = "203.0.113.7"
+LARGEST = {"alb": 1_000_000, "alb-single": 1_000_000}
+"""Bytes of a body, and of an answer as JSON, that a gateway takes and gives where not Lambda's."""
 
 Invoke = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -42,8 +47,17 @@ class Gateway(httpx.AsyncBaseTransport):
     invoke: Invoke
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        event = event_of(self.form, request, await request.aread())
-        return response_of(await self.invoke(event))
+        return await passed(self.form, request, await request.aread(), self.invoke)
+
+
+async def passed(form: str, request: httpx.Request, body: bytes, invoke: Invoke) -> httpx.Response:
+    """Pass a request on, and the answer back, as far as they pass."""
+    event, most = event_of(form, request, body), LARGEST.get(form, LAMBDAS)
+    if len(json.dumps(event)) > LAMBDAS or (form in LARGEST and len(body) > most):
+        return httpx.Response(413, json={"message": "Request Entity Too Large"})
+    answer = await invoke(event)
+    assert len(json.dumps(answer)) <= most, "a gateway would say 502"
+    return response_of(answer)
 
 
 def event_of(form: str, request: httpx.Request, body: bytes) -> dict[str, Any]:

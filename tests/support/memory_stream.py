@@ -123,6 +123,10 @@ class MemoryPublisher:
             name: Topic(self._broker.cluster, there[name].id) for name in topics if name in there
         }
 
+    async def between(self, part: Part, first: int | None, until: int) -> Sequence[Message]:
+        there = self._broker.topics[part.topic].partitions[part.number]
+        return [one for one in there if (first or 0) <= one.offset < until][:2]
+
     async def close(self) -> None:
         return
 
@@ -210,13 +214,14 @@ class MemoryStream:
     def commit(self, offsets: Mapping[Part, int]) -> None:
         for part, at in offsets.items():
             if part in self._next:
-                self._group.offsets[part.topic_id, part.number] = at
+                place = part.topic_id, part.number
+                self._group.offsets[place] = max(at, self._group.offsets.get(place, 0))
 
     async def bury(self, part: Part, messages: Sequence[Outgoing], settled: int) -> None:
         if part not in self._next:
             raise Conflict("memory: this partition is another process's now.")
         for one in messages:
-            if len(one.value or b"") > self._broker.topics[one.topic].most:
+            if _size(one) > self._broker.topics[one.topic].most:
                 raise LimitExceeded("memory: the message is larger than its topic takes.")
         await MemoryPublisher(self._broker).publish(messages)
         self.commit({part: settled})
@@ -224,6 +229,12 @@ class MemoryStream:
     async def behind(self, part: Part) -> int | None:
         log = self._broker.topics.get(part.topic)
         return len(log.partitions[part.number]) if log and log.id == part.topic_id else None
+
+
+def _size(message: Outgoing) -> int:
+    return sum(
+        len(part or b"") for part in (message.value, message.key, *dict(message.headers).values())
+    )
 
 
 class Memory:

@@ -5,7 +5,11 @@ import pytest
 from mediamill.app import App
 from mediamill.core.settings import Settings
 from mediamill.engine.scheduler import Scheduler
+from mediamill.services.uploads.assembling import finish_unit
+from mediamill.store.port import Put
+from mediamill.store.repositories.files import FileState
 from mediamill.store.repositories.units import Unit
+from mediamill.store.repositories.uploads import Upload, UploadState
 from mediamill.web.app import create_app
 from tests.support.places import EACH_STORE
 from tests.web.conftest import client_of
@@ -39,6 +43,26 @@ async def test_what_is_too_long_for_a_function_shows(mill, ann, nobody):
     assert 'mediamill_units{class="long",state="ready"} 1.0' in (await nobody.get("/metrics")).text
     shown = (await ann.client.get(f"/v1/jobs/{job['id']}")).json()
     assert (shown["progress"]["for_workers"], shown["progress"]["pending"]) == (1, 1)
+
+
+async def test_an_upload_that_is_too_large_for_a_function_shows(mill, ann):
+    """Nothing else would say why it stays as it is."""
+    tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "9", "Upload-Metadata": "filename YQ=="}
+    place = (await ann.client.post("/v1/uploads", headers=tus)).headers["Location"]
+    file = (await ann.client.post("/v1/files?name=dot.png", content=PNG)).json()["id"]
+    upload = await mill.store.get(Upload, place.rpartition("/")[2])
+    now = await mill.store.now()
+    checking = upload.evolve(state=UploadState.CHECKING, file=file)
+    unit = finish_unit(checking, now).evolve(payload={"upload": upload.id, "file": file})
+    row = (await mill.repositories.files.get(file)).evolve(state=FileState.CHECKING)
+    await mill.store.transact(Put(checking), Put(unit.opened(now)), Put(row))
+    shown = (place, f"/v1/files/{file}")
+    for there in shown:
+        assert (await ann.client.get(there)).json()["for_workers"] is False
+    await mill.store.transact(Put(unit.evolve(klass="long").opened(now)))
+    for there in shown:
+        assert (await ann.client.get(there)).json()["for_workers"] is True
+    assert "waits for a worker" in (await ann.client.get(f"/parts/files/{file}")).text
 
 
 async def test_a_broker_that_is_away_shows(tmp_path):

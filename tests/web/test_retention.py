@@ -180,8 +180,9 @@ def test_a_store_that_cannot_be_walked_says_what_it_does_not_find(rules, walks, 
 
 @pytest.mark.embedded("it asks for the SQLite file of a home")
 async def test_the_command_shows_what_is_due_and_takes_it(mill, ann, monkeypatch):
-    due = await send(ann, "gonzo.png", 1)
+    due, young = await send(ann, "gonzo.png", 1), await send(ann, "young.png", 2)
     await age(mill, due)
+    await age(mill, young, days=2, source="upload")
     monkeypatch.setenv("MEDIAMILL_HOME", str(mill.settings.home))
     monkeypatch.setattr("mediamill.cli.retention.configure_logging", lambda *_: None)
 
@@ -194,11 +195,29 @@ async def test_the_command_shows_what_is_due_and_takes_it(mill, ann, monkeypatch
     assert stream.startswith("stream\tkept 7d\tdue: 1 files, ")
     assert upload.startswith("upload\tkept for ever\tdue: 0 files")
     assert "stream: 1 files" in await asked("run", "--dry-run")
+    sweeps, now = Sweeps(mill.store), await mill.store.now()
+    await sweeps.hold("stream", "90d", now)  # by a worker, whose settings this shell has not
+    told = await asyncio.to_thread(CliRunner().invoke, command, ["run"])
+    assert told.exit_code == 1
+    assert "stream=90d in force, stream=7d here" in told.stderr
+    assert (await asked()).startswith("stream\tkept 90d\tdue: 0 files, ")
+    assert await sweep(mill) == 0  # by a worker with the shorter rule
+    assert ", 7d from " in (await asked()).splitlines()[0]
+    text = (await ann.client.get("/metrics")).text
+    assert 'mediamill_retention_rule_held{source="stream"} 1.0' in text
     assert (await mill.store.get(File, due)).listed
-    assert await asked("run") == "stream: 1 files are being removed.\n"
+    monkeypatch.setenv("MEDIAMILL_RETENTION", "stream=7d; upload=1h")
+    assert await asked("run", "--yes") == (
+        "stream: 1 files are being removed.\nupload: nothing was taken: it is not known yet which "
+        "results were made of which files. The first worker of this version finds out: start one, "
+        "then run this again.\n"
+    )
+    monkeypatch.delenv("MEDIAMILL_RETENTION")
+    assert (await mill.store.get(File, young)).listed
     assert (await mill.store.get(File, due)).expired
     async with working(mill):
         await gone(mill, due)
     (line,) = (await asked("report", "--json")).splitlines()
-    assert json.loads(line)["owner"] == ann.id
+    found = json.loads(line)
+    assert (found["owner"], found["customer"]) == (ann.id, ann.email)
     assert "looked: never" not in (await asked()).splitlines()[0]

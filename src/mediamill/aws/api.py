@@ -3,6 +3,8 @@
 Its handler is `mediamill.aws.api.handler`. What it can do and what not: docs/lambda.md.
 """
 
+import math
+import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -11,8 +13,8 @@ from urllib.parse import urlsplit
 import structlog
 
 from mediamill.app import App
-from mediamill.aws.bridge import exchange, problem
-from mediamill.aws.environment import Context, Environment
+from mediamill.aws.bridge import BOUND_SECONDS, exchange, problem
+from mediamill.aws.environment import Context, Environment, ends_of
 from mediamill.aws.payloads import Answered, NoRequest, asked
 from mediamill.core.errors import InvalidInput
 from mediamill.core.lasting import lasting
@@ -40,11 +42,13 @@ class Api:
             told = problem(InvalidInput("This event is no HTTP request of a gateway."))
             return told.written(event if isinstance(event, dict) else {})
 
-        async def answered(_: App) -> Answered:
-            left = context.get_remaining_time_in_millis() / 1000
-            return await exchange(self._web, request, left)
+        bound = BOUND_SECONDS if request.bounded else math.inf
+        ends = min(time.monotonic() + bound, ends_of(context))
 
-        return self._environment.run(answered, context).written(event, request.stage)
+        async def answered(_: App) -> Answered:
+            return await exchange(self._web, request, ends - time.monotonic())
+
+        return self._environment.run(answered, context, ends).written(event, request.stage)
 
 
 @cache

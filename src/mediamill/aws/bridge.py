@@ -1,7 +1,7 @@
 """A web application for one request that is here whole, and one answer that leaves whole.
 
-The application is told of the limits (`web/gateway.py`) and keeps to them where it can. What it
-sends beyond is not collected: it is told that the caller went away, and the answer says why.
+The application is told of the limits (`web/gateway.py`) and keeps to them where it can. Where it
+sends more it is stopped, and the answer says why.
 """
 
 import asyncio
@@ -10,12 +10,10 @@ import time
 from starlette.types import ASGIApp, Message
 
 from mediamill.aws.payloads import Answered, Asked
-from mediamill.core.errors import MediamillError, Unavailable
-from mediamill.web.gateway import KEY, Gateway
+from mediamill.core.errors import AnswerTooLarge, MediamillError, Unavailable
+from mediamill.web.gateway import KEY, Gateway, too_large
 from mediamill.web.problems import render, report_of
 
-MOST = 4_500_000
-"""Bytes of a body: of the 6 MB of an event or an answer, base 64 takes a quarter, headers some."""
 BOUND_SECONDS = 29.0
 """How long a gateway waits."""
 MARGIN_SECONDS = 1.0
@@ -25,8 +23,8 @@ MARGIN_SECONDS = 1.0
 async def exchange(app: ASGIApp, request: Asked, left: float) -> Answered:
     """Return the application's answer; `left` are the seconds until this process is killed."""
     seconds = min(left, BOUND_SECONDS if request.bounded else left) - MARGIN_SECONDS
-    gateway = Gateway(MOST, time.monotonic() + seconds, request.vouched, request.stage)
-    cycle = Cycle(request.body)
+    gateway = Gateway(request.most, time.monotonic() + seconds, request.vouched, request.stage)
+    cycle = Cycle(request.body, request.most)
     scope = {**request.scope(), KEY: gateway}
     try:
         async with asyncio.timeout(seconds):
@@ -34,12 +32,11 @@ async def exchange(app: ASGIApp, request: Asked, left: float) -> Answered:
     except TimeoutError:
         return problem(Unavailable("This took too long: try again, or ask for less."))
     except Exception as error:  # it was logged, and nothing has left yet: no half answer does
-        return problem(error.__cause__ if isinstance(error.__cause__, MediamillError) else error)
-    if cycle.overfull:
-        try:
-            gateway.refuse(max(cycle.promised, cycle.size), ranged=False)
-        except MediamillError as error:
-            return problem(error)
+        if cycle.refusal is None:
+            cause = error.__cause__
+            return problem(cause if isinstance(cause, MediamillError) else error)
+    if cycle.refusal is not None:
+        return problem(cycle.refusal)
     return Answered(cycle.status, cycle.headers, bytes(cycle.body))
 
 
@@ -52,13 +49,12 @@ def problem(error: Exception) -> Answered:
 class Cycle:
     """What an application receives and sends."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, most: int) -> None:
         self._unread: bytes | None = body
-        self._gone = asyncio.Event()
+        self._most, self._gone = most, asyncio.Event()
         self.status, self.headers = 500, list[tuple[bytes, bytes]]()
         self.body = bytearray()
-        self.size = self.promised = 0
-        self.overfull = False
+        self.refusal: AnswerTooLarge | None = None
 
     async def receive(self) -> Message:
         if self._unread is not None:
@@ -72,10 +68,10 @@ class Cycle:
             self.status, self.headers = message["status"], list(message["headers"])
             return
         data = message.get("body", b"")
-        self.size += len(data)
-        if self.size > MOST:
-            self.overfull = True
-            self.body.clear()
-            self._gone.set()
-        else:
+        if self.refusal is None and len(self.body) + len(data) <= self._most:
             self.body += data
+            return
+        self.body.clear()
+        self._gone.set()
+        self.refusal = self.refusal or too_large(self._most)
+        raise self.refusal

@@ -7,6 +7,7 @@ meanwhile be seen and by hearing what time it is, and ends when doorbells have b
 """
 
 import asyncio
+import math
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -28,6 +29,8 @@ from mediamill.store.repositories.users import User
 HOME = Path("/tmp/mediamill")  # noqa: S108 - the one place of a function that takes files, its own
 DELIVERY_SECONDS = 2.0
 """How long an invocation waits for doorbells; whoever works looks by itself as well."""
+LEAVING_SECONDS = 0.3
+"""What is left of an invocation's time when it returns, for its answer to leave."""
 FRESH_SECONDS = 5.0
 """A sleep after which the time is heard anew."""
 TURNS = 3
@@ -49,6 +52,11 @@ class Context(Protocol):
         """Return how long is left until it is killed."""
 
 
+def ends_of(context: Context) -> float:
+    """Return when an invocation is killed (monotonic seconds)."""
+    return time.monotonic() + context.get_remaining_time_in_millis() / 1000
+
+
 class Environment:
     """An open `App`, for as long as Lambda keeps the process."""
 
@@ -58,7 +66,7 @@ class Environment:
         `spare` is how many slots there are beside those for CPU work; `given` are settings.
         """
         self._loop = asyncio.new_event_loop()
-        self._slept_at = _clocks()
+        self._slept_at, self._long_enough = _clocks(), False
         configure_logging("json", stream=sys.stdout)
         try:
             self.app: App = self._loop.run_until_complete(self._open(spare, given))
@@ -67,9 +75,33 @@ class Environment:
             error.args = (error.message.translate(PLAIN).encode("ascii", "replace").decode(),)
             raise
 
-    def run(self, work: Callable[[App], Awaitable[T]], context: Context) -> T:
-        """Do the work of one invocation and return what comes of it."""
-        return self._loop.run_until_complete(self._invoked(work, context))
+    def run(
+        self, work: Callable[[App], Awaitable[T]], context: Context, ends: float = math.inf
+    ) -> T:
+        """Do the work of one invocation and return what comes of it.
+
+        Doorbells are waited for until it `ends` at the latest (monotonic seconds), or Lambda ends
+        it: whoever waits for the answer waits no longer.
+        """
+        ends = min(ends, ends_of(context))
+        return self._loop.run_until_complete(self._invoked(work, context, ends))
+
+    def demand(self, seconds: float, margins: int) -> None:
+        """Raise `ConfigurationError` where calls last no longer than some margins.
+
+        The function's first one tells: it had so many seconds when it began.
+        """
+        margin = self.app.settings.function_margin_seconds
+        if not self._long_enough and seconds <= margins * margin:
+            setting = "MEDIAMILL_FUNCTION_MARGIN_SECONDS"
+            message = (
+                f"{setting}: a call of this function has {seconds:.0f} s, and a margin of "
+                f"{margin:g} s leaves too little of it for work. Give the function more than "
+                f"{margins * margin:g} s, or set a shorter margin."
+            )
+            log.error("too short", action="function_too_short", error=message)
+            raise ConfigurationError(message, setting=setting)
+        self._long_enough = True
 
     async def _open(self, spare: int, given: dict[str, Any]) -> App:
         settings = await function_settings(**given)
@@ -80,7 +112,9 @@ class Environment:
         log.info("opened", action="function_opened")
         return app
 
-    async def _invoked(self, work: Callable[[App], Awaitable[T]], context: Context) -> T:
+    async def _invoked(
+        self, work: Callable[[App], Awaitable[T]], context: Context, ends: float
+    ) -> T:
         with structlog.contextvars.bound_contextvars(invocation=context.aws_request_id):
             for _ in range(TURNS):
                 await asyncio.sleep(0)
@@ -88,8 +122,9 @@ class Environment:
             try:
                 return await work(self.app)
             finally:
+                left = ends - LEAVING_SECONDS - time.monotonic()
                 if isinstance(self.app.bell, Delivers):
-                    await self.app.bell.delivered(DELIVERY_SECONDS)
+                    await self.app.bell.delivered(max(0.0, min(DELIVERY_SECONDS, left)))
                 self._slept_at = _clocks()
 
     async def _wake(self) -> None:

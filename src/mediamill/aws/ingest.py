@@ -26,10 +26,11 @@ class Ingests:
 
     def __call__(self, event: Mapping[str, Any], context: Context) -> dict[str, int]:
         """Settle all messages; raises when they must come again, also when time is nearly up."""
+        left = context.get_remaining_time_in_millis() / 1000
         if self._environment is None:
             self._environment = Environment(0, slots=2)
         messages = messages_of(event)
-        left = context.get_remaining_time_in_millis() / 1000
+        self._environment.demand(left, 1)
 
         async def settle(app: App) -> None:
             seconds = max(0.0, left - app.settings.function_margin_seconds)

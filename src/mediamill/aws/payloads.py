@@ -15,6 +15,8 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-funct
 
 Who asks, by which name and scheme is what the gateway itself says: of `X-Forwarded-For` and the
 like only what a load balancer appends is believed, as it says it nowhere else.
+
+On a name that API Gateway gave, REST APIs leave their stage out of the path, HTTP APIs never do.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,11 +32,19 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 FUNCTION_URL = ".on.aws"
 """How the names of function URLs end."""
+GENERATED = ".execute-api."
+"""What is in the names that API Gateway gives."""
 DROPPED = frozenset({b"transfer-encoding", b"connection", b"content-length"})
 """Headers of a request that tell of its way to the gateway."""
 TEXT = ("text/", "application/json", "application/problem+json", "application/jsonl")
-PLAIN_BYTES = 1 << 20
-"""Up to so many bytes text is sent as text; escaped it might become more than base 64 does."""
+PLAIN_BYTES = 1 << 17
+"""Up to so many bytes text is sent as text; escaped it may become six times as many."""
+MOST = 4_500_000
+"""Bytes of a body: of the 6 MB of an event or an answer, base 64 takes a quarter, headers some."""
+BALANCED_MOST = 700_000
+"""The same of the 1 MB that a load balancer takes and gives."""
+OURS = "/v1"
+"""What the paths of our API begin with."""
 KEPT_AS_IS = "/:@!$&'()*+,;=~-._"
 
 
@@ -55,6 +65,8 @@ class Asked:
     client: str
     host: str
     scheme: str
+    most: int
+    """Bytes that its body may have, and that of the answer."""
     stage: str = ""
     """What stands before our paths outside, such as `/prod`."""
     vouched: str = ""
@@ -107,7 +119,8 @@ def _second(event: Event, prefix: str) -> Asked:
     context = event["requestContext"]
     http, host = context["http"], str(context.get("domainName", ""))
     own = host.endswith(FUNCTION_URL)
-    path, stage = _stripped(event["rawPath"], prefix, context.get("stage", "$default"))
+    name = str(context.get("stage", ""))
+    path, stage = _stripped(event["rawPath"], prefix, _before(event["rawPath"], name, host))
     headers = _single(event.get("headers"))
     if cookies := event.get("cookies"):
         headers.append(("cookie", "; ".join(cookies)))
@@ -120,6 +133,7 @@ def _second(event: Event, prefix: str) -> Asked:
         client=http.get("sourceIp", ""),
         host=host,
         scheme="https",
+        most=MOST,
         stage=stage,
         vouched=host,
         bounded=not own,
@@ -129,21 +143,25 @@ def _second(event: Event, prefix: str) -> Asked:
 def _first(event: Event, prefix: str) -> Asked:
     context = event["requestContext"]
     whole, name = str(context.get("path") or event["path"]), str(context.get("stage", ""))
-    path, stage = _stripped(event["path"], prefix, name)
+    host, of_rest = str(context.get("domainName") or ""), event.get("version") != "1.0"
+    own = of_rest and GENERATED in host
+    before = "" if own else _before(event["path"], name, host)
+    path, stage = _stripped(event["path"], prefix, before)
     if not stage and whole == f"/{name}{event['path']}":
         stage = f"/{name}"  # only said beside the path
     headers = _many(event)
     return Asked(
         method=event["httpMethod"],
-        path=path if event.get("version") == "1.0" else unquote(path),
+        path=unquote(path) if of_rest else path,
         query=urlencode(_pairs(event), quote_via=quote),
         headers=tuple(headers),
         body=_body(event),
         client=context.get("identity", {}).get("sourceIp") or "",
-        host=str(context.get("domainName") or dict(headers).get("host", "")),
+        host=host or dict(headers).get("host", ""),
         scheme="https",
+        most=MOST,
         stage=stage,
-        vouched=str(context.get("domainName") or ""),
+        vouched=host,
     )
 
 
@@ -161,14 +179,27 @@ def _balanced(event: Event, prefix: str) -> Asked:
         client=said.get("x-forwarded-for", "").rpartition(",")[2].strip(),
         host=said.get("host", ""),
         scheme=said.get("x-forwarded-proto", "http"),
+        most=BALANCED_MOST,
         stage=stage,
         bounded=False,
     )
 
 
-def _stripped(path: str, prefix: str, stage: str) -> tuple[str, str]:
+def _before(path: str, stage: str, host: str) -> str:
+    """Return the stage if it stands before our paths: on a gateway's own name it always does.
+
+    On a domain of ours it depends on the mapping. A stage that is called as our paths begin is
+    taken for one only where it is there twice.
+    """
+    named = f"/{stage}"
+    if GENERATED in host or named != OURS or path.startswith(f"{OURS}{OURS}/"):
+        return named
+    return ""
+
+
+def _stripped(path: str, prefix: str, staged: str) -> tuple[str, str]:
     """Take what stands before our paths off one; return both."""
-    for before in (prefix.rstrip("/"), f"/{stage}"):
+    for before in (prefix.rstrip("/"), staged):
         if before and path.startswith(f"{before}/"):
             return path[len(before) :], before
         if before and path == before:

@@ -28,6 +28,8 @@ OWN_MEMORY, LEAST_MEMORY = 512, 1024
 """Megabytes that are not for slots, and that each of these may address at least."""
 ROOM = 0.85
 """The part of the scratch folder that one input may take: what is made of it lies there too."""
+MARGINS = 3
+"""A call is to be longer than so many margins: two are not for work."""
 SPARE = 1
 """Slots beside those for CPU work: small work is not to wait for a large unit."""
 
@@ -53,6 +55,7 @@ class Works:
         """Work; return which messages are to be shown again, as SQS asks (none, or all)."""
         began, seconds = time.monotonic(), context.get_remaining_time_in_millis() / 1000
         environment, crew = self._opened(context)
+        environment.demand(seconds, MARGINS)
 
         async def work(app: App) -> None:
             await self._shift(app, crew, bounds(app, began, seconds))

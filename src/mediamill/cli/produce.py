@@ -11,6 +11,7 @@ from mediamill.cli.terminal.progress import bar
 
 if TYPE_CHECKING:
     from mediamill.adapters.stream.port import Outgoing, Publisher
+    from mediamill.core.errors import MediamillError
 
 BATCH_FILES, BATCH_BYTES = 200, 32 << 20
 
@@ -83,7 +84,7 @@ class Said:
 async def _send(
     publisher: "Publisher", inputs: Sequence[Input], said: Said, *, create: bool
 ) -> None:
-    from mediamill.core.errors import NotFound
+    from mediamill.core.errors import LimitExceeded, NotFound
 
     with bar(quiet=False) as progress:
         task = progress.add_task("Sending", total=len(inputs), note="")
@@ -93,11 +94,30 @@ async def _send(
             elif said.topic not in await publisher.identify([said.topic]):
                 message = f"There is no topic {said.topic}: make it, or say --create."
                 raise NotFound(message)
+            sent = 0
             for some in _batches(inputs):
-                await publisher.publish([said.message(one.path) for one in some])
+                try:
+                    await publisher.publish([said.message(one.path) for one in some])
+                except LimitExceeded as error:
+                    raise _too_large(error, some, said.topic, sent, len(inputs)) from error
+                sent += len(some)
                 progress.advance(task, len(some))
         finally:
             await publisher.close()
+
+
+def _too_large(
+    error: "MediamillError", inputs: Sequence[Input], topic: str, before: int, count: int
+) -> "MediamillError":
+    """Name the file that a topic does not take, and say how many of all are sent."""
+    from mediamill.core.errors import LimitExceeded
+
+    refused = error.details.get("refused", range(len(inputs)))
+    one, sent = inputs[refused[0]].path, before + len(inputs) - len(refused)
+    return LimitExceeded(
+        f"{one} ({one.stat().st_size:,} bytes) is too large for {topic}: {error.message} "
+        f"{sent} of {count} messages sent: raise the topic's max.message.bytes, or leave it out."
+    )
 
 
 def _batches(inputs: Sequence[Input]) -> Iterator[list[Input]]:

@@ -11,9 +11,11 @@ from mediamill.cli.remote.connection import json_option, show_list, size_text
 from mediamill.cli.remote.home import read_all_settings
 from mediamill.core.clock import rfc3339
 from mediamill.core.logs import configure_logging
+from mediamill.core.retention import SETTING, SOURCES
 from mediamill.handlers.retain import Retain
 from mediamill.services.retention import Amount, State
 from mediamill.store.repositories.daily import Daily
+from mediamill.store.repositories.users import User
 
 T = TypeVar("T")
 
@@ -29,27 +31,47 @@ def retention(ctx: click.Context, *, as_json: bool) -> None:
     """
     if ctx.invoked_subcommand is None:
         states, since_upgrade = _with(_states)
+        _tell_other([state for state in states if state.rule != state.held.rule])
         show_list([_row(state) for state in states], *COLUMNS, as_json=as_json)
         _tell_partial(as_json=as_json, since_upgrade=since_upgrade)
 
 
 @retention.command()
 @click.option("--dry-run", is_flag=True, help="Tell what is due; take nothing.")
-def run(*, dry_run: bool) -> None:
+@click.option("--yes", is_flag=True, help="Go by the rules here, and put them in force.")
+def run(*, dry_run: bool, yes: bool) -> None:
     """Take what is due now, rather than within five minutes.
 
-    It is hidden at once; the workers that run remove it and what was made of it.
+    It is hidden at once; the workers that run remove it and what was made of it. Nothing is taken
+    when the rules in force are not those of MEDIAMILL_RETENTION here, unless you say --yes.
     """
     if dry_run:
         for state in _with(_states)[0]:
             click.echo(f"{state.source}: {_amount(state.due)} would go.")
         return
 
-    async def taken(app: App) -> dict[str, int]:
-        return dict(await Retain(app.repositories.units, app.retention, app.bell).sweep())
+    async def taken(app: App) -> list[str]:
+        if not yes and (differing := await app.kept.differing()):
+            raise click.ClickException(
+                f"Nothing was taken, as that cannot be undone: {'; '.join(differing)}. Set "
+                f"{SETTING} as the workers have it, or say --yes to put the rules here in force."
+            )
+        retain = Retain(app.repositories.units, app.retention, app.bell)
+        files = await retain.sweep(sure=yes)
+        ruled = [source for source in SOURCES if app.retention.age(source) is not None]
+        return [_taken(source, files.get(source)) for source in ruled]
 
-    for source, files in _with(taken).items():
-        click.echo(f"{source}: {files:,} files are being removed.")
+    for line in _with(taken):
+        click.echo(line)
+
+
+def _taken(source: str, files: int | None) -> str:
+    if files is None:
+        return (
+            f"{source}: nothing was taken: it is not known yet which results were made of which "
+            "files. The first worker of this version finds out: start one, then run this again."
+        )
+    return f"{source}: {files:,} files are being removed."
 
 
 @retention.command()
@@ -59,13 +81,20 @@ def run(*, dry_run: bool) -> None:
 def report(*, first: str | None, last: str | None, as_json: bool) -> None:
     """Show what everybody's purged files came to, by the day on which they came in (UTC).
 
-    Columns: day, customer, source, type, outcome, files, bytes, items, results, their bytes.
+    Columns: day, customer (name or address), their id, source, type, outcome, files, bytes, items,
+    results, their bytes.
     """
 
     async def rows(app: App) -> list[dict[str, Any]]:
-        return [daily_row(row) async for row in app.kept.report(first, last)]
+        names: dict[str, str] = {}
+        found = [daily_row(row) async for row in app.kept.report(first, last)]
+        for row in found:
+            if (owner := row["owner"]) not in names:
+                user = await app.store.get(User, owner)
+                names[owner] = (user.name or user.email) if user else ""
+        return [{**row, "customer": names[row["owner"]]} for row in found]
 
-    names = ("day", "owner", *DAILY)
+    names = ("day", "customer", "owner", *DAILY)
     show_list(_with(rows), *(lambda row, n=name: row[n] for name in names), as_json=as_json)
 
 
@@ -81,6 +110,15 @@ async def _states(app: App) -> tuple[list[State], bool]:
     return await app.kept.states(), app.kept.since_upgrade
 
 
+def _tell_other(states: list[State]) -> None:
+    for state in states:
+        click.echo(
+            f"{state.source}: {SETTING} says {_rule(state.rule)} here; in force is "
+            f"{_rule(state.held.rule)}, as workers had it (docs/retention.md).",
+            err=True,
+        )
+
+
 def _tell_partial(*, as_json: bool, since_upgrade: bool) -> None:
     if since_upgrade and not as_json:
         click.echo(
@@ -93,7 +131,9 @@ def _tell_partial(*, as_json: bool, since_upgrade: bool) -> None:
 def _row(state: State) -> dict[str, Any]:
     return {
         "source": state.source,
-        "rule": state.rule,
+        "rule": state.held.rule,
+        "wanted": state.held.wanted,
+        "wanted_from": None if state.held.in_force is None else rfc3339(state.held.in_force),
         "due_files": state.due.files,
         "due_bytes": state.due.bytes,
         "soon_files": state.soon.files,
@@ -106,12 +146,20 @@ def _row(state: State) -> dict[str, Any]:
 
 COLUMNS: tuple[Callable[[dict[str, Any]], Any], ...] = (
     lambda row: row["source"],
-    lambda row: f"kept {'for ever' if row['rule'] == 'none' else row['rule']}",
+    lambda row: f"kept {_rule(row['rule'])}{_wanted(row)}",
     lambda row: f"due: {_amount(Amount(row['due_files'], row['due_bytes']))}",
     lambda row: f"within a day: {_amount(Amount(row['soon_files'], row['soon_bytes']))}",
     lambda row: f"looked: {row['swept_at'] or 'never'}",
     lambda row: f"removed: {_amount(Amount(row['removed_files'], row['removed_bytes']))}",
 )
+
+
+def _rule(rule: str) -> str:
+    return "for ever" if rule == "none" else rule
+
+
+def _wanted(row: dict[str, Any]) -> str:
+    return f", {row['wanted']} from {row['wanted_from']}" if row["wanted"] else ""
 
 
 def _amount(amount: Amount) -> str:

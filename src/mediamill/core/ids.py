@@ -7,6 +7,7 @@ A request that may be sent again has its ids reserved (`Reservation`): what the 
 is then found by them.
 """
 
+import hashlib
 import os
 import re
 import threading
@@ -85,6 +86,12 @@ def new_id(prefix: str) -> str:
     if reservation is not None and not reservation.over:
         return reservation.take(prefix)
     return f"{prefix}_{encode(new_value())}"
+
+
+def told_id(prefix: str, time_ms: int, text: str) -> str:
+    """Return the one id of a time for what a text says: who says the same finds it."""
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return f"{prefix}_{encode(time_ms << 80 | int.from_bytes(digest[:10], 'big'))}"
 
 
 def new_value() -> int:

@@ -19,6 +19,8 @@ DEFAULT: Mapping[str, int] = {"stream": 7 * DAY}
 """What holds of ways that the setting does not name (ms); the others are kept for ever."""
 UNITS = {"h": HOUR, "d": DAY}
 MOST = 36_500 * DAY
+HOLD_MS = DAY
+"""How long workers have to agree before a rule is in force that takes more than the last."""
 
 _AGE = re.compile(r"([0-9]{1,6})([hd])")
 
@@ -66,11 +68,44 @@ def read_retention(text: str) -> Retention:
 FOR_EVER = Retention({})
 
 
+@dataclass(frozen=True)
+class Held:
+    """The rule of a source that is in force, and a shorter one that waits to be."""
+
+    rule: str
+    wanted: str | None = None
+    since: int | None = None
+    """Since when it is wanted (ms)."""
+
+    @property
+    def in_force(self) -> int | None:
+        """When the shorter one will be in force (ms), if nothing comes between."""
+        return None if self.since is None else self.since + HOLD_MS
+
+    def asked(self, rule: str, now: int) -> "Held":
+        """Return what is in force when a worker has a rule, by what was before.
+
+        What keeps files longer is at once. What keeps them less long is when for a day no worker
+        had another: then it is no slip, and not one of several workers whose settings differ.
+        """
+        age, mine = age_of(self.rule), age_of(rule)
+        if mine is None or (age is not None and mine >= age):
+            return Held(rule)
+        if self.wanted != rule or self.since is None:
+            return Held(self.rule, rule, now)
+        return Held(rule) if now - self.since >= HOLD_MS else self
+
+
+def age_of(rule: str) -> int | None:
+    """Return how long a rule keeps files (ms), as `told` writes it; None for ever."""
+    found = _AGE.fullmatch(rule)
+    return int(found[1]) * UNITS[found[2]] if found else None
+
+
 def _age(source: str, text: str) -> int | None:
     if text == "none":
         return None
-    found = _AGE.fullmatch(text)
-    milliseconds = int(found[1]) * UNITS[found[2]] if found else 0
+    milliseconds = age_of(text) or 0
     if not 0 < milliseconds <= MOST:
         raise _wrong(f"{source}={text[:40]} is no time", "")
     return milliseconds

@@ -9,7 +9,7 @@ import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.errors import MediamillError, NewerVersion, StorageFull, Unavailable
-from mediamill.engine.bounds import FULL_MS, Bounds, Verdict
+from mediamill.engine.bounds import Bounds, Verdict
 from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.retry import RetryPolicy
 from mediamill.engine.rollup import Rollup
@@ -24,7 +24,10 @@ PASSED_ON_MS = 2_000
 
 
 class Handler(Protocol):
-    """Runs the units of one kind; its `policy`, if it has one, says when they are tried again."""
+    """Runs the units of one kind; its `policy`, if it has one, says when they are tried again.
+
+    One that `recurs` has a unit that lives for ever, and comes again and again.
+    """
 
     async def run(self, lease: Lease) -> None:
         """Do the work and finish the lease. An error that is raised releases the unit."""
@@ -85,6 +88,8 @@ class Tending:
         finally:
             keeper.cancel()
             del self.running[unit.name]
+            if bounds is not None:
+                bounds.end(unit)
         await self._nudge(lease)
 
     async def _handled(self, lease: Lease) -> None:
@@ -94,7 +99,8 @@ class Tending:
         if handler is None:
             raise NewerVersion(f"This version knows no units of kind {unit.kind}.")
         if self.bounds is not None:
-            verdict = await self.bounds.judge(unit)
+            recurs = getattr(handler, "recurs", False)
+            verdict = await self.bounds.judge(unit, recurs=recurs)
             if verdict is not Verdict.TAKE:
                 await self.bounds.leave(lease, verdict)
                 return
@@ -132,7 +138,7 @@ class Tending:
     async def _failed(self, lease: Lease, error: Exception) -> None:
         unit = lease.unit
         if self.bounds is not None and isinstance(error, StorageFull):
-            await self.bounds.cut(lease, FULL_MS, tried=True)
+            await self.bounds.full(lease)
             return
         policy = self._policy(unit)
         age = await self.engine.units.store.now() - unit.created if policy.lasting_ms else 0

@@ -12,10 +12,11 @@ import msgspec
 
 from mediamill.adapters.stream.port import Outgoing, Publisher
 from mediamill.core.clock import DAY, MINUTE, SECOND, rfc3339
-from mediamill.core.errors import NewerVersion
+from mediamill.core.errors import MediamillError, NewerVersion
 from mediamill.core.records import Record
 from mediamill.engine.lease import Lease
 from mediamill.engine.retry import RetryPolicy
+from mediamill.store.port import Delete
 from mediamill.store.repositories.files import File, Files
 from mediamill.store.repositories.jobs import Job, Jobs
 from mediamill.store.repositories.results import Result, Results
@@ -54,23 +55,40 @@ class Announce:
     """As long as brokers may be away."""
 
     async def run(self, lease: Lease) -> None:
+        if "refused" in lease.unit.payload:
+            await self._refused(lease)
+            return
         job = await self.jobs.get(lease.unit.payload["told"])
         origin = job and await self.jobs.store.get(StreamJob, job.id)
         if job is not None and origin:
-            if self.publisher is None:  # another worker has a stream
-                raise NewerVersion("MEDIAMILL_STREAM_URL is not set for this worker.")
             async for some in self._outcomes(job, lease.unit.seq):
                 files = await self.files.get_many([result.input for result in some])
                 messages = [
                     _message(job, result, file, origin.results)
                     for result, file in zip(some, files, strict=True)
                 ]
-                await self.publisher.publish(messages)
+                await self._to_stream().publish(messages)
         await lease.vanish()
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Close the announcement; what became of the job stands in it."""
         await lease.finish(error=str(error)[:500])
+
+    async def _refused(self, lease: Lease) -> None:
+        """Tell of files whose job could not be made."""
+        told = lease.unit.payload
+        row = await self.jobs.store.get(StreamJob, told["told"])
+        if row is not None:
+            found = await self.files.get_many(told["files"])
+            files = [file for file in found if file and not file.hidden]
+            messages = [_refusal(lease.unit, file, row.results) for file in files]
+            await self._to_stream().publish(messages)
+        await lease.vanish(Delete(StreamJob, (told["told"],)))
+
+    def _to_stream(self) -> Publisher:
+        if self.publisher is None:  # another worker has a stream
+            raise NewerVersion("MEDIAMILL_STREAM_URL is not set for this worker.")
+        return self.publisher
 
     async def _outcomes(self, job: Job, generation: int) -> AsyncIterator[list[Result]]:
         """Visit what items became in a generation, some at a time."""
@@ -91,6 +109,27 @@ class Announce:
             yield result
 
 
+def refusal(job: str, arrived: Unit, error: MediamillError, now: int) -> Unit:
+    """Make the unit that tells of files on whose arrival no job could be made, and why."""
+    files, group = arrived.payload["files"], f"{job}:{KIND}"
+    why = {"code": error.code, "message": error.message[:1000]}
+    return Unit.notice(KIND, group, 0, arrived.owner, now=now, told=job, files=files, refused=why)
+
+
+def _refusal(unit: Unit, file: File, topic: str) -> Outgoing:
+    """Write that a file was not processed."""
+    body: dict[str, Any] = {
+        "id": f"{unit.payload['told']}-refused-{file.id}",
+        "type": "item.failed",
+        "timestamp": rfc3339(unit.created),
+        "job": None,
+        **_named(file.id, file.name, file),
+        "results": [],
+        "error": unit.payload["refused"],
+    }
+    return _outgoing(body, topic)
+
+
 def _message(job: Job, result: Result, file: File | None, topic: str) -> Outgoing:
     """Write one outcome."""
     body: dict[str, Any] = {
@@ -98,9 +137,7 @@ def _message(job: Job, result: Result, file: File | None, topic: str) -> Outgoin
         "type": f"item.{result.outcome}",
         "timestamp": rfc3339(job.finished or result.created),
         "job": job.id,
-        "file": result.input,
-        "name": result.name,
-        "stream": file.lineage.get("stream") if file else None,
+        **_named(result.input, result.name, file),
         "results": [
             {
                 "name": one.name,
@@ -115,5 +152,14 @@ def _message(job: Job, result: Result, file: File | None, topic: str) -> Outgoin
         body["data"] = result.data
     if result.error:
         body["error"] = {"code": result.code, "message": result.error}
+    return _outgoing(body, topic)
+
+
+def _named(id_: str, name: str, file: File | None) -> dict[str, Any]:
+    stream = file.lineage.get("stream") if file else None
+    return {"file": id_, "name": name, "stream": stream}
+
+
+def _outgoing(body: dict[str, Any], topic: str) -> Outgoing:
     headers = (("content-type", TYPE.encode()), ("mediamill-id", body["id"].encode()))
-    return Outgoing(topic, msgspec.json.encode(body), result.input.encode(), headers)
+    return Outgoing(topic, msgspec.json.encode(body), body["file"].encode(), headers)

@@ -5,12 +5,15 @@ from typing import Protocol
 
 import structlog
 
-from mediamill.core.errors import InvalidInput
+from mediamill.core.clock import DAY, MINUTE, SECOND
+from mediamill.core.errors import MediamillError
 from mediamill.engine.lease import Lease
-from mediamill.store.port import Delete
+from mediamill.engine.retry import RetryPolicy
+from mediamill.handlers.announce import refusal
+from mediamill.store.port import Delete, Put, Store
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.stream import StreamJob
-from mediamill.store.repositories.units import Unit
+from mediamill.store.repositories.units import Unit, lane_of
 
 log = structlog.get_logger(__name__)
 
@@ -27,21 +30,28 @@ class ArrivedHandler:
     """Makes the job and removes the unit."""
 
     submits: Submits
+    store: Store
+    policy = RetryPolicy(base_ms=SECOND, cap_ms=10 * MINUTE, lasting_ms=3 * DAY)
+    """As long as a customer may have no room for results."""
 
     async def run(self, lease: Lease) -> None:
-        unit = lease.unit
-        try:
-            job = await self.submits.submit(unit, unit.fence)
-        except InvalidInput as error:
-            log.warning("no job on arrival", action="arrival_refused", error=error.message,
-                        topic=unit.payload["topic"], owner=unit.owner)  # fmt: skip
-            job = None
-        await self._end(lease, made=job is not None)
+        job = await self.submits.submit(lease.unit, lease.unit.fence)
+        await lease.vanish(*(() if job else (Delete(StreamJob, (_job(lease.unit),)),)))
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
-        """Leave the files as they are; the log has the reason."""
-        await self._end(lease, made=False)
+        """Leave the files as they are; who waits for the outcomes is told the reason."""
+        unit, told = lease.unit, error
+        if not isinstance(told, MediamillError):
+            told = MediamillError(f"The job could not be made: {type(error).__name__}.")
+        log.warning("no job on arrival", action="arrival_refused", error=str(error),
+                    topic=unit.payload["topic"], owner=unit.owner)  # fmt: skip
+        if await self.store.get(StreamJob, _job(unit)) is None:
+            await lease.vanish()
+            return
+        notice = refusal(_job(unit), unit, told, await self.store.now())
+        await lease.vanish(Put(notice), wake=lane_of(notice))
 
-    async def _end(self, lease: Lease, *, made: bool) -> None:
-        job = lease.unit.group.removeprefix("arrived:")
-        await lease.vanish(*(() if made else (Delete(StreamJob, (job,)),)))
+
+def _job(unit: Unit) -> str:
+    """Return the id that the unit's job has, or would have had."""
+    return unit.group.removeprefix("arrived:")

@@ -9,6 +9,7 @@ unit has closed or been claimed again. Younger than the grace period, everything
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import structlog
 
@@ -38,6 +39,8 @@ DIRECT_MS = DAY
 @dataclass
 class Collect:
     """Walks all blobs once an hour."""
+
+    recurs: ClassVar = True
 
     store: Store
     stores: tuple[Blobs, ...]

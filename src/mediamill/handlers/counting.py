@@ -53,7 +53,8 @@ def fate_of(file: File, items: int, failed: int) -> Fate:
 async def forgetting(aging: Aging, rows: Sequence[Result]) -> list[Action]:
     """Make the actions that remove results, and count them in the rows of their files.
 
-    What is kept of a file that is gone itself goes with the last of them.
+    What is kept of a file that is gone itself goes with the last of them. Others that remove some
+    of the same file's results at the same time are told: their transaction does not hold.
     """
     known = await aging.known(row.source for row in rows if row.source and not row.expired)
     sums: defaultdict[str, Counts] = defaultdict(Counts)
@@ -68,12 +69,15 @@ async def forgetting(aging: Aging, rows: Sequence[Result]) -> list[Action]:
                 ("past_bytes", sum(one.size for one in row.files)),
             ):
                 counts[name] = counts.get(name, 0) + more
-    guard = (Equals("counted", None),)
-    counting = [Update(File, (file,), add=sums[file], when=guard) for file in sums]
+    counting = [Update(File, (file,), add=sums[file]) for file in sums]
     keys = {row.key_values() for row in rows}
     last: list[Action] = []
     for each in known.values():
         if isinstance(each, Origin):
             left = (await aging.results(each.id, limit=len(rows) + 1)).rows
-            last += [Delete(Origin, (each.id,))] * ({row.key_values() for row in left} <= keys)
+            same = (Equals("purges", each.purges),)
+            if {row.key_values() for row in left} <= keys:
+                last.append(Delete(Origin, (each.id,), same))
+            else:
+                last.append(Update(Origin, (each.id,), add={"purges": 1}, when=same))
     return [*(Delete(Result, key, (Exists(),)) for key in keys), *counting, *last]

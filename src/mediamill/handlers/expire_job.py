@@ -83,7 +83,7 @@ class ExpireJob:
 
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.get(lease.unit.payload["trim"])
-        if job is None or (job.hidden and job.trash is None):  # the whole of it is being purged
+        if job is None or job.purged:
             await lease.vanish()
             return
         if not job.state.terminal or await self._more_to_come(lease, job):

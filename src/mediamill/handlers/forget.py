@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import ClassVar
 
 from mediamill.blobs.port import Blobs
 from mediamill.core.clock import HOUR
@@ -16,6 +17,8 @@ EVERY_MS = HOUR
 @dataclass
 class Forget:
     """Looks once an hour."""
+
+    recurs: ClassVar = True
 
     keys: KeyedRequests
     blobs: Blobs

@@ -90,7 +90,7 @@ def handlers(
         "mail": _mail(parts, unsubscribe),
         "publish": Publish(parts.events, parts.told),
         "deliver": Deliver(nouns.webhooks, parts.fetcher, parts.sealer, parts.told),
-        "arrived": ArrivedHandler(submits),
+        "arrived": ArrivedHandler(submits, store),
         "announce": Announce(nouns.jobs, nouns.files, nouns.results, parts.publisher),
         "thumbnail": Thumbnail(nouns.files, parts.blobs, parts.slots, parts.scratch),
         "fetch": Fetch(nouns.files, parts.blobs, intake, parts.fetcher, settings.max_upload_bytes),

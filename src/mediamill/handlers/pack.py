@@ -33,13 +33,18 @@ def packed(key: str) -> str:
     return f"{key.removesuffix('-layout')}-zip"
 
 
+def pack_group(key: str) -> str:
+    """Return the group of the one unit that packs a layout."""
+    return f"pack:{key}"
+
+
 def pack_unit(job: Job, now: int) -> Unit:
     """Make the unit that packs a job's download."""
     cost = 0.2 + job.download_size / BYTES_PER_SECOND
     payload = {"job": job.id, "layout": job.layout}
     unit = Unit(
-        group=f"pack:{job.layout}", seq=0, kind="pack", owner=job.owner, klass=KLASS, cost=cost,
-        payload=payload, created=now,
+        group=pack_group(job.layout or ""), seq=0, kind="pack", owner=job.owner, klass=KLASS,
+        cost=cost, payload=payload, created=now,
     )  # fmt: skip
     return unit.opened(now)
 

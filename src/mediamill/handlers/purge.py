@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import structlog
 
 from mediamill.blobs.port import Blobs
+from mediamill.core.clock import SECOND
 from mediamill.core.errors import ConditionFailed
 from mediamill.engine.announcing import Announcer
 from mediamill.engine.lease import Lease
 from mediamill.handlers import trimming
 from mediamill.handlers.counting import fact_of, forgetting
+from mediamill.handlers.pack import pack_group
 from mediamill.handlers.trimming import KIND, Trimming
 from mediamill.store.port import (
     MAX_ACTIONS,
@@ -31,13 +33,14 @@ from mediamill.store.port import (
 )
 from mediamill.store.repositories.daily import Dailies
 from mediamill.store.repositories.files import File, Files, FileState, FileTag, tag_rows
+from mediamill.store.repositories.gates import Gates
 from mediamill.store.repositories.jobs import Job, Jobs, ManifestPage, Manifests
 from mediamill.store.repositories.projects import Projects
 from mediamill.store.repositories.results import Results
 from mediamill.store.repositories.retention import Aging, CutShort, Origin, Sweeps
 from mediamill.store.repositories.reuse import Reuse, Reuses
 from mediamill.store.repositories.stream import StreamJob
-from mediamill.store.repositories.units import Unit, Units, lane_of
+from mediamill.store.repositories.units import Unit, Units, UnitState, lane_of
 from mediamill.store.repositories.usage import Usages
 from mediamill.store.repositories.versions import Version, Versions
 from mediamill.store.repositories.webhooks import Delivery, Webhooks
@@ -45,6 +48,8 @@ from mediamill.store.repositories.webhooks import Delivery, Webhooks
 log = structlog.get_logger(__name__)
 
 LOOK_AGAIN_MS = 30_000
+CLOCKS_MS = 2 * SECOND
+"""By so much servers may differ in what they take for the store's time."""
 ROWS = MAX_ACTIONS // 2
 """Results of one transaction: each may be counted in its file's row."""
 
@@ -150,18 +155,32 @@ class PurgeFile:
 
 
 async def ready(lease: Lease, jobs: Jobs, owner: str, gone: int) -> int:
-    """Return how long to wait (ms) until nothing accepted by `gone` (ms) works for an owner.
+    """Return how long to wait (ms) until nothing works that may know what was hidden by `gone`.
 
     Where listings lag, so long again as they do: the last outcomes may not show yet.
     """
-    if left := await unsettled(jobs.store, gone):
+    if left := await in_use(lease, jobs, owner, gone):
         return left
-    if await jobs.running_of(owner, until=gone):
-        return LOOK_AGAIN_MS
     now, payload = await jobs.store.now(), lease.unit.payload
     if await unsettled(jobs.store, now) and "quiet" not in payload:
         await lease.write(payload={**payload, "quiet": now})
     return await unsettled(jobs.store, int(payload.get("quiet", now)))
+
+
+async def in_use(lease: Lease, jobs: Jobs, owner: str, gone: int) -> int:
+    """Return how long to wait (ms) until no job of an owner reads what was hidden by `gone` (ms).
+
+    The first look shuts the owner's gate: no job is accepted any more whose inputs were looked at
+    before. All others that may know it are there by then.
+    """
+    if "shut" not in lease.unit.payload:
+        shut = max(gone, await jobs.store.now())
+        payload = {**lease.unit.payload, "shut": shut}
+        await lease.write(await Gates(jobs.store).shutting(owner), payload=payload)
+    shut = int(lease.unit.payload["shut"])
+    if left := await unsettled(jobs.store, shut):
+        return left
+    return LOOK_AGAIN_MS if await jobs.running_of(owner, until=shut + CLOCKS_MS) else 0
 
 
 @dataclass
@@ -189,8 +208,8 @@ class PurgeJob:
         if left := await unsettled(self.store, max(job.deleted or 0, job.finished or 0)):
             await lease.release(left)
             return
-        busy = not job.state.terminal or job.trimming is not None
-        if busy or await self._still_read(job) or await self._untold(job):
+        used = await in_use(lease, self.jobs, job.owner, job.deleted or 0)
+        if used or not job.state.terminal or await self._untold(job):
             await lease.release(LOOK_AGAIN_MS // 30)
             return
         still = (
@@ -201,13 +220,14 @@ class PurgeJob:
         try:
             await lease.write(Update(Job, (job.id,), set={"trash": None}, when=still))
         except ConditionFailed:  # brought back at this moment, or something of it expires
-            await lease.release()
+            await lease.release(LOOK_AGAIN_MS // 30)
             return
         for prefix in ("results", "layouts", "manifests"):
             async for blob in self.blobs.list(f"{prefix}/{job.id}/"):
                 await self.blobs.delete(blob.key)
         await Projects(self.store).forget_job(job.id)
         await self._rows(job)
+        await self._unpacked(job.layout or "")
         released = await Usages(self.store).charge_results(job.owner, -job.charged)
         rows = (Delete(Job, (job.id,)), Delete(StreamJob, (job.id,)))
         short = Delete(CutShort, (job.owner, job.id))
@@ -227,10 +247,6 @@ class PurgeJob:
         """Tell whether an end of the job is still to be announced: it would be lost."""
         return any(unit.state.open for unit in await self.units.of_group(f"{job.id}:notify"))
 
-    async def _still_read(self, job: Job) -> bool:
-        """Tell whether a job accepted before the deletion may still read the results."""
-        return await self.jobs.running_of(job.owner, until=job.deleted or 0)
-
     async def _rows(self, job: Job) -> None:
         for stage in range(job.stages):
             while rows := (await self.results.of_stage(job.id, stage, limit=ROWS)).rows:
@@ -246,8 +262,15 @@ class PurgeJob:
             while units := await self.units.of_group(group, limit=MAX_ACTIONS):
                 await self._delete([Delete(Unit, unit.key_values()) for unit in units])
 
+    async def _unpacked(self, layout: str) -> None:
+        """Remove the unit of a packed download; who packs it now removes all of it in the end."""
+        unit = await self.units.get(pack_group(layout), 0)
+        if unit is not None and unit.state is UnitState.READY:
+            still = (Equals("state", unit.state), Equals("fence", unit.fence))
+            await self._forget([Delete(Unit, unit.key_values(), still)])
+
     async def _forget(self, actions: list[Action]) -> None:
-        """Remove reuse rows; one that a newer job took over meanwhile is found no more here."""
+        """Remove rows; one that somebody took over meanwhile is theirs."""
         with suppress(ConditionFailed):
             await self.store.transact(*actions)
 

@@ -10,8 +10,8 @@ import structlog
 
 from mediamill.core.errors import ConditionFailed
 from mediamill.engine.lease import Lease
-from mediamill.handlers.purge import LOOK_AGAIN_MS
-from mediamill.store.port import MAX_ACTIONS, Delete, Equals, Store, Update, unsettled
+from mediamill.handlers.purge import LOOK_AGAIN_MS, in_use
+from mediamill.store.port import MAX_ACTIONS, Delete, Equals, Store, Update
 from mediamill.store.repositories.jobs import Jobs
 from mediamill.store.repositories.projects import Project, ProjectFile, Projects
 
@@ -31,11 +31,8 @@ class PurgeProject:
         if project is None or project.deleted is None or project.deleted != self._deletion(lease):
             await lease.vanish()
             return
-        if left := await unsettled(self.store, project.deleted):
+        if left := await in_use(lease, self.jobs, project.owner, project.deleted):
             await lease.release(left)
-            return
-        if await self.jobs.running_of(project.owner, until=project.deleted):
-            await lease.release(LOOK_AGAIN_MS)
             return
         still = Equals("deleted", project.deleted)
         try:

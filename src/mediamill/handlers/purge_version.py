@@ -6,8 +6,8 @@ import structlog
 
 from mediamill.blobs.port import Blobs
 from mediamill.engine.lease import Lease
-from mediamill.handlers.purge import LOOK_AGAIN_MS
-from mediamill.store.port import Delete, Store, unsettled
+from mediamill.handlers.purge import LOOK_AGAIN_MS, in_use
+from mediamill.store.port import Delete, Store
 from mediamill.store.repositories.jobs import Jobs
 from mediamill.store.repositories.versions import Version
 
@@ -28,11 +28,8 @@ class PurgeVersion:
         if version is None:
             await lease.vanish()
             return
-        if left := await unsettled(self.store, version.until):
+        if left := await in_use(lease, self.jobs, version.owner, version.until):
             await lease.release(left)
-            return
-        if await self.jobs.running_of(version.owner, until=version.until):
-            await lease.release(LOOK_AGAIN_MS)
             return
         await self.blobs.delete(version.blob)
         await lease.vanish(Delete(Version, version.key_values()))

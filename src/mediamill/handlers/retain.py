@@ -9,14 +9,14 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
-from mediamill.core.clock import MINUTE
+from mediamill.core.clock import MINUTE, rfc3339
 from mediamill.core.errors import ConditionFailed
-from mediamill.core.retention import SOURCES, Retention
+from mediamill.core.retention import SOURCES, Retention, age_of
 from mediamill.engine.lease import Lease
 from mediamill.handlers import lineage
 from mediamill.store.port import Action, Equals, Update
@@ -42,6 +42,8 @@ Step = tuple[Action, Unit]
 class Retain:
     """Sweeps each source, one after the other; its unit is one of all servers' together."""
 
+    recurs: ClassVar = True
+
     units: Units
     retention: Retention
     bell: Doorbell
@@ -57,22 +59,36 @@ class Retain:
         """Look again later: what has to go must go."""
         await lease.release(EVERY_MS, str(error))
 
-    async def sweep(self) -> Counter[str]:
-        """Take what is due now; return how many files, by source."""
+    async def sweep(self, *, sure: bool = False) -> Counter[str]:
+        """Take what is due now; return how many files, by source, of those that could be looked at.
+
+        The rules are those in force, which others' settings may hold back (`Held`); those of this
+        process when `sure`.
+        """
         taken = Counter[str]()
         for source in SOURCES:
             now = await self.units.store.now()
-            age = self.retention.age(source)
+            age = await self._age(source, now, sure=sure)
             if age is None or not await self._told(source):
                 continue
-            taken[source] += await self._files(source, now, now - age)
-            taken[source] += await self._origins(source, now, now - age)
+            taken[source] += await self._files(source, now - age)
+            taken[source] += await self._origins(source, now - age)
             await self.sweeps.note(source, now)
             if taken[source]:
                 log.info("expired", action="files_expired", source=source, files=taken[source])
         if taken.total():
             await self.bell.ring("work:housekeeping")
         return taken
+
+    async def _age(self, source: str, now: int, *, sure: bool) -> int | None:
+        """Return how long files of a source are kept (ms) by the rule in force; None for ever."""
+        mine = self.retention.told(source)
+        held = await self.sweeps.hold(source, mine, now, sure=sure)
+        if held.wanted is not None:
+            until = rfc3339(held.in_force or now)
+            log.warning("a shorter rule is held back", action="retention_held", source=source,
+                        rule=held.rule, wanted=held.wanted, until=until)  # fmt: skip
+        return age_of(held.rule)
 
     async def _told(self, source: str) -> bool:
         """Tell whether it is known of all results which file of a source they were made of.
@@ -82,19 +98,21 @@ class Retain:
         unit = None if source == "stream" else await self.units.get(lineage.KIND, 0)
         return source == "stream" or (unit is not None and not unit.state.open)
 
-    async def _files(self, source: str, now: int, until: int) -> int:
+    async def _files(self, source: str, until: int) -> int:
         taken, after = 0, None
         while True:
             page = await self.aging.files(source, until, after, PAGE)
+            now = await self.units.store.now()
             steps = [_hiding(file, now) for file in page.rows if waiting(file)]
             taken += await self._take(steps)
             if (after := page.after) is None:
                 return taken
 
-    async def _origins(self, source: str, now: int, until: int) -> int:
+    async def _origins(self, source: str, until: int) -> int:
         taken, after = 0, None
         while True:
             page = await self.aging.origins(source, until, after, PAGE)
+            now = await self.units.store.now()
             taken += await self._take([_taking(one, now) for one in page.rows if not one.expired])
             if (after := page.after) is None:
                 return taken

@@ -5,6 +5,7 @@ One unit a webhook that ever had a delivery, begun as the first one ends. It goe
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import ClassVar
 
 from mediamill.core.clock import DAY, HOUR
 from mediamill.core.errors import ConditionFailed
@@ -42,6 +43,8 @@ async def begin_trimming(units: Units, delivery: Delivery) -> None:
 @dataclass
 class TrimWebhook:
     """Removes rows, then waits until the oldest that is left has its month."""
+
+    recurs: ClassVar = True
 
     webhooks: Webhooks
 

@@ -3,6 +3,9 @@
 One unit a job (`handlers/expire_job.py`), for all files of it that are due together.
 """
 
+import asyncio
+from array import array
+from bisect import bisect_left
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -10,7 +13,7 @@ from mediamill.core.clock import DAY, SECOND
 from mediamill.core.errors import ConditionFailed, NotFound
 from mediamill.core.ids import encode
 from mediamill.store.port import Store
-from mediamill.store.repositories.jobs import Jobs, Manifests
+from mediamill.store.repositories.jobs import Job, Jobs, Manifests
 from mediamill.store.repositories.retention import Aging
 from mediamill.store.repositories.units import Unit, Units
 
@@ -18,6 +21,8 @@ KIND = "expire_job"
 GATHER_MS = 2 * SECOND
 """How long a job waits for more of its files to be due."""
 LOOK_AGAIN_MS = 2 * SECOND
+MOST_IDS = 8_000_000
+"""Ids of inputs that are kept in mind, of eight bytes each."""
 
 
 @dataclass
@@ -31,6 +36,7 @@ class Trimming:
 
     def __post_init__(self) -> None:
         self.aging, self.units = Aging(self.store), Units(self.store)
+        self.listed = None if self.manifests is None else Listed(self.manifests)
 
     async def wanted(self, owner: str, file: str, created: int) -> bool:
         """Have all jobs trimmed that hold something of a file; False when none is left."""
@@ -56,21 +62,49 @@ class Trimming:
         """List the jobs whose manifests name a file of which they may have no outcome."""
         found, after = list[str](), None
         since = f"job_{encode(max(0, created - DAY) << 80)}"  # by some machine's clock
-        while self.manifests is not None:
+        while self.listed is not None:
             page = await self.aging.cut_short(owner, since, after)
-            for row in page.rows:
-                if await self._lists(self.manifests, row.job, file):
-                    found.append(row.job)
+            for job in await self.store.get_many(Job, [(row.job,) for row in page.rows]):
+                if job is not None and await self.listed.names(job, file):
+                    found.append(job.id)
             if (after := page.after) is None:
                 break
         return found
 
-    async def _lists(self, manifests: Manifests, job: str, file: str) -> bool:
-        page = 0
+
+@dataclass
+class Listed:
+    """What the lists of inputs of ended jobs name: read once for all files that expire.
+
+    Kept is a hash of each id, for as long as a job's revision stays: retries and trims change it.
+    """
+
+    manifests: Manifests
+
+    def __post_init__(self) -> None:
+        self._kept: dict[str, tuple[int, array[int]]] = {}
+        self._reading = asyncio.Lock()
+
+    async def names(self, job: Job, file: str) -> bool:
+        """Tell whether a job lists a file as its input."""
+        async with self._reading:
+            kept = self._kept.pop(job.id, None)
+            if kept is None or kept[0] != job.revision:
+                kept = job.revision, await self._read(job.id)
+            self._kept[job.id] = kept  # as the last that was asked for
+            while (
+                len(self._kept) > 1 and sum(len(ids) for _, ids in self._kept.values()) > MOST_IDS
+            ):
+                del self._kept[next(iter(self._kept))]
+        place = bisect_left(kept[1], hash(file))
+        return place < len(kept[1]) and kept[1][place] == hash(file)
+
+    async def _read(self, job: str) -> "array[int]":
+        """Read all pages; return the hashes in order."""
+        found, page = set[int](), 0
         with suppress(NotFound):  # behind the last page
             while True:
-                entries = await manifests.entries(job, 0, page)
-                if any(entry.file == file for entry in entries):
-                    return True
+                entries = await self.manifests.entries(job, 0, page)
+                found |= {hash(entry.file) for entry in entries if entry.file}
                 page += 1
-        return False
+        return array("q", sorted(found))

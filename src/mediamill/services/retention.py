@@ -9,7 +9,7 @@ from time import monotonic
 from mediamill.core.access import Principal
 from mediamill.core.clock import DAY
 from mediamill.core.errors import InvalidInput
-from mediamill.core.retention import SOURCES, Retention
+from mediamill.core.retention import SOURCES, Held, Retention, age_of
 from mediamill.store.port import Page, Walks
 from mediamill.store.repositories.daily import Dailies, Daily
 from mediamill.store.repositories.retention import Aging, Sweep, Sweeps
@@ -37,6 +37,9 @@ class State:
 
     source: str
     rule: str
+    """What this process has."""
+    held: Held
+    """What is in force."""
     due: Amount
     soon: Amount
     done: Sweep
@@ -76,7 +79,8 @@ class RetentionService:
         return [await self._state(source, one) for source, one in zip(SOURCES, done, strict=True)]
 
     async def _state(self, source: str, done: Sweep) -> State:
-        age, now = self.retention.age(source), await self.aging.store.now()
+        held = done.held(self.retention.told(source))
+        age, now = age_of(held.rule), await self.aging.store.now()
         due, soon = Amount(), Amount()
         if age is not None:
             async for created, size in self._older(source, now + DAY - age):
@@ -84,7 +88,7 @@ class RetentionService:
                     due = Amount(due.files + 1, due.bytes + size)
                 else:
                     soon = Amount(soon.files + 1, soon.bytes + size)
-        return State(source, self.retention.told(source), due, soon, done)
+        return State(source, self.retention.told(source), held, due, soon, done)
 
     async def _older(self, source: str, until: int) -> AsyncIterator[tuple[int, int]]:
         after: str | None = None
@@ -99,16 +103,25 @@ class RetentionService:
         """Count what is due and still there, for metrics; it may be half a minute old."""
         if not self._seen or monotonic() - self._time >= SECONDS:
             done = await self.sweeps.all(SOURCES)
-            self._seen = [Overdue(one, await self._waiting(one.source)) for one in done]
+            self._seen = [Overdue(one, await self._waiting(one)) for one in done]
             self._time = monotonic()
         return self._seen
 
-    async def _waiting(self, source: str) -> int:
-        age = self.retention.age(source)
+    async def _waiting(self, done: Sweep) -> int:
+        age = age_of(done.held(self.retention.told(done.source)).rule)
         if age is None:
             return 0
         until = await self.aging.store.now() - age
-        return len((await self.aging.files(source, until, None, MOST)).rows)
+        return len((await self.aging.files(done.source, until, None, MOST)).rows)
+
+    async def differing(self) -> list[str]:
+        """Tell where the rules in force are not those of this process."""
+        pairs = zip(SOURCES, await self.sweeps.all(SOURCES), strict=True)
+        return [
+            f"{source}={done.rule} in force, {source}={self.retention.told(source)} here"
+            for source, done in pairs
+            if done.rule not in (None, self.retention.told(source))
+        ]
 
     # -- what is counted ------------------------------------------------------------------------
 

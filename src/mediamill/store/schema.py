@@ -4,6 +4,7 @@ from mediamill.core.records import Record, type_map
 from mediamill.store.repositories import (
     daily,
     files,
+    gates,
     idempotency,
     identities,
     jobs,
@@ -28,6 +29,7 @@ from mediamill.store.repositories import (
 RECORD_MODULES = (
     daily,
     files,
+    gates,
     idempotency,
     identities,
     jobs,

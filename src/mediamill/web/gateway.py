@@ -46,14 +46,16 @@ class Gateway:
 
     def refuse(self, size: int, *, ranged: bool) -> None:
         """Raise `AnswerTooLarge` for more bytes than pass."""
-        if self.most is None or size <= self.most:
-            return
-        raise AnswerTooLarge(
-            f"These are {size:,} bytes, and an answer has at most {self.most:,} here: "
-            + ("ask for ranges of them." if ranged else "ask for less."),
-            most=self.most,
-            ranged=ranged,
-        )
+        if self.most is not None and size > self.most:
+            raise too_large(self.most, f"These are {size:,} bytes, and an answer", ranged=ranged)
+
+
+def too_large(most: int, what: str = "An answer", *, ranged: bool = False) -> AnswerTooLarge:
+    """Return the refusal of an answer that does not pass."""
+    instead = "ask for ranges of them." if ranged else "ask for less."
+    return AnswerTooLarge(
+        f"{what} has at most {most:,} bytes here: {instead}", most=most, ranged=ranged
+    )
 
 
 NONE = Gateway()

@@ -130,14 +130,20 @@ class Gauges(Collector):
         size = CounterMetricFamily(
             "mediamill_retention_bytes", "Bytes of files that retention removed.", labels=["source"]
         )
+        held = GaugeMetricFamily(
+            "mediamill_retention_rule_held",
+            "Whether a rule that keeps files less long is held back: workers' settings may differ.",
+            labels=["source"],
+        )
         for one in self.kept:
             source = [one.done.source]
             overdue.add_metric(source, one.files)
             files.add_metric(source, one.done.files)
             size.add_metric(source, one.done.bytes)
+            held.add_metric(source, float(one.done.wanted is not None))
             if one.done.swept is not None:
                 swept.add_metric(source, one.done.swept / 1000)
-        yield from (overdue, swept, files, size)
+        yield from (overdue, swept, held, files, size)
 
     def _stream(self) -> Iterator[Metric]:
         """Yield what has come by the stream; each partition as its last topic of that name."""

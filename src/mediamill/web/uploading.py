@@ -91,7 +91,7 @@ async def _another_way(
     if _kind(request.headers.get("content-type", "")) not in WRAPPED and app.direct.offered:
         sha256 = announced_sha256(request.headers)
         wanted = Announced(_name(request), size, "", said.tags, said.project or "", sha256)
-        upload = await app.direct.begin(principal, wanted)
+        upload = await app.direct.offer(principal, wanted)
         places, more = await app.direct.places(principal, upload.id, limit=FIRST)
         further["upload"] = direct_view(upload, places, more=more).model_dump(mode="json")
     return BodyTooLarge(

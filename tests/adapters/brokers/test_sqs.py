@@ -7,6 +7,7 @@ import pytest
 import structlog
 
 from mediamill.adapters.brokers.opening import open_bell
+from mediamill.adapters.brokers.sqs import Queue
 from mediamill.core.errors import ConfigurationError
 from tests.contracts.doorbell_contract import ELSEWHERE, DoorbellContract, heard, missed, until
 from tests.support.gates import gate_to
@@ -122,7 +123,7 @@ class TestSqs(DoorbellContract):
         """So each function is called for its own work; who hears both takes from both."""
         where = queue_url(server, queue, wake="1", notices=f"{queue}-told")
         ringing = open_bell(where, ELSEWHERE)
-        for channel in ("work:bulk", "work:notices", "work:interactive"):
+        for channel in ("work:bulk", "work:notices", "work:long", "work:interactive"):
             await ringing.ring(channel)
         assert await ringing.delivered(10)
         with sqs_client(server) as client:
@@ -186,6 +187,13 @@ async def drained(bell, channel: str) -> None:
     """Take what is in the queue, so that only the ring for everybody is left."""
     with bell.listen(channel):
         await asyncio.sleep(0.3)
+
+
+def test_what_functions_leave_calls_none_of_them():
+    channels = ["work:bulk", "work:long"]
+    assert Queue.of("sqs://a?region=x").shared_out(channels) == {"a": ["work:bulk"]}
+    own = Queue.of("sqs://a?region=x&long=b").shared_out(channels)
+    assert own == {"a": ["work:bulk"], "b": ["work:long"]}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import time
 from urllib.parse import quote
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import (
     AclBinding,
     AclOperation,
@@ -22,9 +23,9 @@ from mediamill.adapters.stream.kafka.address import Address
 from mediamill.adapters.stream.kafka.publishing import KafkaPublisher
 from mediamill.adapters.stream.kafka.reading import KafkaStream
 from mediamill.adapters.stream.opening import open_publisher, open_stream
-from mediamill.adapters.stream.port import Message, Outgoing
+from mediamill.adapters.stream.port import Message, Outgoing, Part
 from mediamill.core.errors import ConfigurationError, LimitExceeded
-from tests.support.kafka import PASSWORD, SESSION_MS, USER
+from tests.support.kafka import BIGGEST, PASSWORD, SESSION_MS, USER
 from tests.support.streams import administrator, lag, make_topic, read, topic_name, url, write
 
 
@@ -215,6 +216,34 @@ async def test_a_message_larger_than_its_topic_takes(kafka):
     with pytest.raises(LimitExceeded):
         await publisher.publish([Outgoing(topic, b"x" * 5000)])
     await publisher.close()
+
+
+async def test_a_stretch_has_what_was_committed_however_large(kafka):
+    """Where a transaction ends stands a mark, and what was aborted stays: neither is a message."""
+    topic, values = make_topic(kafka, topic_name(), 1), [b"1", b"2" * (9 << 20), b"no", b"3"]
+    writer = Producer({
+        "bootstrap.servers": kafka.brokers, "transactional.id": topic, "log_level": 0,
+        "message.max.bytes": BIGGEST,
+    })  # fmt: skip
+    await asyncio.to_thread(writer.init_transactions, 30)
+    for value in values:
+        writer.begin_transaction()
+        writer.produce(topic, value)
+        await asyncio.to_thread(writer.flush, 30)
+        end = writer.abort_transaction if value == b"no" else writer.commit_transaction
+        await asyncio.to_thread(end, 30)
+    publisher = open_publisher(url(kafka))
+    found = (await publisher.identify([topic]))[topic]
+    part = Part(found.cluster, topic, found.id, 0)
+    told = await publisher.between(part, None, 8)
+    assert [one.offset for one in told] == [0, 2], "the second is as much as comes at a time"
+    rest = await publisher.between(part, 3, 8)
+    assert [(one.offset, one.value) for one in rest] == [(6, b"3")]
+    assert await publisher.between(part, 3, 6) == []
+    await publisher.close()
+    latest = open_publisher(url(kafka, start="latest"))
+    assert await latest.between(part, None, 8) == [], "a new group does not begin there"
+    await latest.close()
 
 
 async def test_a_slow_taker_pauses_its_partitions_and_stays_in_the_group(kafka):

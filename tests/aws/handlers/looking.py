@@ -21,6 +21,7 @@ def look(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "root": sorted(os.listdir("/")),
         "devices": sorted(os.listdir("/dev")),
         "writable": [place for place in event["places"] if writable(place)],
+        "shown": {event["places"][-1]: os.listdir(event["places"][-1])},
         "tmp_mb": room.f_blocks * room.f_frsize >> 20,
         "memory_mb": context.memory_limit_in_mb,
         "left_ms": context.get_remaining_time_in_millis(),

@@ -5,7 +5,8 @@ of which each wakes another one, or the same again. Rings of jobs, which all ser
 stay in their process: the others look once a second anyway. The sums: docs/adr/0030-doorbells.md.
 
 `notices` and `long` give the rings of that class a queue of their own, for a function takes all
-that comes on the queue that it works on; `hear=none` leaves all messages to functions.
+that comes on the queue that it works on; `hear=none` leaves all messages to functions. Without its
+own, `long` is rung nowhere: it is what functions leave to workers, which look by themselves.
 
 A message is not deleted: it is hidden for longer than it is kept, which saves a request each; save
 in a queue of somebody else's making that keeps them longer. A missing queue is made. Needs
@@ -36,6 +37,8 @@ POLL_SECONDS = 20
 WAKE, MOST_WAKE = 3, 10
 OWN = ("notices", "long")
 """Classes whose rings may go to a queue of their own."""
+NOWHERE = {"work:long"}
+"""What is rung on no other queue: it would call functions, which do not take it."""
 HEAR = ("all", "none")
 RETENTION = "MessageRetentionPeriod"
 ATTRIBUTES = {
@@ -87,7 +90,7 @@ class Queue:
     def shared_out(self, channels: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """Return which of some channels are rung on which queue."""
         rung: dict[str, list[str]] = {}
-        for channel in channels:
+        for channel in (each for each in channels if each in self.own or each not in NOWHERE):
             rung.setdefault(self.own.get(channel, self.name), []).append(channel)
         return rung
 

@@ -104,13 +104,24 @@ class Publisher(Protocol):
     """Writes messages."""
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
-        """Write messages, durable on return; raises `Unavailable` when some may not be written."""
+        """Write messages, durable on return; raises `Unavailable` when some may not be written.
+
+        Raises `LimitExceeded` for one that its topic does not take, the others being written as far
+        as `details["refused"]`, their places, does not say otherwise.
+        """
 
     async def require(self, topics: Sequence[str]) -> None:
         """See to it that these topics are there; raises `ConfigurationError`."""
 
     async def identify(self, topics: Sequence[str]) -> Mapping[str, Topic]:
         """Return what those of these topics are that are there."""
+
+    async def between(self, part: Part, first: int | None, until: int) -> Sequence[Message]:
+        """Return what there is of a partition from an offset up to before another, in order.
+
+        Where that is much it is the first of it; nothing means that there is nothing any more.
+        Without a `first` it begins where a new group does. Raises `Unavailable`.
+        """
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -145,7 +156,8 @@ class Stream(Origin, Protocol):
     def commit(self, offsets: Mapping[Part, int]) -> None:
         """Note that everything before these offsets is settled, some time soon.
 
-        What is known already costs nothing; what fails is done when it is said again.
+        What is known already costs nothing; what fails is done when it is said again. What the
+        group has, or gets with a letter, is never set back.
         """
 
     async def behind(self, part: Part) -> int | None:

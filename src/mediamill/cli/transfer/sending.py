@@ -22,7 +22,7 @@ from mediamill.cli.transfer.shipping import (
     patiently,
 )
 
-SMALL = 4 << 20
+SMALL = 700_000
 """Up to so many bytes a file passes in one request everywhere."""
 LARGE = 16 << 20
 """From so many bytes on a file is sent in more than one request."""

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+import click
+
 from mediamill.cli.remote.client import Advance, Client
 from mediamill.cli.terminal.failures import Refused, Unreachable
 
@@ -134,8 +136,13 @@ def checked(client: Client, place: str) -> str:
 
     Raises `Refused` with the reason, and `Unreachable` while bytes are missing.
     """
+    told = False
     while True:
         upload: dict[str, Any] = client.get(place)
+        if upload.get("for_workers") and not told:
+            told = True
+            click.echo(f"{upload['name']} is too large for a function: it waits for a worker.",
+                       err=True)  # fmt: skip
         if upload["state"] == "ready":
             return str(upload["file"])
         if upload["state"] == "rejected":

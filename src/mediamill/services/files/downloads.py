@@ -74,22 +74,30 @@ class Downloads:
             return None
 
         async def sign(seconds: int) -> Presigned:
-            if not await self._packed(job, packed(source)):
-                raise Packing("The download is being put together: ask again in a moment.")
+            await self._require_packed(job, packed(source))
             return await results.presign_get(
                 packed(source), seconds=seconds, filename=name, media_type=ZIP
             )
 
         return sign
 
-    async def _packed(self, job: Job, key: str) -> bool:
-        """Tell whether a download lies there whole; see to it that it will."""
+    async def _require_packed(self, job: Job, key: str) -> None:
+        """See to it that a download lies there whole; raises `Packing` until it does."""
         with suppress(NotFound):
-            return (await self.results.info(key)).size == job.download_size
+            if (await self.results.info(key)).size == job.download_size:
+                return
+        unit = pack_unit(job, await self.units.store.now())
         with suppress(ConditionFailed):  # somebody has asked before
-            await self.units.insert([pack_unit(job, await self.units.store.now())])
+            await self.units.insert([unit])
+        known = await self.units.get(unit.group, unit.seq)
+        if known is not None and known.for_workers:
+            message = (
+                "The download is too large for a function to put together: it waits for a worker "
+                "of this service. Its results can be fetched one by one meanwhile."
+            )
+            raise Packing(message, for_workers=True)
         await self.bell.ring(f"work:{PACKS}")
-        return False
+        raise Packing("The download is being put together: ask again in a moment.")
 
     async def listing(self, principal: Principal, file_id: str) -> Listing:
         """List the members of an archive; raises `UnsupportedMedia` for what is none."""

@@ -83,11 +83,14 @@ class Checked:
         small = len(self.look.found) <= SMALL_ITEMS and cost <= SMALL_SECONDS
         return self.request.klass or ("interactive" if small and not self.look.more else "bulk")
 
-    def draft(self, principal: Principal, cost: float, now: int) -> Job:
-        """Make the job, not expanded yet; `cost` is its estimate in seconds."""
+    def draft(self, principal: Principal, cost: float, now: int, job_id: str = "") -> Job:
+        """Make the job, not expanded yet; `cost` is its estimate in seconds.
+
+        `now` (ms) lies before the look at its inputs: what is removed later waits for it.
+        """
         request = self.request
         return Job(
-            id=new_id("job"),
+            id=job_id or new_id("job"),
             owner=principal.user,
             listed=principal.user,
             active=principal.user,

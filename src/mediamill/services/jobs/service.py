@@ -8,17 +8,19 @@ import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.access import Principal, Right
-from mediamill.core.errors import ConditionFailed, Conflict, NotFound
+from mediamill.core.errors import ConditionFailed, Conflict, NotFound, Unavailable
+from mediamill.core.ids import new_id
 from mediamill.engine.announcing import Announcer
 from mediamill.engine.expand import UNITS_PER_STEP
 from mediamill.engine.stages import Piece, cancellation, item_units, pack, pass_unit
 from mediamill.services.access import Access
 from mediamill.services.jobs.progress import Ahead, Progress, measure
 from mediamill.services.jobs.queue import Queue
-from mediamill.services.jobs.requests import JobRequest, Requests
+from mediamill.services.jobs.requests import Checked, JobRequest, Requests
 from mediamill.services.jobs.retrying import Only, Retry
 from mediamill.services.repeats.attempts import made_before
-from mediamill.store.port import Absent, Equals, Page, Put, Update
+from mediamill.store.port import Absent, Action, Check, Equals, Page, Put, Update
+from mediamill.store.repositories.gates import Gates
 from mediamill.store.repositories.jobs import (
     PAGE_ENTRIES,
     Job,
@@ -33,6 +35,8 @@ from mediamill.store.repositories.usage import Usages
 log = structlog.get_logger(__name__)
 
 Chosen = Callable[[Job], bool]
+LOOKS = 20
+"""How often inputs are looked at while others of the owner's files go for good."""
 PAGES_LOOKED_AT = 50
 """So many pages of jobs are looked through for one page of chosen ones."""
 
@@ -62,32 +66,47 @@ class JobService:
         """
         if made := await made_before(self.jobs.store, principal, Job, "job"):
             return made
-        checked = await self.requests.check(principal, request)
-        await self.usages.require(principal.user, 1)
+        job_id, gates = new_id("job"), Gates(self.jobs.store)
+        for _ in range(LOOKS):
+            turn, now = await gates.turn(principal.user), await self.jobs.store.now()
+            checked = await self.requests.check(principal, request)
+            await self.usages.require(principal.user, 1)
+            try:
+                gate = gates.still(principal.user, turn)
+                return await self._accept(principal, checked, job_id, now, gate)
+            except ConditionFailed:
+                continue  # something went for good meanwhile: it may have been an input
+        raise Unavailable("Files of yours are being removed just now: try again in a moment.")
+
+    async def _accept(
+        self, principal: Principal, checked: Checked, job_id: str, now: int, gate: Check
+    ) -> Job:
+        """Write a job that was checked after `now` (ms); raises `ConditionFailed` for its gate."""
         packed = pack(checked.pieces())
-        now = await self.jobs.store.now()
-        job = checked.draft(principal, sum(p.cost for unit in packed for p in unit), now)
+        cost = sum(p.cost for unit in packed for p in unit)
+        job = checked.draft(principal, cost, now, job_id)
         entries = [one.entry for one in checked.look.found] if checked.listed else []
         pages = [
             await self.manifests.page(job.id, 0, page, entries[start : start + PAGE_ENTRIES])
             for page, start in enumerate(range(0, len(entries), PAGE_ENTRIES))
         ]
-        if not await self._insert(job, pages, packed, now):
+        if not await self._insert(job, [gate, *pages], packed, now):
             return await self.get(principal, job.id)
         log.info("job accepted", action="job_accepted", items=job.items, **job.log_context())
         await self.bell.ring(f"jobs:{job.owner}")
         return await self.jobs.need(job.id)
 
     async def _insert(
-        self, job: Job, pages: Sequence[Put], packed: Sequence[Sequence[Piece]], now: int
+        self, job: Job, others: Sequence[Action], packed: Sequence[Sequence[Piece]], now: int
     ) -> bool:
         """Commit the job with its units, or with the unit that will list or expand its inputs.
 
-        False when an earlier attempt at the same request was faster.
+        False when an earlier attempt at the same request was faster; raises `ConditionFailed` for
+        the other actions, which are its gate and its pages.
         """
         if job.inputs:
             units = [pass_unit(job, "gather", now)]
-        elif len(packed) + len(pages) <= UNITS_PER_STEP:
+        elif len(packed) + len(others) <= UNITS_PER_STEP:
             units = item_units(job, packed, 0, now)
             cost = sum(unit.cost for unit in units)
             job = job.evolve(state=JobState.RUNNING, expanded=True, units=len(units), cost=cost)
@@ -95,7 +114,7 @@ class JobService:
             units = [pass_unit(job, "expand", now)]
         units += await self.announcer.of_job("job.accepted", job, now)
         try:
-            await self.units.insert(units, Put(job, when=(Absent(),)), *pages)
+            await self.units.insert(units, Put(job, when=(Absent(),)), *others)
         except ConditionFailed as error:
             if error.action == 0:
                 return False

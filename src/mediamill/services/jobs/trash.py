@@ -45,7 +45,7 @@ class JobTrash:
         """
         while True:
             job = await self.access.load(principal, Job, job_id, Right.OWN, hidden=now)
-            if job.hidden and job.trash is None:  # it is being removed, and must not come back
+            if job.purged:  # it must not come back
                 raise NotFound(f"There is no job {job_id}.")
             if not job.hidden:
                 with suppress(Conflict, NotFound):  # it has ended, or somebody deletes it just now

@@ -34,30 +34,32 @@ class Customers:
     _known: dict[str, tuple[float, Principal]] = field(default_factory=dict)
 
     async def principal(self, name: str, rule: TopicRule) -> Principal:
-        """Return who a customer is.
+        """Return who a customer is, made when there was none.
 
         Raises `NotFound` for one who is unknown and not to be made, `Forbidden` for one who is
         disabled, `InvalidInput` for what cannot be a name.
         """
+        found = await self.find(name, rule)
+        return found or self._know(name, await self._create(address_of(name), name))
+
+    async def find(self, name: str, rule: TopicRule) -> Principal | None:
+        """Return who a customer is, None for one who is yet to be made; raises as `principal`."""
         until, found = self._known.get(name, (0.0, None))
         if found is not None and until > time.monotonic():
             return found
-        principal = await self._look_up(name, rule)
-        if len(self._known) >= MOST_KNOWN:
-            self._known.clear()
-        self._known[name] = (time.monotonic() + KNOWN_SECONDS, principal)
-        return principal
+        user = await self.users.by_email(address_of(name))
+        if user is None and rule.unknown != "create":
+            raise NotFound(f"There is no customer {name[:100]!r}.")
+        return self._know(name, user) if user else None
 
-    async def _look_up(self, name: str, rule: TopicRule) -> Principal:
-        address = address_of(name)
-        user = await self.users.by_email(address)
-        if user is None:
-            if rule.unknown != "create":
-                raise NotFound(f"There is no customer {name[:100]!r}.")
-            user = await self._create(address, name)
+    def _know(self, name: str, user: User) -> Principal:
         if user.disabled:
             raise Forbidden(f"The customer {name[:100]!r} is disabled.")
-        return Principal(user=user.id, role=user.role.value)
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        principal = Principal(user=user.id, role=user.role.value)
+        self._known[name] = (time.monotonic() + KNOWN_SECONDS, principal)
+        return principal
 
     async def _create(self, address: str, name: str) -> User:
         """Add a user, who is never the administrator, whoever was here before."""

@@ -46,7 +46,7 @@ class Feed:
     @property
     def settled(self) -> int:
         """The first offset that is not settled."""
-        return self.settling.row.next
+        return self.settling.settled
 
     def start(self) -> None:
         """Begin to settle what comes."""
@@ -85,7 +85,7 @@ class Feed:
         self._more.set()
 
     async def _prepare(self, messages: Sequence[Message]) -> Sequence[Prepared]:
-        new = [message for message in messages if message.offset >= self.settled]
+        new = [message for message in messages if message.offset >= self.settling.row.next]
         return await self.settling.filing.prepare(new, self.settling.rule)
 
     async def _run(self) -> None:

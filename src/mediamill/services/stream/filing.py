@@ -10,12 +10,14 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any
 
 import structlog
 
 from mediamill.adapters.stream.port import Message, Outgoing, Part
 from mediamill.blobs.port import Digest
+from mediamill.core.access import Principal
 from mediamill.core.errors import InvalidInput, MediamillError, QuotaExceeded, Unavailable
 from mediamill.services.stream.customers import Customers
 from mediamill.services.stream.envelopes import Wanted, open_envelope, whose
@@ -23,7 +25,7 @@ from mediamill.services.stream.fetching import Places
 from mediamill.services.stream.rules import TopicRule
 from mediamill.services.uploads.recording import FileRows, Label, known
 from mediamill.services.uploads.validating import Arrival, Validator
-from mediamill.store.repositories.files import File
+from mediamill.store.repositories.files import File, digest_key
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +36,18 @@ AT_ONCE, ALONE_AT_ONCE = 4, 16
 """Batches, and messages that go alone, of all partitions at a time."""
 DEFECT_TRIES, FETCH_TRIES = 5, 8
 """Tries after which a message is a dead letter that is not refused but fails all the same."""
+NEWCOMER = Principal("newcomer")
+"""Whose a file is until its customer is made, which is when it is settled."""
 PAUSE_SECONDS, MOST_PAUSE = 0.2, 20.0
+
+
+class Kept(Enum):
+    """What of a message goes into its letter, where the topic takes none of that size."""
+
+    ALL = "all"
+    HEADERS = "headers"
+    """And the key: all but the value."""
+    NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,8 @@ class Prepared:
     customer: str = ""
     """Whom what was refused is for, where that is known, and the id of that user."""
     owner: str = ""
+    newcomer: str = ""
+    """The customer who is to be made before the file's row is; the row has no owner till then."""
 
 
 @dataclass
@@ -82,14 +97,27 @@ class Filing:
     async def _named(self, one: Prepared, rule: TopicRule) -> Prepared:
         with suppress(MediamillError):
             customer = whose(one.message, rule, self.validator.max_bytes)
-            principal = await self.customers.principal(customer, rule)
-            return replace(one, customer=customer, owner=principal.user)
+            found = await self.customers.find(customer, rule)
+            return replace(one, customer=customer, owner=found.user if found else "")
         return one
+
+    async def owned(self, one: Prepared, rule: TopicRule) -> Prepared:
+        """Return a file with its owner, who is made now at the latest; or why there can be none."""
+        if not one.newcomer or one.file is None:
+            return one
+        try:
+            owner = (await self.customers.principal(one.newcomer, rule)).user
+        except MediamillError as error:
+            if not final(error):
+                raise
+            return replace(one, error=error, newcomer="")
+        digest = digest_key(owner, one.file.sha256)
+        return replace(one, file=one.file.evolve(owner=owner, listed=owner, digest=digest))
 
     async def _together(self, messages: Sequence[Message], rule: TopicRule) -> dict[int, Prepared]:
         """Return verdicts, by offset, on those messages on which there are any at once."""
         told: dict[int, Prepared] = {}
-        begun: list[tuple[Message, File, Arrival]] = []
+        begun: list[tuple[Message, File, str, Arrival]] = []
         try:
             for message in messages:
                 try:
@@ -97,25 +125,26 @@ class Filing:
                         begun.append((message, *one))
                 except MediamillError as error:
                     told |= _verdict(message, error)
-            came = await self.validator.admit([arrival for _, _, arrival in begun])
+            came = await self.validator.admit([arrival for *_, arrival in begun])
         except Exception as error:  # each is tried alone, where this is told if it is theirs
             log.warning("messages go alone", action="batch_failed", error=repr(error))
             return told
-        for (message, file, _), found in zip(begun, came, strict=True):
+        for (message, file, newcomer, _), found in zip(begun, came, strict=True):
             if isinstance(found, MediamillError):
                 told |= _verdict(message, found)
             else:
                 ready = file.evolve(**known(file, found.digest, found.facts))
-                told[message.offset] = Prepared(message, ready)
+                told[message.offset] = Prepared(message, ready, newcomer=newcomer)
         return told
 
-    async def _begin(self, message: Message, rule: TopicRule) -> tuple[File, Arrival] | None:
+    async def _begin(self, message: Message, rule: TopicRule) -> tuple[File, str, Arrival] | None:
         """Read a message and make its row; None where its bytes are elsewhere."""
         wanted = open_envelope(message, rule, self.validator.max_bytes)
         if wanted.data is None:
             return None
-        file = await self._row(message, wanted, rule)
-        return file, Arrival(file.owner, file.blob, file.name, wanted.data, wanted.sha256)
+        file, newcomer = await self._row(message, wanted, rule)
+        arrival = Arrival(file.owner, file.blob, file.name, wanted.data, wanted.sha256)
+        return file, newcomer, arrival
 
     async def _alone(self, message: Message, rule: TopicRule) -> Prepared:
         """Prepare a message, however often that has to be tried."""
@@ -123,7 +152,7 @@ class Filing:
         while True:
             try:
                 async with self._room:
-                    return Prepared(message, await self._file(message, rule))
+                    return await self._file(message, rule)
             except MediamillError as error:
                 if final(error) or (isinstance(error, FetchTrouble) and tries >= FETCH_TRIES):
                     return Prepared(message, error=error)
@@ -144,21 +173,23 @@ class Filing:
             with suppress(MediamillError):
                 await self.validator.blobs.delete(prepared.file.blob)
 
-    async def _file(self, message: Message, rule: TopicRule) -> File:
+    async def _file(self, message: Message, rule: TopicRule) -> Prepared:
         wanted = open_envelope(message, rule, self.validator.max_bytes)
-        file = await self._row(message, wanted, rule)
+        file, newcomer = await self._row(message, wanted, rule)
         digest = await self._bytes(file.owner, file.blob, wanted, rule)
         try:
             facts = await self.validator.look(file.blob, file.name, digest, wanted.sha256)
         except BaseException:
             await self.validator.blobs.delete(file.blob)
             raise
-        return file.evolve(**known(file, digest, facts))
+        return Prepared(message, file.evolve(**known(file, digest, facts)), newcomer=newcomer)
 
-    async def _row(self, message: Message, wanted: Wanted, rule: TopicRule) -> File:
-        principal = await self.customers.principal(wanted.customer, rule)
+    async def _row(self, message: Message, wanted: Wanted, rule: TopicRule) -> tuple[File, str]:
+        """Make the row, and name its customer where that is one who is yet to be made."""
+        principal = await self.customers.find(wanted.customer, rule)
         label = Label(SOURCE, wanted.tags, wanted.sha256, {"stream": origin(message)})
-        return await self.rows.begun(principal, wanted.name, 0, label)
+        file = await self.rows.begun(principal or NEWCOMER, wanted.name, 0, label)
+        return file, "" if principal else wanted.customer
 
     async def _bytes(self, owner: str, blob: str, wanted: Wanted, rule: TopicRule) -> Digest:
         if wanted.data is not None:
@@ -239,13 +270,10 @@ def about(message: Message) -> Mapping[str, Any]:
     return {"topic": part.topic, "partition": part.number, "offset": message.offset}
 
 
-def letter(part: Part, prepared: Prepared, topic: str, *, whole: bool = True) -> Outgoing:
-    """Make the dead letter of a message: as it was, then what is said of it.
-
-    Not `whole` it is without its value, where the topic takes none of that size.
-    """
+def letter(part: Part, prepared: Prepared, topic: str, kept: Kept = Kept.ALL) -> Outgoing:
+    """Make the dead letter of a message: what is kept of it, then what is said of it."""
     message, error = prepared.message, prepared.error or InvalidInput("")
-    value = message.value
+    value, key, headers = message.value, message.key, message.headers
     said = {
         "mediamill-code": error.code,
         "mediamill-reason": error.message[:1000],
@@ -258,7 +286,10 @@ def letter(part: Part, prepared: Prepared, topic: str, *, whole: bool = True) ->
     }
     if prepared.customer:
         said["mediamill-customer"] = prepared.customer
-    if not whole:
+    if kept is not Kept.ALL:
         said["mediamill-omitted"] = str(len(value or b""))
+        value = None
+    if kept is Kept.NOTHING:
+        key, headers = None, ()
     added = tuple((name, text.encode("utf-8", "replace")) for name, text in said.items())
-    return Outgoing(topic, value if whole else None, message.key, (*message.headers, *added))
+    return Outgoing(topic, value, key, (*headers, *added))

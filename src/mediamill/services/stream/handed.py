@@ -2,23 +2,29 @@
 
 Whoever brings them keeps the offsets, in order within each partition, and brings the same ones
 again when this raises. The rules, the books and so the files are those of a consumer: what is
-settled is passed over, whoever settled it. Dead letters are written plainly, before the books: when
+settled is passed over, whoever settled it. What was left out between them, as one that is too large
+for an event, is read from the brokers: nothing is stepped over but what is not there any more.
+Dead letters are written plainly, before the books: when
 this dies between the two they come a second time.
 
 An event does not say which topic of a name its messages are of. Stop what brings them before a
 topic is deleted and made anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+import structlog
+
 from mediamill.adapters.stream.port import Message, Outgoing, Part, Publisher
 from mediamill.core.errors import NotFound, Unavailable
-from mediamill.services.stream.filing import Filing, portions
+from mediamill.services.stream.filing import Filing, about, portions
 from mediamill.services.stream.rules import SETTING, Rules
 from mediamill.services.stream.settling import Settling, Stale
 from mediamill.store.repositories.stream import StreamBooks
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass
@@ -56,12 +62,29 @@ class Handed:
         row = await self.books.open(part.source, part.number, part.topic)
         origin = _Brought(self.publisher)
         settling = Settling(part, rule, row, origin, self.filing, self.books)
-        new = [message for message in messages if message.offset >= row.next]
-        for some in portions(new):
-            try:
-                await settling.settle(await self.filing.prepare(some, rule))
-            except Stale:
-                raise Unavailable(f"The topic {part.topic} is another one by now.") from None
+        async for run in self._without_gaps(part, row.next, messages):
+            for some in portions(run):
+                try:
+                    await settling.settle(await self.filing.prepare(some, rule))
+                except Stale:
+                    raise Unavailable(f"The topic {part.topic} is another one by now.") from None
+
+    async def _without_gaps(
+        self, part: Part, start: int, messages: Sequence[Message]
+    ) -> AsyncIterator[Sequence[Message]]:
+        """Hand on messages from an offset on, and what was left out before and between them."""
+        at = start
+        for run in _runs(message for message in messages if message.offset >= start):
+            while at < run[0].offset:
+                left_out = await self.publisher.between(part, at or None, run[0].offset)
+                if not left_out:
+                    break
+                log.info("messages were left out of an event", action="messages_left_out",
+                         count=len(left_out), **about(left_out[0]))  # fmt: skip
+                yield left_out
+                at = left_out[-1].offset + 1
+            yield run
+            at = run[-1].offset + 1
 
 
 @dataclass
@@ -76,6 +99,13 @@ class _Brought:
 
     async def bury(self, part: Part, messages: Sequence[Outgoing], settled: int) -> None:
         await self.publisher.publish(messages)
+
+
+def _runs(messages: Iterable[Message]) -> Iterator[Sequence[Message]]:
+    """Cut messages, in order, into such as stand behind each other."""
+    numbered = enumerate(messages)
+    for _, run in groupby(numbered, lambda pair: pair[1].offset - pair[0]):
+        yield [message for _, message in run]
 
 
 def _number(message: Message) -> tuple[str, int]:

@@ -14,6 +14,7 @@ from mediamill.services.stream.feeding import Feed
 from mediamill.services.stream.filing import Filing
 from mediamill.services.stream.rules import Rules
 from mediamill.services.stream.settling import Settling
+from mediamill.services.stream.wanting import Wanting
 from mediamill.store.repositories.stream import StreamBooks, StreamPartition
 
 log = structlog.get_logger(__name__)
@@ -32,6 +33,7 @@ class Ingest:
     publisher: Publisher
     filing: Filing
     books: StreamBooks
+    wanting: Wanting
     _feeds: dict[Part, Feed] = field(default_factory=dict)
     _stopping: set["asyncio.Task[None]"] = field(default_factory=set)
 
@@ -57,6 +59,8 @@ class Ingest:
         while not stop.is_set():
             try:
                 await self.publisher.require(sorted(wanted))
+                async for text in self.wanting.of(self.rules, self.publisher):
+                    log.warning(text, action="stream_wanting")
             except MediamillError as error:
                 if not error.retryable:
                     raise

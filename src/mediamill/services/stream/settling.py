@@ -6,14 +6,14 @@ messages these are.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import structlog
 
 from mediamill.adapters.stream.port import Origin, Part
 from mediamill.core.errors import ConditionFailed, Conflict, LimitExceeded, QuotaExceeded
-from mediamill.services.stream.filing import SOURCE, Filing, Prepared, about, letter
+from mediamill.services.stream.filing import SOURCE, Filing, Kept, Prepared, about, letter
 from mediamill.services.stream.jobs import OnArrival
 from mediamill.services.stream.rules import TopicRule
 from mediamill.services.uploads.recording import UNKNOWN_TYPE, drawing
@@ -26,6 +26,10 @@ log = structlog.get_logger(__name__)
 
 MOST_ACTIONS, COMMON_ACTIONS = 96, 6
 """Of one transaction, which the store lets have a hundred; those that are there once in each."""
+
+
+KEPT = (Kept.ALL, Kept.HEADERS, Kept.NOTHING)
+"""Of a message in its letter, as long as that is too large."""
 
 
 class Stale(Exception):
@@ -46,6 +50,14 @@ class Settling:
     _buried: int = 0
     """Dead letters before this offset are written."""
 
+    @property
+    def settled(self) -> int:
+        """The first offset that is not settled; where only a letter's step lacks it is behind it.
+
+        For what is written with a letter is the offset, which must not be set back.
+        """
+        return max(self.row.next, self._buried)
+
     async def settle(self, batch: Sequence[Prepared]) -> None:
         """Settle messages that stand behind each other; what was settled before is passed over.
 
@@ -54,12 +66,18 @@ class Settling:
         new = [one for one in batch if one.message.offset >= self.row.next]
         if new and not await self.origin.confirm(self.part):
             raise Stale
-        for owner, some in groupby(new, lambda one: one.file and one.file.owner):
-            if owner is None:
+        new = [await self.filing.owned(one, self.rule) for one in new]
+        for (_, owner), some in groupby(new, self._lot):
+            if not owner:
                 await self._bury([*some])
                 continue
             for run in await self._portions(owner, [*some]):
                 await self._keep(run)
+
+    def _lot(self, one: Prepared) -> tuple[bool, str]:
+        """Tell what is settled alike: whether its letter is written, and whose file it becomes."""
+        written = one.message.offset < self._buried
+        return written, "" if written or one.error or not one.file else one.file.owner
 
     async def _portions(self, owner: str, run: Sequence[Prepared]) -> Sequence[Sequence[Prepared]]:
         """Cut a run so that the rows of each part fit in a transaction."""
@@ -88,8 +106,8 @@ class Settling:
             await self._keep_some(run, error)
             return
         except ConditionFailed:
-            if not await self._was_ours(files[0]):
-                await self._look_again(run)
+            await self._look_again(run)
+            return
         self.row = stepped(self.row, until, files=len(files))
         log.info("files arrived", action="files_arrived", count=len(files),
                  **about(run[-1].message), owner=files[0].owner)  # fmt: skip
@@ -100,23 +118,26 @@ class Settling:
             for one in run:
                 await self._keep([one])
             return
-        await self.filing.discard(run[0])
-        await self._bury([Prepared(run[0].message, error=error)])
-
-    async def _was_ours(self, file: File) -> bool:
-        """Tell whether a step that failed had been made before, by an answer that was lost."""
-        return await self.books.store.get(File, file.id) is not None
+        await self._bury([replace(run[0], error=error)])
 
     async def _look_again(self, run: Sequence[Prepared]) -> None:
-        """Read how far others have come; raises `Conflict`, so that the rest is tried again."""
+        """Read how far others have come, or we ourselves, if an answer was lost.
+
+        Only where the run ends just there is nothing left of it; else raises `Conflict`, so that
+        the rest is tried again. Bytes go of those messages that became somebody else's files.
+        """
         self.row = await self.books.open(self.part.source, self.part.number, self.part.topic)
         for one in run:
-            if one.message.offset < self.row.next:
+            if one.message.offset < self.row.next and not await self._has_row(one):
                 await self.filing.discard(one)
-        raise Conflict("Another process has taken these messages.")
+        if self.row.next != run[-1].message.offset + 1:
+            raise Conflict("These messages are settled otherwise, in part at least.")
+
+    async def _has_row(self, one: Prepared) -> bool:
+        return one.file is not None and await self.books.store.get(File, one.file.id) is not None
 
     async def _bury(self, run: Sequence[Prepared]) -> None:
-        """Write dead letters with the offset past them, then the step."""
+        """Write dead letters with the offset past them, then the step; bytes of theirs go."""
         until = run[-1].message.offset + 1
         run = await self.filing.named(run, self.rule)
         if until > self._buried:  # else only the step failed when this was tried before
@@ -124,6 +145,12 @@ class Settling:
                 await self._write_letters(run, until)
             except Conflict as error:
                 raise Stale from error
+            except LimitExceeded:
+                if len(run) == 1:
+                    raise
+                for one in run:  # only what is too large itself goes without its value
+                    await self._bury([one])
+                return
             self._buried = until
             for one in run:
                 code = one.error.code if one.error else ""
@@ -135,7 +162,10 @@ class Settling:
             if error.action:
                 raise
             await self._look_again(run)
+            return
         self.row = stepped(self.row, until, letters=len(run))
+        for one in run:
+            await self.filing.discard(one)
 
     async def _counting(self, run: Sequence[Prepared]) -> Sequence[Action]:
         """Make the actions that count what each customer's messages came to."""
@@ -155,12 +185,15 @@ class Settling:
 
     async def _write_letters(self, run: Sequence[Prepared], until: int) -> None:
         topic = self.rule.dead_letters
-        letters = [letter(self.part, one, topic) for one in run]
-        try:
-            await self.origin.bury(self.part, letters, until)
-        except LimitExceeded:
-            letters = [letter(self.part, one, topic, whole=False) for one in run]
-            await self.origin.bury(self.part, letters, until)
+        for kept in KEPT if len(run) == 1 else KEPT[:1]:
+            letters = [letter(self.part, one, topic, kept) for one in run]
+            try:
+                await self.origin.bury(self.part, letters, until)
+            except LimitExceeded:
+                if kept is KEPT[-1] or len(run) > 1:
+                    raise
+            else:
+                return
 
 
 def _actions(file: File, *, told: bool) -> int:

@@ -8,7 +8,8 @@ not believed: with `complete` the file is listed as `checking`, and a unit (`han
 copies the bytes to where no signed request reaches before it looks at them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -28,7 +29,7 @@ from mediamill.core.errors import (
     NotFound,
     QuotaExceeded,
 )
-from mediamill.core.ids import new_id
+from mediamill.core.ids import new_id, told_id
 from mediamill.media.archive.names import safe_name
 from mediamill.services.access import Access
 from mediamill.services.projects import ProjectService
@@ -55,6 +56,8 @@ REQUEST_MS = HOUR
 """How long a signed request works."""
 TOLD = 100
 """So many parts are named as missing."""
+OFFERS = 10
+"""Uploads of the same, one after another, that are found again within a day."""
 KLASS = "transfer"
 BYTES_PER_SECOND = 100 << 20
 """A guess at how fast an object is copied and read."""
@@ -89,10 +92,31 @@ class Direct:
         """Whether the bucket takes bytes from others."""
         return self.allowed and isinstance(self.blobs, SupportsPresigned)
 
+    async def offer(self, principal: Principal, announced: Announced) -> Upload:
+        """Return the caller's open upload of just this, begun if there is none.
+
+        So whoever is refused again and again takes room once. Raises what `begin` does.
+        """
+        now = await self.rows.store.now()
+        for wanted in offered_ids(principal.user, announced, now):
+            if (known := await self.rows.get(wanted)) is None:
+                with suppress(ConditionFailed):  # another request was first
+                    return await self.begin(principal, announced, wanted=wanted)
+                known = await self.rows.get(wanted)
+            if known and known.state is UploadState.RECEIVING and known.expires > now:
+                return known
+        return await self.begin(principal, announced)
+
     async def begin(
-        self, principal: Principal, announced: Announced, in_parts: bool | None = None
+        self,
+        principal: Principal,
+        announced: Announced,
+        in_parts: bool | None = None,
+        wanted: str = "",
     ) -> Upload:
         """Begin an upload, and take its room; its size says whether in parts, unless its sender.
+
+        It gets the id that is `wanted`, if any: raises `ConditionFailed` when that is taken.
 
         Raises `Conflict` where the store signs no requests, `LimitExceeded`, `QuotaExceeded`, and
         `InvalidInput` for no bytes.
@@ -108,7 +132,7 @@ class Direct:
         in_parts = size > SINGLE if in_parts is None else in_parts
         now = await self.rows.store.now()
         upload = Upload(
-            id=new_id("upload"),
+            id=wanted or new_id("upload"),
             owner=principal.user,
             name=safe_name(announced.name),
             size=size,
@@ -279,6 +303,12 @@ class Direct:
             return await self.access.load(principal, File, upload.file)
         except NotFound:
             raise Gone("The file that this upload became has been deleted.") from None
+
+
+def offered_ids(owner: str, announced: Announced, now: int) -> Iterator[str]:
+    """Yield the ids that offers of the same have: the next where one is over already."""
+    for place in range(OFFERS):
+        yield told_id("upload", now - now % LIFE_MS, repr((owner, announced, place)))
 
 
 def part_size_of(size: int) -> int:

@@ -163,6 +163,11 @@ class Job(Record, frozen=True, kw_only=True):
         return self.deleted is not None
 
     @property
+    def purged(self) -> bool:
+        """Whether it is hidden for good: what is left of it goes."""
+        return self.hidden and self.trash is None
+
+    @property
     def turn(self) -> int:
         """Number of the job's pass, one per stage and generation."""
         return self.generation * self.stages + self.stage

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from mediamill.core.errors import ConditionFailed
 from mediamill.core.records import Index, Key, Record
+from mediamill.core.retention import Held
 from mediamill.store.port import Absent, Action, Page, Put, Store, Update, key_index
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.results import Result
@@ -30,6 +31,8 @@ class Origin(Record, frozen=True, kw_only=True):
     """When retention took it (ms)."""
     counted: int | None = None
     """When its results began to go (ms)."""
+    purges: int = 0
+    """Grows whenever results of it are removed, so that of two at once one sees that it is last."""
 
 
 class CutShort(Record, frozen=True, kw_only=True):
@@ -54,6 +57,16 @@ class Sweep(Record, frozen=True, kw_only=True):
     files: int = 0
     """Files that it removed, ever."""
     bytes: int = 0
+    rule: str | None = None
+    """The rule in force, as the setting writes it; None when none was looked at yet."""
+    wanted: str | None = None
+    """A shorter rule that a worker has, and that is not in force yet."""
+    since: int | None = None
+    """Since when that is wanted (ms)."""
+
+    def held(self, rule: str) -> Held:
+        """Return what is in force; `rule` where nothing was noted yet."""
+        return Held(self.rule or rule, self.wanted, self.since)
 
 
 A = TypeVar("A", File, Origin)
@@ -145,6 +158,16 @@ class Sweeps:
         """Make the action that counts a file that is removed."""
         await self._begin(source)
         return [Update(Sweep, (source,), add={"files": 1, "bytes": size})]
+
+    async def hold(self, source: str, rule: str, now: int, *, sure: bool = False) -> Held:
+        """Note the rule that a worker has; return what is in force by now, that when `sure`."""
+        done = (await self.all([source]))[0]
+        held = Held(rule) if sure else done.held(rule).asked(rule, now)
+        if (held.rule, held.wanted, held.since) != (done.rule, done.wanted, done.since):
+            await self._begin(source)
+            fields = {"rule": held.rule, "wanted": held.wanted, "since": held.since}
+            await self.store.transact(Update(Sweep, (source,), set=fields))
+        return held
 
     async def note(self, source: str, now: int) -> None:
         """Write down that it was looked."""

@@ -101,4 +101,4 @@ async def complete_upload(
         file = await mill.files.get(caller, file.id)
     response.headers["Location"] = f"/v1/files/{file.id}"
     response.status_code = 202 if file.passing else 200
-    return file_view(file, mill.retention)
+    return file_view(file, mill.retention, for_workers=await mill.waiting.file(file))

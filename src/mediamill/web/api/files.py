@@ -140,7 +140,7 @@ async def get_file(file_id: FileId, caller: Caller, mill: Mill, response: Respon
     """Show one file: an uploaded one, or one that a job made."""
     file = await mill.files.get(caller, file_id)
     response.headers["ETag"] = etag(file)
-    return file_view(file, mill.retention)
+    return file_view(file, mill.retention, for_workers=await mill.waiting.file(file))
 
 
 @router.head("/{file_id}/content", responses=BYTES, response_class=Response)

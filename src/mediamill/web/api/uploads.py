@@ -81,7 +81,8 @@ async def ask_upload(upload_id: UploadId, caller: Caller, mill: Mill, request: R
 @router.get("/{upload_id}")
 async def get_upload(upload_id: UploadId, caller: Caller, mill: Mill) -> UploadView:
     """Show an upload: its state, and the file that it has become or why it was rejected."""
-    return upload_view(await mill.resumable.get(caller, upload_id))
+    upload = await mill.resumable.get(caller, upload_id)
+    return upload_view(upload, for_workers=await mill.waiting.upload(upload))
 
 
 @router.patch("/{upload_id}", status_code=204, response_class=Response, openapi_extra=APPEND)

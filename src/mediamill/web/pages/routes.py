@@ -96,7 +96,8 @@ async def trash_part(caller: Caller, mill: Mill, after: After = None) -> Respons
 async def file_part(file_id: FileId, caller: Caller, mill: Mill) -> Response:
     """Render one row of the list of files."""
     file = await mill.files.get(caller, file_id)
-    return page("parts/file.html", file=file_view(file, mill.retention))
+    waits = await mill.waiting.file(file)
+    return page("parts/file.html", file=file_view(file, mill.retention, for_workers=waits))
 
 
 @router.get("/parts/jobs")

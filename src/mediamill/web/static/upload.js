@@ -39,7 +39,7 @@ function line(file, list) {
   return item;
 }
 
-const SMALL = 4e6; // bytes that pass in one request everywhere
+const SMALL = 7e5; // bytes that pass in one request everywhere
 let atOnce; // the most that a request may bring, once it was asked: undefined, 0 for any
 
 async function send(file, line) {
@@ -73,18 +73,19 @@ async function inParts(file, line, length) {
     await again(() => sent("PATCH", path, headers, file.slice(offset, offset + length), line, file.size, offset));
   }
   for (;;) {
-    const upload = await call("GET", path);
+    const upload = await again(() => call("GET", path));
+    if (upload.for_workers) line.children[1].textContent = "waits for a worker: too large for a function";
     if (upload.state === "ready") return call("GET", `/v1/files/${upload.file}`);
     if (upload.state === "rejected") throw new Problem(422, { detail: upload.error, code: upload.code });
     await pause(1000);
   }
 }
 
-// A part that broke is sent again: one that had arrived after all says so by a conflict.
-async function again(part) {
+// What broke is asked again: a part that had arrived after all says so by a conflict.
+async function again(ask) {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await part();
+      return await ask();
     } catch (problem) {
       if (tries > 1 && problem.status === 409) return null;
       if (tries === 4 || (problem.status && problem.status < 500 && problem.status !== 423)) throw problem;

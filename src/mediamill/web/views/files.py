@@ -22,6 +22,11 @@ class FileView(View):
     source: str = Field(examples=["upload", "result"])
     state: str = Field(examples=["receiving", "checking", "ready", "rejected", "trashed"])
     received: Count = Field(description="Bytes here so far, while it is `receiving`.")
+    for_workers: bool = Field(
+        False,
+        description="It is not whole yet and waits for a worker, for functions could not take it; "
+        "said where one file is asked for, not in lists.",
+    )
     code: str = Field(description="Why it was rejected; empty otherwise.")
     error: str
     tags: list[str]
@@ -49,8 +54,8 @@ def etag(file: File) -> str:
     return f'"r{file.revision}"'
 
 
-def file_view(file: File, retention: Retention) -> FileView:
-    return FileView(**_fields(file, retention))
+def file_view(file: File, retention: Retention, *, for_workers: bool = False) -> FileView:
+    return FileView(**_fields(file, retention), for_workers=for_workers)
 
 
 def upload_view(

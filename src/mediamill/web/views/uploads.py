@@ -19,6 +19,9 @@ class UploadView(View):
     tags: list[str]
     project: str | None
     file: str | None = Field(description="The file that it has become.")
+    for_workers: bool = Field(
+        description="It waits for a worker, for it is larger than what functions can check."
+    )
     code: str | None = Field(description="Why it was rejected, as the code of an error.")
     error: str | None
     created_at: Time
@@ -26,7 +29,7 @@ class UploadView(View):
     links: dict[str, str]
 
 
-def upload_view(upload: Upload) -> UploadView:
+def upload_view(upload: Upload, *, for_workers: bool) -> UploadView:
     links = {"self": f"/v1/uploads/{upload.id}"}
     if upload.direct and not upload.file:
         links |= {name: f"/v1/uploads/{upload.id}/{name}" for name in ("parts", "complete")}
@@ -42,6 +45,7 @@ def upload_view(upload: Upload) -> UploadView:
         tags=list(upload.tags),
         project=upload.project or None,
         file=upload.file or None,
+        for_workers=for_workers,
         code=upload.code or None,
         error=upload.error or None,
         created_at=rfc3339(upload.created),

@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from confluent_kafka import KafkaError, Message, Producer
 
 from mediamill.adapters.stream.kafka.address import Address
 from mediamill.adapters.stream.kafka.asking import Administrator
+from mediamill.adapters.stream.kafka.between import Stretches
 from mediamill.adapters.stream.kafka.clients import judged, producer, told
 from mediamill.adapters.stream.kafka.login import Login
-from mediamill.adapters.stream.port import Outgoing, Topic
+from mediamill.adapters.stream.port import Message as Read
+from mediamill.adapters.stream.port import Outgoing, Part, Topic
 from mediamill.core.errors import MediamillError, Unavailable
 from mediamill.core.sourced import Sourced
 
@@ -32,6 +35,7 @@ class KafkaPublisher:
         self._producer: Producer | None = None
         self._made_for: Address | None = None
         self._admin: Administrator | None = None
+        self._stretches: Stretches | None = None
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Write messages and wait until all are acknowledged by all replicas."""
@@ -46,11 +50,16 @@ class KafkaPublisher:
     async def identify(self, topics: Sequence[str]) -> Mapping[str, Topic]:
         return await self._asked(self._identify, list(topics))
 
+    async def between(self, part: Part, first: int | None, until: int) -> Sequence[Read]:
+        return await self._asked(self._read, (part, first, until))
+
     async def close(self) -> None:
         if self._producer is not None:
             self._producer.purge()  # what nobody waits for any more
         if self._admin is not None:
             self._admin.closed = True
+        if self._stretches is not None:
+            self._thread.submit(self._stretches.close)
         self._thread.shutdown(wait=False)
 
     async def _asked(self, work: Callable[[A], T], asked: A) -> T:
@@ -73,6 +82,11 @@ class KafkaPublisher:
         cluster = admin.cluster()
         return {name: Topic(cluster, topic) for name, topic in found.items()}
 
+    def _read(self, asked: tuple[Part, int | None, int]) -> Sequence[Read]:
+        if self._stretches is None or not self._stretches.fits(self._login):
+            self._stretches = Stretches(self._login)
+        return self._stretches.read(*asked)
+
     def _administrator(self) -> Administrator:
         if self._admin is None or self._admin.stale:
             self._admin = Administrator(self._login)
@@ -87,24 +101,30 @@ class KafkaPublisher:
 
 
 def write(writer: Producer, messages: Sequence[Outgoing]) -> None:
-    """Hand messages to a producer and wait for their acknowledgement; raises the first failure."""
-    failures: list[MediamillError] = []
+    """Hand messages to a producer and wait for their acknowledgement; raises the first failure.
 
-    def done(error: KafkaError | None, _: Message) -> None:
+    Its `details["refused"]` are the places of all that failed.
+    """
+    failures: dict[int, MediamillError] = {}
+
+    def done(place: int, error: KafkaError | None, _: Message) -> None:
         if error is not None:
-            failures.append(judged(error))
+            failures[place] = judged(error)
 
     waiting = 0
     with told():
-        for one in messages:
+        for place, one in enumerate(messages):
             headers: list[tuple[str, str | bytes | None]] = list(one.headers)
-            writer.produce(one.topic, one.value, one.key, headers=headers, on_delivery=done)
+            told_of = partial(done, place)
+            writer.produce(one.topic, one.value, one.key, headers=headers, on_delivery=told_of)
             waiting += len(one.value or b"")
             if waiting >= AT_ONCE:
                 writer.flush(WRITE_SECONDS)
                 waiting = 0
         left = writer.flush(WRITE_SECONDS)
     if failures:
-        raise failures[0]
+        refused = sorted(failures)
+        failures[refused[0]].details["refused"] = refused
+        raise failures[refused[0]]
     if left:
         raise Unavailable(f"Kafka: {left} messages were not acknowledged in time.")

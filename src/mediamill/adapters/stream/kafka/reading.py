@@ -29,7 +29,8 @@ from confluent_kafka import (
 from mediamill.adapters.stream.kafka.address import Address
 from mediamill.adapters.stream.kafka.asking import ANSWER_SECONDS, Administrator
 from mediamill.adapters.stream.kafka.clients import consumer, told
-from mediamill.adapters.stream.kafka.letters import Letters, position
+from mediamill.adapters.stream.kafka.known import Known, is_of
+from mediamill.adapters.stream.kafka.letters import Letters
 from mediamill.adapters.stream.kafka.login import Login
 from mediamill.adapters.stream.kafka.looking import Looks
 from mediamill.adapters.stream.kafka.received import message_of, place_of, reading_as
@@ -60,8 +61,7 @@ class KafkaStream:
     def __init__(self, address: Address, topics: Sequence[str], room: int = ROOM) -> None:
         self._login, self._topics, self._room = Login(address), list(topics), Room(room)
         self._parts: dict[Place, Part] = {}
-        self._acknowledged: dict[Place, int] = {}
-        """Offsets that the group is known to have."""
+        self._known = Known()
         self._members: dict[Part, Any] = {}
         """The group's metadata as it was when each partition became ours."""
         self._tasks: queue.SimpleQueue[Callable[[Consumer], None]] = queue.SimpleQueue()
@@ -121,6 +121,7 @@ class KafkaStream:
         member = self._members.get(part)
         if member is None:
             raise Conflict("Kafka: this partition is another process's now.")
+        self._known.note(part.topic, part.number, settled - 1)
         await self._loop.run_in_executor(
             self._threads, self._letters.bury, part, messages, settled, member
         )
@@ -215,12 +216,7 @@ class KafkaStream:
 
     def _commit(self, reader: Consumer, offsets: Mapping[Part, int]) -> None:
         """Commit what is still ours, and not known to be; what fails is committed next time."""
-        places = [
-            position(part, at)
-            for part, at in offsets.items()
-            if part in self._members and self._acknowledged.get((part.topic, part.number)) != at
-        ]
-        if places:
+        if places := self._known.ahead(offsets, self._members):
             try:
                 reader.commit(offsets=places, asynchronous=True)
             except KafkaException as error:
@@ -232,7 +228,7 @@ class KafkaStream:
             return
         for place in places:
             if place.error is None:
-                self._acknowledged[place.topic, place.partition] = place.offset
+                self._known.note(place.topic, place.partition, place.offset)
 
     # -- handing over -----------------------------------------------------------------------------
 
@@ -274,6 +270,7 @@ class KafkaStream:
         member = reader.consumer_group_metadata()
         self._parts = {(part.topic, part.number): part for part in parts}
         self._members = dict.fromkeys(parts, member)
+        self._known.reset(zip(parts, found, strict=True))
         self._room.reset(parts)
         begins = [
             TopicPartition(part.topic, part.number, self._begin_at(part, place, firsts[part]))
@@ -291,7 +288,7 @@ class KafkaStream:
 
         What was committed for another topic of this name does not count.
         """
-        known = committed.offset >= 0 and committed.metadata in ("", None, part.topic_id)
+        known = is_of(committed, part)
         if known or first:
             return max(committed.offset if known else 0, first)
         return OFFSET_BEGINNING if self._login.address.start == "earliest" else OFFSET_END
@@ -301,7 +298,7 @@ class KafkaStream:
         parts = list(self._members)
         try:
             settled = self._ask(self._taker.drain(parts), BEGIN_SECONDS)
-            if places := [position(part, at) for part, at in settled.items()]:
+            if places := self._known.ahead(settled, self._members):
                 reader.commit(offsets=places, asynchronous=False)
         except (KafkaException, MediamillError, TimeoutError) as error:
             log.warning("drained in part", action="drain_failed", error=repr(error))
@@ -313,7 +310,8 @@ class KafkaStream:
 
     def _give_up(self, reader: Consumer) -> None:
         parts = list(self._members)
-        self._parts, self._members, self._acknowledged = {}, {}, {}
+        self._parts, self._members = {}, {}
+        self._known.reset()
         self._come = []  # else they might be taken for those of the next assignment
         self._room.reset()
         self._loop.call_soon_threadsafe(self._taker.drop, parts)

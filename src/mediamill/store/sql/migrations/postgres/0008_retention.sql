@@ -36,6 +36,12 @@ CREATE TABLE "daily" (
 );
 CREATE INDEX "daily_all" ON "daily" ("shelf", "id", "owner");
 
+CREATE TABLE "gates" (
+    "owner" TEXT COLLATE "C" NOT NULL,
+    "turn" BIGINT NOT NULL,
+    PRIMARY KEY ("owner")
+);
+
 CREATE TABLE "jobs_cut_short" (
     "owner" TEXT COLLATE "C" NOT NULL,
     "job" TEXT COLLATE "C" NOT NULL,
@@ -49,6 +55,7 @@ CREATE TABLE "origins" (
     "created" BIGINT NOT NULL,
     "expired" BIGINT,
     "counted" BIGINT,
+    "purges" BIGINT NOT NULL,
     PRIMARY KEY ("id")
 );
 CREATE INDEX "origin_aging" ON "origins" ("source", "created", "id");
@@ -58,5 +65,8 @@ CREATE TABLE "sweeps" (
     "swept" BIGINT,
     "files" BIGINT NOT NULL,
     "bytes" BIGINT NOT NULL,
+    "rule" TEXT COLLATE "C",
+    "wanted" TEXT COLLATE "C",
+    "since" BIGINT,
     PRIMARY KEY ("source")
 );

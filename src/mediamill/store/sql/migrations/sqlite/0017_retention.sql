@@ -36,6 +36,12 @@ CREATE TABLE "daily" (
 ) STRICT;
 CREATE INDEX "daily_all" ON "daily" ("shelf", "id", "owner");
 
+CREATE TABLE "gates" (
+    "owner" TEXT NOT NULL,
+    "turn" INTEGER NOT NULL,
+    PRIMARY KEY ("owner")
+) STRICT;
+
 CREATE TABLE "jobs_cut_short" (
     "owner" TEXT NOT NULL,
     "job" TEXT NOT NULL,
@@ -49,6 +55,7 @@ CREATE TABLE "origins" (
     "created" INTEGER NOT NULL,
     "expired" INTEGER,
     "counted" INTEGER,
+    "purges" INTEGER NOT NULL,
     PRIMARY KEY ("id")
 ) STRICT;
 CREATE INDEX "origin_aging" ON "origins" ("source", "created", "id");
@@ -58,5 +65,8 @@ CREATE TABLE "sweeps" (
     "swept" INTEGER,
     "files" INTEGER NOT NULL,
     "bytes" INTEGER NOT NULL,
+    "rule" TEXT,
+    "wanted" TEXT,
+    "since" INTEGER,
     PRIMARY KEY ("source")
 ) STRICT;
