@@ -14,6 +14,7 @@ from mediamill.app import App
 from mediamill.aws import payloads
 from mediamill.aws.payloads import MOST
 from mediamill.cli.remote.client import Client
+from mediamill.cli.terminal.failures import Refused
 from mediamill.cli.transfer.putting import put
 from mediamill.core.settings import Settings
 from mediamill.engine.scheduler import Scheduler
@@ -235,11 +236,20 @@ async def test_it_goes_with_the_job(web, mill, ann, job):
 
 
 async def test_the_command_line_waits_for_it(web, mill, ann, job, tmp_path):
-    whole = await ann.client.get(f"{job}/download")
-    async with served(front(FORM, through(web))) as port, working(mill):
+    """But not for a worker, which nobody may ever start: it says that one is needed."""
+    whole, place = await ann.client.get(f"{job}/download"), f"{job}/download"
+    async with behind(FORM, web, authorization=f"Bearer {ann.token}") as other:
+        await other.head(place)
+    await left_to_workers(mill)
+    async with served(front(FORM, through(web))) as port:
         with Client(f"http://127.0.0.1:{port}/prod", ann.token) as client:
-            got = await asyncio.to_thread(
-                client.download, f"{job}/download", tmp_path / "zip", lambda _: lambda _: None
-            )
+
+            def download(name):
+                return client.download(place, tmp_path / name, lambda _: lambda _: None)
+
+            with pytest.raises(Refused, match="waits for a worker"):
+                await asyncio.to_thread(download, "none")
+            async with working(mill):
+                got = await asyncio.to_thread(download, "zip")
     assert got == "noise.zip"
     assert (tmp_path / "zip").read_bytes() == whole.content

@@ -46,6 +46,7 @@ from tests.support.ageing import (
     daily,
     gone,
     hurry,
+    pace,
     records,
     settled,
     sweep,
@@ -73,7 +74,7 @@ async def works(tmp_path, request):
     memory = getattr(request, "param", "file") == "memory"
     more = {"blobs_url": "memory:", "store_url": "memory:"} if memory else {}
     home = tmp_path / "home"
-    settings = Settings(home=home, slots=1, min_free_bytes=0, poll_seconds=0.03, **more)
+    settings = Settings(home=home, slots=1, min_free_bytes=0, poll_seconds=pace(), **more)
     async with await App.open(settings, CHAINED) as app:
         beside = Beside(app)
         await beside.resume()

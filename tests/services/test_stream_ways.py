@@ -312,10 +312,10 @@ async def test_what_has_a_letter_becomes_no_file_even_if_there_is_room_again(
     real = mill.store.transact
 
     async def broken(*actions):
-        if any(isinstance(one, Update) and "letters" in one.add for one in actions):
-            if mill.repositories.usages.quota is not None:
-                mill.repositories.usages.quota = None
-                raise Unavailable("away")
+        letter = any(isinstance(one, Update) and "letters" in one.add for one in actions)
+        if letter and mill.repositories.usages.quota is not None:
+            mill.repositories.usages.quota = None
+            raise Unavailable("away")
         await real(*actions)
 
     monkeypatch.setattr(mill.store, "transact", broken)

@@ -114,7 +114,7 @@ def deployed(server: BucketServer, name: str, **parameters: str) -> Stack:
 
 DIFFERENCES = (
     # it hands a mapping numbers that are parameters as texts, and fails at them
-    ("MaximumConcurrency: !Ref WorkerConcurrency", "MaximumConcurrency: 10"),
+    ("MaximumConcurrency: !Ref WorkerConcurrency", "MaximumConcurrency: 2"),
     # it asks IAM of no identity when a mail is sent, but of all
     (
         """                Action: ses:SendEmail

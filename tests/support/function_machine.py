@@ -5,8 +5,8 @@ Its first argument is JSON: `root` (an empty folder), `task`, `layer`, `visible`
 namespaces. Their root is a tmpfs that nobody may write: what `visible` names of this machine, the
 code at `/var/task`, what it imports at `/opt/python`, a `/tmp` of its own, `/dev` without `shm`.
 Then it does what each line of its input says: `start`, `freeze`, `thaw`, `kill`; and says
-`ended STATUS` when the runtime has ended. The runtime is user 993 in a user namespace that takes no further one.
-The network stays this machine's, so that the services of a test are there.
+`ended STATUS` when the runtime has ended. The runtime is user 993 in a user namespace that takes no
+further one. The network stays this machine's, so that the services of a test are there.
 """
 
 import ctypes

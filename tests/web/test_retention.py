@@ -25,7 +25,7 @@ from mediamill.store.repositories.files import File
 from mediamill.store.repositories.retention import Aging, Sweeps
 from mediamill.web.app import create_app
 from tests.faults import charges
-from tests.support.ageing import age, gone, hurry, settled, sweep, traces
+from tests.support.ageing import age, gone, hurry, pace, settled, sweep, traces
 from tests.support.chains import CHAINED
 from tests.support.places import EACH_STORE
 from tests.support.serving import working
@@ -35,7 +35,7 @@ from tests.web.test_files import person
 @pytest.fixture
 async def mill(tmp_path, monkeypatch):
     hurry(monkeypatch)
-    settings = Settings(home=tmp_path / "home", slots=1, min_free_bytes=0, poll_seconds=0.03)
+    settings = Settings(home=tmp_path / "home", slots=1, min_free_bytes=0, poll_seconds=pace())
     async with await App.open(settings, CHAINED) as app:
         yield app
 

@@ -205,10 +205,10 @@ class PurgeJob:
         if job is None or not job.hidden or job.deleted != self._deletion(lease, job):
             await lease.vanish()
             return
-        if left := await unsettled(self.store, max(job.deleted or 0, job.finished or 0)):
+        used = await in_use(lease, self.jobs, job.owner, job.deleted or 0)
+        if left := await unsettled(self.store, job.finished or 0):
             await lease.release(left)
             return
-        used = await in_use(lease, self.jobs, job.owner, job.deleted or 0)
         if used or not job.state.terminal or await self._untold(job):
             await lease.release(LOOK_AGAIN_MS // 30)
             return

@@ -76,9 +76,10 @@ def changes_of(actions: Sequence[Action]) -> list[Change]:
     changes = [_change(action) for action in actions]
     if len({(change.layout.table, change.key) for change in changes}) < len(changes):
         raise ValueError("two actions of one transaction on the same key")
-    if any(change.size() > MAX_RECORD for change in changes):
+    sizes = [change.size() for change in changes]
+    if max(sizes, default=0) > MAX_RECORD:
         raise ValueError(f"more than {MAX_RECORD} bytes in one record")
-    if sum(change.size() for change in changes) > MAX_BYTES:
+    if sum(sizes) > MAX_BYTES:
         raise ValueError(f"more than {MAX_BYTES} bytes in one transaction")
     return changes
 

@@ -213,13 +213,15 @@ def _range(done: int, at_once: int, etag: str) -> dict[str, str]:
 
 
 def _packing(response: httpx.Response) -> bool:
-    """Tell whether a download is still being put together."""
+    """Tell whether a download is being put together; not while it waits for a worker."""
     if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
         return False
     response.read()
     try:
-        return bool(response.json()["code"] == "packing")
-    except (ValueError, LookupError, TypeError):
+        problem = response.json()
+        waits = problem.get("details", {}).get("for_workers", False)
+        return bool(problem["code"] == "packing" and not waits)
+    except (ValueError, LookupError, TypeError, AttributeError):
         return False
 
 

@@ -69,7 +69,7 @@ class CallItem:
 
 @dataclass(frozen=True)
 class Call:
-    """What to do with some items, in order. At most two descriptors are on their way at a time."""
+    """What to do with some items, in order; `run.AHEAD` are on their way at a time, at most."""
 
     steps: tuple[tuple[str, dict[str, Any]], ...] = ()
     items: tuple[CallItem, ...] | AsyncIterable[CallItem] = ()

@@ -74,9 +74,9 @@ class Process:
         message = self.end.received()
         return None if message is None else _read(message)
 
-    async def send(self, message: calls.ToChild, *descriptors: int) -> None:
-        """Send a message with descriptors beside it; raises `Closed`."""
-        await self.end.send(calls.encode(message), descriptors)
+    async def send(self, *messages: calls.ToChild, descriptors: tuple[int, ...] = ()) -> None:
+        """Send messages with descriptors beside them; raises `Closed`."""
+        await self.end.send(*map(calls.encode, messages), descriptors=descriptors)
 
     def kill(self) -> None:
         """Kill the process and what it started, at once; reaped in the background."""

@@ -83,9 +83,12 @@ class WorkerEnd:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def send(self, message: bytes, descriptors: tuple[int, ...] = ()) -> None:
-        """Send a message with descriptors beside it; raises `Closed`."""
-        data = memoryview(frame(message))
+    async def send(self, *messages: bytes, descriptors: tuple[int, ...] = ()) -> None:
+        """Send messages with descriptors beside them, so that they wake a child once.
+
+        Raises `Closed`.
+        """
+        data = memoryview(b"".join(map(frame, messages)))
         rights = rights_of(descriptors)
         while data:
             try:
