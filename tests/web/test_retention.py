@@ -18,6 +18,7 @@ from mediamill.core.retention import read_retention
 from mediamill.core.settings import Settings
 from mediamill.media.image.encode import encode
 from mediamill.services import retention
+from mediamill.services.jobs.requests import Requests
 from mediamill.services.retention import RetentionService
 from mediamill.store.memory import MemoryStore
 from mediamill.store.repositories.daily import Dailies, day_of
@@ -94,9 +95,22 @@ async def test_from_the_first_look_to_the_last_trace(mill, ann, bob, monkeypatch
         assert 'mediamill_retention_overdue_files{source="stream"} 1.0' in text
         needles = [due, "gonzo", seen["sha256"], row.files[0].sha256, row.file_id(0)]
         day = day_of((await mill.store.get(File, due)).created)
-        assert await sweep(mill) == 1
-        assert (await ann.client.get(f"/v1/files/{due}")).status_code == 404
-        await gone(mill, due)
+        real, looked = Requests.check, []
+
+        async def check(self, *arguments):
+            """Look at the inputs; before the job is written its file goes, with its results."""
+            looked.append(found := await real(self, *arguments))
+            assert await sweep(mill) == 1
+            assert (await ann.client.get(f"/v1/files/{due}")).status_code == 404
+            await gone(mill, due)
+            await settled(mill)
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Requests, "check", check)
+            body = {"files": [row.file_id(0), kept], "steps": [{"operation": "flip"}]}
+            refused = await ann.client.post("/v1/jobs", json=body)
+        assert (refused.status_code, len(looked)) == (422, 1)
         await settled(mill)
     assert await traces(mill, needles) == []
     assert charges.usage(mill) == []

@@ -97,7 +97,7 @@ call("GET", `/v1/jobs/${id}`).then((job) => {
   if (!ended.has(job.state)) follow();
 });
 
-// Behind a gateway a large download is put together first: a HEAD tells when it is there.
+// Behind a gateway a large download is put together first: a HEAD tells when it is there, a GET why not.
 const link = element("download");
 link.addEventListener("click", async (event) => {
   if (link.dataset.ready) return;
@@ -105,7 +105,9 @@ link.addEventListener("click", async (event) => {
   for (;;) {
     const answer = await fetch(link.href, { method: "HEAD", redirect: "manual" }).catch(() => null);
     if (!answer || answer.status !== 503) break;
-    element("download-size").textContent = "(being put together…)";
+    const why = await fetch(link.href, { redirect: "manual" }).then((told) => told.json()).catch(() => ({}));
+    const waits = why.details?.for_workers;
+    element("download-size").textContent = waits ? "(waits for a worker: too large for a function)" : "(being put together…)";
     await new Promise((resolve) => setTimeout(resolve, 2000));
   }
   link.dataset.ready = "yes";
