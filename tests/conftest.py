@@ -121,6 +121,14 @@ def place(
     return place
 
 
+@pytest.fixture(autouse=True)
+def sources_are_closed() -> Iterator[None]:
+    """Close what a test has opened by `media_factory.source`: they are thousands in all."""
+    yield
+    while media_factory.opened:
+        os.close(media_factory.opened.pop())
+
+
 @pytest.fixture(scope="session", autouse=True)
 def clips_made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep clips for all tests of the run, those of other processes too."""

@@ -18,6 +18,8 @@ _X265_QUIET = "log-level=error:pools=1:frame-threads=1"
 
 kept: Path | None = None
 """Where all tests of a run find the clips that one of them has made, if there is such a place."""
+opened: list[int] = []
+"""Descriptors that the test has opened, until it ends."""
 
 
 @lru_cache(maxsize=1)
@@ -107,8 +109,10 @@ def hevc_layers(path: Path) -> Path:
 
 
 def source(path: Path) -> Source:
-    """Open a file the way a slot sees it; the descriptor lives as long as the test process."""
-    return Source(os.open(path, os.O_RDONLY), path.name, "", path.stat().st_size)
+    """Open a file the way a slot sees it, until the test ends."""
+    descriptor = os.open(path, os.O_RDONLY)
+    opened.append(descriptor)
+    return Source(descriptor, path.name, "", path.stat().st_size)
 
 
 def sample(name: str) -> Path:
