@@ -9,8 +9,10 @@ import os
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 from pwdlib import PasswordHash
 
 from tests import media_factory
@@ -127,6 +129,19 @@ def sources_are_closed() -> Iterator[None]:
     yield
     while media_factory.opened:
         os.close(media_factory.opened.pop())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loggers_follow_what_is_configured() -> Iterator[None]:
+    """Let no logger keep how it was first used: what another test configured cannot be captured."""
+    configure = structlog.configure
+
+    def unkept(**given: Any) -> None:
+        configure(**{**given, "cache_logger_on_first_use": False})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", unkept)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
