@@ -102,6 +102,7 @@ async def test_work_that_waits_for_its_ring_is_noticed(store, bell):
         await run(harness, 80)
 
 
+@pytest.mark.soak
 @cases("", [(SQLITE,)], [(DYNAMODB,)])
 async def test_a_claim_without_its_guard_is_noticed(store, bell, monkeypatch):
     """A planted fault of R4: whoever is rung for takes what others have taken already.

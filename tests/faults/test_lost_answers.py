@@ -18,7 +18,7 @@ from tests.faults.history import History
 from tests.faults.test_deletion_races import until_quiet
 from tests.faults.test_poison import Misbehaving
 from tests.faults.test_restarted_database import Load
-from tests.support.places import DYNAMODB, EACH_STORE, POSTGRESQL, SQLITE, cases
+from tests.support.places import EACH_STORE, POSTGRESQL, SQLITE, cases
 from tests.web.test_files import person
 
 PART = 0.2
@@ -70,7 +70,7 @@ async def lose(folder, jobs: int, *, again: bool = False) -> list[str]:
             await task
 
 
-@cases("jobs", [(SQLITE, 4), (POSTGRESQL, 2), (DYNAMODB, 2)], [(place, 40) for place in EACH_STORE])
+@cases("jobs", [(SQLITE, 3), (POSTGRESQL, 2)], [(place, 40) for place in EACH_STORE])
 @pytest.mark.timeout(900)
 async def test_what_may_have_been_written_is_not_written_again(tmp_path, jobs):
     assert await lose(tmp_path, jobs) == []

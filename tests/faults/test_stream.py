@@ -273,7 +273,7 @@ async def check(kafka, mill, topic: str, good: list, poison: list) -> None:
     assert lag(kafka, topic) == 0
 
 
-@pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.soak)])
 async def test_r11_rebalances(kafka, mill, topic, tmp_path, count):
     """R11: three processes come and go while messages are taken; the whole takes two minutes."""
     home = mill.settings.home
@@ -291,7 +291,7 @@ async def test_r11_rebalances(kafka, mill, topic, tmp_path, count):
     await check(kafka, mill, topic, good, poison)
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.soak)])
 async def test_a_consumer_that_is_killed_at_random(kafka, mill, topic, kills):
     """SIGKILL at random moments; fifty take about six minutes."""
     draw = random.Random(kills)

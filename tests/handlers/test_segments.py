@@ -47,11 +47,11 @@ CHAIN = [*step(fps=5), {"operation": "convert", "parameters": {"format": "png", 
 
 ASKED = (step(every=0.5), step(mode="all"), step(mode="keyframes"), step(count=7), CHAIN)
 EVERYTHING = (*range(len(ASKED)),)
-SOME = {"plain.mp4": (1, 3), "open.mp4": (0, 2), "vfr.mp4": (1, 4), "milk.mkv": (0,)}
+SOME = {"plain.mp4": (3,), "open.mp4": (0, 2), "vfr.mp4": (1, 4), "milk.mkv": (0,)}
 
 
 @pytest.mark.parametrize(
-    ("wanted", "least"), [(SOME, 6), pytest.param({}, 10, marks=pytest.mark.soak)], ids=["", "all"]
+    ("wanted", "least"), [(SOME, 5), pytest.param({}, 10, marks=pytest.mark.soak)], ids=["", "all"]
 )
 async def test_frames_of_parts_equal_those_of_the_whole(tmp_path: Path, wanted, least):
     videos = {

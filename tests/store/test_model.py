@@ -23,7 +23,7 @@ class SqliteAgrees(StoresAgree):
 
 
 def test_sqlite_is_what_memory_is():
-    run(SqliteAgrees, examples=40, steps=30)
+    run(SqliteAgrees, examples=25, steps=30)
 
 
 @pytest.mark.soak
