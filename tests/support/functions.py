@@ -109,6 +109,12 @@ class Function:
     def logs(self) -> str:
         return self.log.read_text(errors="replace")
 
+    def seen_from_outside(self, place: str) -> Path:
+        """Return where a file of the machine is for us, whether it is frozen or not."""
+        pid = self.machine.pid
+        first = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
+        return Path(f"/proc/{first}/root") / place.lstrip("/")
+
     def tell(self, word: str, answer: str = "") -> None:
         """Tell the machine `freeze`, `thaw` or `kill`."""
         assert self.machine.stdin is not None
