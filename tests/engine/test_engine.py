@@ -42,15 +42,15 @@ async def test_a_job_runs_to_its_end(harness):
 
 
 async def test_a_large_job_is_expanded_by_units(harness):
-    files = await harness.add_files("user_alice", 1300, media_type="video/mp4")
+    files = await harness.add_files("user_alice", 1010, media_type="video/mp4")
     async with harness.worker(slots=4):
         job = await harness.submit("user_alice", files)
         assert job.state is JobState.EXPANDING
         ended = await harness.finished("user_alice", job, 60)
     assert ended.state is JobState.SUCCEEDED
-    assert ended.counts.succeeded == 1300
-    assert ended.units == 1300
-    assert len(set(harness.items.runs)) == len(harness.items.runs) == 1300
+    assert ended.counts.succeeded == 1010
+    assert ended.units == 1010
+    assert len(set(harness.items.runs)) == len(harness.items.runs) == 1010
 
 
 async def test_failed_items_are_retried_in_the_next_generation(harness):

@@ -138,7 +138,7 @@ async def race(tmp_path, races: int) -> list[str]:
             await task
 
 
-@cases("races", [(SQLITE, 28)], [(place, 200) for place in EACH_STORE])
+@cases("races", [(SQLITE, 14)], [(place, 200) for place in EACH_STORE])
 @pytest.mark.timeout(1800)
 async def test_nothing_that_was_deleted_comes_back(tmp_path, monkeypatch, races):
     monkeypatch.setattr(purge, "LOOK_AGAIN_MS", 300)
