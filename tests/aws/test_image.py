@@ -3,7 +3,6 @@
 All of it in the soak: 600 MB of packages are fetched and compiled, in half a minute at the best.
 """
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,15 +11,11 @@ import pytest
 from tests.aws.test_working import COUNT, FRAMES, mill, photo, server  # noqa: F401 - fixtures
 from tests.media_factory import clip
 from tests.support.cloud import rings
-from tests.support.functions import python_of_functions
+from tests.support.functions import PYTHON, python_of_functions, runtime_packages
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 import image_layout  # noqa: E402 - a script: no package
-
-PYTHON = "3.13"
-CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
-"""What the base image brings."""
 
 
 def test_the_steps_are_those_that_can_be_imitated():
@@ -32,7 +27,7 @@ def test_the_steps_are_those_that_can_be_imitated():
 
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory):
-    python_of_functions(PYTHON)
+    python_of_functions()
     made = image_layout.laid_out(tmp_path_factory.mktemp("image"))
     made.task.chmod(0o755)
     return made
@@ -41,12 +36,7 @@ def layout(tmp_path_factory):
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory):
     """Where the base's own packages lie."""
-    folder = tmp_path_factory.mktemp("runtime")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder]
-    only = ["--python-version", PYTHON, "--only-binary=:all:"]
-    subprocess.run([*pip, *only, *CLIENT], check=True)
-    folder.chmod(0o755)
-    return folder
+    return runtime_packages(tmp_path_factory.mktemp("runtime"))
 
 
 @pytest.mark.soak
@@ -57,7 +47,7 @@ async def test_the_worker_runs_as_it_lies_in_the_image(layout, runtime, mill):
     video = await mill.upload("clip.mp4", clip(mill.folder / "clip.mp4", seconds=2).read_bytes())
     photos = [await mill.upload(f"{n}.jpg", photo(n)) for n in range(COUNT)]
     jobs = [await mill.submit([video], FRAMES), await mill.submit(photos, ("thumbnail", {}))]
-    where = {"task": layout.task, "layer": runtime, "python": python_of_functions(PYTHON)}
+    where = {"task": layout.task, "layer": runtime, "python": python_of_functions()}
     with mill.function(layout.command[0], **where, memory_mb=3538) as run:
         assert await mill.call(run, rings()) == {"batchItemFailures": []}
     for job in jobs:

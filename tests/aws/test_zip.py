@@ -27,15 +27,11 @@ from PIL import Image
 
 from tests.aws.test_api import HANDLER, PASSWORD, settings
 from tests.support.buckets import bucket_server
-from tests.support.functions import function, python_of_functions
+from tests.support.functions import PYTHON, function, python_of_functions, runtime_packages
 from tests.support.processes import Process
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
-PYTHON = "3.13"
-CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
-"""What the runtime itself brings on Lambda."""
-
 
 TRUST = json.dumps({
     "Version": "2012-10-17",
@@ -73,7 +69,7 @@ def sources(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def package(sources, tmp_path_factory):
-    python_of_functions(PYTHON)
+    python_of_functions()
     output = tmp_path_factory.mktemp("zip") / "api.zip"
     print(sources.built(output))
     return output
@@ -91,12 +87,7 @@ def unpacked(package, tmp_path_factory):
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory):
     """Where the runtime's own packages lie."""
-    folder = tmp_path_factory.mktemp("runtime")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder]
-    only = ["--python-version", PYTHON, "--only-binary=:all:"]
-    subprocess.run([*pip, *only, *CLIENT], check=True)
-    folder.chmod(0o755)
-    return folder
+    return runtime_packages(tmp_path_factory.mktemp("runtime"))
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +107,7 @@ def given(server):
 def run(given, unpacked, runtime, tmp_path_factory):
     with function(
         HANDLER, given, tmp_path_factory.mktemp("function"), task=unpacked, layer=runtime,
-        python=python_of_functions(PYTHON), memory_mb=1024,
+        python=python_of_functions(), memory_mb=1024,
     ) as found:  # fmt: skip
         yield found
 

@@ -40,6 +40,10 @@ SYSTEM = (
     "/etc/ld.so.conf.d", "/etc/ssl", "/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf",
     "/etc/mime.types", "/etc/localtime",
 )  # fmt: skip
+PYTHON = "3.13"
+"""The version of the functions, where they do not run with the tests' own."""
+CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
+"""What Lambda's runtime itself brings."""
 GROUPS = ("/sys/fs/cgroup/memory", "/sys/fs/cgroup")
 _numbers = count()
 
@@ -275,7 +279,16 @@ def _memory_group(name: str, megabytes: int) -> Path | None:
     return None
 
 
-def python_of_functions(version: str = "3.13") -> Path:
+def python_of_functions() -> Path:
     """Return an interpreter that Lambda has too; skips, or fails where services are required."""
-    found = python_of(version)
-    return found or unavailable(f"functions need Python {version} beside the tests' own")
+    found = python_of(PYTHON)
+    return found or unavailable(f"functions need Python {PYTHON} beside the tests' own")
+
+
+def runtime_packages(folder: Path) -> Path:
+    """Install in a folder what Lambda's runtime itself brings; return the folder."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder]
+    only = ["--python-version", PYTHON, "--only-binary=:all:"]
+    subprocess.run([*pip, *only, *CLIENT], check=True)
+    folder.chmod(0o755)
+    return folder

@@ -8,7 +8,6 @@ import pytest
 from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 from tests.handlers.test_fetch import png
-from tests.support.memory_stream import MemoryBroker
 from tests.support.serving import working
 from tests.support.streams import (
     files_of,
@@ -33,12 +32,6 @@ from mediamill.web.gauges import read_gauges
 
 pytestmark = pytest.mark.timeout(120)
 NAMED = "customer:acme,unknown:create"
-
-
-@pytest.fixture
-def kafka() -> MemoryBroker:
-    """A stream in memory: what is asked here is no matter of Kafka."""
-    return MemoryBroker()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 from tests.support.buckets import KEYS, bucket_server
-from tests.support.memory_stream import MemoryBroker
 from tests.support.streams import (
     dead,
     files_of,
@@ -33,12 +32,6 @@ from mediamill.store.repositories.users import Users
 pytestmark = pytest.mark.timeout(120)
 JSON = [("content-type", b"application/json")]
 NAMES = ("nobody", "none", "acme")
-
-
-@pytest.fixture
-def kafka() -> MemoryBroker:
-    """A stream in memory: what is asked here is no matter of Kafka."""
-    return MemoryBroker()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from tests.support.memory_stream import MemoryBroker
 from tests.support.streams import (
     dead,
     files_of,
@@ -29,12 +28,6 @@ from mediamill.store.repositories.users import Users
 
 RULE = "customers:acme|beta,unknown:create"
 JSON = [("content-type", b"application/json")]
-
-
-@pytest.fixture
-def kafka() -> MemoryBroker:
-    """A stream in memory: what is asked here is no matter of Kafka."""
-    return MemoryBroker()
 
 
 @pytest.fixture

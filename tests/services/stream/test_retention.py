@@ -2,7 +2,7 @@
 
 import pytest
 from tests.handlers.test_fetch import png
-from tests.services.test_stream_jobs import NAMED, outcomes, template
+from tests.services.stream.test_jobs import NAMED, outcomes, template
 from tests.support.ageing import age, daily, gone, hurry, records, settled, sweep, traces
 from tests.support.memory_stream import MemoryBroker
 from tests.support.serving import working
