@@ -15,7 +15,7 @@ WORKERS := 3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up backends test elsewhere check format bench soak functions lock screenshots clean
+.PHONY: help demo up backends test elsewhere check format bench soak judges functions lock screenshots clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
@@ -29,7 +29,7 @@ up: $(VENV)/.runtime  ## Start the service; HOME_FOLDER=… keeps its state else
 backends: $(VENV)/.backends  ## Install what PostgreSQL, DynamoDB, S3 and the brokers need.
 
 test: $(VENV)/.dev  ## Run the tests.
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not soak" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not soak and not scan" $(ARGS)
 
 elsewhere: $(VENV)/.dev  ## Run the service's tests on PostgreSQL and on DynamoDB, with S3; half an hour.
 	@for store in postgresql dynamodb; do \
@@ -37,13 +37,14 @@ elsewhere: $(VENV)/.dev  ## Run the service's tests on PostgreSQL and on DynamoD
 		tests/services tests/engine tests/browser tests/security $(ARGS) || exit 1; \
 	done
 
-check: $(VENV)/.dev  ## Check format, rules, types, imports, the tree and the template for AWS.
+check: $(VENV)/.dev  ## Check format, rules, types, imports, the tree, the template for AWS and the published API.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p mediamill
 	$(BIN)/lint-imports --config .importlinter
 	$(BIN)/python scripts/check_tree.py
 	$(BIN)/cfn-lint infra/aws/template.yaml
+	$(BIN)/python -m pytest -m scan tests/security
 
 format: $(VENV)/.dev  ## Format the code and fix what can be fixed.
 	$(BIN)/ruff format .
@@ -53,7 +54,10 @@ bench: $(VENV)/.dev  ## Measure the claims of the README; one file per claim.
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
 soak: $(VENV)/.dev  ## Run the fault and load tests at full length; this takes hours.
+	-@$(MAKE) --no-print-directory judges
 	$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
+
+judges: $(VENV)/.judges  ## Install Datumaro, which judges exports, in an environment of its own.
 
 functions: $(VENV)/.dev  ## Build the zip of the API's Lambda function; needs Python 3.13 as well.
 	$(BIN)/python scripts/function_zip.py $(ARGS)
@@ -66,6 +70,7 @@ lock:  ## Resolve the newest dependencies into requirements/*.txt, with hashes; 
 	$(call resolve,pyproject.toml,runtime)
 	$(call resolve,pyproject.toml --all-extras,backends)
 	$(call resolve,--group build,build)
+	$(call resolve,--group judges,judges)
 	$(call resolve,pyproject.toml --all-extras --group dev,dev)
 
 resolve = uv pip compile --quiet --upgrade --no-header --universal \
@@ -88,6 +93,13 @@ $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
 
 $(VENV)/.backends: requirements/backends.txt $(VENV)/.runtime
 	$(PIP) install --quiet --require-hashes -r requirements/backends.txt
+	@touch $@
+
+# What judges wants older libraries than ours.
+$(VENV)/.judges: requirements/judges.txt | $(VENV)/bin/python
+	$(BIN)/python -m venv $(VENV)/judges
+	$(VENV)/judges/bin/python -m pip --disable-pip-version-check --no-input install --quiet \
+		--require-hashes -r requirements/judges.txt
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime

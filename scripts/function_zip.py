@@ -34,7 +34,8 @@ DATE = (1980, 1, 1, 0, 0, 0)
 LEFT_OUT = {
     "aio-pika", "aiormq", "pamqp", "nats-py", "redis",  # brokers that no function is rung by
     "confluent-kafka",  # Lambda itself reads the stream
-    "numpy", "opencv-python-headless", "simplejpeg",  # work on pixels: of workers
+    "numpy", "opencv-python-headless", "pyarrow", "simplejpeg",  # work on pixels: of workers
+    "pyyaml",  # reads datasets: of workers
     "click", "markdown-it-py", "mdurl", "pygments", "rich",  # the command line
     "httptools", "uvicorn", "uvloop",  # the server: its place is the gateway's
 }  # fmt: skip

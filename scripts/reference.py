@@ -113,6 +113,8 @@ def span(schema: dict[str, Any], facts: dict[str, Any]) -> str:
         return ", ".join(f"`{choice}`" for choice in facts["enum"])
     low = facts.get("minimum", facts.get("exclusiveMinimum"))
     high = facts.get("maximum", facts.get("exclusiveMaximum"))
+    if "prefixItems" in facts:
+        return f"two of {span(schema, facts['prefixItems'][0])}"
     if low is None and high is None:
         return "a list" if facts.get("type") == "array" else ""
     opened = "over " if "exclusiveMinimum" in facts else ""

@@ -30,7 +30,8 @@ FLAGS = [
     "--disable-sync",
 ]
 MISSING = (
-    "[...document.images].filter(i => i.getBoundingClientRect().top < innerHeight"
+    "[...document.images].filter(i => i.checkVisibility()"
+    " && i.getBoundingClientRect().top < innerHeight"
     " && !(i.complete && i.naturalWidth)).length"
 )
 MOST_BYTES = 200_000
@@ -65,6 +66,7 @@ def main() -> None:
                 save(other, f"{what}-{name}")
         page.goto(f"{home}docs")
         save(page, "api")
+        datasets(page, home)
         browser.close()
 
 
@@ -108,7 +110,7 @@ def fill(page: Page, files: list[Path]) -> None:
     page.set_input_files("#choose", files)
     page.wait_for_selector(f".row:nth-child({len(files)})")
     page.uncheck("#all")
-    page.check(".row:first-child input")
+    page.check(f".row:has-text('{files[-1].name}') input")
     settle(page)
 
 
@@ -118,6 +120,38 @@ def run(page: Page) -> None:
     page.wait_for_selector(".badge.succeeded", timeout=60_000)
     page.wait_for_selector(".frames img")
     settle(page)
+
+
+def datasets(page: Page, home: str) -> None:
+    """Take the pages of the sample project: its images, one drawn on, ranges, a health check."""
+    page.goto(f"{home}projects")
+    page.click("#sample button")
+    page.wait_for_url(re.compile("/projects/proj_"))
+    project = page.url
+    page.goto(f"{project}/split")
+    page.click("#form [type=submit]")
+    page.wait_for_selector("#by-class .bar-row")
+    page.goto(project)
+    page.wait_for_selector("#grid li img")
+    settle(page)
+    save(page, "project")
+    page.click("#grid li:nth-child(3) a")
+    page.wait_for_selector("#stage .shape")
+    page.keyboard.press("n")
+    settle(page)
+    save(page, "annotate")
+    page.goto(f"{project}/process")
+    page.wait_for_selector("#thumbs img")
+    page.check("#augment-methods input[value=rotate]")
+    page.wait_for_selector("[data-shots=rotate] figure")
+    page.locator("[data-shots=rotate]").scroll_into_view_if_needed()
+    settle(page)
+    save(page, "process")
+    page.goto(f"{project}/health")
+    page.click("#check button")
+    page.wait_for_selector("#report .card", timeout=30_000)
+    settle(page)
+    save(page, "health")
 
 
 def settle(page: Page) -> None:

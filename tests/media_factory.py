@@ -127,6 +127,13 @@ def hostile_images() -> list[Path]:
     return found
 
 
+def hostile_json() -> list[Path]:
+    """Return documents that are not JSON, of which there must be some."""
+    found = sorted((_folder("MEDIAMILL_HOSTILE") / "json").iterdir())
+    assert found, "MEDIAMILL_HOSTILE/json is empty"
+    return found
+
+
 def _folder(variable: str) -> Path:
     value = os.environ.get(variable)
     return Path(value) if value else unavailable(f"{variable} is not set")

@@ -30,6 +30,7 @@ from mediamill.services.accounts.federation import Federation
 from mediamill.services.accounts.flows import Flows
 from mediamill.services.accounts.linking import Linking
 from mediamill.services.accounts.service import Accounts
+from mediamill.services.annotations.together import AnnotationServices
 from mediamill.services.files.directories import Directories
 from mediamill.services.files.downloads import Downloads
 from mediamill.services.files.labels import Labels
@@ -43,6 +44,7 @@ from mediamill.services.jobs.items import ItemService
 from mediamill.services.jobs.outputs import Outputs
 from mediamill.services.jobs.plans import Planner
 from mediamill.services.jobs.queue import Queue
+from mediamill.services.jobs.replaying import Replays
 from mediamill.services.jobs.requests import Requests
 from mediamill.services.jobs.service import JobService
 from mediamill.services.jobs.trash import JobTrash
@@ -50,7 +52,10 @@ from mediamill.services.jobs.watching import Watching
 from mediamill.services.links.service import Links
 from mediamill.services.links.signing import Signer, key_of
 from mediamill.services.notifications import Notifications
-from mediamill.services.projects import ProjectService
+from mediamill.services.previews import Previews
+from mediamill.services.projects.intake import MemberIntake
+from mediamill.services.projects.service import ProjectService
+from mediamill.services.projects.together import DatasetServices
 from mediamill.services.repeats.once import Once
 from mediamill.services.retention import RetentionService
 from mediamill.services.stream.customers import Customers
@@ -154,7 +159,7 @@ class App:
         self.imports = Imports(self.arrivals, self.parts.fetcher, self.bell)
         self.templates = TemplateService(self.access, Templates(self.store), self.operations)
         self.projects = ProjectService(
-            self.access, nouns.projects, nouns.lookup, nouns.units, self.bell
+            self.access, nouns.projects, nouns.lookup, nouns.units, self.bell, nouns.annotations
         )
         self.resumable, self.waiting = self._resumable(validator), Waiting(self.repositories.units)
         self.settler = Settler(nouns.uploads, self.blobs, self.projects)
@@ -202,6 +207,8 @@ class App:
             Queue(nouns.jobs, nouns.units),
             self.parts.announcer,
         )
+        self.datasets = DatasetServices.over(self.parts, self.projects, self.jobs, self.files)
+        self.annotations = AnnotationServices.over(self.parts, self.access, self.datasets.tasks)
         self.arrived = Arrived(nouns.files, self.jobs, self.templates)
         rung = self.settings.broker_url.startswith("sqs:")  # so functions may work: longer leases
         lease = max(self.settings.lease_seconds, FUNCTION_SECONDS if rung else 0)
@@ -221,13 +228,12 @@ class App:
         )
         self.outputs = Outputs(self.access, nouns.manifests, nouns.results, self.results)
         self.notifications = Notifications(
-            self.access,
-            nouns.users,
-            nouns.mails,
-            nouns.identities,
-            nouns.units,
-            signer,
+            self.access, nouns.users, nouns.mails, nouns.identities, nouns.units, signer,
             self.settings.address,
+        )  # fmt: skip
+        self.replays = Replays.over(self.parts, self.access)
+        self.previews = Previews(
+            self.access, self.blobs, self.results, self.slots, self.operations, self.scratch
         )
         self.links = Links(
             signer,
@@ -293,6 +299,7 @@ class App:
             self.settler,
             self.notifications.unsubscribe_url,
             self.arrived,
+            MemberIntake(self.uploads.rows, self.uploads.validator),
         )
 
     def ingest(self, rules: Rules | None = None) -> Ingest:

@@ -41,6 +41,7 @@ from mediamill.engine.slots import SlotLimits, SlotPool
 from mediamill.operations.catalogue import Catalogue
 from mediamill.store.opening import open_store
 from mediamill.store.port import Store
+from mediamill.store.repositories.annotations import Annotations
 from mediamill.store.repositories.files import Files
 from mediamill.store.repositories.idempotency import KeyedRequests
 from mediamill.store.repositories.identities import Identities
@@ -78,6 +79,7 @@ class Repositories:
     manifests: Manifests
     lookup: FileLookup
     projects: Projects
+    annotations: Annotations
     keys: KeyedRequests
     uploads: UploadRows
     usages: Usages
@@ -92,10 +94,12 @@ class Repositories:
         results: Blobs,
         quota: int | None = None,
         retention: Retention = FOR_EVER,
+        blobs: Blobs | None = None,
     ) -> "Repositories":
         """Make all of them over one store; large lists of inputs lie among the results.
 
-        `quota` is the most bytes that one owner may keep, `retention` tells what goes when.
+        `quota` is the most bytes that one owner may keep, `retention` tells what goes when, large
+        annotations lie among `blobs`.
         """
         usages = Usages(store, quota)
         return cls(
@@ -107,6 +111,7 @@ class Repositories:
             manifests=Manifests(store, results),
             lookup=FileLookup(store, retention),
             projects=Projects(store),
+            annotations=Annotations(store, blobs or results, usages),
             keys=KeyedRequests(store),
             uploads=UploadRows(store, usages),
             usages=usages,
@@ -145,10 +150,11 @@ class Parts:
         self.announcer = Announcer(self.store, everything=self.events.takes)
         quota = self.settings.quota_bytes or None
         self.retention = read_retention(self.settings.retention)
-        self.nouns = Repositories.over(self.store, self.results, quota, self.retention)
+        self.nouns = Repositories.over(self.store, self.results, quota, self.retention, self.blobs)
         self.sources = Sources(
-            self.nouns.lookup, self.nouns.projects, self.blobs, self.results, self.scratch
-        )
+            self.nouns.lookup, self.nouns.projects, self.blobs, self.results, self.scratch,
+            self.nouns.annotations.of,
+        )  # fmt: skip
 
     @classmethod
     async def open(

@@ -28,6 +28,11 @@ async def main():
     elif way == "together":
         store.TOGETHER = 1  # one thread: calls of several are torn apart in a trace
         await blobs.put_all([(f"{key}{n}", b"x" * 1000) for n in ("", "l", "m")])
+    elif way == "moved":
+        store.TOGETHER = 1
+        names = ("output-1", "output-2")
+        await blobs.adopt_all([(f"one/two/{n}", Path(sys.argv[1]) / n) for n in names])
+        await blobs.copy_all([(f"one/two/{n}", f"one/three/{n}") for n in names])
     else:
         await blobs.adopt(key, Path(sys.argv[1]) / "output-1")
     os.path.exists("/acknowledged")
@@ -40,7 +45,8 @@ def trace(tmp_path: Path, way: str, program: str = PROGRAM) -> list[tuple[str, s
     strace = shutil.which("strace")
     if strace is None:
         unavailable("strace is not installed")
-    (tmp_path / "output-1").write_bytes(b"x" * 1000)
+    for name in ("output-1", "output-2"):
+        (tmp_path / name).write_bytes(b"x" * 1000)
     log = tmp_path / "trace"
     calls = "trace=fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat,write,stat,newfstatat"
     command = [strace, "-f", "-y", "-o", str(log), "-e", calls, "-e", "signal=none"]
@@ -106,6 +112,32 @@ def test_a_copy_is_durable(tmp_path: Path):
     folder = [i for i, e in enumerate(events) if e == ("fsync", "root/one+/two+")]
     assert moved[0] < folder[-1] < end
     assert not [e for e in events[moved[0] - 1 :] if e[0] == "write"], "bytes were copied"
+
+
+def together(events: list[tuple[str, str]]) -> None:
+    """Assert the order that makes files durable that are moved, then linked, at a stroke."""
+    end = events.index(("acknowledged", ""))
+    for folder in ("two", "three"):
+        moves = [
+            (i, e[1]) for i, e in enumerate(events)
+            if e[0].startswith("rename") and f"/{folder}+/" in e[1]
+        ]  # fmt: skip
+        assert len(moves) == 2
+        synced = [i for i, e in enumerate(events) if e == ("fsync", f"root/one+/{folder}+")]
+        assert synced, "the folder was not fsynced"
+        assert moves[-1][0] < synced[-1] < end
+        for i, move in moves if folder == "two" else ():
+            assert ("fsync", move.partition(" -> ")[0]) in events[:i], "not fsynced before"
+
+
+def test_what_moves_together_is_durable(tmp_path: Path):
+    together(trace(tmp_path, "moved"))
+
+
+@pytest.mark.parametrize("fault", ["no fsync of the file", "no fsync of folders"])
+def test_the_test_sees_what_moves_together_planted(tmp_path: Path, fault: str):
+    with pytest.raises(AssertionError):
+        together(trace(tmp_path, "moved", FAULTS[fault] + "\n" + PROGRAM))
 
 
 FAULTS = {

@@ -51,6 +51,7 @@ def parse(*arguments: str) -> dict:
         (["--at", "1, 2.5,50%"], {"at": [1, 2.5, "50%"]}),
         (["--methods", "rotate,01"], {"methods": ["rotate", "01"]}),
         (["--bits", "8"], {"bits": 8}),
+        (["--ranges", "rotate=0.8, hue=1"], {"ranges": {"rotate": 0.8, "hue": 1}}),
         (["--ranges", '{"rotate": [-5, 5]}'], {"ranges": {"rotate": [-5, 5]}}),
     ],
 )

@@ -43,7 +43,7 @@ def test_one_stored_zip(mediamill: Commands, clip: Path):
         infos = archive.infolist()
     assert all(info.compress_type == zipfile.ZIP_STORED for info in infos)
     folders = {info.filename.split("/")[0] for info in infos}
-    assert folders == {"clip", "clip (2)"}
+    assert folders == {"clip", "clip (2)", "manifest.jsonl"}
     assert everything(mediamill.folder) == ["all.zip"]
 
 
@@ -61,7 +61,7 @@ def test_a_json_line_per_input_in_their_order(mediamill: Commands, clip: Path):
 def test_nothing_is_overwritten_unless_asked(mediamill: Commands, clip: Path):
     run = ("run", "thumbnail", clip, "-o")
     assert mediamill(*run, "out").returncode == 0
-    made = next((mediamill.folder / "out").iterdir())
+    (made,) = (mediamill.folder / "out").glob("*.jpg")
     made.write_text("mine")
     refused = mediamill(*run, "out")
     assert refused.returncode == 1
@@ -72,7 +72,7 @@ def test_nothing_is_overwritten_unless_asked(mediamill: Commands, clip: Path):
     (mediamill.folder / "o.zip").write_text("mine")
     assert mediamill(*run, "o.zip").returncode == 2
     assert (mediamill.folder / "o.zip").read_text() == "mine"
-    assert everything(mediamill.folder / "out") == [made.name]
+    assert everything(mediamill.folder / "out") == [made.name, "manifest.jsonl"]
 
 
 @pytest.mark.parametrize("output", ["out", "out.zip"])
@@ -95,7 +95,7 @@ def test_an_interrupt_leaves_nothing_half_written(
     assert left <= {"out"}
     if output == "out":
         whole = [name for name in everything(mediamill.folder / "out") if "/" not in name]
-        assert whole == ["clip"]
+        assert whole == ["clip", "manifest.jsonl"]
 
 
 def test_a_wrong_parameter_is_named(mediamill: Commands, clip: Path):

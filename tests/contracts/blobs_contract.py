@@ -4,10 +4,12 @@ import asyncio
 import hashlib
 import os
 import zlib
+from pathlib import Path
 
 import pytest
 
 from mediamill.blobs.port import CHUNK, Blobs, Digest, OpensLocally, PutsTogether
+from mediamill.blobs.together import adopt_together, copy_together
 from mediamill.core.errors import Conflict, MediamillError, NotFound
 
 FUTURE = 1 << 50
@@ -64,6 +66,26 @@ class BlobsContract:
         assert await blobs.get("to/other") == b"new"
         with pytest.raises(ValueError, match="key"):
             await blobs.put_all([("to/fine", b""), ("../bad", b"")])
+
+    async def test_what_moves_together_is_as_if_moved_one_by_one(
+        self, blobs: Blobs, tmp_path: Path
+    ):
+        files = []
+        for n in range(11):
+            files.append((f"made/{n % 3}/{n}", tmp_path / f"output-{n}"))
+            files[-1][1].write_bytes(b"%d" % n * n)
+        await adopt_together(blobs, files)
+        assert [await blobs.get(key) for key, _ in files] == [b"%d" % n * n for n in range(11)]
+        assert not any(path.exists() for _, path in files)
+        await copy_together(blobs, [(key, f"second/{key}") for key, _ in files])
+        await copy_together(blobs, [(key, f"second/{key}") for key, _ in files])
+        for n, (key, _) in enumerate(files):
+            await blobs.delete(key)
+            assert await blobs.get(f"second/{key}") == b"%d" % n * n
+        with pytest.raises(NotFound):
+            await copy_together(blobs, [("second/made/0/0", "third"), ("made/0/0", "fourth")])
+        await adopt_together(blobs, [])
+        await copy_together(blobs, [])
 
     async def test_upload_takes_pieces_of_any_size_and_kind(self, blobs: Blobs):
         async with blobs.upload("k") as upload:

@@ -87,7 +87,8 @@ def commands_shown() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "line"), commands_shown())
 def test_commands_that_are_shown_can_be_parsed(page: str, line: str, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "clip.mp4").touch()
+    for file in ("clip.mp4", "instances.json"):
+        (tmp_path / file).touch()
     for folder in ("clips", "photos"):
         (tmp_path / folder).mkdir()
     words = shlex.split(line, comments=True)[1:]

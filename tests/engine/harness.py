@@ -137,7 +137,9 @@ class Harness:
             "expand": Expand(
                 self.jobs, self.manifests, self.results, self.lookup, self.bell, OPERATIONS
             ),
-            "next_stage": NextStage(self.jobs, self.manifests, self.results, self.bell, scratch),
+            "next_stage": NextStage(
+                self.jobs, self.manifests, self.results, self.bell, scratch, OPERATIONS
+            ),
             "seal": Seal(self.jobs, self.results, self.blobs, scratch),
             "cancel": Cancel(self.jobs, self.units),
             "notify": Notify(self.jobs, self.bell, self._channels()),

@@ -106,7 +106,8 @@ async def test_the_environment_holds_no_secrets(slots: Slots, monkeypatch: pytes
     assert "hunter2" not in str(environment)
     assert set(environment) <= {
         "PATH", "LANG", "LC_CTYPE", "HOME", "TMPDIR", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
-        "MALLOC_ARENA_MAX", "LD_LIBRARY_PATH", "QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR",
+        "MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "OPENCV_LOG_LEVEL",
+        "LD_LIBRARY_PATH", "QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR",
     }  # fmt: skip
 
 

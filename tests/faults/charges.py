@@ -3,12 +3,15 @@
 from collections import Counter
 
 from mediamill.app import App
+from mediamill.store.repositories.annotation_rows import AnnotationHistory, FileAnnotations
+from mediamill.store.repositories.datasets import DatasetVersion
 from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.jobs import Job
+from mediamill.store.repositories.projects import Project
 from mediamill.store.repositories.results import Result
 from mediamill.store.repositories.uploads import Upload, UploadPart
 from mediamill.store.repositories.usage import Usage
-from tests.faults.checks import table
+from tests.faults.tables import table
 
 
 def usage(app: App) -> list[str]:
@@ -35,13 +38,30 @@ def usage(app: App) -> list[str]:
         for job in jobs
         if job.state.terminal and not job.hidden and job.charged != made[job.id]
     ]
-    return broken + _sums(app, files, jobs, uploads)
+    return broken + _drawn(app) + _sums(app, files, jobs, uploads)
+
+
+def _drawn(app: App) -> list[str]:
+    """Compare what annotations are charged with what is kept of them."""
+    kept = Counter[tuple[str, str]]()
+    drawn = table(app, FileAnnotations)
+    for row in (*drawn, *table(app, AnnotationHistory)):
+        kept[row.project, row.file] += row.size
+    return [
+        f"what is drawn on {row.file} in {row.project} has {kept[row.project, row.file]} bytes, "
+        f"charged {row.charged}"
+        for row in drawn
+        if row.charged != kept.pop((row.project, row.file))
+    ] + [f"{file} in {project} has a history without a row" for project, file in kept if kept]
 
 
 def _sums(app: App, files: list[File], jobs: list[Job], uploads: list[Upload]) -> list[str]:
     charged, results = Counter[str](), Counter[str]()
-    for row in (*files, *jobs, *uploads):
+    for row in (*files, *jobs, *uploads, *table(app, DatasetVersion)):
         charged[row.owner] += row.charged
+    owners = {project.id: project.owner for project in table(app, Project)}
+    for drawn in table(app, FileAnnotations):
+        charged[owners[drawn.project]] += drawn.charged
     for job in jobs:
         results[job.owner] += job.charged
     told = {row.owner: row for row in table(app, Usage)}

@@ -14,9 +14,7 @@ import httpx
 
 from mediamill.app import App
 from mediamill.core.clock import SystemClock
-from mediamill.core.records import R
 from mediamill.handlers.collect import Collect
-from mediamill.store.codec import layout_of
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.idempotency import KeyedRequest, blobs_of
 from mediamill.store.repositories.jobs import Job, ManifestPage, Tally
@@ -27,15 +25,11 @@ from mediamill.store.repositories.units import Unit, UnitState
 from mediamill.store.repositories.uploads import UploadPart
 from mediamill.store.repositories.versions import Version
 from mediamill.store.schema import all_kinds
-from tests.faults.rows import rows
+from tests.faults import datasets
+from tests.faults.tables import table
 
 MADE_OF = (Result, ManifestPage, Origin)
 """Rows that name the inputs of jobs."""
-
-
-def table(app: App, kind: type[R]) -> list[R]:
-    """Read a whole table."""
-    return [layout_of(kind).decode(row) for row in rows(app.settings.store_url, kind)[kind.table]]
 
 
 # -- uploads ---------------------------------------------------------------------------------------
@@ -230,6 +224,7 @@ async def blobs(app: App) -> list[str]:
     }
     jobs = {row.id: row for row in table(app, Job)}
     attempts = tuple(blobs_of(row) for row in table(app, KeyedRequest))  # they go with their row
+    attempts += datasets.roots(app)
     left = {key for key in there - named if not key.startswith(attempts)}
     orphans = {key for key in left if not _allowed(key, optional, jobs)}
     return [
@@ -252,7 +247,8 @@ def _named(app: App) -> tuple[set[str], set[str]]:
     named |= {row.blob for row in table(app, UploadPart)}
     named |= {row.blob or "" for row in table(app, KeyedRequest)}
     named |= {row.blob or "" for row in table(app, ManifestPage)}
-    named |= {file.blob for result in table(app, Result) for file in result.files}
+    named |= {b for result in table(app, Result) for file in result.files for b in file.blobs}
+    named |= datasets.named(app)
     for row in table(app, Job):
         if row.layout:
             named |= {row.layout, f"{row.layout.removesuffix('-layout')}-manifest"}

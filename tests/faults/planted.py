@@ -92,7 +92,11 @@ def rows_before_bytes() -> None:
         os.rename(path, moved)  # the slot clears its folder
         KEPT.append(asyncio.ensure_future(later(self, key, moved)))
 
-    LocalBlobs.adopt = adopt
+    async def adopt_all(self: LocalBlobs, files: Sequence[tuple[str, Path]]) -> None:
+        for key, path in files:
+            await adopt(self, key, path)
+
+    LocalBlobs.adopt, LocalBlobs.adopt_all = adopt, adopt_all
 
 
 def no_fence() -> None:

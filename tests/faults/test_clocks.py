@@ -13,7 +13,7 @@ from mediamill.app import App
 from mediamill.core.settings import Settings
 from tests.faults.history import History
 from tests.media_factory import clip
-from tests.support.places import DYNAMODB, EACH_STORE, POSTGRESQL, cases
+from tests.support.places import EACH_STORE, POSTGRESQL, cases
 from tests.support.processes import Process, running, signed_in
 
 LEASE = {"lease_seconds": 6, "poll_seconds": 0.1, "slots": 1, "min_free_bytes": 0}
@@ -70,7 +70,7 @@ async def jump(tmp_path, jumps: int, *planted: str) -> list[tuple]:
         return await stolen(app, history.jobs)
 
 
-@cases("jumps", [(POSTGRESQL, 1), (DYNAMODB, 1)], [(place, 60) for place in EACH_STORE])
+@cases("jumps", [(POSTGRESQL, 1)], [(place, 60) for place in EACH_STORE])
 @pytest.mark.timeout(900)
 async def test_a_wrong_clock_takes_no_work_from_others(tmp_path, jumps):
     assert await jump(tmp_path, jumps) == []

@@ -226,15 +226,10 @@ MOST = (lose_a_result, swap_a_result, count_wrongly, forget_an_end, announce_twi
           charge_results_wrongly)  # fmt: skip
 
 
-FEW = (swap_a_result, close_a_unit_early, lose_bytes)
-FAULTS = {"few": FEW, "most": MOST, "all": MOST + MORE}
+FAULTS = {"most": MOST, "all": MOST + MORE}
 
 
-@cases(
-    "faults",
-    [(EMBEDDED, "most"), *((place, "few") for place in ELSEWHERE)],
-    [(place, "all") for place in EVERYWHERE],
-)
+@cases("faults", [(EMBEDDED, "most")], [(place, "all") for place in EVERYWHERE])
 async def test_what_is_wrong_is_named(past, faults):
     settings, history = past
     unnoticed, kept = [], Kept()

@@ -191,6 +191,7 @@ async def test_workers_killed_under_load_lose_nothing(tmp_path):
         await check(client, history, home)
 
 
+@pytest.mark.soak
 async def test_a_worker_that_is_asked_to_end_drains(tmp_path):
     home, history = tmp_path / "home", History()
     async with running("api", home, **SHORT) as api, signed_in(api) as client:

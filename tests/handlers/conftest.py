@@ -1,9 +1,13 @@
 """A whole `App` with the operations of `tests.support.chains`, and a worker beside."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from mediamill.app import App
 from mediamill.core.access import Principal
@@ -76,14 +80,28 @@ class Works:
 BOTH = pytest.mark.parametrize("works", ["file", "memory"], indirect=True)
 
 
-@pytest.fixture
-async def works(tmp_path, request):
-    """Local blobs and SQLite; both in memory where a test asks for `BOTH`."""
-    memory = getattr(request, "param", "file") == "memory"
-    more = {"blobs_url": "memory:", "store_url": "memory:"} if memory else {}
-    settings = Settings(home=tmp_path / "home", slots=1, min_free_bytes=0, poll_seconds=0.2, **more)
+@asynccontextmanager
+async def working(home: Path, **more: str | float) -> AsyncIterator[Works]:
+    """Open an application with a worker beside, for the length of the block."""
+    settings = Settings(home=home, slots=1, min_free_bytes=0, poll_seconds=0.2, **more)
     async with await App.open(settings, CHAINED) as app:
         beside = Beside(app)
         await beside.resume()
         yield Works(app, beside)
         await beside.pause()
+
+
+@pytest.fixture
+async def works(tmp_path, request):
+    """Local blobs and SQLite; both in memory where a test asks for `BOTH`."""
+    memory = getattr(request, "param", "file") == "memory"
+    more = {"blobs_url": "memory:", "store_url": "memory:"} if memory else {}
+    async with working(tmp_path / "home", **more) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory):
+    """The same for all tests of a module, which is `pytest.mark.asyncio(loop_scope="module")`."""
+    async with working(tmp_path_factory.mktemp("shared") / "home") as found:
+        yield found

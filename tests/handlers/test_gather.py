@@ -19,7 +19,7 @@ from mediamill.store.opening import open_store
 from mediamill.store.port import Delete, Put, key_index
 from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.jobs import JobState, ManifestPage
-from mediamill.store.repositories.projects import joining
+from mediamill.store.repositories.projects import joining, member
 from mediamill.store.repositories.results import Result
 from tests.support.submission import THUMBNAIL, SubmissionHarness
 
@@ -486,7 +486,8 @@ async def test_acceptance_looks_at_a_bounded_part_of_what_holds_nothing(quick, m
     await quick.projects.remove(ANN, project.id, [file])
     gone = [f"file_{n:026}" for n in range(4000)]
     for start in range(0, len(gone), 90):
-        await quick.store.transact(*joining(project.id, gone[start : start + 90], 1))
+        rows = [member(project.id, file, 1) for file in gone[start : start + 90]]
+        await quick.store.transact(*joining(project.id, rows))
     reads, whole = 0, type(quick.store).query
 
     async def counted(*args, **more):

@@ -167,6 +167,38 @@ async def test_all_that_was_made_of_it_goes_and_nothing_else(works: Works):
     assert page.rows[0].bytes == sum(len(png(n)) for n in range(3))
 
 
+async def test_what_names_a_set_or_is_mixed_goes_with_the_first_of_it(works: Works):
+    app = works.app
+    due = await works.upload("gonzo.png", png(1))
+    kept = [await works.upload(f"kept-{n}.png", png(n)) for n in range(2, 6)]
+    report = await works.run([due, *kept], "health-check")
+    even = await works.run(
+        [due, *kept],
+        ("preprocess", {"methods": ["normalize-brightness"], "reference": due}),
+    )
+    mixed = await works.run([due, *kept], "mix", "tell", seed=5)  # two stages
+    with_it = [row for row in await works.rows(mixed, 0)
+               if row.item == 0 or 0 in row.lineage["partners"]]  # fmt: skip
+    assert 1 < len(with_it) < 5
+    assert even.agreed["0"]["reference"]["name"] == "gonzo.png"
+    needles = [needle for needle in await known(works, due) if needle != due]
+    needles += [row.files[0].sha256 for row in with_it]
+    await age(app, due)
+    await sweep(app)
+    await gone(app, due)
+    await settled(app)
+    assert await traces(app, needles) == []
+    assert charges.usage(app) == []
+    for job, expired in ((report, 1), (mixed, len(with_it))):
+        now = await app.jobs.get(ANN, job.id)
+        assert (now.expired, now.counts) == (expired, job.counts)
+        lines = (await download(works, now))["manifest.jsonl"].splitlines()
+        assert len(lines) == len(await works.rows(job)) - expired
+    now = await app.jobs.get(ANN, even.id)
+    assert (now.expired, {*now.agreed["0"]["reference"]}) == (1, {"chosen", "numbers"})
+    assert len(await download(works, now)) == 5
+
+
 async def test_a_rejected_rule_of_another_source_takes_nothing(works: Works):
     file = await works.upload("old.png", png(1))
     await age(works.app, file, days=400, source="upload")  # has no rule

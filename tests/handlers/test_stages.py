@@ -12,9 +12,9 @@ import pytest
 
 from mediamill.app import App
 from mediamill.core.settings import Settings
-from mediamill.handlers import expand, next_stage
+from mediamill.handlers import expand, feeding, next_stage
 from mediamill.media.image.encode import encode
-from mediamill.store.repositories import jobs
+from mediamill.store.repositories import jobs, manifests
 from mediamill.store.repositories.jobs import Counts, JobState
 from tests.handlers.conftest import ANN, BOTH, Works
 from tests.support.chains import CHAINED
@@ -119,7 +119,7 @@ async def test_a_later_stage_is_retried_by_itself(works: Works):
 async def test_a_list_of_several_pages_is_continued(
     works: Works, monkeypatch: pytest.MonkeyPatch, inputs: int, entries: int
 ):
-    for module in (jobs, expand, next_stage):
+    for module in (jobs, manifests, expand, next_stage, feeding):
         monkeypatch.setattr(module, "PAGE_ENTRIES", entries)
     files = [await works.upload(f"{n}.png", png(n)) for n in range(inputs)]
     missing = Missing(works, files)

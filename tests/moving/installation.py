@@ -21,6 +21,39 @@ BODY = {**TUS, "content-type": "application/offset+octet-stream"}
 
 
 @dataclass
+class Dataset:
+    """What is in the project: as it is answered."""
+
+    drawn: dict
+    exported: bytes
+    guest: str
+
+    @classmethod
+    async def of(cls, client: httpx.AsyncClient, project: str, guest: str) -> "Dataset":
+        here = f"/v1/projects/{project}"
+        drawn = await client.get(f"{here}/annotations")
+        assert len(drawn.json()["data"]) == 2, drawn.text
+        exported = await client.get(f"{here}/versions/1/export?format=coco&wait=30")
+        assert exported.status_code == 200, exported.text
+        shares = (await client.get(f"{here}/shares")).json()["data"]
+        assert [(row["id"], row["role"]) for row in shares] == [(guest, "viewer")]
+        return cls(drawn.json(), exported.content, guest)
+
+
+async def _annotated(client: httpx.AsyncClient, project: str, files: list[str]) -> None:
+    """Draw a little on one member and much on the other, which does not fit into a row."""
+    here = f"/v1/projects/{project}"
+    await client.post(f"{here}/classes", json={"name": "dog"})
+    ring = [0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0] * 500
+    for file, shape in zip(files, ({"box": [0, 0, 1, 1]}, {"polygons": [ring]}), strict=True):
+        url = f"{here}/files/{file}/annotations"
+        for x in (1, 2):
+            body = {"annotations": [{"class": "dog", **shape}], "extra": {"seen": x}}
+            put = await client.put(url, json=body, headers={"if-match": "*"})
+            assert put.status_code == 200, put.text
+
+
+@dataclass
 class Installation:
     """What its one user has and was told."""
 
@@ -36,6 +69,7 @@ class Installation:
     rest: bytes
     waiting: str
     """A job that a worker had begun when the service ended."""
+    dataset: "Dataset"
 
     def settings(self, **more: object) -> Settings:
         return Settings(home=self.home, slots=1, min_free_bytes=0, lease_seconds=1, **more)
@@ -53,11 +87,15 @@ async def made(home: Path, pictures: int = 4) -> Installation:
     """Make one; nothing runs on it afterwards."""
     settings = Settings(home=home, slots=1, min_free_bytes=0, lease_seconds=1, poll_seconds=0.05)
     history = History()
-    async with await App.open(settings) as app, person(create_app(app), "ann") as ann:
-        return await _filled(app, ann, history, home, pictures)
+    async with (
+        await App.open(settings) as app,
+        person(create_app(app), "ann") as ann,
+        person(create_app(app), "bob") as bob,
+    ):
+        return await _filled(app, ann, bob.id, history, home, pictures)
 
 
-async def _filled(app, ann, history, home, pictures) -> Installation:
+async def _filled(app, ann, guest, history, home, pictures) -> Installation:
     client = ann.client
     files = [await history.upload(client, f"{n}.png", picture(n)) for n in range(pictures)]
     tagged = await client.patch(f"/v1/files/{files[0]}", json={"tags": ["red", "ä"]})
@@ -65,11 +103,19 @@ async def _filled(app, ann, history, home, pictures) -> Installation:
     project = (await client.post("/v1/projects", json={"name": "Set"})).json()["id"]
     added = await client.post(f"/v1/projects/{project}/files", json={"files": files[:2]})
     assert added.is_success, added.text
+    await _annotated(client, project, files[:2])
+    share = {"user": guest, "role": "viewer"}
+    shared = await client.post(f"/v1/projects/{project}/shares", json=share)
+    assert shared.is_success, shared.text
     text = await history.upload(client, "a.txt", b"hello")
     job = await submit(history, client, [*files, text])
     async with working(app):
         answer = await client.get(f"/v1/jobs/{job}", params={"wait": 30})
         assert answer.json()["state"] == "partial", answer.text
+        frozen = await client.post(f"/v1/projects/{project}/versions", json={"name": "one"})
+        ready = await client.get(frozen.json()["links"]["self"], params={"wait": 30})
+        assert ready.json()["state"] == "ready", ready.text
+        dataset = await Dataset.of(client, project, guest)
     trashed = files.pop()
     assert (await client.delete(f"/v1/files/{trashed}")).is_success
     whole = PNG + b"x" * 5000
@@ -83,7 +129,7 @@ async def _filled(app, ann, history, home, pictures) -> Installation:
     assert download.status_code == 200, download.text
     etag = download.headers["etag"]
     return Installation(home, token.json()["token"], history, download.content, etag,
-                        project, trashed, place, whole[3000:], waiting)  # fmt: skip
+                        project, trashed, place, whole[3000:], waiting, dataset)  # fmt: skip
 
 
 async def _half(client: httpx.AsyncClient, whole: bytes) -> str:
@@ -117,6 +163,8 @@ async def lives_on(found: Installation, settings: Settings) -> list[str]:
             assert (again.content, again.headers["etag"]) == (found.zip, found.etag)
             listed = await client.get("/v1/files", params={"project": found.project})
             assert len(listed.json()["data"]) == 2, listed.text
+            there = await Dataset.of(client, found.project, found.dataset.guest)
+            assert there == found.dataset
             newer = await found.history.upload(client, "new.png", picture(9))
             await submit(found.history, client, [newer])
             for job in found.history.jobs:

@@ -39,11 +39,13 @@ def flip(new: Path) -> None:
 
 
 PLANTED = {
-    r"^users user_\w+ is different$": change("UPDATE users SET name = 'x'"),
+    r"^users user_\w+ is different$": change(
+        "UPDATE users SET name = 'x' WHERE id = (SELECT min(id) FROM users)"
+    ),
     r"^file_tags user_\w+:red/file_\w+ is missing$": change(
         "DELETE FROM file_tags WHERE tagged LIKE '%:red'"
     ),
-    r"^emails: 3 records, not 2$": change("INSERT INTO emails VALUES ('b@example.org', 'user_1')"),
+    r"^emails: 4 records, not 3$": change("INSERT INTO emails VALUES ('b@example.org', 'user_1')"),
     r"^units .* is different$": change("UPDATE units SET payload = '{}' WHERE kind = 'notify'"),
     r"^files/file_\w+ has other bytes$": flip,
     r"^files/file_\w+ is missing$": lambda new: first_file(new / "blobs").unlink(),

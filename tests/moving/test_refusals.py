@@ -203,7 +203,7 @@ async def test_what_the_target_cannot_hold_is_named_before_anything_is_written(
     assert "emails ann@example.org: more than 350000 bytes" in told
     assert "file_tags 1yyy" in told
     assert "602 bytes; at most 500 can be indexed" in told
-    assert "\n  and 7 more" in told
+    assert "\n  and 8 more" in told
     assert not (tmp_path / "new").exists()
 
 

@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
@@ -245,3 +246,19 @@ def test_cost_grows_with_pixels_and_with_the_format():
     assert Convert().cost(small) < Convert().cost(large)
     assert Convert(format="avif").cost(large) > Convert(format="jpeg").cost(large)
     assert Convert(format="avif", width=100).cost(large) < Convert(format="avif").cost(large)
+
+
+def test_sixteen_bits_stay_in_png_and_are_rounded_elsewhere(tmp_path: Path):
+    pixels = np.rint(smooth().astype(float) * 257 + 100).clip(0, 65535).astype(np.uint16)
+    for name in ("a.png", "a.tiff"):
+        (tmp_path / name).write_bytes(
+            cv2.imencode(Path(name).suffix, pixels[:, :, ::-1])[1].tobytes()
+        )
+        for to in ("png", None):
+            (file,) = converted(tmp_path / name, tmp_path, format=to).files
+            found = cv2.imdecode(
+                np.frombuffer(file.path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED
+            )
+            assert np.array_equal(found[:, :, ::-1], pixels), (name, to)
+        made = opened(tmp_path / name, tmp_path, format="jpeg")
+        assert psnr(made, Image.fromarray(smooth())) > 36

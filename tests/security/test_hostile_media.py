@@ -65,6 +65,33 @@ async def test_hostile_images_harm_nobody_and_clean_ones_pass(mill):
         assert len(wrong) <= 0.01 * (len(clean) + len(refused)), wrong
 
 
+EVERY = {
+    "augment": {
+        "methods": ["rotate", "hue", "gaussian-noise", "elastic", "erase", "mosaic", "tile"],
+        "elastic": [0, 0.03],
+    },
+    "preprocess": {},
+    "health-check": {},
+    "convert": {"format": "png"},
+}
+"""Operations on images, with parameters that let them do much."""
+
+
+@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.soak)])
+async def test_hostile_images_through_every_operation(mill, step: int):
+    async with mill() as service:
+        files = []
+        for path in hostile_images()[::step]:
+            answer = await service.upload(path.name, path.read_bytes())
+            if answer.status_code == 201:
+                files.append(answer.json()["id"])
+        assert files
+        for operation, parameters in EVERY.items():
+            ended = await service.outcomes(files, operation, **parameters)
+            assert any(item["state"] == "succeeded" for item in ended), (operation, ended)
+        service.alive()
+
+
 @pytest.mark.parametrize("count", [5, pytest.param(400, marks=pytest.mark.soak)])
 async def test_mutated_images_end_with_a_reason(mill, count: int):
     async with mill() as service:

@@ -126,7 +126,7 @@ def check(data: bytes, what: object) -> int:
     for piece in pieces(data):
         for mark in (MARK, MARK.decode().encode("utf-16-be"), *KINDS):
             assert mark not in piece, (what, mark)
-        if piece.startswith((b"PK", b"{", b"[")):
+        if piece.startswith((b"PK", b"{", b"[", b"PAR1")):
             continue
         with Image.open(io.BytesIO(piece)) as image:
             image.load()
@@ -183,11 +183,14 @@ async def test_nothing_planted_is_in_any_output_of_any_operation(mill, tmp_path:
             assert files, f"{operation['name']} takes nothing that is tried here"
             known = operation["schema"]["properties"]
             few = {name: n for name, n in (("count", 1), ("width", 120)) if name in known}
+            if "methods" in operation["schema"].get("required", ()):
+                few["methods"] = ["brightness"]
             for form in formats(operation):
                 step = {"operation": operation["name"],
                         "parameters": {**few, **({"format": form} if form else {})}}  # fmt: skip
                 made = check(await output(service, files, step), (operation["name"], form))
-                assert made >= len(files), (operation["name"], form)
+                shown = len(files) if operation["name"] != "health-check" else 0  # it is numbers
+                assert made >= shown, (operation["name"], form)
                 tried += made
         chain = (
             {"operation": "extract-frames", "parameters": {"count": 1}},

@@ -17,9 +17,10 @@ UNFAIR = "positive_data_acceptance"
 """A schema cannot say that an id must exist, or that a name is one line."""
 APART = "/(events|logout|refresh)$"
 """Streams that last; what ends the session of the tests."""
+ALL = "examples,coverage,fuzzing,stateful"
 CONFIG = """
 [[operations]]
-include-path-regex = "^/v1/(files/(check|delete|restore|tags)|uploads/presigned)$"
+include-path-regex = "^/v1/(files/(check|delete|restore|tags)|uploads/presigned|projects/sample)$"
 # Another method makes the word an id, of what is not there: 404.
 checks.unsupported_method.enabled = false
 
@@ -30,8 +31,15 @@ enabled = false
 """
 
 
-@pytest.mark.parametrize("examples", [1, pytest.param(300, marks=pytest.mark.soak)])
-async def test_every_answer_is_as_published(tmp_path: Path, examples: int):
+@pytest.mark.parametrize(
+    ("phases", "examples"),
+    [
+        pytest.param("examples,coverage", 1, marks=pytest.mark.scan, id="1"),
+        pytest.param(ALL, 300, marks=pytest.mark.soak, id="300"),
+    ],
+)
+@pytest.mark.timeout(0)  # that of its process holds
+async def test_every_answer_is_as_published(tmp_path: Path, phases: str, examples: int):
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
     async with (
         running("up", tmp_path / "home") as process,
@@ -43,11 +51,11 @@ async def test_every_answer_is_as_published(tmp_path: Path, examples: int):
             [
                 Path(sys.executable).with_name("schemathesis"), "run", url,
                 "--header", f"Authorization: {client.headers['Authorization']}",
-                "--max-examples", str(examples), "--exclude-checks", UNFAIR,
+                "--phases", phases, "--max-examples", str(examples), "--exclude-checks", UNFAIR,
                 "--exclude-path-regex", APART, "--request-timeout", "30", "--workers", "1",
                 "--seed", "7", "--suppress-health-check", "all", "--no-color",
             ],
-            cwd=tmp_path, capture_output=True, text=True, timeout=100 + 20 * examples, check=False,
+            cwd=tmp_path, capture_output=True, text=True, timeout=400 + 20 * examples, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-1000:]
         assert "Traceback" not in process.log()

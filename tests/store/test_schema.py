@@ -1,6 +1,8 @@
 """The tables that migrations make are the declared ones, and every query has its index."""
 
 import asyncio
+import importlib
+import pkgutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,9 +15,11 @@ from tests.contracts.store_contract import KINDS, Thing, orders, put, thing
 
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.records import Index, Record
+from mediamill.store import repositories
 from mediamill.store.calls import listing_of
 from mediamill.store.codec import Member, layout_of
 from mediamill.store.port import key_index
+from mediamill.store.schema import all_kinds
 from mediamill.store.sql.migrate import Migration, migrations
 from mediamill.store.sql.schema import ddl, declared_kinds
 from mediamill.store.sql.sqlite.connection import migrate_next
@@ -50,6 +54,13 @@ def declared() -> apsw.Connection:
     connection = apsw.Connection(":memory:")
     connection.execute(ddl(declared_kinds(), SQLITE))
     return connection
+
+
+def test_no_record_is_forgotten():
+    """What `schema.py` does not import is not moved to other stores."""
+    for module in pkgutil.iter_modules(repositories.__path__, f"{repositories.__name__}."):
+        importlib.import_module(module.name)
+    assert declared_kinds() == all_kinds()
 
 
 def test_the_migrations_make_exactly_the_declared_schema():

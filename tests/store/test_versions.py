@@ -10,6 +10,7 @@ from mediamill.store.codec import layout_of
 from mediamill.store.opening import open_store
 from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.jobs import Counts, Job, JobState
+from mediamill.store.repositories.projects import Project, joining, member
 from mediamill.store.repositories.units import Unit, UnitState
 from mediamill.store.repositories.users import Role, User
 from mediamill.store.sql import migrate
@@ -181,6 +182,16 @@ def test_an_unknown_state_is_no_end_and_no_permission():
 def test_a_field_within_a_field_that_only_a_newer_program_knows_is_passed_over():
     column = layout_of(Job).column("counts")
     assert column.decode('{"succeeded":1,"failed":0,"paused":3}') == Counts(succeeded=1)
+
+
+def test_members_that_an_older_program_adds_are_counted_as_originals_in_no_split():
+    """It counts `files` alone."""
+    project = Project(id="proj_1", owner="u", name="a", created=1, files=5, original_train=2,
+                      augmented_test=1)  # fmt: skip
+    assert project.counts["original"] == {"": 2, "train": 2, "validation": 0, "test": 0}
+    assert project.counts["augmented"] == {"": 0, "train": 0, "validation": 0, "test": 1}
+    update = joining("proj_1", [member("proj_1", "file_1", 1)])[-1]
+    assert update.add == {"files": 1}
 
 
 def test_a_field_that_an_older_program_did_not_write_has_its_default():

@@ -1,6 +1,7 @@
 """Operations that make chains and stages, and a worker that knows them, to be killed."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -93,9 +94,84 @@ class Drawn(MediaOperation):
         return Outcome(data={"seed": context.seed})
 
 
+class Level(ImageOperation):
+    """Add to each picture what brings its brightness to the mean of the set's."""
+
+    gain: float = 1.0
+    broken: str = ""
+
+    @property
+    def surveys(self) -> bool:
+        return True
+
+    def measure_picture(self, picture: Picture, context: Context) -> dict[str, Any]:
+        return {"mean": float(picture.array().mean())}
+
+    def reduce(self, measures, context: Context) -> Outcome:
+        """Fail where `broken` says so: once the file of that name is there, no more."""
+        if self.broken and not Path(self.broken).exists():
+            raise BrokenMedia("The set does not add up.")
+        means = [image["mean"] for one in measures for image in one.images]
+        if not means:
+            raise BrokenMedia("There is nothing to measure.")
+        return Outcome(data={"mean": sum(means) / len(means), "images": len(means)})
+
+    def apply(self, image: Picture, context: Context) -> Picture:
+        own = float(image.array().mean())
+        shift = round(self.gain * (context.agreed["mean"] - own))
+        pixels = (image.array().astype(int) + shift).clip(0, 255).astype("uint8")
+        return Picture(pixels, {**image.info, "measured": own, "mean": context.agreed["mean"]})
+
+
+class Census(ImageOperation):
+    """Report what is in a set."""
+
+    gives: ClassVar[str] = ""
+
+    @property
+    def surveys(self) -> bool:
+        return True
+
+    def measure_picture(self, picture: Picture, context: Context) -> dict[str, Any]:
+        return {"pixels": picture.width * picture.height}
+
+    def reduce(self, measures, context: Context) -> Outcome:
+        good = bad = pictures = 0
+        with context.output("census.txt", "text/plain") as writer:
+            for one in measures:
+                good, bad = good + (one.error is None), bad + (one.error is not None)
+                pictures += len(one.images)
+                said = one.error["code"] if one.error else "good"
+                writer.write(f"{one.name} {one.split} {said} {len(one.images)}\n".encode())
+        return Outcome((writer.output,), data={"good": good, "bad": bad, "pictures": pictures})
+
+
+class Mix(ImageOperation):
+    """Average a picture with its partners, which are scaled to its size."""
+
+    draws: ClassVar[bool] = True
+    count: int = 1
+    deadly: int = -1
+    """The value of a pixel of partners that end the process."""
+
+    @property
+    def partners(self) -> int:
+        return self.count
+
+    def apply(self, image: Picture, context: Context) -> Picture:
+        import numpy as np
+
+        size = image.array().shape
+        all_ = [image.array(), *(one().array() for one in context.partners)]
+        if any(each[1, 0, 0] == self.deadly for each in all_[1:]):
+            os.abort()
+        same = [each for each in all_ if each.shape == size]
+        return Picture(np.mean(same, axis=0).astype("uint8"), {"mixed": len(same)})
+
+
 MORE: dict[str, type[Operation]] = {
     "flip": Flip, "bare": Bare, "twice": Twice, "shout": Shout, "copied": Copied, "tell": Tell,
-    "drawn": Drawn,
+    "drawn": Drawn, "level": Level, "census": Census, "mix": Mix,
 }  # fmt: skip
 
 

@@ -11,8 +11,9 @@ from mediamill.handlers.purge_project import PurgeProject
 from mediamill.services.access import Access
 from mediamill.services.jobs.inputs import Named
 from mediamill.services.jobs.requests import JobRequest
-from mediamill.services.projects import ProjectService
+from mediamill.services.projects.service import ProjectService
 from mediamill.store.port import Put
+from mediamill.store.repositories.annotations import Annotations
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Entry, Job
 from mediamill.store.repositories.projects import Project, Projects
@@ -32,7 +33,8 @@ class SubmissionHarness(Harness):
     @property
     def projects(self) -> ProjectService:
         access, reads = Access(self.store), Projects(self.store)
-        return ProjectService(access, reads, self.lookup, self.units, self.bell)
+        notes = Annotations(self.store, self.blobs)
+        return ProjectService(access, reads, self.lookup, self.units, self.bell, notes)
 
     async def add_blob(self, owner: str, name: str, media_type: str, data: bytes) -> str:
         """Store a file with these bytes; return its id."""

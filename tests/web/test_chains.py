@@ -25,7 +25,8 @@ async def test_a_step_that_cannot_follow_is_pointed_at(ann):
     (error,) = answer.json()["errors"]
     assert error["pointer"] == "steps.2.operation"
     assert error["message"] == (
-        "extract-frames takes video/*; thumbnail gives image/*. What could: convert, thumbnail."
+        "extract-frames takes video/*; thumbnail gives image/*. "
+        "What could: augment, convert, health-check, preprocess, thumbnail."
     )
 
 

@@ -10,8 +10,11 @@ from starlette.routing import Mount, Route
 
 from mediamill.adapters.identity.port import Person
 from mediamill.core.access import Principal
+from mediamill.core.ids import new_id
 from mediamill.services.accounts.sessions import digest
-from mediamill.store.port import Put, Update
+from mediamill.store.port import Delete, Put, Update
+from mediamill.store.repositories.datasets import ProjectShare
+from mediamill.store.repositories.projects import Project
 from mediamill.store.repositories.users import Token, TokenKind, User
 from mediamill.web.security import SESSION_COOKIE
 from tests.support.places import everywhere
@@ -35,10 +38,12 @@ OWN = {
     "GET /v1/usage", "GET /v1/usage/daily", "POST /v1/auth/logout", "GET /v1/tokens",
     "POST /v1/tokens",
     "GET /v1/files",
+    "POST /v1/operations/{name}/preview",
     "POST /v1/files", "POST /v1/files/check", "POST /v1/files/delete", "POST /v1/files/restore",
     "POST /v1/files/tags", "DELETE /v1/trash", "GET /v1/jobs", "POST /v1/jobs", "GET /v1/events",
-    "GET /v1/projects", "POST /v1/projects", "GET /v1/templates", "POST /v1/templates",
-    "GET /", "GET /parts/files",
+    "GET /v1/projects", "POST /v1/projects", "POST /v1/projects/sample",
+    "GET /v1/templates", "POST /v1/templates",
+    "GET /", "GET /projects", "GET /parts/files",
     "GET /trash", "GET /parts/trash", "POST /v1/uploads", "POST /v1/uploads/presigned",
     "GET /parts/jobs", "GET /v1/webhooks", "POST /v1/webhooks",
 }  # fmt: skip
@@ -47,7 +52,7 @@ OWN = {
 BY_ID = {
     "DELETE /v1/tokens/{token_id}", "DELETE /v1/me/identities/{identity_id}",
     "GET /v1/files/{file_id}", "DELETE /v1/files/{file_id}", "PATCH /v1/files/{file_id}",
-    "POST /v1/files/{file_id}/restore",
+    "POST /v1/files/{file_id}/restore", "POST /v1/files/{file_id}/replay",
     "GET /v1/files/{file_id}/content", "HEAD /v1/files/{file_id}/content",
     "GET /v1/files/{file_id}/thumbnail", "GET /v1/files/{file_id}/members",
     "GET /v1/files/{file_id}/members/{path:path}", "HEAD /v1/files/{file_id}/members/{path:path}",
@@ -67,9 +72,37 @@ BY_ID = {
     "POST /v1/projects/{project_id}/restore",
     "DELETE /v1/projects/{project_id}", "GET /v1/projects/{project_id}/files",
     "POST /v1/projects/{project_id}/files", "DELETE /v1/projects/{project_id}/files",
-    "DELETE /v1/projects/{project_id}/files/{file_id}",
+    "DELETE /v1/projects/{project_id}/files/{file_id}", "PATCH /v1/projects/{project_id}/files",
+    "POST /v1/projects/{project_id}/split", "POST /v1/projects/{project_id}/copy",
+    "POST /v1/projects/{project_id}/import", "GET /v1/projects/{project_id}/health",
+    "GET /v1/projects/{project_id}/tasks",
+    "GET /v1/projects/{project_id}/tasks/{task_id}",
+    "POST /v1/projects/{project_id}/tasks/{task_id}/undo",
+    "GET /v1/projects/{project_id}/shares", "POST /v1/projects/{project_id}/shares",
+    "DELETE /v1/projects/{project_id}/shares/{user_id}",
+    "GET /v1/projects/{project_id}/versions", "POST /v1/projects/{project_id}/versions",
+    "GET /v1/projects/{project_id}/versions/{number}",
+    "DELETE /v1/projects/{project_id}/versions/{number}",
+    "GET /v1/projects/{project_id}/versions/{number}/difference",
+    "GET /v1/projects/{project_id}/versions/{number}/document",
+    "GET /v1/projects/{project_id}/versions/{number}/export",
+    "HEAD /v1/projects/{project_id}/versions/{number}/export",
+    "GET /v1/projects/{project_id}/annotations", "GET /v1/projects/{project_id}/classes",
+    "GET /v1/projects/{project_id}/annotations/export",
+    "POST /v1/projects/{project_id}/annotations/import",
+    "GET /v1/projects/{project_id}/annotations/imports/{task_id}/findings",
+    "POST /v1/projects/{project_id}/classes", "PATCH /v1/projects/{project_id}/classes/{number}",
+    "DELETE /v1/projects/{project_id}/classes/{number}",
+    "POST /v1/projects/{project_id}/classes/{number}/merge",
+    *(f"{method} /v1/projects/{{project_id}}/files/{{file_id}}/annotations"
+      for method in ("GET", "PUT", "PATCH", "DELETE")),
+    "POST /v1/projects/{project_id}/files/{file_id}/annotations/undo",
     "GET /v1/templates/{template}", "PATCH /v1/templates/{template}",
     "DELETE /v1/templates/{template}", "GET /v1/templates/{template}/versions",
+    "GET /projects/{project_id}", "GET /projects/{project_id}/classes",
+    "GET /projects/{project_id}/annotate/{file_id}", "GET /projects/{project_id}/split",
+    "GET /projects/{project_id}/process", "GET /projects/{project_id}/health",
+    "GET /projects/{project_id}/versions", "GET /projects/{project_id}/settings",
     "GET /jobs/{job_id}", "GET /parts/files/{file_id}", "GET /parts/jobs/{job_id}",
     "GET /parts/frames/{file_id}",
     "GET /v1/webhooks/{webhook_id}", "PATCH /v1/webhooks/{webhook_id}",
@@ -82,6 +115,18 @@ BODIES: dict[str, object] = {
     "PATCH /v1/projects/{project_id}": {"name": "mine"},
     "POST /v1/projects/{project_id}/files": {"files": ["file_x"]},
     "DELETE /v1/projects/{project_id}/files": {"files": ["file_x"]},
+    "PATCH /v1/projects/{project_id}/files": {"files": ["file_x"], "set": {"split": "test"}},
+    "POST /v1/projects/{project_id}/split": {},
+    "POST /v1/projects/{project_id}/copy": {"name": "mine"},
+    "POST /v1/projects/{project_id}/import": {"file": "file_x"},
+    "POST /v1/projects/{project_id}/shares": {"user": "bob@example.org", "role": "editor"},
+    "POST /v1/projects/{project_id}/versions": {},
+    "POST /v1/projects/{project_id}/annotations/import": {"file": "file_x"},
+    "POST /v1/projects/{project_id}/classes": {"name": "mine"},
+    "PATCH /v1/projects/{project_id}/classes/{number}": {"name": "mine"},
+    "POST /v1/projects/{project_id}/classes/{number}/merge": {"into": 1},
+    "PUT /v1/projects/{project_id}/files/{file_id}/annotations": {"annotations": []},
+    "PATCH /v1/projects/{project_id}/files/{file_id}/annotations": {"remove": []},
     "PATCH /v1/templates/{template}": {"name": "mine"},
     "PATCH /v1/webhooks/{webhook_id}": {"enabled": False},
     "PATCH /v1/files/{file_id}": {"name": "mine.png", "tags": ["mine"]},
@@ -126,6 +171,17 @@ async def belongings(mill, ann):
     )
     assert job.status_code == 202, job.text
     project = await ann.client.post("/v1/projects", json={"name": "hers"})
+    members = f"/v1/projects/{project.json()['id']}/files"
+    both = [file.json()["id"], picture.json()["id"]]
+    await ann.client.post(members, json={"files": both})
+    task = await ann.client.patch(members, json={"files": both, "set": {"split": "test"}})
+    number = Update(Project, (project.json()["id"],), set={"last_version": 424_241})
+    await mill.store.transact(number)  # one that stands in no other word
+    version = await ann.client.post(f"/v1/projects/{project.json()['id']}/versions", json={})
+    assert version.status_code == 202, version.text
+    guest = User(id=new_id("user"), email="guest@example.org", created=1)
+    share = ProjectShare(user=guest.id, project=project.json()["id"], role="viewer", created=1)
+    await mill.store.transact(Put(guest), Put(share))
     steps = [{"operation": "thumbnail"}]
     template = await ann.client.post("/v1/templates", json={"name": "hers", "steps": steps})
     webhook = await ann.client.post("/v1/webhooks", json={"url": "https://example.org/"})
@@ -141,6 +197,9 @@ async def belongings(mill, ann):
         "file_id": file.json()["id"],
         "job_id": job.json()["id"],
         "project_id": project.json()["id"],
+        "task_id": task.json()["id"],
+        "number": str(version.json()["number"]),
+        "user_id": guest.id,
         "template": template.json()["id"],
         "webhook_id": webhook.json()["id"],
     }
@@ -263,7 +322,10 @@ async def test_nobody_gets_anything(nobody, belongings):
 async def test_the_owner_does_get_them(ann, belongings):
     """So that the refusals above are about who asks, not about addresses that do not exist."""
     reads = [route for route in sorted(BY_ID) if route.startswith(("GET", "HEAD"))]
-    waiting = ("/download", "/download/{file_id}", "/thumbnail", "/events", "/parts")
+    waiting = (
+        "/export", "/findings", "/health", "/document", "/difference", "/download",
+        "/download/{file_id}", "/thumbnail", "/events", "/parts",
+    )  # fmt: skip
     for route in reads:
         if not route.endswith(waiting):
             method, path = fill(route, belongings)
@@ -282,3 +344,56 @@ async def test_a_check_that_forgets_the_owner_is_noticed(bob, belongings, monkey
     monkeypatch.setattr(Principal, "may", lambda *_: True)
     answers = await refusals(bob.client, belongings)
     assert set(answers.values()) - {404}
+
+
+VIEWS = {
+    "GET /v1/projects/{project_id}", "GET /v1/projects/{project_id}/files",
+    "POST /v1/projects/{project_id}/copy", "GET /v1/projects/{project_id}/tasks",
+    "GET /v1/projects/{project_id}/tasks/{task_id}", "GET /v1/projects/{project_id}/versions",
+    "GET /v1/projects/{project_id}/versions/{number}",
+    "GET /v1/projects/{project_id}/annotations", "GET /v1/projects/{project_id}/classes",
+    "GET /v1/projects/{project_id}/annotations/export",
+    "GET /v1/projects/{project_id}/files/{file_id}/annotations",
+    "GET /projects/{project_id}", "GET /projects/{project_id}/classes",
+    "GET /projects/{project_id}/annotate/{file_id}", "GET /projects/{project_id}/split",
+    "GET /projects/{project_id}/process", "GET /projects/{project_id}/health",
+    "GET /projects/{project_id}/versions", "GET /projects/{project_id}/settings",
+    "GET /v1/files/{file_id}", "GET /v1/files/{file_id}/content",
+    "HEAD /v1/files/{file_id}/content", "GET /v1/files/{file_id}/members",
+    "GET /v1/files/{file_id}/members/{path:path}", "HEAD /v1/files/{file_id}/members/{path:path}",
+    "POST /v1/files/{file_id}/link", "GET /parts/files/{file_id}", "GET /parts/frames/{file_id}",
+}  # fmt: skip
+"""What a viewer of a project may do with it, and with its members."""
+
+OWNERS = {
+    "DELETE /v1/projects/{project_id}", "GET /v1/projects/{project_id}/shares",
+    "POST /v1/projects/{project_id}/shares", "DELETE /v1/projects/{project_id}/shares/{user_id}",
+}  # fmt: skip
+"""What only the owner of a project may do with it."""
+
+
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+async def test_a_guest_may_do_what_their_role_says_until_it_is_taken_back(
+    mill, bob, belongings, role
+):
+    share = ProjectShare(user=bob.id, project=belongings["project_id"], role=role, created=1)
+    await mill.store.transact(Put(share))
+    answers = await refusals(bob.client, belongings)
+    done = {route for route, status in answers.items() if status < 400}
+    edits = {route for route in BY_ID if "/projects/" in route} - VIEWS - OWNERS
+    if role == "viewer":
+        assert done <= VIEWS
+        assert [route for route in VIEWS - done if answers.get(route) in (403, 404)] == []
+        refused = {route for route in edits if not route.startswith(("GET", "HEAD"))}
+        assert {answers[route] for route in refused - RESTORE} == {403}
+    else:  # who takes a member out, among the first, sees its file no more
+        assert done <= VIEWS | edits
+        assert "PATCH /v1/projects/{project_id}" in done
+    assert {answers[route] for route in OWNERS} == {403}
+    await mill.store.transact(Delete(ProjectShare, share.key_values()))
+    answers = await refusals(bob.client, belongings)
+    assert answers == dict.fromkeys(sorted(BY_ID), 404)
+
+
+RESTORE = {"POST /v1/projects/{project_id}/restore"}
+"""Of a project that is deleted, which nobody but its owner is told of."""

@@ -73,7 +73,8 @@ async def test_the_inputs_of_a_project_an_archive_and_a_manifest(ann, bob, worke
     manifest = await upload(ann, "inputs.jsonl", "\n".join(lines).encode())
 
     job = await submit(ann, project=project)
-    assert job["inputs"] == {"source": "project", "id": project, "members": None}
+    whole = {"members": None, "subset": None, "split": None}
+    assert job["inputs"] == {"source": "project", "id": project, **whole}
     done = await ended(ann, job)
     assert (done["state"], done["counts"]["succeeded"]) == ("succeeded", 1), done
 

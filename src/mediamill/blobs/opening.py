@@ -17,7 +17,7 @@ from mediamill.core.registry import Registry
 BACKENDS: Registry[Any] = Registry(
     "mediamill.blobs",
     "blob store",
-    exclude=frozenset({"claims", "digests", "keys", "opening", "port", "scratch"}),
+    exclude=frozenset({"claims", "digests", "keys", "opening", "port", "scratch", "together"}),
 )
 _NAMES = {"file": "local"}
 

@@ -128,6 +128,17 @@ class PutsTogether(Protocol):
 
 
 @runtime_checkable
+class MovesTogether(Protocol):
+    """A store that makes several files its own, or links them, at less cost than one by one."""
+
+    async def adopt_all(self, files: Sequence[tuple[str, Path]]) -> None:
+        """Move finished scratch files under keys, as `adopt` does; where it raises, any may be."""
+
+    async def copy_all(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Give objects, each named first, a second key, as `copy` does; some, where it raises."""
+
+
+@runtime_checkable
 class Composes(Protocol):
     """A store that makes one object of several without their bytes passing here."""
 

@@ -2,6 +2,8 @@
 
 import click
 
+from mediamill.cli.annotating import annotate
+from mediamill.cli.datasets import COMMANDS
 from mediamill.cli.remote.client import Client
 from mediamill.cli.remote.connection import connected, json_option, show, show_list, size_text
 
@@ -105,3 +107,7 @@ def restore(ids: tuple[str, ...], *, client: Client) -> None:
     for project_id in ids:
         client.request("POST", f"/v1/projects/{project_id}/restore")
         click.echo(f"{project_id} is back.")
+
+
+for command in (*COMMANDS, annotate):
+    projects.add_command(command)

@@ -9,6 +9,10 @@ COMMANDS = {
     "up": ("mediamill.cli.serve:up", "Start the service: API, pages and worker in one process."),
     "demo": ("mediamill.cli.demo:demo", "Turn a clip into frames through a real service."),
     "run": ("mediamill.cli.run:run", "Run an operation on local files, without a server."),
+    "replay": (
+        "mediamill.cli.replay:replay",
+        "Make an output again by its lineage, and say whether it is the same.",
+    ),
     "login": ("mediamill.cli.login:login", "Sign in to a server and remember the token."),
     "files": ("mediamill.cli.files:files", "Put files on a server, list, fetch and delete them."),
     "import": (
@@ -21,6 +25,10 @@ COMMANDS = {
         "Put all result files of JOBS into a folder or a bucket.",
     ),
     "projects": ("mediamill.cli.projects:projects", "Keep files together in named sets."),
+    "annotations": (
+        "mediamill.cli.annotations:annotations",
+        "Check and convert COCO, YOLO and VOC, without a server.",
+    ),
     "templates": ("mediamill.cli.templates:templates", "Keep steps with variables under a name."),
     "operations": ("mediamill.cli.operations:operations", "Show what a server can do with files."),
     "usage": ("mediamill.cli.usage:usage", "Show how much you keep on a server."),

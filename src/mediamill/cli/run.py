@@ -1,12 +1,18 @@
 """`mediamill run OPERATION PATHS… -o OUT`: an operation over local files, without a server."""
 
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mediamill.cli.terminal.parameters import options, parameters
 from mediamill.operations.base import Operation, Placement
 from mediamill.operations.catalogue import OPERATIONS
+
+if TYPE_CHECKING:
+    from mediamill.cli.local.marking import Marking
+    from mediamill.cli.terminal.inputs import Input
 
 
 class Operations(click.Group):
@@ -59,6 +65,18 @@ def _own_options() -> list[click.Parameter]:
             ["--processes", "cli_processes"], type=click.IntRange(1, 256),
             help="How many processes work; default: one per core.",
         ),
+        click.Option(
+            ["--seed", "cli_seed"], type=click.IntRange(0, 2**63 - 1), default=0,
+            show_default=True, help="Seed of everything that is drawn.",
+        ),
+        click.Option(
+            ["--annotations", "cli_annotations"], metavar="SET", type=click.Path(exists=True),
+            help="COCO, YOLO or VOC of the inputs; those of what is made are written beside it.",
+        ),
+        click.Option(
+            ["--skip-invalid", "cli_skip_invalid"], is_flag=True,
+            help="Leave out annotations that are wrong, instead of ending.",
+        ),
     ]  # fmt: skip
 
 
@@ -70,11 +88,41 @@ def _start(name: str, kind: type[Operation], schema: dict[str, Any], typed: dict
     from mediamill.cli.terminal.inputs import gather
 
     chosen = parameters(schema, typed)
-    OPERATIONS.build(name, chosen, where="")
+    operation = OPERATIONS.build(name, chosen, where="")
     if kind.placement is not Placement.SLOT:
         raise Failure(f"{name} needs a server.", "Start one with `mediamill up`, then use `jobs`.")
     inputs = gather(typed["cli_paths"])
     target = target_of(typed["cli_output"], overwrite=typed["cli_overwrite"])
-    plan = Plan(name, chosen, kind.accepts, kind.fans_out, inputs, typed["cli_processes"])
+    missing = [path for path in operation.references if not Path(path).is_file()]
+    if missing:
+        raise Failure(f"There is no file {missing[0]} to compare with.", "Name a local file.")
+    marking = _marking(typed, inputs)
+    plan = Plan(
+        name,
+        operation.model_dump(mode="json"),
+        kind.accepts,
+        kind.fans_out,
+        inputs,
+        typed["cli_processes"],
+        seed=typed["cli_seed"],
+        surveys=operation.surveys,
+        applies=operation.applies,
+        references=operation.references,
+        partners=operation.partners,
+        annotations=marking.contents if marking else {},
+        splits=marking.splits if marking else {},
+        marking=marking,
+    )
     if run_plan(plan, target, as_json=typed["cli_json"]):
         click.get_current_context().exit(SOME_FAILED)
+
+
+def _marking(typed: dict[str, Any], inputs: "Sequence[Input]") -> "Marking | None":
+    """Read the annotations of the inputs, where there are some; raises `Failure` for wrong ones."""
+    if typed["cli_annotations"] is None:
+        return None
+    from mediamill.cli.local.marking import read_marks
+
+    return read_marks(
+        Path(typed["cli_annotations"]), inputs, skip_invalid=typed["cli_skip_invalid"]
+    )

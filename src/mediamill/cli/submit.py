@@ -22,6 +22,8 @@ SOURCES = ("project", "archive", "manifest")
 @click.command()
 @click.argument("files", nargs=-1, metavar="[FILE_IDS]…")
 @click.option("--project", metavar="ID", help="All files of a project.")
+@click.option("--subset", metavar="SUBSET", help="Of the project only files in this subset.")
+@click.option("--split", metavar="SPLIT", help="Of the project only files in this split.")
 @click.option("--archive", metavar="FILE_ID", help="The members of a zip, without unpacking it.")
 @click.option(
     "--members",
@@ -44,6 +46,9 @@ SOURCES = ("project", "archive", "manifest")
     metavar="FILE",
     help="Steps as a JSON list of {operation, parameters}; - reads them from stdin.",
 )
+@click.option(
+    "--output-project", metavar="ID", help="Project that the result files join, with annotations."
+)
 @click.option("--name", help="Name of the job and of its download.")
 @click.option("--seed", type=click.INT, help="Seed of everything that is drawn.")
 @click.option("--class", "klass", type=click.Choice(("interactive", "bulk")), help="Its queue.")
@@ -61,7 +66,8 @@ def submit(files: tuple[str, ...], **given: Any) -> None:
     """
     ctx, client = click.get_current_context(), given["client"]
     body = {**_inputs(files, given), **_work(client, given)}
-    body |= {key: given[key] for key in ("name", "seed") if given[key] is not None}
+    more = ("name", "seed", "subset", "split", "output_project")
+    body |= {key: given[key] for key in more if given[key] is not None}
     body |= {"class": given["klass"]} if given["klass"] else {}
     body |= {"reuse": False} if given["no_reuse"] else {}
     body |= told(given["notify"])

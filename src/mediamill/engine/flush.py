@@ -1,4 +1,4 @@
-"""Write outcomes: at most forty items in one transaction, guarded by the unit's fence.
+"""Write outcomes: at most forty items, and 2 MB, in one transaction, guarded by the unit's fence.
 
 Each transaction holds the result rows with the rows by which later jobs find them, the bits of
 `unit.done` and the unit's counters, so an outcome and the fact that it is settled are one. A later
@@ -7,9 +7,12 @@ claimant skips what is settled.
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
+
+import msgspec
 
 from mediamill.engine.lease import Lease
 from mediamill.store.port import Put
@@ -17,7 +20,20 @@ from mediamill.store.repositories.results import ItemOutcome, Result
 from mediamill.store.repositories.reuse import Reuse
 
 ITEMS_PER_FLUSH = 40
+BYTES_PER_FLUSH = 2_000_000
+"""Of outcomes with many files, such as a hundred copies of a picture, fewer are written at once."""
 SECONDS_BETWEEN = 0.5
+
+
+def first_of(waiting: Sequence[Result]) -> list[Result]:
+    """Return as many of the first outcomes as one transaction takes, one at least."""
+    size, batch = 0, list[Result]()
+    for result in waiting[:ITEMS_PER_FLUSH]:
+        size += len(msgspec.msgpack.encode(result))
+        if batch and size > BYTES_PER_FLUSH:
+            break
+        batch.append(result)
+    return batch
 
 
 class Flush:
@@ -70,15 +86,14 @@ class Flush:
 
     async def _write(self, *, close: bool = False) -> None:
         async with self._lock:
-            while len(self._waiting) > ITEMS_PER_FLUSH:
-                await self._write_batch(self._waiting[:ITEMS_PER_FLUSH])
+            while len(batch := first_of(self._waiting)) < len(self._waiting):
+                await self._write_batch(batch)
             if close:
-                batch = self._waiting
                 rows = self._rows(batch)
                 await self.lease.finish(*rows, progress=1.0, current=None, **self._tally(batch))
                 self._waiting = []
-            elif self._waiting:
-                await self._write_batch(self._waiting[:ITEMS_PER_FLUSH])
+            elif batch:
+                await self._write_batch(batch)
 
     async def _write_batch(self, batch: list[Result]) -> None:
         await self.lease.write(*self._rows(batch), **self._tally(batch))

@@ -12,20 +12,25 @@ from mediamill.blobs.port import Blobs, OpensLocally
 from mediamill.core.errors import StorageFull
 from mediamill.engine.slots import CallItem
 from mediamill.store.repositories.files import File
+from mediamill.store.repositories.jobs import Entry
 
 
-def call_item(index: int, file: File, descriptor: int, name: str = "") -> CallItem:
-    """Describe a file that is open for reading as an item of a slot call."""
+def call_item(
+    index: int, file: File, descriptor: int, entry: Entry | None = None, annotations: bytes = b""
+) -> CallItem:
+    """Describe a file that is open for reading as an item of a slot call, as an input if it is."""
     return CallItem(
         index=index,
         descriptor=descriptor,
-        name=name or file.name,
+        name=entry.name if entry and entry.name else file.name,
         media_type=file.media_type,
         size=file.size,
         sha256=file.sha256,
         width=file.width,
         height=file.height,
         duration=file.duration,
+        split=entry.split if entry else "",
+        annotations=annotations or (entry.annotations if entry else b""),
     )
 
 

@@ -40,8 +40,9 @@ def member_item(index: int, entry: Entry, descriptor: int, offset: int) -> CallI
     """Describe a member that is open for reading; the slot finds out what it is."""
     place = _place(entry)
     return CallItem(
-        index, descriptor, entry.name, size=place.size, offset=offset, crc32=place.crc32
-    )
+        index, descriptor, entry.name, size=place.size, offset=offset, crc32=place.crc32,
+        split=entry.split, annotations=entry.annotations,
+    )  # fmt: skip
 
 
 @asynccontextmanager

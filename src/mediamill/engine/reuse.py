@@ -1,17 +1,19 @@
 """When an item was done before: the digest of all that its outcome depends on, and its new name.
 
 The digest covers the bytes read, the steps of the stage with their versions and resolved
-parameters, and the job's seed where a step draws. What the input is called is left out: files that
+parameters, what was agreed for them over the set, what is marked on the input, its split and its
+partners, and the job's seed where a step draws. What the input is called is left out: files that
 are taken over are named after the input they are taken over for.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
+from mediamill.engine.stages import Stage, StageKind
 from mediamill.media.archive.names import with_suffix
-from mediamill.operations.base import Operation
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Entry, Step
 from mediamill.store.repositories.results import Result, ResultFile
@@ -23,25 +25,52 @@ _canonical = msgspec.json.Encoder(order="deterministic").encode
 
 
 class Digests:
-    """Makes the digests of one stage's items."""
+    """Makes the digests of one stage's items; those of a reduction are empty: it is made anew."""
 
-    def __init__(self, steps: Sequence[Step], operations: Sequence[Operation], seed: int) -> None:
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        stage: Stage,
+        seed: int,
+        agreed: Mapping[int, Mapping[str, Any]] | None = None,
+    ) -> None:
         done = [
             (step.operation, type(made).__module__, made.version, step.parameters)
-            for step, made in zip(steps, operations, strict=True)
+            for step, made in zip(steps, stage.steps, strict=True)
         ]
-        drawn = seed if any(made.draws for made in operations) else None
-        self._stage = (FORMAT, done, drawn)
+        drawn = seed if any(made.draws for made in stage.steps) else None
+        said = sorted((agreed or {}).items())
+        more = (stage.kind, said) if said or stage.kind is not StageKind.RUN else ()
+        self._stage, self._kind = (FORMAT, done, drawn, *more), stage.kind
 
-    def of(self, file: File, entry: Entry) -> str:
+    def of(self, file: File, entry: Entry, partners: Sequence[Entry] = ()) -> str:
         """Return the digest of one item; empty where what it reads has none.
 
-        A member is known by its archive's bytes and its place in them.
+        A member is known by its archive's bytes and its place in them. What is measured does not
+        depend on the split.
         """
-        if not file.sha256:
+        if not file.sha256 or self._kind is StageKind.REDUCE:
             return ""
         read = (file.sha256, entry.path, entry.place) if entry.path else (file.sha256,)
-        return hashlib.sha256(_canonical((*self._stage, read))).hexdigest()
+        split = entry.split if self._kind is StageKind.RUN else ""
+        mixed = [(one.digest, marks(one)) for one in partners]
+        known = (marks(entry), split, mixed, entry.reference)
+        beside = (known,) if any(known) else ()
+        return hashlib.sha256(_canonical((*self._stage, read, *beside))).hexdigest()
+
+
+def marks(entry: Entry) -> str:
+    """Return the SHA-256 of what is marked on an input; empty for nothing."""
+    if entry.annotations_blob:
+        return entry.annotations_blob.rpartition("-")[2]
+    return hashlib.sha256(entry.annotations).hexdigest() if entry.annotations else ""
+
+
+def identity(file: File, entry: Entry) -> str:
+    """Return by what an input is chosen as a partner, whatever it is called: its SHA-256."""
+    if not entry.path:
+        return file.sha256
+    return hashlib.sha256(f"{file.sha256}/{entry.path}".encode()).hexdigest()
 
 
 def renamed(old: Result, name: str) -> list[ResultFile] | None:

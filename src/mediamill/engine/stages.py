@@ -1,15 +1,19 @@
 """Cut a job's steps into stages, and pack a stage's items into units.
 
-A stage ends where a fan-out meets a step that it cannot carry (a model's, or one that reads files),
-where the placement changes, and around a set step (`Placement`). Within a stage the steps run one
-after the other on each item in one slot call.
+Steps run together, one after the other on each item in one slot call, up to where a fan-out meets a
+step that it cannot carry (a model's, or one that reads files), or the placement changes. A step
+that surveys the set first makes three stages of them: `measure` runs what comes before it on every
+item and keeps what it measures, `reduce` goes through all that in one item, and `run` begins anew
+over the same inputs, knowing what was agreed: pictures in between are never written. A step that
+makes nothing of its inputs, such as a report, ends with `reduce`.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-from mediamill.operations.base import Operation, Placement
+from mediamill.operations.base import Operation, SourceFacts
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.units import Unit
 
@@ -20,31 +24,94 @@ UNIT_ITEMS = 500
 """The most items of a unit, which bounds its row."""
 
 
+REDUCE_SECONDS = 0.002
+"""What an input costs a reduction, roughly."""
+
+
+class StageKind(StrEnum):
+    RUN = "run"
+    MEASURE = "measure"
+    REDUCE = "reduce"
+
+
 @dataclass(frozen=True)
 class Stage:
-    """Consecutive steps that run together."""
+    """Consecutive steps that run together, the first of them at place `first` of the job's."""
 
     steps: tuple[Operation, ...]
+    first: int = 0
+    kind: StageKind = StageKind.RUN
+    again: bool = False
+    """Whether its inputs are those of the measuring before it."""
+
+    @property
+    def surveyor(self) -> int:
+        """Place of the step that measures or reduces, among the job's."""
+        return self.first + len(self.steps) - 1
 
 
 def split(steps: Sequence[Operation]) -> tuple[Stage, ...]:
     """Cut steps into stages."""
-    stages: list[list[Operation]] = []
+    together: list[list[Operation]] = []
     for step in steps:
-        if not stages or _gathers(stages[-1], step):
-            stages.append([])
-        stages[-1].append(step)
-    return tuple(Stage(tuple(chosen)) for chosen in stages)
+        if not together or _gathers(together[-1], step):
+            together.append([])
+        together[-1].append(step)
+    stages, first = list[Stage](), 0
+    for chosen in together:
+        stages += _with_surveys(tuple(chosen), first)
+        first += len(chosen)
+    return tuple(stages)
 
 
-def _gathers(stage: Sequence[Operation], step: Operation) -> bool:
-    """Tell whether a new stage begins between the steps of a stage and the one that follows."""
-    before = stage[-1]
-    if Placement.SET in (before.placement, step.placement):
+def _with_surveys(steps: tuple[Operation, ...], first: int) -> list[Stage]:
+    """Return the stages of steps that run together: two for each survey, then the run."""
+    stages: list[Stage] = []
+    for place, step in enumerate(steps):
+        if step.surveys:
+            measured = steps[: place + 1]
+            stages.append(Stage(measured, first, StageKind.MEASURE, again=bool(stages)))
+            stages.append(Stage((step,), first + place, StageKind.REDUCE))
+    if steps[-1].applies:
+        stages.append(Stage(steps, first, again=bool(stages)))
+    return stages
+
+
+def _gathers(together: Sequence[Operation], step: Operation) -> bool:
+    """Tell whether a new stage begins between some steps and the one that follows."""
+    if together[-1].placement is not step.placement:
         return True
-    if before.placement is not step.placement:
-        return True
-    return any(one.fans_out and not one.carries(step) for one in stage)
+    return any(one.fans_out and not one.carries(step) for one in together)
+
+
+def to_come(stages: Sequence[Stage], stage: int, cost: float, items: int) -> float:
+    """Estimate the seconds of the stages that follow one and have the same inputs.
+
+    `cost` is what the stage itself takes for its `items`.
+    """
+    seconds, each = 0.0, _nominal(stages[stage])
+    for later in stages[stage + 1 :]:
+        if later.kind is StageKind.REDUCE:
+            seconds += REDUCE_SECONDS * items
+        elif later.again:
+            seconds += cost * _nominal(later) / each
+        else:
+            break
+    return seconds
+
+
+def _nominal(stage: Stage) -> float:
+    """Return what a stage takes for a common image or a short video."""
+    video = not stage.steps[0].takes("image/jpeg")
+    facts = SourceFacts("video/mp4" if video else "image/jpeg", 1 << 20, 1280, 720, 60.0 * video)
+    return max(0.001, sum(step.cost(facts) for step in stage.steps))
+
+
+def references_of(steps: Sequence[Operation]) -> tuple[str, ...]:
+    """Return the files that are measured beside the inputs of a job's first stage."""
+    stage = split(steps)[0]
+    beside = stage.steps if stage.kind is StageKind.MEASURE else ()
+    return tuple(dict.fromkeys(one for step in beside for one in step.references))
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def _message(job: Job, result: Result, file: File | None, topic: str) -> Outgoin
                 "size": one.size,
                 "sha256": one.sha256,
             }
-            for one in result.files
+            for _, one in result.outputs
         ],
     }
     if result.data is not None:

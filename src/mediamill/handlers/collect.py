@@ -16,7 +16,14 @@ import structlog
 from mediamill.blobs.port import BlobInfo, Blobs, SupportsPresigned
 from mediamill.core.clock import DAY, HOUR, Clock
 from mediamill.engine.lease import Lease
-from mediamill.store.port import Store
+from mediamill.store.port import Store, key_index
+from mediamill.store.repositories.annotation_rows import (
+    KEPT,
+    AnnotationBook,
+    AnnotationHistory,
+    FileAnnotations,
+)
+from mediamill.store.repositories.datasets import DatasetVersion, ProjectTask
 from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.results import Result
@@ -29,9 +36,14 @@ log = structlog.get_logger(__name__)
 RESULT_NAME = re.compile(r"^(\d+)-(\d+)-(\d+)-\d+$")
 PREFIXES = (
     "files", "imports", "incoming", "thumbnails", "uploads", "manifests", "layouts", "results",
+    "versions", "frozen", "tasks", "annotations",
 )  # fmt: skip
 EVERY_MS = HOUR
 GRACE_MS = 6 * HOUR
+KEPT_MS = DAY - GRACE_MS
+"""How much longer what an import of annotations found is kept, from its end."""
+EXPORTS_MS = 7 * DAY
+"""How much longer exports of versions are kept: who asks again has them laid out again."""
 DIRECT_MS = DAY
 """How much longer what is begun in a bucket is left alone: a direct upload may take a day."""
 
@@ -73,8 +85,15 @@ class Collect:
     async def _orphans(self, blobs: Blobs, oldest: int) -> AsyncIterator[BlobInfo]:
         for prefix in PREFIXES:
             async for blob in blobs.list(f"{prefix}/"):
-                if blob.modified < oldest and not await self._named(blob.key):
+                old = blob.modified < oldest
+                if old and (_stale(blob, oldest) or not await self._wanted(blob.key, oldest)):
                     yield blob
+
+    async def _wanted(self, key: str, oldest: int) -> bool:
+        """Tell whether a blob is named, or may be, or is kept for a while."""
+        if key.startswith("annotations/"):
+            return await self._drawn(key, oldest)
+        return await self._named(key)
 
     async def _named(self, key: str) -> bool:
         """Tell whether some row names a blob, or may yet."""
@@ -83,9 +102,45 @@ class Collect:
             return await self._part_named(key, noun, rest[0])
         if prefix == INCOMING:
             return await self.store.get(Upload, noun) is not None
+        if prefix in ("versions", "frozen"):
+            return await self.store.get(DatasetVersion, noun, int(rest[0])) is not None
+        if prefix == "tasks":
+            return await self.store.get(ProjectTask, noun, rest[0]) is not None
         if prefix in ("files", "thumbnails", "imports"):
             return await self._file_named(key, prefix, noun, version=bool(rest))
         return await self._of_job(key, prefix, noun, rest)
+
+    async def _drawn(self, key: str, oldest: int) -> bool:
+        """Tell whether a blob is of what is drawn, of classes, or of an import of late."""
+        _, project, *rest = key.split("/")
+        if rest[0] == "imports":
+            task = await self.store.get(ProjectTask, project, rest[1])
+            if task is None or task.finished is None:
+                return task is not None
+            return task.finished + KEPT_MS > oldest
+        if rest[0] == "book":
+            book = await self.store.get(AnnotationBook, project)
+            return book is not None and book.blob == key
+        return await self._drawn_on(key, project, rest[0])
+
+    async def _drawn_on(self, key: str, project: str, file: str) -> bool:
+        """Tell whether a blob is of what is drawn on a file, or was before.
+
+        A change takes blobs from the row to the history and an undo takes them back, so the row
+        must be the same before and after the history was read.
+        """
+        index = key_index(AnnotationHistory)
+        row = await self.store.get(FileAnnotations, project, file)
+        while row is not None and row.blob != key:
+            earlier = await self.store.query(
+                AnnotationHistory, index, project, at_least=file, at_most=file, limit=KEPT
+            )
+            if any(one.blob == key for one in earlier.rows):
+                return True
+            seen, row = row, await self.store.get(FileAnnotations, project, file)
+            if row is not None and row.revision == seen.revision:
+                return False
+        return row is not None
 
     async def _file_named(self, key: str, prefix: str, noun: str, *, version: bool) -> bool:
         file = await self.store.get(File, noun)
@@ -126,4 +181,11 @@ class Collect:
             return whole is not None and whole.state.open
         stage = int(unit.payload["stage"])
         result = await self.store.get(Result, job.id, stage, item)
-        return result is not None and any(file.blob == key for file in result.files)
+        return result is not None and any(key in file.blobs for file in result.files)
+
+
+def _stale(blob: BlobInfo, oldest: int) -> bool:
+    """Tell whether a blob is of an export that is old; what says that there is one goes first."""
+    parts = blob.key.endswith(("-content", "-layout"))
+    kept = EXPORTS_MS + (DAY if parts else 0)
+    return "/exports/" in blob.key and blob.modified < oldest - kept

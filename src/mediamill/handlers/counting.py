@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from mediamill.store.port import Action, Delete, Equals, Exists, Update
 from mediamill.store.repositories.daily import Fact, Fate
+from mediamill.store.repositories.datasets import Datasets
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.results import ItemOutcome, Result
 from mediamill.store.repositories.retention import Aging, Origin
@@ -53,8 +54,9 @@ def fate_of(file: File, items: int, failed: int) -> Fate:
 async def forgetting(aging: Aging, rows: Sequence[Result]) -> list[Action]:
     """Make the actions that remove results, and count them in the rows of their files.
 
-    What is kept of a file that is gone itself goes with the last of them. Others that remove some
-    of the same file's results at the same time are told: their transaction does not hold.
+    What is kept of a file that is gone itself goes with the last of them, unless versions hold it.
+    Others that remove some of the same file's results at the same time are told: their transaction
+    does not hold.
     """
     known = await aging.known(row.source for row in rows if row.source and not row.expired)
     sums: defaultdict[str, Counts] = defaultdict(Counts)
@@ -76,7 +78,8 @@ async def forgetting(aging: Aging, rows: Sequence[Result]) -> list[Action]:
         if isinstance(each, Origin):
             left = (await aging.results(each.id, limit=len(rows) + 1)).rows
             same = (Equals("purges", each.purges),)
-            if {row.key_values() for row in left} <= keys:
+            all_gone = {row.key_values() for row in left} <= keys
+            if all_gone and not await Datasets(aging.store).made_of(each.id, 1):
                 last.append(Delete(Origin, (each.id,), same))
             else:
                 last.append(Update(Origin, (each.id,), add={"purges": 1}, when=same))

@@ -15,7 +15,7 @@ from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.errors import ConditionFailed
 from mediamill.engine.expand import UNITS_PER_STEP, piece
 from mediamill.engine.lease import Lease
-from mediamill.engine.stages import Piece, cancellation, item_units, pack, split
+from mediamill.engine.stages import Piece, cancellation, item_units, pack, split, to_come
 from mediamill.operations.catalogue import Catalogue
 from mediamill.store.port import Absent, Action, Equals, Put, Update, unsettled
 from mediamill.store.repositories.jobs import PAGE_ENTRIES, Entry, Job, Jobs, JobState, Manifests
@@ -149,11 +149,25 @@ class Expand:
         now = await self.jobs.store.now()
         units = item_units(job, chosen, job.units, now)
         actions: list[Action] = [Put(unit, when=(Absent(),)) for unit in units]
-        growth = {"units": len(units), "cost": sum(unit.cost for unit in units), "revision": 1}
+        cost = sum(unit.cost for unit in units)
+        growth = {"units": len(units), "cost": cost, "revision": 1}
         guard = (Equals("units", job.units), Equals("generation", job.generation))
-        actions.append(Update(Job, (job.id,), add=growth, when=guard))
+        planned = self._planned(job, cost)
+        actions.append(Update(Job, (job.id,), set=planned, add=growth, when=guard))
         wake = (job.klass, job.owner) if units else None
         await lease.write(*actions, wake=wake, payload=checkpoint)
+
+    def _planned(self, job: Job, cost: float) -> dict[str, Any]:
+        """Return the change of what stages to come will take, now that so much more is in units.
+
+        What the first stage takes tells it; what later ones take comes off it.
+        """
+        if job.stage:
+            return {"planned": max(0.0, job.planned - cost)}
+        if job.stages == 1 or not job.inputs:
+            return {}
+        stages = split(self.catalogue.build_all(job.steps))
+        return {"planned": to_come(stages, 0, job.cost + cost, job.items)}
 
     async def _pieces(
         self, items: Sequence[tuple[int, Entry]], steps: Sequence[Any]

@@ -12,7 +12,7 @@ what is removed then is older than that, or named by nobody.
 """
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -24,10 +24,12 @@ from mediamill.blobs.port import BlobInfo, Blobs
 from mediamill.core.clock import MINUTE
 from mediamill.core.errors import ConditionFailed, NotFound
 from mediamill.engine.lease import Lease
+from mediamill.handlers.affected import Affected, files_in, without_names
 from mediamill.handlers.collect import RESULT_NAME
 from mediamill.handlers.seal import Seal
 from mediamill.handlers.trimming import LOOK_AGAIN_MS
 from mediamill.store.port import Absent, Check, Delete, Equals, Put, Store, Update
+from mediamill.store.repositories.annotations import Annotations
 from mediamill.store.repositories.jobs import PAGE_ENTRIES, Entry, Job, Jobs, Manifests, Problem
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.projects import Projects
@@ -76,6 +78,8 @@ class ExpireJob:
     blobs: Blobs
     seal: Seal
     bell: Doorbell
+    annotations: Annotations | None = None
+    """What is drawn on its results, where they joined projects; None where nothing can be."""
 
     def __post_init__(self) -> None:
         self.aging, self.lookup = Aging(self.store), FileLookup(self.store)
@@ -97,6 +101,8 @@ class ExpireJob:
             await self._results(job, stage)
         await self._leftovers(job)
         left = await self._inputs(job)
+        await self._measures(job)
+        await self._agreements(job)
         await self._parts(job)
         await self._reuse(job)
         await self._end(lease, await self.jobs.need(job.id), left)
@@ -139,22 +145,26 @@ class ExpireJob:
     # -- results --------------------------------------------------------------------------------
 
     async def _results(self, job: Job, stage: int) -> None:
-        after: str | None = None
-        while True:
-            page = await self.results.of_stage(job.id, stage, after, limit=1000)
-            going = await self.aging.going(row.source for row in page.rows if row.source)
-            chosen = [row for row in page.rows if row.source in going]
-            for start in range(0, len(chosen), ROWS):
-                await self._take_out(job, chosen[start : start + ROWS])
-            if (after := page.after) is None:
-                return
+        affected = Affected(self.results, self.aging)
+        for choose in (affected.at_once, affected.besides):
+            after: str | None = None
+            while True:
+                page = await self.results.of_stage(job.id, stage, after, limit=1000)
+                chosen = await choose(page.rows)
+                for start in range(0, len(chosen), ROWS):
+                    await self._take_out(job, chosen[start : start + ROWS])
+                if (after := page.after) is None:
+                    break
 
     async def _take_out(self, job: Job, rows: Sequence[Result]) -> None:
         """Remove what some results hold, then empty their rows, which sets their room free."""
         for row in rows:
             for n, file in enumerate(row.files):
                 await self.projects.forget_file(row.file_id(n))
-                await self.blobs.delete(file.blob)
+                if self.annotations is not None:
+                    await self.annotations.forget_file(row.file_id(n))
+                for blob in file.blobs:
+                    await self.blobs.delete(blob)
         now, freed = await self.store.now(), sum(f.size for row in rows for f in row.files)
         same = (Equals("expired", None),)
         emptied = [Put(row.emptied(now), when=same) for row in rows]
@@ -183,23 +193,25 @@ class ExpireJob:
         for (blob, _), unit, row in zip(some, units, rows, strict=True):
             if unit is not None and unit.state.open:
                 continue
-            if row is None or all(file.blob != blob.key for file in row.files):
+            if row is None or all(blob.key not in file.blobs for file in row.files):
                 await self.blobs.delete(blob.key)
 
     # -- what else names an input ---------------------------------------------------------------
 
     async def _inputs(self, job: Job) -> Left:
         """Empty the lists of inputs of what has expired."""
-        expired, some, others = 0, 0, 0
+        expired, some, others, marks = 0, 0, 0, set[str]()
         for stage in range(job.stages):
             async for page, entries in self._pages(job, stage):
                 fresh = await self._emptied(job, stage, page * PAGE_ENTRIES, entries)
                 if fresh != entries:
                     await self._rewrite(job, stage, page, fresh)
+                marks |= {entry.annotations_blob for entry in fresh}
                 gone = sum(entry == GONE for entry in fresh)
                 expired += gone if stage == job.stage else 0
                 some += gone if stage == 0 else 0
                 others += sum(bool(entry.file) for entry in fresh) if stage == 0 else 0
+        await self._unmark(job, marks)
         return Left(expired, whole=some > 0 and others == 0)
 
     async def _pages(self, job: Job, stage: int) -> AsyncIterator[tuple[int, list[Entry]]]:
@@ -232,6 +244,26 @@ class ExpireJob:
         found = await self.lookup.get_many(made)
         dead = {each for each, file in zip(made, found, strict=True) if file is None or file.hidden}
         return going | dead
+
+    async def _unmark(self, job: Job, kept: Collection[str]) -> None:
+        """Remove what was marked on inputs that are gone, and on none that is there."""
+        async for blob in self.blobs.list(f"manifests/{job.id}/annotations-"):
+            if blob.key not in kept:
+                await self.blobs.delete(blob.key)
+
+    async def _measures(self, job: Job) -> None:
+        """Remove the measures of sets: they say what files were called that have expired."""
+        async for blob in self.blobs.list(f"manifests/{job.id}/"):
+            if "-measures-" in blob.key:
+                await self.blobs.delete(blob.key)
+
+    async def _agreements(self, job: Job) -> None:
+        """Forget what the reference of a set was called, where it has expired."""
+        gone = await self._gone([*files_in(job.agreed)])
+        left = without_names(job.agreed, gone)
+        if left != job.agreed:
+            fresh = Update(Job, (job.id,), set={"agreed": left}, when=_still(job))
+            await self.store.transact(fresh)
 
     async def _rewrite(self, job: Job, stage: int, page: int, entries: Sequence[Entry]) -> None:
         now = await self.store.now()

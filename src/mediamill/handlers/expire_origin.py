@@ -6,7 +6,7 @@ import structlog
 
 from mediamill.engine.lease import Lease
 from mediamill.handlers import trimming
-from mediamill.handlers.purge import LOOK_AGAIN_MS, ready
+from mediamill.handlers.purge import LOOK_AGAIN_MS, Rooted, ready
 from mediamill.handlers.trimming import Trimming
 from mediamill.store.port import Delete, Update
 from mediamill.store.repositories.jobs import Jobs, Manifests
@@ -21,6 +21,7 @@ class ExpireOrigin:
 
     jobs: Jobs
     manifests: Manifests
+    versions: Rooted | None = None
 
     def __post_init__(self) -> None:
         self.store = self.jobs.store
@@ -40,6 +41,8 @@ class ExpireOrigin:
         if await self.trimming.wanted(origin.owner, origin.id, origin.created):
             await lease.release(trimming.LOOK_AGAIN_MS)
             return
+        if self.versions is not None:
+            await self.versions.root(origin.id)
         await lease.vanish(Delete(Origin, (origin.id,)))
         log.info("results expired", action="origin_expired", file=origin.id, owner=origin.owner)
 

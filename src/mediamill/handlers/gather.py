@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
@@ -17,7 +18,8 @@ from mediamill.engine.expand import weight
 from mediamill.engine.gathering import MAX_INPUTS, Found, Sources, Wish
 from mediamill.engine.gathering.ahead import ahead
 from mediamill.engine.lease import Lease
-from mediamill.engine.stages import pass_unit, split
+from mediamill.engine.reuse import identity
+from mediamill.engine.stages import pass_unit, references_of, split
 from mediamill.operations.base import Operation
 from mediamill.operations.catalogue import Catalogue
 from mediamill.store.port import Absent, Equals, Put, Update
@@ -89,36 +91,58 @@ class Gather:
             members=tuple(job.inputs.get("members", ())),
             takes=first.takes,
             accepted=job.created,
+            subset=job.inputs.get("subset"),
+            split=job.inputs.get("split"),
         )
 
     async def _page(self, lease: Lease, job: Job, found: list[Found]) -> None:
         """Write the next full page and move the checkpoint behind it."""
         payload = lease.unit.payload
-        put = await self._put(lease, job, found)
+        put = await self._put(lease, job, _pages(lease), found)
         checkpoint = {**payload, "pages": _pages(lease) + 1, "at": found[-1].position}
         await lease.write(put, payload=checkpoint)
 
-    async def _put(self, lease: Lease, job: Job, found: list[Found]) -> Put:
-        """Make the action that stores the next page; raises `LimitExceeded`."""
-        page = _pages(lease)
+    async def _put(self, lease: Lease, job: Job, page: int, found: Sequence[Found]) -> Put:
+        """Make the action that stores a page; raises `LimitExceeded`."""
         if page * PAGE_ENTRIES + len(found) > self.most:
             raise LimitExceeded(f"The {job.inputs['source']} lists more than {self.most:,} inputs.")
-        steps = split(self.catalogue.build_all(job.steps))[0].steps
-        entries = [_weighed(one, steps) for one in found]
+        operations = self.catalogue.build_all(job.steps)
+        noting = Noting(split(operations)[0].steps, any(step.partners for step in operations))
+        entries = [noting.entry(one) for one in found]
+        entries = [await self._marked(job, entry) for entry in entries]
         return await self.manifests.page(job.id, 0, page, entries, fence=lease.unit.fence)
+
+    async def _marked(self, job: Job, entry: Entry) -> Entry:
+        """Return an input with what is marked on it pinned, wherever that lies."""
+        if not entry.annotations:
+            return entry
+        return await self.manifests.annotated(entry, job.id, entry.annotations)
+
+    async def _references(self, job: Job) -> list[Found]:
+        """List the files that are measured with the set and are no inputs themselves."""
+        wanted = references_of(self.catalogue.build_all(job.steps))
+        files = await self.sources.lookup.get_many(wanted, at=job.created)
+        return [
+            Found(Entry(each, file.name if file else each, reference=True), file, None)
+            for each, file in zip(wanted, files, strict=True)
+        ]
 
     async def _go_on(self, lease: Lease, job: Job, found: list[Found]) -> int:
         """Write the last page with the number of inputs, and the unit that expands them.
 
         Nothing of it when the job was cancelled meanwhile. Raises `InvalidInput` for no inputs.
         """
-        items = _pages(lease) * PAGE_ENTRIES + len(found)
-        if not items:
+        if not _pages(lease) and not found:
             raise InvalidInput(f"The {job.inputs['source']} holds nothing for this job.")
+        found = [*found, *await self._references(job)]
+        items = _pages(lease) * PAGE_ENTRIES + len(found)
         unit = pass_unit(job, "expand", await self.jobs.store.now())
         guard = (Equals("cancelling", False), Equals("generation", job.generation))
         change = Update(Job, (job.id,), set={"items": items}, add={"revision": 1}, when=guard)
-        last = [await self._put(lease, job, found)] if found else []
+        last = [
+            await self._put(lease, job, page, found[start : start + PAGE_ENTRIES])
+            for page, start in enumerate(range(0, len(found), PAGE_ENTRIES), _pages(lease))
+        ]
         try:
             await lease.finish(change, *last, Put(unit, when=(Absent(),)), wake=lane_of(unit))
         except ConditionFailed:
@@ -126,11 +150,20 @@ class Gather:
         return items
 
 
-def _weighed(found: Found, steps: Sequence[Operation]) -> Entry:
-    """Note what an input costs, so that packing it need not look it up again."""
-    entry, file = found.entry, found.file
-    known = Weight(0.0, alone=False) if file is None else weight(entry, file, steps)
-    return Entry(entry.file, entry.name, entry.path, entry.place, entry.problem, known)
+@dataclass(frozen=True)
+class Noting:
+    """Notes on inputs what would else be looked up again."""
+
+    steps: Sequence[Operation]
+    """The first stage's: what an input costs, for packing."""
+    mixes: bool
+    """Whether inputs are given to each other, and need to be told apart by their bytes."""
+
+    def entry(self, found: Found) -> Entry:
+        entry, file = found.entry, found.file
+        known = Weight(0.0, alone=False) if file is None else weight(entry, file, self.steps)
+        digest = identity(file, entry) if self.mixes and file is not None else ""
+        return msgspec.structs.replace(entry, weight=known, digest=digest)
 
 
 def _pages(lease: Lease) -> int:

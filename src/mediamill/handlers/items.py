@@ -17,30 +17,31 @@ import structlog
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import (
     MediamillError,
-    NotFound,
     QuotaExceeded,
     Restoring,
     SlotFailure,
     StorageFull,
     TimedOut,
-    UnsupportedMedia,
-    by_code,
 )
 from mediamill.engine.flush import Flush
 from mediamill.engine.lease import Lease
 from mediamill.engine.retry import may_be_late
 from mediamill.engine.reuse import Digests
 from mediamill.engine.slots import Call, Failed, Progress, SlotPool, Started, Succeeded
+from mediamill.engine.stages import StageKind
+from mediamill.handlers.keeping import Keeping
+from mediamill.handlers.loading import Loading
 from mediamill.handlers.opening import Opener
-from mediamill.handlers.reusing import Takeover, reuse_row
+from mediamill.handlers.partners import Partners
+from mediamill.handlers.reusing import Takeover, reuse_of, reuse_row
 from mediamill.handlers.segments import Segments
-from mediamill.handlers.steps import Work, public, result_file, steps_of
+from mediamill.handlers.settling import MOST_WHY, Done, Settling, lineage
+from mediamill.handlers.steps import Work, agreed_in, public, stage_of, stored
 from mediamill.media.archive.read import MAX_MEMBER_BYTES
 from mediamill.operations.catalogue import Catalogue
-from mediamill.operations.work import Outcome
-from mediamill.store.repositories.jobs import Entry, Job, Jobs, Manifests
+from mediamill.store.repositories.jobs import Job, Jobs, Manifests
 from mediamill.store.repositories.lookup import FileLookup
-from mediamill.store.repositories.results import ItemOutcome, Result
+from mediamill.store.repositories.results import Result
 from mediamill.store.repositories.reuse import Reuses
 from mediamill.store.repositories.usage import Usages
 
@@ -71,6 +72,8 @@ class Items:
     """Does long inputs in parts; None does all whole."""
     usages: Usages | None = None
     """Knows whether the owner has room for results; None makes them in any case."""
+    partners: Partners | None = None
+    """Chooses other inputs of the set for steps that mix several; None has none."""
 
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.need(lease.unit.payload["job"])
@@ -89,7 +92,7 @@ class Items:
         async with Flush(lease) as flush:
             entries = await self.manifests.at(job.id, run.stage, lease.unit.pending())
             for item, entry in entries.items():
-                await flush.add(await run.failed(item, entry, public(error)))
+                await flush.add(await run.settling.failed(item, entry, public(error)))
 
 
 class UnitRun:
@@ -98,16 +101,21 @@ class UnitRun:
     def __init__(self, parts: Items, lease: Lease, job: Job) -> None:
         self.parts, self.lease, self.job = parts, lease, job
         self.stage = int(lease.unit.payload["stage"])
-        self.generation = int(lease.unit.payload["generation"])
-        self.steps, operations = steps_of(parts.catalogue, job, self.stage)
-        self.first = operations[0]
-        self._digests = Digests(self.steps, operations, job.seed)
-        self._began = time.monotonic()
+        self.cut = stage_of(parts.catalogue, job, self.stage)
+        self.steps = stored(job, self.cut)
+        self._agreed = agreed_in(job, self.cut)
+        digests = Digests(self.steps, self.cut, job.seed, self._agreed)
+        self._loading = Loading(
+            job, self.stage, self.cut, digests, parts.manifests, parts.lookup, parts.partners
+        )
+        inner = self.cut.kind is StageKind.MEASURE
+        self.settling = Settling(parts.lookup, parts.results, job, lease.unit, inner=inner)
         self._total = len(lease.unit.items)
         self._settled = self._total - len(lease.unit.pending())
         self._late: MediamillError | None = None
         """Why some inputs are left for another attempt: their bytes are not to be had yet."""
-        self._roots: dict[str, str | None] = {}
+        self._missing: dict[int, dict[int, str]] = {}
+        """Partners of inputs that could not be opened."""
         self._opener = Opener(parts.blobs, parts.results, parts.scratch, parts.max_member_bytes)
 
     async def all(self, flush: Flush) -> None:
@@ -121,14 +129,14 @@ class UnitRun:
         while works:
             if (full := await self._no_room()) is not None:
                 for work in works:
-                    await flush.add(await self.failed(work.item, work.entry, full))
+                    await flush.add(await self.settling.failed(work.item, work.entry, full))
                 return
-            batch = works[:1] if self._careful else works
+            batch = [self._without_risk(works[0])] if self._careful else _alike(works)
             if self._careful:
                 await flush.settle()
                 await self.lease.write(current=batch[0].item)
             settled = await self._call(batch, flush)
-            works = [work for work in works if work.item not in settled]
+            works = [self._remaining(work) for work in works if work.item not in settled]
         if self._late is not None:
             raise self._late
 
@@ -145,28 +153,22 @@ class UnitRun:
     def _careful(self) -> bool:
         return bool(self.lease.unit.strikes) or self.lease.unit.lost > 1
 
+    def _without_risk(self, work: Work) -> Work:
+        """Return an input without its partners once its slot ended: that may have been theirs."""
+        if str(work.item) not in self.lease.unit.strikes or not work.partners:
+            return work
+        return work.without({one.item: "The process ended." for one in work.partners})
+
+    def _remaining(self, work: Work) -> Work:
+        """Return an input without the partners that could not be opened."""
+        gone = self._missing.pop(work.item, {})
+        return self._loading.digested(work.without(gone)) if gone else work
+
     async def _inputs(self, flush: Flush) -> list[Work]:
         """Load the pending inputs; those that are gone are failed."""
-        parts, pending = self.parts, self.lease.unit.pending()
-        entries = await parts.manifests.at(self.job.id, self.stage, pending)
-        ids = [entries[item].file for item in pending]
-        files = await parts.lookup.get_many(ids, at=self.job.created)
-        works = []
-        for item, file in zip(pending, files, strict=True):
-            problem = entries[item].problem
-            if problem is not None:
-                known = by_code(problem.code)(problem.message)
-                await flush.add(await self.failed(item, entries[item], known))
-            elif file is None:
-                gone = NotFound(f"The input {entries[item].name} was deleted.")
-                await flush.add(await self.failed(item, entries[item], gone))
-            elif not entries[item].path and not self.first.takes(file.media_type):
-                name, takes = self.steps[0].operation, ", ".join(self.first.accepts)
-                misfit = UnsupportedMedia(f"{name} takes {takes}, not {file.media_type}.")
-                await flush.add(await self.failed(item, entries[item], misfit))
-            else:
-                digest = self._digests.of(file, entries[item])
-                works.append(Work(item, entries[item], file, digest))
+        works, unfit = await self._loading.load(self.lease.unit.pending())
+        for one in unfit:
+            await flush.add(await self.settling.failed(one.item, one.entry, one.why))
         return works
 
     async def _taken_over(self, works: list[Work], flush: Flush) -> list[Work]:
@@ -177,23 +179,26 @@ class UnitRun:
         for work in works:
             old, taken = found.get(work.digest), None
             if old is not None:
-                blank = await self._blank(work.item, work.entry)
-                taken = await takeover.apply(blank, old, self._prefix(work.item))
+                blank = await self.settling.blank(work.item, work.entry)
+                taken = await takeover.apply(blank, old, self.settling.prefix(work.item))
             if taken is None:
                 left.append(work)
             else:
+                made = {**lineage(work), "libraries": taken.lineage.get("libraries", {})}
+                taken = taken.evolve(lineage=made)
                 await flush.add(taken, reuse_row(self.job.owner, work.digest, taken))
         return left
 
     async def _joined(self, segments: Segments, works: list[Work], flush: Flush) -> list[Work]:
         """Settle an item whose parts are done; return what is left to run."""
-        key = f"{self._prefix(works[0].item)}0"
+        key = f"{self.settling.prefix(works[0].item)}0"
         joined = await segments.joined(self.lease, self.job, key)
         if joined is None:
             return works
         file, report = joined
-        blank = await self._blank(works[0].item, works[0].entry)
-        result = blank.evolve(files=(file,), report=report)
+        blank = await self.settling.blank(works[0].item, works[0].entry)
+        made = lineage(works[0])
+        result = blank.evolve(files=(file,), report=report, lineage=made)
         await flush.add(result, reuse_row(self.job.owner, works[0].digest, result))
         return works[1:]
 
@@ -204,7 +209,7 @@ class UnitRun:
             return
         for work in [work for work in works if work.item == unit.current]:
             reason = SlotFailure(f"Its worker vanished {unit.lost} times while it ran.")
-            await flush.add(await self.failed(work.item, work.entry, reason))
+            await flush.add(await self.settling.failed(work.item, work.entry, reason))
             works.remove(work)
 
     # -- one slot call ------------------------------------------------------------------------
@@ -213,20 +218,28 @@ class UnitRun:
         """Run some items in one slot call; return those that have an outcome now."""
         settled: set[int] = set()
         by_item = {work.item: work for work in works}
+
+        async def keep(done: Sequence[Done]) -> None:
+            for result, one in zip(await self.settling.succeeded(done), done, strict=True):
+                await flush.add(result, reuse_of(self.job.owner, one, result))
+                settled.add(result.item)
+
+        keeping = Keeping(keep)
         try:
-            async with aclosing(self._events(works)) as events:
+            async with keeping.ticking(), aclosing(self._events(works, keeping)) as events:
                 async for event in events:
                     if isinstance(event, Started):
-                        self._began = time.monotonic()
+                        self.settling.began = time.monotonic()
                     elif isinstance(event, Progress):
                         self._note_progress(event.fraction)
                     else:
                         work = by_item[event.index]
-                        if isinstance(event, Failed) and event.code == StorageFull.code:
-                            raise StorageFull(event.message)  # not the item's fault
-                        result = await self._outcome(work, event)
-                        await flush.add(result, reuse_row(self.job.owner, work.digest, result))
-                        settled.add(event.index)
+                        if isinstance(event, Succeeded):
+                            done = Done(work, event.outcome, self.settling.seconds())
+                            await keeping.add(done)
+                        else:
+                            await flush.add(await self._failed(work, event))
+                            settled.add(event.index)
                         self._settled += 1
                         self._note_progress(0.0)
         except SlotFailure as failure:
@@ -235,25 +248,47 @@ class UnitRun:
             if struck is None:
                 raise
             await self._strike(struck, failure, flush, settled)
+        return settled | await self._unopened(flush)
+
+    async def _unopened(self, flush: Flush) -> set[int]:
+        """Fail inputs that could not be opened, or leave them for later; return which."""
+        found: set[int] = set()
         while self._opener.unopened:
-            missing, error = self._opener.unopened.pop()
-            settled.add(missing.item)
+            one = self._opener.unopened.pop()
+            item, error = one.work.item, one.error
             if isinstance(error, Restoring) or may_be_late(error, self.lease.unit.attempts):
                 self._late = error
+            elif one.partner is not None:  # it fails by itself, not what it is beside
+                self._missing.setdefault(item, {})[one.partner] = error.message[:MOST_WHY]
+                continue
             else:
-                await flush.add(await self.failed(missing.item, missing.entry, error))
-        return settled
+                await flush.add(await self.settling.failed(item, one.work.entry, error))
+            found.add(item)
+        return found
 
     async def _events(
-        self, works: Sequence[Work]
+        self, works: Sequence[Work], keeping: Keeping
     ) -> AsyncGenerator[Started | Progress | Succeeded | Failed, None]:
-        """Run items in a slot of their own for the time being; inputs are opened one by one."""
+        """Run items in a slot of their own for the time being; inputs are opened one by one.
+
+        What they made is kept before the slot is given back, also when its process has died.
+        """
         steps = tuple((step.operation, step.parameters) for step in self.steps)
+        if works[0].entry.reference:
+            steps = steps[-1:]
         async with self.parts.slots.acquire() as slot:
             threads = self.parts.threads if len(works) == 1 else 1
-            call = Call(steps, self._opener.items(works), threads=threads, seed=self.job.seed)
-            async for event in slot.run(call):
-                yield event
+            call = Call(
+                steps, self._opener.items(works), threads=threads, seed=self.job.seed,
+                kind=self.cut.kind.value, agreed=self._agreed,
+            )  # fmt: skip
+            try:
+                async for event in slot.run(call):
+                    yield event
+            except SlotFailure:
+                await keeping.settle()
+                raise
+            await keeping.settle()
 
     def _note_progress(self, fraction: float) -> None:
         """Keep the unit's progress, for the next heartbeat to write."""
@@ -270,81 +305,26 @@ class UnitRun:
         await self.lease.write(strikes=strikes)
         limit = min(2, self.parts.crash_limit) if isinstance(failure, TimedOut) else None
         log.warning(
-            "an item ended its slot",
-            action="item_crashed",
-            item=work.item,
-            strikes=count,
-            code=failure.code,
-            **self.job.log_context(),
-        )
+            "an item ended its slot", action="item_crashed", item=work.item, strikes=count,
+            code=failure.code, **self.job.log_context(),
+        )  # fmt: skip
         if count >= (limit or self.parts.crash_limit):
-            await flush.add(await self.failed(work.item, work.entry, failure))
+            await flush.add(await self.settling.failed(work.item, work.entry, failure))
             settled.add(work.item)
 
     # -- outcomes -----------------------------------------------------------------------------
 
-    async def _outcome(self, work: Work, event: Succeeded | Failed) -> Result:
-        if isinstance(event, Failed):
-            blank = await self._blank(work.item, work.entry)
-            log.info(
-                "item failed",
-                action="item_failed",
-                item=work.item,
-                code=event.code,
-                details=event.details,
-                **self.job.log_context(),
-            )
-            return blank.evolve(
-                outcome=ItemOutcome.FAILED,
-                code=event.code,
-                error=event.message[:1000],
-                retryable=event.retryable,
-            )
-        return await self._succeeded(work, event.outcome)
+    async def _failed(self, work: Work, event: Failed) -> Result:
+        if event.code == StorageFull.code:
+            raise StorageFull(event.message)  # not the item's fault
+        log.info(
+            "item failed", action="item_failed", item=work.item, code=event.code,
+            details=event.details, **self.job.log_context(),
+        )  # fmt: skip
+        return await self.settling.failed(work.item, work.entry, event)
 
-    async def _succeeded(self, work: Work, outcome: Outcome) -> Result:
-        """Make an item's files durable under keys that only this claim uses."""
-        files = []
-        for n, output in enumerate(outcome.files):
-            blob = f"{self._prefix(work.item)}{n}"
-            await self.parts.results.adopt(blob, output.path)
-            files.append(result_file(output, blob))
-        blank = await self._blank(work.item, work.entry)
-        data = dict(outcome.data) if outcome.data is not None else None
-        return blank.evolve(files=tuple(files), data=data, report=dict(outcome.report))
 
-    def _prefix(self, item: int) -> str:
-        """Return what the keys of an item's blobs begin with; no other claim uses them."""
-        unit = self.lease.unit
-        return f"results/{self.job.id}/{unit.seq}-{unit.fence}-{item}-"
-
-    async def failed(self, item: int, entry: Entry, error: MediamillError) -> Result:
-        """Make the outcome of an item that could not be run."""
-        blank = await self._blank(item, entry)
-        return blank.evolve(
-            outcome=ItemOutcome.FAILED,
-            code=error.code,
-            error=error.message[:1000],
-            retryable=error.retryable,
-        )
-
-    async def _blank(self, item: int, entry: Entry) -> Result:
-        return Result(
-            job=self.job.id,
-            stage=self.stage,
-            item=item,
-            generation=self.generation,
-            outcome=ItemOutcome.SUCCEEDED,
-            input=entry.file,
-            root=await self._root(entry.file),
-            name=entry.name,
-            path=entry.path,
-            seconds=round(time.monotonic() - self._began, 4),
-            created=await self.parts.jobs.store.now(),
-        )
-
-    async def _root(self, file: str) -> str | None:
-        """Return the file that came in and that an input was made of."""
-        if file not in self._roots:
-            self._roots[file] = await self.parts.lookup.root(file)
-        return self._roots[file]
+def _alike(works: list[Work]) -> list[Work]:
+    """Return those of some items that one call does: references are measured by themselves."""
+    kind = works[0].entry.reference
+    return [work for work in works if work.entry.reference is kind]

@@ -9,7 +9,10 @@ from mediamill.handlers.arrived import ArrivedHandler, Submits
 from mediamill.handlers.cancel import Cancel
 from mediamill.handlers.check import Check, Settling
 from mediamill.handlers.collect import Collect
+from mediamill.handlers.datasets import kinds as datasets
+from mediamill.handlers.datasets.bringing import Taking
 from mediamill.handlers.deliver import Deliver, Delivering
+from mediamill.handlers.enrolling import Enrolling
 from mediamill.handlers.expand import Expand
 from mediamill.handlers.expire_job import ExpireJob
 from mediamill.handlers.expire_origin import ExpireOrigin
@@ -22,6 +25,7 @@ from mediamill.handlers.mail import Mail, MailChannel
 from mediamill.handlers.next_stage import NextStage
 from mediamill.handlers.notify import Channel, Notify
 from mediamill.handlers.pack import Pack
+from mediamill.handlers.partners import Partners
 from mediamill.handlers.publish import Publish, Publishing
 from mediamill.handlers.purge import PurgeFile, PurgeJob
 from mediamill.handlers.purge_project import PurgeProject
@@ -52,12 +56,13 @@ def handlers(
     settling: Settling,
     unsubscribe: Callable[[str], Awaitable[str]],
     submits: Submits,
+    taking: Taking,
 ) -> Mapping[str, Handler]:
     """Make a handler for every kind of unit.
 
     `intake` takes in files that were fetched or sent to the bucket, `finisher` makes files of
     resumable uploads, `settling` ends direct ones; `unsubscribe` gives the address at which a user
-    wants no more mails; `submits` makes jobs of what arrives.
+    wants no more mails; `submits` makes jobs of what arrives, `taking` takes files into projects.
     """
     store, nouns, settings = parts.store, parts.nouns, parts.settings
     segments = Segments(
@@ -81,9 +86,17 @@ def handlers(
             nouns.jobs, nouns.manifests, nouns.results, nouns.lookup, parts.bell, parts.operations
         ),
         "next_stage": NextStage(
-            nouns.jobs, nouns.manifests, nouns.results, parts.bell, parts.scratch
+            nouns.jobs, nouns.manifests, nouns.results, parts.bell, parts.scratch, parts.operations
         ),
-        "seal": Seal(nouns.jobs, nouns.results, parts.results, parts.scratch),
+        "seal": Seal(
+            nouns.jobs,
+            nouns.results,
+            parts.results,
+            parts.scratch,
+            Enrolling(
+                nouns.results, nouns.manifests, nouns.projects, nouns.annotations, parts.operations
+            ),
+        ),
         "pack": Pack(nouns.jobs, parts.results),
         "cancel": Cancel(nouns.jobs, nouns.units),
         "notify": Notify(nouns.jobs, parts.bell, channels(parts)),
@@ -100,16 +113,21 @@ def handlers(
         "retain": Retain(nouns.units, parts.retention, parts.bell),
         "lineage": Lineage(store),
         "expire_job": _expire_job(parts),
-        "expire_origin": ExpireOrigin(nouns.jobs, nouns.manifests),
+        "expire_origin": ExpireOrigin(nouns.jobs, nouns.manifests, datasets.forgetting_of(parts)),
         "expire_file": _purge_file(parts),
         "purge_file": _purge_file(parts),
         "purge_version": PurgeVersion(store, nouns.jobs, parts.blobs),
-        "purge_job": PurgeJob(store, nouns.jobs, nouns.results, nouns.units, parts.results),
-        "purge_project": PurgeProject(store, nouns.projects, nouns.jobs),
+        "purge_job": PurgeJob(
+            store, nouns.jobs, nouns.results, nouns.units, parts.results, nouns.annotations
+        ),
+        "purge_project": PurgeProject(
+            store, nouns.projects, nouns.jobs, datasets.forgetting_of(parts), nouns.annotations
+        ),
         "purge_webhook": PurgeWebhook(nouns.webhooks),
         "trim_webhook": TrimWebhook(nouns.webhooks),
         "forget": Forget(nouns.keys, parts.results),
         "collect": Collect(store, parts.blob_stores(), SystemClock()),
+        **datasets.handlers(parts, taking),
     }
 
 
@@ -147,14 +165,16 @@ def _items(parts: Parts, segments: Segments) -> Items:
         max_member_bytes=min(MAX_MEMBER_BYTES, settings.max_upload_bytes),
         segments=segments,
         usages=nouns.usages,
+        partners=Partners(nouns.manifests, nouns.lookup),
     )
 
 
 def _purge_file(parts: Parts) -> PurgeFile:
     nouns = parts.nouns
     return PurgeFile(
-        parts.store, nouns.files, nouns.jobs, parts.blobs, parts.announcer, nouns.manifests
-    )
+        parts.store, nouns.files, nouns.jobs, parts.blobs, parts.announcer, nouns.manifests,
+        datasets.forgetting_of(parts),
+    )  # fmt: skip
 
 
 def _expire_job(parts: Parts) -> ExpireJob:
@@ -162,7 +182,7 @@ def _expire_job(parts: Parts) -> ExpireJob:
     seal = Seal(nouns.jobs, nouns.results, parts.results, parts.scratch)
     return ExpireJob(
         parts.store, nouns.jobs, nouns.results, nouns.units, nouns.manifests, parts.results, seal,
-        parts.bell,
+        parts.bell, nouns.annotations,
     )  # fmt: skip
 
 

@@ -61,7 +61,9 @@ class ItemsNeed:
         seconds = unit.cost
         if len(items) == len(inputs) == 1 and unit.kind == "items":
             seconds = self._of_a_part(unit.cost, *inputs[0])
-        return Need(seconds, max((self._copied(*one) for one in inputs), default=0))
+        sets = [entry.place.size for entry in found.values() if entry.blob and entry.place]
+        size = max((self._copied(*one) for one in inputs), default=0)
+        return Need(seconds, max(size, *(copied(self.results, each) for each in sets), 0))
 
     def _copied(self, entry: Entry, file: File) -> int:
         size = entry.place.size if entry.place is not None else file.size

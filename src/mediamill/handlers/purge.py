@@ -7,6 +7,7 @@ that it was there (`handlers/counting.py`).
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -31,6 +32,7 @@ from mediamill.store.port import (
     key_index,
     unsettled,
 )
+from mediamill.store.repositories.annotations import Annotations
 from mediamill.store.repositories.daily import Dailies
 from mediamill.store.repositories.files import File, Files, FileState, FileTag, tag_rows
 from mediamill.store.repositories.gates import Gates
@@ -54,6 +56,13 @@ ROWS = MAX_ACTIONS // 2
 """Results of one transaction: each may be counted in its file's row."""
 
 
+class Rooted(Protocol):
+    """Something that holds what was made of files (`handlers/datasets/forget.py`)."""
+
+    async def root(self, root: str) -> int:
+        """Take all that was made of a file out; return how much that was."""
+
+
 @dataclass
 class PurgeFile:
     """Removes a trashed or rejected file, once the jobs accepted before that have ended.
@@ -70,6 +79,8 @@ class PurgeFile:
     blobs: Blobs
     announcer: Announcer
     manifests: Manifests | None = None
+    versions: Rooted | None = None
+    """What takes an expired file out of frozen versions; None where there are none."""
 
     def __post_init__(self) -> None:
         self.aging, self.dailies = Aging(self.store), Dailies(self.store)
@@ -122,6 +133,8 @@ class PurgeFile:
                 await self.blobs.delete(part.key)
         if file.expired:
             await self._silence(file)
+            if self.versions is not None:
+                await self.versions.root(file.id)
         await self._finish(lease, file)
         log.info("file purged", action="file_purged", size=file.size, expired=bool(file.expired),
                  **file.log_context())  # fmt: skip
@@ -136,12 +149,13 @@ class PurgeFile:
         """Remove the row and all that finds it; note what it was if results of it stay."""
         tags = [Delete(FileTag, row.key_values()) for row in tag_rows(file)]
         await Projects(self.store).forget_file(file.id)
+        await Annotations(self.store, self.blobs).forget_file(file.id)
         released = await Usages(self.store).charge(file.owner, -file.charged)
         shown = file.evolve(name="", sha256="", tags=()) if file.expired else file
         told = await self.announcer.of_files("file.purged", [shown], await self.store.now())
         gone: list[Action] = [Delete(File, (file.id,)), *tags, *released]
         gone.append(Delete(Unit, (f"fetch:{file.id}", 0)))
-        if not file.expired and await self.aging.has_results(file.id):
+        if not file.expired and await self.aging.has_traces(file.id):
             left = Origin(
                 id=file.id, owner=file.owner, source=file.source, created=file.created
             )  # fmt: skip
@@ -196,6 +210,8 @@ class PurgeJob:
     results: Results
     units: Units
     blobs: Blobs
+    annotations: Annotations | None = None
+    """What is drawn on its results, where they joined projects; None where nothing can be."""
 
     def __post_init__(self) -> None:
         self.aging = Aging(self.store)
@@ -226,6 +242,8 @@ class PurgeJob:
             async for blob in self.blobs.list(f"{prefix}/{job.id}/"):
                 await self.blobs.delete(blob.key)
         await Projects(self.store).forget_job(job.id)
+        if self.annotations is not None:
+            await self.annotations.forget_job(job.id)
         await self._rows(job)
         await self._unpacked(job.layout or "")
         released = await Usages(self.store).charge_results(job.owner, -job.charged)

@@ -11,6 +11,7 @@ import msgspec
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import NotFound
 from mediamill.engine.reuse import renamed
+from mediamill.handlers.settling import Done
 from mediamill.store.repositories.results import ItemOutcome, Result, ResultFile
 from mediamill.store.repositories.reuse import Reuse
 
@@ -30,7 +31,10 @@ class Takeover:
         if files is None:
             return None
         try:
-            taken = [await self._copy(file, f"{prefix}{n}") for n, file in enumerate(files)]
+            taken = [
+                await self._copy(file, f"{prefix}{n}", f"{prefix}{len(files) + n}")
+                for n, file in enumerate(files)
+            ]
         except NotFound:  # purged meanwhile
             return None
         return blank.evolve(
@@ -38,12 +42,22 @@ class Takeover:
             files=tuple(taken),
             data=old.data,
             report=old.report,
+            lineage=old.lineage,
             seconds=0.0,
         )
 
-    async def _copy(self, file: ResultFile, key: str) -> ResultFile:
+    async def _copy(self, file: ResultFile, key: str, beside: str) -> ResultFile:
+        """Copy a file to a key, and what is marked on it to the one beside it."""
         await self.blobs.copy(file.blob, key)
-        return msgspec.structs.replace(file, blob=key)
+        if not file.annotations_blob:
+            return msgspec.structs.replace(file, blob=key)
+        await self.blobs.copy(file.annotations_blob, beside)
+        return msgspec.structs.replace(file, blob=key, annotations_blob=beside)
+
+
+def reuse_of(owner: str, done: Done, result: Result) -> Reuse | None:
+    """Return the same of what was just made; none where it is not all that its digest names."""
+    return None if done.outcome.left_out else reuse_row(owner, done.work.digest, result)
 
 
 def reuse_row(owner: str, digest: str, result: Result) -> Reuse | None:

@@ -16,6 +16,7 @@ import msgspec
 from mediamill.blobs.port import Blobs, Digest, Upload
 from mediamill.engine.lease import Lease
 from mediamill.engine.members import flattened, list_members
+from mediamill.handlers.enrolling import Enrolling
 from mediamill.handlers.naming import ManyNames
 from mediamill.handlers.notify import notice_of
 from mediamill.handlers.spool import BUFFER, Spool
@@ -36,9 +37,13 @@ class Seal:
     results: Results
     blobs: Blobs
     scratch: Path
+    enrolling: Enrolling | None = None
+    """Lets results join the project that the job names; nobody seals such jobs without."""
 
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.need(lease.unit.payload["job"])
+        if self.enrolling is not None and (why := await self.enrolling.run(lease, job)):
+            job = job.evolve(error=job.error or why)
         root = f"layouts/{job.id}/{lease.unit.seq}-{lease.unit.fence}"
         outcomes, summary = await self.write(job, root)
         counts = counts_of(job, outcomes)
@@ -108,7 +113,7 @@ class Seal:
 
     async def _members(self, result: Result, named: Sequence[str]) -> AsyncIterator[Member]:
         """Yield the members that an item's files are in the download."""
-        for file, name in zip(result.files, named, strict=True):
+        for (_, file), name in zip(result.outputs, named, strict=True):
             if not flattened(file):
                 yield Member(name, file.size, file.crc32, file.blob)
                 continue
@@ -119,17 +124,20 @@ class Seal:
 
 def member_names(result: Result, names: Names) -> list[str]:
     """Choose the names of a result's files in the download; a folder's name for frames."""
-    if not result.files:
+    if not result.outputs:
         return []
     stem = PurePosixPath(safe_name(result.name)).stem or "item"
-    return [names.claim(stem if flattened(file) else safe_name(file.name)) for file in result.files]
+    return [
+        names.claim(stem if flattened(file) else safe_name(file.name)) for _, file in result.outputs
+    ]
 
 
 def manifest_line(job: Job, result: Result, named: Sequence[str]) -> dict[str, Any]:
     """Describe one item, whose files have these names, for `manifest.jsonl`."""
     files = [
         {"path": name, "media_type": f.media_type, "size": f.size, "sha256": f.sha256, **f.info}
-        for f, name in zip(result.files, named, strict=True)
+        | ({"annotations": msgspec.Raw(f.annotations)} if f.annotations else {})
+        for (_, f), name in zip(result.outputs, named, strict=True)
     ]
     line: dict[str, Any] = {
         "item": result.item,
@@ -139,9 +147,9 @@ def manifest_line(job: Job, result: Result, named: Sequence[str]) -> dict[str, A
             **({"path": result.path} if result.path else {}),
         },
         "outcome": result.outcome,
-        "steps": [
-            {"operation": step.operation, "parameters": step.parameters} for step in job.steps
-        ],
+        "steps": job.told(),
+        "seed": job.seed,
+        **result.lineage,
         "files": files,
     }
     if result.data is not None:

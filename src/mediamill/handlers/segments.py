@@ -11,7 +11,7 @@ items of their own: cancelling, purging and progress need to know nothing of the
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,9 @@ from mediamill.engine.inputs import call_item, home_of, opened
 from mediamill.engine.lease import Lease
 from mediamill.engine.reuse import Digests
 from mediamill.engine.slots import Call, Failed, Progress, SlotPool, Succeeded
-from mediamill.engine.stages import job_unit
+from mediamill.engine.stages import StageKind, job_unit
 from mediamill.handlers.joining import Joiner
-from mediamill.handlers.steps import result_file, steps_of
+from mediamill.handlers.steps import agreed_in, result_file, stage_of, stored
 from mediamill.operations.base import MediaOperation
 from mediamill.operations.catalogue import Catalogue
 from mediamill.store.port import Equals, Put, Update
@@ -59,6 +59,8 @@ class Long:
     steps: tuple[tuple[str, dict[str, Any]], ...]
     digest: str
     """By which an earlier outcome is found."""
+    seed: int = 0
+    agreed: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass
@@ -131,9 +133,10 @@ class Segments:
         pending = unit.pending()
         if len(unit.items) != 1 or not pending or not self.after_seconds or unit.strikes:
             return None
-        steps, operations = steps_of(self.catalogue, job, int(unit.payload["stage"]))
-        first, *others = operations
-        if not isinstance(first, MediaOperation) or not all(map(first.carries, others)):
+        stage = stage_of(self.catalogue, job, int(unit.payload["stage"]))
+        first, *others = stage.steps
+        whole = stage.kind is not StageKind.RUN or not isinstance(first, MediaOperation)
+        if whole or not all(map(first.carries, others)):
             return None
         entries = await self.manifests.at(job.id, int(unit.payload["stage"]), pending)
         entry = entries[pending[0]]
@@ -142,9 +145,10 @@ class Segments:
             return None
         if not first.takes(file.media_type):
             return None
-        digest = Digests(steps, operations, job.seed).of(file, entry)
+        steps, agreed = stored(job, stage), agreed_in(job, stage)
+        digest = Digests(steps, stage, job.seed, agreed).of(file, entry)
         named = tuple((step.operation, step.parameters) for step in steps)
-        return Long(pending[0], entry, file, named, digest)
+        return Long(pending[0], entry, file, named, digest, job.seed, agreed)
 
     async def _done_before(self, job: Job, long: Long) -> bool:
         found = await Reuses(self.jobs.store).find(job.owner, [long.digest]) if job.reuse else {}
@@ -254,9 +258,9 @@ class Segments:
         """Give what a slot makes of a long input; its files are there within the block."""
         home = home_of(long.file, self.blobs, self.results)
         async with opened(home, long.file.blob, self.scratch) as descriptor:
-            item = call_item(long.item, long.file, descriptor, long.entry.name)
+            item = call_item(long.item, long.file, descriptor, long.entry)
             async with self.slots.acquire() as slot:
-                call = Call(long.steps, (item,), **options)
+                call = Call(long.steps, (item,), seed=long.seed, agreed=long.agreed, **options)
                 async for event in slot.run(call):
                     if isinstance(event, Progress):
                         lease.progress = event.fraction

@@ -31,7 +31,7 @@ class Thumbnail:
             await lease.finish()
             return
         try:
-            blob = await self._draw(file)
+            blob = await self.draw(file)
         except SlotFailure as failure:
             if not lease.unit.attempts and not isinstance(failure, TimedOut):
                 raise
@@ -57,7 +57,7 @@ class Thumbnail:
                 await self.blobs.delete(blob)
             raise
 
-    async def _draw(self, file: File) -> str:
+    async def draw(self, file: File) -> str:
         """Return the blob of the thumbnail, empty when none can be made."""
         async with (
             self.slots.acquire() as slot,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import apsw
 
 from mediamill.core.records import Record
+from mediamill.store.repositories.datasets import VersionFile
 from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.results import Result
 from mediamill.store.repositories.versions import Version
@@ -16,6 +17,8 @@ def recorded(record: Record) -> Iterator[tuple[str, str]]:
         case File(state=FileState.READY | FileState.TRASHED):
             yield record.blob, record.sha256
         case Version():
+            yield record.blob, record.sha256
+        case VersionFile():
             yield record.blob, record.sha256
         case Result():
             for file in record.files:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.settings import Settings
 
-RESULTS = frozenset({"idempotency", "layouts", "manifests", "results"})
+RESULTS = frozenset({"frozen", "idempotency", "layouts", "manifests", "results"})
 """First parts of the keys of what lies in `MEDIAMILL_RESULTS_URL`; all else are originals."""
 
 

@@ -16,28 +16,46 @@ command-line options and the web form, so nothing is described twice.
 Media operations are plain synchronous code. They run in a slot: a child process with limits on
 memory, time and network, which sees its inputs as open file descriptors and can write to its
 scratch folder only. Expected trouble is raised as `InvalidInput` or one of its subclasses.
+
+One that must see the whole set before it can work on any of it says `surveys`, and has
+`measure_picture` and `reduce`: what that returns is `Context.agreed` when it is applied.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from mediamill.operations.work import Context, Outcome, Output, OutputWriter, Source, SourceFacts
+from mediamill.core.errors import InvalidInput
+from mediamill.operations.work import (
+    Context,
+    Measure,
+    Outcome,
+    Output,
+    OutputWriter,
+    Source,
+    SourceFacts,
+)
+
+if TYPE_CHECKING:
+    from mediamill.media.image.picture import Picture
 
 __all__ = [
-    "Context", "MediaOperation", "Operation", "Outcome", "Output", "OutputWriter", "Placement",
-    "Source", "SourceFacts",
+    "MAX_PARTNERS", "Context", "Measure", "MediaOperation", "Operation", "Outcome", "Output",
+    "OutputWriter", "Placement", "Source", "SourceFacts",
 ]  # fmt: skip
 
 
 class Placement(StrEnum):
-    """Where an operation runs: `slot` (pixels), `model` (awaits a provider), `set` (over all)."""
+    """Where an operation runs: `slot` (pixels) or `model` (awaits a provider)."""
 
     SLOT = "slot"
     MODEL = "model"
-    SET = "set"
+
+
+MAX_PARTNERS = 8
+"""Most other inputs that are opened beside one."""
 
 
 class Operation(BaseModel):
@@ -59,6 +77,26 @@ class Operation(BaseModel):
     draws: ClassVar[bool] = False
     """Whether what it makes depends on the job's seed."""
 
+    @property
+    def surveys(self) -> bool:
+        """Whether it must see the whole set first: it then has `measure_picture` and `reduce`."""
+        return False
+
+    @property
+    def applies(self) -> bool:
+        """Whether it makes something of each input; else what `reduce` returns is all it gives."""
+        return True
+
+    @property
+    def partners(self) -> int:
+        """How many other inputs of the set it wants beside each, at most `MAX_PARTNERS`."""
+        return 0
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Ids of files that are measured with the set and are no inputs themselves."""
+        return ()
+
     @classmethod
     def takes(cls, media_type: str) -> bool:
         """Tell whether the operation accepts inputs of a media type."""
@@ -72,7 +110,11 @@ class Operation(BaseModel):
     def may_follow(cls, before: "Operation") -> bool:
         """Tell whether what an operation gives can be of a type that this one accepts."""
         kinds = cls.accepts or ("*/*",)
-        return bool(before.gives) and any(_overlap(before.gives, kind) for kind in kinds)
+        return (
+            before.applies
+            and bool(before.gives)
+            and any(_overlap(before.gives, kind) for kind in kinds)
+        )
 
     def carries(self, step: "Operation") -> bool:
         """Tell whether a step can work on what this one makes before it is written."""
@@ -109,6 +151,39 @@ class MediaOperation(Operation):
         if following:
             raise TypeError(f"{type(self).__name__} carries no other steps")
         return self.run(source, context)
+
+    def pictures(
+        self, source: Source, context: Context, following: "Sequence[MediaOperation]" = ()
+    ) -> "Iterator[Picture]":
+        """Yield what one input becomes in this step and those it carries; nothing is written.
+
+        Raises what `run` does.
+        """
+        raise TypeError(f"{type(self).__name__} makes no pictures")
+
+    def originals(self, source: Source, context: Context) -> "Iterator[Picture]":
+        """Yield the pictures that an input holds, to be measured; raises what `run` does."""
+        raise TypeError(f"{type(self).__name__} takes no pictures")
+
+    def preview(self, source: Source, context: Context) -> Outcome:
+        """Write small pictures of what the parameters do to one input: first the input as it is.
+
+        `info` of each says what it shows: `parameter`, `place`, `value`. Partners of the source are
+        the step's `references`. Raises what `run` does.
+        """
+        raise InvalidInput("This operation has no preview; there are some of those on images.")
+
+    def measure_picture(self, picture: "Picture", context: Context) -> dict[str, Any]:
+        """Return what the survey must know of a picture: JSON, a few kB at most."""
+        raise TypeError(f"{type(self).__name__} does not say what it measures")
+
+    def reduce(self, measures: Iterator[Measure], context: Context) -> Outcome:
+        """Return what all measures, in the order of the inputs, come to.
+
+        Its `data` (JSON, 8 kB at most) is what was agreed: `Context.agreed` of the runs that
+        follow; its `files` are reports. Broken inputs come too, with `error`.
+        """
+        raise TypeError(f"{type(self).__name__} does not say what its measures come to")
 
     def segments(
         self, source: Source, seconds: float, context: Context

@@ -17,6 +17,11 @@ _QUOTED = re.compile(r"`(\w+)`")
 _BRANCH = re.compile(r"^(constrained-\w+|int|float|str|bool|none|\w+\[.*)$")
 """What pydantic adds to an error's place to say which member of a union it tried."""
 
+_SHARED = frozenset({
+    "base", "catalogue", "draws", "formatted", "image", "previews", "work", "writing",
+})  # fmt: skip
+"""Modules of this folder that are no operations."""
+
 MAX_WRONG = 200
 """Errors that are put into words; a list of 10,000 times may hold as many and more."""
 
@@ -47,8 +52,7 @@ class Catalogue(Registry[type[Operation]]):
     """The function that makes the same steps in a slot's process, as `module:function`."""
 
     def __init__(self) -> None:
-        here = frozenset({"base", "catalogue", "image", "work"})
-        super().__init__("mediamill.operations", "operation", exclude=here)
+        super().__init__("mediamill.operations", "operation", exclude=_SHARED)
 
     def build(self, name: str, parameters: dict[str, Any], where: str = "steps.0") -> Operation:
         """Make a step of its name and parameters.

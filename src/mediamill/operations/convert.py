@@ -1,10 +1,10 @@
 """convert: another format, quality or size, and nothing of the metadata.
 
-Of an animation the first frame is taken. Pictures have 8 bits per channel: those with more are
-reduced.
+Of an animation the first frame is taken. 16 bits per channel, of PNG and TIFF, are kept in PNG and
+rounded to 8 in all else.
 """
 
-from typing import TYPE_CHECKING, Annotated, Self, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self, cast
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -25,6 +25,9 @@ _ENCODED_PER_SECOND = {"jpeg": 2e8, "png": 4e7, "webp": 1e7, "avif": 3e6}
 
 class Convert(ImageOperation):
     """Write an image upright in sRGB, in another format, quality or size, without metadata."""
+
+    version: ClassVar[int] = 2
+    deep: ClassVar[bool] = True
 
     format: AnyFormat | None = Field(
         None,

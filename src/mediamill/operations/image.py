@@ -17,27 +17,26 @@ Operations of ours import codecs when they run: servers know their parameters wi
 on Lambda have no room for them.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, NoReturn, Self, cast
 
-from mediamill.core.errors import UnsupportedMedia
+from mediamill.annotations.model import ImageAnnotations
+from mediamill.core.errors import LimitExceeded, UnsupportedMedia
 from mediamill.media.archive.names import with_suffix
-from mediamill.media.image.encoding import (
-    EXTENSIONS,
-    MEDIA_TYPES,
-    QUALITIES,
-    AnyFormat,
-    Encoding,
-)
+from mediamill.media.image.encoding import EXTENSIONS, MEDIA_TYPES, Encoding
 from mediamill.media.image.formats import FORMATS
 from mediamill.media.sniff import HEAD, sniff
 from mediamill.operations.base import Context, MediaOperation, Operation, Outcome, Output, Source
+from mediamill.operations.writing import written
 
 if TYPE_CHECKING:
     from mediamill.media.image.picture import Picture
 
-OWN_FORMATS = ("jpeg", "png", "webp")
-"""Formats that are written as they were read, where no step says otherwise."""
+MAX_OUTPUTS = 200
+"""Files that one image may become: its row names them all."""
 
 
 class ImageOperation(MediaOperation):
@@ -47,6 +46,10 @@ class ImageOperation(MediaOperation):
     gives: ClassVar[str] = "image/*"
     suffix: ClassVar[str] = ""
     """What is added to the stem of the input's name."""
+    deep: ClassVar[bool] = False
+    """Whether it can work on 16 bits; pictures that have them keep them where all steps can."""
+    faithful: ClassVar[bool] = False
+    """Whether what came without loss is written without loss, where no step says otherwise."""
 
     def apply(self, image: "Picture", context: Context) -> "Picture":
         """Return what the image becomes."""
@@ -55,6 +58,13 @@ class ImageOperation(MediaOperation):
     def apply_all(self, image: "Picture", context: Context) -> "Iterator[Picture]":
         """Yield what the image becomes, one after the other."""
         yield self.apply(image, context)
+
+    @property
+    def applies(self) -> bool:
+        """Whether it has `apply` or `apply_all`; a survey without is a report."""
+        own = type(self)
+        changed = own.apply is not ImageOperation.apply
+        return changed or own.apply_all is not ImageOperation.apply_all
 
     def written_as(self) -> Encoding | None:
         """Return how the outcome is to be written; None leaves it as it came."""
@@ -77,15 +87,44 @@ class ImageOperation(MediaOperation):
     ) -> Outcome:
         """Write what becomes of one image in this and the following steps."""
         steps = (self, *image_steps(following))
-        picture, media_type = self.picture(source, context)
+        picture, media_type = self.picture(source, context, all(step.deep for step in steps))
         files = [
-            _write(made, n, source.name, steps, media_type, context)
-            for n, made in enumerate(through([picture], steps, context))
+            _write(made, n, source, steps, media_type, context)
+            for n, made in enumerate(through([picture], steps, context, source.partners))
+            if n < MAX_OUTPUTS or _too_many(source.name)
         ]
         context.progress(1.0)
         return Outcome(tuple(files), report=dict(files[0].info) if len(files) == 1 else {})
 
-    def picture(self, source: Source, context: Context) -> "tuple[Picture, str]":
+    def pictures(
+        self, source: Source, context: Context, following: Sequence[MediaOperation] = ()
+    ) -> "Iterator[Picture]":
+        """Yield what becomes of one image in this and the following steps; nothing is written."""
+        steps = (self, *image_steps(following))
+        picture, _ = self.picture(source, context, all(step.deep for step in steps))
+        return through([picture], steps, context, source.partners)
+
+    def originals(self, source: Source, context: Context) -> "Iterator[Picture]":
+        """Yield the image as it is, at full size and, for a step that can, full depth."""
+        yield self.picture(source, context, self.deep)[0]
+
+    def shrunk(self, factor: float) -> Self:
+        """Return the step with what it counts in pixels multiplied by a factor."""
+        return self
+
+    def variants(self) -> "Iterator[Variant]":
+        """Yield what a preview shows: the step with some of its parameters at one place."""
+        yield Variant(self, "", "after")
+
+    def preview(self, source: Source, context: Context) -> Outcome:
+        """Write a small picture of the image, and one for each variant."""
+        from mediamill.operations.previews import previewed
+
+        return previewed(self, source, context)
+
+    def picture(
+        self, source: Source, context: Context, deep: bool = False
+    ) -> "tuple[Picture, str]":
         """Decode a source, whose type is told by its content; return it with that type."""
         from mediamill.media.image.decode import decode
         from mediamill.media.image.header import read_header
@@ -97,7 +136,28 @@ class ImageOperation(MediaOperation):
         with source.open() as stream:
             header = read_header(stream, media_type, source.name)
         least = self.needs(header.width, header.height)
-        return decode(source.open, header, source.name, at_least=least), media_type
+        picture = decode(source.open, header, source.name, at_least=least, deep=deep)
+        picture.digest, picture.split, picture.untouched = source.sha256, source.split, True
+        if source.annotations:
+            picture.annotations = ImageAnnotations.decode(source.annotations)
+        return picture, media_type
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One picture of a preview."""
+
+    step: ImageOperation
+    parameter: str
+    """Empty where it shows the step as it is."""
+    place: str
+    """`low`, `middle` or `high` of the parameter's range; `after` for the step as it is."""
+    value: float | None = None
+
+
+def _too_many(name: str) -> NoReturn:
+    message = f"{name} would become more than {MAX_OUTPUTS} files: ask for fewer copies or tiles."
+    raise LimitExceeded(message)
 
 
 def image_steps(steps: Iterable[Operation]) -> tuple[ImageOperation, ...]:
@@ -110,21 +170,72 @@ def image_steps(steps: Iterable[Operation]) -> tuple[ImageOperation, ...]:
 
 
 def through(
-    pictures: "Iterable[Picture]", steps: Iterable[ImageOperation], context: Context
+    pictures: "Iterable[Picture]",
+    steps: Sequence[ImageOperation],
+    context: Context,
+    partners: Sequence[Source] = (),
 ) -> "Iterator[Picture]":
-    """Pass pictures through steps, one picture at a time; what is known of each stays with it."""
-    for step in steps:
-        pictures = _applied(pictures, step, context)
+    """Pass pictures through steps, one picture at a time; what is known of each stays with it.
+
+    A step that wants partners gets them as the steps before it make them.
+    """
+    from mediamill.media.image.depth import limit_threads
+
+    limit_threads(context.threads)
+    for place, step in enumerate(steps):
+        wanted = partners[: step.partners] if step.partners else ()
+        opening = [
+            partial(_noted, n, source, steps, place, context) for n, source in enumerate(wanted)
+        ]
+        pictures = _applied(pictures, step, context.of(step, partners=opening))
     yield from pictures
+
+
+def _noted(
+    n: int, source: Source, steps: Sequence[ImageOperation], place: int, context: Context
+) -> "Picture":
+    """Return a partner; what keeps it from being used is noted and raised."""
+    try:
+        return _partner(source, steps, place, context)
+    except Exception as error:
+        context.left_out[n] = f"{type(error).__name__}: {error}"
+        raise
+
+
+def _partner(
+    source: Source, steps: Sequence[ImageOperation], place: int, context: Context
+) -> "Picture":
+    """Return another picture of the set as it comes to the step at a place."""
+    picture, _ = steps[0].picture(source.verified(), context, all(step.deep for step in steps))
+    return next(through([picture], steps[:place], context))
 
 
 def _applied(
     pictures: "Iterable[Picture]", step: ImageOperation, context: Context
 ) -> "Iterator[Picture]":
     for picture in pictures:
-        for made in step.apply_all(picture, context):
+        for n, made in enumerate(step.apply_all(picture, context)):
             made.info = {**picture.info, **made.info}
+            made.untouched = made.untouched and made is not picture
+            made.split = made.split or picture.split
+            if made.digest in ("", picture.digest):
+                made.digest = _digest_of(picture.digest, n, drawn=step.draws)
             yield made
+
+
+def _digest_of(digest: str, n: int, *, drawn: bool) -> str:
+    """Return what the draws of later steps go by: no two of them may draw the same for a picture.
+
+    So it is another one after a step that draws; any other step leaves it to its first picture.
+    """
+    if drawn:
+        return derived(digest, f"drawn/{n}")
+    return derived(digest, n) if n else digest
+
+
+def derived(digest: str, part: int | str) -> str:
+    """Return what the draws go by of a part of a picture or video: SHA-256 of both."""
+    return hashlib.sha256(f"{digest}/{part}".encode()).hexdigest()
 
 
 def encoding_of(steps: Iterable[ImageOperation]) -> Encoding | None:
@@ -135,26 +246,21 @@ def encoding_of(steps: Iterable[ImageOperation]) -> Encoding | None:
     return found
 
 
-def own_encoding(media_type: str, picture: "Picture") -> Encoding:
-    """Return how a picture of a type is written again: as that, else as PNG or JPEG by alpha."""
-    form = media_type.removeprefix("image/")
-    if form not in OWN_FORMATS:
-        form = "png" if picture.array().shape[2] == 4 else "jpeg"
-    return Encoding(cast("AnyFormat", form), QUALITIES[form])
-
-
 def _write(
     picture: "Picture",
     n: int,
-    name: str,
+    source: Source,
     steps: Sequence[ImageOperation],
     media_type: str,
     context: Context,
 ) -> Output:
-    encoding = encoding_of(steps) or own_encoding(media_type, picture)
+    faithful = any(step.faithful for step in steps)
+    form, data = written(picture, source, media_type, encoding_of(steps), faithful)
     ending = "".join(step.suffix for step in steps) + (f"-{n + 1}" if n else "")
-    name = with_suffix(name, f"{ending}.{EXTENSIONS[encoding.form]}")
-    with context.output(name, MEDIA_TYPES[encoding.form]) as writer:
-        writer.write(encoding.write(picture))
+    name = with_suffix(source.name, f"{ending}.{EXTENSIONS[form]}")
+    with context.output(name, MEDIA_TYPES[form]) as writer:
+        writer.write(data)
         writer.info.update(picture.info, width=picture.width, height=picture.height)
+        if picture.annotations is not None:
+            writer.annotations = picture.annotations.encode()
     return writer.output

@@ -44,7 +44,9 @@ class Thumbnail(ImageOperation):
         """Return the size of the thumbnail."""
         return fitted(width, height, self.size, self.size)
 
-    def picture(self, source: Source, context: Context) -> "tuple[Picture, str]":
+    def picture(
+        self, source: Source, context: Context, deep: bool = False
+    ) -> "tuple[Picture, str]":
         """Return the image, or a frame that represents the video, and the source's type."""
         with source.open() as stream:
             media_type = sniff(stream.read(HEAD))
@@ -56,7 +58,7 @@ class Thumbnail(ImageOperation):
             return picture, media_type
         if media_type not in FORMATS:
             raise UnsupportedMedia(f"{source.name} is neither image nor video: {media_type}")
-        return super().picture(source, context)
+        return super().picture(source, context, deep)
 
 
 plugin = Thumbnail

@@ -2,7 +2,9 @@
 
 from mediamill.core.records import Record, type_map
 from mediamill.store.repositories import (
+    annotation_rows,
     daily,
+    datasets,
     files,
     gates,
     idempotency,
@@ -10,6 +12,7 @@ from mediamill.store.repositories import (
     jobs,
     lanes,
     mails,
+    manifests,
     moves,
     projects,
     results,
@@ -27,7 +30,9 @@ from mediamill.store.repositories import (
 )
 
 RECORD_MODULES = (
+    annotation_rows,
     daily,
+    datasets,
     files,
     gates,
     idempotency,
@@ -35,6 +40,7 @@ RECORD_MODULES = (
     jobs,
     lanes,
     mails,
+    manifests,
     moves,
     projects,
     results,

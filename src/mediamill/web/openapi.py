@@ -17,7 +17,7 @@ TAGS = [
     {"name": "accounts", "description": "Register, sign in, sign out."},
     {"name": "tokens", "description": "What programs show instead of a password."},
     {"name": "files", "description": "Media that was put in, and what jobs made of it."},
-    {"name": "projects", "description": "Named sets of files."},
+    {"name": "projects", "description": "Sets of files: members, splits, versions, sharing."},
     {"name": "templates", "description": "Steps with variables, kept under a name."},
     {"name": "operations", "description": "What can be done to a file."},
     {"name": "jobs", "description": "Operations over files, run in the background."},

@@ -39,6 +39,9 @@ IdentityId = Annotated[str, _id("identity")]
 TokenId = Annotated[str, _id("token")]
 UploadId = Annotated[str, _id("upload")]
 ProjectId = Annotated[str, _id("proj")]
+TaskId = Annotated[str, _id("task")]
+UserId = Annotated[str, _id("user")]
+VersionNumber = Annotated[int, Path(ge=0, le=1_000_000_000, examples=[1])]
 Limit = Annotated[int, Query(ge=1, le=100, description="Most rows of a page.")]
 After = Annotated[
     str | None, Query(max_length=500, description="Cursor: `after` of the page before.")

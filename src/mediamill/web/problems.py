@@ -129,6 +129,8 @@ def _of_ours(error: MediamillError) -> Report:
         headers["WWW-Authenticate"] = "Bearer"
     if error.retryable and error.status in RETRY_SECONDS:
         headers["Retry-After"] = str(RETRY_SECONDS[error.status])
+    if "retry_after" in details:  # a state that passes, as what is being prepared
+        headers["Retry-After"] = str(details["retry_after"])
     if isinstance(error, Restoring):
         headers["Retry-After"] = str(error.retry_after)
     errors = error.details.get("errors", ())[:MAX_ERRORS]

@@ -39,6 +39,15 @@ class JobBody(Body):
     manifest: Id | None = Field(
         None, description="An uploaded text that lists inputs, one a line; up to a million."
     )
+    subset: Literal["original", "preprocessed", "augmented"] | None = Field(
+        None, description="Of the project only files in this subset."
+    )
+    split: Literal["train", "validation", "test", ""] | None = Field(
+        None, description="Of the project only files in this split; empty: in none."
+    )
+    output_project: Id | None = Field(
+        None, description="The result files join this project, with split and annotations."
+    )
     steps: list[StepBody] | None = Field(None, min_length=1, max_length=MAX_STEPS)
     template: Annotated[str, Field(max_length=100)] | None = Field(
         None, description="Id or name of a template, instead of steps."
@@ -64,6 +73,8 @@ class JobBody(Body):
             archive=self.archive,
             members=tuple(self.members or ()),
             manifest=self.manifest,
+            subset=self.subset,
+            split=self.split,
         )
         return JobRequest(
             named=named,
@@ -75,4 +86,5 @@ class JobBody(Body):
             mail=self.notify.email,
             template=self.template,
             variables=self.variables,
+            output_project=self.output_project,
         )

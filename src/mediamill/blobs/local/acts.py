@@ -43,7 +43,7 @@ def put_all(incoming: Incoming, objects: Sequence[tuple[str, bytes]]) -> list[Di
             files[-1].write(data)
         for file in files:
             file.seal()
-        incoming.place_all(files, [key for key, _ in objects])
+        incoming.place_all([file.path for file in files], [key for key, _ in objects])
         return [file.placed() for file in files]
     finally:
         for file in files:
@@ -78,6 +78,39 @@ def adopt(incoming: Incoming, key: str, path: Path) -> None:
         path.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
+
+
+def adopt_all(incoming: Incoming, files: Sequence[tuple[str, Path]]) -> None:
+    """Move finished files under keys: each is fsynced, then each of their folders once."""
+    opened: list[int] = []
+    try:
+        for _, path in files:
+            opened.append(open_scratch(path))
+            os.utime(opened[-1])
+            os.fsync(opened[-1])
+        incoming.place_all([path for _, path in files], [key for key, _ in files])
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        for key, path in files:
+            if path.exists():
+                adopt(incoming, key, path)
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+
+
+def link_all(incoming: Incoming, pairs: Sequence[tuple[Path, str]]) -> None:
+    """Give objects a second key each; each folder is fsynced once."""
+    try:
+        incoming.link_all(pairs)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno not in _WITHOUT_LINKS:
+            raise
+        for origin, key in pairs:
+            link(incoming, origin, key)
 
 
 def link(incoming: Incoming, origin: Path, key: str) -> None:

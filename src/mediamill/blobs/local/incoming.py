@@ -11,6 +11,7 @@ from pathlib import Path
 from mediamill.blobs.keys import taken
 from mediamill.blobs.local.files import Folders, encode, place, place_all, place_new
 from mediamill.blobs.port import Digest
+from mediamill.blobs.scratch import open_plain
 from mediamill.core.clock import Clock
 from mediamill.core.errors import StorageFull, Unavailable
 from mediamill.core.mounts import network_type
@@ -70,10 +71,24 @@ class Incoming:
         except FileExistsError:
             raise taken(key) from None
 
-    def place_all(self, files: Sequence["IncomingFile"], keys: Sequence[str]) -> None:
+    def place_all(self, paths: Sequence[Path], keys: Sequence[str]) -> None:
         """Rename files that were fsynced to their keys, all durable on return."""
         targets = [self.root / encode(key) for key in keys]
-        place_all(self._folders, [*zip((file.path for file in files), targets, strict=True)])
+        place_all(self._folders, [*zip(paths, targets, strict=True)])
+
+    def link_all(self, pairs: Sequence[tuple[Path, str]]) -> None:
+        """Give durable plain files a second key each, all durable on return."""
+        self.make()
+        paths: list[Path] = []
+        try:
+            for origin, _ in pairs:
+                os.close(open_plain(origin))
+                paths.append(self._fresh())
+                paths[-1].hardlink_to(origin)
+            self.place_all(paths, [key for _, key in pairs])
+        finally:
+            for path in paths:
+                path.unlink(missing_ok=True)  # as in `link`
 
     def link(self, origin: Path, key: str) -> None:
         """Give a durable file a second key, durable on return."""

@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from mediamill.blobs.keys import check_key, check_prefix, check_range
@@ -19,13 +19,15 @@ from mediamill.core.clock import Clock, SystemClock
 from mediamill.core.errors import BrokenMedia, ConfigurationError, NotFound
 from mediamill.core.threads import Threads
 
+T = TypeVar("T")
+
 _PAGE = 500
 TOGETHER = 4
 """Threads that write objects which are put together: the disk joins what they fsync."""
 
 
 class LocalBlobs:
-    """The bytes port on a file system; also `OpensLocally` and `PutsTogether`."""
+    """The bytes port on a file system; also `OpensLocally`, `PutsTogether`, `MovesTogether`."""
 
     def __init__(self, root: Path, min_free_bytes: int = 0, clock: Clock | None = None) -> None:
         self.root = root.absolute()
@@ -99,6 +101,31 @@ class LocalBlobs:
         check_key(target)
         async with self._asked(source):
             await self._threads.run(acts.link, self._incoming, origin, target)
+
+    async def adopt_all(self, files: Sequence[tuple[str, Path]]) -> None:
+        """Move finished files under keys, in a few threads with an fsync of a folder each."""
+        for key, _ in files:
+            check_key(key)
+        with store_errors():
+            await self._threads.run(self._incoming.require_room, 0)
+            await self._in_parts(acts.adopt_all, files)
+
+    async def copy_all(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Link objects to second keys, in a few threads with an fsync of a folder each."""
+        found = [(self._path(source), check_key(target)) for source, target in pairs]
+        async with self._asked(pairs[0][0] if pairs else ""):
+            await self._in_parts(acts.link_all, found)
+
+    async def _in_parts(
+        self, act: Callable[[Incoming, Sequence[T]], None], several: Sequence[T]
+    ) -> None:
+        """Do an act on parts of several in some threads; raises once all are over."""
+        size = max(1, -(-len(several) // TOGETHER))
+        parts = [several[start : start + size] for start in range(0, len(several), size)]
+        work = (self._threads.run(act, self._incoming, some) for some in parts)
+        for error in await asyncio.gather(*work, return_exceptions=True):
+            if error is not None:
+                raise error
 
     async def info(self, key: str) -> BlobInfo:
         """Describe an object."""

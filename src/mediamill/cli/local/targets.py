@@ -1,7 +1,7 @@
 """Where `mediamill run` puts what it made: a folder of files, or one stored zip."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -16,6 +16,7 @@ from mediamill.media.archive.write import ArchiveWriter
 from mediamill.operations.work import Output
 
 CHUNK = 1 << 20
+MANIFEST = "manifest.jsonl"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class Made:
     files: Sequence[Output] = ()
     data: Mapping[str, Any] | None = None
     report: Mapping[str, Any] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict)
+    """The input's `sha256`, `size` and `media_type`."""
+    partners: Mapping[Path, str] = field(default_factory=dict)
+    """Other inputs that were mixed in, with their SHA-256."""
 
 
 class Target(Protocol):
@@ -39,6 +44,15 @@ class Target(Protocol):
 
     def add(self, item: Input, made: Made) -> list[str]:
         """Put the results of one input in place; return where they are."""
+
+    def named(self, places: Sequence[str]) -> list[str]:
+        """Return what places are called in the manifest: as seen from where that is."""
+
+    def note(self, line: bytes) -> None:
+        """Add a line to the manifest, which says how things were made."""
+
+    def write(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Add a text that is about all of it, such as annotations."""
 
     def finish(self) -> None:
         """Make what was added complete."""
@@ -85,6 +99,10 @@ class FolderTarget:
 
     def __init__(self, folder: Path, *, overwrite: bool) -> None:
         self.folder, self._overwrite, self._naming = folder, overwrite, Naming()
+        self._naming.of(Input(folder), MANIFEST)
+        if not _ours(folder / MANIFEST):
+            message = f"{folder / MANIFEST} is not of a run, and would be written to."
+            raise Failure(message, "Name another folder.")
 
     def expect(self, item: Input) -> None:
         if not self._overwrite:
@@ -95,6 +113,19 @@ class FolderTarget:
         if made.data is not None:
             places.append(self._data(item, made.data))
         return [str(place) for place in places]
+
+    def named(self, places: Sequence[str]) -> list[str]:
+        return [Path(place).relative_to(self.folder).as_posix() for place in places]
+
+    def note(self, line: bytes) -> None:
+        with (self.folder / MANIFEST).open("ab") as manifest:
+            manifest.write(line + b"\n")
+
+    def write(self, name: str, chunks: Iterable[bytes]) -> None:
+        with unfinished(self.folder) as temporary:
+            with temporary.open("xb") as out:
+                out.writelines(chunks)
+            publish(temporary, self.folder / name, overwrite=self._overwrite)
 
     def finish(self) -> None:
         """Do nothing: every file is complete already."""
@@ -128,6 +159,8 @@ class ZipTarget:
         self.folder, self._path, self._overwrite = path.parent, path, overwrite
         self._naming, self._open = Naming(), ExitStack()
         self._writer: ArchiveWriter | None = None
+        self._notes = bytearray()
+        self._naming.of(Input(path), MANIFEST)
 
     def expect(self, item: Input) -> None:
         """Accept every input: names are made free within the archive."""
@@ -140,8 +173,19 @@ class ZipTarget:
             names.append(writer.add(name, _json(made.data).encode()).name)
         return names
 
+    def named(self, places: Sequence[str]) -> list[str]:
+        return [*places]
+
+    def note(self, line: bytes) -> None:
+        self._notes += line + b"\n"
+
+    def write(self, name: str, chunks: Iterable[bytes]) -> None:
+        (self._writer or self._begin()).add(name, b"".join(chunks))
+
     def finish(self) -> None:
         if self._writer is not None:
+            if self._notes:
+                self._writer.add(MANIFEST, bytes(self._notes))
             self._writer.close()
             self._stream.close()
             publish(self._temporary, self._path, overwrite=self._overwrite)
@@ -167,6 +211,18 @@ class ZipTarget:
                 chunks = _member_chunks(stream, member)
                 writer.add_chunks(f"{place}/{member.name}", chunks, member.size, member.crc32)
         yield f"{place}/"
+
+
+def _ours(manifest: Path) -> bool:
+    """Tell whether lines may be added to a manifest: to one that a run wrote, or to none."""
+    try:
+        with manifest.open("rb") as stream:
+            first = json.loads(stream.readline() or b"{}")
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return not first or (isinstance(first, dict) and {"input", "steps"} <= first.keys())
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import structlog
@@ -20,6 +20,9 @@ from mediamill.cli.service.welcome import welcome
 from mediamill.core.lasting import lasting
 from mediamill.core.logs import configure_logging
 from mediamill.core.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 DRAIN_SECONDS = 30
 REQUEST_SECONDS = 25
@@ -155,6 +158,15 @@ class Server(uvicorn.Server):
         await self._greet()
 
 
+async def warm_up(app: App, web: "FastAPI") -> None:
+    """Do what the first requests would wait for: routes are built when they are first looked at."""
+    nowhere = {"type": "http", "method": "GET", "path": "/v1/-/-", "root_path": "", "headers": []}
+    for route in web.routes:
+        route.matches(nowhere)
+        await asyncio.sleep(0)
+    await app.previews.warm()
+
+
 async def _serve(app: App, sockets: list[socket.socket], stop: asyncio.Event) -> None:
     with lasting():
         from mediamill.web.app import create_app
@@ -179,6 +191,7 @@ async def _serve(app: App, sockets: list[socket.socket], stop: asyncio.Event) ->
     server = Server(config, greet)
     serving = asyncio.ensure_future(server.serve(sockets=sockets))
     stopping = asyncio.ensure_future(stop.wait())
+    warming = asyncio.ensure_future(warm_up(app, web))
     try:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
@@ -187,6 +200,7 @@ async def _serve(app: App, sockets: list[socket.socket], stop: asyncio.Event) ->
             await asyncio.wait({serving}, timeout=LATE_SECONDS)
         await serving
     finally:
+        warming.cancel()
         stopping.cancel()
         server.force_exit = True
         serving.cancel()

@@ -93,7 +93,7 @@ def _limits(field: Schema, number: type[Any]) -> tuple[Any, Any]:
 def _metavar(field: Schema) -> str | None:
     if field.get("type") == "array":
         return "A,B,…"
-    return "JSON" if field.get("type") == "object" else None
+    return "NAME=VALUE,…" if field.get("type") == "object" else None
 
 
 def _help(field: Schema) -> str:
@@ -112,7 +112,7 @@ def _default(default: Any) -> str:
         return "yes" if default else "no"
     if isinstance(default, list):
         return ",".join(str(item) for item in default)
-    return "" if default is None else str(default).removesuffix(".0")
+    return "" if default in (None, {}) else str(default).removesuffix(".0")
 
 
 def _value(field: Schema, text: Any) -> Any:
@@ -125,9 +125,16 @@ def _value(field: Schema, text: Any) -> Any:
         words = field.get("items", {}).get("type") == "string"
         parts = [part.strip() for part in text.split(",") if part.strip()]
         return parts if words else [_item(part) for part in parts]
+    if field.get("type") == "object" and "=" in text and text[:1] != "{":
+        return dict(_pair(part) for part in text.split(","))
     if field.get("type") == "object" or text[:1] in "[{":
         return json.loads(text)
     return _item(text)
+
+
+def _pair(text: str) -> tuple[str, int | float | str]:
+    name, _, value = text.partition("=")
+    return name.strip(), _item(value.strip())
 
 
 def _item(text: str) -> int | float | str:

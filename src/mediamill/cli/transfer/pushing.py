@@ -8,7 +8,7 @@ uploaded is resumed.
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import islice
@@ -64,6 +64,8 @@ class Parcel:
     size: int
     sha256: str
     said: Said
+    folder: str = ""
+    """Where it stands below the folder that was named."""
 
     @property
     def name(self) -> str:
@@ -124,9 +126,12 @@ class Push:
         *,
         parallel: int,
         as_json: bool,
+        settled: Callable[[Parcel, str], None] | None = None,
     ) -> None:
+        """`settled` is told of each file that is on the server then, and its id there."""
         self.client, self.memory, self.options = client, memory, options
         self.sender, self.parallel, self.as_json = Sender(client), parallel, as_json
+        self.settled = settled
         self.counts: Counter[str] = Counter()
         self.refused: list[tuple[Path, str]] = []
         self._progress = progress
@@ -170,7 +175,7 @@ class Push:
         self._total += size
         self._progress.update(self._task, total=self._total)
         said = Said(self.options.tags_of(found), self.options.project)
-        return Parcel(found.path, size, sha256, said)
+        return Parcel(found.path, size, sha256, said, found.folder)
 
     def _send(self, parcel: Parcel) -> str:
         mark = self.memory.bookmark(self.client.server, parcel.sha256)
@@ -222,6 +227,8 @@ class Push:
 
     def _settle(self, parcel: Parcel, state: str, file: str) -> None:
         self.counts[state] += 1
+        if self.settled is not None:
+            self.settled(parcel, file)
         if state == "present":
             self._progress.advance(self._task, parcel.size)
         if self.as_json:

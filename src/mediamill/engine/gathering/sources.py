@@ -6,7 +6,14 @@ it fails by itself when it is run; nothing is dropped, and nothing of others is 
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +32,7 @@ from mediamill.operations.work import Source
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Entry, Problem
 from mediamill.store.repositories.lookup import FileLookup
-from mediamill.store.repositories.projects import Projects
+from mediamill.store.repositories.projects import Members, ProjectFile, Projects
 
 MAX_INPUTS = 1_000_000
 BATCH = 1_000
@@ -39,6 +46,9 @@ LOOKED_AT_BYTES = 8 << 20
 ZIP = "application/zip"
 
 
+Marks = Callable[[str, Sequence[str]], Awaitable[Mapping[str, bytes]]]
+
+
 @dataclass(frozen=True)
 class Wish:
     """A source as its owner's job names it."""
@@ -50,6 +60,9 @@ class Wish:
     members: tuple[str, ...] = ()
     takes: Callable[[str], bool] = lambda kind: True
     """Whether the first step takes a media type."""
+    subset: str | None = None
+    """Of a project only what is in this subset, and in this split; None for any."""
+    split: str | None = None
     accepted: int | None = None
     """When the job was accepted (ms): what was deleted or added later makes no difference."""
 
@@ -71,6 +84,8 @@ class Sources:
     blobs: Blobs
     results: Blobs
     scratch: Path
+    marks: Marks | None = None
+    """Reads what is marked on some of a project's files."""
 
     async def walk(
         self, wish: Wish, position: Any = None, most: int = BATCH, until: int | None = None
@@ -144,15 +159,20 @@ class Sources:
     async def _project(
         self, wish: Wish, behind: str | None, size: int
     ) -> AsyncIterator[list[Found]]:
-        """Walk members by file id; what its owner deleted before the job is passed over."""
+        """Walk members by file id; what its owner deleted before the job is passed over.
+
+        Who may see a project may use what is in it, whosever that is.
+        """
+        meant = Members(wish.subset, wish.split)
         while True:
             page = await self.projects.members(wish.id, limit=min(BATCH, size + 1), behind=behind)
-            rows = [row for row in page.rows if row.added <= (wish.accepted or row.added)]
+            rows = [row for row in page.rows if meant.takes(row) and _in_time(row.added, wish)]
             files = await self.lookup.get_many([row.file for row in rows], at=wish.accepted)
+            marks = await self.marks(wish.id, [row.file for row in rows]) if self.marks else {}
             yield [
-                Found(Entry(file.id, file.name), file, file.id)
-                for file in files
-                if file is not None and usable(file, wish)
+                Found(_member(row, file, marks), file, file.id)
+                for row, file in zip(rows, files, strict=True)
+                if file is not None and there(file, wish)
             ]
             if page.after is None or not page.rows:
                 return
@@ -194,8 +214,24 @@ class Sources:
 
 def usable(file: File, wish: Wish) -> bool:
     """Tell whether a file is its owner's and was there when the job was accepted."""
+    return file.owner == wish.owner and there(file, wish)
+
+
+def there(file: File, wish: Wish) -> bool:
+    """Tell whether a file was there when the job was accepted."""
     later = wish.accepted is not None and (file.trashed or 0) > wish.accepted
-    return file.owner == wish.owner and (not file.hidden or later)
+    return not file.hidden or later
+
+
+def _in_time(added: int, wish: Wish) -> bool:
+    return wish.accepted is None or added <= wish.accepted
+
+
+def _member(row: ProjectFile, file: File, marks: Mapping[str, bytes]) -> Entry:
+    """Return a member as an input, with what its project knows of it."""
+    return Entry(
+        file.id, file.name, split=row.split, group=row.group, annotations=marks.get(file.id, b"")
+    )
 
 
 @dataclass

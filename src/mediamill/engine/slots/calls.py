@@ -5,7 +5,7 @@ says is checked against these types and believed no further.
 """
 
 from collections.abc import AsyncIterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ import msgspec
 
 from mediamill.operations.work import Outcome, Output, Source
 
-Kind = Literal["run", "probe", "plan"]
+Kind = Literal["run", "measure", "reduce", "preview", "probe", "plan", "annotations"]
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,22 @@ class CallItem:
     width: int = 0
     height: int = 0
     duration: float = 0.0
+    annotations: bytes = b""
+    split: str = ""
+    partners: "tuple[CallItem, ...]" = ()
+    """Other inputs of the set, their descriptors open as long as this one's."""
     crc32: int | None = None
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """Its own descriptor and those of its partners, as they are sent beside it."""
+        return (self.descriptor, *(partner.descriptor for partner in self.partners))
 
     def source(self) -> Source:
         """Return the same as an operation sees it, without the descriptor of this process."""
-        facts = {
-            name: value for name, value in vars(self).items() if name not in ("index", "crc32")
-        }
-        return Source(**{**facts, "descriptor": -1})
+        facts = {name: value for name, value in vars(self).items() if name != "index"}
+        partners = tuple(partner.source() for partner in self.partners)
+        return Source(**{**facts, "descriptor": -1, "partners": partners})
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,8 @@ class Call:
     """The part of each item that is wanted (`Context.span`)."""
     segment_seconds: float = 0.0
     """How long the parts are to be that a plan cuts an item into."""
+    agreed: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """What steps that survey agreed on, by their place in `steps`."""
 
 
 class Started(msgspec.Struct, frozen=True, tag="started"):
@@ -140,6 +150,8 @@ class Setup(msgspec.Struct, frozen=True, tag="setup"):
     file_bytes: int
     open_files: int
     readable: tuple[str, ...] = ()
+    warm: tuple[str, ...] = ()
+    """Modules to be imported once nothing is asked for a while, so that calls do not wait."""
 
 
 class Begin(msgspec.Struct, frozen=True, tag="begin"):
@@ -153,6 +165,7 @@ class Begin(msgspec.Struct, frozen=True, tag="begin"):
     seconds: float
     span: tuple[int, int] | None = None
     segment_seconds: float = 0.0
+    agreed: dict[int, dict[str, Any]] = {}
 
 
 class Item(msgspec.Struct, frozen=True, tag="item"):
@@ -160,7 +173,6 @@ class Item(msgspec.Struct, frozen=True, tag="item"):
 
     index: int
     source: Source
-    crc32: int | None = None
 
 
 class End(msgspec.Struct, frozen=True, tag="end"):

@@ -1,12 +1,13 @@
 """The child's side of a slot: close the sandbox, then serve calls until the worker goes away."""
 
 import errno
+import importlib
 import os
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +17,13 @@ import msgspec
 
 from mediamill.core.errors import MediamillError, OutOfMemory, StorageFull
 from mediamill.engine.slots import calls, sandbox
-from mediamill.engine.slots.steps import KINDS, Build, Work, resolve, verified
+from mediamill.engine.slots.steps import KINDS, Build, Work, resolve
 from mediamill.engine.slots.wire import ChildEnd, Closed
 from mediamill.operations.work import Context
 
 PROGRESS_SECONDS = 0.1
+IDLE_SECONDS = 0.2
+"""After so long without a call there is time for imports."""
 TRACEBACK_CHARACTERS = 4_000
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _MEMORY_WORDS = ("insufficient memory", "bad_alloc", "cannot allocate memory", "outofmemoryerror")
@@ -48,6 +51,8 @@ class Child:
         self._end = end
         self._build: Build
         self._worn = False
+        self._cold: list[str] = []
+        """Modules that are still to be imported when there is time."""
 
     def start(self) -> None:
         """Take the setup, close the sandbox and say so."""
@@ -63,10 +68,12 @@ class Child:
             setup.file_bytes,
             setup.open_files,
         )
+        self._cold = [*setup.warm]
         self.send(calls.Ready(sandbox.apply(rules)))
 
     def serve_call(self) -> None:
         """Serve one call to its end."""
+        self._warm_up()
         begin = self._receive(calls.Begin)
         work = self._prepare(begin)
         tempfile.tempdir = begin.scratch
@@ -75,14 +82,23 @@ class Child:
         )
         seconds = begin.seconds * max(1, begin.threads)
         while isinstance(item := self._receive(calls.Item, calls.End), calls.Item):
-            descriptor = self._end.descriptors.popleft()
+            count = 1 + len(item.source.partners)
+            descriptors = [self._end.descriptors.popleft() for _ in range(count)]
             try:
                 sandbox.limit_cpu(seconds)
-                source = replace(item.source, descriptor=descriptor)
-                self._serve_item(work, item, source, context)
+                self._serve_item(work, item, _opened(item.source, descriptors), context)
             finally:
-                os.close(descriptor)
+                for descriptor in descriptors:
+                    os.close(descriptor)
         self.send(calls.Done(self._worn))
+
+    def _warm_up(self) -> None:
+        """Import what calls will need, one by one for as long as nothing is asked."""
+        seconds = IDLE_SECONDS
+        while self._cold and self._end.quiet(seconds):
+            with suppress(ImportError):  # the first call that needs it is told
+                importlib.import_module(self._cold.pop(0))
+            seconds = 0.0
 
     def _prepare(self, begin: calls.Begin) -> Work:
         """Return what to do with each item; what is wrong with the call is told by every item."""
@@ -98,9 +114,7 @@ class Child:
         self.send(calls.Started(index))
         context.report_progress = Reporter(self.send, index)
         try:
-            if item.crc32 is not None:
-                source = verified(source, item.crc32)
-            answer = calls.encode(calls.Succeeded(index, work(source, context)))
+            answer = calls.encode(calls.Succeeded(index, work(source.verified(), context)))
             self._end.send(answer)
         except Closed:
             raise
@@ -122,6 +136,17 @@ class Child:
     def send(self, message: Any) -> None:
         """Send a message to the worker."""
         self._end.send(calls.encode(message))
+
+
+def _opened(source: calls.Source, descriptors: Sequence[int]) -> calls.Source:
+    """Return a source with its descriptor, and its partners with theirs."""
+    own, *others = descriptors
+    partners = tuple(map(_with_descriptor, source.partners, others))
+    return replace(source, descriptor=own, partners=partners)
+
+
+def _with_descriptor(source: calls.Source, descriptor: int) -> calls.Source:
+    return replace(source, descriptor=descriptor)
 
 
 class Refusal:

@@ -4,6 +4,9 @@ import os
 import sys
 from pathlib import Path
 
+KEEPING = {"MALLOC_TRIM_THRESHOLD_": str(128 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
+"""Have glibc keep freed memory for the next picture: fresh pages took a third of the time."""
+
 
 def command(code: str) -> list[str]:
     """Return the command line that runs code with the import path of this process."""
@@ -22,5 +25,7 @@ def environment(folder: Path) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",
+        "OPENCV_LOG_LEVEL": "ERROR",
+        **KEEPING,
         **({"LD_LIBRARY_PATH": libraries} if libraries else {}),
     }

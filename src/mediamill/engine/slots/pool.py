@@ -56,6 +56,8 @@ class SlotPool:
         for seat in reversed(self._seats):
             self._idle.put_nowait(seat)
         self._report: dict[str, bool | str] = {}
+        self.warming: tuple[str, ...] = ()
+        """Modules that children import when they have nothing to do (`Setup.warm`)."""
         self._background: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -71,14 +73,20 @@ class SlotPool:
             slot.release()
             self._idle.put_nowait(slot)
 
-    async def warm(self) -> None:
-        """Start the children of all free slots, so that first calls do not wait."""
-        free = [self._idle.get_nowait() for _ in range(self._idle.qsize())]
+    async def warm(self, most: int | None = None) -> None:
+        """Start the children of free slots, all or so many, so that first calls do not wait."""
+        count = self._idle.qsize() if most is None else min(most, self._idle.qsize())
+        free = [self._idle.get_nowait() for _ in range(count)]
         try:
             await asyncio.gather(*(slot.child() for slot in free))
         finally:
             for slot in reversed(free):
                 self._idle.put_nowait(slot)
+
+    @property
+    def busy(self) -> bool:
+        """Whether every slot is in somebody's hands."""
+        return self._idle.empty()
 
     def protections(self) -> dict[str, bool | str]:
         """Say what the kernel granted to the youngest child; empty before there was one."""
@@ -101,6 +109,7 @@ class SlotPool:
             file_bytes=self.limits.file_bytes,
             open_files=self.limits.open_files,
             readable=(*self._readable, *self._guests),
+            warm=self.warming,
         )
         child = await process.start(self._spawner, self.limits, folder, setup)
         self._report = child.report
@@ -130,20 +139,23 @@ class Slot:
         self._pool, self._folder = pool, folder
         self._child: process.Process | None = None
         self._run: Run | None = None
+        self._scratch: Path | None = None
+        """Where the last call wrote."""
         self._numbers = itertools.count()
 
     async def run(self, call: Call) -> AsyncIterator[Event]:
         """Do a call, telling what happens to each item, in order.
 
-        An item's files must be moved away before the next event is asked for after the last item,
-        and before the slot is released. Raises `SlotFailure` when the child dies, `OutOfMemory`
-        when that was for want of memory, `TimedOut` when an item took too long; each has the item
-        that was current in `details["index"]`, or None. A task that is cancelled kills the child.
+        What items made must be moved away before the next call, and before the slot is released.
+        Raises `SlotFailure` when the child dies, `OutOfMemory` when that was for want of memory,
+        `TimedOut` when an item took too long; each has the item that was current in
+        `details["index"]`, or None. A task that is cancelled kills the child.
         """
         if self._run is not None and not self._run.over:
             raise RuntimeError("a slot does one call at a time")
         child = await self.child()
-        scratch = self._folder / f"call-{next(self._numbers)}"
+        self._clear()
+        scratch = self._scratch = self._folder / f"call-{next(self._numbers)}"
         await asyncio.to_thread(scratch.mkdir, mode=0o700)
         child.calls += 1
         run = self._run = Run(child, call, scratch, self._pool.limits)
@@ -152,7 +164,6 @@ class Slot:
                 yield event
         finally:
             run.stop()
-            self._pool.remove(scratch)
 
     async def probe(self, descriptor: int, name: str, size: int) -> Facts:
         """Return what a file is; raises what `media.probe.probe` raises, or `SlotFailure`."""
@@ -197,9 +208,15 @@ class Slot:
         return child
 
     def release(self) -> None:
-        """Stop what is under way."""
+        """Stop what is under way; what it wrote goes."""
         if self._run is not None:
             self._run.stop()
+        self._clear()
+
+    def _clear(self) -> None:
+        if self._scratch is not None:
+            self._pool.remove(self._scratch)
+            self._scratch = None
 
     async def close(self) -> None:
         """Kill the child and wait for its end."""

@@ -162,7 +162,7 @@ class Run:
             for _ in some:
                 await self._room.acquire()
             self._sent |= dict.fromkeys(item.index for item in some)
-            descriptors = tuple(item.descriptor for item in some)
+            descriptors = tuple(each for item in some for each in item.descriptors)
             await self._child.send(*map(_message, some), descriptors=descriptors)
 
     async def _feed_each(self, items: AsyncIterable[CallItem]) -> None:
@@ -171,7 +171,7 @@ class Run:
             await self._room.acquire()
             async for item in each:
                 self._sent[item.index] = None
-                await self._child.send(_message(item), descriptors=(item.descriptor,))
+                await self._child.send(_message(item), descriptors=item.descriptors)
                 await self._room.acquire()
 
     def _begin(self) -> calls.Begin:
@@ -185,6 +185,7 @@ class Run:
             seconds=self._seconds,
             span=call.span,
             segment_seconds=call.segment_seconds,
+            agreed=call.agreed,
         )
 
     def _fed(self, feeding: "asyncio.Task[None]") -> None:
@@ -196,7 +197,7 @@ class Run:
 
 
 def _message(item: CallItem) -> calls.Item:
-    return calls.Item(item.index, item.source(), item.crc32)
+    return calls.Item(item.index, item.source())
 
 
 def _size(path: Path) -> int | None:

@@ -5,19 +5,17 @@ one before them, so nothing lies between them but pictures; all others read the 
 before wrote to the scratch folder, each told by its content as any input is.
 """
 
-import hashlib
 import importlib
 import os
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mediamill.core.errors import BrokenMedia, ConfigurationError, InvalidInput, UnsupportedMedia
+from mediamill.core.errors import ConfigurationError, InvalidInput, UnsupportedMedia
 from mediamill.engine.slots.calls import Begin
 from mediamill.operations.work import Context, Outcome, Output, Source
 
@@ -39,11 +37,20 @@ def run_steps(begin: Begin, build: Build) -> "Chain":
 
     Raises `NotFound` for a name, `InvalidInput` for parameters and where there is no step.
     """
+    first, *others = _carried(_built(begin, build))
+    return Chain(first, tuple(others), _agreements(begin, first, *others))
+
+
+def _built(begin: Begin, build: Build) -> "list[Run]":
     if not begin.steps:
         raise InvalidInput("A slot needs a step to run.")
-    steps = [_media_step(name, build(name, parameters)) for name, parameters in begin.steps]
-    first, *others = _carried(steps)
-    return Chain(first, tuple(others))
+    return [_media_step(name, build(name, parameters)) for name, parameters in begin.steps]
+
+
+def _agreements(begin: Begin, *runs: "Run") -> dict[int, dict[str, Any]]:
+    """Return what was agreed for each step that surveys, by its identity (`Context.of`)."""
+    operations = [step for run in runs for step in (run.first, *run.following)]
+    return {id(operations[place]): agreed for place, agreed in begin.agreed.items()}
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,15 @@ class Run:
     first: "MediaOperation"
     following: "tuple[MediaOperation, ...]" = ()
 
+    measures: bool = False
+    """Whether the last of them measures what comes to it, and nothing is made."""
+
     def run(self, source: Source, context: Context) -> Outcome:
         """Process one input; a first step says itself what it does not take."""
+        if self.measures:
+            from mediamill.engine.slots.surveys import measured
+
+            return measured(self.first, self.following, source, context)
         return self.first.run_through(source, context, self.following)
 
 
@@ -84,13 +98,20 @@ class Chain:
 
     first: Run
     others: tuple[Run, ...]
+    agreements: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def __call__(self, source: Source, context: Context) -> Outcome:
+        context.agreements, context.left_out = self.agreements, {}
         if source.media_type:
-            return self._run(source, context)
+            return self._whole(source, context)
         known = accepted(source, self.first.name, self.first.first)
-        outcome = self._run(known, context)
+        outcome = self._whole(known, context)
         return replace(outcome, report={"input": _facts(known), **outcome.report})
+
+    def _whole(self, source: Source, context: Context) -> Outcome:
+        """Run all steps; the outcome says which partners could not be used."""
+        outcome = self._run(source, context)
+        return replace(outcome, left_out=dict(context.left_out)) if context.left_out else outcome
 
     def _run(self, source: Source, context: Context) -> Outcome:
         if not self.others:
@@ -172,16 +193,25 @@ def _facts(source: Source) -> dict[str, Any]:
     return known | {name: value for name, value in seen.items() if value}
 
 
-def verified(source: Source, crc32: int) -> Source:
-    """Return a source with the SHA-256 of its bytes; raises `BrokenMedia` for another CRC-32."""
-    digest, found, size = hashlib.sha256(), 0, 0
-    with source.open() as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-            found, size = zlib.crc32(chunk, found), size + len(chunk)
-    if (size, found) != (source.size, crc32):
-        raise BrokenMedia(f"{source.name} is not what its archive says; the archive is damaged.")
-    return replace(source, sha256=digest.hexdigest())
+def measure_items(begin: Begin, build: Build) -> "Chain":
+    """Build the steps up to one that surveys, which measures what comes to it."""
+    *first, last = _carried(_built(begin, build))
+    runs = (*first, replace(last, measures=True))
+    return Chain(runs[0], runs[1:], _agreements(begin, *runs))
+
+
+def reduce_items(begin: Begin, build: Build) -> Work:
+    """Build the step that surveys; an item is the measures, a line each."""
+    from mediamill.engine.slots.surveys import reduced
+
+    (step,) = _built(begin, build)
+    return partial(reduced, step.first)
+
+
+def preview_items(begin: Begin, build: Build) -> Work:
+    """Build a step that shows what its parameters do, in small pictures."""
+    (step,) = _built(begin, build)
+    return step.first.preview
 
 
 def plan_items(begin: Begin, build: Build) -> Work:
@@ -206,9 +236,20 @@ def _probe(probe: Callable[..., Any], source: Source, context: Context) -> Outco
     return Outcome(data=msgspec.to_builtins(facts))
 
 
+def annotation_sets(begin: Begin, build: Build) -> Work:
+    """Read sets of annotations in the format that stands for a step's name, empty for any."""
+    ((form, _),) = begin.steps
+    return partial(resolve(ANNOTATED), form)
+
+
 PROBE = "mediamill.media.probe:probe"
+ANNOTATED = "mediamill.engine.slots.annotated:read_set"
 KINDS: dict[str, Callable[[Begin, Build], Work]] = {
     "run": run_steps,
+    "measure": measure_items,
+    "reduce": reduce_items,
+    "preview": preview_items,
     "plan": plan_items,
     "probe": probe_items,
+    "annotations": annotation_sets,
 }

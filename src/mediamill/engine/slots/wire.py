@@ -4,6 +4,7 @@ The child's end blocks; the worker's end (`worker_end.py`) lives on the event lo
 """
 
 import array
+import select
 import socket
 import struct
 from collections import deque
@@ -16,7 +17,7 @@ LONGEST = 64 << 20
 
 PIECE = 1 << 16
 """How much is read at once, bytes."""
-_MOST_DESCRIPTORS = 16
+_MOST_DESCRIPTORS = 64
 
 
 class Closed(Exception):
@@ -82,6 +83,12 @@ class ChildEnd:
                 raise Closed
             self._messages.extend(self._frames.feed(data))
         return self._messages.popleft()
+
+    def quiet(self, seconds: float) -> bool:
+        """Wait so long for the worker to say something; tell whether it did not."""
+        waiting = select.poll()
+        waiting.register(self._socket, select.POLLIN)
+        return not self._messages and not waiting.poll(1000 * seconds)
 
     def _receive_some(self) -> Any:
         space = socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS)

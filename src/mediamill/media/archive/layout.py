@@ -100,11 +100,14 @@ async def stream(members: Lines, blob: Blob, start: int, stop: int) -> AsyncIter
 
 
 class Nearby:
-    """Reads of small members, by one read for those that lie together in a blob."""
+    """Reads of small members, by one read for those that lie together in a blob.
+
+    What was read of two blobs is kept: texts that lie together may alternate with small pictures.
+    """
 
     def __init__(self, blob: Blob) -> None:
         self._blob = blob
-        self._key, self._start, self._data = "", 0, b""
+        self._kept: dict[str, tuple[int, bytes]] = {}
 
     async def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
         """Stream bytes `start … stop` of a blob."""
@@ -112,13 +115,14 @@ class Nearby:
             async for chunk in self._blob(key, start, stop):
                 yield chunk
             return
-        if not self._holds(key, start, stop):
-            self._data = b"".join([c async for c in self._blob(key, start, start + NEARBY)])
-            self._key, self._start = key, start
-        yield self._data[start - self._start : stop - self._start]
-
-    def _holds(self, key: str, start: int, stop: int) -> bool:
-        return key == self._key and self._start <= start <= stop <= self._start + len(self._data)
+        begin, data = self._kept.pop(key, (0, b""))
+        if not begin <= start <= stop <= begin + len(data):
+            begin = start
+            data = b"".join([c async for c in self._blob(key, start, start + NEARBY)])
+        while len(self._kept) > 1:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key] = begin, data
+        yield data[start - begin : stop - begin]
 
 
 async def _pieces(members: Lines, blob: Blob, start: int, stop: int) -> AsyncGenerator[bytes, None]:

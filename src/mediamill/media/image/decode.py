@@ -6,6 +6,8 @@ from typing import BinaryIO, cast
 from PIL import Image
 
 from mediamill.media.image.colour import to_srgb
+from mediamill.media.image.deep import decode_deep
+from mediamill.media.image.depth import Pixels as AnyPixels
 from mediamill.media.image.header import Header, check_pixels, guarded, opened, orientation_of
 from mediamill.media.image.jpeg import Pixels, decode_rgb
 from mediamill.media.image.picture import Picture
@@ -14,28 +16,34 @@ _REDUCIBLE = frozenset({"RGB", "RGBA", "L", "LA", "CMYK"})
 
 
 def decode(
-    source: Callable[[], BinaryIO], header: Header, name: str, at_least: tuple[int, int] = (0, 0)
+    source: Callable[[], BinaryIO],
+    header: Header,
+    name: str,
+    at_least: tuple[int, int] = (0, 0),
+    deep: bool = False,
 ) -> Picture:
     """Return the first frame of an image.
 
     `at_least` is the smallest upright width and height that will do; (0, 0) asks for all pixels.
-    JPEG is then shrunk while it is decoded. Raises `BrokenMedia` or `LimitExceeded`.
+    JPEG is then shrunk while it is decoded. With `deep` PNG and TIFF of 16 bits keep them.
+    Raises `BrokenMedia` or `LimitExceeded`.
     """
     smallest = header.orientation.size(*at_least)
+    if header.media_type == "image/jpeg":
+        with guarded(name):
+            pixels: AnyPixels | None = _shrunk_jpeg(source, header.profile, smallest)
+            if pixels is not None:
+                return Picture(cast("AnyPixels", header.orientation.apply(pixels)))
     with source() as stream, opened(stream, header.media_type, name) as image:
         check_pixels(image.size, 1, name)
         profile = cast("bytes | None", image.info.get("icc_profile"))
         orientation = orientation_of(image)
-        pixels = _shrunk_jpeg(source, profile, smallest) if _is_jpeg(header) else None
+        pixels = decode_deep(source, image, profile) if deep else None
         if pixels is None:
             image.load()
             pixels = to_srgb(_reduced(image, smallest), profile)
     with guarded(name):
-        return Picture(cast("Pixels", orientation.apply(pixels)))
-
-
-def _is_jpeg(header: Header) -> bool:
-    return header.media_type == "image/jpeg"
+        return Picture(cast("AnyPixels", orientation.apply(pixels)))
 
 
 def _shrunk_jpeg(

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from PIL import Image
 
@@ -30,6 +30,8 @@ class Header:
     height: int
     frames: int
     orientation: Orientation
+    profile: bytes | None = None
+    """Its ICC profile, as stored."""
 
 
 @contextmanager
@@ -80,11 +82,13 @@ def read_header(stream: BinaryIO, media_type: str, name: str) -> Header:
         check_pixels(stored, 1, name)
         frames = max(1, getattr(image, "n_frames", 1)) if media_type in _ANIMATED else 1
         orientation = orientation_of(image)
+        profile = image.info.get("icc_profile")
     if media_type == "image/gif":
         stream.seek(0, os.SEEK_SET)
         frames = count_frames(stream, most=MAX_PIXELS // (stored[0] * stored[1]) + 1)
     check_pixels(stored, frames, name)
-    return Header(media_type, *orientation.size(*stored), frames, orientation)
+    size = orientation.size(*stored)
+    return Header(media_type, *size, frames, orientation, cast("bytes | None", profile))
 
 
 def check_pixels(size: tuple[int, int], frames: int, name: str) -> None:

@@ -1,16 +1,20 @@
-"""One image on its way through an operation: 8-bit sRGB pixels that are upright."""
+"""One image on its way through an operation: sRGB pixels of 8 or 16 bits that are upright."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import cv2
-import numpy as np
 from numpy.typing import NDArray
 
+from mediamill.media.image.alpha import weighted
+from mediamill.media.image.depth import Pixels
 from mediamill.media.image.encode import encode, flatten
 from mediamill.media.image.encoding import AnyFormat, fitted
 
-Pixels = NDArray[np.uint8]
+if TYPE_CHECKING:
+    from mediamill.annotations.model import ImageAnnotations
+
+__all__ = ["Picture", "Pixels", "resized"]
 
 
 class Picture:
@@ -18,6 +22,15 @@ class Picture:
 
     `info` is what is known about it: for a frame its index and time, for a copy its parameters.
     """
+
+    annotations: "ImageAnnotations | None" = None
+    """What is drawn on it, in pixels of this upright picture."""
+    digest: str = ""
+    """What its draws go by: SHA-256 of its file; of a frame, of the video's and the frame's."""
+    split: str = ""
+    """`train`, `validation`, `test`; empty where it has none, which counts as train."""
+    untouched: bool = False
+    """Whether each step says that it did nothing (`kept`): then its file will do."""
 
     def __init__(self, pixels: Pixels, info: Mapping[str, Any] | None = None) -> None:
         self._pixels = pixels
@@ -34,36 +47,58 @@ class Picture:
         return int(self._pixels.shape[0])
 
     def array(self) -> Pixels:
-        """Return H×W×3 RGB or H×W×4 RGBA (alpha not multiplied in), 8-bit sRGB."""
+        """Return H×W×3 RGB or H×W×4 RGBA (alpha not multiplied in), sRGB, `uint8` or `uint16`.
+
+        16 bits come only to steps that say `deep`, and only of files that have them.
+        """
         return self._pixels
 
     def encode(self, form: AnyFormat, quality: int = 85) -> bytes:
-        """Encode as JPEG, PNG, WebP or AVIF, without metadata."""
+        """Encode as JPEG, PNG, WebP or AVIF, without metadata; 16 bits as PNG, else 8."""
         return encode(self.array(), form, quality)
+
+    def of(self, other: "Picture") -> Self:
+        """Take over where another picture comes from, its digest and split; return self."""
+        self.digest, self.split = other.digest, other.split
+        return self
+
+    def made(
+        self,
+        pixels: Pixels,
+        info: Mapping[str, Any] | None = None,
+        annotations: "ImageAnnotations | None" = None,
+    ) -> "Picture":
+        """Return a picture made of this one, of the same origin, with pixels of its own."""
+        picture = Picture(pixels, self.info if info is None else info).of(self)
+        picture.annotations = annotations
+        return picture
+
+    def kept(self, info: Mapping[str, Any] | None = None) -> "Picture":
+        """Return the picture, its annotations with it, as one to which a step did nothing."""
+        picture = self.made(self.array(), info, self.annotations)
+        picture.untouched = self.untouched
+        return picture
 
     def fit(self, width: int | None, height: int | None) -> "Picture":
         """Return the picture scaled down to fit inside; never enlarged, proportions kept."""
         size = fitted(self.width, self.height, width, height)
         if size == (self.width, self.height):
             return self
-        return Picture(resized(self.array(), *size), self.info)
+        return self.made(resized(self.array(), *size))
 
     def mirrored(self, axis: Literal["horizontal", "vertical"]) -> "Picture":
         """Return the picture with left and right (horizontal) or top and bottom swapped."""
-        return Picture(cast("Pixels", cv2.flip(self.array(), int(axis == "horizontal"))), self.info)
+        return self.made(cast("Pixels", cv2.flip(self.array(), int(axis == "horizontal"))))
 
     def flattened(self, background: tuple[int, int, int]) -> "Picture":
-        """Return the picture without transparency, shown on a background."""
-        return Picture(flatten(self.array(), background), self.info)
+        """Return the picture without transparency, shown on a background of 8 bits."""
+        return self.made(flatten(self.array(), background), annotations=self.annotations)
 
 
-def resized(pixels: Pixels, width: int, height: int) -> Pixels:
+def resized(pixels: NDArray[Any], width: int, height: int) -> Pixels:
     """Return the pixels in another size, averaged over area; colours do not bleed out of alpha."""
-    if pixels.shape[2] == 3:
-        return cast("Pixels", cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA))
-    alpha = pixels[:, :, 3:].astype(np.float32) / 255
-    weighted = np.concatenate([pixels[:, :, :3] * alpha, alpha], axis=2)
-    small = cv2.resize(weighted, (width, height), interpolation=cv2.INTER_AREA)
-    colour = small[:, :, :3] / np.maximum(small[:, :, 3:], 1e-6)
-    whole = np.concatenate([colour, small[:, :, 3:] * 255], axis=2)
-    return cast("Pixels", np.clip(np.rint(whole), 0, 255).astype(np.uint8))
+
+    def work(part: NDArray[Any]) -> NDArray[Any]:
+        return cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
+
+    return weighted(cast("Pixels", pixels), work)

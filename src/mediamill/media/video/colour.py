@@ -128,7 +128,8 @@ def rgb(frame: VideoFrame, width: int, height: int) -> Pixels:
     The size never enlarges. Samples are taken as they are: `grade` is for HDR.
     """
     pixels = _reformatted(frame, "rgba" if has_alpha(frame) else "rgb24")
-    return pixels if pixels.shape[:2] == (height, width) else resized(pixels, width, height)
+    whole = pixels.shape[:2] == (height, width)
+    return cast("Pixels", pixels if whole else resized(pixels, width, height))
 
 
 def deep_rgb(frame: VideoFrame, width: int, height: int) -> NDArray[np.uint16]:

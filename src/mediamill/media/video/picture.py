@@ -5,9 +5,9 @@ from typing import cast
 from av.video.frame import VideoFrame
 
 from mediamill.media.image.encoding import AnyFormat, fitted
-from mediamill.media.image.jpeg import encode_planes
+from mediamill.media.image.jpeg import Pixels, encode_planes
 from mediamill.media.image.orient import UPRIGHT
-from mediamill.media.image.picture import Picture, Pixels
+from mediamill.media.image.picture import Picture
 from mediamill.media.video.colour import deep_rgb, jpeg_planes, rgb
 from mediamill.media.video.container import translated
 from mediamill.media.video.deinterlace import progressive

@@ -12,6 +12,7 @@ from mediamill.operations.base import Context, Source
 from mediamill.operations.extract_frames.segments import Run, runs
 from mediamill.operations.extract_frames.selection import NUMBERS, check_count, choose
 from mediamill.operations.extract_frames.shots import LOOKING, Shots
+from mediamill.operations.image import derived
 
 if TYPE_CHECKING:
     from mediamill.operations.extract_frames.operation import ExtractFrames
@@ -22,7 +23,7 @@ class Extraction:
 
     def __init__(self, operation: "ExtractFrames", source: Source, context: Context) -> None:
         self._operation, self._context = operation, context
-        self._name = source.name
+        self._name, self._digest, self._split = source.name, source.sha256, source.split
         self._reader = FrameReader(source.open, source.name, context.threads)
         self._shots = self._found() if operation.mode == "scene" else None
         check_count(len(self._chosen(self._reader.timeline)), operation.max_frames)
@@ -38,6 +39,8 @@ class Extraction:
         for frame in self._reader.frames(self._wanted, strictly=span is not None):
             picture = FramePicture(frame, deinterlace=operation.deinterlace)
             picture = picture.fit(operation.width, operation.height)
+            picture.digest = derived(self._digest, frame.pts)
+            picture.split = self._split
             if self._shots:
                 picture.info = {**picture.info, **self._shots.info[frame.pts]}
             yield picture

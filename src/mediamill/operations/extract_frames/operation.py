@@ -167,11 +167,14 @@ class ExtractFrames(MediaOperation):
         context.progress(1.0)
         return Outcome((writer.output,), report=report)
 
-    def pictures(self, source: Source, context: Context) -> "Iterator[Picture]":
-        """Yield the chosen frames as pictures, for operations that follow in the same stage."""
+    def pictures(
+        self, source: Source, context: Context, following: Sequence[MediaOperation] = ()
+    ) -> "Iterator[Picture]":
+        """Yield what becomes of the chosen frames in the steps that follow; nothing is written."""
         from mediamill.operations.extract_frames.extraction import Extraction
 
-        return Extraction(self, source, context).pictures()
+        frames = Extraction(self, source, context).pictures()
+        return through(frames, image_steps(following), context)
 
     def segments(self, source: Source, seconds: float, context: Context) -> Sequence[Run]:
         """Cut the frames into runs that share no group of pictures; shots are found in one go."""

@@ -35,10 +35,13 @@ def pack(
     threads: int,
 ) -> list[dict[str, Any]]:
     """Write the pictures and then `frames.jsonl`; return the lines of the latter."""
-    lines = []
+    lines: list[dict[str, Any]] = []
+    seen: dict[int, int] = {}
     with ArchiveWriter(stream) as archive:
         for item in encoded(pictures, encode, threads):
-            name = entry_name(item.info["index"], item.info["time"], form)
+            index = item.info["index"]
+            seen[index] = seen.get(index, 0) + 1
+            name = entry_name(index, item.info["time"], form, seen[index])
             member = archive.add(name, item.data, item.sha256)
             lines.append(
                 {"name": member.name, **item.info, "size": member.size, "sha256": item.sha256}
@@ -47,9 +50,13 @@ def pack(
     return lines
 
 
-def entry_name(index: int, time: float, form: AnyFormat) -> str:
-    """Return the name of a frame in the archive; up to a million frames, names sort by time."""
-    return f"frame-{index:06d}-{max(0, round(time * 1000))}.{EXTENSIONS[form]}"
+def entry_name(index: int, time: float, form: AnyFormat, copy: int = 1) -> str:
+    """Return the name of a frame in the archive; up to a million frames, names sort by time.
+
+    Where steps made several pictures of a frame, those after the first are numbered.
+    """
+    ending = f"-{copy}" if copy > 1 else ""
+    return f"frame-{index:06d}-{max(0, round(time * 1000))}{ending}.{EXTENSIONS[form]}"
 
 
 def encoded(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mediamill.core.access import Principal
 from mediamill.services.files.trash import Trash
-from mediamill.services.projects import ProjectService
+from mediamill.services.projects.service import ProjectService
 from mediamill.store.port import Page
 from mediamill.store.repositories.files import File, Files, FileState
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mediamill.blobs.port import Blobs, Presigned, SupportsPresigned
-from mediamill.core.access import Principal, Right
+from mediamill.core.access import Principal
 from mediamill.core.errors import Conflict, NotFound
 from mediamill.engine.inputs import home_of
 from mediamill.services.access import Access
@@ -72,7 +72,7 @@ class FileService:
         if parse_result_file(file_id) is None:
             return await self.access.load(principal, File, file_id)
         file = await self.lookup.get(file_id)
-        if file is None or not principal.may(file.owner, file.id, Right.VIEW):
+        if file is None or not await self.access.sees(principal, file):
             raise NotFound(f"There is no file {file_id}.")
         return file
 

@@ -17,7 +17,7 @@ from mediamill.operations.base import Operation
 from mediamill.services.access import Access
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Entry
-from mediamill.store.repositories.projects import Project
+from mediamill.store.repositories.projects import SPLITS, SUBSETS, Project
 
 MAX_FILES = 10_000
 SAMPLE = 100
@@ -34,6 +34,9 @@ class Named:
     members: tuple[str, ...] = ()
     """Patterns for the members of the archive; none for all that may fit."""
     manifest: str | None = None
+    subset: str | None = None
+    """Of the project only what is in this subset, and in this split; None for any."""
+    split: str | None = None
 
     @property
     def source(self) -> str:
@@ -55,7 +58,9 @@ class Named:
         if source == "files":
             return {}
         members = {"members": list(self.members)} if self.members else {}
-        return {"source": source, "id": getattr(self, source), **members}
+        of_project = {"subset": self.subset, "split": self.split}
+        chosen = {name: value for name, value in of_project.items() if value is not None}
+        return {"source": source, "id": getattr(self, source), **members, **chosen}
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,7 @@ class Inputs:
         if named.members and source != "archive":
             message = "members are those of an archive."
             raise InvalidInput.at("members", message)
+        _check_part(named)
         if source == "files":
             look = await self._listed(principal, named.files or ())
         else:
@@ -106,7 +112,7 @@ class Inputs:
         for place, (file_id, file) in enumerate(
             zip(ids, await self.sources.lookup.get_many(ids), strict=True)
         ):
-            if file is None or not _seen(principal, file):
+            if file is None or not await self._seen(principal, file):
                 errors.append(wrong(f"files.{place}", f"There is no file {file_id[:80]}."))
             elif file_id in seen:
                 errors.append(wrong(f"files.{place}", f"{file_id} is listed twice."))
@@ -122,7 +128,10 @@ class Inputs:
     async def _peek(self, principal: Principal, named: Named, first: Operation, most: int) -> Look:
         """Look at a source that is the caller's until enough is seen of it."""
         source, record = named.source, str(getattr(named, named.source))
-        wish = Wish(principal.user, source, record, named.members, first.takes)
+        wish = Wish(
+            principal.user, source, record, named.members, first.takes,
+            subset=named.subset, split=named.split,
+        )  # fmt: skip
         file = None
         if source == "project":
             await self.access.load(principal, Project, record)
@@ -131,10 +140,32 @@ class Inputs:
             _check_patterns(named.members)
         return Look(*await self.sources.sample(wish, file, most))
 
+    async def _seen(self, principal: Principal, file: File) -> bool:
+        return not file.hidden and await self.access.sees(principal, file)
+
+    async def check_target(self, principal: Principal, project: str) -> None:
+        """Raise `InvalidInput` for a project that the caller may not add to."""
+        try:
+            await self.access.load(principal, Project, project, Right.EDIT)
+        except MediamillError as error:
+            raise InvalidInput.at("output_project", error.message) from error
+
+    async def references(
+        self, principal: Principal, ids: Sequence[str], where: str
+    ) -> Sequence[Found]:
+        """Return files that are measured beside the inputs; raises `InvalidInput` at `where`."""
+        files = await self.sources.lookup.get_many(ids)
+        for file_id, file in zip(ids, files, strict=True):
+            if file is None or not await self._seen(principal, file):
+                raise InvalidInput.at(where, f"There is no file {file_id[:80]}.")
+            if file.obstacle:
+                raise InvalidInput.at(where, file.obstacle)
+        return [Found(Entry(f.id, f.name, reference=True), f, None) for f in files if f is not None]
+
     async def _check_file(self, principal: Principal, file_id: str, source: str) -> File:
         """Return a file that is the caller's, is ready, and is what it is used as."""
         (file,) = await self.sources.lookup.get_many([file_id])
-        if file is None or not _seen(principal, file):
+        if file is None or not await self._seen(principal, file):
             raise NotFound(f"There is no file {file_id[:80]}.")
         if file.obstacle:
             raise InvalidInput(file.obstacle)
@@ -145,8 +176,15 @@ class Inputs:
         return file
 
 
-def _seen(principal: Principal, file: File) -> bool:
-    return not file.hidden and principal.may(file.owner, file.id, Right.VIEW)
+def _check_part(named: Named) -> None:
+    """Raise `InvalidInput` for a part of a project that there is not."""
+    for name, known in (("subset", SUBSETS), ("split", ("", *SPLITS))):
+        value = getattr(named, name)
+        if value is not None and named.project is None:
+            raise InvalidInput.at(name, f"{name} is that of a project.")
+        if value is not None and value not in known:
+            words = ", ".join(one or "empty for none" for one in known)
+            raise InvalidInput.at(name, f"{name} is one of {words}.")
 
 
 def _check_patterns(patterns: Sequence[str]) -> None:

@@ -1,4 +1,7 @@
-"""The items of a job: what each input became, those without an outcome included."""
+"""The items of a job: what each input became, those without an outcome included.
+
+An input is listed once: where it failed, or in the stage that the job has come to.
+"""
 
 from dataclasses import dataclass
 
@@ -13,21 +16,25 @@ from mediamill.store.repositories.results import ItemOutcome, Result, Results
 EXPIRED = "expired"
 """The state of an item whose input has expired, whatever became of it."""
 WITHOUT_OUTCOME = ("pending", "cancelled", EXPIRED)
+EARLIER = "failed:"
+"""Begins a cursor within what failed before the current stage."""
 PAGES_LOOKED_AT = 20
 """So many pages of the inputs are looked through for one page of such items."""
 
 
 @dataclass(frozen=True)
 class ItemView:
-    """One input of the job's current stage and its outcome so far."""
+    """One input of the job's current stage, or one that failed before, and its outcome so far."""
 
     index: int
+    """Place among the inputs of its stage."""
     file: str
     name: str
     state: str
     result: Result | None = None
     path: str = ""
     """Of a member of an archive, its path there."""
+    stage: int = 0
 
 
 @dataclass
@@ -41,7 +48,7 @@ class ItemService:
     async def list(
         self, principal: Principal, job_id: str, state: str | None, after: str | None, limit: int
     ) -> Page[ItemView]:
-        """List items in order, all or only those with one outcome.
+        """List items, all or those with one outcome: what failed in earlier stages comes first.
 
         Raises `InvalidInput` for a state that cannot be asked for.
         """
@@ -53,13 +60,36 @@ class ItemService:
         if state not in tuple(ItemOutcome):
             known = (*ItemOutcome, *WITHOUT_OUTCOME)
             raise InvalidInput(f"state is one of {', '.join(known)}.")
-        page = await self.results.with_outcome(job.id, ItemOutcome(state), after, limit)
-        views = (
-            ItemView(row.item, row.input, row.name, row.outcome, row, row.path)
-            for row in page.rows
-            if row.stage == job.stage and _standing(job, row) and not row.expired
-        )
+        first = 0 if state == ItemOutcome.FAILED else job.stage
+        return await self._with_outcome(job, ItemOutcome(state), (first, job.stage), after, limit)
+
+    async def _with_outcome(
+        self,
+        job: Job,
+        outcome: ItemOutcome,
+        stages: tuple[int, int],
+        after: str | None,
+        limit: int,
+    ) -> Page[ItemView]:
+        """List what has an outcome in some stages, from the first to the last of them."""
+        page = await self.results.with_outcome(job.id, outcome, after, limit, stages)
+        views = (_with(row) for row in page.rows if _standing(job, row) and not row.expired)
         return Page(tuple(views), page.after)
+
+    async def _all(self, job: Job, after: str | None, limit: int) -> Page[ItemView]:
+        """List what failed in earlier stages, then the inputs of the current one."""
+        earlier: tuple[ItemView, ...] = ()
+        if job.stage and (after is None or after.startswith(EARLIER)):
+            behind = (after or "").removeprefix(EARLIER) or None
+            stages = (0, job.stage - 1)
+            page = await self._with_outcome(job, ItemOutcome.FAILED, stages, behind, limit)
+            if page.after is not None:
+                return Page(page.rows, f"{EARLIER}{page.after}")
+            earlier, after = page.rows, None
+        if len(earlier) >= limit:
+            return Page(earlier, "0" if job.items else None)
+        page = await self._current(job, after, limit - len(earlier))
+        return Page((*earlier, *page.rows), page.after)
 
     async def _without_outcome(
         self, job: Job, state: str, after: str | None, limit: int
@@ -67,14 +97,14 @@ class ItemService:
         """List pending or cancelled items; a page may hold few when most have an outcome."""
         found: list[ItemView] = []
         for _ in range(PAGES_LOOKED_AT):
-            page = await self._all(job, after, min(limit - len(found), 100))
+            page = await self._current(job, after, min(limit - len(found), 100))
             found += [item for item in page.rows if item.state == state]
             after = page.after
             if after is None or len(found) >= limit:
                 break
         return Page(tuple(found), after)
 
-    async def _all(self, job: Job, after: str | None, limit: int) -> Page[ItemView]:
+    async def _current(self, job: Job, after: str | None, limit: int) -> Page[ItemView]:
         """Join a range of the manifest with the results it has."""
         start = _position(after)
         stop = min(job.items, start + limit)
@@ -83,17 +113,21 @@ class ItemService:
         rows = await self.results.store.get_many(Result, keys) if keys else []
         without = "cancelled" if job.state.terminal else "pending"
         views = tuple(
-            _without(index, entries[index], EXPIRED if entries[index] == GONE else without)
+            _without(job, index, entries[index], EXPIRED if entries[index] == GONE else without)
             if row is None or row.expired or not _standing(job, row)
-            else ItemView(index, row.input, row.name, row.outcome, row, row.path)
+            else _with(row)
             for index, row in zip(range(start, stop), rows, strict=True)
             if index in entries
         )
         return Page(views, str(stop) if stop < job.items else None)
 
 
-def _without(index: int, entry: Entry, state: str) -> ItemView:
-    return ItemView(index, entry.file, entry.name, state, path=entry.path)
+def _with(row: Result) -> ItemView:
+    return ItemView(row.item, row.input, row.name, row.outcome, row, row.path, row.stage)
+
+
+def _without(job: Job, index: int, entry: Entry, state: str) -> ItemView:
+    return ItemView(index, entry.file, entry.name, state, path=entry.path, stage=job.stage)
 
 
 def _standing(job: Job, row: Result) -> bool:
@@ -104,7 +138,7 @@ def _standing(job: Job, row: Result) -> bool:
 
 
 def _position(after: str | None) -> int:
-    """Read a cursor of `_all`; raises `InvalidInput`."""
+    """Read a cursor of `_current`; raises `InvalidInput`."""
     if after is None:
         return 0
     if not (after.isascii() and after.isdigit() and len(after) < 12):

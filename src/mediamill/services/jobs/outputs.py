@@ -78,7 +78,7 @@ class Outputs:
         rows = [row for row in await self._rows(job, file_id) if _standing(job, row)]
         if not rows or (not job.state.terminal and (_gathers(job) or len(rows) > 1)):
             await self._explain(job, file_id)
-        found = [(row.file_id(n), file) for row in rows for n, file in enumerate(row.files)]
+        found = [(row.file_id(n), file) for row in rows for n, file in row.outputs]
         failed = next((row for row in rows if row.outcome is ItemOutcome.FAILED), None)
         if failed is not None and not found:
             raise Conflict(

@@ -32,6 +32,8 @@ class Plan:
     units: int
     reused: int | None
     """Inputs whose outcome could be taken over from earlier jobs; None where that is not told."""
+    kinds: Sequence[str]
+    """What each stage does: `run`, or `measure` and `reduce` of what looks at the set first."""
     misfits: Sequence[dict[str, str]]
     """Why inputs would fail for what they are, the first hundred."""
 
@@ -49,8 +51,9 @@ class Planner:
         seconds = sum(piece.cost for unit in packed for piece in unit)
         now = await self.requests.templates.templates.store.now()
         first = checked.steps[0]
+        job = checked.draft(principal, seconds, now)
         return Plan(
-            job=checked.draft(principal, seconds, now),
+            job=job,
             items=len(checked.look.found),
             at_least=checked.look.more,
             bytes=sum(
@@ -58,21 +61,22 @@ class Planner:
                 for one in checked.look.found
                 if one.file is not None
             ),
-            seconds=round(seconds, 3),
+            seconds=round(seconds + job.planned, 3),
             units=len(packed),
+            kinds=[stage.kind.value for stage in split(checked.steps)],
             reused=await self._reused(principal, checked),
             misfits=misfits(checked.look, first, checked.request.steps[0][0])[:100],
         )
 
     async def _reused(self, principal: Principal, checked: Checked) -> int | None:
         """Count inputs that were done before, where few enough are looked at to tell."""
-        look, stage = checked.look, split(checked.steps)[0].steps
-        drawn = any(step.draws for step in stage) and checked.request.seed is None
+        look, stage = checked.look, split(checked.steps)[0]
+        drawn = any(step.draws for step in stage.steps) and checked.request.seed is None
         if look.more or len(look.found) > DIGESTS or drawn:
             return None
         if not checked.request.reuse:
             return 0
-        steps = checked.made()[: len(stage)]
+        steps = checked.made()[: len(stage.steps)]
         digests = Digests(steps, stage, checked.request.seed or 0)
         known = [digests.of(one.file, one.entry) for one in look.found if one.file is not None]
         wanted = [digest for digest in known if digest]

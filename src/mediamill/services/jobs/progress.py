@@ -100,7 +100,8 @@ def earliest(one: int | None, other: int | None) -> int | None:
 
 def _fraction(job: Job, ahead: Ahead) -> float:
     """Weigh units by their estimated cost; while units are still inserted, by their items."""
-    share = (job.spent + ahead.work) / job.cost if job.cost else 0.0
+    whole = job.cost + job.planned
+    share = (job.spent + ahead.work) / whole if whole else 0.0
     if not job.expanded:
         share *= min(1.0, (job.counts.settled + ahead.items) / max(1, job.items))
     return min(0.999, share)

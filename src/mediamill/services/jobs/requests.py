@@ -1,16 +1,20 @@
 """Read what a caller asks a job to be, and say all that is wrong with it before anything starts."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
+
+import msgspec
 
 from mediamill.core.access import Principal
 from mediamill.core.errors import InvalidInput, NotFound
 from mediamill.core.ids import new_id
 from mediamill.engine.expand import pieces
-from mediamill.engine.stages import Piece, split
+from mediamill.engine.gathering import Found
+from mediamill.engine.reuse import identity
+from mediamill.engine.stages import Piece, references_of, split, to_come
 from mediamill.operations.base import Operation
 from mediamill.operations.catalogue import Catalogue
 from mediamill.services.jobs.inputs import SAMPLE, Inputs, Look, Named
@@ -25,6 +29,10 @@ SMALL_ITEMS, SMALL_SECONDS = 20, 120.0
 """A job of at most so many items and so much estimated work is `interactive` by default."""
 
 CLASSES = ("interactive", "bulk")
+MIXES = (
+    "This step mixes several images of the set, but frames of a video come one after the other. "
+    "Extract the frames first, import them into a project, and run this step over that."
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,8 @@ class JobRequest:
     variables: Mapping[str, Any] = field(default_factory=dict)
     named: Named | None = None
     """Where the inputs come from, if not from `files`."""
+    output_project: str | None = None
+    """The project that the result files join."""
 
     @property
     def inputs(self) -> Named:
@@ -59,6 +69,8 @@ class Checked:
     steps: list[Operation]
     look: Look
     template: Template | None = None
+    references: Sequence[Found] = ()
+    """Files that are measured with the inputs."""
 
     @property
     def listed(self) -> bool:
@@ -72,10 +84,16 @@ class Checked:
             for (name, _), step in zip(self.request.steps, self.steps, strict=True)
         )
 
+    def inputs(self) -> list[Found]:
+        """Return the inputs of the first stage, as far as they were looked at."""
+        if not any(step.partners for step in self.steps):
+            return [*self.look.found, *self.references]
+        return [*map(_told_apart, self.look.found), *self.references]
+
     def pieces(self) -> list[Piece]:
         """Estimate the inputs that were looked at."""
-        entries = [one.entry for one in self.look.found]
-        files = [one.file for one in self.look.found]
+        found = self.inputs()
+        entries, files = [one.entry for one in found], [one.file for one in found]
         return pieces(0, entries, files, split(self.steps)[0].steps)
 
     def klass(self, cost: float) -> str:
@@ -101,7 +119,9 @@ class Checked:
             klass=self.klass(cost),
             seed=secrets.randbits(31) if request.seed is None else request.seed,
             stages=len(split(self.steps)),
-            items=len(self.look.found) if self.listed else 0,
+            items=len(self.inputs()) if self.listed else 0,
+            planned=to_come(split(self.steps), 0, cost, len(self.look.found)),
+            output_project=request.output_project or "",
             inputs=request.inputs.noted(),
             template=self.template.id if self.template else "",
             template_version=self.template.version if self.template else 0,
@@ -128,7 +148,22 @@ class Requests:
         request, template, steps = await self._made(principal, request)
         name = request.steps[0][0]
         look = await self.inputs.look(principal, request.inputs, steps[0], name, most)
-        return Checked(request, steps, look, template)
+        if request.output_project is not None:
+            await self.inputs.check_target(principal, request.output_project)
+        beside = await self._references(principal, steps)
+        return Checked(request, steps, look, template, beside)
+
+    async def _references(self, principal: Principal, steps: list[Operation]) -> Sequence[Found]:
+        """Return the files that the steps name beside the inputs."""
+        early = references_of(steps)
+        for place, step in enumerate(steps):
+            where = f"steps.{place}.parameters.reference"
+            if any(one not in early for one in step.references):
+                message = "A file can be the reference of steps that begin the job."
+                raise InvalidInput.at(where, message)
+            if step.references:
+                await self.inputs.references(principal, step.references, where)
+        return await self.inputs.references(principal, early, "steps")
 
     async def _made(
         self, principal: Principal, request: JobRequest
@@ -167,6 +202,7 @@ class Requests:
             if not step.may_follow(before):
                 message = self._misfit(request.steps[place - 1][0], before, request.steps[place][0])
                 raise InvalidInput.at(f"steps.{place}.operation", message)
+        _check_mixing(steps)
         if request.klass is not None and request.klass not in CLASSES:
             message = f"class is one of {', '.join(CLASSES)}."
             raise InvalidInput.at("class", message)
@@ -188,3 +224,21 @@ class Requests:
         fitting = [name for name in names if self.catalogue.get(name).may_follow(before)]
         could = f" What could: {', '.join(fitting)}." if fitting else ""
         return f"{second} takes {takes}; {first} gives {before.gives}.{could}"
+
+
+def _told_apart(found: Found) -> Found:
+    """Return an input with the digest by which it may become a partner of others."""
+    if found.file is None:
+        return found
+    entry = msgspec.structs.replace(found.entry, digest=identity(found.file, found.entry))
+    return msgspec.structs.replace(found, entry=entry)
+
+
+def _check_mixing(steps: Sequence[Operation]) -> None:
+    """Raise `InvalidInput` where images are to be mixed that never lie beside each other."""
+    for stage in split(steps):
+        fans = False
+        for place, step in enumerate(stage.steps, stage.first):
+            if step.partners and fans:
+                raise InvalidInput.at(f"steps.{place}", MIXES)
+            fans = fans or step.fans_out

@@ -85,7 +85,7 @@ class JobService:
         packed = pack(checked.pieces())
         cost = sum(p.cost for unit in packed for p in unit)
         job = checked.draft(principal, cost, now, job_id)
-        entries = [one.entry for one in checked.look.found] if checked.listed else []
+        entries = [one.entry for one in checked.inputs()] if checked.listed else []
         pages = [
             await self.manifests.page(job.id, 0, page, entries[start : start + PAGE_ENTRIES])
             for page, start in enumerate(range(0, len(entries), PAGE_ENTRIES))

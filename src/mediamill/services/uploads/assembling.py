@@ -16,7 +16,7 @@ from mediamill.blobs.port import Blobs, Composes, Digest
 from mediamill.core.access import Principal
 from mediamill.core.errors import ConditionFailed, InvalidInput, Locked, MediamillError, NotFound
 from mediamill.core.ids import new_id
-from mediamill.services.projects import ProjectService
+from mediamill.services.projects.service import ProjectService
 from mediamill.services.uploads.holding import LIFE_MS, Hold, held
 from mediamill.services.uploads.intake import Uploads
 from mediamill.services.uploads.recording import Label

@@ -32,7 +32,7 @@ from mediamill.core.errors import (
 from mediamill.core.ids import new_id, told_id
 from mediamill.media.archive.names import safe_name
 from mediamill.services.access import Access
-from mediamill.services.projects import ProjectService
+from mediamill.services.projects.service import ProjectService
 from mediamill.services.repeats.attempts import made_before
 from mediamill.services.uploads.holding import LIFE_MS, Hold, held
 from mediamill.services.uploads.recording import FileRows, Label

@@ -28,7 +28,7 @@ from mediamill.core.errors import (
 from mediamill.core.ids import new_id
 from mediamill.media.archive.names import safe_name
 from mediamill.services.access import Access
-from mediamill.services.projects import ProjectService
+from mediamill.services.projects.service import ProjectService
 from mediamill.services.repeats.attempts import made_before
 from mediamill.services.uploads.assembling import Assembler, finish_unit
 from mediamill.services.uploads.holding import LIFE_MS, Appender, Hash, Hold, held

@@ -7,7 +7,7 @@ from typing import Any
 from mediamill.blobs.port import Blobs
 from mediamill.core.access import Principal
 from mediamill.core.errors import ConditionFailed, NotFound
-from mediamill.services.projects import ProjectService
+from mediamill.services.projects.service import ProjectService
 from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.uploads import UploadRows, UploadState
 

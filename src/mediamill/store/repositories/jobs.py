@@ -1,4 +1,4 @@
-"""Jobs, and the manifests that list a stage's inputs.
+"""Jobs; the manifests that list their inputs are beside them (`manifests.py`).
 
     expanding ──▶ running ──▶ succeeded | partial | failed
         └────────────┴──▶ cancelling ──▶ cancelled          any of them ──▶ expired
@@ -6,22 +6,29 @@
 `partial`: some items failed. A retry of failed items opens the job again in its next generation.
 """
 
-from collections.abc import AsyncIterator, Sequence
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
-from mediamill.blobs.port import Blobs
 from mediamill.core.errors import NotFound
 from mediamill.core.records import Index, Key, Record
-from mediamill.store.port import Page, Put, Store
+from mediamill.store.port import Page, Store
+from mediamill.store.repositories.manifests import (
+    INLINE_BYTES,
+    PAGE_ENTRIES,
+    Entry,
+    ManifestPage,
+    Manifests,
+    Place,
+    Problem,
+    Weight,
+)
 
-INLINE_BYTES = 8_000
-"""Larger data lives in a blob and the row points at it."""
-
-PAGE_ENTRIES = 1_000
-"""Inputs per manifest page."""
+__all__ = [
+    "INLINE_BYTES", "PAGE_ENTRIES", "Counts", "Entry", "Job", "JobState", "Jobs", "ManifestPage",
+    "Manifests", "Place", "Problem", "Step", "Tally", "Weight",
+]  # fmt: skip
 
 
 class JobState(StrEnum):
@@ -120,6 +127,8 @@ class Job(Record, frozen=True, kw_only=True):
     """One for each stage that the job has left, by moving on or by a retry of an earlier stage."""
     rerun: str = ""
     """Which items a retry runs again: `failed`, `cancelled` or `unfinished`, which is both."""
+    agreed: dict[str, dict[str, Any]] = {}
+    """What steps that survey the set first have agreed on, by their place in `steps`."""
     reuse: bool = True
     """Whether outcomes of earlier jobs may be taken over."""
     mail: bool | None = None
@@ -132,7 +141,9 @@ class Job(Record, frozen=True, kw_only=True):
     sealing: int = 0
     """The generation whose layout is being written, or was."""
     cost: float = 0.0
-    """Estimated seconds of one core for everything."""
+    """Estimated seconds of one core for all units."""
+    planned: float = 0.0
+    """The same for stages that are not in units yet, as far as it can be told."""
     spent: float = 0.0
     """Estimated seconds of the units below the watermark."""
     revision: int = 0
@@ -141,6 +152,10 @@ class Job(Record, frozen=True, kw_only=True):
     """Blob that describes the download."""
     download_size: int = 0
     download_etag: str = ""
+    output_project: str = ""
+    """The project that its result files join at the end."""
+    joined: int = 0
+    """How many have joined."""
     charged: int = 0
     """Bytes of its results that its owner's `Usage` counts."""
     error: str = ""
@@ -172,6 +187,14 @@ class Job(Record, frozen=True, kw_only=True):
         """Number of the job's pass, one per stage and generation."""
         return self.generation * self.stages + self.stage
 
+    def told(self) -> list[dict[str, Any]]:
+        """Return the steps for a lineage: what each is, and what it agreed on if it surveyed."""
+        return [
+            {"operation": step.operation, "parameters": step.parameters}
+            | ({"agreed": self.agreed[str(place)]} if str(place) in self.agreed else {})
+            for place, step in enumerate(self.steps)
+        ]
+
     def noted(self) -> tuple[Tally, ...]:
         """Return the tallies with that of the current stage as it is now."""
         known = [*self.tallies, *[Tally()] * (self.stage + 1 - len(self.tallies))]
@@ -182,57 +205,6 @@ class Job(Record, frozen=True, kw_only=True):
 
     def log_context(self) -> dict[str, Any]:
         return {"job": self.id, "owner": self.owner, "generation": self.generation}
-
-
-class Place(msgspec.Struct, frozen=True, array_like=True):
-    """Where a member's bytes lie in its archive, as the directory says; sizes in bytes."""
-
-    offset: int
-    size: int
-    compressed_size: int
-    method: int
-    crc32: int
-
-
-class Problem(msgspec.Struct, frozen=True, array_like=True):
-    """Why an input cannot be run: an error's code and its message."""
-
-    code: str
-    message: str
-
-
-class Weight(msgspec.Struct, frozen=True, array_like=True):
-    """What an input costs: estimated seconds of one core, and whether it is a unit of its own."""
-
-    seconds: float
-    alone: bool
-
-
-class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """One input of a stage: a file, a member of an archive, or what is wrong with it."""
-
-    file: str
-    name: str
-    path: str = ""
-    """Safe path of the member in the archive; empty for the whole file."""
-    place: Place | None = None
-    problem: Problem | None = None
-    """Set where there is no such input; `file` is then empty, and the item fails with this."""
-    weight: Weight | None = None
-    """Set where the input was looked at when it was listed; else whoever packs it looks it up."""
-
-
-class ManifestPage(Record, frozen=True, kw_only=True):
-    """Up to a thousand inputs of a stage: inline while small, else in a blob."""
-
-    table = "manifests"
-    key = Key("job", "stage", "page")
-
-    job: str
-    stage: int
-    page: int
-    inline: bytes | None = None
-    blob: str | None = None
 
 
 class Jobs:
@@ -294,48 +266,3 @@ class Jobs:
         """List unfinished jobs that no sweep has looked at since `time` (ms)."""
         index = Job.index("job_open")
         return (await self.store.query(Job, index, "open", at_most=time, limit=limit)).rows
-
-
-class Manifests:
-    """The inputs of each stage, in pages."""
-
-    def __init__(self, store: Store, blobs: Blobs) -> None:
-        self.store, self.blobs = store, blobs
-
-    async def page(
-        self, job: str, stage: int, page: int, entries: Sequence[Entry], fence: int | None = None
-    ) -> Put:
-        """Make the action that stores a page; a large one is written to its blob first.
-
-        With a fence the blob is this claimant's own, for pages that another may write differently.
-        """
-        data = msgspec.json.encode(entries)
-        if len(data) <= INLINE_BYTES:
-            return Put(ManifestPage(job=job, stage=stage, page=page, inline=data))
-        blob = f"manifests/{job}/{stage}-{page}{'' if fence is None else f'-{fence}'}"
-        await self.blobs.put(blob, data)
-        return Put(ManifestPage(job=job, stage=stage, page=page, blob=blob))
-
-    async def entries(self, job: str, stage: int, page: int) -> list[Entry]:
-        """Read one page; raises `NotFound`."""
-        row = await self.store.get(ManifestPage, job, stage, page)
-        if row is None:
-            raise NotFound(f"Job {job} has no inputs {page * PAGE_ENTRIES} … of stage {stage}.")
-        data = row.inline if row.blob is None else await self.blobs.get(row.blob)
-        return msgspec.json.decode(data or b"[]", type=list[Entry])
-
-    async def at(self, job: str, stage: int, indexes: Sequence[int]) -> dict[int, Entry]:
-        """Read the inputs of some item indexes."""
-        found: dict[int, Entry] = {}
-        for page in sorted({index // PAGE_ENTRIES for index in indexes}):
-            entries = await self.entries(job, stage, page)
-            start = page * PAGE_ENTRIES
-            chosen = (i for i in indexes if i // PAGE_ENTRIES == page and i - start < len(entries))
-            found.update((index, entries[index - start]) for index in chosen)
-        return found
-
-    async def walk(self, job: str, stage: int, items: int) -> AsyncIterator[tuple[int, Entry]]:
-        """Visit every input of a stage as (index, entry)."""
-        for page in range((items + PAGE_ENTRIES - 1) // PAGE_ENTRIES):
-            for place, entry in enumerate(await self.entries(job, stage, page)):
-                yield page * PAGE_ENTRIES + place, entry

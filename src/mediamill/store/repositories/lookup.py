@@ -55,6 +55,13 @@ class FileLookup:
         row = await self.store.get(Result, *place[:3])
         return None if row is None else row.source
 
+    async def roots(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return what `root` does for many; the id itself where that is not known any more."""
+        made = {i: place for i in ids if (place := parse_result_file(i)) is not None}
+        rows = await self._batches(Result, [place[:3] for place in made.values()])
+        found = {i: row.source or i for i, row in zip(made, rows, strict=True) if row is not None}
+        return {file_id: found.get(file_id, file_id) for file_id in ids}
+
     async def _results(self, made: Mapping[str, Place], *, aging: bool) -> dict[str, File]:
         """Read result files by the places that their ids name.
 
@@ -117,6 +124,8 @@ def _file(file_id: str, row: Result, n: int, job: Job) -> File:
 
 def _lineage(row: Result, job: Job) -> dict[str, Any]:
     """Return where a result file comes from: its input, and all steps of its job."""
-    steps = [{"operation": step.operation, "parameters": step.parameters} for step in job.steps]
-    found = {"job": job.id, "input": row.input, "steps": steps, "report": row.report}
+    found = {
+        "job": job.id, "input": row.input, "steps": job.told(), "seed": job.seed,
+        "report": row.report, **row.lineage,
+    }  # fmt: skip
     return {**found, "path": row.path} if row.path else found

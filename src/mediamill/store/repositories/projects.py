@@ -4,17 +4,24 @@ Membership is a row of its own, so that a project of a million files is walked p
 a file that is purged finds the projects that it leaves. Trashed members stay until they are purged.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from mediamill.core.errors import ConditionFailed
 from mediamill.core.records import Index, Key, Record
-from mediamill.store.port import Absent, Action, Delete, Equals, Exists, Page, Put, Store, Update
+from mediamill.store.port import Absent, Action, Delete, Equals, Page, Put, Store, Update
 from mediamill.store.port import key_index as key_of
 from mediamill.store.repositories.results import parse_result_file
 
 MEMBERS_PER_STEP = 90
 """Members that one transaction adds or removes, beside the project itself."""
+
+SUBSETS = ("original", "preprocessed", "augmented")
+SPLITS = ("train", "validation", "test")
+"""Beside these the empty split: of what is not split, which counts as train."""
 
 
 class Project(Record, frozen=True, kw_only=True):
@@ -31,7 +38,25 @@ class Project(Record, frozen=True, kw_only=True):
     name: str
     description: str = ""
     files: int = 0
-    """Members, those in the trash included."""
+    """Members, those in the trash included. The originals that are in no split are those of them
+    that are not counted below, so members that an older release adds are counted too."""
+    original_train: int = 0
+    original_validation: int = 0
+    original_test: int = 0
+    preprocessed_unsplit: int = 0
+    preprocessed_train: int = 0
+    preprocessed_validation: int = 0
+    preprocessed_test: int = 0
+    augmented_unsplit: int = 0
+    augmented_train: int = 0
+    augmented_validation: int = 0
+    augmented_test: int = 0
+    settings: dict[str, Any] = {}
+    """Steps, formats and limits that jobs over it begin with (`services/projects/settings.py`)."""
+    last_version: int = 0
+    """Number of the newest frozen version that it ever had."""
+    working: str | None = None
+    """The task whose turn it is, or was, if that has ended (`handlers/datasets/task.py`)."""
     revision: int = 0
     """Grows with every change of the project itself."""
     created: int
@@ -42,6 +67,14 @@ class Project(Record, frozen=True, kw_only=True):
     def hidden(self) -> bool:
         """Whether it is answered as absent."""
         return self.deleted is not None
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Members by subset and split; the empty split is of those that are not split."""
+        places = {(s, t): count_of(s, t) for s in SUBSETS for t in ("", *SPLITS)}
+        found = {place: getattr(self, name) for place, name in places.items() if name}
+        found["original", ""] = max(0, self.files - sum(found.values()))
+        return {s: {t: found[s, t] for t in ("", *SPLITS)} for s in SUBSETS}
 
     def log_context(self) -> dict[str, Any]:
         return {"project": self.id, "owner": self.owner}
@@ -55,6 +88,9 @@ class ProjectFile(Record, frozen=True, kw_only=True):
     indexes = (
         Index("project_of_file", partition=("file",), sort=("project",)),
         Index("project_of_job", partition=("job",), sort=("project", "file")),
+        Index("member_subset", partition=("project", "subset"), sort=("split", "file")),
+        Index("member_split", partition=("split", "project"), sort=("file",)),
+        Index("member_group", partition=("project", "group"), sort=("file",)),
     )
 
     project: str
@@ -62,11 +98,47 @@ class ProjectFile(Record, frozen=True, kw_only=True):
     job: str | None = None
     """The job whose result the file is, else None."""
     added: int
+    subset: str = "original"
+    """One of `SUBSETS`."""
+    split: str = ""
+    """One of `SPLITS`, or empty."""
+    group: str = ""
+    """Members of one group belong into one split: frames have the id of their video. May be empty,
+    of one that is alone."""
+
+
+def count_of(subset: str, split: str) -> str:
+    """Return the field in which a project counts its members of a subset and split.
+
+    None, and an empty name, for originals that are in no split: they are what is left.
+    """
+    return f"{subset}_{split or 'unsplit'}" if split or subset != "original" else ""
 
 
 def trash_of(owner: str) -> str:
     """Return where an owner's deleted projects are listed."""
     return f"trash:{owner}"
+
+
+@dataclass(frozen=True)
+class Members:
+    """Which members are meant; None is any."""
+
+    subset: str | None = None
+    split: str | None = None
+    group: str | None = None
+
+    def takes(self, row: ProjectFile) -> bool:
+        """Tell whether a member is meant."""
+        return all(
+            wanted in (None, had)
+            for wanted, had in (
+                (self.subset, row.subset), (self.split, row.split), (self.group, row.group),
+            )
+        )  # fmt: skip
+
+
+ALL = Members()
 
 
 class Projects:
@@ -96,19 +168,62 @@ class Projects:
             return page
         return Page(tuple(row for row in page.rows if row.file != behind), page.after)
 
-    async def holding(self, project: str, files: Sequence[str]) -> set[str]:
-        """Return those of some files that are members; any number of ids."""
-        found: set[str] = set()
+    async def chosen(
+        self, project: str, wanted: Members, after: str | None = None, limit: int = 100
+    ) -> Page[ProjectFile]:
+        """List members that are meant, by the index that tells most of them apart.
+
+        A page may hold few where another of the three tells them apart too. The order is by file
+        id, and by split before where only a subset is given.
+        """
+        low: str | None = None
+        partition: tuple[str, ...]
+        if wanted.group:
+            index, partition = ProjectFile.index("member_group"), (project, wanted.group)
+        elif wanted.subset is not None:
+            index, partition = ProjectFile.index("member_subset"), (project, wanted.subset)
+            low = wanted.split
+        elif wanted.split is not None:
+            index, partition = ProjectFile.index("member_split"), (wanted.split, project)
+        else:
+            index, partition = key_of(ProjectFile), (project,)
+        page = await self.store.query(
+            ProjectFile, index, *partition, at_least=low, at_most=low, after=after, limit=limit
+        )
+        return Page(tuple(row for row in page.rows if wanted.takes(row)), page.after)
+
+    async def walk(self, project: str, wanted: Members = ALL) -> AsyncIterator[ProjectFile]:
+        """Visit members that are meant, as `chosen` lists them."""
+        after: str | None = None
+        while True:
+            page = await self.chosen(project, wanted, after, 1000)
+            for row in page.rows:
+                yield row
+            if (after := page.after) is None:
+                return
+
+    async def holding(self, project: str, files: Sequence[str]) -> dict[str, ProjectFile]:
+        """Return the memberships of those of some files that are members; any number of ids."""
+        found: dict[str, ProjectFile] = {}
         for start in range(0, len(files), 100):
             keys = [(project, file) for file in files[start : start + 100]]
             rows = await self.store.get_many(ProjectFile, keys)
-            found.update(row.file for row in rows if row is not None)
+            found.update((row.file, row) for row in rows if row is not None)
         return found
 
     async def of_file(self, file: str, limit: int = 100) -> tuple[ProjectFile, ...]:
         """List a file's memberships, the first of them."""
         index = ProjectFile.index("project_of_file")
         return (await self.store.query(ProjectFile, index, file, limit=limit)).rows
+
+    async def all_of_file(self, file: str) -> AsyncIterator[tuple[ProjectFile, ...]]:
+        """Walk a file's memberships, some at a time."""
+        index, after = ProjectFile.index("project_of_file"), None
+        while True:
+            page = await self.store.query(ProjectFile, index, file, after=after)
+            yield page.rows
+            if (after := page.after) is None:
+                return
 
     async def of_job(self, job: str, limit: int = 100) -> tuple[ProjectFile, ...]:
         """List the memberships of a job's results, the first of them."""
@@ -126,29 +241,60 @@ class Projects:
             await self._forget(rows)
 
     async def _forget(self, rows: Iterable[ProjectFile]) -> None:
-        """Remove memberships and count them off, unless row or project is gone already."""
+        """Remove memberships and count them off, unless row or project is gone already.
+
+        A row that somebody moved meanwhile is left, as it is found again.
+        """
         for row in rows:
-            count = Update(Project, (row.project,), add={"files": -1})
-            try:
-                await self.store.transact(Delete(ProjectFile, row.key_values(), (Exists(),)), count)
-            except ConditionFailed:
+            with suppress(ConditionFailed):
+                await self.store.transact(*leaving(row.project, [row]))
+                continue
+            if await self.get(row.project) is None:
                 await self.store.transact(Delete(ProjectFile, row.key_values()))
 
 
-def joining(project: str, files: Sequence[str], now: int) -> list[Action]:
-    """Make the actions that add files that are no members yet to a project that is not deleted."""
-    rows: list[Action] = [
-        Put(ProjectFile(project=project, file=file, job=_job_of(file), added=now), (Absent(),))
-        for file in files
-    ]
+def joining(project: str, members: Sequence[ProjectFile]) -> list[Action]:
+    """Make the actions that add what are no members yet to a project that is not deleted."""
+    rows: list[Action] = [Put(member, (Absent(),)) for member in members]
     guard = (Equals("deleted", None),)
-    return [*rows, Update(Project, (project,), add={"files": len(files)}, when=guard)]
+    return [*rows, Update(Project, (project,), add=_counted(members, 1), when=guard)]
 
 
-def leaving(project: str, files: Sequence[str]) -> list[Action]:
-    """Make the actions that take members out of a project."""
-    rows: list[Action] = [Delete(ProjectFile, (project, file), (Exists(),)) for file in files]
-    return [*rows, Update(Project, (project,), add={"files": -len(files)})]
+def leaving(project: str, members: Sequence[ProjectFile]) -> list[Action]:
+    """Make the actions that take members out, as long as they are as they were read."""
+    rows: list[Action] = [Delete(ProjectFile, m.key_values(), _as_read(m)) for m in members]
+    return [*rows, Update(Project, (project,), add=_counted(members, -1))]
+
+
+def moving(project: str, members: Sequence[tuple[ProjectFile, ProjectFile]]) -> list[Action]:
+    """Make the actions that change members, each from what was read to what it becomes."""
+    rows: list[Action] = [Put(after, _as_read(before)) for before, after in members]
+    fewer = _counted([before for before, _ in members], -1)
+    for name, count in _counted([after for _, after in members], 1).items():
+        fewer[name] = fewer.get(name, 0) + count
+    add = {name: count for name, count in fewer.items() if count}
+    guard = (Equals("deleted", None),)
+    return [*rows, Update(Project, (project,), add=add, when=guard)]
+
+
+def member(project: str, file: str, now: int, **fields: str) -> ProjectFile:
+    """Make a membership; `fields` are its subset, split and group."""
+    return ProjectFile(project=project, file=file, job=_job_of(file), added=now, **fields)
+
+
+def _as_read(member: ProjectFile) -> tuple[Equals, ...]:
+    return (
+        Equals("subset", member.subset),
+        Equals("split", member.split),
+        Equals("group", member.group),
+    )
+
+
+def _counted(members: Sequence[ProjectFile], sign: int) -> dict[str, int | float]:
+    """Return by how much the counts of a project change."""
+    counts = Counter(count_of(member.subset, member.split) for member in members)
+    counts["files"] = len(members)
+    return {name: sign * count for name, count in counts.items() if name}
 
 
 def _job_of(file: str) -> str | None:

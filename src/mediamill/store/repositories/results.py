@@ -30,6 +30,17 @@ class ResultFile(msgspec.Struct, frozen=True, kw_only=True):
     crc32: int
     blob: str
     info: dict[str, Any] = {}
+    annotations: bytes = b""
+    """What is marked on it (`ImageAnnotations.encode`), while it is small."""
+    annotations_blob: str = ""
+    """Else where that lies."""
+    inner: bool = False
+    """Only for the stages that follow, as what was measured: no output of the job."""
+
+    @property
+    def blobs(self) -> tuple[str, ...]:
+        """All that it holds."""
+        return (self.blob, self.annotations_blob) if self.annotations_blob else (self.blob,)
 
 
 class Result(Record, frozen=True, kw_only=True):
@@ -64,6 +75,9 @@ class Result(Record, frozen=True, kw_only=True):
     data: dict[str, Any] | None = None
     report: dict[str, Any] = {}
     """What the operation measured or decided; part of the lineage."""
+    lineage: dict[str, Any] = {}
+    """What else it was made with: `libraries` and their versions, the input's `sha256`, `partners`
+    (items of the same stage) that were mixed in."""
     code: str = ""
     """Error code of a failed item."""
     error: str = ""
@@ -76,6 +90,11 @@ class Result(Record, frozen=True, kw_only=True):
         """Id of the file that came in, also where an earlier version wrote the row."""
         plain = self.input and parse_result_file(self.input) is None
         return self.root or (self.input if plain else None)
+
+    @property
+    def outputs(self) -> tuple[tuple[int, ResultFile], ...]:
+        """What came of the item for its owner, each file with its number."""
+        return tuple((n, file) for n, file in enumerate(self.files) if not file.inner)
 
     def emptied(self, now: int) -> "Result":
         """Return it as it is once the file that it was made of has expired."""
@@ -130,11 +149,25 @@ class Results:
         )
 
     async def with_outcome(
-        self, job: str, outcome: ItemOutcome, after: str | None = None, limit: int = 100
+        self,
+        job: str,
+        outcome: ItemOutcome,
+        after: str | None = None,
+        limit: int = 100,
+        stages: tuple[int | None, int | None] = (None, None),
     ) -> Page[Result]:
-        """List a job's results of one outcome in item order."""
-        index = Result.index("result_outcome")
-        return await self.store.query(Result, index, job, outcome, after=after, limit=limit)
+        """List a job's results of one outcome, of all or some stages, by stage and item."""
+        first, last = stages
+        return await self.store.query(
+            Result,
+            Result.index("result_outcome"),
+            job,
+            outcome,
+            at_least=first,
+            at_most=last,
+            after=after,
+            limit=limit,
+        )
 
     async def of_input(
         self, job: str, input_id: str, after: str | None = None, limit: int = 100

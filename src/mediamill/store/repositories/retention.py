@@ -7,6 +7,7 @@ from mediamill.core.errors import ConditionFailed
 from mediamill.core.records import Index, Key, Record
 from mediamill.core.retention import Held
 from mediamill.store.port import Absent, Action, Page, Put, Store, Update, key_index
+from mediamill.store.repositories.datasets import Datasets
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.results import Result
 
@@ -136,6 +137,10 @@ class Aging:
     async def has_results(self, file: str) -> bool:
         """Tell whether something is left of what was made of a file."""
         return bool((await self.results(file, limit=1)).rows)
+
+    async def has_traces(self, file: str) -> bool:
+        """Tell whether results of a file are left, or images of frozen versions made of it."""
+        return await self.has_results(file) or bool(await Datasets(self.store).made_of(file, 1))
 
     async def cut_short(self, owner: str, since: str, after: str | None = None) -> Page[CutShort]:
         """List an owner's jobs that were cut short, of ids from one on."""

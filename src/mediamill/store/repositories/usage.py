@@ -23,7 +23,8 @@ class Usage(Record, frozen=True, kw_only=True):
 
     owner: str
     bytes: int = 0
-    """Files, those in the trash too, uploads that are under way, and results of jobs."""
+    """Files, those in the trash too, uploads that are under way, results of jobs, versions of
+    datasets, and annotations of the owner's projects."""
     results: int = 0
     """How much of it is results of jobs."""
 

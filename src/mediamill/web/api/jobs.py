@@ -149,7 +149,7 @@ async def list_items(
     after: After = None,
     limit: Limit = 20,
 ) -> Listed[ItemView]:
-    """List a job's inputs with what became of each."""
+    """List a job's inputs with what became of each, those first that failed in earlier stages."""
     with cursor(after):
         page = await mill.items.list(caller, job_id, state, after, limit)
     return listed([item_view(item) for item in page.rows], page.after)

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Path
 
 from mediamill.operations.base import Operation
 from mediamill.web.parsing import PROBLEM, StrictRoute
-from mediamill.web.security import Mill
+from mediamill.web.security import Caller, Mill
 from mediamill.web.views.common import Listed, listed
 from mediamill.web.views.operations import OperationView
+from mediamill.web.views.previews import PreviewRequest, PreviewView, preview_view
 
 router = APIRouter(
     prefix="/v1/operations", tags=["operations"], responses=PROBLEM, route_class=StrictRoute
@@ -27,6 +28,19 @@ async def list_operations(mill: Mill) -> Listed[OperationView]:
 async def get_operation(name: Annotated[str, Path(max_length=100)], mill: Mill) -> OperationView:
     """Show one operation."""
     return operation_view(name, mill.operations.get(name))
+
+
+@router.post("/{name}/preview")
+async def preview_operation(
+    name: Annotated[str, Path(max_length=100)], caller: Caller, mill: Mill, body: PreviewRequest
+) -> PreviewView:
+    """Show what an operation's parameters do to an image of yours, in small pictures.
+
+    `augment` shows each of its methods alone, with each range at its low end, its middle and its
+    high end; other operations show the image before and after.
+    """
+    shown = await mill.previews.show(caller, name, body.file, body.parameters, body.seed)
+    return preview_view(shown)
 
 
 def operation_view(name: str, operation: type[Operation]) -> OperationView:

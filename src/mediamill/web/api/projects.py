@@ -5,7 +5,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from mediamill.services.projects import MAX_AT_ONCE
+from mediamill.app import App
+from mediamill.core.access import Principal
+from mediamill.datasets.exporting import ExportFormat
+from mediamill.services.projects.service import MAX_AT_ONCE
+from mediamill.store.repositories.projects import Project
+from mediamill.web.api.project_members import SplitBody
 from mediamill.web.parsing import (
     PROBLEM,
     After,
@@ -17,8 +22,8 @@ from mediamill.web.parsing import (
     cursor,
 )
 from mediamill.web.security import Caller, Mill
+from mediamill.web.submitting import StepBody
 from mediamill.web.views.common import Listed, listed
-from mediamill.web.views.files import FileView, file_view
 from mediamill.web.views.projects import AddedView, ProjectView, RemovedView, project_view
 
 router = APIRouter(
@@ -34,9 +39,22 @@ class ProjectBody(Body):
     description: Description = ""
 
 
+class SettingsBody(Body):
+    """What jobs, splits and exports over a project begin with."""
+
+    steps: list[StepBody] = Field([], max_length=20)
+    split: SplitBody | None = None
+    export: ExportFormat | None = None
+    seed: int | None = Field(None, ge=0, le=2**53 - 1, strict=True)
+    max_files: int | None = Field(
+        None, ge=1, le=10_000_000, strict=True, description="More members are refused."
+    )
+
+
 class ProjectPatch(Body):
     name: Name | None = None
     description: Description | None = None
+    settings: SettingsBody | None = Field(None, description="Replaces all of them.")
 
 
 class MembersBody(Body):
@@ -59,30 +77,41 @@ async def create_project(
 async def list_projects(
     caller: Caller,
     mill: Mill,
-    state: Annotated[Literal["trashed"] | None, Query(description="Those deleted instead.")] = None,
+    state: Annotated[
+        Literal["trashed", "shared"] | None,
+        Query(description="Those deleted instead, or those of others that are shared."),
+    ] = None,
     after: After = None,
     limit: Limit = 20,
 ) -> Listed[ProjectView]:
     """List the caller's projects, newest first."""
+    lists = {"trashed": mill.projects.trash, "shared": mill.datasets.sharing.with_me}
     with cursor(after):
-        list_ = mill.projects.trash if state == "trashed" else mill.projects.list
-        page = await list_(caller, after, limit)
-    return listed([project_view(project) for project in page.rows], page.after)
+        page = await lists.get(state or "", mill.projects.list)(caller, after, limit)
+    return listed([await view(mill, caller, project) for project in page.rows], page.after)
+
+
+async def view(mill: App, caller: Principal, project: Project) -> ProjectView:
+    """Show a project with what the caller is to it."""
+    return project_view(project, await mill.datasets.sharing.role(caller, project))
 
 
 @router.get("/{project_id}")
 async def get_project(project_id: ProjectId, caller: Caller, mill: Mill) -> ProjectView:
     """Show one project."""
-    return project_view(await mill.projects.get(caller, project_id))
+    return await view(mill, caller, await mill.projects.get(caller, project_id))
 
 
 @router.patch("/{project_id}")
 async def change_project(
     project_id: ProjectId, body: ProjectPatch, caller: Caller, mill: Mill
 ) -> ProjectView:
-    """Rename or describe a project anew; what is not given stays."""
+    """Rename or describe a project anew, or replace its settings; what is not given stays."""
     changed = await mill.projects.change(caller, project_id, body.name, body.description)
-    return project_view(changed)
+    if body.settings is not None:
+        fields = body.settings.model_dump(exclude_none=True, exclude_defaults=True)
+        changed = await mill.datasets.settings.change(caller, project_id, fields)
+    return await view(mill, caller, changed)
 
 
 @router.delete("/{project_id}", status_code=204)
@@ -100,16 +129,6 @@ async def delete_project(
 async def restore_project(project_id: ProjectId, caller: Caller, mill: Mill) -> ProjectView:
     """Bring a deleted project back with its members; 409 once it is being removed."""
     return project_view(await mill.projects.restore(caller, project_id))
-
-
-@router.get("/{project_id}/files")
-async def list_project_files(
-    project_id: ProjectId, caller: Caller, mill: Mill, after: After = None, limit: Limit = 20
-) -> Listed[FileView]:
-    """List a project's files, oldest first; those in the trash are left out."""
-    with cursor(after):
-        page = await mill.projects.files(caller, project_id, after, limit)
-    return listed([file_view(file, mill.retention) for file in page.rows], page.after)
 
 
 @router.post("/{project_id}/files")

@@ -15,7 +15,8 @@ router = APIRouter(prefix="/v1/usage", tags=["usage"], responses=PROBLEM, route_
 
 class UsageView(View):
     bytes: int = Field(
-        description="What you keep: files, those in the trash too, unfinished uploads and results.",
+        description="What you keep: files, those in the trash too, unfinished uploads, results, "
+        "versions, and annotations of your projects.",
         examples=[734_003_200],
     )
     results_bytes: int = Field(

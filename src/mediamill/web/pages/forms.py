@@ -1,9 +1,12 @@
 """A form of an operation's parameters, made of their JSON Schema and nothing else.
 
 A description that ends with a choice in brackets, as in “Frames per second (fps).”, ties its field
-to that choice: it shows only while `fps` is chosen.
+to that choice: it shows only while `fps` is chosen. Where several can be chosen from a list, fields
+named as one of them are tied to it, and fields whose names go on after that: `erase_ratio`.
 """
 
+import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +21,8 @@ class Input:
 
     name: str
     kind: str
-    """`number`, `integer`, `boolean`, `choice`, `list` or `text`."""
+    """`number`, `integer`, `boolean`, `choice`, `choices` (several of them), `pair` (the ends of a
+    range), `map` (names with numbers), `list`, `colour` or `text`."""
     help: str
     default: Any = None
     choices: tuple[str, ...] = ()
@@ -30,6 +34,8 @@ class Input:
     """The choice that must be made for this control to show: its name and value."""
     main: bool = True
     """Whether it shows at once, or among more options."""
+    step: float | None = None
+    """By which a pair’s ends move."""
 
     @property
     def label(self) -> str:
@@ -43,6 +49,11 @@ class Input:
         if isinstance(self.default, float) and self.default.is_integer():
             return str(int(self.default))
         return str(self.default)
+
+    @property
+    def json(self) -> str:
+        """The default as JSON."""
+        return json.dumps(self.default)
 
     @property
     def range(self) -> str:
@@ -68,25 +79,63 @@ def _controls(schema: dict[str, Any]) -> list[Input]:
     properties = {
         name: _resolved(entry, definitions) for name, entry in schema.get("properties", {}).items()
     }
-    choices = {value: name for name, entry in properties.items() for value in entry.get("enum", ())}
-    return [_control(name, entry, choices) for name, entry in properties.items()]
+    several = {
+        value: name
+        for name, entry in properties.items()
+        if "enum" not in entry
+        for value in _values(entry)
+    }
+    one = {value: name for name, entry in properties.items() for value in entry.get("enum", ())}
+    return [_control(name, entry, one | several, several) for name, entry in properties.items()]
 
 
-def _control(name: str, entry: dict[str, Any], choices: dict[Any, str]) -> Input:
-    text = entry.get("description", "")
+def _values(entry: dict[str, Any]) -> tuple[str, ...]:
+    """Return what can be chosen, once or several times."""
+    listed = entry.get("items")
+    own = entry if "enum" in entry or not isinstance(listed, dict) else listed
+    return tuple(str(value) for value in own.get("enum", ()))
+
+
+def _tie(
+    name: str, text: str, choices: dict[Any, str], several: dict[str, str]
+) -> tuple[str, str] | None:
+    """Return the choice that a field is for: one in brackets, else one that begins its name."""
     tied = _TIED.search(text)
-    when = (choices[tied[1]], tied[1]) if tied and choices.get(tied[1], name) != name else None
+    if tied and choices.get(tied[1], name) != name:
+        return choices[tied[1]], tied[1]
+    own = [one for one in several if f"{name}_".startswith(f"{one.replace('-', '_')}_")]
+    longest = max(own, key=len, default=None)
+    return None if longest is None or several[longest] == name else (several[longest], longest)
+
+
+def _control(
+    name: str, entry: dict[str, Any], choices: dict[Any, str], several: dict[str, str]
+) -> Input:
+    text = entry.get("description", "")
+    when = _tie(name, text, choices, several)
+    kind = _kind(entry)
+    ends = entry["prefixItems"][0] if kind == "pair" else entry
+    low = ends.get("minimum", ends.get("exclusiveMinimum"))
+    high = ends.get("maximum", ends.get("exclusiveMaximum"))
     return Input(
         name=name,
-        kind=_kind(entry),
+        kind=kind,
         help=_TIED.sub("", text) if when else text,
         default=entry.get("default"),
-        choices=tuple(str(value) for value in entry.get("enum", ())),
-        low=entry.get("minimum", entry.get("exclusiveMinimum")),
-        high=entry.get("maximum", entry.get("exclusiveMaximum")),
-        open="minimum" not in entry and "exclusiveMinimum" in entry,
+        choices=_values(entry),
+        low=low,
+        high=high,
+        open="minimum" not in ends and "exclusiveMinimum" in ends,
         when=when,
+        step=_step(ends, low, high) if kind == "pair" else None,
     )
+
+
+def _step(ends: dict[str, Any], low: float | None, high: float | None) -> float:
+    """Return a round number, a hundredth of the range or less; whole where the ends are."""
+    if ends.get("type") == "integer":
+        return float(ends.get("step", 1))
+    return 10.0 ** math.floor(math.log10(((high or 1) - (low or 0)) / 100))
 
 
 def _resolved(entry: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
@@ -105,13 +154,20 @@ def _resolved(entry: dict[str, Any], definitions: dict[str, Any]) -> dict[str, A
 def _kind(entry: dict[str, Any]) -> str:
     if "enum" in entry:
         return "choice"
-    known = {"number": "number", "integer": "integer", "boolean": "boolean", "array": "list"}
+    if entry.get("type") == "array":
+        ends = entry.get("prefixItems", ())
+        if len(ends) == 2 and all("maximum" in end for end in ends):
+            return "pair"
+        return "choices" if _values(entry) else "list"
+    if entry.get("pattern", "").startswith("^#"):
+        return "colour"
+    known = {"number": "number", "integer": "integer", "boolean": "boolean", "object": "map"}
     return known.get(entry.get("type", ""), "text")
 
 
 def _main_first(controls: list[Input]) -> Iterator[Input]:
-    """Say which controls show at once: a choice and what is tied to it, else the first three."""
+    """Say which show at once: a choice, what is tied to it, the first two; else the first three."""
     tied = {control.when[0] for control in controls if control.when}
     for place, control in enumerate(controls):
-        main = control.name in tied or control.when is not None if tied else place < 3
+        main = control.name in tied or control.when is not None or place < (2 if tied else 3)
         yield Input(**{**control.__dict__, "main": main})

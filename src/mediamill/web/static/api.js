@@ -9,8 +9,8 @@ export class Problem extends Error {
   }
 }
 
-export async function call(method, path, body) {
-  const options = { method, headers: { Accept: "application/json" } };
+export async function call(method, path, body, headers = {}) {
+  const options = { method, headers: { Accept: "application/json", ...headers } };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);

@@ -1,13 +1,18 @@
 // A form made of an operation's schema: which controls show, and what they send.
 
 export function show(form, operation) {
-  for (const fields of form.querySelectorAll("fieldset")) {
+  for (const fields of form.querySelectorAll("fieldset[data-operation]")) {
     fields.hidden = fields.dataset.operation !== operation;
     for (const field of fields.querySelectorAll("[data-when]")) {
-      const choice = fields.querySelector(`[name="${CSS.escape(field.dataset.when)}"]`);
-      field.hidden = choice.value !== field.dataset.is;
+      field.hidden = !chosen(fields, field.dataset.when).includes(field.dataset.is);
     }
   }
+}
+
+// What is chosen in a field of which one or several can be.
+export function chosen(fields, name) {
+  const several = fields.querySelector(`[data-kind="choices"][data-name="${CSS.escape(name)}"]`);
+  return several ? picked(several) : [fields.querySelector(`[name="${CSS.escape(name)}"]`).value];
 }
 
 // What differs from the default, so that what a person left alone stays the operation's business.
@@ -15,24 +20,63 @@ export function parameters(form, operation) {
   const found = {};
   const fields = form.querySelector(`fieldset[data-operation="${CSS.escape(operation)}"]`);
   for (const control of fields.querySelectorAll("[data-kind]")) {
-    if (control.closest(".field").hidden) continue;
-    const kind = control.dataset.kind;
-    if (kind === "choice") found[control.name] = control.value;
+    if (control.closest("[hidden]:not(fieldset)")) continue;
+    const { kind, name = control.name } = control.dataset;
+    if (kind === "choice") found[name] = control.value;
     else if (kind === "boolean") {
-      if (control.checked !== control.defaultChecked) found[control.name] = control.checked;
-    } else if (control.validity.badInput) found[control.name] = "not a number";
-    else if (control.value.trim() !== control.dataset.default) found[control.name] = value(kind, control.value.trim());
+      if (control.checked !== control.defaultChecked) found[name] = control.checked;
+    } else if (kind === "choices" || kind === "pair") {
+      const now = kind === "pair" ? ends(control) : picked(control);
+      const before = JSON.parse(control.dataset.default);
+      if (JSON.stringify(now) !== JSON.stringify(before) && (now.length || before)) found[name] = now;
+    } else if (control.validity.badInput) found[name] = "not a number";
+    else if (control.value.trim() !== control.dataset.default) found[name] = value(kind, control.value.trim());
   }
   return found;
 }
 
+// In the order in which they were ticked; those that were so at first come first.
+function picked(control) {
+  const boxes = [...control.querySelectorAll("input:checked")];
+  return boxes.sort((a, b) => Number(a.dataset.turn || 0) - Number(b.dataset.turn || 0)).map((box) => box.value);
+}
+
+function ends(control) {
+  return [...control.querySelectorAll("input[type=number]")].map((input) => (input.value === "" ? "not a number" : Number(input.value)));
+}
+
+let turns = 0;
+
+// Keep a slider and its number the same, and the low end below the high one.
+document.addEventListener("input", (event) => {
+  const pair = event.target.closest(".pair");
+  if (!pair) return;
+  const { end } = event.target.dataset;
+  set(pair, end, event.target.value, event.target);
+  const [low, high] = [0, 1].map((n) => Number(pair.querySelector(`input[type=number][data-end="${n}"]`).value));
+  if (low > high) set(pair, end === "0" ? 1 : 0, event.target.value);
+});
+document.addEventListener("change", (event) => {
+  const group = event.target.closest(".choices");
+  if (!group) return;
+  turns += 1;
+  event.target.dataset.turn = turns;
+});
+
+function set(pair, end, text, except = null) {
+  for (const input of pair.querySelectorAll(`[data-end="${end}"]`)) if (input !== except) input.value = text;
+}
+
 function value(kind, text) {
-  if (text === "") return null;
+  if (text === "") return kind === "map" ? {} : null;
+  if (kind === "map") {
+    return Object.fromEntries(text.split(",").map((pair) => pair.split("=").map((part) => part.trim())).map(([name, part]) => [name, number(part ?? "")]));
+  }
   if (kind === "list") return text.split(",").map((item) => item.trim()).filter(Boolean).map(number);
   return kind === "text" ? text : number(text);
 }
 
 function number(text) {
   const parsed = Number(text);
-  return Number.isNaN(parsed) ? text : parsed;
+  return text === "" || Number.isNaN(parsed) ? text : parsed;
 }

@@ -1,5 +1,6 @@
 // One job, live: by server-sent events, and by asking now and then where those do not come through.
-import { call, part, showProblem, size } from "./api.js";
+import { call, clearProblem, part, showProblem, size } from "./api.js";
+import { ended as endedTask } from "./dataset.js";
 import "./page.js";
 
 const page = document.getElementById("job");
@@ -24,6 +25,7 @@ function update(job) {
   if (job.error) page.querySelector("[data-error]").textContent = job.error;
   document.title = `${over ? job.state : `${Math.round(job.progress.fraction * 100)} %`} · Mediamill`;
   if (job.state !== shown && over) finish();
+  if (bring && over && succeeded + reused && element("bring").hidden) offer().catch(() => {});
   shown = job.state;
 }
 
@@ -95,6 +97,31 @@ button("retry", `/v1/jobs/${id}/retry`);
 call("GET", `/v1/jobs/${id}`).then((job) => {
   update(job);
   if (!ended.has(job.state)) follow();
+});
+
+// Frames of videos become images of a project, those of a video being one group.
+const bring = element("bring-form");
+async function offer() {
+  const projects = (await call("GET", "/v1/projects?limit=100")).data;
+  bring.elements.project.replaceChildren(...projects.map((one) => new Option(one.name, one.id)), new Option("a new project", ""));
+  element("bring").hidden = false;
+}
+bring?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  clearProblem(bring);
+  const submit = bring.querySelector("button");
+  submit.disabled = true;
+  try {
+    const name = document.querySelector(".sheet h2")?.textContent || "Frames";
+    const project = bring.elements.project.value || (await call("POST", "/v1/projects", { name })).id;
+    const task = await call("POST", `/v1/projects/${project}/import`, { job: id });
+    const done = await endedTask(project, task, (now) => { bring.querySelector("[data-told]").textContent = `${now.done} of ${now.total || "…"}`; });
+    if (done.outcome.taken) location.assign(`/projects/${project}`);
+  } catch (problem) {
+    showProblem(bring, problem);
+  } finally {
+    submit.disabled = false;
+  }
 });
 
 // Behind a gateway a large download is put together first: a HEAD tells when it is there, a GET why not.

@@ -1,26 +1,50 @@
-// Upload files one after another, each with its progress; a refused one says why.
+// Upload files, some at a time, each with its progress; a refused one says why.
 import { Problem, call, size } from "./api.js";
 
+const AT_ONCE = 3;
+const SHOWN = 30; // lines of what waits; ten thousand files would be ten thousand lines
+const MOST_FAILED = 50;
 const waiting = [];
-let busy = false;
+let busy = 0;
 
-export function upload(files, list, done) {
-  for (const file of files) waiting.push({ file, line: line(file, list), done });
-  if (!busy) work();
+// Each file is sent, and `done` is called with the answer; `options` may name the project it joins.
+export function upload(files, list, done, options = {}) {
+  for (const file of files) waiting.push({ file, list, done, options, line: null });
+  for (const next of waiting.slice(0, SHOWN)) next.line ||= line(next.file, list);
+  left(list);
+  while (busy < Math.min(AT_ONCE, waiting.length + busy)) work();
 }
 
 async function work() {
-  busy = true;
+  busy += 1;
   for (let next = waiting.shift(); next; next = waiting.shift()) {
-    const { file, line, done } = next;
+    const { file, list, done, options } = next;
+    const shown = next.line || line(file, list);
+    left(list);
     try {
-      done(await send(file, line), line);
-      line.remove();
+      done(await send(file, shown, options), shown);
+      shown.remove();
     } catch (problem) {
-      failed(line, problem);
+      failed(shown, problem);
     }
   }
-  busy = false;
+  busy -= 1;
+}
+
+// How many more there are than are shown.
+function left(list) {
+  let rest = list.querySelector(".rest");
+  const more = waiting.filter((one) => !one.line).length;
+  if (!more) {
+    rest?.remove();
+    return;
+  }
+  if (!rest) {
+    rest = document.createElement("li");
+    rest.className = "rest muted";
+  }
+  rest.textContent = `and ${more.toLocaleString("en")} more`;
+  list.append(rest);
 }
 
 function line(file, list) {
@@ -42,9 +66,9 @@ function line(file, list) {
 const SMALL = 7e5; // bytes that pass in one request everywhere
 let atOnce; // the most that a request may bring, once it was asked: undefined, 0 for any
 
-async function send(file, line) {
-  if (file.size <= SMALL || !(await most())) return whole(file, line);
-  return inParts(file, line, atOnce);
+async function send(file, line, options) {
+  if (file.size <= SMALL || !(await most())) return whole(file, line, options);
+  return inParts(file, line, atOnce, options);
 }
 
 async function most() {
@@ -55,17 +79,17 @@ async function most() {
   return atOnce;
 }
 
-async function whole(file, line) {
+async function whole(file, line, { project }) {
   const headers = { "Content-Type": "application/octet-stream" };
-  const answer = await sent("POST", `/v1/files?name=${encodeURIComponent(file.name)}`, headers, file, line, file.size);
+  const answer = await sent("POST", `/v1/files?name=${encodeURIComponent(file.name)}${project ? `&project=${project}` : ""}`, headers, file, line, file.size);
   return answer.response;
 }
 
 // As tus 1.0 has it: https://tus.io/protocols/resumable-upload
-async function inParts(file, line, length) {
+async function inParts(file, line, length, { project }) {
   const tus = { "Tus-Resumable": "1.0.0" };
   const name = btoa(String.fromCharCode(...new TextEncoder().encode(file.name)));
-  const begin = { ...tus, "Upload-Length": String(file.size), "Upload-Metadata": `filename ${name}` };
+  const begin = { ...tus, "Upload-Length": String(file.size), "Upload-Metadata": `filename ${name}${project ? `,project ${btoa(project)}` : ""}` };
   const begun = await sent("POST", "/v1/uploads", begin, null, line, file.size);
   const path = new URL(begun.getResponseHeader("Location"), location.origin).pathname;
   for (let offset = 0; offset < file.size; offset += length) {
@@ -119,6 +143,11 @@ function sent(method, path, headers, body, line, total, before = 0) {
 }
 
 function failed(line, problem) {
+  const before = line.parentElement.querySelectorAll(".error").length;
+  if (before >= MOST_FAILED) {
+    line.remove();
+    return;
+  }
   const [, state, bar] = line.children;
   bar.remove();
   const reason = document.createElement("p");

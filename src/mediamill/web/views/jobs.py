@@ -15,6 +15,14 @@ class StepView(View):
     parameters: dict[str, Any]
 
 
+class StepDoneView(StepView):
+    """A step of a job, with what became known as it ran."""
+
+    agreed: dict[str, Any] | None = Field(
+        None, description="What it found over the whole set, for a step that looks at that first."
+    )
+
+
 class CountsView(View):
     succeeded: Count
     failed: Count
@@ -48,9 +56,11 @@ class DownloadView(View):
 class InputsView(View):
     """Where a job's inputs come from."""
 
-    source: str = Field(examples=["files", "project", "archive", "manifest"])
+    source: str = Field(examples=["files", "project", "archive", "manifest", "replay"])
     id: str | None = Field(None, description="Of the project or the file; null for a list.")
     members: list[str] | None = None
+    subset: str | None = None
+    split: str | None = None
 
 
 class MadeFromView(View):
@@ -71,14 +81,18 @@ class JobView(View):
     name: str
     state: str = Field(examples=["running", "succeeded"])
     klass: str = Field(serialization_alias="class", examples=["interactive", "bulk"])
-    steps: list[StepView]
+    steps: list[StepDoneView]
     inputs: InputsView
     template: MadeFromView | None = None
     seed: int
     notify: NotifyView
     generation: int
+    stage: Count = Field(0, description="Which of its stages runs, or ran last; from 0.")
+    stages: Count = Field(1, description="Of how many.")
     items: Count
     counts: CountsView
+    output_project: str | None = Field(None, description="The project that its results join.")
+    joined: Count = Field(0, description="Result files that have joined it.")
     expired: Count = Field(
         0, description="Items whose input has expired: they are counted, and nothing else is left."
     )
@@ -121,7 +135,7 @@ def job_view(job: Job, progress: Progress) -> JobView:
         name=job.name,
         state=job.state,
         klass=job.klass,
-        steps=[StepView(operation=s.operation, parameters=s.parameters) for s in job.steps],
+        steps=[StepDoneView(**step) for step in job.told()],
         inputs=InputsView(**{"source": "files", **job.inputs}),
         template=MadeFromView(id=job.template, version=job.template_version)
         if job.template
@@ -129,8 +143,12 @@ def job_view(job: Job, progress: Progress) -> JobView:
         seed=job.seed,
         notify=NotifyView(email=job.mail),
         generation=job.generation,
+        stage=job.stage,
+        stages=job.stages,
         items=job.items,
         counts=counts,
+        output_project=job.output_project or None,
+        joined=job.joined,
         expired=job.expired,
         progress=progress_view(progress),
         revision=job.revision,

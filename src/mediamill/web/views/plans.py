@@ -25,6 +25,10 @@ class PlanView(View):
     )
     klass: str = Field(serialization_alias="class", examples=["interactive", "bulk"])
     stages: Count
+    kinds: list[str] = Field(
+        description="What each stage does: run, or measure and reduce of the whole set.",
+        examples=[["measure", "reduce", "run"]],
+    )
     steps: list[StepView] = Field(description="With every parameter resolved.")
     misfits: list[FieldError] = Field(description="Inputs that would fail, the first hundred.")
 
@@ -39,6 +43,7 @@ def plan_view(plan: Plan) -> PlanView:
         reused=plan.reused,
         klass=plan.job.klass,
         stages=plan.job.stages,
+        kinds=[*plan.kinds],
         steps=[StepView(operation=s.operation, parameters=s.parameters) for s in plan.job.steps],
         misfits=[FieldError(**misfit) for misfit in plan.misfits],
     )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from pydantic import Field
 
 from mediamill.services.jobs.items import ItemView as ItemRecord
@@ -16,6 +17,9 @@ class ResultFileView(View):
     size: Count
     sha256: str
     info: dict[str, Any]
+    annotations: dict[str, Any] | None = Field(
+        None, description="What is marked on it, while that is small; else see its project."
+    )
     url: str
 
 
@@ -62,16 +66,18 @@ def _result_files(result: Result) -> list[ResultFileView]:
             size=file.size,
             sha256=file.sha256,
             info=file.info,
+            annotations=msgspec.json.decode(file.annotations) if file.annotations else None,
             url=f"/v1/files/{result.file_id(n)}/content",
         )
-        for n, file in enumerate(result.files)
+        for n, file in result.outputs
     ]
 
 
 class ItemView(View):
     """An input of a job and its outcome so far."""
 
-    index: int
+    stage: int = Field(description="The job's stage that it came to; failed, where that was.")
+    index: int = Field(description="Its place among the inputs of that stage.")
     file: str
     name: str
     path: str = Field(description="Of a member of an archive, its path there.")
@@ -88,6 +94,7 @@ class ItemView(View):
 def item_view(item: ItemRecord) -> ItemView:
     result = item.result
     return ItemView(
+        stage=item.stage,
         index=item.index,
         file=item.file,
         name=item.name,

@@ -1,7 +1,7 @@
 """Projects as their owner sees them: named sets of files, changed and walked."""
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,8 @@ from mediamill.core.errors import ConditionFailed, Conflict, InvalidInput, NotFo
 from mediamill.core.ids import new_id
 from mediamill.services.access import Access
 from mediamill.services.repeats.attempts import made_before
-from mediamill.store.port import Absent, Action, Equals, Page, Put, Update, key_index
+from mediamill.store.port import Absent, Equals, Page, Put, Update, key_index
+from mediamill.store.repositories.annotations import Annotations
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.projects import (
@@ -25,6 +26,7 @@ from mediamill.store.repositories.projects import (
     Projects,
     joining,
     leaving,
+    member,
     trash_of,
 )
 from mediamill.store.repositories.units import Unit, Units
@@ -50,6 +52,7 @@ class ProjectService:
     lookup: FileLookup
     units: Units
     bell: Doorbell
+    annotations: Annotations
 
     async def create(self, principal: Principal, name: str, description: str = "") -> Project:
         """Make an empty project; names need not be unique. Raises `InvalidInput`."""
@@ -141,13 +144,21 @@ class ProjectService:
         chosen = list(dict.fromkeys(files))
         _check_count(files)
         await self._check_files(principal, files)
+        there = await self.projects.holding(project.id, chosen)
+        _check_room(project, len(chosen) - len(there))
         return await self._in_steps(project, chosen, joins=True)
 
     async def remove(self, principal: Principal, project_id: str, files: Sequence[str]) -> int:
-        """Take files out; return how many were members. The files themselves stay."""
+        """Take files out; return how many were members. The files themselves stay.
+
+        What was drawn on them in this project goes; if this was cut, when it is asked for again.
+        """
         project = await self.get(principal, project_id, Right.EDIT)
         _check_count(files)
-        return await self._in_steps(project, list(dict.fromkeys(files)), joins=False)
+        removed = await self._in_steps(project, list(dict.fromkeys(files)), joins=False)
+        back = await self.projects.holding(project.id, files)
+        await self.annotations.forget_members(project.id, [f for f in files if f not in back])
+        return removed
 
     async def files(
         self, principal: Principal, project_id: str, after: str | None, limit: int
@@ -161,11 +172,7 @@ class ProjectService:
         for _ in range(PAGES_LOOKED_AT):
             page = await self.projects.members(project.id, after, limit - len(found))
             files = await self.lookup.get_many([row.file for row in page.rows])
-            found += [
-                file
-                for file in files
-                if file and not file.hidden and principal.may(file.owner, file.id, Right.VIEW)
-            ]
+            found += [file for file in files if file and not file.hidden]
             after = page.after
             if after is None or len(found) >= limit:
                 break
@@ -174,15 +181,15 @@ class ProjectService:
     async def newest(
         self, principal: Principal, project_id: str, after: str | None, limit: int
     ) -> Page[File]:
-        """List a project's files, newest first, those in the trash too; `get` it before."""
+        """List a project's files, newest first, the caller's in the trash too; `get` it before."""
         index = key_index(ProjectFile)
         page = await self.projects.store.query(
             ProjectFile, index, project_id, after=after, limit=limit, descending=True
         )
         found = await self.lookup.get_many([row.file for row in page.rows])
         seen = (file for file in found if file is not None)
-        mine = tuple(file for file in seen if principal.may(file.owner, file.id, Right.VIEW))
-        return Page(mine, page.after)
+        mine = (f for f in seen if not f.hidden or principal.may(f.owner, f.id, Right.VIEW))
+        return Page(tuple(mine), page.after)
 
     async def _check_files(self, principal: Principal, files: Sequence[str]) -> None:
         """Refuse files that are not there for the caller, each with its place."""
@@ -205,18 +212,17 @@ class ProjectService:
     async def _step(self, project: Project, files: Sequence[str], joins: bool) -> int:
         """Write one transaction, anew when somebody else changed a member meanwhile."""
         now = await self.projects.store.now()
-        make: Callable[[Sequence[str]], list[Action]] = (
-            (lambda chosen: joining(project.id, chosen, now))
-            if joins
-            else (lambda chosen: leaving(project.id, chosen))
-        )
         while True:
             members = await self.projects.holding(project.id, files)
-            chosen = [file for file in files if (file in members) is not joins]
+            if joins:
+                chosen = [member(project.id, file, now) for file in files if file not in members]
+            else:
+                chosen = list(members.values())
             if not chosen:
                 return 0
             try:
-                await self.projects.store.transact(*make(chosen))
+                make = joining if joins else leaving
+                await self.projects.store.transact(*make(project.id, chosen))
             except ConditionFailed:
                 current = await self.projects.get(project.id)
                 if current is None or current.hidden:
@@ -258,6 +264,14 @@ def _name(text: str) -> str:
         message = "A project's name has 1 to 200 characters."
         raise InvalidInput.at("name", message)
     return name
+
+
+def _check_room(project: Project, more: int) -> None:
+    """Raise `InvalidInput` when a project's settings allow no such number of members."""
+    most = project.settings.get("max_files")
+    if most is not None and more and project.files + more > most:
+        message = f"This project takes at most {most:,} files, as its settings say."
+        raise InvalidInput.at("files", message)
 
 
 def _check_count(files: Sequence[str]) -> None:

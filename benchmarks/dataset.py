@@ -1,0 +1,312 @@
+"""The whole way of a dataset: zip of images → project → augment × 2 → version → export as zip.
+
+    .venv/bin/python benchmarks/dataset.py [--images 10000] [--rounds 1] [--methods …] [--quarter]
+
+Ours is the real service with its embedded defaults (`mediamill up`: SQLite, a folder, fsync, one
+slot per core), over HTTP: upload of the zip, import into a project, a frozen version with `augment`
+as its step, download of its export. Beside it, in turns, a bare script on the same cores: it reads
+the zip, decodes, augments and encodes with the same library calls in a process per core, and writes
+a zip; nothing else: no digests, no rows, no sandbox, nothing made durable. Both have the
+allocator's settings of our slots. The images are JPEGs of 0.3 to 1 megapixel, pieces of
+MEDIAMILL_SAMPLES. Thumbnails, which give way to jobs, may still be drawn when it has ended.
+
+Printed are images/s (of the images that come in) and seconds of processor time for each, their
+ratios (above 1: ours is faster), where ours spent its time, and the largest memory of its
+processes. `--quarter` does a quarter of the images first, to show that memory stays flat.
+"""
+
+import argparse
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+COPIES, QUALITY, SEED = 2, 85, 7
+METHODS = ("horizontal-flip", "rotate", "brightness", "contrast", "saturation")
+PIECES = 48
+"""Different pictures; each file has a comment of its own, so that all are different files."""
+AHEAD = 64
+"""Images that the bare script has under way."""
+TICKS, PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+
+
+def main() -> None:
+    """Measure both sides in turns, print what came."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--methods", nargs="*", default=list(METHODS))
+    parser.add_argument("--quarter", action="store_true")
+    parser.add_argument("--bare", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.bare:
+        bare(*map(Path, options.bare[:2]), options.bare[2].split(","))
+        return
+    with tempfile.TemporaryDirectory(dir=".", prefix="dataset-") as folder:
+        sizes = [options.images // 4] * options.quarter + [options.images]
+        for images in sizes:
+            compare(Path(folder), images, options.rounds, options.methods)
+
+
+def compare(folder: Path, images: int, rounds: int, methods: list[str]) -> None:
+    """Measure both sides and print."""
+    source = folder / f"{images}.zip"
+    pack(source, images)
+    size = source.stat().st_size / 1e6
+    print(f"{images} images, {size:.0f} MB; {', '.join(methods)}", flush=True)
+    found = []
+    for turn in range(rounds):
+        plain = run_bare(source, folder / "bare.zip", methods)
+        (folder / "bare.zip").unlink()
+        work = folder / f"{images}-{turn}"
+        work.mkdir()
+        stages, most = asyncio.run(ours(source, work, methods))
+        check(source, work / "export.zip")
+        shutil.rmtree(work)
+        wall, used, _ = (sum(each) for each in zip(*stages.values(), strict=True))
+        for name, (seconds, cpu, own) in stages.items():
+            print(f"    {name:10} {seconds:7.1f} s {cpu:7.1f} s CPU, of it {own:.1f} the service's")
+        memory = ", ".join(f"{name} {size:.0f} MB" for name, size in most.items())
+        print(f"  ours       {images / wall:7.1f} images/s {used:7.1f} s CPU; memory {memory}")
+        print(f"  bare       {images / plain[0]:7.1f} images/s {plain[1]:7.1f} s CPU")
+        found.append((plain[0] / wall, plain[1] / used))
+        print(f"  ratio      {found[-1][0]:7.2f} {found[-1][1]:16.2f} CPU", flush=True)
+    if rounds > 1:
+        walls, cpus = zip(*found, strict=True)
+        print(f"  median     {median(walls):7.2f} {median(cpus):16.2f} CPU")
+
+
+def pack(path: Path, images: int) -> None:
+    """Write a zip of JPEGs of 0.3 to 1 megapixel, all different files."""
+    made = [*pieces()]
+    with zipfile.ZipFile(path, "w") as archive:
+        for n in range(images):
+            data = made[n % len(made)]
+            comment = f"{n:08}".encode()
+            mark = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
+            archive.writestr(f"images/{n:06}.jpg", data[:2] + mark + data[2:])
+
+
+def pieces() -> Iterator[bytes]:
+    """Yield pieces of photos as JPEG; of noise where there are none."""
+    import cv2
+    import numpy as np
+    import simplejpeg
+
+    samples = os.environ.get("MEDIAMILL_SAMPLES")
+    found = sorted(Path(samples).glob("p*.jpg")) if samples else []
+    draw = np.random.default_rng(1)
+    for n in range(PIECES):
+        if found:
+            whole = simplejpeg.decode_jpeg(found[n % len(found)].read_bytes())
+        else:
+            whole = cv2.resize(draw.integers(0, 255, (60, 80, 3), np.uint8), (1600, 1200))
+        wide = round((draw.uniform(0.3e6, 1e6) * 4 / 3) ** 0.5)
+        high = wide * 3 // 4
+        scale = max(1.0, wide / whole.shape[1], high / whole.shape[0])
+        whole = cv2.resize(whole, None, fx=scale, fy=scale)
+        left, upper = (int(draw.integers(1 + whole.shape[1 - k] - (wide, high)[k])) for k in (0, 1))
+        piece = np.ascontiguousarray(whole[upper : upper + high, left : left + wide])
+        yield simplejpeg.encode_jpeg(piece, quality=90, colorsubsampling="420")
+
+
+# -- the bare script --------------------------------------------------------------------------
+
+
+def run_bare(source: Path, target: Path, methods: list[str]) -> tuple[float, float]:
+    """Run the bare script in a process of its own; return its wall and processor time."""
+    from mediamill.engine.slots.launch import KEEPING
+
+    start, before = time.perf_counter(), os.times()
+    command = [sys.executable, __file__, "--bare", str(source), str(target), ",".join(methods)]
+    subprocess.run(command, check=True, env={**os.environ, **KEEPING})
+    after = os.times()
+    used = sum(after[2:4]) - sum(before[2:4])
+    return time.perf_counter() - start, used
+
+
+def bare(source: Path, target: Path, methods: list[str]) -> None:
+    """Read a zip, change each image twice, write a zip."""
+    cores = len(os.sched_getaffinity(0))
+    with (
+        zipfile.ZipFile(source) as archive,
+        zipfile.ZipFile(target, "w") as made,
+        ProcessPoolExecutor(cores, initializer=_ready, initargs=(methods,)) as pool,
+    ):
+        names = archive.namelist()
+        for start in range(0, len(names), AHEAD):
+            some = names[start : start + AHEAD]
+            changed = pool.map(_bare, map(archive.read, some), some)
+            for name, files in zip(some, changed, strict=True):
+                for n, data in enumerate(files):
+                    made.writestr(name.replace(".jpg", f"-{n}.jpg"), data)
+
+
+def _ready(methods: list[str]) -> None:
+    """Give a process of the bare script its step."""
+    import cv2
+
+    from mediamill.operations.augment import Augment
+
+    cv2.setNumThreads(1)
+    globals()["STEP"] = Augment(methods=methods, copies=COPIES)
+
+
+def _bare(data: bytes, name: str) -> list[bytes]:
+    """Decode, augment and encode, nothing else."""
+    import simplejpeg
+
+    from mediamill.media.image.picture import Picture
+    from mediamill.operations.base import Context
+
+    picture = Picture(simplejpeg.decode_jpeg(data))
+    picture.digest = name
+    made = globals()["STEP"].apply_all(picture, Context(Path(), seed=SEED))
+    return [
+        simplejpeg.encode_jpeg(one.array(), quality=QUALITY, colorsubsampling="420") for one in made
+    ]
+
+
+# -- the service ------------------------------------------------------------------------------
+
+
+async def ours(
+    source: Path, folder: Path, methods: list[str]
+) -> tuple[dict[str, tuple[float, ...]], dict[str, float]]:
+    """Go the whole way; return wall and processor time of each part, and memory by process.
+
+    The processor time is that of all its processes, and that of the service without its slots.
+    """
+    from common import client, free_port, process, seed
+
+    token, _ = await seed(folder / "home", 0)
+    port, parts = free_port(), dict[str, tuple[float, ...]]()
+    with process("up", folder / "home", port, max_upload_bytes=1 << 40) as service:
+
+        @contextmanager
+        def part(name: str) -> Iterator[None]:
+            start, all_, own = time.perf_counter(), used(service.pid), spent(service.pid)[0]
+            yield
+            parts[name] = (
+                time.perf_counter() - start, used(service.pid) - all_, spent(service.pid)[0] - own,
+            )  # fmt: skip
+
+        async with client(port, token) as web:
+            memory = asyncio.create_task(watched(service.pid))
+            with part("upload"):
+                sent = await web.post("/v1/files?name=images.zip", content=_chunks(source))
+                file = _good(sent).json()["id"]
+            with part("import"):
+                made = await web.post("/v1/projects", json={"name": "images"})
+                here = _good(made).headers["location"]
+                asked = await web.post(f"{here}/import", json={"file": file})
+                task = await _until(web, _good(asked).json()["links"]["self"])
+                assert task["state"] == "succeeded", task
+                assert not task["outcome"]["failed"], task
+            with part("augment"):
+                parameters = {"methods": methods, "copies": COPIES}
+                step = {"operation": "augment", "parameters": parameters}
+                asked = await web.post(f"{here}/versions", json={"steps": [step], "seed": SEED})
+                version = await _until(web, _good(asked).headers["location"])
+                assert version["state"] == "ready", version
+            with part("export"):
+                await _download(web, version["links"]["export"], folder / "export.zip")
+            await asyncio.sleep(0.2)
+            memory.cancel()
+            most = await memory
+    return parts, most
+
+
+def check(source: Path, made: Path) -> None:
+    """See to it that all came out."""
+    with zipfile.ZipFile(source) as given, zipfile.ZipFile(made) as archive:
+        count = sum(name.endswith(".jpg") for name in archive.namelist())
+        assert count == COPIES * len(given.namelist()), count
+
+
+async def _chunks(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            yield chunk
+
+
+async def _until(web, path: str) -> dict[str, object]:
+    """Wait until a task or version has ended."""
+    while True:
+        told = _good(await web.get(path, params={"wait": 20})).json()
+        if told["state"] in {"succeeded", "ready", "failed"}:
+            return told
+
+
+async def _download(web, link: str, path: Path) -> None:
+    """Write an export to a file, once it is prepared."""
+    while True:
+        asked = {"format": "files", "wait": 20}
+        async with web.stream("GET", link, params=asked) as answer:
+            if answer.status_code == 409:
+                continue
+            answer.raise_for_status()
+            with path.open("wb") as file:
+                async for chunk in answer.aiter_raw(1 << 20):
+                    file.write(chunk)
+            return
+
+
+def _good(answer):
+    assert answer.is_success, answer.text
+    return answer
+
+
+def tree(pid: int) -> list[int]:
+    """Return a process and all below it."""
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += tree(int(child))
+    return found
+
+
+def used(pid: int) -> float:
+    """Return the processor time so far of a process and all below it, those that ended too."""
+    return sum(sum(spent(one)) for one in tree(pid))
+
+
+def spent(pid: int) -> tuple[float, float]:
+    """Return the processor time of a process, and that of its children that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user, system, *ended = (int(field) / TICKS for field in fields[11:15])
+    return user + system, sum(ended)
+
+
+def resident(pid: int) -> float:
+    """Return the resident memory of a process, in MB; 0 when it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / 1e6
+    except OSError:
+        return 0.0
+
+
+async def watched(pid: int) -> dict[str, float]:
+    """Note the largest resident memory of the service and of its largest slot, until cancelled."""
+    most = {"service": 0.0, "slot": 0.0}
+    try:
+        while True:
+            for one in tree(pid):
+                name = "service" if one == pid else "slot"
+                most[name] = max(most[name], resident(one))
+            await asyncio.sleep(0.3)
+    except asyncio.CancelledError:
+        return most
+
+
+if __name__ == "__main__":
+    main()

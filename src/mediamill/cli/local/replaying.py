@@ -1,0 +1,157 @@
+"""Make outputs of `mediamill run` again by the lines of their manifest, and compare."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import msgspec
+
+from mediamill.cli.local.execution import pool_for
+from mediamill.cli.local.outcomes import Done, Reporter
+from mediamill.cli.local.targets import MANIFEST
+from mediamill.cli.local.working import Plan, Working, sha256_of
+from mediamill.cli.terminal.failures import Failure
+from mediamill.cli.terminal.inputs import Input
+from mediamill.cli.transfer.saving import unfinished
+from mediamill.core.errors import MediamillError
+from mediamill.engine.libraries import libraries
+from mediamill.operations.catalogue import OPERATIONS
+
+Line = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of one output: whether it has the same bytes, and what differs where not."""
+
+    name: str
+    same: bool
+    psnr: float | None = None
+    """Peak signal-to-noise ratio against what is there, dB; None where it cannot be told."""
+    libraries: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Versions that differ: then and now."""
+    error: str = ""
+
+
+def lines_of(path: Path, name: str | None) -> tuple[Path, list[Line]]:
+    """Return the folder of a manifest and its lines, the last of each output; or those of a name.
+
+    Raises `Failure` for what is no manifest, and where nothing is meant.
+    """
+    path = path / MANIFEST if path.is_dir() else path
+    try:
+        lines = [msgspec.json.decode(line) for line in path.read_bytes().splitlines() if line]
+        meant = [line for line in lines if name is None or name in names_of(line)]
+        last = {names_of(line): line for line in meant if line["files"]}
+    except OSError as error:
+        raise Failure(f"{path} cannot be read: {error.strerror}.") from None
+    except (msgspec.DecodeError, KeyError, TypeError):
+        message = f"{path} is no manifest of outputs."
+        raise Failure(message, "Name the manifest.jsonl that a run wrote.") from None
+    if not last:
+        raise Failure(f"{path} names no output {name}." if name else f"{path} names no outputs.")
+    return path.parent, [*last.values()]
+
+
+def names_of(line: Line) -> tuple[str, ...]:
+    """Return what the outputs of a line are called."""
+    return tuple(file["path"] for file in line["files"])
+
+
+async def replayed(folder: Path, lines: Sequence[Line], scratch_in: Path) -> list[Verdict]:
+    """Make the outputs of lines again; return what came of each."""
+    verdicts: list[Verdict] = []
+    with unfinished(scratch_in) as scratch, Reporter(len(lines), as_json=False) as reporter:
+        scratch.mkdir()
+        plans = [_plan(line) for line in lines]
+        async with pool_for(plans[0], scratch) as pool:
+            for line, plan in zip(lines, plans, strict=True):
+                working = Working(plan, reporter, pool, scratch)
+                changed = _changed(line)
+                done = changed or await working.done(0, plan.inputs[0])
+                verdicts += await asyncio.to_thread(_verdicts, folder, line, done)
+    return verdicts
+
+
+def _plan(line: Line) -> Plan:
+    """Return the plan that a line tells of; raises `Failure` for an operation that is not here."""
+    step = line["steps"][0]
+    try:
+        operation = OPERATIONS.build(step["operation"], step["parameters"], where="")
+    except MediamillError as error:
+        raise Failure(f"This version cannot make it again: {error.message}") from None
+    path = Path(line["input"]["path"])
+    partners = line.get("partners", ())
+    marked = {Path(one["path"]): one.get("annotations") for one in (*partners, line["input"])}
+    return Plan(
+        step["operation"],
+        step["parameters"],
+        operation.accepts,
+        operation.fans_out,
+        [Input(path)],
+        processes=1,
+        seed=line.get("seed", 0),
+        agreed={0: step["agreed"]} if "agreed" in step else {},
+        annotations={one: msgspec.json.encode(marks) for one, marks in marked.items() if marks},
+        splits={path: line["input"].get("split", "")},
+        fixed={Path(one["path"]): one["sha256"] for one in partners},
+    )
+
+
+def _changed(line: Line) -> Done | None:
+    """Return why an input, or one mixed into it, cannot be used; None where all is as it was."""
+    done = Done(Input(Path(line["input"]["path"])))
+    for one in (line["input"], *line.get("partners", ())):
+        path = Path(one["path"])
+        try:
+            if sha256_of(path) != one.get("sha256"):
+                return done.failing("changed", f"{path} has changed since")
+        except OSError as error:
+            return done.failing("gone", f"{path} cannot be read: {error.strerror}")
+    return None
+
+
+def _verdicts(folder: Path, line: Line, done: Done) -> list[Verdict]:
+    if done.made is None:
+        return [Verdict(name, same=False, error=done.error) for name in names_of(line)]
+    found = []
+    for n, file in enumerate(line["files"]):
+        if n >= len(done.made.files):
+            found.append(Verdict(file["path"], same=False, error="it was not made again"))
+            continue
+        output = done.made.files[n]
+        verdict = Verdict(file["path"], same=output.sha256 == file["sha256"])
+        if not verdict.same:
+            likeness = _likeness(folder / PurePosixPath(file["path"]), output.path)
+            differing = differences(line.get("libraries", {}), libraries())
+            verdict = replace(verdict, psnr=likeness, libraries=differing)
+        output.path.unlink()
+        found.append(verdict)
+    return found
+
+
+def differences(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return what differs between two sets of versions, by name."""
+    names = sorted({*then, *now})
+    known = {name: (then.get(name, "none"), now.get(name, "none")) for name in names}
+    return {name: pair for name, pair in known.items() if pair[0] != pair[1]}
+
+
+def _likeness(there: Path, made: Path) -> float | None:
+    """Compare an image with the one that is there; None where that cannot be done."""
+    try:
+        return likeness(there.read_bytes(), made.read_bytes())
+    except OSError:
+        return None
+
+
+def likeness(one: bytes, other: bytes) -> float | None:
+    """Return the PSNR of two images in dB; None for what are no images of one size."""
+    from mediamill.media.image.likeness import psnr
+
+    try:
+        return psnr(one, other)
+    except MediamillError:
+        return None

@@ -1,0 +1,215 @@
+"""`import`: make the members of archives files of a project.
+
+Members are taken in the order of the archive, some at a time; the task's row says how many are
+done, in the transaction that follows theirs, and their ids are told by the task and their place. So
+a task that is cut goes on, and what it had taken already is found by its id.
+
+Folders say the split of an image where one is called so (`train`, `valid`, `val`, `validation`,
+`test`), and its class where that is asked for: the last folder that is no split and none of those
+in which sets keep images. Annotations are not taken here: their names are told.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mediamill.annotations.model import ImageAnnotations
+from mediamill.annotations.tree import split_called, split_of
+from mediamill.blobs.port import Blobs
+from mediamill.core.errors import (
+    ConditionFailed,
+    InvalidInput,
+    LimitExceeded,
+    MediamillError,
+    NotFound,
+)
+from mediamill.engine.inputs import home_of, opened
+from mediamill.handlers.datasets.bringing import AT_ONCE, Bringing, Taking, id_of
+from mediamill.handlers.datasets.task import Plain, Work
+from mediamill.handlers.thumbnails import drawing_later
+from mediamill.media.archive.read import Member, open_member, read_members
+from mediamill.operations.work import Source
+from mediamill.store.repositories.annotation_bringing import bring
+from mediamill.store.repositories.annotations import Annotations
+from mediamill.store.repositories.datasets import noting
+from mediamill.store.repositories.files import File
+from mediamill.store.repositories.jobs import Jobs
+from mediamill.store.repositories.lookup import FileLookup
+from mediamill.store.repositories.projects import member
+from mediamill.store.repositories.results import Results
+
+ZIP = "application/zip"
+KEEPING = frozenset({"images", "image", "jpegimages", "data", "img", "imgs", "photos"})
+MARKINGS = (".json", ".xml", ".yaml", ".yml", ".txt", ".jsonl", ".csv", ".md")
+"""Endings of what describes images, rather than being some."""
+BATCH_BYTES, MOST_BYTES = 32 << 20, 64 << 20
+TURN_SECONDS = 300
+SHOWN = 50
+"""Failures, and annotations, that the task names."""
+
+
+@dataclass(frozen=True)
+class Bag:
+    """An archive to be emptied, and the group of what is in it."""
+
+    file: File
+    group: str = ""
+
+
+@dataclass
+class ImportMembers(Plain):
+    """Empties archives into projects."""
+
+    lookup: FileLookup
+    jobs: Jobs
+    results: Results
+    annotations: Annotations
+    taking: Taking
+    blobs: Blobs
+    made: Blobs
+    scratch: Path
+
+    async def run(self, work: Work) -> dict[str, Any] | None:
+        told: dict[str, Any] = {
+            "taken": 0, "failed": 0, "failures": [], "annotations": [], **work.task.outcome,
+        }  # fmt: skip
+        began, place = time.monotonic(), 0
+        with suppress(ConditionFailed):  # it is there already
+            await work.lease.units.insert([drawing_later(work.task)])
+        work.lease.woken.add("housekeeping")
+        for bag in await self._bags(work):
+            home = home_of(bag.file, self.blobs, self.made)
+            async with opened(home, bag.file.blob, self.scratch) as descriptor:
+                source = Source(descriptor, bag.file.name, ZIP, bag.file.size)
+                members = await asyncio.to_thread(_members, source)
+                for some in _batches(members):
+                    first, place = place, place + len(some)
+                    if place <= work.task.done:
+                        continue
+                    await self._take(work, bag, source, first, some, told)
+                    total = max(place, len(members))
+                    await work.lease.write(noting(work.task, done=place, total=total, outcome=told))
+                    if time.monotonic() - began > TURN_SECONDS:
+                        await work.lease.release()
+                        return None
+        return {**told, "total": place}
+
+    async def _bags(self, work: Work) -> list[Bag]:
+        """Return the archives that are asked for; raises `InvalidInput`."""
+        request = work.task.request
+        if request.get("file"):
+            file = await self.lookup.get(request["file"])
+            if file is None or file.media_type != ZIP:
+                raise InvalidInput.at("file", "There is no such zip archive any more.")
+            return [Bag(file)]
+        job = await self.jobs.get(request["job"])
+        if job is None or job.hidden:
+            raise NotFound(f"There is no job {request['job']} any more.")
+        found: list[Bag] = []
+        async for row in self.results.walk_stage(job.id, job.stage):
+            ids = [row.file_id(n) for n, made in enumerate(row.files) if made.media_type == ZIP]
+            files = await self.lookup.get_many(ids)
+            there = (file for file in files if file is not None and not file.hidden)
+            found.extend(Bag(file, row.root or row.input) for file in there)
+        if not found:
+            raise InvalidInput.at("job", "The job has made no archives: name `output_project`.")
+        return found
+
+    async def _take(
+        self, work: Work, bag: Bag, source: Source, first: int, some: Sequence[Member],
+        told: dict[str, Any],
+    ) -> None:  # fmt: skip
+        """Take some members in; note what came of each."""
+        coming: list[Bringing] = []
+        labels: dict[str, str] = {}
+        for n, one in enumerate(some, first):
+            path = PurePosixPath(one.name)
+            if path.name.startswith(".") or path.parts[0] == "__MACOSX":
+                continue
+            if path.suffix.lower() in MARKINGS:
+                told["annotations"] = [*told["annotations"], one.name][:SHOWN]
+                continue
+            split, label = read_folders(path, work.task.request["folders"])
+            try:
+                data = await asyncio.to_thread(_content, source, one)
+            except MediamillError as error:
+                _failed(told, one.name, error)
+                continue
+            row = member(
+                work.project.id, id_of(work.task, n), work.task.created, split=split,
+                group=bag.group,
+            )  # fmt: skip
+            lineage = {"archive": bag.file.id, "path": one.name}
+            coming.append(Bringing(row.file, path.name, data, row, lineage))
+            if label:
+                labels[row.file] = label
+        refused = await self.taking.take(work.task.user, coming, draw=False) if coming else ()
+        for brought, wrong in zip(coming, refused, strict=True):
+            if wrong is not None:
+                _failed(told, str(brought.lineage["path"]), wrong)
+                labels.pop(brought.file, None)
+            else:
+                told["taken"] += 1
+        if labels:
+            await self._label(work, labels)
+
+    async def _label(self, work: Work, labels: dict[str, str]) -> None:
+        """Mark images with the classes that folders say."""
+        files = await self.lookup.get_many(list(labels))
+        contents = {
+            file.id: ImageAnnotations(file.width, file.height, labels=(labels[file.id],))
+            for file in files
+            if file is not None and file.width
+        }
+        user = work.task.user
+        await bring(self.annotations, work.project.id, contents, user=user, over=False)
+
+
+def read_folders(path: PurePosixPath, folders: str) -> tuple[str, str]:
+    """Return the split and the class that a member's folders say; empty for none."""
+    if folders == "none":
+        return "", ""
+    split = split_of(str(path), named=False)
+    if folders != "split-and-class":
+        return split, ""
+    names = (name for name in path.parts[:-1] if not split_called(name))
+    rest = [name for name in names if name.lower() not in KEEPING]
+    return split, rest[-1][:200] if rest else ""
+
+
+def _batches(members: Sequence[Member]) -> Iterator[list[Member]]:
+    """Divide members by number and bytes, the same way each time."""
+    batch: list[Member] = []
+    size = 0
+    for one in members:
+        if batch and (len(batch) == AT_ONCE or size + one.size > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(one)
+        size += one.size
+    if batch:
+        yield batch
+
+
+def _members(source: Source) -> list[Member]:
+    with source.open() as stream:
+        return read_members(stream)
+
+
+def _content(source: Source, one: Member) -> bytes:
+    if one.size > MOST_BYTES:
+        message = f"A member may have at most {MOST_BYTES:,} bytes: upload it by itself."
+        raise LimitExceeded(message)
+    with source.open() as stream:
+        return open_member(stream, one).read()
+
+
+def _failed(told: dict[str, Any], name: str, error: MediamillError) -> None:
+    told["failed"] += 1
+    if len(told["failures"]) < SHOWN:
+        failure = {"path": name[:200], "code": error.code, "error": error.message[:200]}
+        told["failures"] = [*told["failures"], failure]

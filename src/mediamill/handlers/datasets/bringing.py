@@ -1,0 +1,53 @@
+"""What brings many files into a project, and what takes them."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from mediamill.core.errors import MediamillError
+from mediamill.core.ids import encode, told_id
+from mediamill.store.repositories.datasets import ProjectTask
+from mediamill.store.repositories.files import File
+from mediamill.store.repositories.projects import ProjectFile
+
+AT_ONCE = 12
+"""Files whose rows are one transaction."""
+
+
+@dataclass(frozen=True)
+class Bringing:
+    """A file on its way into a project."""
+
+    file: str
+    """The id that it gets, told by the task and its place, so that it is made once."""
+    name: str
+    data: bytes
+    member: ProjectFile
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Taking(Protocol):
+    """What takes files in (`services/projects/intake.py`)."""
+
+    async def take(
+        self, user: str, arriving: Sequence[Bringing], *, draw: bool = True
+    ) -> Sequence[MediamillError | None]:
+        """Take at most `AT_ONCE` in; return what is wrong with each that was refused.
+
+        Without `draw` somebody else sees to their thumbnails.
+        """
+
+    async def adopt(self, user: str, copies: Sequence[tuple[File, ProjectFile]]) -> None:
+        """Make at most `AT_ONCE` copies, whose bytes are there, a user's own."""
+
+
+def id_of(task: ProjectTask, place: int | str) -> str:
+    """Return the id of what a task makes at a place: the same whoever goes on with it.
+
+    Numbered places give ids in their order, so that members are listed as they came.
+    """
+    if isinstance(place, str):
+        return told_id("file", task.created, f"{task.id}:{place}")
+    mark = int.from_bytes(hashlib.sha256(task.id.encode()).digest()[:6])
+    return f"file_{encode(task.created << 80 | place << 48 | mark)}"

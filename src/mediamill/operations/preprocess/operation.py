@@ -1,0 +1,48 @@
+"""What preprocess does to a picture: its methods in their order, each where it is called for."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from mediamill.operations.base import Context, Measure, Outcome, SourceFacts
+from mediamill.operations.formatted import Formatted
+from mediamill.operations.preprocess.agreeing import agreed
+from mediamill.operations.preprocess.parameters import PreprocessParameters, shrunk
+
+if TYPE_CHECKING:
+    from mediamill.media.image.picture import Picture
+
+_PER_SECOND = 6e6
+"""Pixels that one core decodes, measures, corrects and encodes in a second, roughly."""
+
+
+class Preprocess(Formatted, PreprocessParameters):
+    """Bring images to one reference: size, light, colour and sharpness, where they deviate."""
+
+    deep: ClassVar[bool] = True
+
+    def cost(self, source: SourceFacts) -> float:
+        """Estimate seconds of one core."""
+        return 0.01 + (source.width or 1920) * (source.height or 1080) / _PER_SECOND
+
+    def shrunk(self, factor: float) -> Self:
+        """Return the parameters for a picture of another size: what they count in pixels."""
+        return self.model_copy(update=shrunk(self, factor))
+
+    def measure_picture(self, picture: "Picture", context: Context) -> dict[str, Any]:
+        """Return the picture's numbers (`media/image/levels.py`)."""
+        from mediamill.media.image.levels import levels
+
+        return levels(picture.array())
+
+    def reduce(self, measures: Iterator[Measure], context: Context) -> Outcome:
+        """Agree on the reference, the set's medians, and how far images usually are from them."""
+        return Outcome(data=agreed(measures, self.reference))
+
+    def apply_all(self, image: "Picture", context: Context) -> "Iterator[Picture]":
+        """Yield the corrected picture, or its tiles, with a `report` of what was done."""
+        from mediamill.operations.preprocess.working import Work
+
+        work = Work(image, self, dict(context.agreed or {}))
+        for method in self.methods:
+            work.do(method)
+        yield from work.pictures()

@@ -1,0 +1,1 @@
+"""Annotations as callers see them: drawn, listed, imported, exported; and classes."""

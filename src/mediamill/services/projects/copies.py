@@ -1,0 +1,67 @@
+"""Projects that are made of something: copies, the sample, archives."""
+
+from dataclasses import dataclass
+
+from mediamill.core.access import Principal, Right
+from mediamill.core.errors import InvalidInput
+from mediamill.core.ids import new_id
+from mediamill.services.access import Access
+from mediamill.services.files.service import FileService
+from mediamill.services.projects.service import ProjectService
+from mediamill.services.projects.tasks import TaskService
+from mediamill.store.repositories.datasets import ProjectTask
+from mediamill.store.repositories.jobs import Job
+from mediamill.store.repositories.projects import Project
+
+ZIP = "application/zip"
+SAMPLE = "Shapes (sample)"
+
+
+@dataclass
+class CopyService:
+    """Has projects filled in the background."""
+
+    access: Access
+    projects: ProjectService
+    files: FileService
+    tasks: TaskService
+
+    async def copy(
+        self, principal: Principal, project_id: str, name: str, files: int | None, seed: int
+    ) -> ProjectTask:
+        """Begin to copy a project that the caller may see into a new one of theirs."""
+        source = await self.access.load(principal, Project, project_id)
+        fresh = await self.projects.create(principal, name, source.description)
+        request = {"source": source.id, "files": files, "seed": seed}
+        total = min(files or source.files, source.files)
+        return await self.tasks.begin(
+            principal, fresh, "copy", request, task_id=new_id("task"), total=total
+        )
+
+    async def sample(self, principal: Principal, name: str = SAMPLE) -> ProjectTask:
+        """Begin to make a project of small pictures with classes and boxes."""
+        fresh = await self.projects.create(
+            principal, name, "Small pictures with classes and boxes, to try everything on."
+        )
+        return await self.tasks.begin(principal, fresh, "sample", {})
+
+    async def bring(
+        self, principal: Principal, project_id: str, file: str | None, job: str | None, folders: str
+    ) -> ProjectTask:
+        """Begin to make the members of an archive, or of those that a job made, files of a project.
+
+        Raises `InvalidInput` for neither or both, and for what is no zip.
+        """
+        project = await self.access.load(principal, Project, project_id, Right.EDIT)
+        if (file is None) == (job is None):
+            raise InvalidInput.at("file", "Give a file or a job.")
+        if file is not None:
+            archive = await self.files.ready(principal, file)
+            if archive.media_type != ZIP:
+                raise InvalidInput.at("file", f"{archive.name} is no zip archive.")
+        elif job is not None:
+            made = await self.access.load(principal, Job, job)
+            if not made.state.terminal:
+                raise InvalidInput.at("job", f"The job is {made.state}: wait until it has ended.")
+        request = {"file": file, "job": job, "folders": folders}
+        return await self.tasks.begin(principal, project, "import", request)

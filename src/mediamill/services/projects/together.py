@@ -1,0 +1,61 @@
+"""All that callers do with projects as datasets, put together."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from mediamill.handlers.datasets.checked import Checks
+from mediamill.handlers.datasets.moving import Mover
+from mediamill.parts import Parts
+from mediamill.services.files.service import FileService
+from mediamill.services.jobs.service import JobService
+from mediamill.services.projects.checks import CheckService
+from mediamill.services.projects.copies import CopyService
+from mediamill.services.projects.members import MemberService
+from mediamill.services.projects.service import ProjectService
+from mediamill.services.projects.settings import SettingsService
+from mediamill.services.projects.sharing import SharingService
+from mediamill.services.projects.splitting import SplitService
+from mediamill.services.projects.tasks import TaskService
+from mediamill.services.projects.versions import VersionService
+from mediamill.store.repositories.datasets import Datasets
+
+
+@dataclass(frozen=True)
+class DatasetServices:
+    """Services over one project each."""
+
+    tasks: TaskService
+    members: MemberService
+    splits: SplitService
+    versions: VersionService
+    sharing: SharingService
+    copies: CopyService
+    settings: SettingsService
+    checks: CheckService
+
+    @classmethod
+    def over(
+        cls, parts: Parts, projects: ProjectService, jobs: JobService, files: FileService
+    ) -> Self:
+        """Make all of them of the same parts."""
+        access = projects.access
+        nouns, datasets = parts.nouns, Datasets(parts.store)
+        tasks = TaskService(access, datasets, nouns.units, parts.bell)
+        mover = Mover(nouns.projects, parts.blobs)
+        versions = VersionService(
+            access, datasets, nouns.units, tasks, jobs, parts.operations, parts.blobs,
+            parts.results, parts.bell,
+        )  # fmt: skip
+        members = MemberService(
+            access, nouns.projects, nouns.lookup, tasks, mover, nouns.annotations
+        )
+        return cls(
+            tasks,
+            members,
+            SplitService(access, tasks),
+            versions,
+            SharingService(access, datasets, nouns.users),
+            CopyService(access, projects, files, tasks),
+            SettingsService(access, parts.operations),
+            CheckService(access, Checks(nouns.jobs, nouns.results, parts.results)),
+        )

@@ -1,0 +1,152 @@
+// A project’s classes, and sets of annotations that come in.
+import { Problem, call, clearProblem, showProblem } from "./api.js";
+import "./page.js";
+import { ended, made, many, tried } from "./dataset.js";
+import { upload } from "./upload.js";
+
+const page = document.getElementById("annotations");
+const id = page.dataset.project;
+const editing = page.dataset.role !== "viewer";
+const home = `/v1/projects/${id}`;
+const get = (name) => document.getElementById(name);
+const fail = (problem) => { get("problem").textContent = problem.message; };
+const dialog = get("class-dialog");
+const form = get("class-form");
+let classes = [];
+let changed = null;
+
+async function read() {
+  const answer = await call("GET", `${home}/classes?counts=true`);
+  classes = answer.data;
+  get("classes").replaceChildren(...classes.map(row));
+  get("none").hidden = classes.length > 0;
+  get("told").textContent = answer.counted ? "" : "Only the first files are counted: there are very many.";
+}
+
+function row(one, n) {
+  const dot = made("span", { class: "dot" });
+  dot.style.background = one.colour || "var(--soft)";
+  const points = one.keypoints.length ? made("span", { class: "muted" }, ` ${many(one.keypoints.length, "key point")}`) : null;
+  const change = (name, text) => made("button", { type: "button", class: "quiet", [`data-${name}`]: String(one.number), "aria-label": `${text} ${one.name}` }, text);
+  return made("tr", {},
+    made("th", { scope: "row" }, made("span", { class: "tick" }, dot, made("strong", {}, one.name), points)),
+    made("td", {}, n < 9 ? String(n + 1) : ""),
+    made("td", {}, one.files === null ? "" : one.files.toLocaleString("en")),
+    made("td", {}, one.annotations === null ? "" : one.annotations.toLocaleString("en")),
+    made("td", { class: "right" }, ...(editing ? [change("change", "Change"), change("delete", "Delete")] : [])));
+}
+
+function open(one) {
+  changed = one;
+  clearProblem(form);
+  form.reset();
+  get("class-title").textContent = one ? `Class ${one.name}` : "New class";
+  form.elements.name.value = one?.name || "";
+  form.elements.colour.value = one?.colour || "#0f766e";
+  form.elements.keypoints.value = (one?.keypoints || []).join(", ");
+  form.elements.skeleton.value = (one?.skeleton || []).map((pair) => pair.join("-")).join(", ");
+  get("merge-field").hidden = !one || classes.length < 2;
+  const others = classes.filter((other) => other !== one);
+  get("merge").replaceChildren(new Option("no, keep it", ""), ...others.map((other) => new Option(other.name, other.number)));
+  dialog.showModal();
+}
+
+function bones(text) {
+  const listed = text.split(",").map((pair) => pair.trim()).filter(Boolean);
+  return listed.map((pair) => {
+    const found = /^(\d+)\s*-\s*(\d+)$/.exec(pair);
+    if (!found) throw new Problem(422, { detail: "", errors: [{ pointer: "skeleton", message: `Write pairs as 1-2, not “${pair}”.` }] });
+    return [Number(found[1]), Number(found[2])];
+  });
+}
+
+get("add")?.addEventListener("click", () => open(null));
+get("classes").addEventListener("click", (event) => {
+  const { change, delete: gone } = event.target.dataset;
+  const one = classes.find((each) => String(each.number) === (change || gone));
+  if (change) open(one);
+  if (gone && confirm(`Delete the class ${one.name}, and the ${many(one.annotations || 0, "annotation")} of it?`)) {
+    tried(event.target, async () => {
+      await call("DELETE", `${home}/classes/${one.number}`);
+      await read();
+    }, fail);
+  }
+});
+dialog.addEventListener("click", (event) => { if (event.target.closest("[data-close]")) dialog.close(); });
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  clearProblem(form);
+  tried(form.querySelector("[type=submit]"), async () => {
+    const { name, colour, keypoints, skeleton, merge } = Object.fromEntries(new FormData(form));
+    const points = keypoints.split(",").map((each) => each.trim()).filter(Boolean);
+    const body = { name: name.trim(), colour, keypoints: points, skeleton: bones(skeleton) };
+    if (merge) await call("POST", `${home}/classes/${changed.number}/merge`, { into: Number(merge) });
+    else if (changed) await call("PATCH", `${home}/classes/${changed.number}`, body);
+    else await call("POST", `${home}/classes`, body);
+    dialog.close();
+    await read();
+  }, (problem) => showProblem(form, problem));
+});
+
+// -- import: first looked through, then stored -----------------------------------------------------
+
+let set = null;
+const importing = get("import");
+
+async function check(file) {
+  set = file;
+  clearProblem(importing);
+  get("checked").hidden = false;
+  for (const button of importing.querySelectorAll("button")) button.hidden = true;
+  get("findings").replaceChildren();
+  await tried(null, async () => {
+    const task = await bring({ dry_run: true });
+    const { images, annotations, errors, warnings } = task.outcome;
+    const parts = [many(images ?? 0, "image")];
+    if (annotations !== undefined) parts.push(many(annotations, "annotation"));
+    parts.push(errors ? many(errors, "error") : "no errors");
+    if (warnings) parts.push(many(warnings, "warning"));
+    get("outcome").textContent = `${file.name}: ${parts.join(", ")}.${errors ? " Nothing is stored while there are errors." : ""}`;
+    const found = await call("GET", `${home}/annotations/imports/${task.id}/findings?limit=50`);
+    get("findings").append(...found.data.map((one) => made("li", {}, made("strong", {}, one.place), made("span", { class: one.level }, one.message))));
+    if (found.has_more) get("findings").append(made("li", {}, "and more"));
+    get("store").hidden = errors > 0;
+    get("skip").hidden = !errors;
+    get("away").hidden = false;
+  }, (problem) => {
+    get("checked").hidden = true;
+    showProblem(importing, problem);
+  });
+}
+
+async function bring(options) {
+  const task = await call("POST", `${home}/annotations/import`, { file: set.id, ...options });
+  return ended(id, task, (now) => {
+    if (now.state !== "succeeded") get("outcome").textContent = `${options.dry_run ? "Checking" : "Importing"}… ${Math.round(now.progress * 100)} %`;
+  });
+}
+
+function store(button, options) {
+  tried(button, async () => {
+    await bring(options);
+    get("outcome").textContent = "Imported.";
+    get("findings").replaceChildren();
+    for (const each of importing.querySelectorAll("button")) each.hidden = true;
+    await read();
+  }, (problem) => showProblem(importing, problem));
+}
+
+get("set")?.addEventListener("change", (event) => {
+  clearProblem(importing);
+  upload([...event.target.files], get("uploads"), check);
+  event.target.value = "";
+});
+get("store")?.addEventListener("click", (event) => store(event.target, {}));
+get("skip")?.addEventListener("click", (event) => store(event.target, { skip_invalid: true }));
+get("away")?.addEventListener("click", () => { get("checked").hidden = true; });
+
+tried(null, async () => {
+  await read();
+  const file = new URLSearchParams(location.search).get("file");
+  if (file && editing) await check(await call("GET", `/v1/files/${file}`));
+}, fail);

@@ -1,0 +1,71 @@
+// The list of projects: make one, the sample, and bring deleted ones back.
+import { call, clearProblem, showProblem } from "./api.js";
+import "./page.js";
+import { ended, every, made, many, tried } from "./dataset.js";
+
+const get = (id) => document.getElementById(id);
+const fail = (problem) => { get("problem").textContent = problem.message; };
+
+function row(project) {
+  const count = Object.values(project.counts).flatMap((splits) => Object.values(splits)).reduce((sum, n) => sum + n, 0);
+  const about = made("div", { class: "about" },
+    made("a", { class: "name", href: `/projects/${project.id}` }, project.name),
+    made("span", { class: "muted" }, [many(count, "image"), project.created_at.slice(0, 10), project.description].filter(Boolean).join(" · ")));
+  if (project.links.restore) {
+    about.firstChild.replaceWith(made("span", { class: "name" }, project.name));
+    return made("li", { class: "row" }, about, made("button", { type: "button", "data-restore": project.id, "aria-label": `Restore ${project.name}` }, "Restore"));
+  }
+  const badge = project.role === "owner" ? null : made("span", { class: "badge" }, project.role);
+  return made("li", { class: "row" }, about, badge);
+}
+
+let after = "";
+async function more() {
+  const page = await call("GET", `/v1/projects?limit=50${after && `&after=${encodeURIComponent(after)}`}`);
+  get("projects").append(...page.data.map(row));
+  after = page.after;
+  get("more").hidden = !page.has_more;
+  get("none").hidden = get("projects").children.length > 0;
+}
+
+async function trash() {
+  const gone = await every("/v1/projects?state=trashed", 100);
+  get("trash").replaceChildren(...gone.map(row));
+  get("no-trash").hidden = gone.length > 0;
+}
+
+get("more").addEventListener("click", (event) => tried(event.target, more, fail));
+get("trash-part").addEventListener("toggle", () => tried(null, trash, fail));
+get("trash").addEventListener("click", (event) => {
+  const button = event.target.closest("[data-restore]");
+  if (button) tried(button, async () => {
+    const project = await call("POST", `/v1/projects/${button.dataset.restore}/restore`);
+    location.assign(`/projects/${project.id}`);
+  }, fail);
+});
+get("new").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = event.target;
+  clearProblem(form);
+  tried(form.querySelector("button"), async () => {
+    const project = await call("POST", "/v1/projects", Object.fromEntries(new FormData(form)));
+    location.assign(`/projects/${project.id}`);
+  }, (problem) => showProblem(form, problem));
+});
+get("sample").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = event.target;
+  tried(form.querySelector("button"), async () => {
+    const task = await call("POST", "/v1/projects/sample");
+    const project = task.links.self.split("/")[3];
+    await ended(project, task);
+    location.assign(`/projects/${project}`);
+  }, (problem) => showProblem(form, problem));
+});
+
+tried(null, async () => {
+  await more();
+  const shared = await every("/v1/projects?state=shared", 100);
+  get("shared").replaceChildren(...shared.map(row));
+  get("shared-part").hidden = !shared.length;
+}, fail);

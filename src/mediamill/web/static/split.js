@@ -1,0 +1,75 @@
+// Split a project, and show how near that came to what was asked.
+import { call, clearProblem, showProblem } from "./api.js";
+import "./page.js";
+import { stacked } from "./charts.js";
+import { ended, many, percent, tried } from "./dataset.js";
+
+const id = document.getElementById("splits").dataset.project;
+const home = `/v1/projects/${id}`;
+const get = (name) => document.getElementById(name);
+const form = get("form");
+const SPLITS = ["train", "validation", "test"];
+let last = null;
+
+async function now() {
+  const { counts, settings } = await call("GET", home);
+  const rows = Object.entries(counts).map(([subset, splits]) => [subset, splits])
+    .filter(([subset, splits]) => subset === "original" || Object.values(splits).some(Boolean));
+  get("now").replaceChildren(...rows.map(([subset, splits]) => stacked(subset, parts(splits))));
+  return settings;
+}
+
+function parts(counts, text = (value) => value.toLocaleString("en")) {
+  const named = SPLITS.map((split) => ({ name: split, kind: split, value: counts[split] || 0, text: text(counts[split] || 0) }));
+  return [...named, { name: "in none", kind: "none", value: counts[""] || 0, text: text(counts[""] || 0) }];
+}
+
+function show(task) {
+  last = task;
+  const { wanted, reached, classes, groups, largest_group: largest, straddling, moved } = task.outcome;
+  get("outcome").hidden = false;
+  get("told").textContent = `${moved.toLocaleString("en")} of ${many(task.total, "image")} moved. ${many(groups, "group")}, the largest of ${largest}.`
+    + (straddling ? ` ${many(straddling, "group")} straddle splits, for images that were to stay: split anew without keeping them.` : "");
+  get("reached").replaceChildren(stacked("wanted", parts(wanted, percent)), stacked("reached", parts(reached, percent)));
+  const rows = Object.entries(classes).map(([name, counts]) => stacked(name, parts(counts)));
+  get("by-class").replaceChildren(...(rows.length ? rows : ["Nothing is annotated."]));
+  if (get("undo")) get("undo").hidden = false;
+}
+
+form?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  clearProblem(form);
+  const said = new FormData(form);
+  const body = { seed: number("seed"), stratify: said.has("stratify"), keep: said.has("keep"), group_by: said.getAll("group_by") };
+  for (const split of SPLITS) body[split] = number(split);
+  tried(form.querySelector("[type=submit]"), async () => {
+    get("progress").hidden = false;
+    const task = await call("POST", `${home}/split`, body);
+    show(await ended(id, task, ({ progress }) => { get("progress").value = progress; }));
+    await now();
+  }, (problem) => showProblem(form, problem)).finally(() => { get("progress").hidden = true; });
+});
+
+// What is no number is sent as it is: the service says what is wrong with it.
+function number(name) {
+  const field = form.elements[name];
+  return field.value === "" || field.validity.badInput ? field.value || "not a number" : Number(field.value);
+}
+
+get("undo")?.addEventListener("click", (event) => tried(event.target, async () => {
+  await ended(id, await call("POST", `${home}/tasks/${last.id}/undo`));
+  get("outcome").hidden = true;
+  event.target.hidden = true;
+  await now();
+}, (problem) => showProblem(form, problem)));
+
+tried(null, async () => {
+  const settings = await now();
+  for (const [name, value] of Object.entries(settings.split || {})) {
+    if (SPLITS.includes(name) || name === "seed") form.elements[name].value = SPLITS.includes(name) && value <= 1 ? value * 100 : value;
+    else if (typeof value === "boolean") form.elements[name].checked = value;
+  }
+  const tasks = await call("GET", `${home}/tasks?limit=50`);
+  const task = tasks.data.find((one) => one.kind === "split" && one.state === "succeeded");
+  if (task) show(task);
+}, (problem) => showProblem(form || document, problem));

@@ -1,0 +1,386 @@
+"""The pages of projects, from bringing images in to a frozen version, as a person uses them."""
+
+import asyncio
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import axe_playwright_python
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.async_api import expect
+
+from tests.browser.test_first_page import PHONE, fits
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+SECTIONS = ("", "/classes", "/split", "/process", "/health", "/versions", "/settings")
+
+
+def pictures(folder, count, start=0):
+    """Write pictures of different things; the second is a copy of the first in other bytes."""
+    paths = []
+    for n in range(start, start + count):
+        draws = np.random.default_rng(0 if n == 1 else n)
+        rough = draws.integers(0, 255, (6, 8, 3), dtype=np.uint8)
+        path = folder / f"photo_{n:02}.jpg"
+        Image.fromarray(rough).resize((160, 120), 2).save(path, quality=95 if n == 1 else 85)
+        paths.append(path)
+    return paths
+
+
+def zipped(paths, target):
+    with zipfile.ZipFile(target, "w") as archive:
+        for n, path in enumerate(paths):
+            archive.write(path, f"{'train' if n else 'test'}/{path.name}")
+        archive.writestr("train/broken.jpg", b"\xff\xd8\xff no picture")
+    return target
+
+
+async def api(page, method, path, body=None):
+    answer = await page.context.request.fetch(
+        f"{page.url.split('/projects')[0]}{path}",
+        method=method,
+        headers={"origin": page.url.split("/projects")[0]},
+        data=body,
+    )
+    assert answer.ok, await answer.text()
+    return await answer.json() if answer.status != 204 else None
+
+
+async def sample(page):
+    """Make the sample project and stand on its page; return its id."""
+    await page.goto(f"{page.url.split('/projects')[0].rstrip('/')}/projects")
+    await page.click("#sample button")
+    await page.wait_for_url(re.compile(r"/projects/proj_"))
+    await expect(page.locator("#grid li")).to_have_count(24)
+    return page.url.rpartition("/")[2]
+
+
+async def test_from_images_to_a_frozen_version(page, tmp_path):
+    page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
+    await page.get_by_role("link", name="Projects").click()
+    await expect(page.locator("#none")).to_be_visible()
+    await page.click("#new button")
+    await expect(page.locator("#new-name-error")).not_to_be_empty()
+    await page.fill("#new-name", "Photos")
+    await page.click("#new button")
+    await page.wait_for_url(re.compile(r"/projects/proj_"))
+    here = page.url
+    project = f"/v1/projects/{here.rpartition('/')[2]}"
+    await bring_in(page, tmp_path)
+    await move(page)
+    await annotate(page, here, project)
+    await page.goto(f"{here}/split")
+    await split(page)
+    await page.goto(f"{here}/process")
+    await augment(page, here)
+    await page.goto(f"{here}/health")
+    await check(page, here)
+    await page.goto(f"{here}/versions")
+    await freeze(page, tmp_path, project)
+
+
+async def bring_in(page, tmp_path):
+    await page.set_input_files("#choose", pictures(tmp_path, 4))
+    await expect(page.locator("#grid li")).to_have_count(4, timeout=15_000)
+    archive = zipped(pictures(tmp_path, 3, start=4), tmp_path / "more.zip")
+    await page.set_input_files("#choose", archive)
+    await expect(page.locator("#uploads li")).to_contain_text("3 images taken, 1 not")
+    await expect(page.locator("#uploads .error")).to_contain_text("broken.jpg")
+    await expect(page.locator("#grid li")).to_have_count(7, timeout=15_000)
+    await expect(page.locator("#counts")).to_contain_text("2 train · 1 test")
+
+
+async def move(page):
+    """By Shift, with the filters, and taken back."""
+    boxes = page.locator("#grid li input")
+    await boxes.nth(0).check()
+    await boxes.nth(3).click(modifiers=["Shift"])
+    await expect(page.locator("#chosen")).to_have_text("4 images selected")
+    await page.select_option("#move", "split:validation")
+    await expect(page.locator("#status")).to_have_text("4 images moved.")
+    await page.select_option("[name=split]", "validation")
+    await expect(page.locator("#grid li")).to_have_count(4)
+    await page.click("#undo")
+    await expect(page.locator("#status")).to_have_text("Taken back.")
+    await expect(page.locator("#grid li")).to_have_count(0)
+    await page.select_option("[name=split]", "any")
+    await expect(page.locator("#grid li")).to_have_count(7)
+
+
+async def annotate(page, here, project):
+    await page.goto(f"{here}/classes")
+    await page.click("#add")
+    await page.click("#class-form [type=submit]")
+    await expect(page.locator("#class-name-error")).not_to_be_empty()
+    await page.fill("#class-name", "cat")
+    await page.fill("#class-points", "left ear, right ear")
+    await page.fill("#class-bones", "1-2, wrong")
+    await page.click("#class-form [type=submit]")
+    await expect(page.locator("#class-bones-error")).to_contain_text("not “wrong”")
+    await page.fill("#class-bones", "1-2")
+    await page.click("#class-form [type=submit]")
+    await expect(page.locator("#classes tr")).to_have_count(1)
+    await page.goto(here)
+    await page.locator("#grid li a").nth(0).click()
+    stage = page.locator("#stage")
+    await expect(stage.locator("image").first).to_have_attribute("href", re.compile("/content"))
+    box = await stage.bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    await page.keyboard.press("b")
+    await page.mouse.move(middle[0] - 60, middle[1] - 40)
+    await page.mouse.down()
+    await page.mouse.move(middle[0] + 60, middle[1] + 40, steps=3)
+    await page.mouse.up()
+    await page.keyboard.press("p")
+    for x, y in ((-100, -60), (-40, -80), (-70, 20)):
+        await page.mouse.click(middle[0] + x, middle[1] + y)
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("k")
+    for x in (-30, 30):
+        await page.mouse.click(middle[0] + x, middle[1] + 70)
+    await expect(page.locator("#count")).to_have_text("3 annotations")
+    await page.keyboard.press("]")  # which saves
+    await expect(page.locator("#count")).to_have_text("0 annotations")
+    drawn = (await api(page, "GET", f"{project}/annotations"))["data"]
+    kinds = [
+        (one["class"], bool(one["polygons"]), len(one["keypoints"]))
+        for one in drawn[0]["annotations"]
+    ]
+    assert kinds == [("cat", False, 0), ("cat", True, 0), ("cat", False, 6)]
+    scale = float(await stage.get_attribute("data-scale"))
+    assert drawn[0]["annotations"][0]["box"][2] == pytest.approx(120 / scale, abs=0.05)
+
+
+async def split(page):
+    await page.fill("#train", "0")
+    await page.fill("#validation", "0")
+    await page.fill("#test", "0")
+    await page.click("#form [type=submit]")
+    await expect(page.locator("#train-error")).to_contain_text("above 0")
+    await page.fill("#train", "60")
+    await page.fill("#test", "40")
+    await page.get_by_label("Leave images where they are").uncheck()
+    await page.click("#form [type=submit]")
+    await expect(page.locator("#told")).to_contain_text("of 7 images moved")
+    reached = page.locator("#reached .stacked").nth(1)
+    await expect(reached).to_have_attribute("aria-label", re.compile(r"train 57 %.*test 43 %"))
+
+
+async def augment(page, here):
+    await page.check("#augment-methods input[value=rotate]")
+    shots = page.locator("[data-shots=rotate] figcaption")
+    await expect(shots).to_have_text(["before", "low -20", "middle 0", "high 20"])
+    low = page.locator(".pair[data-name=rotate] input[type=range]").first
+    await low.focus()
+    await low.press("End")  # and the high end goes with it
+    await expect(shots).to_have_text(["before", "low 180", "middle 180", "high 180"])
+    await page.fill("#augment-copies", "500")
+    await page.click("#estimate")
+    await expect(page.locator("#augment-copies-error")).to_contain_text("100")
+    await page.fill("#augment-copies", "2")
+    await page.click("#estimate")
+    await expect(page.locator("#plan")).to_contain_text("7 images")
+    await page.click("#keep")
+    await expect(page.locator("#kept")).to_contain_text("Kept")
+    await page.click("#run [type=submit]")
+    await expect(page.locator("#state")).to_have_text("succeeded", timeout=30_000)
+    await page.click("#project")
+    await page.select_option("[name=subset]", "augmented")
+    await expect(page.locator("#grid li")).to_have_count(11)  # 4 in train, twice; 3 unchanged
+
+
+async def check(page, here):
+    await page.click("#check button")
+    near = page.locator("section", has=page.get_by_role("heading", name="Duplicates"))
+    await expect(near.locator(".group figure")).to_have_count(2, timeout=30_000)
+    await expect(page.locator(".histogram").first).to_have_attribute(
+        "aria-label", re.compile("median")
+    )
+    await near.get_by_role("button", name="Keep").first.click()
+    await expect(near).to_contain_text("1 other removed from the project")
+
+
+async def freeze(page, tmp_path, project):
+    await page.locator("[name=subsets]").first.uncheck()
+    await page.click("#new [type=submit]")
+    await expect(page.locator("#subsets-error")).not_to_be_empty()
+    await page.locator("[name=subsets]").first.check()
+    await page.fill("#name", "first")
+    await page.click("#new [type=submit]")
+    version = page.locator("[data-version='1']")
+    await expect(version.locator(".badge")).to_have_text("ready", timeout=15_000)
+    await expect(version).to_contain_text(re.compile(r"6 images.*[0-9a-f]{64}", re.DOTALL))
+    async with page.expect_download() as coming:
+        await version.get_by_role("button", name="COCO").click()
+    await (await coming.value).save_as(tmp_path / "coco.zip")
+    with zipfile.ZipFile(tmp_path / "coco.zip") as archive:
+        assert sum(name.endswith(".jpg") for name in archive.namelist()) == 6
+        names = [name for name in archive.namelist() if name.startswith("annotations/")]
+        said = [json.loads(archive.read(name)) for name in names]
+        assert sum(len(one["annotations"]) for one in said) == 3
+    members = (await api(page, "GET", f"{project}/files"))["data"]
+    await api(page, "DELETE", f"{project}/files", {"files": [members[-1]["id"]]})
+    await page.click("#new [type=submit]")
+    await expect(page.locator("#compare")).to_be_visible(timeout=15_000)
+    await page.click("#tell")
+    await expect(page.locator("#difference")).to_contain_text(re.compile("removed"))
+    await page.get_by_role("button", name="Delete version 1").click()
+    await expect(page.locator("[data-version]")).to_have_count(1)
+
+
+async def test_the_editor_by_keyboard_and_against_others(page):
+    project = await sample(page)
+    first = await page.locator("#grid li").first.get_attribute("data-file")
+    await page.locator("#grid li a").first.click()
+    await expect(page.locator("#saved")).to_have_text("Saved")
+    path = f"/v1/projects/{project}/files/{first}/annotations"
+    before = await api(page, "GET", path)
+    count = page.locator("#count")
+    await page.keyboard.press("2")
+    for key in ("b", "Enter", "Shift+ArrowRight", "ArrowUp", "Alt+ArrowRight"):
+        await page.keyboard.press(key)
+    await page.keyboard.press("Control+z")
+    await page.keyboard.press("Control+Shift+z")
+    await page.keyboard.press("Control+s")
+    await expect(page.locator("#saved")).to_have_text("Saved")
+    after = await api(page, "GET", path)
+    assert after["annotations"][:-1] == before["annotations"]
+    assert after["annotations"][-1]["class"] == "square"
+    assert after["annotations"][-1]["box"] == [114, 71, 49, 48]  # 104, 72, 48, 48 in the middle
+    await page.keyboard.press("Control+z")  # of what is saved already
+    await page.keyboard.press("Control+s")
+    await expect(page.locator("#saved")).to_have_text("Saved")
+    after = await api(page, "GET", path)
+    assert after["annotations"][-1]["box"] == [114, 71, 48, 48]
+    await page.keyboard.press("Delete")
+    # meanwhile somebody else adds a label and changes a box
+    theirs = {"add": [], "change": [{**after["annotations"][0], "box": [1, 1, 5, 5], "area": None}]}
+    await api(page, "PATCH", path, {**theirs, "labels": ["circle"]})
+    await page.keyboard.press("Control+s")
+    await expect(page.locator("#conflict")).to_be_visible()
+    await expect(page.locator("#combine")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#conflict")).to_be_hidden()
+    await expect(page.locator("#saved")).to_have_text("Saved")
+    both = await api(page, "GET", path)
+    assert [one["id"] for one in both["annotations"]] == [o["id"] for o in before["annotations"]]
+    assert both["annotations"][0]["box"] == [1, 1, 5, 5]
+    assert both["labels"] == ["circle"]
+    await expect(count).to_contain_text(str(len(before["annotations"])))
+    await mask(page, path, both)
+
+
+async def mask(page, path, drawn):
+    """A mask is shown where it is: its runs go down the columns."""
+    runs = [192 * 10 + 20, 30, 162, 30, 192 * 245 - 50]
+    one = {"class": "circle", "mask": {"width": 256, "height": 192, "counts": runs}}
+    await api(page, "PATCH", path, {"add": [one]})
+    await page.reload()
+    shown = page.locator("#stage .mask")
+    await expect(shown).to_have_attribute("href", re.compile("^blob:"))
+    href = await shown.get_attribute("href")
+    painted = await page.evaluate(
+        """async (address) => {
+          const picture = new Image();
+          picture.src = address;
+          await picture.decode();
+          const canvas = document.createElement("canvas");
+          Object.assign(canvas, {width: 256, height: 192});
+          const context = canvas.getContext("2d");
+          context.drawImage(picture, 0, 0);
+          const alpha = (x, y) => context.getImageData(x, y, 1, 1).data[3] > 0;
+          return [alpha(10, 20), alpha(11, 49), alpha(10, 19), alpha(12, 30), alpha(11, 50)];
+        }""",
+        href,
+    )
+    assert painted == [True, True, False, False, False]
+
+
+async def serious(page):
+    """Return what axe finds to be in the way of somebody."""
+    await page.evaluate(AXE)
+    found = await page.evaluate("axe.run({resultTypes: ['violations']})")
+    return [
+        (one["id"], one["nodes"][0]["html"][:200])
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize(
+    "judged",
+    [
+        pytest.param(("/process",), id="some"),
+        pytest.param((*SECTIONS, "/annotate"), id="all", marks=pytest.mark.soak),
+    ],
+)
+async def test_pages_of_a_project_on_a_phone_and_for_everybody(page, judged):
+    """Nothing scrolls sideways, axe finds nothing serious, a finger draws a box."""
+    await sample(page)
+    here = page.url
+    await page.goto(f"{here}/split")
+    await page.click("#form [type=submit]")
+    await expect(page.locator("#by-class .bar-row")).to_have_count(4)
+    await page.set_viewport_size(PHONE)
+    listed = await api(page, "GET", f"/v1{here[here.index('/projects') :]}/files")
+    first = f"/annotate/{listed['data'][0]['id']}"
+    for section in (*(SECTIONS if "" in judged else ("", *judged)), first):
+        await page.goto(f"{here}{section}")
+        await page.wait_for_load_state("networkidle")
+        if section == "/process":
+            await page.check("#augment-methods input[value=rotate]")
+        await fits(page)
+        if section.partition("/file_")[0] in judged:
+            assert await serious(page) == [], section
+    before = await page.locator("#shapes li").count()
+    stage = await page.locator("#stage").bounding_box()
+    touch = await page.context.new_cdp_session(page)
+    for kind, x in (("touchStart", 100), ("touchMove", 130), ("touchMove", 190)):
+        point = {"x": stage["x"] + x, "y": stage["y"] + x}
+        await touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+    await touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    await expect(page.locator("#shapes li")).to_have_count(before + 1)
+    await page.click("#undo")
+
+
+@pytest.mark.parametrize("total", [1_500, pytest.param(10_000, marks=pytest.mark.soak)])
+async def test_very_many_images_are_few_elements(page, total):
+    """The list is made up here: what counts is what the page makes of it."""
+    await sample(page)
+
+    async def listed(route):
+        after = re.search(r"after=(\d+)", route.request.url)
+        start = int(after[1]) if after else 0
+        rows = [
+            {
+                "id": f"file_{n}", "name": f"{n}.png", "media_type": "image/png", "split": "train",
+                "links": {"thumbnail": "/static/icon.svg"},
+            }
+            for n in range(start, min(start + 100, total))
+        ]  # fmt: skip
+        more = start + 100 < total
+        body = {"data": rows, "has_more": more, "after": str(start + 100) if more else None}
+        await route.fulfill(json=body)
+
+    await page.route(re.compile(r"/projects/\w+/files\?"), listed)
+    await page.reload()
+    most = 0
+    for _ in range(150):
+        done = await page.evaluate(
+            """(last) => { scrollTo(0, document.body.scrollHeight);
+              return [document.querySelectorAll('*').length,
+                      Boolean(document.querySelector(`[data-file=file_${last}]`))]; }""",
+            total - 1,
+        )
+        most = max(most, done[0])
+        if done[1]:
+            break
+        await page.evaluate("new Promise(requestAnimationFrame)")
+        await asyncio.sleep(0.02)
+    assert done[1], "the end was not reached"
+    assert most <= 2_000

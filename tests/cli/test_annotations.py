@@ -1,0 +1,157 @@
+"""Sets of annotations on the command line: checked, converted, carried through `run`, sent."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from mediamill.cli.root import root
+from tests.annotations.sets import by_id, coco
+
+
+def lay(folder):
+    """Write the pictures of `coco()`, and the set beside them."""
+    (folder / "images").mkdir()
+    random = np.random.default_rng(1)
+    for image in coco()["images"]:
+        pixels = random.integers(0, 255, (image["height"], image["width"], 3), np.uint8)
+        cv2.imwrite(str(folder / "images" / image["file_name"]), pixels)
+    (folder / "instances.json").write_text(json.dumps(coco()))
+
+
+@pytest.fixture
+def pictures(mediamill):
+    lay(mediamill.folder)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """Work in a folder, in this process."""
+    lay(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(root, arguments)
+
+
+def test_sets_are_checked_and_converted_there_and_back(here):
+    good = here("annotations", "check", "instances.json", "--images", "images")
+    assert good.exit_code == 0, good.output
+    assert "3 images, 4 annotations, 2 classes; 0 errors" in good.stderr
+    for form in ("coco", "voc", "yolo"):
+        made = here("annotations", "convert", "instances.json", f"{form}.zip", "--format", form)
+        assert made.exit_code == 0, made.output
+    assert "1 × crowd" in made.stderr
+    options = ("--format", "coco", "--images", "images")
+    back = here("annotations", "convert", "yolo.zip", "back.json", *options)
+    assert back.exit_code == 0, back.output
+    found = json.loads(Path("back.json").read_text())["annotations"]
+    assert any(one["bbox"] == pytest.approx([20, 10, 30, 20]) for one in found)
+    refused = here("annotations", "convert", "voc.zip", "back.json", "--format", "coco")
+    assert refused.exit_code == 2
+    with zipfile.ZipFile("coco.zip") as archive:
+        after = json.loads(archive.read("annotations.json"))
+    assert by_id(after["annotations"]) == by_id(coco()["annotations"])
+
+
+def test_what_is_wrong_ends_with_a_reason(here):
+    broken = coco()
+    broken["annotations"][0]["image_id"] = 99
+    Path("broken.json").write_text(json.dumps(broken))
+    done = here("annotations", "check", "broken.json", "--json")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout.splitlines()[0])["place"] == "annotations[0]"
+    stopped = here("run", "thumbnail", "images", "-o", "out", "--annotations", "broken.json")
+    assert stopped.exit_code == 2
+    assert "annotations[0]: error" in stopped.stderr
+    assert not Path("out").exists()
+    nothing = here("annotations", "check", "images")
+    assert nothing.exit_code == 2
+    assert "No annotations" in nothing.stderr
+
+
+@pytest.mark.parametrize("output", ["out", pytest.param("out.zip", marks=pytest.mark.soak)])
+def test_annotations_go_through_run_in_their_format(mediamill, pictures, output):
+    done = mediamill(
+        "run", "augment", "images", "--annotations", "instances.json", "-o", output,
+        "--methods", "horizontal-flip", "--copies", "1", "--probability", '{"horizontal-flip": 1}',
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    if output == "out":
+        data = (mediamill.folder / "out" / "annotations.json").read_bytes()
+        names = {path.name for path in (mediamill.folder / "out").iterdir()}
+    else:
+        with zipfile.ZipFile(mediamill.folder / output) as archive:
+            data, names = archive.read("annotations.json"), set(archive.namelist())
+    after = json.loads(data)
+    assert {image["file_name"] for image in after["images"]} <= names
+    assert len(after["images"]) >= 3
+    boxes = [a["bbox"] for a in after["annotations"] if a["category_id"] == 18]
+    assert any(box[:2] == pytest.approx([80 - 2.5 - 57.5, 3.25], abs=0.01) for box in boxes)
+
+
+def lay_yolo(folder):
+    """Write a YOLO set of three pictures to train with and two to validate, one of them twice."""
+    random = np.random.default_rng(2)
+    (folder / "data.yaml").write_text("train: images/train\nval: images/val\nnames: [thing]\n")
+    for split, names in (("train", "abc"), ("val", "dx")):
+        for part in ("images", "labels"):
+            (folder / part / split).mkdir(parents=True)
+        for name in names:
+            coarse = random.integers(0, 255, (8, 8, 3), np.uint8)
+            pixels = cv2.resize(coarse, (64, 64), interpolation=cv2.INTER_CUBIC)
+            cv2.imwrite(str(folder / "images" / split / f"{name}.png"), pixels)
+            (folder / "labels" / split / f"{name}.txt").write_text("0 0.5 0.5 0.3 0.3\n")
+    (folder / "images/val/x.png").write_bytes((folder / "images/train/a.png").read_bytes())
+
+
+def test_runs_keep_to_the_splits_of_a_set(mediamill):
+    (mediamill.folder / "yolo").mkdir()
+    lay_yolo(mediamill.folder / "yolo")
+    options = ("--annotations", "yolo", "--processes", "1", "-o")
+    done = mediamill("run", "augment", "yolo", *options, "mixed", "--methods", "mosaic")
+    assert done.returncode == 0, done.stderr
+    manifest = mediamill.folder / "mixed" / "manifest.jsonl"
+    told = [json.loads(line) for line in manifest.read_bytes().splitlines()]
+    splits = {one["input"]["name"]: one["input"].get("split") for one in told}
+    assert splits == {**dict.fromkeys(("a.png", "b.png", "c.png"), "train"),
+                      **dict.fromkeys(("d.png", "x.png"), "validation")}  # fmt: skip
+    for one in told:
+        name, (made,) = one["input"]["name"], one["files"]
+        assert ("drawn" in made) is (splits[name] == "train")
+        partners = {Path(other["path"]).name for other in one["partners"]}
+        assert partners
+        assert partners <= {"a.png", "b.png", "c.png"} - {name}
+    same = mediamill("replay", "mixed")
+    assert same.stdout.count("the same bytes") == 5, same.stdout
+    checked = mediamill("run", "health-check", "yolo", *options, "report")
+    assert checked.returncode == 0, checked.stderr
+    report = json.loads((mediamill.folder / "report" / "health.json").read_bytes())
+    (classes,) = report["classes"]["classes"]
+    assert classes["splits"] == {"train": 3, "validation": 2}
+    assert report["leaks"]
+
+
+def test_a_project_on_a_server_is_annotated(signed_in, pictures, monkeypatch):
+    monkeypatch.chdir(signed_in.folder)
+
+    def ours(*arguments):
+        return CliRunner().invoke(root, arguments, env=signed_in.environment)
+
+    project = ours("projects", "create", "annotated").stdout.strip()
+    pushed = ours("projects", "push", "images", "--project", project)
+    assert pushed.exit_code == 0, pushed.output
+    broken = coco()
+    broken["annotations"][0]["bbox"] = [1, 1, -5, 5]
+    Path("broken.json").write_text(json.dumps(broken))
+    refused = ours("projects", "annotate", project, "broken.json")
+    assert refused.exit_code == 1, refused.output
+    assert "annotations[0]: error: The box is" in refused.stderr
+    assert "nothing is stored" in refused.stdout
+    dry = ours("projects", "annotate", project, "instances.json", "--dry-run")
+    assert (dry.exit_code, "nothing is stored" in dry.stdout) == (0, True), dry.output
+    done = ours("projects", "annotate", project, "instances.json", "--format", "coco")
+    assert done.exit_code == 0, done.output
+    assert "coco: 3 images, 4 annotations; 0 errors, 0 warnings: stored." in done.stdout

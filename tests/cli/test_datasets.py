@@ -1,0 +1,116 @@
+"""`mediamill projects push`, `split`, `freeze`, `export` against a real service."""
+
+import hashlib
+import json
+import random
+import signal
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Commands
+from tests.web.test_datasets import png
+
+
+def a_set(root: Path, count: int, salt: int) -> Path:
+    """Write small images in folders of splits, and COCO boxes for them."""
+    images, boxes = [], []
+    for n in range(count):
+        path = root / ("valid" if n % 4 == 0 else "train") / f"image-{n:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(salt * 1000 + n * 7))
+        images.append({"id": n + 1, "file_name": path.name, "width": 8, "height": 8})
+        boxes.append(
+            {"id": n + 1, "image_id": n + 1, "category_id": 1, "bbox": [1, 1, 4, 3], "area": 12,
+             "iscrowd": 0}
+        )  # fmt: skip
+    coco = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "dot"}]}
+    (root / "instances.json").write_text(json.dumps(coco))
+    return root
+
+
+def test_a_dataset_from_folder_to_zip(signed_in: Commands):
+    root = a_set(signed_in.folder / "test" / "set", 9, 1)  # folders above say nothing
+    (root / "alone.png").write_bytes(png(999))
+    (root / "train" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(300))
+    arguments = ("projects", "push", str(root), "--project", "dots", "--annotations",
+                 str(root / "instances.json"))  # fmt: skip
+    first = signed_in(*arguments)
+    assert first.returncode == 1, first.stderr  # one image is broken
+    assert "10 uploaded, 0 present, 1 refused." in first.stderr
+    assert "broken.png" in first.stderr
+    again = signed_in(*arguments)
+    assert "0 uploaded, 10 present, 1 refused." in again.stderr
+    listed = signed_in("projects", "list", "--json").stdout.splitlines()
+    rows = [json.loads(line) for line in listed]
+    (project,) = [row for row in rows if row["name"] == "dots"]
+    assert project["counts"]["original"] == {"": 1, "train": 6, "validation": 3, "test": 0}
+    frozen = signed_in("projects", "freeze", project["id"], "--name", "one", "--json")
+    version = json.loads(frozen.stdout)
+    assert version["summary"]["classes"]["dot"] == {"images": 9, "objects": 9}
+    listed = signed_in("projects", "versions", project["id"])
+    assert version["hash"][:12] in listed.stdout
+    target = signed_in.folder / "dots.zip"
+    signed_in("projects", "export", project["id"], "1", "--format", "coco", "-o", str(target))
+    with zipfile.ZipFile(target) as archive:
+        train = json.loads(archive.read("annotations/instances_train.json"))
+        assert [one["bbox"] for one in train["annotations"]] == [[1, 1, 4, 3]] * 6
+        image = archive.read(f"train/{train['images'][0]['file_name']}")
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in root.rglob("*.png")}
+    assert hashlib.sha256(image).hexdigest() in digests
+
+
+def project_of(commands: Commands, name: str) -> dict:
+    listed = commands("projects", "list", "--json").stdout.splitlines()
+    return next(row for row in map(json.loads, listed) if row["name"] == name)
+
+
+def killed(commands: Commands, arguments: tuple[str, ...], seconds: float) -> None:
+    """Begin to push and kill it: when it has uploaded something, and so many seconds later."""
+    process = commands.start(*arguments, "--json")
+    process.stdout.readline()
+    time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode in (-signal.SIGKILL, 0)  # it may have been faster
+
+
+@pytest.mark.parametrize(
+    ("count", "kills"), [(30, 1), pytest.param(300, 25, marks=pytest.mark.soak)]
+)
+def test_a_push_that_is_killed_goes_on(signed_in: Commands, count: int, kills: int):
+    """Nothing twice, nothing missing, whenever it was killed: also while it annotates."""
+    root = a_set(signed_in.folder / "set", count, 10 + kills)
+    name, dice = f"killed-{kills}", random.Random(7)
+    arguments = ("projects", "push", str(root), "--project", name, "--annotations",
+                 str(root / "instances.json"))  # fmt: skip
+    for _ in range(kills):
+        killed(signed_in, arguments, dice.uniform(0, 0.1 * kills))
+    done = signed_in(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert f"{count:,} images, {count:,} annotations" in done.stderr
+    project = project_of(signed_in, name)
+    valid = len(range(0, count, 4))
+    wanted = {"": 0, "train": count - valid, "validation": valid, "test": 0}
+    assert (project["files"], project["counts"]["original"]) == (count, wanted)
+    again = signed_in(*arguments)
+    assert f"0 uploaded, {count} present, 0 refused." in again.stderr
+
+
+def test_wrong_annotations_end_a_push_with_a_reason(signed_in: Commands):
+    root = a_set(signed_in.folder / "set", 3, 20)
+    path = root / "instances.json"
+    coco = json.loads(path.read_text())
+    coco["annotations"][1]["bbox"] = [1, 1, -4, 3]
+    path.write_text(json.dumps(coco))
+    arguments = ("projects", "push", str(root), "--project", "wrong", "--annotations", str(path))
+    refused = signed_in(*arguments)
+    assert refused.returncode == 1, refused.stderr
+    assert "annotations[1]: error: The box is" in refused.stderr
+    assert "None of the annotations are stored: mend the set" in refused.stderr
+    skipping = signed_in(*arguments, "--skip-invalid")
+    assert skipping.returncode == 1, skipping.stderr
+    assert "3 images, 2 annotations; 1 errors" in skipping.stderr
+    assert "stored without what is wrong" in skipping.stderr

@@ -1,0 +1,138 @@
+"""`mediamill run` over sets, the manifest that it writes, and `mediamill replay`."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from mediamill.cli.local.replaying import lines_of
+from mediamill.cli.remote.home import Credentials
+from mediamill.cli.root import root
+from mediamill.cli.terminal.failures import Failure
+from mediamill.media.image.encode import encode
+from tests.cli.conftest import Commands
+from tests.operations.preprocess.test_corrections import pictured
+
+ONE = ("--processes", "1")
+
+
+def called(*arguments: object, env: dict[str, str] | None = None) -> Result:
+    """Run a command in this process, which has imported what it needs."""
+    return CliRunner().invoke(root, [*map(str, arguments)], env=env)
+
+
+@pytest.fixture
+def images(mediamill: Commands) -> Path:
+    """Four pictures, one of them dark, and a text."""
+    folder = mediamill.folder / "in"
+    folder.mkdir()
+    for n in range(1, 4):
+        (folder / f"{n}.png").write_bytes(encode(pictured("rgb", n, 0.3, 0.6), "png"))
+    (folder / "dark.png").write_bytes(encode(pictured("rgb", 9, 0.02, 0.12), "png"))
+    (folder / "note.txt").write_text("text")
+    return folder
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def test_a_set_is_measured_first_and_made_again_by_its_manifest(mediamill: Commands, images: Path):
+    done = called("run", "preprocess", images, "-o", mediamill.folder / "out", *ONE)
+    assert done.exit_code == 0, done.output
+    assert "4 succeeded, 1 skipped" in done.output
+    told = {line["input"]["name"]: line for line in lines(mediamill.folder / "out/manifest.jsonl")}
+    dark = told["dark.png"]
+    said = dark["report"]["preprocess"]["methods"]["normalize-brightness"]
+    agreed = dark["steps"][0]["agreed"]
+    there = agreed["reference"]["numbers"]["brightness"]
+    assert said["applied"]
+    assert said["after"] == pytest.approx(there, rel=0.05)
+    assert agreed["images"] == 4
+    assert {"numpy", "opencv-python-headless"} <= dark["libraries"].keys()
+    again = mediamill("replay", "out")  # as a process of its own
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("the same bytes") == 4
+
+
+def test_what_differs_is_named(mediamill: Commands, images: Path):
+    out = mediamill.folder / "out"
+    arguments = ("augment", images, "-o", out, "--methods", "mixup,brightness", "--seed", "3")
+    assert called("run", *arguments, *ONE).exit_code == 0
+    manifest = out / "manifest.jsonl"
+    folder, (line,) = lines_of(manifest, "3-augmented.png")
+    assert (folder, len(line["partners"])) == (manifest.parent, 1)
+    line["libraries"]["numpy"] = "1.0"
+    line["seed"] = 4
+    with manifest.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    (images / "2.png").write_bytes(encode(np.zeros((9, 9, 3), np.uint8), "png"))
+    again = called("replay", out, "--json")
+    assert again.exit_code == 1
+    told = {one["name"]: one for one in map(json.loads, again.output.splitlines())}
+    assert (told["3-augmented.png"]["same"], told["3-augmented.png"]["psnr"] > 0) == (False, True)
+    assert told["3-augmented.png"]["libraries"]["numpy"]["then"] == "1.0"
+    assert "has changed since" in told["2-augmented.png"]["error"]
+    for one in lines(manifest):
+        name, beside = one["files"][0]["path"], {other["path"] for other in one["partners"]}
+        mixed = str(images / "2.png") in beside
+        assert mixed <= ("has changed since" in told[name].get("error", ""))
+        assert told[name]["same"] is (not mixed and name[0] not in "23"), name
+    with pytest.raises(Failure, match="names no output"):
+        lines_of(manifest.parent, "other.png")
+
+
+def test_a_reference_of_ones_own_and_an_archive(mediamill: Commands, images: Path):
+    archive_ = mediamill.folder / "out.zip"
+    called("run", "preprocess", images, "-o", archive_, "--reference", images / "dark.png",
+           "--methods", "normalize-brightness", *ONE)  # fmt: skip
+    with zipfile.ZipFile(archive_) as archive:
+        told = [json.loads(line) for line in archive.read("manifest.jsonl").splitlines()]
+    assert len(told) == 4
+    assert {line["steps"][0]["agreed"]["reference"]["name"] for line in told} == {"dark.png"}
+    place = str(mediamill.folder / "o")
+    missing = called("run", "preprocess", str(images), "-o", place, "--reference", "none.png")
+    assert (missing.exit_code, "There is no file none.png" in missing.output) == (2, True)
+
+
+def test_a_manifest_of_somebody_else_is_left_alone(mediamill: Commands, images: Path):
+    out = mediamill.folder / "out"
+    out.mkdir()
+    (out / "manifest.jsonl").write_text("mine\n")
+    done = called("run", "thumbnail", str(images), "-o", str(out))
+    assert (done.exit_code, "is not of a run" in done.output) == (2, True)
+    assert (out / "manifest.jsonl").read_text() == "mine\n"
+
+
+def test_a_job_over_a_project_and_its_replay_on_a_server(
+    signed_in: Commands, service: Credentials, images: Path, tmp_path: Path
+):
+    with httpx.Client(
+        base_url=service.server, headers={"Authorization": f"Bearer {service.token}"}
+    ) as client:
+        ids = [
+            client.post("/v1/files", params={"name": f.name}, content=f.read_bytes()).json()["id"]
+            for f in sorted(images.glob("*.png"))
+        ]
+        both = [client.post("/v1/projects", json={"name": name}) for name in ("set", "even")]
+        project, target = (made.json()["id"] for made in both)
+        added = client.post(f"/v1/projects/{project}/files", json={"files": ids})
+        assert added.json()["added"] == 4
+    steps = tmp_path / "steps.json"
+    steps.write_text('[{"operation": "preprocess", "parameters": {"threshold": 0.2}}]')
+    submit = ("jobs", "submit", "--project", project, "--subset", "original", "--steps", str(steps),
+              "--output-project", target, "--json")  # fmt: skip
+    plan = json.loads(called(*submit, "--dry-run", env=signed_in.environment).output)
+    assert (plan["items"], plan["kinds"]) == (4, ["measure", "reduce", "run"])
+    job = json.loads(called(*submit, "--wait", env=signed_in.environment).stdout)
+    assert (job["state"], job["joined"], job["output_project"]) == ("succeeded", 4, target)
+    assert job["steps"][0]["agreed"]["images"] == 4
+    assert (job["stage"], job["stages"]) == (2, 3)
+    again = signed_in("replay", f"file_{job['id'].removeprefix('job_')}-2-0-0")
+    assert (again.returncode, "the same bytes" in again.stdout) == (0, True), again.stderr
+    other = called("replay", ids[0], env=signed_in.environment)
+    assert "came in as it is" in other.output

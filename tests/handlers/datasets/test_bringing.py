@@ -1,0 +1,141 @@
+"""What fills projects goes on after a cut, and makes nothing twice."""
+
+import io
+import zipfile
+from pathlib import PurePosixPath
+
+import pytest
+
+from mediamill.annotations.model import Annotation, ImageAnnotations
+from mediamill.handlers.datasets.bring import read_folders
+from mediamill.services.projects.intake import MemberIntake
+from mediamill.store.repositories.annotation_bringing import bring
+from mediamill.store.repositories.datasets import TaskState
+from mediamill.store.repositories.files import File
+from tests.faults import charges
+from tests.handlers.conftest import ANN, BOB, Works
+from tests.media_factory import clip
+from tests.support.ageing import records, settled
+from tests.web.test_datasets import png
+
+
+def zipped(count: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for n in range(count):
+            archive.writestr(f"train/{n}.png" if n % 5 else f"train/{n}.txt.png", png(n))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("after", [True, pytest.param(False, marks=pytest.mark.soak)])
+async def test_an_import_goes_on_after_a_cut(works: Works, monkeypatch, after):
+    """Cut before a batch is taken, or between its rows and the note that it is."""
+    app, take, calls = works.app, MemberIntake.take, []
+    archive = await works.upload("set.zip", zipped(30))
+    project = (await app.projects.create(ANN, "set")).id
+
+    async def cut(self, user, arriving, **more):
+        calls.append(len(arriving))
+        if len(calls) == 2:
+            if after:
+                await take(self, user, arriving, **more)
+            raise OSError("killed")
+        return await take(self, user, arriving, **more)
+
+    monkeypatch.setattr(MemberIntake, "take", cut)
+    task = await app.datasets.copies.bring(ANN, project, archive, None, "split")
+    task = await app.datasets.tasks.get(ANN, project, task.id, 30)
+    assert task.state is TaskState.SUCCEEDED, task
+    assert task.outcome["taken"] == 30
+    assert calls == [12, 12, 12, 6]
+    found = await app.projects.get(ANN, project)
+    assert (found.files, found.original_train) == (30, 30)
+    files = [row for row in await records(app, File) if row.source == "import"]
+    assert sorted(row.name for row in files) == sorted(
+        f"{n}.png" if n % 5 else f"{n}.txt.png" for n in range(30)
+    )
+    members = await app.projects.files(ANN, project, None, 100)
+    numbers = [int(file.name.partition(".")[0]) for file in members.rows]
+    assert numbers == list(range(30))  # as they lie in the archive
+    await settled(app)
+    assert charges.usage(app) == []
+
+
+async def test_frames_of_a_job_become_members_with_their_video_as_group(works: Works, tmp_path):
+    app = works.app
+    videos = [
+        await works.upload(f"{n}.mp4", clip(tmp_path / f"{n}.mp4", seconds=1 + n).read_bytes())
+        for n in range(2)
+    ]
+    job = await works.run(videos, ("extract-frames", {"every": 0.5}))
+    frames = [sum(file.info["frames"] for file in row.files) for row in await works.rows(job)]
+    assert sum(frames) == 6, "two of the first second, two more of the next, and one"
+    project = (await app.projects.create(ANN, "frames")).id
+    task = await app.datasets.copies.bring(ANN, project, None, job.id, "split")
+    task = await app.datasets.tasks.get(ANN, project, task.id, 30)
+    assert task.state is TaskState.SUCCEEDED, task
+    assert (task.outcome["taken"], task.outcome["failed"]) == (sum(frames), 0)
+    rows = [row async for row in app.datasets.members.projects.walk(project)]
+    assert [row.group for row in rows] == [videos[0]] * frames[0] + [videos[1]] * frames[1]
+    await app.job_trash.delete(ANN, job.id, now=True)
+    await settled(app)
+    assert len((await app.projects.files(ANN, project, None, 100)).rows) == sum(frames)
+    assert charges.usage(app) == []
+    other = await works.run([(await app.projects.files(ANN, project, None, 1)).rows[0].id], "flip")
+    task = await app.datasets.copies.bring(ANN, project, None, other.id, "split")
+    task = await app.datasets.tasks.get(ANN, project, task.id, 30)
+    assert task.state is TaskState.FAILED
+    assert "made no archives" in task.error
+
+
+async def test_what_is_drawn_twice_at_one_moment_loses_nothing(works: Works, monkeypatch):
+    """Twenty files come with labels, and somebody draws on one of them between look and write."""
+    app = works.app
+    notes = app.repositories.annotations
+    project = (await app.projects.create(ANN, "set")).id
+    contents = {f"file_{n}": ImageAnnotations(8, 8, labels=("cat",)) for n in range(20)}
+    drawn = ImageAnnotations(8, 8, (Annotation(1, "dog", (1, 1, 2, 2)),))
+    real, looks = notes.rows, []
+
+    async def raced(name, files):
+        found = await real(name, files)
+        looks.append(files)
+        if len(looks) == 1:
+            await bring(notes, project, {"file_7": drawn})
+        return found
+
+    monkeypatch.setattr(notes, "rows", raced)
+    await bring(notes, project, contents, over=False)
+    found = await notes.of(project, list(contents))
+    labels = {file: ImageAnnotations.decode(data).labels for file, data in found.items()}
+    assert labels == {file: ("cat",) if file != "file_7" else () for file in contents}
+    assert ImageAnnotations.decode(found["file_7"]).annotations == drawn.annotations
+
+
+async def test_who_lost_the_share_copies_nothing(works: Works):
+    """Also when the copy was asked for before."""
+    app = works.app
+    files = [await works.upload(f"{n}.png", png(n)) for n in range(3)]
+    project = (await app.projects.create(ANN, "set")).id
+    await app.projects.add(ANN, project, files)
+    other = await app.projects.create(BOB, "mine")
+    request = {"source": project, "files": None, "seed": 0}
+    task = await app.datasets.tasks.begin(BOB, other, "copy", request)
+    task = await app.datasets.tasks.get(BOB, other.id, task.id, 30)
+    assert task.state is TaskState.FAILED
+    assert (await app.projects.get(BOB, other.id)).files == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "folders", "said"),
+    [
+        ("train/cat/1.jpg", "split-and-class", ("train", "cat")),
+        ("set/valid/images/dog/1.jpg", "split-and-class", ("validation", "dog")),
+        ("set/VAL/1.jpg", "split", ("validation", "")),
+        ("test/cat/1.jpg", "none", ("", "")),
+        ("1.jpg", "split-and-class", ("", "")),
+        ("cats/1.jpg", "split", ("", "")),
+    ],
+)
+def test_folders_say_split_and_class(path, folders, said):
+    assert read_folders(PurePosixPath(path), folders) == said

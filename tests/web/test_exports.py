@@ -1,0 +1,173 @@
+"""Exports train: plain readers as PyTorch wants them, pycocotools and webdataset take them."""
+
+import io
+import json
+import tarfile
+import xml.etree.ElementTree as ET
+import zipfile
+from contextlib import redirect_stdout
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from tests.support.serving import working
+from tests.web.test_datasets import ended, exported, frozen
+
+
+class CocoFolder:
+    """A map-style dataset over an unpacked COCO export: (pixels, boxes, names)."""
+
+    def __init__(self, root, split):
+        from pycocotools.coco import COCO
+
+        with redirect_stdout(io.StringIO()):
+            self.coco = COCO(str(root / f"annotations/instances_{split}.json"))
+        self.folder, self.ids = root / split, sorted(self.coco.imgs)
+
+    def __len__(self):
+        return len(self.ids)
+
+    def __getitem__(self, n):
+        image = self.coco.imgs[self.ids[n]]
+        rows = self.coco.loadAnns(self.coco.getAnnIds(imgIds=[image["id"]]))
+        names = [self.coco.cats[row["category_id"]]["name"] for row in rows]
+        return pixels(self.folder / image["file_name"]), [row["bbox"] for row in rows], names
+
+
+class YoloFolder:
+    """The same over an unpacked YOLO export; boxes are made pixels again."""
+
+    def __init__(self, root, split):
+        self.names = yaml.safe_load((root / "data.yaml").read_text())["names"]
+        self.labels = root / "labels" / split
+        self.paths = sorted((root / "images" / split).iterdir())
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, n):
+        image = pixels(self.paths[n])
+        height, width = image.shape[:2]
+        text = (self.labels / f"{self.paths[n].stem}.txt").read_text()
+        rows = [[float(word) for word in line.split()] for line in text.splitlines()]
+        boxes = [
+            [(x - w / 2) * width, (y - h / 2) * height, w * width, h * height]
+            for _, x, y, w, h, *_ in rows  # a star's tips follow
+        ]
+        return image, boxes, [self.names[int(row[0])] for row in rows]
+
+
+class VocFolder:
+    """The same over an unpacked Pascal VOC export."""
+
+    def __init__(self, root, split):
+        self.root = root
+        self.stems = (root / f"ImageSets/Main/{split}.txt").read_text().split()
+
+    def __len__(self):
+        return len(self.stems)
+
+    def __getitem__(self, n):
+        tree = ET.parse(self.root / f"Annotations/{self.stems[n]}.xml")
+        rows = tree.findall("object")
+        corners = [
+            [float(row.find(f"bndbox/{tag}").text) for tag in ("xmin", "ymin", "xmax", "ymax")]
+            for row in rows
+        ]
+        boxes = [[left, top, right - left, low - top] for left, top, right, low in corners]
+        names = [row.find("name").text for row in rows]
+        return pixels(self.root / "JPEGImages" / tree.find("filename").text), boxes, names
+
+
+def pixels(path):
+    image = cv2.imread(str(path))
+    assert image is not None, path
+    return image
+
+
+@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.soak)])
+async def version(mill, ann, request):
+    """A version of the sample, split by classes; in the soak its train images flipped too."""
+    async with working(mill):
+        client = ann.client
+        made = await client.post("/v1/projects/sample")
+        await ended(client, made)
+        here = made.headers["location"]
+        split = {"train": 2, "validation": 1, "test": 1, "seed": 2}
+        await ended(client, await client.post(f"{here}/split", json=split))
+        flip = {"methods": ["horizontal-flip"], "probability": {"horizontal-flip": 1}}
+        augment = {"operation": "augment", "parameters": {**flip, "keep_original": True}}
+        steps = [augment] if request.param else []
+        yield await frozen(client, here.rpartition("/")[2], steps=steps, seed=5)
+
+
+# webdataset leaves the files that it reads to the garbage collector
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_every_format_loads_and_says_the_same(ann, version, tmp_path):
+    augmented = version["files"] == 36
+    count = 24 if augmented else 12
+    assert version["summary"]["splits"] == {"train": count, "validation": 6, "test": 6}
+    found = {}
+    for form, reader, train in (
+        ("coco", CocoFolder, "train"), ("yolo", YoloFolder, "train"), ("voc", VocFolder, "train"),
+    ):  # fmt: skip
+        url = f"{version['links']['export']}?format={form}&wait=20"
+        root = tmp_path / form
+        zipfile.ZipFile(io.BytesIO((await exported(ann.client, url)).content)).extractall(root)
+        dataset = reader(root, train)
+        assert len(dataset) == count
+        samples = [dataset[n] for n in range(len(dataset))]
+        assert all(image.shape == (192, 256, 3) for image, _, _ in samples)
+        found[form] = sorted(
+            (name, *(round(value, 2) for value in box))
+            for _, boxes, names in samples
+            for name, box in zip(names, boxes, strict=True)
+        )
+        for image, boxes, names in samples:
+            check_colours(image, boxes, names)
+    assert found["coco"] == found["yolo"] == found["voc"]
+    url = f"{version['links']['export']}?format=webdataset&wait=20"
+    path = tmp_path / "all.tar"
+    path.write_bytes((await exported(ann.client, url)).content)
+    check_samples(path, augmented=augmented)
+
+
+INKS = {
+    "circle": (0x5B, 0x49, 0xD1), "square": (0x57, 0x8B, 0x2E), "triangle": (0xBA, 0x66, 0x30),
+    "star": (0x46, 0xAA, 0xE1),
+}  # fmt: skip
+
+
+def check_colours(image, boxes, names):
+    """The middle of each box has its shape's colour: the boxes moved with the pixels."""
+    for (x, y, w, h), name in zip(boxes, names, strict=True):
+        seen = image[int(y + h / 2), int(x + w / 2)].astype(int)
+        assert abs(seen - INKS[name]).max() <= 12, name
+
+
+def as_bytes(data):
+    return np.frombuffer(data, dtype=np.uint8)
+
+
+def check_samples(path, *, augmented):
+    """WebDataset's own reader gives whole samples, and none of what is not one."""
+    import webdataset
+
+    samples = list(webdataset.WebDataset(str(path), shardshuffle=False))
+    assert len(samples) == (36 if augmented else 24)
+    for sample in samples:
+        assert sample["__key__"].split("/")[0] in ("train", "validation", "test")
+        about = json.loads(sample["json"])
+        assert cv2.imdecode(as_bytes(sample["jpg"]), 1).shape == (192, 256, 3)
+        assert about["annotations"]["annotations"]
+    with tarfile.open(path) as archive:
+        lines = archive.extractfile("__dataset__/manifest.jsonl").read().splitlines()
+    manifest = [json.loads(line) for line in lines]
+    assert {line["name"].rpartition(".")[0] for line in manifest} == {
+        sample["__key__"] for sample in samples
+    }
+    assert {line["subset"] for line in manifest} == {"augmented" if augmented else "original"}
+    for line in manifest if augmented else ():
+        assert line["lineage"]["steps"][0]["operation"] == "augment"

@@ -1,0 +1,107 @@
+"""The pages of projects without a browser: who sees what, how large they are, what they load."""
+
+import gzip
+import re
+
+import pytest
+
+from mediamill.store.port import Put
+from mediamill.store.repositories.datasets import ProjectShare
+from mediamill.web.app import STATIC
+from tests.web.test_strangers import PNG
+
+SECTIONS = ("", "/classes", "/split", "/process", "/health", "/versions", "/settings")
+FIRST_VIEW = 200_000
+_IMPORT = re.compile(r'^import (?:[^"]*from )?"(\.{1,2}/[\w./-]+\.js)";', re.MULTILINE)
+_SCRIPT = re.compile(r'src="/static/([\w./-]+\.js)"')
+
+
+@pytest.fixture
+async def project(ann):
+    made = (await ann.client.post("/v1/projects", json={"name": "hers"})).json()["id"]
+    file = await ann.client.post(f"/v1/files?name=dot.png&project={made}", content=PNG)
+    return made, file.json()["id"]
+
+
+def modules(name):
+    """Return a script and all that it imports, by path."""
+    found, waiting = set(), [STATIC / name]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += [(path.parent / one).resolve() for one in _IMPORT.findall(path.read_text())]
+    return found
+
+
+async def test_a_first_view_is_small(ann, project):
+    """All that a page loads before its data, as it goes over the line."""
+    made, file = project
+    paths = ["/", "/projects"]
+    paths += [f"/projects/{made}{one}" for one in (*SECTIONS, f"/annotate/{file}")]
+    for path in paths:
+        page = await ann.client.get(path)
+        assert page.status_code == 200, path
+        loaded = {STATIC / "style.css", STATIC / "icon.svg"}
+        for script in _SCRIPT.findall(page.text):
+            loaded |= modules(script)
+        size = sum(len(gzip.compress(one.read_bytes())) for one in loaded)
+        size += len(gzip.compress(page.content))
+        assert size < FIRST_VIEW, (path, size)
+
+
+def test_every_script_is_asked_for():
+    """By a page, or by a script of one."""
+    templates = STATIC.parent / "templates"
+    asked = {s for page in templates.rglob("*.html") for s in _SCRIPT.findall(page.read_text())}
+    loaded = set().union(*(modules(script) for script in asked))
+    assert loaded == set(STATIC.rglob("*.js"))
+
+
+async def test_pages_hold_no_script_or_style_that_the_policy_refuses(ann, project):
+    made, file = project
+    for one in (*SECTIONS, f"/annotate/{file}"):
+        text = (await ann.client.get(f"/projects/{made}{one}")).text
+        assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=", text), one
+
+
+async def test_a_viewer_sees_no_way_to_change_anything(mill, ann, bob, project):
+    made, file = project
+    share = ProjectShare(user=bob.id, project=made, role="viewer", created=1)
+    await mill.store.transact(Put(share))
+    editing = {
+        "": 'id="drop"', "/classes": 'id="import"', "/split": 'id="form"', "/process": "into",
+        "/versions": 'id="new"', "/settings": 'id="share"', f"/annotate/{file}": 'data-tool="box"',
+    }  # fmt: skip
+    for path, control in editing.items():
+        hers = await ann.client.get(f"/projects/{made}{path}")
+        his = await bob.client.get(f"/projects/{made}{path}")
+        assert his.status_code == 200, path
+        assert control in hers.text, path
+        assert control not in his.text, path
+
+
+async def test_a_name_is_only_ever_text(ann):
+    name = "<img src=x onerror=alert(1)>\"'{{ 7*7 }}"
+    made = (await ann.client.post("/v1/projects", json={"name": name})).json()["id"]
+    for one in SECTIONS:
+        text = (await ann.client.get(f"/projects/{made}{one}")).text
+        assert "<img src=x" not in text
+        assert "&lt;img src=x" in text
+        assert "49" not in text.partition("<main")[0]
+
+
+async def test_images_without_annotations_are_found(ann, project):
+    made, file = project
+    await ann.client.post(f"/v1/projects/{made}/classes", json={"name": "dot"})
+    drawn = {"annotations": [{"class": "dot", "box": [0, 0, 1, 1]}]}
+    for annotated in (False, True):
+        for wanted in (True, False):
+            answer = await ann.client.get(
+                f"/v1/projects/{made}/files", params={"annotated": wanted}
+            )
+            found = [one["id"] for one in answer.json()["data"]]
+            assert found == ([file] if wanted is annotated else [])
+        path = f"/v1/projects/{made}/files/{file}/annotations"
+        if not annotated:
+            assert (await ann.client.put(path, json=drawn)).status_code == 200
