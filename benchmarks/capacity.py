@@ -36,11 +36,11 @@ from mediamill.engine.lease import Lease
 from mediamill.engine.rollup import Rollup
 from mediamill.engine.scheduler import Scheduler
 from mediamill.engine.sweeping import Sweep
-from mediamill.handlers.expand import Expand
-from mediamill.handlers.items import Items
-from mediamill.handlers.notify import Notify
-from mediamill.handlers.seal import Seal
-from mediamill.handlers.thumbnail import Thumbnail
+from mediamill.handlers.files.thumbnail import Thumbnail
+from mediamill.handlers.items.items import Items
+from mediamill.handlers.stages.expand import Expand
+from mediamill.handlers.stages.seal import Seal
+from mediamill.handlers.telling.notify import Notify
 from mediamill.services.jobs.requests import JobRequest
 from mediamill.store.dynamodb.requests import Request
 from mediamill.store.dynamodb.table import INDEXES

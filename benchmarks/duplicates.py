@@ -29,8 +29,8 @@ import msgspec
 import numpy as np
 from tests.support.planted import planted
 
+from mediamill.media.image.duplicates.fingerprint import Fingerprint, decode, fingerprint
 from mediamill.media.image.duplicates.groups import near_duplicates
-from mediamill.media.image.fingerprint import Fingerprint, decode, fingerprint
 
 JUDGE = r"""
 import json, sys, time, types

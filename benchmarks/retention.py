@@ -20,7 +20,7 @@ from mediamill.app import App
 from mediamill.core.access import Principal
 from mediamill.core.clock import DAY
 from mediamill.core.settings import Settings
-from mediamill.handlers.retain import Retain
+from mediamill.handlers.removing.retain import Retain
 from mediamill.services.jobs.requests import JobRequest
 from mediamill.store.port import Update
 from mediamill.store.repositories.files import File

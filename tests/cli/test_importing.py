@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.cli.conftest import Commands, wait_for_service
-from tests.handlers.test_fetch import png
+from tests.handlers.files.test_fetch import png
 from tests.support.buckets import bucket_server
 from tests.support.sources import file, fixed, head, source_in_thread
 

@@ -13,7 +13,7 @@ from mediamill.cli.local.replaying import lines_of
 from mediamill.cli.remote.home import Credentials
 from mediamill.cli.root import root
 from mediamill.cli.terminal.failures import Failure
-from mediamill.media.image.encode import encode
+from mediamill.media.image.codecs.encode import encode
 from tests.cli.conftest import Commands
 from tests.operations.preprocess.test_corrections import pictured
 

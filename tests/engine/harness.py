@@ -22,14 +22,14 @@ from mediamill.engine.rollup import Rollup
 from mediamill.engine.scheduler import Scheduler
 from mediamill.engine.tending import Engine, Timing
 from mediamill.engine.worker import Crew, Worker
-from mediamill.handlers.cancel import Cancel
-from mediamill.handlers.expand import Expand
-from mediamill.handlers.gather import Gather
-from mediamill.handlers.mail import Mail, MailChannel
-from mediamill.handlers.next_stage import NextStage
-from mediamill.handlers.notify import Notify
-from mediamill.handlers.purge import PurgeFile, PurgeJob
-from mediamill.handlers.seal import Seal
+from mediamill.handlers.removing.purge import PurgeFile, PurgeJob
+from mediamill.handlers.stages.cancel import Cancel
+from mediamill.handlers.stages.expand import Expand
+from mediamill.handlers.stages.gather import Gather
+from mediamill.handlers.stages.next_stage import NextStage
+from mediamill.handlers.stages.seal import Seal
+from mediamill.handlers.telling.mail import Mail, MailChannel
+from mediamill.handlers.telling.notify import Notify
 from mediamill.letters.job import JobLetters
 from mediamill.operations.catalogue import OPERATIONS
 from mediamill.services.access import Access

@@ -15,7 +15,7 @@ from mediamill.core.errors import BrokenMedia
 from mediamill.engine.inspect import Inspector, Viewed
 from mediamill.engine.slots import Slot, SlotLimits, SlotPool
 from mediamill.media.facts import Facts
-from tests.handlers.test_fetch import png
+from tests.handlers.files.test_fetch import png
 
 FILES = {"a.txt": b"some text\n", "b.png": png(), "c.png": png()[:20], "d.txt": b"more text\n"}
 

@@ -16,8 +16,8 @@ from mediamill.engine.lease import Lease
 from mediamill.engine.scheduler import Scheduler
 from mediamill.engine.slots import Started, Succeeded
 from mediamill.engine.worker import Crew, Worker
-from mediamill.handlers.items import Items
-from mediamill.handlers.thumbnail import Thumbnail
+from mediamill.handlers.files.thumbnail import Thumbnail
+from mediamill.handlers.items.items import Items
 from mediamill.media.facts import Facts
 from mediamill.operations.catalogue import OPERATIONS
 from mediamill.operations.work import Outcome

@@ -8,7 +8,7 @@ import pytest
 from mediamill.core.access import Principal
 from mediamill.core.errors import Conflict
 from mediamill.engine.lease import Lease
-from mediamill.handlers import expand
+from mediamill.handlers.stages import expand
 from mediamill.store.opening import open_store
 from mediamill.store.repositories.jobs import Counts, Job, JobState
 from mediamill.store.repositories.results import ItemOutcome

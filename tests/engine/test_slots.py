@@ -199,7 +199,7 @@ async def test_r19_bad_items_among_89_good_ones(tmp_path: Path):
     for index, word in bad.items():
         texts[index] = word
     left, good, failed = list(range(92)), set(), {}
-    limits = replace(LIMITS, memory_bytes=512 << 20, timeout_seconds=2)
+    limits = replace(LIMITS, memory_bytes=1000 << 20, timeout_seconds=3)
     async with open_slots(tmp_path, limits=limits) as slots:
         while left:
             try:

@@ -14,7 +14,7 @@ import httpx
 
 from mediamill.app import App
 from mediamill.core.clock import SystemClock
-from mediamill.handlers.collect import Collect
+from mediamill.handlers.removing.collect import Collect
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.idempotency import KeyedRequest, blobs_of
 from mediamill.store.repositories.jobs import Job, ManifestPage, Tally

@@ -10,7 +10,7 @@ from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.retry import RetryPolicy
 from mediamill.engine.scheduler import Scheduler
 from mediamill.engine.worker import Crew, Worker
-from mediamill.handlers.notify import Notify
+from mediamill.handlers.telling.notify import Notify
 from mediamill.store.opening import open_store
 from mediamill.store.port import Update
 from mediamill.store.repositories.jobs import Job, JobState

@@ -12,7 +12,7 @@ import pytest
 
 from mediamill.app import App
 from mediamill.core.settings import Settings
-from mediamill.handlers import purge
+from mediamill.handlers.removing import purge
 from mediamill.store.repositories.jobs import Jobs
 from mediamill.store.repositories.units import Unit
 from mediamill.web.app import create_app

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from tests.handlers.test_fetch import png
+from tests.handlers.files.test_fetch import png
 from tests.support.processes import Process, running, signed_in
 from tests.support.sources import file, source
 

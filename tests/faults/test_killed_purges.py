@@ -14,7 +14,7 @@ import pytest
 
 from mediamill.app import App
 from mediamill.core.settings import Settings
-from mediamill.media.image.encode import encode
+from mediamill.media.image.codecs.encode import encode
 from mediamill.store.repositories.daily import Fate
 from mediamill.store.repositories.results import Result
 from tests.faults import charges

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from mediamill.core.settings import Settings
-from mediamill.media.image.encode import encode
+from mediamill.media.image.codecs.encode import encode
 from tests.faults.history import History
 from tests.faults.test_killed_workers import SHORT, Worker
 from tests.support.processes import running, signed_in

@@ -18,7 +18,7 @@ from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.pausing import Pause
 from mediamill.engine.retry import RetryPolicy
 from mediamill.engine.scheduler import Scheduler
-from mediamill.handlers.mail import AT_ONCE
+from mediamill.handlers.telling.mail import AT_ONCE
 from mediamill.store.memory import MemoryStore
 from mediamill.store.opening import open_store
 from mediamill.store.port import Update

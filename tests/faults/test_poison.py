@@ -10,7 +10,7 @@ import pytest
 from mediamill.app import App
 from mediamill.core.access import Principal
 from mediamill.core.settings import Settings
-from mediamill.handlers.items import UnitRun
+from mediamill.handlers.items.items import UnitRun
 from mediamill.operations.base import Operation
 from mediamill.operations.catalogue import Catalogue
 from mediamill.services.jobs.requests import JobRequest
@@ -30,9 +30,19 @@ class Misbehaving(Catalogue):
 
 
 @pytest.fixture
-async def app(tmp_path):
+def patience() -> int:
+    """The seconds that one item may take."""
+    return 10
+
+
+@pytest.fixture
+async def app(tmp_path, patience):
     settings = Settings(
-        home=tmp_path, slots=2, lease_seconds=2, slot_memory_mb=512, slot_timeout_seconds=2
+        home=tmp_path,
+        slots=2,
+        lease_seconds=2,
+        slot_memory_mb=1000,  # more than this process holds after other tests: see `own_peak`
+        slot_timeout_seconds=patience,
     )
     async with await App.open(settings, Misbehaving()) as app:
         worker = await app.worker()
@@ -55,15 +65,15 @@ async def run(app: App, texts: list[str]):
 
 
 @pytest.mark.parametrize(
-    ("poison", "code"),
+    ("poison", "code", "patience"),
     [
-        ("segfault", "slot_failed"),
-        ("native_hog", "out_of_memory"),
-        ("die", "slot_failed"),
-        ("loop", "timed_out"),
-        ("hog", "out_of_memory"),
-        ("broken", "broken_media"),
-        ("bug", "internal"),
+        ("segfault", "slot_failed", 10),
+        ("native_hog", "out_of_memory", 10),
+        ("die", "slot_failed", 10),
+        ("loop", "timed_out", 2),
+        ("hog", "out_of_memory", 10),
+        ("broken", "broken_media", 10),
+        ("bug", "internal", 10),
     ],
 )
 @pytest.mark.parametrize("items", [30, pytest.param(90, marks=pytest.mark.soak)])

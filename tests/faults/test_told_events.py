@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tests.faults.test_killed_api import keep_running, until_answered
-from tests.handlers.test_fetch import png
+from tests.handlers.files.test_fetch import png
 from tests.support.places import POSTGRESQL, SQLITE, cases
 from tests.support.processes import Process, free_port, signed_in, until_live
 from tests.support.receivers import receiver

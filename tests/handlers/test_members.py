@@ -13,7 +13,7 @@ from mediamill.core.errors import BrokenMedia, LimitExceeded
 from mediamill.engine.gathering.members import entry_of
 from mediamill.engine.members import opened_member
 from mediamill.media.archive.read import read_members
-from mediamill.media.image.encode import encode
+from mediamill.media.image.codecs.encode import encode
 from mediamill.operations.work import RangeReader
 from mediamill.services.jobs.inputs import Named
 from mediamill.store.repositories.jobs import Counts, Job, JobState

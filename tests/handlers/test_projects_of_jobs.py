@@ -8,9 +8,10 @@ import pytest
 
 from mediamill.annotations.model import Annotation, Category, ImageAnnotations
 from mediamill.core.errors import InvalidInput, NotFound
-from mediamill.handlers import enrolling, expire_job
-from mediamill.handlers.enrolling import Enrolling
-from mediamill.media.image.encode import encode
+from mediamill.handlers.removing import expire_job
+from mediamill.handlers.stages import enrolling
+from mediamill.handlers.stages.enrolling import Enrolling
+from mediamill.media.image.codecs.encode import encode
 from mediamill.services.jobs.inputs import Named
 from mediamill.services.jobs.requests import JobRequest
 from mediamill.store.port import Put

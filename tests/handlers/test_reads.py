@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from mediamill.core.access import Principal
-from mediamill.handlers.naming import ManyNames
-from mediamill.handlers.spool import BUFFER, Spool
+from mediamill.handlers.stages.naming import ManyNames
+from mediamill.handlers.stages.spool import BUFFER, Spool
 from mediamill.media.archive.names import Names
 from mediamill.store.memory import MemoryStore
 from mediamill.store.repositories.files import File

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mediamill.core.errors import InvalidInput, NotFound
-from mediamill.media.image.encode import encode
+from mediamill.media.image.codecs.encode import encode
 from mediamill.store.repositories.jobs import Job, JobState
 from tests.handlers.conftest import ANN, BOB, Works
 from tests.handlers.test_projects_of_jobs import Named, project, submitted

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from mediamill.core.errors import InvalidInput
-from mediamill.handlers.seal import Seal
+from mediamill.handlers.stages.seal import Seal
 from mediamill.media.archive.layout import parse
-from mediamill.media.image.encode import encode
+from mediamill.media.image.codecs.encode import encode
 from mediamill.services.jobs.inputs import Named
 from mediamill.services.jobs.requests import JobRequest
 from mediamill.store.repositories.jobs import Counts, Job, JobState

@@ -18,7 +18,7 @@ from mediamill.core.errors import InvalidInput, UnsupportedMedia
 from mediamill.engine.slots.calls import Begin
 from mediamill.engine.slots.steps import run_steps
 from mediamill.engine.stages import split
-from mediamill.media.image.encode import encode
+from mediamill.media.image.codecs.encode import encode
 from mediamill.media.image.picture import Picture
 from mediamill.operations.base import Context, Outcome, Source
 from mediamill.operations.image import through

@@ -16,7 +16,7 @@ from mediamill.core.errors import ConditionFailed, Conflict, NotFound
 from mediamill.engine.announcing import Announcer
 from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.scheduler import Scheduler
-from mediamill.handlers.purge import PurgeFile
+from mediamill.handlers.removing.purge import PurgeFile
 from mediamill.services.access import Access
 from mediamill.services.files.labels import Labels
 from mediamill.services.files.trash import Trash

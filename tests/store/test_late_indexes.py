@@ -18,7 +18,7 @@ from mediamill.core.ids import new_id
 from mediamill.engine.announcing import Announcer
 from mediamill.engine.lease import Lease
 from mediamill.engine.scheduler import PATIENCE_MS, Scheduler
-from mediamill.handlers.purge import PurgeFile, PurgeJob
+from mediamill.handlers.removing.purge import PurgeFile, PurgeJob
 from mediamill.services.accounts.passwords import Passwords
 from mediamill.services.accounts.service import Accounts
 from mediamill.services.jobs.outputs import Outputs

@@ -14,8 +14,8 @@ import msgspec
 from mediamill.app import App
 from mediamill.core.clock import DAY
 from mediamill.core.settings import Settings
-from mediamill.handlers import expire_job, purge, trimming
-from mediamill.handlers.retain import Retain
+from mediamill.handlers.removing import expire_job, purge, trimming
+from mediamill.handlers.removing.retain import Retain
 from mediamill.store.codec import layout_of
 from mediamill.store.port import Update, Walks
 from mediamill.store.repositories.daily import Daily

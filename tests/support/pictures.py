@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from mediamill.media.image.decode import decode
-from mediamill.media.image.header import read_header
+from mediamill.media.image.codecs.decode import decode
+from mediamill.media.image.codecs.header import read_header
 from mediamill.media.image.picture import Picture
 from mediamill.operations.base import Context
 

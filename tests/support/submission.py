@@ -7,7 +7,7 @@ from dataclasses import replace
 from mediamill.core.access import Principal
 from mediamill.core.ids import new_id
 from mediamill.engine.tending import Engine
-from mediamill.handlers.purge_project import PurgeProject
+from mediamill.handlers.removing.purge_project import PurgeProject
 from mediamill.services.access import Access
 from mediamill.services.jobs.inputs import Named
 from mediamill.services.jobs.requests import JobRequest

@@ -11,8 +11,8 @@ import pytest
 
 from mediamill.core.clock import DAY, SystemClock
 from mediamill.core.errors import InvalidInput
-from mediamill.handlers.collect import Collect
 from mediamill.handlers.datasets import annotate
+from mediamill.handlers.removing.collect import Collect
 from mediamill.services.annotations import service as annotation_service
 from mediamill.services.projects import members as member_service
 from mediamill.store.repositories.annotation_rows import AnnotationHistory

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mediamill.handlers import thumbnails
 from mediamill.handlers.datasets import moving
+from mediamill.handlers.files import thumbnails
 from mediamill.store.port import Put
 from mediamill.store.repositories.projects import member
 from tests.support.places import EVERYWHERE

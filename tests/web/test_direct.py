@@ -21,8 +21,8 @@ from mediamill.core.ids import new_id
 from mediamill.core.settings import Settings
 from mediamill.engine import lease as engine
 from mediamill.engine.scheduler import Scheduler
-from mediamill.handlers import check
-from mediamill.handlers.uploads import ExpireUpload
+from mediamill.handlers.files import check
+from mediamill.handlers.files.uploads import ExpireUpload
 from mediamill.services.accounts.sessions import digest
 from mediamill.services.uploads import direct
 from mediamill.services.uploads.holding import LIFE_MS

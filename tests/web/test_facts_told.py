@@ -18,7 +18,7 @@ from mediamill.engine.announcing import file_event, job_event
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.units import Unit
 from tests.faults import rows as stored
-from tests.handlers.test_fetch import png
+from tests.handlers.files.test_fetch import png
 from tests.support.serving import working
 from tests.support.sources import file, source
 from tests.web.one_service import ann, bob, mill, there, web  # noqa: F401 - fixtures

@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from mediamill.core.clock import DAY
 from mediamill.core.errors import Unavailable
-from mediamill.handlers.forget import Forget
+from mediamill.handlers.removing.forget import Forget
 from mediamill.services.repeats.once import KEPT_MS, LEASE_MS
 from mediamill.store.port import Put, Update
 from mediamill.store.repositories.idempotency import KeyedRequest, KeyState

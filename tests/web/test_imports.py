@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from tests.handlers.test_fetch import ENDED, mill_at, png, working
+from tests.handlers.files.test_fetch import ENDED, mill_at, png, working
 from tests.support.sources import file, source
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mediamill.core.errors import Unavailable
-from mediamill.handlers.collect import Collect
+from mediamill.handlers.removing.collect import Collect
 from mediamill.services.files import members as service
 from mediamill.store.port import key_index
 from mediamill.store.repositories.files import File

@@ -16,7 +16,7 @@ from mediamill.core.clock import DAY, rfc3339
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.retention import read_retention
 from mediamill.core.settings import Settings
-from mediamill.media.image.encode import encode
+from mediamill.media.image.codecs.encode import encode
 from mediamill.services import retention
 from mediamill.services.jobs.requests import Requests
 from mediamill.services.retention import RetentionService

@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 from mediamill.core.errors import Locked
-from mediamill.handlers.uploads import ExpireUpload
+from mediamill.handlers.files.uploads import ExpireUpload
 from mediamill.services.uploads import holding, resumable
 from mediamill.services.uploads.holding import Appender, held
 from mediamill.store.port import Update, key_index

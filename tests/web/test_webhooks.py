@@ -21,9 +21,9 @@ from mediamill.core.errors import Unavailable
 from mediamill.core.events import event_id
 from mediamill.core.logs import configure_logging
 from mediamill.engine.announcing import announcement, file_event
-from mediamill.handlers import deliver
-from mediamill.handlers.deliver import Deliver, Delivering
-from mediamill.handlers.trim_webhook import KEPT_MS, TrimWebhook, trimming_of
+from mediamill.handlers.removing.trim_webhook import KEPT_MS, TrimWebhook, trimming_of
+from mediamill.handlers.telling import deliver
+from mediamill.handlers.telling.deliver import Deliver, Delivering
 from mediamill.store.port import Put, Update
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.lanes import Lane

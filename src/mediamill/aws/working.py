@@ -20,7 +20,7 @@ from mediamill.engine.bounds import Bounds
 from mediamill.engine.shift import Shift
 from mediamill.engine.tending import Engine
 from mediamill.engine.worker import Crew
-from mediamill.handlers.measuring import measures
+from mediamill.handlers.items.measuring import measures
 
 MEMORY_PER_CPU = 1769
 """Megabytes of a function for which it has one whole processor, by AWS's documentation."""

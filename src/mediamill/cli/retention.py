@@ -12,7 +12,7 @@ from mediamill.cli.remote.home import read_all_settings
 from mediamill.core.clock import rfc3339
 from mediamill.core.logs import configure_logging
 from mediamill.core.retention import SETTING, SOURCES
-from mediamill.handlers.retain import Retain
+from mediamill.handlers.removing.retain import Retain
 from mediamill.services.retention import Amount, State
 from mediamill.store.repositories.daily import Daily
 from mediamill.store.repositories.users import User

@@ -2,7 +2,7 @@
 
 So no fact goes untold, whatever dies in between, and none is told that did not happen. The unit is
 inserted only when somebody listens: events go somewhere (`MEDIAMILL_EVENTS_URL`), or the owner has
-webhooks. What becomes of it: `handlers/notify.py`.
+webhooks. What becomes of it: `handlers/telling/notify.py`.
 """
 
 from collections.abc import Iterable

@@ -27,7 +27,7 @@ TRANSFERS = 4
 
 NOTICES = 64
 """Units that tell somebody else something, at a time; they too only wait. Far more than servers
-that hang may hold (`handlers/deliver.py`), so that these hold nobody up."""
+that hang may hold (`handlers/telling/deliver.py`), so that these hold nobody up."""
 
 WAITING = ("transfer", "notices")
 """Classes of which many runners only wait: one of those that are free looks for all of them."""

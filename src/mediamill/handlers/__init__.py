@@ -1,1 +1,4 @@
-"""What units do: one file per kind. `app.py` registers each under its kind."""
+"""What units do: one file per kind, registered in `kinds.py`, and beside it what several share.
+
+Folders are what it is done to: items, stages of jobs, files, datasets; removing, and telling.
+"""

@@ -4,39 +4,39 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from mediamill.core.clock import HOUR, SystemClock
 from mediamill.engine.tending import Handler
-from mediamill.handlers.announce import Announce, StreamChannel
-from mediamill.handlers.arrived import ArrivedHandler, Submits
-from mediamill.handlers.cancel import Cancel
-from mediamill.handlers.check import Check, Settling
-from mediamill.handlers.collect import Collect
 from mediamill.handlers.datasets import kinds as datasets
 from mediamill.handlers.datasets.bringing import Taking
-from mediamill.handlers.deliver import Deliver, Delivering
-from mediamill.handlers.enrolling import Enrolling
-from mediamill.handlers.expand import Expand
-from mediamill.handlers.expire_job import ExpireJob
-from mediamill.handlers.expire_origin import ExpireOrigin
-from mediamill.handlers.fetch import Fetch, Intake
-from mediamill.handlers.forget import Forget
-from mediamill.handlers.gather import Gather
-from mediamill.handlers.items import Items
-from mediamill.handlers.lineage import Lineage
-from mediamill.handlers.mail import Mail, MailChannel
-from mediamill.handlers.next_stage import NextStage
-from mediamill.handlers.notify import Channel, Notify
-from mediamill.handlers.pack import Pack
-from mediamill.handlers.partners import Partners
-from mediamill.handlers.publish import Publish, Publishing
-from mediamill.handlers.purge import PurgeFile, PurgeJob
-from mediamill.handlers.purge_project import PurgeProject
-from mediamill.handlers.purge_version import PurgeVersion
-from mediamill.handlers.purge_webhook import PurgeWebhook
-from mediamill.handlers.retain import Retain
-from mediamill.handlers.seal import Seal
-from mediamill.handlers.segments import Segments
-from mediamill.handlers.thumbnail import Thumbnail
-from mediamill.handlers.trim_webhook import TrimWebhook
-from mediamill.handlers.uploads import ExpireUpload, Finisher, FinishUpload
+from mediamill.handlers.files.arrived import ArrivedHandler, Submits
+from mediamill.handlers.files.check import Check, Settling
+from mediamill.handlers.files.fetch import Fetch, Intake
+from mediamill.handlers.files.thumbnail import Thumbnail
+from mediamill.handlers.files.uploads import ExpireUpload, Finisher, FinishUpload
+from mediamill.handlers.items.items import Items
+from mediamill.handlers.items.partners import Partners
+from mediamill.handlers.items.segments import Segments
+from mediamill.handlers.removing.collect import Collect
+from mediamill.handlers.removing.expire_job import ExpireJob
+from mediamill.handlers.removing.expire_origin import ExpireOrigin
+from mediamill.handlers.removing.forget import Forget
+from mediamill.handlers.removing.lineage import Lineage
+from mediamill.handlers.removing.purge import PurgeFile, PurgeJob
+from mediamill.handlers.removing.purge_project import PurgeProject
+from mediamill.handlers.removing.purge_version import PurgeVersion
+from mediamill.handlers.removing.purge_webhook import PurgeWebhook
+from mediamill.handlers.removing.retain import Retain
+from mediamill.handlers.removing.trim_webhook import TrimWebhook
+from mediamill.handlers.stages.cancel import Cancel
+from mediamill.handlers.stages.enrolling import Enrolling
+from mediamill.handlers.stages.expand import Expand
+from mediamill.handlers.stages.gather import Gather
+from mediamill.handlers.stages.next_stage import NextStage
+from mediamill.handlers.stages.pack import Pack
+from mediamill.handlers.stages.seal import Seal
+from mediamill.handlers.telling.announce import Announce, StreamChannel
+from mediamill.handlers.telling.deliver import Deliver, Delivering
+from mediamill.handlers.telling.mail import Mail, MailChannel
+from mediamill.handlers.telling.notify import Channel, Notify
+from mediamill.handlers.telling.publish import Publish, Publishing
 from mediamill.letters.job import JobLetters
 from mediamill.media.archive.read import MAX_MEMBER_BYTES
 from mediamill.parts import Parts, cpu_slots

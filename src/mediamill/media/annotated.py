@@ -45,7 +45,7 @@ def local(path: Path) -> Iterator[Tree]:
 
 def pictures(tree: Tree) -> Iterator[FileFacts]:
     """Yield the pictures of a tree with their upright sizes; what cannot be read is left out."""
-    from mediamill.media.image.header import read_header
+    from mediamill.media.image.codecs.header import read_header
 
     for path, size in tree.sizes.items():
         if Path(path).suffix.lower() not in SUFFIXES or size > MAX_PICTURE:

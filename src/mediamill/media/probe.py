@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mediamill.core.errors import InvalidInput
 from mediamill.media.archive.read import read_members
 from mediamill.media.facts import Facts
-from mediamill.media.image.formats import FORMATS
+from mediamill.media.image.codecs.formats import FORMATS
 from mediamill.media.sniff import HEAD, ZIP, sniff
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _archive(source: "Opener", name: str) -> Facts:
 
 
 def _image(source: "Opener", media_type: str, name: str) -> Facts:
-    from mediamill.media.image.header import read_header
+    from mediamill.media.image.codecs.header import read_header
 
     with source() as stream:
         header = read_header(stream, media_type, name)

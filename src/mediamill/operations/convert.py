@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Self, cast
 
 from pydantic import Field, StringConstraints, model_validator
 
-from mediamill.media.image.encoding import QUALITIES, AnyFormat, Encoding, fitted
+from mediamill.media.image.codecs.encoding import QUALITIES, AnyFormat, Encoding, fitted
 from mediamill.operations.base import Context, SourceFacts
 from mediamill.operations.image import ImageOperation
 

@@ -4,7 +4,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from mediamill.media.image.encoding import QUALITIES, AnyFormat, Encoding
+from mediamill.media.image.codecs.encoding import QUALITIES, AnyFormat, Encoding
 from mediamill.operations.image import ImageOperation
 
 

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, ClassVar, NoReturn, Self, cast
 from mediamill.annotations.model import ImageAnnotations
 from mediamill.core.errors import LimitExceeded, UnsupportedMedia
 from mediamill.media.archive.names import with_suffix
-from mediamill.media.image.encoding import EXTENSIONS, MEDIA_TYPES, Encoding
-from mediamill.media.image.formats import FORMATS
+from mediamill.media.image.codecs.encoding import EXTENSIONS, MEDIA_TYPES, Encoding
+from mediamill.media.image.codecs.formats import FORMATS
 from mediamill.media.sniff import HEAD, sniff
 from mediamill.operations.base import Context, MediaOperation, Operation, Outcome, Output, Source
 from mediamill.operations.writing import written
@@ -126,8 +126,8 @@ class ImageOperation(MediaOperation):
         self, source: Source, context: Context, deep: bool = False
     ) -> "tuple[Picture, str]":
         """Decode a source, whose type is told by its content; return it with that type."""
-        from mediamill.media.image.decode import decode
-        from mediamill.media.image.header import read_header
+        from mediamill.media.image.codecs.decode import decode
+        from mediamill.media.image.codecs.header import read_header
 
         with source.open() as stream:
             media_type = sniff(stream.read(HEAD))

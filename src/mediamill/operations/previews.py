@@ -7,7 +7,7 @@ shown as strong as at full size, where looking from afar would soften it.
 from typing import TYPE_CHECKING
 
 from mediamill.core.errors import InvalidInput
-from mediamill.media.image.encoding import fitted
+from mediamill.media.image.codecs.encoding import fitted
 from mediamill.operations.base import Context, Measure, Outcome, Output, Source
 from mediamill.operations.image import ImageOperation, Variant, through
 

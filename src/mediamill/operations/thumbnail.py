@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from mediamill.core.errors import UnsupportedMedia
-from mediamill.media.image.encoding import Encoding, Format, fitted
-from mediamill.media.image.formats import FORMATS
+from mediamill.media.image.codecs.encoding import Encoding, Format, fitted
+from mediamill.media.image.codecs.formats import FORMATS
 from mediamill.media.sniff import HEAD, sniff
 from mediamill.operations.base import Context, Source, SourceFacts
 from mediamill.operations.image import ImageOperation

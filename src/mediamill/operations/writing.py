@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, cast
 
-from mediamill.media.image.encoding import QUALITIES, AnyFormat, Encoding
+from mediamill.media.image.codecs.encoding import QUALITIES, AnyFormat, Encoding
 from mediamill.operations.base import Source
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def own_encoding(
     PNG has alpha and 16 bits; with `faithful` it is also for what came without loss, and such a
     WebP stays so.
     """
-    from mediamill.media.image.strip import lossless_webp
+    from mediamill.media.image.codecs.strip import lossless_webp
 
     form, pixels = media_type.removeprefix("image/"), picture.array()
     if form not in OWN_FORMATS:
@@ -54,9 +54,9 @@ def own_encoding(
 
 def _passed_on(source: Source, media_type: str) -> bytes | None:
     """Return a source's file without metadata, if its pixels are upright and sRGB as they lie."""
-    from mediamill.media.image.header import read_header
+    from mediamill.media.image.codecs.header import read_header
+    from mediamill.media.image.codecs.strip import stripped
     from mediamill.media.image.orient import UPRIGHT
-    from mediamill.media.image.strip import stripped
 
     with source.open() as stream:
         header = read_header(stream, media_type, source.name)

@@ -33,7 +33,7 @@ MISSING = "ModuleNotFoundError"
 MODULES = (
     "numpy", "PIL.JpegImagePlugin", "cv2", "simplejpeg", "mediamill.operations.image",
     "mediamill.operations.augment", "mediamill.operations.previews",
-    "mediamill.media.image.decode", "mediamill.media.image.canvas",
+    "mediamill.media.image.codecs.decode", "mediamill.media.image.canvas",
 )  # fmt: skip
 """What a preview of a photo needs: importing it takes longer than the preview."""
 

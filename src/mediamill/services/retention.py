@@ -55,7 +55,7 @@ class Overdue:
 
 @dataclass
 class RetentionService:
-    """Reads only; `handlers/retain.py` takes what is due."""
+    """Reads only; `handlers/removing/retain.py` takes what is due."""
 
     aging: Aging
     sweeps: Sweeps

@@ -21,7 +21,7 @@ from mediamill.core.errors import ConfigurationError, InvalidInput, Unavailable
 from mediamill.core.events import MAX_BYTES, schema
 from mediamill.core.settings import Settings
 from mediamill.engine.lease import Lease
-from mediamill.handlers.publish import Publish
+from mediamill.handlers.telling.publish import Publish
 from mediamill.store.memory import MemoryStore
 from mediamill.store.repositories.units import Unit
 from mediamill.web.app import create_app
@@ -29,7 +29,7 @@ from tests.contracts.events_contract import TakingContract, event
 from tests.docs.test_event_examples import Shown
 from tests.engine.harness import Harness
 from tests.faults import rows as stored
-from tests.handlers.test_fetch import png
+from tests.handlers.files.test_fetch import png
 from tests.support.gates import gate_to
 from tests.support.serving import working
 from tests.support.topics import Aws, events_url, topic_server

@@ -10,12 +10,12 @@ from mediamill.core.clock import SystemClock
 from mediamill.core.errors import Conflict, Gone, InvalidInput, NotFound
 from mediamill.core.settings import Settings
 from mediamill.datasets.exporting import Wanted
-from mediamill.handlers.collect import Collect
 from mediamill.handlers.datasets import forget, listing
 from mediamill.handlers.datasets.export import ExportVersion
 from mediamill.handlers.datasets.forget import Forgetting, RedactVersion
 from mediamill.handlers.datasets.freeze import Freeze
 from mediamill.handlers.datasets.listing import Listing
+from mediamill.handlers.removing.collect import Collect
 from mediamill.store.repositories.datasets import VersionFile, VersionState
 from mediamill.store.repositories.projects import Project
 from tests.faults import charges

@@ -16,10 +16,10 @@ from tests.support.planted import CHANGES, Planted, planted, scene, texture
 from mediamill.media.image.duplicates import groups
 from mediamill.media.image.duplicates.candidates import by_points, by_whole
 from mediamill.media.image.duplicates.collection import collect
+from mediamill.media.image.duplicates.fingerprint import Fingerprint, decode, fingerprint
 from mediamill.media.image.duplicates.groups import Grouping, Joined, near_duplicates
+from mediamill.media.image.duplicates.patches import MIRROR
 from mediamill.media.image.duplicates.verify import refine
-from mediamill.media.image.fingerprint import Fingerprint, decode, fingerprint
-from mediamill.media.image.patches import MIRROR
 
 SCENES, COPIES = 24, 21
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mediamill.media.image import corrections, filters
 from mediamill.media.image.alpha import blended
 from mediamill.media.image.depth import Pixels
+from mediamill.media.image.effects import corrections, filters
 
 WORK: dict[str, tuple[float, Callable[[Pixels], Pixels]]] = {
     "denoise": (4, lambda pixels: corrections.denoised(pixels, 0.02)),

@@ -9,7 +9,7 @@ from tests.operations.augment.references import REFERENCES, convolved
 from tests.support import pictures
 
 from mediamill.core.errors import BrokenMedia
-from mediamill.media.image.filters import resampled
+from mediamill.media.image.effects.filters import resampled
 from mediamill.operations.augment import Augment
 
 MORE = {
@@ -90,7 +90,7 @@ def test_noise_has_its_mean_and_deviation(kind: str):
 
 
 def test_noise_is_normal():
-    from mediamill.media.image.noise import gaussian_noise
+    from mediamill.media.image.effects.noise import gaussian_noise
 
     grey = np.full((400, 400, 3), 32768, np.uint16)
     noise = (gaussian_noise(grey, 0, 0.1, 5).astype(float) - 32768) / 6553.5
@@ -143,7 +143,7 @@ def test_compression_is_that_of_pillow(kind: str):
 def test_elastic_moves_each_pixel_as_its_field_says(kind: str):
     from tests.operations.augment.references import sampled, with_alpha
 
-    from mediamill.media.image.elastic import elastic
+    from mediamill.media.image.geometry.elastic import elastic
     from mediamill.operations.draws import Draws
 
     before, after = made(kind, "elastic")
@@ -213,7 +213,7 @@ def test_alone_a_picture_is_mixed_with_itself():
 
 
 def test_a_coarse_field_is_that_of_a_fine_one(monkeypatch: pytest.MonkeyPatch):
-    from mediamill.media.image import elastic as module
+    from mediamill.media.image.geometry import elastic as module
 
     fine = module.elastic((400, 300), 9.0, 30.0, 7)
     monkeypatch.setattr(module, "_MOST", 6_000)

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from mediamill.core.errors import LimitExceeded
-from mediamill.media.image import corrections, placing
 from mediamill.media.image.depth import top
-from mediamill.media.image.levels import levels
-from mediamill.media.image.tone import recoloured
+from mediamill.media.image.effects import corrections
+from mediamill.media.image.effects.tone import recoloured
+from mediamill.media.image.geometry import placing
+from mediamill.media.image.numbers.levels import levels
 
 KINDS = ("rgb", "deep", "alpha", "grey", "deep-alpha")
 

@@ -10,7 +10,7 @@ from tests.operations.preprocess.test_corrections import KINDS, pictured
 
 from mediamill.annotations.model import Annotation, ImageAnnotations
 from mediamill.core.errors import InvalidInput
-from mediamill.media.image.encode import encode
+from mediamill.media.image.codecs.encode import encode
 from mediamill.media.image.picture import Picture
 from mediamill.operations.base import Context, Measure, Source
 from mediamill.operations.preprocess import Preprocess

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client import generate_latest
 from structlog.testing import capture_logs
-from tests.handlers.test_fetch import png
+from tests.handlers.files.test_fetch import png
 from tests.support.serving import working
 from tests.support.streams import (
     files_of,
@@ -23,7 +23,7 @@ from tests.support.streams import (
 from mediamill.app import App
 from mediamill.core.access import Principal
 from mediamill.engine.retry import RetryPolicy
-from mediamill.handlers.arrived import ArrivedHandler
+from mediamill.handlers.files.arrived import ArrivedHandler
 from mediamill.services.templates.drafts import Draft
 from mediamill.store.repositories.jobs import Step
 from mediamill.store.repositories.stream import StreamBooks, StreamJob

@@ -1,7 +1,7 @@
 """What a stream brought goes after its time, with what was made of it as it arrived."""
 
 import pytest
-from tests.handlers.test_fetch import png
+from tests.handlers.files.test_fetch import png
 from tests.services.stream.test_jobs import NAMED, outcomes, template
 from tests.support.ageing import age, daily, gone, hurry, records, settled, sweep, traces
 from tests.support.memory_stream import MemoryBroker

@@ -130,7 +130,7 @@ def refuse_errors(path: Path, index: Index, *, skip_invalid: bool) -> None:
 
 
 def _facts(inputs: Sequence[Input]) -> Iterator[FileFacts]:
-    from mediamill.media.image.header import read_header
+    from mediamill.media.image.codecs.header import read_header
 
     for number, item in enumerate(inputs):
         name = (PurePosixPath(item.folder) / item.path.name).as_posix()

@@ -149,7 +149,7 @@ def _likeness(there: Path, made: Path) -> float | None:
 
 def likeness(one: bytes, other: bytes) -> float | None:
     """Return the PSNR of two images in dB; None for what are no images of one size."""
-    from mediamill.media.image.likeness import psnr
+    from mediamill.media.image.numbers.likeness import psnr
 
     try:
         return psnr(one, other)

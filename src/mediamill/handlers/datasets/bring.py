@@ -30,7 +30,7 @@ from mediamill.core.errors import (
 from mediamill.engine.inputs import home_of, opened
 from mediamill.handlers.datasets.bringing import AT_ONCE, Bringing, Taking, id_of
 from mediamill.handlers.datasets.task import Plain, Work
-from mediamill.handlers.thumbnails import drawing_later
+from mediamill.handlers.files.thumbnails import drawing_later
 from mediamill.media.archive.read import Member, open_member, read_members
 from mediamill.operations.work import Source
 from mediamill.store.repositories.annotation_bringing import bring

@@ -33,7 +33,7 @@ from mediamill.datasets.exporting import Export, Stored, Wanted, Written
 from mediamill.engine.inputs import opened
 from mediamill.engine.lease import Lease
 from mediamill.handlers.datasets.texts import entries_of
-from mediamill.handlers.seal import Lines
+from mediamill.handlers.stages.seal import Lines
 from mediamill.media.archive.layout import Member, Summary, parse
 from mediamill.media.archive.tar import TarSummary
 from mediamill.store.port import Check, Equals

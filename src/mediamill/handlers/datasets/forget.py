@@ -19,7 +19,7 @@ from mediamill.core.errors import ConditionFailed, NotFound
 from mediamill.datasets.document import frozen_of
 from mediamill.engine.lease import Lease
 from mediamill.handlers.datasets.texts import without_gone
-from mediamill.handlers.purge import LOOK_AGAIN_MS
+from mediamill.handlers.removing.purge import LOOK_AGAIN_MS
 from mediamill.store.port import Check, Delete, Equals, Exists, Store, Update
 from mediamill.store.repositories.datasets import (
     Datasets,

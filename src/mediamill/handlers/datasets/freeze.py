@@ -41,8 +41,8 @@ from mediamill.handlers.datasets.forget import Forgetting
 from mediamill.handlers.datasets.listing import Listing, entry_of
 from mediamill.handlers.datasets.task import Work
 from mediamill.handlers.datasets.texts import entries_of, images_of, lines_of, without_gone
-from mediamill.handlers.naming import ManyNames
-from mediamill.handlers.seal import Lines
+from mediamill.handlers.stages.naming import ManyNames
+from mediamill.handlers.stages.seal import Lines
 from mediamill.store.port import Equals, Put, Update
 from mediamill.store.repositories.datasets import (
     Datasets,

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from mediamill.engine.tending import Handler
-from mediamill.handlers import thumbnails
 from mediamill.handlers.datasets import annotate, export, forget, task
 from mediamill.handlers.datasets.annotate import Annotate
 from mediamill.handlers.datasets.bring import ImportMembers
@@ -17,7 +16,8 @@ from mediamill.handlers.datasets.moving import MoveMembers, Mover
 from mediamill.handlers.datasets.sample import SampleMembers
 from mediamill.handlers.datasets.split import SplitMembers
 from mediamill.handlers.datasets.undo import UndoTask
-from mediamill.handlers.thumbnail import Thumbnail
+from mediamill.handlers.files import thumbnails
+from mediamill.handlers.files.thumbnail import Thumbnail
 from mediamill.parts import Parts
 from mediamill.store.repositories.datasets import Datasets
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from mediamill.blobs.port import Blobs
 from mediamill.datasets.document import GONE, Entry, read_entry
-from mediamill.handlers.seal import Lines
+from mediamill.handlers.stages.seal import Lines
 from mediamill.store.repositories.datasets import Datasets
 
 

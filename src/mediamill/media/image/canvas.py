@@ -13,9 +13,9 @@ from mediamill.annotations.geometry import joined, moved
 from mediamill.annotations.model import Annotation, ImageAnnotations, Rle
 from mediamill.annotations.rle import bitmap_of, mask_of
 from mediamill.media.image.depth import Pixels, top
+from mediamill.media.image.effects.tone import Tone, grey_mean, recoloured
+from mediamill.media.image.geometry.warp import Edge, Interpolation, Part, Size, Warp
 from mediamill.media.image.picture import Picture
-from mediamill.media.image.tone import Tone, grey_mean, recoloured
-from mediamill.media.image.warp import Edge, Interpolation, Part, Size, Warp
 
 Rectangle = tuple[int, int, int, int]
 """Left, top, width, height in whole pixels."""

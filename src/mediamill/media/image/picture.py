@@ -7,9 +7,9 @@ import cv2
 from numpy.typing import NDArray
 
 from mediamill.media.image.alpha import weighted
+from mediamill.media.image.codecs.encode import encode, flatten
+from mediamill.media.image.codecs.encoding import AnyFormat, fitted
 from mediamill.media.image.depth import Pixels
-from mediamill.media.image.encode import encode, flatten
-from mediamill.media.image.encoding import AnyFormat, fitted
 
 if TYPE_CHECKING:
     from mediamill.annotations.model import ImageAnnotations

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mediamill.media.image.jpeg import encode_rgb
+from mediamill.media.image.codecs.jpeg import encode_rgb
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -4,8 +4,8 @@ from typing import cast
 
 from av.video.frame import VideoFrame
 
-from mediamill.media.image.encoding import AnyFormat, fitted
-from mediamill.media.image.jpeg import Pixels, encode_planes
+from mediamill.media.image.codecs.encoding import AnyFormat, fitted
+from mediamill.media.image.codecs.jpeg import Pixels, encode_planes
 from mediamill.media.image.orient import UPRIGHT
 from mediamill.media.image.picture import Picture
 from mediamill.media.video.colour import deep_rgb, jpeg_planes, rgb

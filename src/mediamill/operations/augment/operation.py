@@ -103,7 +103,7 @@ class Augment(Formatted, AugmentParameters):
 
     def _canvas(self, image: "Picture") -> "Canvas":
         from mediamill.media.image.canvas import Canvas
-        from mediamill.media.image.warp import Edge
+        from mediamill.media.image.geometry.warp import Edge
 
         red, green, blue = bytes.fromhex(self.fill[1:])
         edge = Edge(self.border, (red, green, blue))

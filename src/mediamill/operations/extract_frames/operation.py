@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from mediamill.media.archive.names import with_suffix
-from mediamill.media.image.encoding import Encoding, Format
+from mediamill.media.image.codecs.encoding import Encoding, Format
 from mediamill.media.video.select import MIN_SHOT, THRESHOLD
 from mediamill.operations.base import (
     Context,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mediamill.media.archive.write import Appendable, ArchiveWriter
-from mediamill.media.image.encoding import EXTENSIONS, AnyFormat
+from mediamill.media.image.codecs.encoding import EXTENSIONS, AnyFormat
 from mediamill.media.image.picture import Picture
 
 INDEX = "frames.jsonl"

@@ -6,8 +6,8 @@ import numpy as np
 
 from mediamill.annotations.model import ImageAnnotations
 from mediamill.media.image.depth import Pixels, eight
-from mediamill.media.image.fingerprint import fingerprint
-from mediamill.media.image.statistics import statistics
+from mediamill.media.image.duplicates.fingerprint import fingerprint
+from mediamill.media.image.numbers.statistics import statistics
 
 if TYPE_CHECKING:
     from mediamill.media.image.picture import Picture

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mediamill.media.image.duplicates.fingerprint import Fingerprint, decode
 from mediamill.media.image.duplicates.groups import Joined, Likeness, near_duplicates
-from mediamill.media.image.fingerprint import Fingerprint, decode
 from mediamill.operations.health_check.table import Table
 
 

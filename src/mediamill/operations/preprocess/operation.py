@@ -29,8 +29,8 @@ class Preprocess(Formatted, PreprocessParameters):
         return self.model_copy(update=shrunk(self, factor))
 
     def measure_picture(self, picture: "Picture", context: Context) -> dict[str, Any]:
-        """Return the picture's numbers (`media/image/levels.py`)."""
-        from mediamill.media.image.levels import levels
+        """Return the picture's numbers (`media/image/numbers/levels.py`)."""
+        from mediamill.media.image.numbers.levels import levels
 
         return levels(picture.array())
 

@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from mediamill.annotations.geometry import moved
-from mediamill.media.image import corrections, placing
 from mediamill.media.image.depth import Pixels
-from mediamill.media.image.levels import levels
+from mediamill.media.image.effects import corrections
+from mediamill.media.image.geometry import placing
+from mediamill.media.image.numbers.levels import levels
 from mediamill.media.image.picture import Picture
 from mediamill.operations.preprocess.agreeing import PLAIN, circular, outlying
 
 if TYPE_CHECKING:
     from mediamill.annotations.model import ImageAnnotations
-    from mediamill.media.image.warp import Warp
+    from mediamill.media.image.geometry.warp import Warp
     from mediamill.operations.preprocess.parameters import PreprocessParameters
 
 Report = dict[str, Any]

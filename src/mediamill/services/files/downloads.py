@@ -1,7 +1,7 @@
 """Downloads: a job's results as one zip, and the members of archives.
 
 The zip is put together while it is sent. Only where that cannot be, behind a gateway that takes a
-few megabytes, it is made an object for a day, and read at the store (`handlers/pack.py`).
+few megabytes, it is made an object for a day, and read at the store (`handlers/stages/pack.py`).
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,8 +13,8 @@ from mediamill.adapters.brokers.port import Doorbell
 from mediamill.blobs.port import Blobs, Presigned, SupportsPresigned
 from mediamill.core.access import Principal
 from mediamill.core.errors import ConditionFailed, Conflict, NotFound, Packing
-from mediamill.handlers.pack import KLASS as PACKS
-from mediamill.handlers.pack import lines, pack_unit, packed
+from mediamill.handlers.stages.pack import KLASS as PACKS
+from mediamill.handlers.stages.pack import lines, pack_unit, packed
 from mediamill.media.archive import layout
 from mediamill.media.archive.names import safe_name
 from mediamill.services.access import Access

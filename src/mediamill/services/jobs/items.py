@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mediamill.core.access import Principal
 from mediamill.core.errors import InvalidInput
-from mediamill.handlers.expire_job import GONE
+from mediamill.handlers.removing.expire_job import GONE
 from mediamill.services.access import Access
 from mediamill.store.port import Page
 from mediamill.store.repositories.jobs import Entry, Job, Manifests

@@ -3,9 +3,9 @@
     begin ──▶ the sender sends the parts ──▶ complete ──▶ check ──▶ ready | rejected
 
 An upload of one part is a single request, else each part has its own. Requests are signed when
-somebody asks for them and are stored nowhere. What they write lies under `incoming/{upload}` and is
-not believed: with `complete` the file is listed as `checking`, and a unit (`handlers/check.py`)
-copies the bytes to where no signed request reaches before it looks at them.
+somebody asks for them and are stored nowhere. What they write lies under `incoming/{upload}` and
+is not believed: with `complete` the file is listed as `checking`, and a unit
+(`handlers/files/check.py`) copies the bytes to where no signed request reaches before it looks.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

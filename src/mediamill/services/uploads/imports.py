@@ -19,7 +19,7 @@ IMPORTED = Label("import")
 
 @dataclass
 class Imports:
-    """Accepts addresses of files; `handlers/fetch.py` fetches them."""
+    """Accepts addresses of files; `handlers/files/fetch.py` fetches them."""
 
     arrivals: Arrivals
     fetcher: Fetcher

@@ -20,7 +20,7 @@ from mediamill.core.errors import AddressRefused, ConditionFailed, Conflict, Inv
 from mediamill.core.events import CHOSEN, checked, event_id, matches
 from mediamill.core.ids import new_id
 from mediamill.core.sealing import Sealer, about, key_of
-from mediamill.handlers.deliver import delivery_of
+from mediamill.handlers.telling.deliver import delivery_of
 from mediamill.store.port import Delete, Equals, Page, Put, Update
 from mediamill.store.repositories.units import Unit, Units, UnitState, lane_of
 from mediamill.store.repositories.webhooks import (

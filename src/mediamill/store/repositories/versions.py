@@ -1,7 +1,7 @@
 """Versions: what an archive was before members were deleted from it.
 
 Jobs accepted earlier go on with the bytes that they were given, and so do downloads that began.
-A version and its blob go when no such job is left (`handlers/purge_version.py`).
+A version and its blob go when no such job is left (`handlers/removing/purge_version.py`).
 """
 
 from collections.abc import AsyncIterator

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from mediamill.media.image.duplicates.candidates import Floats, Hypotheses
 from mediamill.media.image.duplicates.collection import Collection
+from mediamill.media.image.duplicates.fingerprint import SMALL
 from mediamill.media.image.duplicates.verify import inward, sampled
-from mediamill.media.image.fingerprint import SMALL
 
 STEPS = 6
 """How often a map is made better, at most."""

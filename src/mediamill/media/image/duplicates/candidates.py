@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediamill.media.image.duplicates.collection import Collection, Words
-from mediamill.media.image.fingerprint import SMALL
-from mediamill.media.image.patches import MIRROR, SCALE
+from mediamill.media.image.duplicates.fingerprint import SMALL
+from mediamill.media.image.duplicates.patches import MIRROR, SCALE
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

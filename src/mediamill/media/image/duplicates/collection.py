@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mediamill.media.image.fingerprint import SMALL, Fingerprint
+from mediamill.media.image.duplicates.fingerprint import SMALL, Fingerprint
 
 Words = NDArray[np.uint64]
 

@@ -9,8 +9,8 @@ import numpy as np
 from mediamill.media.image.duplicates.agreement import agreement
 from mediamill.media.image.duplicates.candidates import Hypotheses, Indices, candidates
 from mediamill.media.image.duplicates.collection import Collection, collect
+from mediamill.media.image.duplicates.fingerprint import Fingerprint
 from mediamill.media.image.duplicates.verify import compare, part, refine
-from mediamill.media.image.fingerprint import Fingerprint
 
 SIMILARITY = 0.8
 """Correlation of gradients from which two pictures are near-duplicates."""

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from mediamill.media.image.duplicates.candidates import Floats, Hypotheses, Indices
 from mediamill.media.image.duplicates.collection import Collection
-from mediamill.media.image.fingerprint import SMALL
-from mediamill.media.image.patches import MIRROR
+from mediamill.media.image.duplicates.fingerprint import SMALL
+from mediamill.media.image.duplicates.patches import MIRROR
 
 ROUGH, FINE = 16, 16
 """Samples to each side of where two pictures are compared, before and after a map is refined."""

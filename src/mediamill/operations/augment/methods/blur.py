@@ -6,7 +6,7 @@ from mediamill.operations.augment.working import Apply, Work
 
 
 def _gaussian_noise(work: Work) -> None:
-    from mediamill.media.image.noise import gaussian_noise
+    from mediamill.media.image.effects.noise import gaussian_noise
 
     std = work.between(work.told.gaussian_noise)
     mean = work.between(work.told.gaussian_noise_mean, "mean")
@@ -14,7 +14,7 @@ def _gaussian_noise(work: Work) -> None:
 
 
 def _gaussian_blur(work: Work) -> None:
-    from mediamill.media.image.filters import gaussian_blur
+    from mediamill.media.image.effects.filters import gaussian_blur
 
     sigma = work.between(work.told.gaussian_blur)
     kernel = work.whole(work.told.gaussian_blur_kernel, "kernel", step=2)
@@ -22,7 +22,7 @@ def _gaussian_blur(work: Work) -> None:
 
 
 def _motion_blur(work: Work) -> None:
-    from mediamill.media.image.filters import motion_blur
+    from mediamill.media.image.effects.filters import motion_blur
 
     length = work.whole(work.told.motion_blur, step=2)
     degrees = work.between(work.told.motion_blur_angle, "angle")
@@ -30,7 +30,7 @@ def _motion_blur(work: Work) -> None:
 
 
 def _sharpness(work: Work) -> None:
-    from mediamill.media.image.filters import sharpness
+    from mediamill.media.image.effects.filters import sharpness
 
     work.canvas.filter(partial(sharpness, factor=work.between(work.told.sharpness)))
 

@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 
 def _rotate(work: Work) -> None:
-    from mediamill.media.image.matrices import rotation
+    from mediamill.media.image.geometry.matrices import rotation
 
     work.canvas.move(rotation(work.canvas.size, work.between(work.told.rotate)))
 
 
 def _scale(work: Work) -> None:
-    from mediamill.media.image.matrices import scaling
+    from mediamill.media.image.geometry.matrices import scaling
 
     work.canvas.move(scaling(work.canvas.size, work.between(work.told.scale)))
 
 
 def _translate(work: Work) -> None:
-    from mediamill.media.image.matrices import translation
+    from mediamill.media.image.geometry.matrices import translation
 
     width, height = work.canvas.size
     x, y = (work.between(work.told.translate, part) for part in ("x", "y"))
@@ -31,7 +31,7 @@ def _translate(work: Work) -> None:
 
 
 def _shear(work: Work) -> None:
-    from mediamill.media.image.matrices import shearing
+    from mediamill.media.image.geometry.matrices import shearing
 
     across, along = (
         work.between(ends, part)
@@ -41,19 +41,19 @@ def _shear(work: Work) -> None:
 
 
 def _horizontal_flip(work: Work) -> None:
-    from mediamill.media.image.matrices import mirroring
+    from mediamill.media.image.geometry.matrices import mirroring
 
     work.canvas.move(mirroring(work.canvas.size, across=True))
 
 
 def _vertical_flip(work: Work) -> None:
-    from mediamill.media.image.matrices import mirroring
+    from mediamill.media.image.geometry.matrices import mirroring
 
     work.canvas.move(mirroring(work.canvas.size, across=False))
 
 
 def _perspective(work: Work) -> None:
-    from mediamill.media.image.matrices import perspective
+    from mediamill.media.image.geometry.matrices import perspective
 
     ends = work.told.perspective
     corners = [(work.between(ends, f"x{n}"), work.between(ends, f"y{n}")) for n in range(1, 5)]
@@ -61,7 +61,7 @@ def _perspective(work: Work) -> None:
 
 
 def _elastic(work: Work) -> None:
-    from mediamill.media.image.elastic import elastic
+    from mediamill.media.image.geometry.elastic import elastic
 
     side = min(work.canvas.size)
     reach = work.between(work.told.elastic) * side
@@ -95,7 +95,7 @@ def _places(length: int, side: int) -> list[int]:
 
 
 def _cut(canvas: "Canvas", left: int, upper: int, size: tuple[int, int]) -> None:
-    from mediamill.media.image.matrices import translation
+    from mediamill.media.image.geometry.matrices import translation
 
     canvas.move(translation(-left, -upper), size)
 

@@ -16,14 +16,14 @@ MOSAIC = 3
 
 
 def _mosaic(work: Work) -> None:
-    from mediamill.media.image.mixing import mosaic
+    from mediamill.media.image.effects.mixing import mosaic
 
     meeting = work.between(work.told.mosaic, "x"), work.between(work.told.mosaic, "y")
     mosaic(work.canvas, _others(work, MOSAIC), meeting)
 
 
 def _mixup(work: Work) -> None:
-    from mediamill.media.image.mixing import mixup
+    from mediamill.media.image.effects.mixing import mixup
 
     mixup(work.canvas, _others(work, 1)[0], work.between(work.told.mixup))
 

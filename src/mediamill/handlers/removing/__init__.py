@@ -1,0 +1,1 @@
+"""What goes and when: retention, deletion, and what nothing names any more."""

@@ -1,0 +1,1 @@
+"""News of jobs and files: mail, webhooks, events, result topics."""

@@ -1,0 +1,226 @@
+"""`deliver`: send an event to a webhook, signed as Standard Webhooks says, until it is taken.
+
+An address that the guard refuses, no answer and a wrong answer are all tried again: its owner may
+mend it meanwhile. Only 410 ends it at once, and disables the webhook: nobody is there any more.
+
+Receivers that hang may hold no runner that others need, however many owners have such: see `ALL`.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import structlog
+from standardwebhooks import Webhook as Signing
+
+from mediamill.adapters.fetch.client import Fetcher, Told
+from mediamill.core.clock import DAY, HOUR, MINUTE, SECOND
+from mediamill.core.errors import AddressRefused, FetchFailed, SourceUnavailable, Unavailable
+from mediamill.core.events import Snapshot, matches, under
+from mediamill.core.records import Record
+from mediamill.core.sealing import Sealer, about
+from mediamill.engine.announcing import event_of
+from mediamill.engine.gates import Gates, enter_all
+from mediamill.engine.lease import Lease
+from mediamill.engine.retry import RetryPolicy
+from mediamill.engine.worker import NOTICES
+from mediamill.handlers.removing.trim_webhook import begin_trimming
+from mediamill.store.port import Action, Delete, Update
+from mediamill.store.repositories.lanes import Lane
+from mediamill.store.repositories.units import Unit, lane_of
+from mediamill.store.repositories.users import User
+from mediamill.store.repositories.webhooks import Delivery, DeliveryState, Webhook, Webhooks
+
+log = structlog.get_logger(__name__)
+
+CHANNEL = "webhook"
+DELAYS_MS = (
+    5 * SECOND, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, DAY,
+)  # fmt: skip
+"""The waits that Standard Webhooks proposes."""
+ANSWER_SECONDS = 15.0
+AN_ENDPOINT, AN_OWNER = 2, 3
+"""Deliveries at a time in this process: to one webhook, and to all of one owner."""
+ALL, UNPROVEN, SLOW = NOTICES - 16, NOTICES - 24, NOTICES - 48
+"""Deliveries at a time in this process: all, so that mails and other notices find runners; those to
+webhooks of which it is not known that they answer soon, one to each; those known to be slow."""
+SLOW_SECONDS, CHARGED_SECONDS = 5.0, 1.0
+LONGEST_MS = HOUR
+"""So long is waited at most if a receiver says when to come back."""
+GONE = 410
+
+
+Doors = list[tuple[Gates, str]]
+
+
+@dataclass
+class Delivering:
+    """The channel to an owner's webhooks."""
+
+    webhooks: Webhooks
+    public: str
+    """The service's public address."""
+
+    async def units(self, notice: Unit, now: int) -> Sequence[Record]:
+        event = event_of(notice)
+        if event is None:
+            return ()
+        told, type_ = under(event, self.public), event["type"]
+        if not await is_active(self.webhooks, notice.owner):
+            return ()
+        chosen = [
+            webhook
+            for webhook in await self.webhooks.of_owner(notice.owner)
+            if webhook.enabled and any(matches(type_, pattern) for pattern in webhook.types)
+        ]
+        return [row for webhook in chosen for row in delivery_of(webhook, told, now)]
+
+
+def delivery_of(webhook: Webhook, event: Snapshot, now: int) -> tuple[Delivery, Unit]:
+    """Make the delivery of an event to a webhook, and the unit that sees to it."""
+    delivery = Delivery(
+        webhook=webhook.id,
+        event=event["id"],
+        owner=webhook.owner,
+        type=event["type"],
+        about=event["data"]["id"] if event["type"].startswith("file.") else None,
+        body=msgspec.json.encode(event).decode(),
+        created=now,
+    )
+    named = {"webhook": webhook.id, "event": event["id"]}
+    return delivery, Unit.notice("deliver", delivery.group, 0, webhook.owner, now=now, **named)
+
+
+class Deliver:
+    """Sends deliveries: a few at a time to each endpoint and of each owner."""
+
+    policy = RetryPolicy(delays_ms=DELAYS_MS)
+
+    def __init__(
+        self, webhooks: Webhooks, fetcher: Fetcher, sealer: Sealer, tally: Counter[tuple[str, str]]
+    ) -> None:
+        self.webhooks, self.fetcher, self.sealer, self.tally = webhooks, fetcher, sealer, tally
+        self.seconds = ANSWER_SECONDS
+        self._endpoints, self._owners, self._all = Gates(AN_ENDPOINT), Gates(AN_OWNER), Gates(ALL)
+        self._ones, self._unproven = Gates(1, guess=0.1), Gates(UNPROVEN)
+        self._slow = Gates(SLOW)
+
+    async def run(self, lease: Lease) -> None:
+        unit = lease.unit
+        store, named = self.webhooks.store, unit.payload
+        delivery = await store.get(Delivery, named["webhook"], named["event"])
+        webhook = await self.webhooks.get(unit.owner, named["webhook"])
+        if delivery is None or webhook is None:
+            await lease.vanish(Delete(Delivery, (named["webhook"], named["event"])))
+        elif not webhook.enabled:
+            await self._end(lease, delivery, DeliveryState.FAILED, said="The webhook is disabled.")
+        elif not await is_active(self.webhooks, unit.owner):
+            said = "The account of its owner is not active any more."
+            await self._end(lease, delivery, DeliveryState.FAILED, said=said)
+        elif wait := enter_all(doors := self._doors(webhook)):
+            await lease.release(wait, unit.error, credit=unit.cost, counted=False)
+        else:
+            await self._attempt(lease, webhook, delivery, doors)
+
+    async def give_up(self, lease: Lease, error: BaseException) -> None:
+        """Note that it was not taken."""
+        named = lease.unit.payload
+        delivery = await self.webhooks.store.get(Delivery, named["webhook"], named["event"])
+        if delivery is None:
+            await lease.vanish()
+            return
+        said = {} if delivery.tried else {"said": str(error)[:200]}
+        await self._end(lease, delivery, DeliveryState.FAILED, **said)
+
+    def _doors(self, webhook: Webhook) -> Doors:
+        """List the gates to pass; an owner’s own first, so that nobody queues at those of all."""
+        took = self._endpoints.took(webhook.id)
+        doors = [(self._endpoints, webhook.id), (self._owners, webhook.owner)]
+        if took is None or took >= SLOW_SECONDS:
+            doors.append((self._ones, webhook.id))
+            doors += [(self._slow, CHANNEL)] if took is not None else []
+            doors.append((self._unproven, CHANNEL))
+        return [*doors, (self._all, CHANNEL)]
+
+    async def _attempt(
+        self, lease: Lease, webhook: Webhook, delivery: Delivery, doors: Doors
+    ) -> None:
+        begun = time.monotonic()
+        try:
+            told = await self._sent(webhook, delivery)
+        except (AddressRefused, FetchFailed, SourceUnavailable) as error:
+            told = Told(0, error.message[:200])
+        finally:
+            seconds = time.monotonic() - begun
+            for gates, place in doors:
+                gates.leave(place, seconds)
+        charge = _charge(lease.unit, seconds)
+        now = await self.webhooks.store.now()
+        noted = {
+            "attempts": delivery.attempts + 1,
+            "status": told.status or None,
+            "said": told.line,
+            "tried": now,
+        }
+        if 200 <= told.status < 300:
+            await self._end(lease, delivery, DeliveryState.DELIVERED, *charge, **noted)
+        elif told.status == GONE:
+            gone = {"enabled": False, "reason": "It answered 410: gone.", "changed": now}
+            off = Update(Webhook, webhook.key_values(), set=gone, add={"revision": 1})
+            await self._end(lease, delivery, DeliveryState.FAILED, off, *charge, **noted)
+            log.info("webhook disabled", action="webhook_disabled", **webhook.log_context())
+        else:
+            await lease.write(_noting(delivery, **noted), *charge)
+            self.tally[CHANNEL, "retried"] += 1
+            said = told.line if not told.status else f"The answer is {told.status}."
+            raise Unavailable(said, after_ms=min(told.after_ms, LONGEST_MS))
+
+    async def _sent(self, webhook: Webhook, delivery: Delivery) -> Told:
+        """Sign and send it now."""
+        place = about(Webhook, "secret", *webhook.key_values())
+        secret = await self.sealer.open(webhook.secret, place)
+        headers = {"Content-Type": "application/json", **signature(secret, delivery)}
+        body = delivery.body.encode()
+        return await self.fetcher.post(webhook.url, body, headers, self.seconds)
+
+    async def _end(
+        self, lease: Lease, delivery: Delivery, state: DeliveryState, *others: Action, **noted: Any
+    ) -> None:
+        """Close a delivery, and see to it that it is forgotten one day."""
+        await begin_trimming(lease.units, delivery)
+        await lease.vanish(_noting(delivery, state=state, **noted), *others)
+        outcome = "sent" if state is DeliveryState.DELIVERED else "failed"
+        self.tally[CHANNEL, outcome] += 1
+        log.info("delivery ended", action="delivery_ended", state=state, event_id=delivery.event,
+                 webhook=delivery.webhook, owner=delivery.owner)  # fmt: skip
+
+
+async def is_active(webhooks: Webhooks, owner: str) -> bool:
+    """Tell whether an owner has an account that is in use: nobody else is told anything."""
+    user = await webhooks.store.get(User, owner)
+    return user is not None and not user.disabled
+
+
+def _charge(unit: Unit, seconds: float) -> list[Update]:
+    """Make the action that lets a lane pay for what took long, so that others go first."""
+    if seconds < CHARGED_SECONDS:
+        return []
+    return [Update(Lane, lane_of(unit), add={"vtime": seconds - unit.cost})]
+
+
+def signature(secret: str, delivery: Delivery) -> dict[str, str]:
+    """Make the headers by which a receiver knows that it is ours, and new."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    return {
+        "webhook-id": delivery.event,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Signing(secret).sign(delivery.event, now, delivery.body),
+    }
+
+
+def _noting(delivery: Delivery, **noted: Any) -> Update:
+    return Update(Delivery, delivery.key_values(), set=noted)

@@ -1,0 +1,70 @@
+"""Decode an image upright and in sRGB, no larger than asked for where its format allows that."""
+
+from collections.abc import Callable
+from typing import BinaryIO, cast
+
+from PIL import Image
+
+from mediamill.media.image.codecs.colour import to_srgb
+from mediamill.media.image.codecs.deep import decode_deep
+from mediamill.media.image.codecs.header import (
+    Header,
+    check_pixels,
+    guarded,
+    opened,
+    orientation_of,
+)
+from mediamill.media.image.codecs.jpeg import Pixels, decode_rgb
+from mediamill.media.image.depth import Pixels as AnyPixels
+from mediamill.media.image.picture import Picture
+
+_REDUCIBLE = frozenset({"RGB", "RGBA", "L", "LA", "CMYK"})
+
+
+def decode(
+    source: Callable[[], BinaryIO],
+    header: Header,
+    name: str,
+    at_least: tuple[int, int] = (0, 0),
+    deep: bool = False,
+) -> Picture:
+    """Return the first frame of an image.
+
+    `at_least` is the smallest upright width and height that will do; (0, 0) asks for all pixels.
+    JPEG is then shrunk while it is decoded. With `deep` PNG and TIFF of 16 bits keep them.
+    Raises `BrokenMedia` or `LimitExceeded`.
+    """
+    smallest = header.orientation.size(*at_least)
+    if header.media_type == "image/jpeg":
+        with guarded(name):
+            pixels: AnyPixels | None = _shrunk_jpeg(source, header.profile, smallest)
+            if pixels is not None:
+                return Picture(cast("AnyPixels", header.orientation.apply(pixels)))
+    with source() as stream, opened(stream, header.media_type, name) as image:
+        check_pixels(image.size, 1, name)
+        profile = cast("bytes | None", image.info.get("icc_profile"))
+        orientation = orientation_of(image)
+        pixels = decode_deep(source, image, profile) if deep else None
+        if pixels is None:
+            image.load()
+            pixels = to_srgb(_reduced(image, smallest), profile)
+    with guarded(name):
+        return Picture(cast("AnyPixels", orientation.apply(pixels)))
+
+
+def _shrunk_jpeg(
+    source: Callable[[], BinaryIO], profile: bytes | None, smallest: tuple[int, int]
+) -> Pixels | None:
+    with source() as stream:
+        pixels = decode_rgb(stream.read(), *smallest)
+    if pixels is None or not profile:
+        return pixels
+    return to_srgb(Image.fromarray(pixels), profile)
+
+
+def _reduced(image: Image.Image, smallest: tuple[int, int]) -> Image.Image:
+    """Return the image averaged down by a whole factor, not below the smallest size."""
+    if 0 in smallest or image.mode not in _REDUCIBLE or "transparency" in image.info:
+        return image
+    factor = min(image.width // smallest[0], image.height // smallest[1])
+    return image.reduce(factor) if factor > 1 else image

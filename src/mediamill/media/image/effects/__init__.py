@@ -1,0 +1,1 @@
+"""What becomes of pixels that stay where they are."""
