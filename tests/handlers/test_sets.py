@@ -18,7 +18,7 @@ from mediamill.services.jobs.requests import JobRequest
 from mediamill.store.repositories.jobs import Counts, Job, JobState
 from mediamill.web.views.results import result_view
 from tests.handlers.conftest import ANN, Works
-from tests.handlers.test_stages import Missing
+from tests.handlers.stages.test_stages import Missing
 from tests.media_factory import clip
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from mediamill.core.errors import StorageFull
-from mediamill.handlers.items.items import keeping
+from mediamill.handlers.items import keeping
 from mediamill.handlers.items.keeping import MOST, Keeping
 from mediamill.handlers.items.settling import Done
 from mediamill.operations.work import Outcome
