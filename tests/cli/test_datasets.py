@@ -50,6 +50,11 @@ def test_a_dataset_from_folder_to_zip(signed_in: Commands):
     frozen = signed_in("projects", "freeze", project["id"], "--name", "one", "--json")
     version = json.loads(frozen.stdout)
     assert version["summary"]["classes"]["dot"] == {"images": 9, "objects": 9}
+    steps = signed_in.folder / "steps.json"
+    parameters = {"methods": ["horizontal-flip"], "copies": 2}
+    steps.write_text(json.dumps([{"operation": "augment", "parameters": parameters}]))
+    frozen = signed_in("projects", "freeze", project["id"], "--steps", str(steps), "--json")
+    assert json.loads(frozen.stdout)["files"] == 17  # two of each, but three of validation
     listed = signed_in("projects", "versions", project["id"])
     assert version["hash"][:12] in listed.stdout
     target = signed_in.folder / "dots.zip"

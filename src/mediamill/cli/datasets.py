@@ -11,6 +11,7 @@ from mediamill.cli.annotating import imported, told
 from mediamill.cli.remote.client import Client
 from mediamill.cli.remote.connection import connected, json_option, show, show_list, size_text
 from mediamill.cli.remote.home import load_settings
+from mediamill.cli.submit import read_steps, steps_option
 from mediamill.cli.terminal.failures import DONE, SOME_FAILED, Failure, Refused
 from mediamill.cli.terminal.progress import bar
 
@@ -140,17 +141,15 @@ def split(project_id: str, *, as_json: bool, client: Client, **options: Any) -> 
 @project_argument
 @click.option("--name", default="", help="What to call it.")
 @click.option("--seed", type=int, default=None, help="Of the steps.")
-@click.option(
-    "--step", "steps", multiple=True, metavar="OPERATION", help="Run first, with its defaults."
-)
+@steps_option
 @click.option("--subset", "subsets", multiple=True, default=("original",), help="[original]")
 @json_option
 @connected
 def freeze(project_id: str, *, as_json: bool, client: Client, **options: Any) -> None:
     """Fix files, splits and annotations of a project under a hash; print number and hash."""
-    steps = [{"operation": name, "parameters": {}} for name in options["steps"]]
     body = {
-        "name": options["name"], "seed": options["seed"], "steps": steps,
+        "name": options["name"], "seed": options["seed"],
+        "steps": read_steps(options["steps"]) if options["steps"] else [],
         "subsets": list(options["subsets"]),
     }  # fmt: skip
     version = client.request("POST", f"/v1/projects/{project_id}/versions", json=body)

@@ -16,6 +16,12 @@ from mediamill.cli.terminal.failures import Failure
 notify_option = click.option(
     "--notify/--no-notify", default=None, help="Get a mail at its end, or none."
 )
+steps_option = click.option(
+    "--steps",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    metavar="FILE",
+    help="Steps as a JSON list of {operation, parameters}; - reads them from stdin.",
+)
 SOURCES = ("project", "archive", "manifest")
 
 
@@ -40,12 +46,7 @@ SOURCES = ("project", "archive", "manifest")
     metavar="VARIABLE=VALUE",
     help="Value of a variable of the template; may be given again.",
 )
-@click.option(
-    "--steps",
-    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
-    metavar="FILE",
-    help="Steps as a JSON list of {operation, parameters}; - reads them from stdin.",
-)
+@steps_option
 @click.option(
     "--output-project", metavar="ID", help="Project that the result files join, with annotations."
 )
@@ -106,8 +107,16 @@ def _work(client: Client, given: Mapping[str, Any]) -> dict[str, Any]:
         return {"template": template["id"], "variables": settings(given["values"], types)}
     if given["values"]:
         raise click.UsageError("--set is for the variables of a --template.")
-    steps = read_json(given["steps"])
-    return {"steps": steps["steps"] if isinstance(steps, dict) and "steps" in steps else steps}
+    return {"steps": read_steps(given["steps"])}
+
+
+def read_steps(path: Path) -> Any:
+    """Read steps from a JSON file, or from stdin for `-`: a list, or an object with `steps`.
+
+    Raises `Failure`.
+    """
+    steps = read_json(path)
+    return steps["steps"] if isinstance(steps, dict) and "steps" in steps else steps
 
 
 def settings(words: Iterable[str], types: Mapping[str, str]) -> dict[str, Any]:
