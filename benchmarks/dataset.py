@@ -1,18 +1,22 @@
 """The whole way of a dataset: zip of images → project → augment × 2 → version → export as zip.
 
-    .venv/bin/python benchmarks/dataset.py [--images 10000] [--rounds 1] [--methods …] [--quarter]
+    .venv/bin/python benchmarks/dataset.py [--images 10000] [--rounds 1] [--small] [--quarter]
+                                           [--methods …]
 
 Ours is the real service with its embedded defaults (`mediamill up`: SQLite, a folder, fsync, one
 slot per core), over HTTP: upload of the zip, import into a project, a frozen version with `augment`
 as its step, download of its export. Beside it, in turns, a bare script on the same cores: it reads
 the zip, decodes, augments and encodes with the same library calls in a process per core, and writes
 a zip; nothing else: no digests, no rows, no sandbox, nothing made durable. Both have the
-allocator's settings of our slots. The images are JPEGs of 0.3 to 1 megapixel, pieces of
-MEDIAMILL_SAMPLES. Thumbnails, which give way to jobs, may still be drawn when it has ended.
+allocator's settings of our slots. The images are JPEGs of 1 to 2 megapixels, with `--small` of 0.3
+to 1, pieces of MEDIAMILL_SAMPLES. Thumbnails, which give way to jobs, may still be drawn when it
+has ended: how many were is told.
 
 Printed are images/s (of the images that come in) and seconds of processor time for each, their
-ratios (above 1: ours is faster), where ours spent its time, and the largest memory of its
-processes. `--quarter` does a quarter of the images first, to show that memory stays flat.
+ratios (above 1: ours is faster), and where ours spent its time. Of the service and of its largest
+slot, the resident memory in the first and in the last tenth of each part, and the largest of all:
+it is flat where these are the same. `--quarter` does a quarter of the images first, which must need
+no less.
 """
 
 import argparse
@@ -29,6 +33,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 COPIES, QUALITY, SEED = 2, 85, 7
 METHODS = ("horizontal-flip", "rotate", "brightness", "contrast", "saturation")
@@ -36,6 +41,8 @@ PIECES = 48
 """Different pictures; each file has a comment of its own, so that all are different files."""
 AHEAD = 64
 """Images that the bare script has under way."""
+LARGE, SMALL = (1e6, 2e6), (0.3e6, 1e6)
+"""Pixels of the images."""
 TICKS, PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
 
 
@@ -46,6 +53,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--methods", nargs="*", default=list(METHODS))
     parser.add_argument("--quarter", action="store_true")
+    parser.add_argument("--small", action="store_true")
     parser.add_argument("--bare", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.bare:
@@ -54,14 +62,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=".", prefix="dataset-") as folder:
         sizes = [options.images // 4] * options.quarter + [options.images]
         for images in sizes:
-            compare(Path(folder), images, options.rounds, options.methods)
+            source = Path(folder) / f"{images}.zip"
+            pack(source, images, SMALL if options.small else LARGE)
+            compare(source, images, options.rounds, options.methods)
+            source.unlink()
 
 
-def compare(folder: Path, images: int, rounds: int, methods: list[str]) -> None:
+def compare(source: Path, images: int, rounds: int, methods: list[str]) -> None:
     """Measure both sides and print."""
-    source = folder / f"{images}.zip"
-    pack(source, images)
-    size = source.stat().st_size / 1e6
+    folder, size = source.parent, source.stat().st_size / 1e6
     print(f"{images} images, {size:.0f} MB; {', '.join(methods)}", flush=True)
     found = []
     for turn in range(rounds):
@@ -69,14 +78,16 @@ def compare(folder: Path, images: int, rounds: int, methods: list[str]) -> None:
         (folder / "bare.zip").unlink()
         work = folder / f"{images}-{turn}"
         work.mkdir()
-        stages, most = asyncio.run(ours(source, work, methods))
+        parts = asyncio.run(ours(source, work, methods))
         check(source, work / "export.zip")
+        drawn = sum(1 for path in work.rglob("*") if path.parent.name == "thumbnails+")
         shutil.rmtree(work)
-        wall, used, _ = (sum(each) for each in zip(*stages.values(), strict=True))
-        for name, (seconds, cpu, own) in stages.items():
-            print(f"    {name:10} {seconds:7.1f} s {cpu:7.1f} s CPU, of it {own:.1f} the service's")
-        memory = ", ".join(f"{name} {size:.0f} MB" for name, size in most.items())
-        print(f"  ours       {images / wall:7.1f} images/s {used:7.1f} s CPU; memory {memory}")
+        wall = sum(part.seconds for part in parts.values())
+        used = sum(part.used for part in parts.values())
+        for name, part in parts.items():
+            print(f"    {name:10} {part.seconds:7.1f} s {part.used:7.1f} s CPU, of it"
+                  f" {part.own:.1f} the service's; {part.memory}")  # fmt: skip
+        print(f"  ours       {images / wall:7.1f} images/s {used:7.1f} s CPU; {drawn} thumbnails")
         print(f"  bare       {images / plain[0]:7.1f} images/s {plain[1]:7.1f} s CPU")
         found.append((plain[0] / wall, plain[1] / used))
         print(f"  ratio      {found[-1][0]:7.2f} {found[-1][1]:16.2f} CPU", flush=True)
@@ -85,9 +96,9 @@ def compare(folder: Path, images: int, rounds: int, methods: list[str]) -> None:
         print(f"  median     {median(walls):7.2f} {median(cpus):16.2f} CPU")
 
 
-def pack(path: Path, images: int) -> None:
-    """Write a zip of JPEGs of 0.3 to 1 megapixel, all different files."""
-    made = [*pieces()]
+def pack(path: Path, images: int, pixels: tuple[float, float]) -> None:
+    """Write a zip of JPEGs of so many pixels, from and to, all different files."""
+    made = [*pieces(*pixels)]
     with zipfile.ZipFile(path, "w") as archive:
         for n in range(images):
             data = made[n % len(made)]
@@ -96,7 +107,7 @@ def pack(path: Path, images: int) -> None:
             archive.writestr(f"images/{n:06}.jpg", data[:2] + mark + data[2:])
 
 
-def pieces() -> Iterator[bytes]:
+def pieces(least: float, most: float) -> Iterator[bytes]:
     """Yield pieces of photos as JPEG; of noise where there are none."""
     import cv2
     import numpy as np
@@ -110,7 +121,7 @@ def pieces() -> Iterator[bytes]:
             whole = simplejpeg.decode_jpeg(found[n % len(found)].read_bytes())
         else:
             whole = cv2.resize(draw.integers(0, 255, (60, 80, 3), np.uint8), (1600, 1200))
-        wide = round((draw.uniform(0.3e6, 1e6) * 4 / 3) ** 0.5)
+        wide = round((draw.uniform(least, most) * 4 / 3) ** 0.5)
         high = wide * 3 // 4
         scale = max(1.0, wide / whole.shape[1], high / whole.shape[0])
         whole = cv2.resize(whole, None, fx=scale, fy=scale)
@@ -179,29 +190,38 @@ def _bare(data: bytes, name: str) -> list[bytes]:
 # -- the service ------------------------------------------------------------------------------
 
 
-async def ours(
-    source: Path, folder: Path, methods: list[str]
-) -> tuple[dict[str, tuple[float, ...]], dict[str, float]]:
-    """Go the whole way; return wall and processor time of each part, and memory by process.
+class Part(NamedTuple):
+    """What a part of the way took."""
 
-    The processor time is that of all its processes, and that of the service without its slots.
-    """
+    seconds: float
+    used: float
+    """Processor time of the service and its slots."""
+    own: float
+    """Processor time of the service without its slots."""
+    memory: str
+
+
+async def ours(source: Path, folder: Path, methods: list[str]) -> dict[str, Part]:
+    """Go the whole way; return what each part of it took."""
     from common import client, free_port, process, seed
 
     token, _ = await seed(folder / "home", 0)
-    port, parts = free_port(), dict[str, tuple[float, ...]]()
+    port, parts = free_port(), dict[str, Part]()
     with process("up", folder / "home", port, max_upload_bytes=1 << 40) as service:
 
         @contextmanager
         def part(name: str) -> Iterator[None]:
             start, all_, own = time.perf_counter(), used(service.pid), spent(service.pid)[0]
+            seen.clear()
             yield
-            parts[name] = (
+            parts[name] = Part(
                 time.perf_counter() - start, used(service.pid) - all_, spent(service.pid)[0] - own,
+                told(seen),
             )  # fmt: skip
 
         async with client(port, token) as web:
-            memory = asyncio.create_task(watched(service.pid))
+            seen: list[tuple[float, float]] = []
+            watching = asyncio.create_task(watch(service.pid, seen))
             with part("upload"):
                 sent = await web.post("/v1/files?name=images.zip", content=_chunks(source))
                 file = _good(sent).json()["id"]
@@ -220,10 +240,8 @@ async def ours(
                 assert version["state"] == "ready", version
             with part("export"):
                 await _download(web, version["links"]["export"], folder / "export.zip")
-            await asyncio.sleep(0.2)
-            memory.cancel()
-            most = await memory
-    return parts, most
+            watching.cancel()
+    return parts
 
 
 def check(source: Path, made: Path) -> None:
@@ -295,17 +313,21 @@ def resident(pid: int) -> float:
         return 0.0
 
 
-async def watched(pid: int) -> dict[str, float]:
-    """Note the largest resident memory of the service and of its largest slot, until cancelled."""
-    most = {"service": 0.0, "slot": 0.0}
-    try:
-        while True:
-            for one in tree(pid):
-                name = "service" if one == pid else "slot"
-                most[name] = max(most[name], resident(one))
-            await asyncio.sleep(0.3)
-    except asyncio.CancelledError:
-        return most
+async def watch(pid: int, seen: list[tuple[float, float]]) -> None:
+    """Note the resident memory of the service and of its largest slot, until cancelled."""
+    while True:
+        slots = (resident(one) for one in tree(pid) if one != pid)
+        seen.append((resident(pid), max(slots, default=0.0)))
+        await asyncio.sleep(0.3)
+
+
+def told(seen: list[tuple[float, float]]) -> str:
+    """Say how much memory it was at first, at last, and at most."""
+    tenth, said = max(1, len(seen) // 10), []
+    for name, sizes in zip(("service", "slot"), zip(*seen, strict=True), strict=False):
+        first, last = median(sizes[:tenth]), median(sizes[-tenth:])
+        said.append(f"{name} {first:.0f} → {last:.0f}, at most {max(sizes):.0f} MB")
+    return "; ".join(said)
 
 
 if __name__ == "__main__":

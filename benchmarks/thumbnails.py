@@ -2,13 +2,17 @@
 
     python -m venv /tmp/yardstick && /tmp/yardstick/bin/pip install pyvips-binary pyvips simplejpeg
     .venv/bin/python benchmarks/thumbnails.py [--vips /tmp/yardstick/bin/python]
-        [--rounds 9] [--images 12] [--cores 1 2]
+        [--imgproxy PROGRAM] [--rounds 9] [--images 12] [--cores 1 2]
 
 All read the same JPEGs (photos of MEDIAMILL_SAMPLES scaled to 12 megapixels, each with an EXIF
 orientation; made ones without) and write JPEG files of quality 80. Ours is the operation as a slot
 runs it, with its digests. They run in turns in processes that stay, one per core; OpenCV and
-libvips have one thread each. Printed are medians of images/s, and ours / the other, of
-wall and of processor time: above 1 is faster.
+libvips have one thread each. Printed are medians of images/s, and ours / the other, of wall and of
+processor time: above 1 is faster.
+
+With `--imgproxy` (a program of imgproxy 3 or 4) servers are asked too, over loopback: imgproxy with
+a worker for each core, a request for each photo; ours with a slot for each core, a job for all of
+them, then its zip. Theirs is the processor time of the servers, without that of who asks.
 """
 
 import argparse
@@ -18,6 +22,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from sides import Worker, answering, in_turns
 
@@ -29,6 +34,7 @@ def main() -> None:
     """Make the photos, run every side in turns, print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--vips", help="a Python that has pyvips")
+    parser.add_argument("--imgproxy", help="a program of imgproxy")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--images", type=int, default=12)
     parser.add_argument("--cores", type=int, nargs="*", default=[1, 2])
@@ -43,10 +49,12 @@ def main() -> None:
             pythons = {name: sys.executable for name in SIDES if name != "pyvips"}
             if options.vips:
                 pythons["pyvips"] = options.vips
-            workers = {
+            workers: dict[str, list[Any]] = {
                 name: [_worker(python, name, folder, core) for core in range(cores)]
                 for name, python in pythons.items()
             }
+            if options.imgproxy:
+                workers |= servers(options.imgproxy, folder, cores)
             print(f"{cores} core{'s' if cores > 1 else ''}, {options.images} images, median of "
                   f"{options.rounds}")  # fmt: skip
             found = in_turns(workers, options.rounds, options.images)
@@ -55,7 +63,17 @@ def main() -> None:
                       f"{found['ours'][1] / cpu:8.2f}", flush=True)  # fmt: skip
             if not options.vips:
                 print(f"{'pyvips':28} unavailable")
-    print("imgproxy: not built here; see docs/performance.md")
+
+
+def servers(program: str, folder: str, cores: int) -> dict[str, list[Any]]:
+    """Start imgproxy, and a service of ours."""
+    from serving import Imgproxy, Service
+
+    step = {"operation": "thumbnail", "parameters": {"size": SIDE, "quality": QUALITY}}
+    return {
+        "imgproxy, over HTTP": [Imgproxy(program, folder, cores, SIDE, QUALITY)],
+        "ours, over HTTP": [Service(Path(folder) / f"home-{cores}" / "home", folder, cores, step)],
+    }
 
 
 def _worker(python: str, name: str, folder: str, core: int) -> Worker:

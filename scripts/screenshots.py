@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,6 +36,11 @@ MISSING = (
 )
 MOST_BYTES = 200_000
 SAMPLES = ("bottle-detection.mp4", "car-detection.mp4", "phone-iphone.jpg", "milk.mkv")
+STROKES = (
+    ((0.33, 0.42), (0.36, 0.32), (0.43, 0.31), (0.46, 0.38), (0.41, 0.46), (0.33, 0.42)),
+    ((0.37, 0.38), (0.42, 0.38)),
+)
+"""Around a stone of the fifth picture of the sample, then what is left of it."""
 DESKTOP = {"width": 1180, "height": 820}
 PHONE = {"width": 390, "height": 844}
 
@@ -123,7 +128,7 @@ def run(page: Page) -> None:
 
 
 def datasets(page: Page, home: str) -> None:
-    """Take the pages of the sample project: its images, one drawn on, ranges, a health check."""
+    """Take the pages of the sample project: its images, one painted on, ranges, a health check."""
     page.goto(f"{home}projects")
     page.click("#sample button")
     page.wait_for_url(re.compile("/projects/proj_"))
@@ -135,9 +140,9 @@ def datasets(page: Page, home: str) -> None:
     page.wait_for_selector("#grid li img")
     settle(page)
     save(page, "project")
-    page.click("#grid li:nth-child(3) a")
+    page.click("#grid li:nth-child(5) a")
     page.wait_for_selector("#stage .shape")
-    page.keyboard.press("n")
+    paint(page, "stone", STROKES)
     settle(page)
     save(page, "annotate")
     page.goto(f"{project}/process")
@@ -152,6 +157,23 @@ def datasets(page: Page, home: str) -> None:
     page.wait_for_selector("#report .card", timeout=30_000)
     settle(page)
     save(page, "health")
+
+
+def paint(page: Page, name: str, strokes: Sequence[Sequence[tuple[float, float]]]) -> None:
+    """Paint a mask of a class of that name; places are parts of the picture."""
+    page.fill("#new-class input", name)
+    page.click("#new-class button")
+    page.wait_for_selector(f"#classes input[value={name}]:checked")
+    page.keyboard.press("Escape")
+    page.click("[data-tool=brush]")
+    box = page.locator("#stage > image").bounding_box()
+    assert box is not None
+    for stroke in strokes:
+        for n, (x, y) in enumerate(stroke):
+            page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=5)
+            if n == 0:
+                page.mouse.down()
+        page.mouse.up()
 
 
 def settle(page: Page) -> None:

@@ -6,16 +6,21 @@ is marked `embedded` is about SQLite or about files, and says so: the options le
 
 import gc
 import os
+import subprocess
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import structlog
 from pwdlib import PasswordHash
+from structlog.dev import ConsoleRenderer, plain_traceback
 
+from mediamill.engine.slots import process
 from tests import media_factory
+from tests.support import nursery
 from tests.support.cheap import cheap
 from tests.support.kafka import Kafka, kafka_server
 from tests.support.places import BLOBS, EMBEDDED, STORES, Place, Servers
@@ -27,6 +32,9 @@ MARKS = (
 
 LONG = ("security", "faults", "browser", "handlers", "cli")
 """Folders of tests that take long, each for itself."""
+
+FORKED = ("annotations", "cli", "handlers", "services", "web")
+"""Folders whose tests are about what comes out of slots, not how those start or end."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -70,8 +78,13 @@ def pytest_collection() -> Generator[None, object, object]:
 
 def _turn(item: pytest.Item) -> int:
     """Return when a test's folder has its turn: nobody is to wait for a long test at the end."""
-    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    folder = _folder(item.path)
     return LONG.index(folder) if folder in LONG else len(LONG)
+
+
+def _folder(path: Path) -> str:
+    """Return the folder of `tests` that a file lies in."""
+    return path.relative_to(Path(__file__).parent).parts[0]
 
 
 def _runs_in(item: pytest.Item, store: str) -> bool:
@@ -141,6 +154,8 @@ def loggers_follow_what_is_configured() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(structlog, "configure", unkept)
+        # with the local variables of all its frames a traceback takes a second of processor time
+        patch.setattr(ConsoleRenderer.get_active(), "exception_formatter", plain_traceback)
         yield
 
 
@@ -159,6 +174,18 @@ def cheap_passwords() -> Iterator[None]:
     """Hash passwords at the least cost: the real one would be a third of all that tests take."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PasswordHash, "recommended", cheap)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def slots_are_forked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fork the slots of this process: their imports took longer than what most tests do in them."""
+    if _folder(request.path) not in FORKED:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        fork = SimpleNamespace(Popen=nursery.slot, DEVNULL=subprocess.DEVNULL)
+        patch.setattr(process, "subprocess", fork)
         yield
 
 

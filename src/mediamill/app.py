@@ -189,6 +189,7 @@ class App:
             self.trash,
             self.blobs,
             self.results,
+            self.parts.cutting,
             self.settings.direct_transfers,
         )
         requests = Requests(

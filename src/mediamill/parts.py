@@ -36,6 +36,7 @@ from mediamill.core.sealing import Sealer
 from mediamill.core.settings import Settings
 from mediamill.core.sourced import Sourced
 from mediamill.engine.announcing import Announcer
+from mediamill.engine.cutting import Cutting
 from mediamill.engine.gathering import Sources
 from mediamill.engine.slots import SlotLimits, SlotPool
 from mediamill.operations.catalogue import Catalogue
@@ -145,6 +146,7 @@ class Parts:
 
     def __post_init__(self) -> None:
         self.scratch = self.own.path
+        self.cutting = Cutting(self.scratch)
         self.told = Counter[tuple[str, str]]()
         """How many events went out by each channel, and what came of it."""
         self.announcer = Announcer(self.store, everything=self.events.takes)
@@ -201,6 +203,7 @@ class Parts:
     async def close(self) -> None:
         """End the slots and release every backend."""
         await self.slots.close()
+        self.cutting.close()
         await self.bell.close()
         if self.publisher is not None:
             await self.publisher.close()

@@ -12,7 +12,8 @@ from pycocotools.coco import COCO
 from tests.annotations.sets import by_id, coco, codes, read, stored, write
 from tests.media_factory import hostile_json
 
-from mediamill.annotations import formats, scan
+from mediamill.annotations import book, formats, scan, values
+from mediamill.annotations import index as annotations_index
 from mediamill.annotations.index import FileFacts, Index
 from mediamill.annotations.tree import Folder
 from mediamill.core.errors import InvalidInput
@@ -138,6 +139,59 @@ def test_hostile_json_is_refused_or_listed(tmp_path) -> None:
             except InvalidInput:
                 continue
             assert index.errors, path.name
+
+
+@pytest.mark.parametrize(
+    ("member", "one"),
+    [("categories", {"id": 2, "name": "b", "keypoints": 5}),
+     ("categories", {"id": 2, "name": "b", "skeleton": [[1, "x"]]}),
+     ("categories", {"id": 2, "name": "b" * 201}),
+     ("images", {"id": 2, "file_name": "x.jpg", "labels": 5}),
+     ("images", {"id": 2, "file_name": "../" * 90 + "x.jpg"}),
+     ("annotations", {"id": 2, "image_id": 1, "category_id": 1, "bbox": [1e300, 0, 1, 1]}),
+     ("annotations", {"id": 2, "image_id": 1, "category_id": 1, "segmentation": 5}),
+     ("annotations", {"id": 2, "image_id": 1, "category_id": 1,
+                      "segmentation": {"size": [10**7, 10**7], "counts": [10**14]}}),
+     ("annotations", {"id": 2, "image_id": 1, "category_id": 1,
+                      "segmentation": {"size": [60, 80], "counts": "PPPPPPPPPPPPPPPPP"}})],
+)  # fmt: skip
+def test_hostile_values_are_listed(tmp_path, member, one) -> None:
+    whole = {
+        "images": [{"id": 1, "file_name": "b.jpg", "width": 80, "height": 60}],
+        "categories": [{"id": 1, "name": "a"}],
+        "annotations": [],
+    }
+    whole[member].append(one)
+    found, index = read(stored(tmp_path / "instances.json", whole))
+    assert index.errors == 1, index.findings
+    assert [one.content.annotations for one in found] == [()]
+
+
+def test_numbers_of_a_polygon_are_bounded(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(values, "MAX_NUMBERS", 1_000)
+    with pytest.raises(InvalidInput, match="more than 1,000 numbers"):
+        values.numbers([1.0] * 1_001, "A polygon")
+    with pytest.raises(InvalidInput, match="more than 1,000 numbers"):
+        values.parsed(["1"] * 1_001, "A polygon")
+
+
+def test_classes_and_what_is_said_of_the_set_are_bounded(tmp_path, monkeypatch) -> None:
+    whole = coco()
+    whole |= {"x": "y", "notes": ["a" * 2_000] * 3, "more": {"b": "a" * 2_000}}
+    monkeypatch.setattr(book, "MAX_BYTES", 3_000)
+    _, index = read(stored(tmp_path / "instances.json", whole))
+    assert codes(index) == {"too_large": 3}
+    assert index.document["notes"] == ["a" * 2_000]
+    assert len(index.categories) == 2
+    monkeypatch.setattr(annotations_index, "MAX_CLASSES", 1)
+    _, index = read(stored(tmp_path / "instances.json", coco()))
+    assert codes(index)["too_many_categories"] == 1
+
+
+def test_a_member_that_comes_twice_is_what_it_was_first(tmp_path) -> None:
+    (tmp_path / "instances.json").write_text('{"images": [], "info": {"a": 1}, "info": [2]}')
+    _, index = read(tmp_path / "instances.json")
+    assert index.document == {"info": {"a": 1}}
 
 
 def test_memory_stays_small_while_a_large_set_is_read(tmp_path, monkeypatch) -> None:

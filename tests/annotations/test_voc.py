@@ -64,12 +64,35 @@ LAUGHS = "<!DOCTYPE a [<!ENTITY b 'ha'>" + "".join(
     "data",
     [f"{LAUGHS}]><annotation>&j;</annotation>", "<!DOCTYPE a SYSTEM 'file:///etc/passwd'><a/>",
      "<a>" * 900, "<a/>" * 9, "", "\0", "<a", "<a>" + "<b/>" * 2_000 + "</a>",
-     "<?xml version='1.0' encoding='no-such'?><a/>"],
+     "<?xml version='1.0' encoding='no-such'?><a/>", f"<a>{'x<b/>' * 20}{'x' * 10_000}</a>"],
 )  # fmt: skip
 def test_hostile_xml_is_refused(data, monkeypatch) -> None:
     monkeypatch.setattr(voc, "MAX_NODES", 1_000)
     with pytest.raises(BrokenMedia):
         parse(data.encode())
+
+
+class Counted(list):
+    """Counts how often somebody goes through it."""
+
+    walks = 0
+
+    def __iter__(self):
+        self.walks += 1
+        return super().__iter__()
+
+    def __reversed__(self):
+        self.walks += 1
+        return super().__reversed__()
+
+
+def test_many_corners_are_walked_through_once() -> None:
+    """Looked for one by one, the 100,000 that a file may have would be 10,000,000,000 steps."""
+    corners = "".join(f"<x{n}>{n}</x{n}><y{n}>1</y{n}>" for n in range(1, 101))
+    node = parse(f"<polygon>{corners}<x1>9</x1></polygon>".encode())
+    node.children = Counted(node.children)
+    assert voc._ring(node)[:4] == (1, 1, 2, 1)
+    assert node.children.walks == 1
 
 
 def test_what_it_cannot_hold_is_counted(tmp_path) -> None:

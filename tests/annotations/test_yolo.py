@@ -95,17 +95,27 @@ LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 )
 
 
+MERGES = "a: &a {x: 1}\n" + "".join(
+    f"{n}: &{n} {{<<: [{','.join([f'*{p}'] * 9)}]}}\n"
+    for p, n in zip("abcdefghij", "bcdefghijk", strict=True)
+)
+
+
 @pytest.mark.parametrize(
     "data",
-    ["names: 5", "names: {0: a, 2: b}", "names: [cat]\nkpt_shape: [9000000, 3]", "[" * 1_000,
-     f"{LAUGHS}names: *i", "\tx: [", "names: ['']", "names: !!python/object:os.x"],
+    ["names: !!int ''", "names: !!timestamp x", "names: !!bool maybe", "names: {a: !!float ''}",
+     f"names: [0x{'f' * 9_000}]", "names: [!!set {a}]",
+     "names: 5", "names: {0: a, 2: b}", "names: [cat]\nkpt_shape: [9000000, 3]", "[" * 1_000,
+     f"{LAUGHS}names: *i", MERGES, "names: [cat]\n#" + "x" * 1_050_000, "\tx: [", "names: ['']",
+     "names: !!python/object:os.x"],
 )  # fmt: skip
 def test_hostile_settings_are_refused_or_listed(tmp_path, data) -> None:
     lay(tmp_path, ULTRALYTICS, data=data)
     try:
         _, index = read(tmp_path, FILES)
     except InvalidInput as refused:
-        assert data.startswith("a:") == ("neither text nor a number" in refused.message)  # noqa: PT017 - some are listed instead
+        of_names = data.startswith(("names: [0x", "names: [!!"))
+        assert of_names == ("neither text nor a number" in refused.message)  # noqa: PT017 - some are listed instead
         return
     assert index.errors
 
@@ -132,7 +142,12 @@ def test_sets_survive_the_way_out_and_in(tmp_path) -> None:
 
 
 def test_poses_keep_points_and_name_their_mirror(tmp_path) -> None:
-    found, index = read(stored(tmp_path / "in" / "instances.json", coco()))
+    document = coco()
+    document["categories"] = [one for one in document["categories"] if one["name"] == "person"]
+    (person,) = (one["id"] for one in document["categories"])
+    drawn = document["annotations"]
+    document["annotations"] = [one for one in drawn if one["category_id"] == person]
+    found, index = read(stored(tmp_path / "in" / "instances.json", document))
     write(tmp_path / "out", "yolo", found, index)
     data = (tmp_path / "out" / "data.yaml").read_text()
     assert "kpt_shape: [3, 3]" in data
@@ -140,6 +155,17 @@ def test_poses_keep_points_and_name_their_mirror(tmp_path) -> None:
     again, _ = read(tmp_path / "out")
     (one,) = [found for found in again if found.path == "a.jpg"]
     assert one.content.annotations[0].keypoints == pytest.approx((10, 8, 2, 12, 9, 1, 0, 0, 0))
+
+
+def test_points_of_some_classes_make_no_poses(tmp_path) -> None:
+    """Of one class of two: it is a set of boxes and polygons; what that leaves out is counted."""
+    found, index = read(stored(tmp_path / "in" / "instances.json", coco()))
+    losses = write(tmp_path / "out", "yolo", found, index)
+    assert losses.counts["keypoints"] == 1
+    assert "kpt_shape" not in (tmp_path / "out" / "data.yaml").read_text()
+    lines = (tmp_path / "out" / "labels" / "train" / "b.txt").read_text().splitlines()
+    assert len(lines) == 2
+    assert min(len(line.split()) for line in lines) > 6  # else a box is read as two points
 
 
 def test_what_lies_over_the_edge_is_written_inside() -> None:

@@ -48,7 +48,8 @@ def trace(tmp_path: Path, way: str, program: str = PROGRAM) -> list[tuple[str, s
     for name in ("output-1", "output-2"):
         (tmp_path / name).write_bytes(b"x" * 1000)
     log = tmp_path / "trace"
-    calls = "trace=fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat,write,stat,newfstatat"
+    moves = "rename,renameat,renameat2,link,linkat,mkdir,mkdirat"
+    calls = f"trace=fsync,fdatasync,{moves},write,stat,newfstatat"
     command = [strace, "-f", "-y", "-o", str(log), "-e", calls, "-e", "signal=none"]
     result = subprocess.run(
         [*command, sys.executable, "-c", program, str(tmp_path), way],
@@ -72,7 +73,7 @@ def parse(log: str, base: Path) -> list[tuple[str, str]]:
         elif call in {"fsync", "fdatasync", "write"} and f"<{base}" in rest:
             place = rest.partition("<")[2].partition(">")[0]
             events.append((call, str(Path(place).relative_to(base))))
-        elif call.startswith(("rename", "mkdir")) and str(base) in rest and "= 0" in rest:
+        elif call.startswith(("rename", "link", "mkdir")) and str(base) in rest and "= 0" in rest:
             places = [str(Path(p).relative_to(base)) for p in re.findall(r'"([^"]*)"', rest)]
             events.append((call.rstrip("at2"), " -> ".join(places)))
     return events
@@ -117,10 +118,10 @@ def test_a_copy_is_durable(tmp_path: Path):
 def together(events: list[tuple[str, str]]) -> None:
     """Assert the order that makes files durable that are moved, then linked, at a stroke."""
     end = events.index(("acknowledged", ""))
-    for folder in ("two", "three"):
+    for folder, call in (("two", "rename"), ("three", "link")):
         moves = [
             (i, e[1]) for i, e in enumerate(events)
-            if e[0].startswith("rename") and f"/{folder}+/" in e[1]
+            if e[0] == call and f" -> root/one+/{folder}+/" in e[1]
         ]  # fmt: skip
         assert len(moves) == 2
         synced = [i for i, e in enumerate(events) if e == ("fsync", f"root/one+/{folder}+")]

@@ -268,3 +268,55 @@ async def test_other_trouble_is_unavailable(blobs: LocalBlobs, monkeypatch: pyte
         await blobs.put("k", b"x")
     assert await keys(blobs) == []
     assert everything(blobs.root) == []
+
+
+class Counted:
+    """Counts what is done in the store's threads."""
+
+    def __init__(self, blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls, self._run = 0, blobs._threads.run
+        monkeypatch.setattr(blobs._threads, "run", self.run)
+
+    async def run(self, *work):
+        self.calls += 1
+        return await self._run(*work)
+
+
+async def test_small_reads_take_one_thread_and_leave_nothing_open(
+    blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+):
+    await blobs.put("a/b", b"x" * 100)
+    await blobs.put("a/long", b"y" * (CHUNK + 1))
+    counted, opened = Counted(blobs, monkeypatch), len(os.listdir("/proc/self/fd"))
+    assert await collect(blobs, "a/b") == b"x" * 100
+    assert await collect(blobs, "a/b", 90, 300) == b"x" * 10
+    assert await collect(blobs, "a/b", 100) == b""
+    assert counted.calls == 3
+    assert len(await collect(blobs, "a/long")) == CHUNK + 1
+    assert counted.calls == 5
+    async for _ in (reading := blobs.read("a/long")):
+        break
+    await reading.aclose()
+    assert len(os.listdir("/proc/self/fd")) == opened
+
+
+async def test_an_object_that_becomes_shorter_while_it_is_read_is_broken(blobs: LocalBlobs):
+    await blobs.put("a/b", b"x" * (3 * CHUNK))
+    reading = blobs.read("a/b")
+    await anext(reading)
+    os.truncate(blobs.root / "a+" / "b", CHUNK + 5)
+    assert len(await anext(reading)) == 5
+    with pytest.raises(BrokenMedia, match=f"byte {CHUNK + 5}"):
+        await anext(reading)
+
+
+async def test_second_keys_are_given_over_what_was_there(blobs: LocalBlobs):
+    for name in ("a", "b", "c"):
+        await blobs.put(f"from/{name}", name.encode())
+    await blobs.put("to/b", b"old")
+    await blobs.copy_all([(f"from/{name}", f"to/{name}") for name in ("a", "b", "c")])
+    await blobs.copy_all([("from/a", "to/a"), ("from/b", "to/b")])  # once more does no harm
+    assert [await blobs.get(f"to/{name}") for name in ("a", "b", "c")] == [b"a", b"b", b"c"]
+    assert not [path for path in everything(blobs.root) if path.startswith(".incoming")]
+    with pytest.raises(NotFound):
+        await blobs.copy_all([("from/a", "to/d"), ("from/none", "to/e")])

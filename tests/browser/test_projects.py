@@ -12,11 +12,26 @@ import pytest
 from PIL import Image
 from playwright.async_api import expect
 
+from mediamill.annotations.model import Rle
+from mediamill.annotations.rle import bitmap_of
 from tests.browser.test_first_page import PHONE, fits
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+DROPPED = """async () => {
+  const { dropped, pathOf } = await import("/static/dropping.js");
+  const file = { name: "a.jpg", isFile: true, fullPath: "/set/train/a.jpg",
+                 file: (take) => take(new File(["a"], "a.jpg")) };
+  const hidden = { name: ".DS_Store", isFile: true };
+  const folder = { name: "set", isFile: false, createReader: () => {
+    const rounds = [[file], [hidden], []];
+    return { readEntries: (take) => take(rounds.shift()) };
+  } };
+  const found = await dropped({ items: [{ webkitGetAsEntry: () => folder }], files: [] });
+  return found.map(pathOf);
+}"""
+"""What a script cannot drop: a folder, whose reader gives its entries by and by."""
 SECTIONS = ("", "/classes", "/split", "/process", "/health", "/versions", "/settings")
 
 
@@ -76,6 +91,8 @@ async def test_from_images_to_a_frozen_version(page, tmp_path):
     await annotate(page, here, project)
     await page.goto(f"{here}/split")
     await split(page)
+    await page.goto(f"{here}/settings")
+    await settings(page, project)
     await page.goto(f"{here}/process")
     await augment(page, here)
     await page.goto(f"{here}/health")
@@ -165,13 +182,35 @@ async def split(page):
     await page.fill("#train", "60")
     await page.fill("#test", "40")
     await page.get_by_label("Leave images where they are").uncheck()
+    await page.click("#keep-split")
+    await expect(page.locator("#kept")).to_contain_text("Kept")
     await page.click("#form [type=submit]")
     await expect(page.locator("#told")).to_contain_text("of 7 images moved")
     reached = page.locator("#reached .stacked").nth(1)
     await expect(reached).to_have_attribute("aria-label", re.compile(r"train 57 %.*test 43 %"))
 
 
+async def settings(page, project):
+    """What forms begin with: the way to split that was kept, and what is stored here."""
+    await expect(page.locator("#split-train")).to_have_value("60")
+    await expect(page.locator("#ratios [name=keep]")).not_to_be_checked()
+    await page.fill("#split-seed", "-1")
+    await page.click("#ratios [type=submit]")
+    await expect(page.locator("#split-seed-error")).not_to_be_empty()
+    await page.fill("#split-seed", "7")
+    await page.click("#ratios [type=submit]")
+    await expect(page.locator("#ratios [data-saved]")).to_have_text("Saved.")
+    await page.select_option("#export", "coco")
+    await page.fill("#seed", "11")
+    await page.click("#expert [type=submit]")
+    await expect(page.locator("#expert [data-saved]")).to_have_text("Saved.")
+    kept = (await api(page, "GET", project))["settings"]
+    assert (kept["seed"], kept["export"], kept["split"]["seed"]) == (11, "coco", 7)
+    assert kept["split"]["train"] == 60
+
+
 async def augment(page, here):
+    await expect(page.locator("#seed")).to_have_value("11")
     await page.check("#augment-methods input[value=rotate]")
     shots = page.locator("[data-shots=rotate] figcaption")
     await expect(shots).to_have_text(["before", "low -20", "middle 0", "high 20"])
@@ -214,6 +253,7 @@ async def freeze(page, tmp_path, project):
     await page.click("#new [type=submit]")
     version = page.locator("[data-version='1']")
     await expect(version.locator(".badge")).to_have_text("ready", timeout=15_000)
+    await expect(version.locator("[data-export]").first).to_have_text("COCO")
     await expect(version).to_contain_text(re.compile(r"6 images.*[0-9a-f]{64}", re.DOTALL))
     async with page.expect_download() as coming:
         await version.get_by_role("button", name="COCO").click()
@@ -233,7 +273,7 @@ async def freeze(page, tmp_path, project):
     await expect(page.locator("[data-version]")).to_have_count(1)
 
 
-async def test_the_editor_by_keyboard_and_against_others(page):
+async def test_the_editor_by_keyboard_and_against_others(page, tmp_path):
     project = await sample(page)
     first = await page.locator("#grid li").first.get_attribute("data-file")
     await page.locator("#grid li a").first.click()
@@ -273,6 +313,8 @@ async def test_the_editor_by_keyboard_and_against_others(page):
     assert both["labels"] == ["circle"]
     await expect(count).to_contain_text(str(len(before["annotations"])))
     await mask(page, path, both)
+    await paint(page, path)
+    await folders(page, project, tmp_path)
 
 
 async def mask(page, path, drawn):
@@ -292,13 +334,95 @@ async def mask(page, path, drawn):
           const canvas = document.createElement("canvas");
           Object.assign(canvas, {width: 256, height: 192});
           const context = canvas.getContext("2d");
-          context.drawImage(picture, 0, 0);
+          const shown = document.querySelector("#stage .mask");
+          context.drawImage(picture, ...["x", "y"].map((side) => Number(shown.getAttribute(side))));
           const alpha = (x, y) => context.getImageData(x, y, 1, 1).data[3] > 0;
           return [alpha(10, 20), alpha(11, 49), alpha(10, 19), alpha(12, 30), alpha(11, 50)];
         }""",
         href,
     )
     assert painted == [True, True, False, False, False]
+
+
+async def paint(page, path):
+    """By keyboard, by mouse on a part of the picture, erased, taken back: each pixel is judged."""
+    before = [one["id"] for one in (await api(page, "GET", path))["annotations"]]
+
+    async def painted():
+        await page.keyboard.press("Control+s")
+        await expect(page.locator("#saved")).to_have_text("Saved")
+        drawn = (await api(page, "GET", path))["annotations"]
+        masks = [one for one in drawn if one["id"] not in before]
+        return [(one["box"], bitmap_of(Rle(**one["mask"])) > 0) for one in masks]
+
+    await page.keyboard.press("m")
+    await expect(page.locator("#brush-told")).to_have_text("10 px")  # a twentieth of 192
+    await page.keyboard.press("Enter")
+    for _ in range(3):
+        await page.keyboard.press("Alt+Shift+ArrowRight")
+    ((box, seen),) = await painted()
+    wanted = discs([(128 + n, 96) for n in range(31)], 10)
+    assert (seen == wanted).all()
+    assert box == [123, 91, 40, 10]
+    await page.keyboard.press("Escape")
+    await page.keyboard.press(",")
+    await page.keyboard.press(",")
+    await expect(page.locator("#brush-told")).to_have_text("6 px")
+    await page.keyboard.press("+")
+    stage = page.locator("#stage")
+    corner, scale = await stage.bounding_box(), float(await stage.get_attribute("data-scale"))
+    left, top, *_ = map(float, (await stage.get_attribute("viewBox")).split())
+    for kind, x in (("down", 60), ("up", 90)):
+        place = corner["x"] + (x - left) * scale, corner["y"] + (40 - top) * scale
+        await page.mouse.move(*place, steps=4)
+        await getattr(page.mouse, kind)()
+    first, (_, stroke) = await painted()
+    assert (first[1] == wanted).all()
+    assert (stroke == discs([(60 + n / 4, 40) for n in range(121)], 6)).all()
+    await page.keyboard.press("e")
+    await page.mouse.click(corner["x"] + (75 - left) * scale, corner["y"] + (40 - top) * scale)
+    _, (_, parts) = await painted()
+    assert (parts == (stroke & ~discs([(75, 40)], 6))).all()
+    await page.keyboard.press("Control+z")
+    _, (_, again) = await painted()
+    assert (again == stroke).all()
+
+
+def discs(places, size):
+    """Pixels whose middles are in a disc around a place; of an even size: around a corner."""
+    y, x = np.mgrid[:192, :256] + 0.5
+    near = [np.hypot(x - np.floor(a + 0.5), y - np.floor(b + 0.5)) <= size / 2 for a, b in places]
+    return np.any(near, axis=0)
+
+
+async def folders(page, project, tmp_path):
+    """What folders say of pictures, and annotations among them; dropped ones as chosen ones."""
+    for n, path in enumerate(pictures(tmp_path, 3)):
+        home = tmp_path / "set" / ("cat/train", "val2017/images/dog", "other")[n]
+        home.mkdir(parents=True)
+        path.rename(home / path.name)
+    for name in ("labels.json", "more.json"):
+        (tmp_path / "set" / name).write_text('{"images": [], "annotations": [], "categories": []}')
+    await page.goto(f"{page.url.split('/projects')[0]}/projects/{project}")
+    await page.select_option("#folders", "split-and-class")
+    await page.set_input_files("#choose-folder", tmp_path / "set")
+    await expect(page.locator("#counts")).to_have_text(
+        "27 images · 1 train · 1 validation · 25 in no split", timeout=15_000
+    )
+    await expect(page.locator("#uploads")).to_contain_text("set/labels.json, set/more.json")
+    held = (await api(page, "GET", f"/v1/projects/{project}/files?limit=100"))["data"]
+    new = {one["name"]: one for one in held if one["name"].startswith("photo_")}
+    said = [(new[name]["split"], new[name]["tags"]) for name in sorted(new)]
+    assert said == [
+        ("train", ["folder:set/cat/train"]),
+        ("validation", ["folder:set/val2017/images/dog"]),
+        ("", ["folder:set/other"]),
+    ]
+    path = f"/v1/projects/{project}/files/{new['photo_01.jpg']['id']}/annotations"
+    assert (await api(page, "GET", path))["labels"] == ["dog"]
+    await page.click("#uploads a")
+    await expect(page.locator("#outcome")).to_contain_text("no errors")
+    assert await page.evaluate(DROPPED) == ["set/train/a.jpg"]
 
 
 async def serious(page):

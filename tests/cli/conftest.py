@@ -13,6 +13,7 @@ import pytest
 
 from mediamill.cli.remote.home import Credentials, read_credentials
 from mediamill.media.video.pattern import write_pattern
+from tests.support.nursery import run
 from tests.support.places import kept
 
 SECONDS = 60
@@ -32,11 +33,9 @@ class Commands:
             "MEDIAMILL_HOME": str(self.home), "COLUMNS": "100", **self.extra
         }  # fmt: skip
 
-    def __call__(self, *arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments), cwd=self.folder, env=self.environment, timeout=SECONDS,
-            capture_output=True, text=True, check=False, **options,
-        )  # fmt: skip
+    def __call__(self, *arguments: object, told: str = "") -> subprocess.CompletedProcess[str]:
+        command = self.command(*arguments)
+        return run(command, cwd=self.folder, env=self.environment, timeout=SECONDS, told=told)
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -9,8 +9,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from mediamill.annotations.layout import laid_out, picture_place
+from mediamill.annotations.model import Annotation, Category, ImageAnnotations
+from mediamill.annotations.write import Losses, Pictured
+from mediamill.cli.local.layout import Layout
 from mediamill.cli.root import root
+from mediamill.cli.terminal.inputs import Input
 from tests.annotations.sets import by_id, coco
+from tests.support.readers import CocoFolder, VocFolder, YoloFolder
 
 
 def lay(folder):
@@ -33,6 +39,7 @@ def here(tmp_path, monkeypatch):
     """Work in a folder, in this process."""
     lay(tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEDIAMILL_HOME", str(tmp_path / "home"))
     return lambda *arguments: CliRunner().invoke(root, arguments)
 
 
@@ -73,23 +80,109 @@ def test_what_is_wrong_ends_with_a_reason(here):
 
 
 @pytest.mark.parametrize("output", ["out", pytest.param("out.zip", marks=pytest.mark.soak)])
-def test_annotations_go_through_run_in_their_format(mediamill, pictures, output):
-    done = mediamill(
+def test_annotations_go_through_run_in_their_format(here, output):
+    done = here(
         "run", "augment", "images", "--annotations", "instances.json", "-o", output,
         "--methods", "horizontal-flip", "--copies", "1", "--probability", '{"horizontal-flip": 1}',
+        "--processes", "1",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.output
     if output == "out":
-        data = (mediamill.folder / "out" / "annotations.json").read_bytes()
-        names = {path.name for path in (mediamill.folder / "out").iterdir()}
+        data = Path("out/annotations/instances.json").read_bytes()
+        names = {f"images/{path.name}" for path in Path("out/images").iterdir()}
     else:
-        with zipfile.ZipFile(mediamill.folder / output) as archive:
-            data, names = archive.read("annotations.json"), set(archive.namelist())
+        with zipfile.ZipFile(output) as archive:
+            data, names = archive.read("annotations/instances.json"), set(archive.namelist())
     after = json.loads(data)
-    assert {image["file_name"] for image in after["images"]} <= names
+    assert {f"images/{image['file_name']}" for image in after["images"]} <= names
     assert len(after["images"]) >= 3
     boxes = [a["bbox"] for a in after["annotations"] if a["category_id"] == 18]
     assert any(box[:2] == pytest.approx([80 - 2.5 - 57.5, 3.25], abs=0.01) for box in boxes)
+
+
+INKS = {"red": (0, 0, 200), "blue": (200, 0, 0)}
+SPLIT = {"train": ("a", "b", "c"), "validation": ("d", "plain")}
+
+
+def lay_split(folder, form):
+    """Write a set in a format: a rectangle of each colour on all pictures but the plain one.
+
+    That has no entry where its folder tells its split.
+    """
+    categories = [Category(number, name) for number, name in enumerate(INKS, start=1)]
+    boxes = {"red": (4, 6, 20, 14), "blue": (30, 24, 12, 16)}
+    shown = tuple(Annotation(n, name, box) for n, (name, box) in enumerate(boxes.items()))
+    found = []
+    for split, names in SPLIT.items():
+        for name in names:
+            canvas = np.full((48, 64, 3), 255, np.uint8)
+            for one in shown if name != "plain" else ():
+                x, y, w, h = one.box
+                canvas[y : y + h, x : x + w] = INKS[one.category]
+            path = folder / picture_place(form, f"{name}.png", split)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), canvas)
+            if name != "plain" or form == "voc":
+                content = ImageAnnotations(64, 48, shown if name != "plain" else ())
+                found.append(Pictured(f"{name}.png", content, split))
+
+    def chosen(split):
+        return (one for one in found if split in (None, one.split))
+
+    for name, chunks in laid_out(form, categories, chosen, {}, Losses()):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"".join(chunks))
+
+
+@pytest.mark.parametrize(
+    ("form", "reader", "validation"),
+    [("coco", CocoFolder, "validation"), ("yolo", YoloFolder, "val"), ("voc", VocFolder, "val")],
+)
+def test_what_run_makes_is_a_set_that_trainers_read(
+    tmp_path, monkeypatch, form, reader, validation
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEDIAMILL_HOME", str(tmp_path / "home"))
+    lay_split(tmp_path / "in", form)
+    options = ("--methods", "horizontal-flip", "--probability", "horizontal-flip=1",
+               "--keep-original", "--processes", "1", "--seed", "7")  # fmt: skip
+    places = ("--annotations", "in", "-o", "out")
+    done = CliRunner().invoke(root, ("run", "augment", "in", *options, *places))
+    assert done.exit_code == 0, done.output
+    flipped = plain = 0
+    for split, count in (("train", 6), (validation, 2)):
+        dataset = reader(tmp_path / "out", split)
+        samples = [dataset[n] for n in range(len(dataset))]
+        assert len(samples) == count, split
+        for image, boxes, names in samples:
+            plain += not names
+            for (x, y, w, h), name in zip(boxes, names, strict=True):
+                middle = image[int(y + h / 2), int(x + w / 2)].astype(int)
+                assert abs(middle - INKS[name]).max() <= 2, name
+            flipped += "red" in names and boxes[names.index("red")][0] > 32
+    assert flipped == 3
+    assert plain == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "places"),
+    [
+        ("coco", ["train/one/a b.png", "train/one/a b-2.jpg", "validation/a b.png"]),
+        ("yolo", ["images/train/one/a b.png", "images/train/one/a b-2.jpg", "images/val/a b.png"]),
+        ("voc", ["JPEGImages/one_a_b.png", "JPEGImages/one_a_b-2.jpg", "JPEGImages/a_b.png"]),
+    ],
+)
+def test_no_two_pictures_share_their_labels(form, places):
+    paths = [Path(f"{n}.png") for n in range(3)]
+    layout = Layout(form, {paths[0]: "train", paths[2]: "validation"})
+    folders = "images/train/one", "one", "val/images"
+    items = [Input(path, Path(folder)) for path, folder in zip(paths, folders, strict=True)]
+    names = "a b.png", "a b.jpg", "a b.png"
+    found = [layout.place(item, name) for item, name in zip(items, names, strict=True)]
+    assert found == places
+    called = layout.path(paths[0], places[0])
+    assert places[0].endswith(f"/{called}")
+    assert called == ("one_a_b.png" if form == "voc" else "one/a b.png")
 
 
 def lay_yolo(folder):
@@ -107,13 +200,13 @@ def lay_yolo(folder):
     (folder / "images/val/x.png").write_bytes((folder / "images/train/a.png").read_bytes())
 
 
-def test_runs_keep_to_the_splits_of_a_set(mediamill):
-    (mediamill.folder / "yolo").mkdir()
-    lay_yolo(mediamill.folder / "yolo")
+def test_runs_keep_to_the_splits_of_a_set(here, tmp_path):
+    (tmp_path / "yolo").mkdir()
+    lay_yolo(tmp_path / "yolo")
     options = ("--annotations", "yolo", "--processes", "1", "-o")
-    done = mediamill("run", "augment", "yolo", *options, "mixed", "--methods", "mosaic")
-    assert done.returncode == 0, done.stderr
-    manifest = mediamill.folder / "mixed" / "manifest.jsonl"
+    done = here("run", "augment", "yolo", *options, "mixed", "--methods", "mosaic")
+    assert done.exit_code == 0, done.output
+    manifest = tmp_path / "mixed" / "manifest.jsonl"
     told = [json.loads(line) for line in manifest.read_bytes().splitlines()]
     splits = {one["input"]["name"]: one["input"].get("split") for one in told}
     assert splits == {**dict.fromkeys(("a.png", "b.png", "c.png"), "train"),
@@ -124,11 +217,11 @@ def test_runs_keep_to_the_splits_of_a_set(mediamill):
         partners = {Path(other["path"]).name for other in one["partners"]}
         assert partners
         assert partners <= {"a.png", "b.png", "c.png"} - {name}
-    same = mediamill("replay", "mixed")
+    same = here("replay", "mixed")
     assert same.stdout.count("the same bytes") == 5, same.stdout
-    checked = mediamill("run", "health-check", "yolo", *options, "report")
-    assert checked.returncode == 0, checked.stderr
-    report = json.loads((mediamill.folder / "report" / "health.json").read_bytes())
+    checked = here("run", "health-check", "yolo", *options, "report")
+    assert checked.exit_code == 0, checked.output
+    report = json.loads((tmp_path / "report" / "health.json").read_bytes())
     (classes,) = report["classes"]["classes"]
     assert classes["splits"] == {"train": 3, "validation": 2}
     assert report["leaks"]

@@ -118,7 +118,7 @@ def test_login_keeps_a_token_that_only_its_owner_reads(mediamill: Commands, serv
     assert answer.status_code == 201, answer.text
     done = mediamill(
         "login", "--server", service.server, "--email", account["email"], "--password-stdin",
-        input=account["password"] + "\n",
+        told=account["password"] + "\n",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     kept = mediamill.home / "token"
@@ -126,16 +126,16 @@ def test_login_keeps_a_token_that_only_its_owner_reads(mediamill: Commands, serv
     assert mediamill("files", "list").returncode == 0
     wrong = mediamill(
         "login", "--server", service.server, "--email", account["email"], "--password-stdin",
-        input="another password\n",
+        told="another password\n",
     )  # fmt: skip
     assert wrong.returncode == 3
 
 
 def test_login_takes_a_token_that_was_made_on_the_page(mediamill: Commands, service: Credentials):
-    wrong = mediamill("login", "--server", service.server, "--token-stdin", input="mmt_wrong\n")
+    wrong = mediamill("login", "--server", service.server, "--token-stdin", told="mmt_wrong\n")
     assert (wrong.returncode, (mediamill.home / "token").exists()) == (3, False)
     given = service.token
-    done = mediamill("login", "--server", service.server, "--token-stdin", input=f"{given}\n")
+    done = mediamill("login", "--server", service.server, "--token-stdin", told=f"{given}\n")
     assert done.returncode == 0, done.stderr
     assert given not in done.stdout + done.stderr
     assert mediamill("files", "list").returncode == 0

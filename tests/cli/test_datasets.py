@@ -9,7 +9,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from mediamill.cli.root import root as program
 from tests.cli.conftest import Commands
 from tests.web.test_datasets import png
 
@@ -31,34 +33,39 @@ def a_set(root: Path, count: int, salt: int) -> Path:
     return root
 
 
+def called(commands: Commands, *arguments: str) -> Result:
+    """Run a command in this process: the imports of each other are half a second."""
+    return CliRunner().invoke(program, arguments, env=commands.environment)
+
+
 def test_a_dataset_from_folder_to_zip(signed_in: Commands):
     root = a_set(signed_in.folder / "test" / "set", 9, 1)  # folders above say nothing
     (root / "alone.png").write_bytes(png(999))
     (root / "train" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(300))
     arguments = ("projects", "push", str(root), "--project", "dots", "--annotations",
                  str(root / "instances.json"))  # fmt: skip
-    first = signed_in(*arguments)
-    assert first.returncode == 1, first.stderr  # one image is broken
+    first = called(signed_in, *arguments)
+    assert first.exit_code == 1, first.output  # one image is broken
     assert "10 uploaded, 0 present, 1 refused." in first.stderr
     assert "broken.png" in first.stderr
-    again = signed_in(*arguments)
+    again = called(signed_in, *arguments)
     assert "0 uploaded, 10 present, 1 refused." in again.stderr
-    listed = signed_in("projects", "list", "--json").stdout.splitlines()
-    rows = [json.loads(line) for line in listed]
-    (project,) = [row for row in rows if row["name"] == "dots"]
+    project = project_of(signed_in, "dots")
     assert project["counts"]["original"] == {"": 1, "train": 6, "validation": 3, "test": 0}
-    frozen = signed_in("projects", "freeze", project["id"], "--name", "one", "--json")
+    frozen = called(signed_in, "projects", "freeze", project["id"], "--name", "one", "--json")
     version = json.loads(frozen.stdout)
     assert version["summary"]["classes"]["dot"] == {"images": 9, "objects": 9}
     steps = signed_in.folder / "steps.json"
     parameters = {"methods": ["horizontal-flip"], "copies": 2}
     steps.write_text(json.dumps([{"operation": "augment", "parameters": parameters}]))
-    frozen = signed_in("projects", "freeze", project["id"], "--steps", str(steps), "--json")
+    chosen = ("--steps", str(steps), "--json")
+    frozen = called(signed_in, "projects", "freeze", project["id"], *chosen)
     assert json.loads(frozen.stdout)["files"] == 17  # two of each, but three of validation
-    listed = signed_in("projects", "versions", project["id"])
+    listed = called(signed_in, "projects", "versions", project["id"])
     assert version["hash"][:12] in listed.stdout
     target = signed_in.folder / "dots.zip"
-    signed_in("projects", "export", project["id"], "1", "--format", "coco", "-o", str(target))
+    chosen = ("--format", "coco", "-o", str(target))
+    called(signed_in, "projects", "export", project["id"], "1", *chosen)
     with zipfile.ZipFile(target) as archive:
         train = json.loads(archive.read("annotations/instances_train.json"))
         assert [one["bbox"] for one in train["annotations"]] == [[1, 1, 4, 3]] * 6
@@ -68,8 +75,9 @@ def test_a_dataset_from_folder_to_zip(signed_in: Commands):
 
 
 def project_of(commands: Commands, name: str) -> dict:
-    listed = commands("projects", "list", "--json").stdout.splitlines()
-    return next(row for row in map(json.loads, listed) if row["name"] == name)
+    listed = called(commands, "projects", "list", "--json").stdout.splitlines()
+    (project,) = [row for row in map(json.loads, listed) if row["name"] == name]
+    return project
 
 
 def killed(commands: Commands, arguments: tuple[str, ...], seconds: float) -> None:
@@ -93,14 +101,14 @@ def test_a_push_that_is_killed_goes_on(signed_in: Commands, count: int, kills: i
                  str(root / "instances.json"))  # fmt: skip
     for _ in range(kills):
         killed(signed_in, arguments, dice.uniform(0, 0.1 * kills))
-    done = signed_in(*arguments)
-    assert done.returncode == 0, done.stderr
+    done = called(signed_in, *arguments)
+    assert done.exit_code == 0, done.output
     assert f"{count:,} images, {count:,} annotations" in done.stderr
     project = project_of(signed_in, name)
     valid = len(range(0, count, 4))
     wanted = {"": 0, "train": count - valid, "validation": valid, "test": 0}
     assert (project["files"], project["counts"]["original"]) == (count, wanted)
-    again = signed_in(*arguments)
+    again = called(signed_in, *arguments)
     assert f"0 uploaded, {count} present, 0 refused." in again.stderr
 
 
@@ -111,11 +119,11 @@ def test_wrong_annotations_end_a_push_with_a_reason(signed_in: Commands):
     coco["annotations"][1]["bbox"] = [1, 1, -4, 3]
     path.write_text(json.dumps(coco))
     arguments = ("projects", "push", str(root), "--project", "wrong", "--annotations", str(path))
-    refused = signed_in(*arguments)
-    assert refused.returncode == 1, refused.stderr
+    refused = called(signed_in, *arguments)
+    assert refused.exit_code == 1, refused.output
     assert "annotations[1]: error: The box is" in refused.stderr
     assert "None of the annotations are stored: mend the set" in refused.stderr
-    skipping = signed_in(*arguments, "--skip-invalid")
-    assert skipping.returncode == 1, skipping.stderr
+    skipping = called(signed_in, *arguments, "--skip-invalid")
+    assert skipping.exit_code == 1, skipping.output
     assert "3 images, 2 annotations; 1 errors" in skipping.stderr
     assert "stored without what is wrong" in skipping.stderr

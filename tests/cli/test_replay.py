@@ -10,9 +10,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mediamill.cli.local.replaying import lines_of
+from mediamill.cli.local.working import Working
 from mediamill.cli.remote.home import Credentials
 from mediamill.cli.root import root
 from mediamill.cli.terminal.failures import Failure
+from mediamill.engine.partnering import Ring
 from mediamill.media.image.codecs.encode import encode
 from tests.cli.conftest import Commands
 from tests.operations.preprocess.test_corrections import pictured
@@ -73,7 +75,7 @@ def test_what_differs_is_named(mediamill: Commands, images: Path):
     (images / "2.png").write_bytes(encode(np.zeros((9, 9, 3), np.uint8), "png"))
     again = called("replay", out, "--json")
     assert again.exit_code == 1
-    told = {one["name"]: one for one in map(json.loads, again.output.splitlines())}
+    told = {one["name"]: one for one in map(json.loads, again.stdout.splitlines())}
     assert (told["3-augmented.png"]["same"], told["3-augmented.png"]["psnr"] > 0) == (False, True)
     assert told["3-augmented.png"]["libraries"]["numpy"]["then"] == "1.0"
     assert "has changed since" in told["2-augmented.png"]["error"]
@@ -84,6 +86,22 @@ def test_what_differs_is_named(mediamill: Commands, images: Path):
         assert told[name]["same"] is (not mixed and name[0] not in "23"), name
     with pytest.raises(Failure, match="names no output"):
         lines_of(manifest.parent, "other.png")
+
+
+def test_a_partner_that_cannot_be_opened_is_named(mediamill: Commands, images: Path, monkeypatch):
+    out, digested = mediamill.folder / "out", Working._digested
+
+    def gone(self: Working) -> Ring:
+        ring = digested(self)
+        (images / "2.png").unlink()
+        return ring
+
+    monkeypatch.setattr(Working, "_digested", gone)
+    called("run", "augment", images, "-o", out, "--methods", "mixup", "--seed", "3", *ONE)
+    said = {"path": str(images / "2.png"), "why": "It cannot be read: No such file or directory."}
+    without = [line for line in lines(out / "manifest.jsonl") if "partners" not in line]
+    assert without
+    assert all(line["report"]["partners_left_out"] == [said] for line in without)
 
 
 def test_a_reference_of_ones_own_and_an_archive(mediamill: Commands, images: Path):
@@ -132,7 +150,8 @@ def test_a_job_over_a_project_and_its_replay_on_a_server(
     assert (job["state"], job["joined"], job["output_project"]) == ("succeeded", 4, target)
     assert job["steps"][0]["agreed"]["images"] == 4
     assert (job["stage"], job["stages"]) == (2, 3)
-    again = signed_in("replay", f"file_{job['id'].removeprefix('job_')}-2-0-0")
-    assert (again.returncode, "the same bytes" in again.stdout) == (0, True), again.stderr
+    result = f"file_{job['id'].removeprefix('job_')}-2-0-0"
+    again = called("replay", result, env=signed_in.environment)
+    assert (again.exit_code, "the same bytes" in again.stdout) == (0, True), again.output
     other = called("replay", ids[0], env=signed_in.environment)
     assert "came in as it is" in other.output

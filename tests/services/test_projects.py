@@ -168,7 +168,7 @@ async def test_what_is_deleted_for_good_leaves_its_projects(harness, projects):
     made = f"file_{job.id.removeprefix('job_')}-0-0-0"
     project = await projects.create(ANN, "p")
     await projects.add(ANN, project.id, files)
-    await harness.store.transact(*joining(project.id, [member(project.id, made, 1)]))
+    await harness.store.transact(*joining(project, [member(project.id, made, 1)]))
     access, announcer = Access(harness.store), Announcer(harness.store)
     trash = Trash(harness.store, access, harness.files, harness.units, harness.bell, announcer)
     async with harness.worker(), asyncio.timeout(10):
@@ -187,7 +187,7 @@ async def test_results_of_a_purged_job_leave(harness, projects):
     store = harness.store
     project = await projects.create(ANN, "p")
     file = "file_01KAHRQPV0V3E3M2X5E2C8T2QG-0-3-1"
-    await store.transact(*joining(project.id, [member(project.id, file, 1)]))
+    await store.transact(*joining(project, [member(project.id, file, 1)]))
     row = await store.get(ProjectFile, project.id, file)
     assert row.job == "job_01KAHRQPV0V3E3M2X5E2C8T2QG"
     await projects.projects.forget_job(row.job)

@@ -190,7 +190,7 @@ def test_members_that_an_older_program_adds_are_counted_as_originals_in_no_split
                       augmented_test=1)  # fmt: skip
     assert project.counts["original"] == {"": 2, "train": 2, "validation": 0, "test": 0}
     assert project.counts["augmented"] == {"": 0, "train": 0, "validation": 0, "test": 1}
-    update = joining("proj_1", [member("proj_1", "file_1", 1)])[-1]
+    update = joining(project, [member("proj_1", "file_1", 1)])[-1]
     assert update.add == {"files": 1}
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.nursery import Forked, forks, nursery
+
 SILENT = ("worker", "ingest")
 """Processes that listen nowhere."""
 
@@ -51,7 +53,7 @@ class Process:
             f"MEDIAMILL_{name.upper()}": str(value) for name, value in settings.items()
         }
         self.output = home.parent / f"{role}-{id(self)}.log"
-        self.child: subprocess.Popen[bytes] | None = None
+        self.child: subprocess.Popen[bytes] | Forked | None = None
 
     def command(self) -> list[str]:
         """Return what is run."""
@@ -61,13 +63,15 @@ class Process:
         return [sys.executable, "-m", *(self.program or usual), self.role, *place]
 
     def start(self) -> None:
-        with self.output.open("ab") as output:
+        command = self.command()
+        environment = {**os.environ, "MEDIAMILL_LOG_FORMAT": "json", **self.settings}
+        with self.output.open("ab") as output, Path(os.devnull).open() as nothing:
+            if forks(command, environment):
+                given = (nothing.fileno(), output.fileno(), output.fileno())
+                self.child = nursery("service").fork(command, given, environment)
+                return
             self.child = subprocess.Popen(
-                self.command(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={**os.environ, "MEDIAMILL_LOG_FORMAT": "json", **self.settings},
+                command, stdin=nothing, stdout=output, stderr=output, env=environment
             )
 
     def send(self, number: int) -> None:

@@ -8,18 +8,22 @@ import zipfile
 import zlib
 
 import pytest
+import pytest_asyncio
 
+from mediamill.annotations import book
 from mediamill.core.clock import DAY, SystemClock
-from mediamill.core.errors import InvalidInput
+from mediamill.core.errors import ConditionFailed, InvalidInput
 from mediamill.handlers.datasets import annotate
 from mediamill.handlers.removing.collect import Collect
 from mediamill.services.annotations import service as annotation_service
 from mediamill.services.projects import members as member_service
-from mediamill.store.repositories.annotation_rows import AnnotationHistory
+from mediamill.store.repositories.annotation_rows import AnnotationHistory, FileAnnotations
 from tests.annotations.sets import by_id, coco
 from tests.faults import charges
-from tests.support.places import everywhere
 from tests.support.serving import working
+from tests.web.one_service import ONCE, ann, bob, mill, web  # noqa: F401 - fixtures
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def png(width: int, height: int, shade: int = 0) -> bytes:
@@ -34,15 +38,19 @@ def png(width: int, height: int, shade: int = 0) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(**ONCE)
 async def worker(mill):
     async with working(mill):
         yield
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def project(ann):
-    """Three pictures as `coco()` names them; yields the project's address and their ids."""
+    return await pictured(ann)
+
+
+async def pictured(ann):
+    """Make three pictures as `coco()` names them; return the project's address and their ids."""
     files = {}
     for name, size in (("b.jpg", (80, 60)), ("a.jpg", (64, 48)), ("empty.jpg", (32, 32))):
         made = await ann.client.post(f"/v1/files?name={name}", content=png(*size))
@@ -68,37 +76,6 @@ async def imported(client, here, data, name="instances.json", **options):
     return task
 
 
-@everywhere
-async def test_two_editors_never_overwrite_each_other_unseen(ann, project):
-    here, files = project
-    url = f"{here}/files/{files['b.jpg']}/annotations"
-    await added(ann.client, here, "dog", "cat")
-    first = await ann.client.get(url)
-    assert (first.json()["revision"], first.headers["etag"]) == (0, '"a0"')
-    box = {"class": "dog", "box": [1, 2, 30, 40]}
-    made = await ann.client.put(url, json={"annotations": [box], "labels": ["cat"]})
-    assert made.status_code == 200, made.text
-    assert made.headers["etag"] == '"a1"'
-    assert (made.json()["width"], made.json()["height"]) == (80, 60)
-    number = made.json()["annotations"][0]["id"]
-    blind = await ann.client.put(url, json={"annotations": []})
-    assert (blind.status_code, blind.json()["code"]) == (412, "outdated")
-    assert "read them again" in blind.json()["detail"]
-    one = {"if-match": made.headers["etag"]}
-    moved = {**box, "id": number, "box": [5, 5, 9, 9]}
-    answer = await ann.client.patch(url, json={"change": [moved]}, headers=one)
-    assert answer.status_code == 200, answer.text
-    late = await ann.client.put(url, json={"annotations": []}, headers=one)
-    assert late.status_code == 412
-    assert (await ann.client.delete(url, headers=one)).status_code == 412
-    seen = (await ann.client.get(url)).json()
-    assert seen["annotations"][0]["box"] == [5, 5, 9, 9]
-    assert seen["labels"] == ["cat"]
-    many = [ann.client.patch(url, json={"add": [box]}) for _ in range(4)]
-    assert {answer.status_code for answer in await asyncio.gather(*many)} == {200}
-    assert len((await ann.client.get(url)).json()["annotations"]) == 5
-
-
 async def test_changes_are_taken_back_one_by_one(ann, project):
     here, files = project
     url = f"{here}/files/{files['b.jpg']}/annotations"
@@ -119,24 +96,24 @@ async def test_changes_are_taken_back_one_by_one(ann, project):
     assert (await ann.client.get(url)).json()["annotations"][0]["box"] == [1, 1, 5, 5]
 
 
-@pytest.mark.parametrize(
-    ("one", "pointer"),
-    [
-        ({"class": "fox", "box": [1, 1, 2, 2]}, "annotations.0.class"),
-        ({"class": "dog", "box": [1, 1, 0, 2]}, "annotations.0"),
-        ({"class": "dog", "box": [100, 1, 5, 2]}, "annotations.0"),
-        ({"class": "dog", "mask": {"height": 6, "width": 8, "counts": [48]}}, "annotations.0"),
-        ({"class": "dog", "keypoints": [1, 2]}, "annotations.0"),
-        ({"class": "dog", "box": [1, 1, 2]}, "annotations.0.box"),
-    ],
-)
-async def test_what_cannot_be_is_refused_with_its_place(ann, project, one, pointer):
+REFUSED = [
+    ({"class": "fox", "box": [1, 1, 2, 2]}, "annotations.0.class"),
+    ({"class": "dog", "box": [1, 1, 0, 2]}, "annotations.0"),
+    ({"class": "dog", "box": [100, 1, 5, 2]}, "annotations.0"),
+    ({"class": "dog", "mask": {"height": 6, "width": 8, "counts": [48]}}, "annotations.0"),
+    ({"class": "dog", "keypoints": [1, 2]}, "annotations.0"),
+    ({"class": "dog", "box": [1, 1, 2]}, "annotations.0.box"),
+]
+
+
+async def test_what_cannot_be_is_refused_with_its_place(ann, project):
     here, files = project
     await added(ann.client, here, "dog")
     url = f"{here}/files/{files['b.jpg']}/annotations"
-    answer = await ann.client.put(url, json={"annotations": [one]})
-    assert answer.status_code == 422, answer.text
-    assert answer.json()["errors"][0]["pointer"] == pointer
+    for one, pointer in REFUSED:
+        answer = await ann.client.put(url, json={"annotations": [one]})
+        assert answer.status_code == 422, (one, answer.text)
+        assert answer.json()["errors"][0]["pointer"] == pointer, one
     other = f"{here}/files/file_none/annotations"
     assert (await ann.client.get(other)).status_code == 404
 
@@ -176,38 +153,6 @@ async def test_classes_are_renamed_merged_and_removed_everywhere(ann, project):
     assert (await ann.client.delete(f"{here}/classes/{numbers['cat']}")).status_code == 204
     assert await state() == {"b.jpg": ["Dog", "Dog"]}
     assert (await ann.client.delete(f"{here}/classes/{numbers['cat']}")).status_code == 404
-
-
-@everywhere
-async def test_coco_comes_and_goes_unchanged(ann, project, worker):
-    here, files = project
-    before = coco()
-    data = json.dumps(before).encode()
-    dry = await imported(ann.client, here, data, dry_run=True)
-    assert dry["outcome"]["stored"] is False
-    assert (await ann.client.get(f"{here}/annotations")).json()["data"] == []
-    task = await imported(ann.client, here, data)
-    counts = {key: task["outcome"][key] for key in ("images", "annotations", "errors", "format")}
-    assert counts == {"images": 3, "annotations": 4, "errors": 0, "format": "coco"}
-    answer = await ann.client.get(f"{here}/annotations/export")
-    assert int(answer.headers["content-length"]) == len(answer.content)
-    after = answer.json()
-    for name in ("images", "annotations", "categories"):
-        assert by_id(after[name]) == by_id(before[name]), name
-    assert all(after[name] == before[name] for name in ("info", "licenses", "origin"))
-    again = await imported(ann.client, here, data)
-    assert again["outcome"]["stored"] is True
-    url = f"{here}/files/{files['b.jpg']}/annotations"
-    assert (await ann.client.get(url)).json()["revision"] == 1, "the same again changes nothing"
-    for form, member in (("yolo", "data.yaml"), ("voc", "Annotations/b.xml")):
-        packed = await ann.client.get(f"{here}/annotations/export?format={form}")
-        with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
-            assert archive.testzip() is None
-            assert member in archive.namelist()
-            lost = json.loads(archive.read("not-exported.json"))
-            assert sum(lost.values()) > 0, "what it cannot hold is told"
-        back = await imported(ann.client, here, packed.content, f"{form}.zip", dry_run=True)
-        assert back["outcome"]["format"] == form
 
 
 async def test_nothing_is_stored_while_there_are_errors(ann, bob, project, worker):
@@ -263,17 +208,14 @@ async def test_what_is_purged_takes_its_annotations(mill, ann, project, worker):
             put = await ann.client.put(url, json=body, headers={"if-match": "*"})
             assert put.status_code == 200, put.text
 
-    async def left():
-        return [blob.key async for blob in mill.blobs.list("annotations/")]
-
-    assert len(await left()) == 4
+    assert len(await left(mill, here)) == 4
     await ann.client.delete(f"/v1/files/{files['a.jpg']}?now=true")
-    await until(lambda: left(), 2)
+    await until(lambda: left(mill, here), 2)
     rows = mill.repositories.annotations
     project_id = here.rpartition("/")[2]
     assert set(await rows.rows(project_id, list(files.values()))) == {files["b.jpg"]}
     await ann.client.delete(f"{here}?now=true")
-    await until(lambda: left(), 0)
+    await until(lambda: left(mill, here), 0)
     assert await rows.rows(project_id, list(files.values())) == {}
     assert (await rows.book(project_id)).revision == 0
 
@@ -410,6 +352,41 @@ async def test_an_undo_beside_a_reader_and_the_collector(mill, ann, project, mon
     assert len((await ann.client.get(url)).json()["annotations"][0]["polygons"][0]) == 4_000
 
 
+async def test_an_undo_beside_an_undo(mill, ann, project):
+    """Who read the row before another's undo is told that it has changed, not that it is lost."""
+    here, files = project
+    await added(ann.client, here, "dog")
+    file, name = files["b.jpg"], here.rpartition("/")[2]
+    url, rows = f"{here}/files/{file}/annotations", mill.repositories.annotations
+    for n in range(1, 4):
+        body = {"annotations": [{"class": "dog", "polygons": [[float(n)] * 4_000]}]}
+        put = await ann.client.put(url, json=body, headers={"if-match": "*"})
+        assert put.status_code == 200, put.text
+    row = (await rows.rows(name, [file]))[file]
+    both = [rows.undo(row, "user_ann", row.changed) for _ in range(2)]
+    back, late = await asyncio.gather(*both, return_exceptions=True)
+    assert {type(back), type(late)} == {FileAnnotations, ConditionFailed}
+    with pytest.raises(ConditionFailed):
+        await rows.undo(row, "user_ann", row.changed)
+    with pytest.raises(ConditionFailed):
+        await rows.take_back(row, "user_ann", row.changed)
+    now = (await ann.client.get(url)).json()
+    assert (now["undo"], now["annotations"][0]["polygons"][0][0]) == (1, 2.0)
+    assert charges.usage(mill) == []
+
+
+async def test_what_classes_take_is_bounded(ann, project, monkeypatch):
+    here, _ = project
+    monkeypatch.setattr(book, "MAX_BYTES", 1_000)
+    await added(ann.client, here, "dog")
+    large = {"name": "cat", "keypoints": ["x" * 200] * 5}
+    refused = await ann.client.post(f"{here}/classes", json=large)
+    assert refused.status_code == 422, refused.text
+    assert "may take 1,000 bytes" in refused.json()["detail"]
+    names = [one["name"] for one in (await ann.client.get(f"{here}/classes")).json()["data"]]
+    assert names == ["dog"]
+
+
 async def undone(client, task):
     answer = await client.post(task["links"]["undo"])
     assert answer.status_code == 202, answer.text
@@ -485,7 +462,7 @@ async def test_bytes_of_annotations_count_until_they_go(mill, ann, project, work
     monkeypatch.setattr(mill.repositories.usages, "quota", before + 1_000)
     refused = await ann.client.put(url, json=big)
     assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
-    assert await left(mill) == []
+    assert await left(mill, here) == []
     monkeypatch.setattr(mill.repositories.usages, "quota", None)
     for _ in range(23):  # the history holds 20
         await ann.client.put(url, json=big, headers={"if-match": "*"})
@@ -496,17 +473,18 @@ async def test_bytes_of_annotations_count_until_they_go(mill, ann, project, work
     gone = await ann.client.delete(f"{here}/files/{files['b.jpg']}")
     assert gone.is_success, gone.text
     assert await used() == before
-    assert [blob async for blob in mill.blobs.list("annotations/")] == []
+    assert await left(mill, here) == []
     await ann.client.post(f"{here}/files", json={"files": [files["b.jpg"]]})
     assert (await ann.client.get(url)).json()["revision"] == 0
     await ann.client.put(url, json=big)
     await ann.client.delete(f"/v1/files/{files['b.jpg']}?now=true")
-    await until(lambda: left(mill), 0)
+    await until(lambda: left(mill, here), 0)
     assert await used() < before
 
 
-async def left(mill):
-    return [blob.key async for blob in mill.blobs.list("annotations/")]
+async def left(mill, here):
+    """Return the keys of all blobs of a project's annotations."""
+    return [blob.key async for blob in mill.blobs.list(f"annotations/{here.rpartition('/')[2]}/")]
 
 
 async def test_the_collector_takes_what_no_row_of_annotations_names(mill, ann, project, worker):
@@ -519,7 +497,7 @@ async def test_the_collector_takes_what_no_row_of_annotations_names(mill, ann, p
         await ann.client.put(url, json=big, headers={"if-match": "*"})
     task = await imported(ann.client, here, b'{"images": [], "annotations": [], "categories": []}')
     name = here.rpartition("/")[2]
-    kept = sorted(await left(mill))
+    kept = sorted(await left(mill, here))
     assert len([key for key in kept if "/imports/" in key]) == 3
     orphans = [f"annotations/{name}/{place}/notes_lost" for place in (files["b.jpg"], "book")]
     orphans += [f"annotations/proj_gone/{files['b.jpg']}/notes_1",
@@ -528,12 +506,13 @@ async def test_the_collector_takes_what_no_row_of_annotations_names(mill, ann, p
         await mill.blobs.put(key, b"nobody's")
     stores = mill.parts.blob_stores()
     await Collect(mill.store, stores, SystemClock(), grace_ms=-10_000).collect(mill.blobs)
-    assert sorted(await left(mill)) == kept
+    assert sorted(await left(mill, here)) == kept
+    assert await left(mill, "/proj_gone") == []
     findings = f"{here}/annotations/imports/{task['id']}/findings"
     assert (await ann.client.get(findings)).status_code == 200
     later = Collect(mill.store, stores, SystemClock(), grace_ms=-DAY - 10_000)
     await later.collect(mill.blobs)
-    assert not [key for key in await left(mill) if "/imports/" in key]
+    assert not [key for key in await left(mill, here) if "/imports/" in key]
     told = await ann.client.get(findings)
     assert (told.status_code, "stay a day" in told.text) == (404, True)
 

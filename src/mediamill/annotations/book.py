@@ -13,6 +13,16 @@ from mediamill.annotations.model import Annotation, Category, ImageAnnotations
 from mediamill.core.errors import InvalidInput
 
 MAX_CLASSES = 20_000
+"""Classes that a project may ever have, those that were removed or merged included."""
+MAX_BYTES = 4 << 20
+"""What they may take as JSON, with what a set of COCO says of itself: each reader reads all."""
+
+
+def bounded(size: int) -> None:
+    """Raise `InvalidInput` for more bytes than a project's classes may take."""
+    if size > MAX_BYTES:
+        message = f"The classes of a project may take {MAX_BYTES:,} bytes, {size:,} were given."
+        raise InvalidInput(f"{message} Leave out fields that nobody reads, or classes.")
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -12,14 +12,13 @@ import msgspec
 from mediamill.annotations.index import Image, Index
 from mediamill.annotations.model import Annotation, Box, Category, Ring, Rle
 from mediamill.annotations.scan import Scanner
-from mediamill.annotations.values import key, name, number, numbers, size
+from mediamill.annotations.values import MAX_NAME, key, name, number, numbers, size
 from mediamill.core.errors import InvalidInput
 
 CATEGORY = ("id", "name", "supercategory", "keypoints", "skeleton")
 IMAGE = ("file_name", "width", "height", "labels")
 ANNOTATION = ("id", "image_id", "category_id", "bbox", "segmentation", "area", "iscrowd",
               "keypoints")  # fmt: skip
-MAX_CATEGORIES = 20_000
 
 
 def read(
@@ -63,7 +62,7 @@ class Reading:
                 if place != -1:
                     self._one(lists[member], value, at, listed=place is not None)
             else:
-                self._other(member, place, value)
+                self._other(member, place, value, at)
             progress(scanner.position)
         if not seen & {"images", "annotations"}:
             raise InvalidInput(
@@ -78,20 +77,16 @@ class Reading:
         except InvalidInput as error:
             self._index.find("error", "unreadable", error.message, at)
 
-    def _other(self, member: str, place: int | None, value: Any) -> None:
-        if place is None:
-            self._index.document.setdefault(member, value)
-        elif place == -1:
-            self._index.document.setdefault(member, [])
+    def _other(self, member: str, place: int | None, value: Any, at: str) -> None:
+        if place == -1:
+            self._index.describe(member, [], at, listed=False)
         else:
-            self._index.document[member].append(value)
+            self._index.describe(member, value, at, listed=place is not None)
 
     def _category(self, value: dict[str, Any], at: str) -> None:
         found = key(value.get("id"), "The category’s id")
         if not isinstance(found, int):
             raise InvalidInput("The category’s id is no whole number.")
-        if len(self._index.categories) >= MAX_CATEGORIES:
-            raise InvalidInput(f"There are more than {MAX_CATEGORIES:,} categories.")
         category = category_of(found, value)
         if not (self._scope and self._index.categories.get(found) == category):
             self._index.add_category(found, category, at)
@@ -103,7 +98,7 @@ class Reading:
             size(value.get("width"), "The image’s width"),
             size(value.get("height"), "The image’s height"),
             self._split,
-            tuple(name(label, "A label") for label in value.get("labels") or ()),
+            _names(value.get("labels"), "A label"),
             _extra(value, IMAGE),
         )
         self._index.add_image(image, at)
@@ -127,7 +122,7 @@ class Reading:
 
 def category_of(number: int, value: Mapping[str, Any]) -> Category:
     """Return COCO's category as ours; raises `InvalidInput`."""
-    points = tuple(name(point, "A key point’s name") for point in value.get("keypoints") or ())
+    points = _names(value.get("keypoints"), "A key point’s name")
     bones = value.get("skeleton") or ()
     try:
         skeleton = msgspec.convert(bones, tuple[tuple[int, int], ...])
@@ -136,12 +131,19 @@ def category_of(number: int, value: Mapping[str, Any]) -> Category:
     return Category(
         number,
         name(value.get("name"), "The category’s name"),
-        str(value.get("supercategory") or ""),
+        str(value.get("supercategory") or "")[:MAX_NAME],
         keypoints=points,
         skeleton=skeleton,
         pairs=mirrored(points),
         extra=_extra(value, CATEGORY),
     )
+
+
+def _names(values: Any, what: str) -> tuple[str, ...]:
+    """Return a list of names, which may be missing; raises `InvalidInput`."""
+    if values and not isinstance(values, list):
+        raise InvalidInput(f"{what} was expected in a list.")
+    return tuple(name(value, what) for value in values or ())
 
 
 def mirrored(points: Sequence[str]) -> tuple[tuple[int, int], ...]:

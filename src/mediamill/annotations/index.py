@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from mediamill.annotations.book import contradicted, filled
+from mediamill.annotations.book import MAX_CLASSES, bounded, contradicted, filled
 from mediamill.annotations.model import Annotation, Category
+from mediamill.core.errors import InvalidInput
 
 MOST_FINDINGS = 10_000
 """Findings that are kept word by word; all are counted."""
@@ -78,7 +79,10 @@ class Index:
         self._database.execute("BEGIN")
         self.known = {category.name: category for category in known}
         self.categories: dict[Key, Category] = {}
+        self._names: set[str] = set()
         self.document: dict[str, Any] = {}
+        self._bytes = 0
+        """What categories and document take as JSON."""
         self.findings: list[Finding] = []
         self.counts: dict[str, int] = {}
         self.errors = 0
@@ -116,17 +120,40 @@ class Index:
         )
 
     def add_category(self, key: Key, category: Category, place: str) -> None:
-        """Add a category, unless its key or name is there already.
+        """Add a category, unless its key or name is there already, or there are too many.
 
         What is known of a class of its name stays so, and fills in what it does not say.
         """
-        if key in self.categories:
+        if len(self.categories) >= MAX_CLASSES:
+            words = f"There are more than {MAX_CLASSES:,} categories."
+            self.find("error", "too_many_categories", words, place)
+        elif key in self.categories:
             self.find("error", "category_twice", f"There are two categories {key}.", place)
-        elif any(other.name == category.name for other in self.categories.values()):
+        elif category.name in self._names:
             words = f"Two categories are named {category.name}; give them different names."
             self.find("error", "category_twice", words, place)
-        else:
+        elif self._holds(category, place):
+            self._names.add(category.name)
             self.categories[key] = self._as_known(category, place)
+
+    def describe(self, member: str, value: Any, place: str, *, listed: bool) -> None:
+        """Keep a member that a format says of the set as a whole, or the next part of a list."""
+        if not self._holds(value, place):
+            return
+        there = self.document.setdefault(member, [] if listed else value)
+        if listed and isinstance(there, list):  # a member that comes twice is what it was first
+            there.append(value)
+
+    def _holds(self, value: Any, place: str) -> bool:
+        """Count what a category or a part of the document takes; False where it is too much."""
+        size = self._bytes + len(msgspec.json.encode(value))
+        try:
+            bounded(size)
+        except InvalidInput as error:
+            self.find("error", "too_large", error.message, place)
+            return False
+        self._bytes = size
+        return True
 
     def _as_known(self, category: Category, place: str) -> Category:
         known = self.known.get(category.name)

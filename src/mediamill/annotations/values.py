@@ -1,7 +1,7 @@
 """Values out of files of others: numbers that are numbers, or a sentence what is wrong."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -37,8 +37,10 @@ def numbers(values: Any, what: str) -> tuple[float, ...]:
     return found
 
 
-def parsed(words: Iterable[str], what: str) -> tuple[float, ...]:
+def parsed(words: Sequence[str], what: str) -> tuple[float, ...]:
     """Return the numbers that words spell; raises `InvalidInput`."""
+    if len(words) > MAX_NUMBERS:
+        raise InvalidInput(f"{what} has more than {MAX_NUMBERS:,} numbers.")
     try:
         return tuple(number(float(word), what) for word in words)
     except ValueError:

@@ -17,6 +17,8 @@ from mediamill.core.errors import BrokenMedia, InvalidInput
 
 MAX_DEPTH = 16
 MAX_NODES = 200_000
+MAX_WORDS = 10_000
+"""Characters of the text of an element."""
 FLAGS = ("truncated", "difficult", "occluded")
 
 
@@ -62,6 +64,8 @@ def parse(data: bytes) -> Node:
         path.pop()
 
     def say(words: str) -> None:
+        if len(path[-1].text) + len(words) > MAX_WORDS:
+            raise BrokenMedia(f"An element of the XML has more than {MAX_WORDS:,} characters.")
         path[-1].text += words
 
     def refuse(*_: Any) -> None:
@@ -148,9 +152,8 @@ class _Reading:
 def _ring(node: Node) -> tuple[float, ...]:
     """Return `<x1>`, `<y1>`, `<x2>` … as a ring."""
     words: list[str] = []
-    while (x := node.said(f"x{len(words) // 2 + 1}")) and (
-        y := node.said(f"y{len(words) // 2 + 1}")
-    ):
+    said = {child.tag: child.text.strip() for child in reversed(node.children)}  # the first counts
+    while (x := said.get(f"x{len(words) // 2 + 1}")) and (y := said.get(f"y{len(words) // 2 + 1}")):
         words += (x, y)
     return parsed(words, "A polygon")
 

@@ -17,34 +17,39 @@ def yolo_files(
 ) -> Files:
     """Yield `data.yaml` and a text file per picture.
 
-    Classes are counted from 0 in the order of their numbers. Where a class has key points, lines
-    are box and key points; where a picture's object has a polygon, its line is the polygon, several
-    parts joined by lines there and back. Masks without polygons, crowds and labels are lost.
+    Classes are counted from 0 in the order of their numbers. Where all of them have key points it
+    is a set of poses: lines are box and key points. Else lines are boxes, or polygons, several
+    parts joined by lines there and back; in a picture with polygons boxes are written as such, as
+    Ultralytics reads all lines of a file as polygons where one is (`verify_image_label`). Masks
+    without polygons, crowds and labels are lost, and polygons of poses, key points of others.
     """
     ordered = sorted(categories, key=lambda category: category.number)
     numbers = {category.name: place for place, category in enumerate(ordered)}
-    points = max((len(category.keypoints) for category in ordered), default=0)
+    points = _points_of(ordered)
     yield "data.yaml", [_data(ordered, points)]
     for picture in pictures:
+        content = picture.content
+        outlined = not points and any(one.polygons and not one.crowd for one in content.annotations)
         lines = [
             line
-            for one in picture.content.annotations
-            if (line := _line(one, numbers[one.category], picture.content, points, losses))
+            for one in content.annotations
+            if (line := _line(one, numbers[one.category], content, points, outlined, losses))
         ]
-        for _ in picture.content.labels:
+        for _ in content.labels:
             losses.lost("label")
         path = f"labels/{SPLITS[picture.split]}/{_stem(picture.path)}.txt"
         yield path, ["".join(f"{line}\n" for line in lines).encode()]
 
 
-def image_path(picture: Pictured) -> str:
-    """Return where Ultralytics looks for a picture whose labels `yolo_files` wrote."""
-    return f"images/{SPLITS[picture.split]}/{picture.path}"
-
-
 def _stem(path: str) -> str:
     head, dot, tail = path.rpartition(".")
     return head if dot and "/" not in tail else path
+
+
+def _points_of(categories: Sequence[Category]) -> int:
+    """Return how many key points the lines of a set have: none where a class has none."""
+    counts = [len(category.keypoints) for category in categories]
+    return max(counts, default=0) if all(counts) else 0
 
 
 def _data(categories: Sequence[Category], points: int) -> bytes:
@@ -73,13 +78,20 @@ def _flips(categories: Sequence[Category], points: int) -> list[int]:
 
 
 def _line(
-    one: Annotation, number: int, content: ImageAnnotations, points: int, losses: Losses
+    one: Annotation,
+    number: int,
+    content: ImageAnnotations,
+    points: int,
+    outlined: bool,
+    losses: Losses,
 ) -> str:
     if one.crowd:
         losses.lost("crowd")
         return ""
     if one.mask is not None and not one.polygons:
         losses.lost("mask")
+    if one.keypoints and not points:
+        losses.lost("keypoints")
     if one.polygons and not points:
         return _words(number, _parts(_whole(one.polygons), content))
     if one.box is None:
@@ -88,6 +100,9 @@ def _line(
     if one.polygons:
         losses.lost("polygon")
     x, y, w, h = one.box
+    if outlined:
+        corners = (x, y, x + w, y, x + w, y + h, x, y + h)
+        return _words(number, _parts(corners, content))
     box = _parts((x + w / 2, y + h / 2, w, h), content)
     return _words(number, box + _points(one, content, points))
 

@@ -7,9 +7,11 @@ well as `train/labels/a.txt` (Roboflow), and so do the lists `train.txt`, `val.t
 Names come from `data.yaml`, `classes.txt` or `obj.names`.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from mediamill.annotations.book import MAX_CLASSES
 from mediamill.annotations.coco import mirrored
 from mediamill.annotations.index import FileFacts, Image, Index, base_of
 from mediamill.annotations.model import Annotation, Category, Ring
@@ -22,6 +24,9 @@ NOT_LABELS = (*NAMES, *LISTS, "readme.txt",
               "requirements.txt", "readme.dataset.txt", "readme.roboflow.txt")  # fmt: skip
 MOST_LINES = 100_000
 """Objects of one image."""
+
+
+_CLASS = re.compile(r"[0-9]{1,5}")
 
 
 class Shape(NamedTuple):
@@ -99,9 +104,9 @@ class _Reading:
 
     def _line(self, words: list[str], file: FileFacts, path: str, at: str) -> None:
         try:
-            number = int(words[0]) if words[0].isascii() and words[0].isdigit() else -1
-            if not 0 <= number < 100_000:
+            if not _CLASS.fullmatch(words[0]):
                 raise InvalidInput("The class is no number, counted from 0.")
+            number = int(words[0])
             self._count += 1
             one = _annotation(
                 self._count, parsed(words[1:], "The line"), self._shape, file.width, file.height
@@ -156,16 +161,15 @@ def around(ring: Ring) -> tuple[float, float, float, float]:
 
 def _settings(tree: Tree, index: Index) -> tuple[Mapping[str, Any], str]:
     """Return what `data.yaml` says, and its path; what is wrong with it is listed."""
-    import yaml
+    from mediamill.annotations import plain_yaml
 
     paths = [path for path in tree.sizes if path.endswith((".yaml", ".yml"))]
     paths.sort(key=lambda path: (base_of(path) != "data.yaml", path.count("/"), path))
     for path in paths[:1]:
         try:
-            found = yaml.safe_load(text(tree, path)[: 1 << 20])
-        except (yaml.YAMLError, RecursionError, ValueError, InvalidInput) as error:
-            words = f"This is no YAML that can be read: {str(error)[:200]}."
-            index.find("error", "unreadable", words, path)
+            found = plain_yaml.load(text(tree, path))
+        except InvalidInput as error:
+            index.find("error", "unreadable", error.message, path)
             continue
         if isinstance(found, dict):
             return found, path
@@ -199,9 +203,16 @@ def _names(tree: Tree, settings: Mapping[str, Any]) -> list[str]:
                      if base_of(path).lower() in NAMES), [])  # fmt: skip
     if not isinstance(said, list):
         raise InvalidInput("The names in data.yaml are neither a list nor numbered.")
-    if any(isinstance(one, list | dict) for one in said):  # aliases make them grow without end
+    if not all(map(_short, said)):
         raise InvalidInput("A name of a class in data.yaml is neither text nor a number.")
-    return [name(str(one), "The name of a class") for one in said]
+    return [name(str(one), "The name of a class") for one in said[: MAX_CLASSES + 1]]
+
+
+def _short(value: Any) -> bool:
+    """Tell whether a value is one, and short as text."""
+    if isinstance(value, int):
+        return abs(value) < 1 << 63
+    return not isinstance(value, list | dict | set | tuple)
 
 
 def _lines_of(tree: Tree, path: str) -> list[str]:

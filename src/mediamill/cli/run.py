@@ -71,7 +71,7 @@ def _own_options() -> list[click.Parameter]:
         ),
         click.Option(
             ["--annotations", "cli_annotations"], metavar="SET", type=click.Path(exists=True),
-            help="COCO, YOLO or VOC of the inputs; those of what is made are written beside it.",
+            help="COCO, YOLO or VOC of the inputs: OUT becomes a set in the same format.",
         ),
         click.Option(
             ["--skip-invalid", "cli_skip_invalid"], is_flag=True,
@@ -97,6 +97,8 @@ def _start(name: str, kind: type[Operation], schema: dict[str, Any], typed: dict
     if missing:
         raise Failure(f"There is no file {missing[0]} to compare with.", "Name a local file.")
     marking = _marking(typed, inputs)
+    if marking is not None:
+        target.lay_out(marking.layout)
     plan = Plan(
         name,
         operation.model_dump(mode="json"),

@@ -19,6 +19,7 @@ MediamillError                 status code               retryable
 │   ├── Outdated               412    outdated           no    it has changed since it was read
 │   ├── Locked                 423    locked             yes   another request is at it
 │   ├── ConditionFailed        409    condition_failed   no    a guarded write lost its race (store)
+│   ├── ProjectFull            409    project_full       no    it takes no more files, as it is set
 │   └── InProgress             409    idempotency_in_progress  yes  the same request still runs
 ├── DeliveryRefused            502    delivery_refused   no    who it is for will never take it
 ├── QuotaExceeded              429    quota_exceeded     yes   try later, or ask for more
@@ -144,6 +145,10 @@ class ConditionFailed(Conflict):
     def __init__(self, message: str, /, action: int = 0, **details: Any) -> None:
         super().__init__(message, **details)
         self.action = action
+
+
+class ProjectFull(Conflict):
+    code = "project_full"
 
 
 class InProgress(Conflict):

@@ -19,6 +19,7 @@ import msgspec
 
 from mediamill.annotations.model import Category, ImageAnnotations
 from mediamill.media.archive.names import Names, safe_name
+from mediamill.media.privacy.parts import Part
 
 FORMAT = "mediamill-dataset/1"
 ENDINGS = {
@@ -68,6 +69,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     results: bool
     crc32: int
     lineage: dict[str, Any]
+    parts: tuple[Part, ...] = ()
+    """How its bytes are made of those of its source, where they are not the same."""
 
 
 class Header(msgspec.Struct, frozen=True):

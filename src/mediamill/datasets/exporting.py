@@ -1,10 +1,8 @@
 """What the files of an export are: images as they are stored, and texts that are written for it.
 
-    files, coco    {split}/cat.jpg                 images/cat.jpg where nothing is split
-    coco           annotations/instances_{split}.json
-    yolo           images/{train,val,test}/cat.jpg, labels/…/cat.txt, data.yaml
-    voc            JPEGImages/cat.jpg, Annotations/cat.xml, ImageSets/Main/{train,val,test}.txt
-    webdataset     {split}/cat.jpg, {split}/cat.json, {split}/cat.cls
+    files              {split}/cat.jpg             images/cat.jpg where nothing is split
+    coco, yolo, voc    as `annotations/layout.py` says
+    webdataset         {split}/cat.jpg, {split}/cat.json, {split}/cat.cls
 
 Each has `manifest.jsonl` first, a line per image; in a tar it is `__dataset__/manifest.jsonl`, a
 name that readers of WebDataset pass over. What a format cannot hold is counted in the last file,
@@ -17,14 +15,13 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from mediamill.annotations.layout import laid_out, picture_place
 from mediamill.annotations.model import Category
-from mediamill.annotations.write import LEFT_OUT, Losses, Pictured, written
-from mediamill.annotations.write_yolo import image_path
+from mediamill.annotations.write import LEFT_OUT, Losses, Pictured
 from mediamill.datasets.document import Entry, Header
 
 ExportFormat = Literal["files", "coco", "yolo", "voc", "webdataset"]
 EXPORTS: tuple[ExportFormat, ...] = get_args(ExportFormat)
-SPLITS = ("train", "validation", "test")
 
 Entries = Callable[[], Iterator[tuple[int, Entry]]]
 """Go through the images from the beginning, each with its index."""
@@ -57,6 +54,8 @@ class Wanted:
     shard: int | None = None
     shard_size: int = 0
     """Images of a shard of a tar."""
+    cut: int = 0
+    """For others than the owner of the version: how metadata is taken out (`privacy.VERSION`)."""
 
     @property
     def key(self) -> str:
@@ -64,6 +63,8 @@ class Wanted:
         parts = [self.form, self.split or "all"]
         if self.shard is not None:
             parts += [str(self.shard_size), str(self.shard)]
+        if self.cut:
+            parts.append(f"cut{self.cut}")
         return "-".join(parts)
 
 
@@ -107,13 +108,10 @@ class Export:
 
     def name(self, entry: Entry) -> str:
         """Return where an image lies in the export."""
-        path, split = entry.image.path, self._split(entry)
-        match self.wanted.form:
-            case "yolo":
-                return image_path(Pictured(path, entry.image.content(), split))
-            case "voc":
-                return f"JPEGImages/{path}"
-        return f"{split or 'images'}/{path}"
+        form = self.wanted.form
+        return picture_place(
+            form if form in ("yolo", "voc") else "coco", entry.image.path, self._split(entry)
+        )
 
     def _manifest_line(self, numbered: tuple[int, Entry]) -> bytes:
         entry = numbered[1]
@@ -128,27 +126,10 @@ class Export:
         for index, entry in self._chosen():
             yield Stored(self.name(entry), index, entry)
         form = self.wanted.form
-        if form == "coco":
-            for split in ("", *SPLITS):
-                if any(True for _ in self._pictures(split)):
-                    name = f"annotations/instances{'_' * bool(split)}{split}.json"
-                    yield from self._annotations("coco", self._pictures(split), name)
-        elif form == "yolo":
-            yield from self._annotations("yolo", self._pictures())
-        elif form == "voc":
-            yield from self._annotations("voc", self._pictures())
-            for split, short in zip(SPLITS, ("train", "val", "test"), strict=True):
-                stems = (p.path.rpartition(".")[0] for p in self._pictures(split))
-                lines = [f"{stem}\n".encode() for stem in stems]
-                if lines:
-                    yield Written(f"ImageSets/Main/{short}.txt", lines)
-
-    def _annotations(
-        self, form: Literal["coco", "yolo", "voc"], pictures: Iterator[Pictured], name: str = ""
-    ) -> Iterator[Written]:
-        made = written(form, self.categories, pictures, self.document, self.losses, coco_path=name)
-        for path, chunks in made:
-            yield Written(path, chunks)
+        if form in ("coco", "yolo", "voc"):
+            made = laid_out(form, self.categories, self._pictures, self.document, self.losses)
+            for path, chunks in made:
+                yield Written(path, chunks)
 
     def _pictures(self, split: str | None = None) -> Iterator[Pictured]:
         for _, entry in self._chosen():

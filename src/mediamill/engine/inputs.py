@@ -5,7 +5,7 @@ import io
 import os
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from mediamill.blobs.port import Blobs, OpensLocally
@@ -63,6 +63,27 @@ async def opened(blobs: Blobs, key: str, scratch: Path) -> AsyncIterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@asynccontextmanager
+async def opened_all(
+    blobs: Blobs, keys: Sequence[str], scratch: Path
+) -> AsyncIterator[Sequence[int]]:
+    """Open blobs for the length of the block, at a stroke where they are local files.
+
+    Raises what `opened` does, for any of them.
+    """
+    found: Sequence[int | None] = [None] * len(keys)
+    if isinstance(blobs, OpensLocally):
+        found = await blobs.open_descriptors(keys)
+    async with AsyncExitStack() as stack:
+        for descriptor in found:
+            if descriptor is not None:
+                stack.callback(os.close, descriptor)
+        yield [
+            await stack.enter_async_context(opened(blobs, key, scratch)) if one is None else one
+            for key, one in zip(keys, found, strict=True)
+        ]
 
 
 def scratch_file(scratch: Path) -> int:

@@ -138,6 +138,7 @@ class ImageOperation(MediaOperation):
         least = self.needs(header.width, header.height)
         picture = decode(source.open, header, source.name, at_least=least, deep=deep)
         picture.digest, picture.split, picture.untouched = source.sha256, source.split, True
+        picture.grey = header.grey
         if source.annotations:
             picture.annotations = ImageAnnotations.decode(source.annotations)
         return picture, media_type

@@ -1,5 +1,6 @@
 """How a picture is written: passed on as it came, in a format that was asked for, or in its own."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from mediamill.media.image.codecs.encoding import QUALITIES, AnyFormat, Encoding
@@ -29,7 +30,7 @@ def written(
         if data is not None:
             return cast("AnyFormat", media_type.removeprefix("image/")), data
     encoding = told or own_encoding(source, media_type, picture, faithful)
-    return encoding.form, encoding.write(picture)
+    return encoding.form, replace(encoding, grey=faithful).write(picture)
 
 
 def own_encoding(
@@ -54,12 +55,14 @@ def own_encoding(
 
 def _passed_on(source: Source, media_type: str) -> bytes | None:
     """Return a source's file without metadata, if its pixels are upright and sRGB as they lie."""
+    from mediamill.media.image.codecs.colour import is_srgb
     from mediamill.media.image.codecs.header import read_header
     from mediamill.media.image.codecs.strip import stripped
     from mediamill.media.image.orient import UPRIGHT
 
     with source.open() as stream:
         header = read_header(stream, media_type, source.name)
-    if header.orientation != UPRIGHT or header.profile or header.frames > 1:
+    srgb = header.profile is not None and is_srgb(header.profile)
+    if header.orientation != UPRIGHT or (header.profile and not srgb) or header.frames > 1:
         return None
-    return stripped(source.read(), media_type)
+    return stripped(source.read(), media_type, srgb=srgb)

@@ -6,7 +6,6 @@ at all; the one that is there gets the tags and joins the project.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
@@ -16,7 +15,13 @@ from python_multipart.multipart import parse_options_header
 
 from mediamill.app import App
 from mediamill.core.access import Principal, Right
-from mediamill.core.errors import BodyTooLarge, InvalidInput, MediamillError, NotFound
+from mediamill.core.errors import (
+    BodyTooLarge,
+    InvalidInput,
+    MediamillError,
+    NotFound,
+    ProjectFull,
+)
 from mediamill.services.files.labels import clean_tags
 from mediamill.services.uploads.recording import Label
 from mediamill.services.uploads.resumable import Announced
@@ -66,7 +71,7 @@ def _kind(content_type: str) -> str:
 async def receive(request: Request, app: App, principal: Principal, said: Said) -> Arrived:
     """Store the files that a request brings; all of them, or none."""
     content_type = request.headers.get("content-type", "")
-    await _check_project(app, principal, said.project)
+    await _check_project(app, principal, said.project, said)
     if gateway_of(request.scope).exceeds(announced(request.headers)):
         raise await _another_way(request, app, principal, said)
     if _kind(content_type) == "multipart/form-data":
@@ -101,19 +106,35 @@ async def _another_way(
     )
 
 
-async def _check_project(app: App, principal: Principal, project: str | None) -> None:
-    """Raise `NotFound` or `Forbidden` for a project that the caller cannot add to."""
-    if project is not None:
+async def _check_project(app: App, principal: Principal, project: str | None, said: Said) -> None:
+    """Raise `NotFound`, `Forbidden` or `ProjectFull` where the caller cannot add to a project.
+
+    What may be here already may be a member, for which there need be no room.
+    """
+    if project is None:
+        return
+    if said.if_absent:
         await app.projects.get(principal, project, Right.EDIT)
+    else:
+        await app.projects.welcome(principal, project)
 
 
 async def _joined(app: App, principal: Principal, project: str | None, arrived: Arrived) -> Arrived:
-    """Add files to a project, unless it was deleted meanwhile."""
-    if project is not None:
-        with suppress(NotFound):
-            await app.projects.add(principal, project, [file.id for file in arrived.files])
-            return replace(arrived, project=project)
-    return arrived
+    """Add files to a project, unless it was deleted meanwhile.
+
+    Raises `ProjectFull` where there is no room for all of them: then none of them stays.
+    """
+    if project is None:
+        return arrived
+    try:
+        await app.projects.add(principal, project, [file.id for file in arrived.files])
+    except NotFound:
+        return arrived
+    except ProjectFull:
+        for file in () if arrived.duplicate else arrived.files:
+            await app.files.delete(principal, file.id, now=True)
+        raise
+    return replace(arrived, project=project)
 
 
 # -- the three kinds of body --------------------------------------------------------------------
@@ -167,7 +188,7 @@ async def _document(request: Request, app: App, principal: Principal, said: Said
     body = document.body
     project = body.project or said.project
     if body.project is not None:
-        await _check_project(app, principal, project)
+        await _check_project(app, principal, project, said)
     said = Said(clean_tags([*body.tags, *said.tags]), project, said.if_absent)
     if body.url is not None:
         arrived = await _fetched(app, principal, document, said)

@@ -1,5 +1,6 @@
 """What fills projects goes on after a cut, and makes nothing twice."""
 
+import asyncio
 import io
 import zipfile
 from pathlib import PurePosixPath
@@ -8,10 +9,13 @@ import pytest
 
 from mediamill.annotations.model import Annotation, ImageAnnotations
 from mediamill.handlers.datasets.bring import read_folders
+from mediamill.handlers.files import thumbnails
+from mediamill.handlers.removing import purge_project
 from mediamill.services.projects.intake import MemberIntake
 from mediamill.store.repositories.annotation_bringing import bring
 from mediamill.store.repositories.datasets import TaskState
 from mediamill.store.repositories.files import File
+from mediamill.store.repositories.projects import Project
 from tests.faults import charges
 from tests.handlers.conftest import ANN, BOB, Works
 from tests.media_factory import clip
@@ -59,6 +63,33 @@ async def test_an_import_goes_on_after_a_cut(works: Works, monkeypatch, after):
     assert numbers == list(range(30))  # as they lie in the archive
     await settled(app)
     assert charges.usage(app) == []
+
+
+async def test_a_project_that_is_purged_leaves_no_file_without_its_picture(
+    works: Works, monkeypatch
+):
+    app, gives_way = works.app, [True]
+    monkeypatch.setattr(thumbnails, "LOOK_AGAIN_MS", 20)
+    monkeypatch.setattr(purge_project, "LOOK_AGAIN_MS", 600)
+
+    async def held(self, lease):
+        return gives_way[0]
+
+    monkeypatch.setattr(thumbnails.Thumbnails, "_gives_way", held)
+    archive = await works.upload("set.zip", zipped(15))
+    project = (await app.projects.create(ANN, "set")).id
+    task = await app.datasets.copies.bring(ANN, project, archive, None, "split")
+    task = await app.datasets.tasks.get(ANN, project, task.id, 30)
+    assert task.state is TaskState.SUCCEEDED
+    await app.projects.delete(ANN, project, now=True)
+    await asyncio.sleep(0.3)
+    gives_way.clear()
+    gives_way.append(False)
+    async with asyncio.timeout(20):
+        while await app.store.get(Project, project):
+            await asyncio.sleep(0.02)
+    drawn = [row.thumbnail for row in await records(app, File) if row.source == "import"]
+    assert (len(drawn), all(drawn)) == (15, True)
 
 
 async def test_frames_of_a_job_become_members_with_their_video_as_group(works: Works, tmp_path):

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import itertools
 
 import pytest
+import pytest_asyncio
 
 from mediamill.app import App
 from mediamill.core.clock import SystemClock
@@ -15,16 +17,21 @@ from mediamill.handlers.datasets.export import ExportVersion
 from mediamill.handlers.datasets.forget import Forgetting, RedactVersion
 from mediamill.handlers.datasets.freeze import Freeze
 from mediamill.handlers.datasets.listing import Listing
+from mediamill.handlers.datasets.owning import Owning
 from mediamill.handlers.removing.collect import Collect
 from mediamill.store.repositories.datasets import VersionFile, VersionState
 from mediamill.store.repositories.projects import Project
+from tests.conftest import chosen
 from tests.faults import charges
 from tests.handlers.conftest import ANN, Beside, Works
 from tests.support.ageing import age, gone, hurry, pace, records, settled, sweep
 from tests.support.chains import CHAINED
 from tests.web.test_datasets import png
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 FILES = Wanted("files")
+PICTURES = itertools.count()
 
 
 @pytest.fixture(autouse=True)
@@ -33,13 +40,17 @@ def hurried(monkeypatch):
     monkeypatch.setattr(forget, "REDACT_MS", 50)
 
 
-@pytest.fixture
-async def works(tmp_path):
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def everybodys(request, servers, tmp_path_factory):
     """A worker that looks often, over a store of files and one of results."""
-    settings = Settings(
-        home=tmp_path / "home", slots=1, min_free_bytes=0, poll_seconds=pace(),
-        results_url=f"file://{tmp_path}/results", lease_seconds=2,
-    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("versions")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in servers.environment(chosen(request.config)).items():
+            patch.setenv(name, value)
+        settings = Settings(
+            home=folder / "home", slots=1, min_free_bytes=0, poll_seconds=pace(),
+            results_url=f"file://{folder}/results", lease_seconds=2,
+        )  # fmt: skip
     async with await App.open(settings, CHAINED) as app:
         beside = Beside(app)
         await beside.resume()
@@ -47,8 +58,16 @@ async def works(tmp_path):
         await beside.pause()
 
 
+@pytest_asyncio.fixture(loop_scope="module")
+async def works(everybodys):
+    """The same for all tests; what one of them began has ended before the next."""
+    yield everybodys
+    await settled(everybodys.app)
+
+
 async def made(works: Works, count: int = 5) -> tuple[str, list[str]]:
-    files = [await works.upload(f"image-{n}.png", png(n)) for n in range(count)]
+    """Make a project of pictures that no other has."""
+    files = [await works.upload(f"image-{n}.png", png(next(PICTURES))) for n in range(count)]
     project = await works.app.projects.create(ANN, "set")
     await works.app.projects.add(ANN, project.id, files)
     return project.id, files
@@ -75,6 +94,15 @@ async def left(app: App, prefix: str) -> list[str]:
     return [blob.key for blobs in (app.blobs, app.results) async for blob in blobs.list(prefix)]
 
 
+async def listed(app: App, project: str) -> list[VersionFile]:
+    """Return the rows of all versions of a project."""
+    return [
+        row
+        for row in await records(app, VersionFile)
+        if row.version.startswith(f"versions/{project}/")
+    ]
+
+
 async def test_results_of_a_job_that_is_purged_stay_in_a_version(works: Works):
     """Its bytes are its own, in the store where they were; charged until it is deleted."""
     app = works.app
@@ -85,7 +113,7 @@ async def test_results_of_a_job_that_is_purged_stay_in_a_version(works: Works):
     version = await frozen(works, project)
     assert version.files == 4
     before = await content(works, project, 1)
-    assert len(await left(app, "frozen/")) == 2
+    assert len(await left(app, f"frozen/{project}/")) == 2
     await app.job_trash.delete(ANN, job.id, now=True)
     for file in files:
         await app.trash.delete(ANN, file, now=True)
@@ -97,7 +125,7 @@ async def test_results_of_a_job_that_is_purged_stay_in_a_version(works: Works):
     assert charges.usage(app) == []
     await app.datasets.versions.delete(ANN, project, 1)
     async with asyncio.timeout(20):
-        while await left(app, "versions/") or await left(app, "frozen/"):
+        while await left(app, f"versions/{project}/") or await left(app, f"frozen/{project}/"):
             await asyncio.sleep(pace())
     await settled(app)
     assert charges.usage(app) == []
@@ -142,8 +170,8 @@ async def test_a_purged_project_leaves_nothing(works: Works):
     async with asyncio.timeout(20):
         while await app.store.get(Project, project):
             await asyncio.sleep(pace())
-    for prefix in ("versions/", "frozen/", "tasks/"):
-        assert await left(app, prefix) == []
+    for place in ("versions", "frozen", "tasks"):
+        assert await left(app, f"{place}/{project}/") == []
     assert charges.usage(app) == []
 
 
@@ -151,17 +179,17 @@ async def test_a_version_goes_on_after_a_kill(works: Works, monkeypatch):
     """Cut after some of the bytes: what it lists was decided before, and stays."""
     app = works.app
     project, files = await made(works, 6)
-    copy, cuts = Freeze._copy, []
+    copy, cuts = Owning.copy, []
 
-    async def cut(self, pairs):
+    async def cut(self, pairs, attempts):
         cuts.append(len(pairs))
         if len(cuts) > 1:
-            return await copy(self, pairs)
-        await copy(self, pairs[: len(pairs) // 2])
+            return await copy(self, pairs, attempts)
+        await copy(self, pairs[: len(pairs) // 2], attempts)
         await app.projects.remove(ANN, project, files[:2])  # makes no difference any more
         raise OSError("killed")
 
-    monkeypatch.setattr(Freeze, "_copy", cut)
+    monkeypatch.setattr(Owning, "copy", cut)
     version = await frozen(works, project)
     assert len(cuts) == 2
     assert version.files == 6
@@ -176,13 +204,15 @@ async def test_the_collector_takes_only_what_nothing_names(works: Works):
     project, _ = await made(works, 2)
     await frozen(works, project)
     await content(works, project, 1)
-    before = await left(app, "versions/")
+    before = await left(app, f"versions/{project}/")
+    assert before
     orphans = ["versions/proj_gone/1/files/0000000", "tasks/proj_gone/task_gone"]
     for key in orphans:
         await app.blobs.put(key, b"nobody's")
     collect = Collect(app.store, app.parts.blob_stores(), SystemClock(), grace_ms=-10_000)
     await collect.collect(app.blobs)
-    assert await left(app, "versions/") == before
+    assert await left(app, f"versions/{project}/") == before
+    assert await left(app, "versions/proj_gone/") == []
     assert await left(app, "tasks/proj_gone/") == []
 
 
@@ -207,8 +237,8 @@ async def test_a_version_that_is_deleted_while_it_is_made_leaves_nothing(works: 
         go_on.set()
         while await versions.datasets.version(project, 1):
             await asyncio.sleep(pace())
-    assert await left(app, "versions/") == []
-    assert await records(app, VersionFile) == []
+    assert await left(app, f"versions/{project}/") == []
+    assert await listed(app, project) == []
     assert charges.usage(app) == []
 
 
@@ -247,22 +277,22 @@ async def test_what_fails_leaves_nothing_and_says_why(works: Works, monkeypatch)
     app = works.app
     project, _ = await made(works, 3)
     usages, versions = app.parts.nouns.usages, app.datasets.versions
-    usages.quota = (await usages.get(ANN.user)).bytes + 1
+    monkeypatch.setattr(usages, "quota", (await usages.get(ANN.user)).bytes + 1)
 
     async def failed(why: str) -> None:
         version = await versions.create(ANN, project)
         version = await versions.wait(ANN, project, version.number, 20)
         assert version.state is VersionState.FAILED
         assert why in version.error
-        assert await left(app, "versions/") == []
-        assert await records(app, VersionFile) == []
+        assert await left(app, f"versions/{project}/") == []
+        assert await listed(app, project) == []
         assert charges.usage(app) == []
 
     async def refused(self, version):
         raise InvalidInput("It is not to be.")
 
     await failed("at most")
-    usages.quota = None
+    monkeypatch.setattr(usages, "quota", None)
     monkeypatch.setattr(Freeze, "_document", refused)
     await failed("It is not to be.")
 
@@ -270,7 +300,7 @@ async def test_what_fails_leaves_nothing_and_says_why(works: Works, monkeypatch)
 async def test_a_version_of_steps_says_what_is_left_out(works: Works):
     app = works.app
     project, _ = await made(works, 3)
-    await app.projects.add(ANN, project, [await works.upload("bad.png", png(9)[:-40])])
+    await app.projects.add(ANN, project, [await works.upload("bad.png", png(next(PICTURES))[:-40])])
     versions = app.datasets.versions
     await versions.create(ANN, project, "flipped", (("flip", {}),))
     version = await versions.wait(ANN, project, 1, 30)
@@ -300,7 +330,7 @@ async def expire(app: App, file: str) -> None:
 @pytest.mark.parametrize(
     "step",
     [
-        pytest.param("_copy", marks=pytest.mark.soak),
+        pytest.param("copy", marks=pytest.mark.soak),
         pytest.param("_document", marks=pytest.mark.soak),
         "killed",
     ],
@@ -311,28 +341,29 @@ async def test_what_expires_while_a_version_is_made_is_not_in_it(works: Works, m
     project, files = await made(works, 3)
     await age(app, files[0])
     name = "_document" if step == "killed" else step
-    real, seen = getattr(Freeze, name), []
+    where = Owning if name == "copy" else Freeze
+    real, seen = getattr(where, name), []
 
     async def none(self, root):
         return 0
 
-    async def late(self, argument):
+    async def late(self, *arguments):
         if seen:
-            return await real(self, argument)
+            return await real(self, *arguments)
         seen.append(step)
-        if step == "_copy":  # whoever purges it does not see the rows
-            lacking = await real(self, argument)
+        if step == "copy":  # whoever purges it does not see the rows
+            lacking = await real(self, *arguments)
             with monkeypatch.context() as patched:
                 patched.setattr(Forgetting, "root", none)
                 await expire(app, files[0])
             return lacking
-        found = await real(self, argument)
+        found = await real(self, *arguments)
         await expire(app, files[0])
         if step == "killed":
             raise OSError("killed")
         return found
 
-    monkeypatch.setattr(Freeze, name, late)
+    monkeypatch.setattr(where, name, late)
     version = await frozen(works, project)
     await settled(app)
     version = await app.datasets.versions.get(ANN, project, 1)
@@ -403,7 +434,7 @@ async def test_an_export_beside_a_deletion_is_taken_back(works: Works, monkeypat
         while len(deeds) < 2:
             await asyncio.sleep(pace())
     await settled(app)
-    assert await left(app, "versions/") == []
+    assert await left(app, f"versions/{project}/") == []
 
 
 async def test_exports_are_few_kept_a_week_and_say_why_there_is_none(works: Works, monkeypatch):

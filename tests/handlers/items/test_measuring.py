@@ -4,7 +4,9 @@ import pytest
 
 from mediamill.blobs.local import LocalBlobs
 from mediamill.engine.bounds import Need
-from mediamill.handlers.items.measuring import FileNeed, ItemsNeed, UploadNeed
+from mediamill.handlers.datasets.bring import MOST_BYTES
+from mediamill.handlers.files.thumbnails import TOGETHER_BYTES, portions
+from mediamill.handlers.items.measuring import FileNeed, ItemsNeed, TogetherNeed, UploadNeed
 from mediamill.store.memory import MemoryStore
 from mediamill.store.port import Update
 from mediamill.store.repositories.files import File
@@ -65,6 +67,19 @@ async def test_a_part_takes_the_whole_input(harness):
     payload = {**whole.payload, "items": [], "item": 0, "span": [0, 9], "parent": 0}
     part = whole.evolve(kind="segment", payload=payload)
     assert await items(harness).need(part) == Need(400.0, 9)
+
+
+async def test_what_is_open_together_takes_no_more_than_was_said(harness):
+    """Of an import, whose files may come later."""
+    half = TOGETHER_BYTES // 2
+    ids = await sized(harness, "ann", half, half, 1, TOGETHER_BYTES * 2, 5)
+    files = [await harness.files.get(file) for file in ids]
+    parts = [[file.size for file in part] for part in portions(files)]
+    assert parts == [[half, half], [1], [TOGETHER_BYTES * 2], [5]]
+    chore = Unit.chore("thumbnails", "g", 0, "ann", cost=1.0, now=1, due=1)
+    need = await TogetherNeed(harness.blobs).need(chore)
+    assert need == Need(1.0, MOST_BYTES)
+    assert need.size >= TOGETHER_BYTES
 
 
 async def test_files_and_uploads_that_are_gone_take_none(harness):

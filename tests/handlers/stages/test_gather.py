@@ -487,7 +487,7 @@ async def test_acceptance_looks_at_a_bounded_part_of_what_holds_nothing(quick, m
     gone = [f"file_{n:026}" for n in range(4000)]
     for start in range(0, len(gone), 90):
         rows = [member(project.id, file, 1) for file in gone[start : start + 90]]
-        await quick.store.transact(*joining(project.id, rows))
+        await quick.store.transact(*joining(project, rows))
     reads, whole = 0, type(quick.store).query
 
     async def counted(*args, **more):

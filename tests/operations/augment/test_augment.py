@@ -300,7 +300,8 @@ UNTOUCHED = {
 @pytest.mark.parametrize("step", UNTOUCHED.values(), ids=UNTOUCHED)
 def test_what_nothing_was_done_to_is_passed_on(tmp_path: Path, step: ImageOperation):
     """Byte for byte; without its metadata if it has any; lossless where it was, if it must be."""
-    plain, profile = Image.fromarray(waves().array()), ImageCms.createProfile("sRGB")
+    plain = Image.fromarray(waves().array())
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "who and where"
     for name, form, more, same in (
@@ -310,7 +311,8 @@ def test_what_nothing_was_done_to_is_passed_on(tmp_path: Path, step: ImageOperat
         ("b.webp", "webp", {"lossless": True, "exif": exif}, False),
         ("b.jpg", "jpeg", {"comment": b"who and where"}, False),
         ("c.jpg", "jpeg", {"exif": exif, "quality": 97}, False),
-        ("c.png", "png", {"icc_profile": ImageCms.ImageCmsProfile(profile).tobytes()}, False),
+        ("c.png", "png", {"icc_profile": srgb, "dpi": (72, 72)}, False),
+        ("d.jpg", "jpeg", {"icc_profile": srgb, "quality": 31}, False),
         ("a.bmp", "bmp", {}, False),
         ("a.tiff", "tiff", {}, False),
     ):
@@ -323,11 +325,39 @@ def test_what_nothing_was_done_to_is_passed_on(tmp_path: Path, step: ImageOperat
         assert file.media_type == ("image/png" if form in {"bmp", "tiff"} else f"image/{form}")
         assert (data == path.read_bytes()) is same, name
         assert b"who and where" not in data, name
+        assert b"iCCP" not in data, name
         found = pictures.decoded(file.media_type, data).array()
         if name == "c.jpg":  # it had to be turned upright
             assert psnr(found, before.array()) > 38
         else:
             assert np.array_equal(found, before.array()), name
+
+
+GREY = {
+    "png": ("grey", ["rotate", "gaussian-blur", "brightness", "saturation"], "L"),
+    "png16": ("grey16", ["rotate", "sharpness", "saturation"], "I;16"),
+    "jpeg": ("jpeg", ["rotate", "hue"], "L"),
+    "noise": ("grey", ["gaussian-noise"], "RGB"),
+    "colour": ("rgb", ["grayscale"], "RGB"),
+}
+
+
+@pytest.mark.parametrize(("kind", "methods", "mode"), GREY.values(), ids=GREY)
+def test_grey_files_stay_grey_unless_colour_comes_in(
+    tmp_path: Path, kind: str, methods: list[str], mode: str
+):
+    path = tmp_path / "photo"
+    if kind == "jpeg":
+        Image.fromarray(waves().array()).convert("L").save(path, "jpeg")
+    else:
+        path.write_bytes(pictures.stored(kind)[1])
+    (file,) = Augment(methods=methods).run(source_of(path), Context(tmp_path, seed=2)).files
+    with Image.open(file.path) as image:
+        assert image.mode in {mode, "I" if mode == "I;16" else mode}  # Pillow before 11: I
+        assert image.format == ("JPEG" if kind == "jpeg" else "PNG")
+        levels = np.asarray(image).astype(int)
+    if mode != "RGB":
+        assert levels.std() > 1000 if mode == "I;16" else levels.std() > 10
 
 
 def test_formats_and_qualities_that_are_asked_for(tmp_path: Path):

@@ -1,6 +1,7 @@
 """Each method against its definition, on every kind of picture, and sizes kept."""
 
 import io
+import weakref
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from tests.support import pictures
 
 from mediamill.core.errors import BrokenMedia
 from mediamill.media.image.effects.filters import resampled
+from mediamill.media.image.picture import Picture
 from mediamill.operations.augment import Augment
 
 MORE = {
@@ -204,6 +206,21 @@ def test_a_broken_partner_does_not_break_others():
     for method in ("mosaic", "mixup"):
         (after,) = Augment(methods=[method]).apply_all(before, context)
         assert not np.array_equal(after.array(), before.array())
+
+
+def test_a_mosaic_holds_one_partner_at_a_time():
+    held: list[weakref.ref[Picture]] = []
+
+    def other() -> Picture:
+        assert all(one() is None for one in held)
+        picture = Picture(np.full((40, 60, 3), 90, np.uint8))
+        held.append(weakref.ref(picture))
+        return picture
+
+    own = pictures.picture("rgb")
+    (made,) = Augment(methods=["mosaic"]).apply_all(own, pictures.context(1, partners=[other] * 3))
+    assert len(held) == 3
+    assert made.array().shape == own.array().shape
 
 
 def test_alone_a_picture_is_mixed_with_itself():

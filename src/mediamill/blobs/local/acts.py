@@ -65,7 +65,11 @@ def read_whole(path: Path) -> bytes:
 
 
 def adopt(incoming: Incoming, key: str, path: Path) -> None:
-    """Move a finished file under a key, by its bytes from another file system."""
+    """Move a finished file under a key, by its bytes from another file system.
+
+    Raises `StorageFull` below the watermark.
+    """
+    incoming.require_room(0)
     descriptor = open_scratch(path)
     try:
         os.utime(descriptor)
@@ -81,7 +85,11 @@ def adopt(incoming: Incoming, key: str, path: Path) -> None:
 
 
 def adopt_all(incoming: Incoming, files: Sequence[tuple[str, Path]]) -> None:
-    """Move finished files under keys: each is fsynced, then each of their folders once."""
+    """Move finished files under keys: each is fsynced, then each of their folders once.
+
+    Raises `StorageFull` below the watermark.
+    """
+    incoming.require_room(0)
     opened: list[int] = []
     try:
         for _, path in files:

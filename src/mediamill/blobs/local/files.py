@@ -8,6 +8,7 @@ foreign (`.incoming`, `.nfs…` of a network file system) is ever taken for an o
 import errno
 import heapq
 import os
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -131,6 +132,27 @@ def place_all(folders: Folders, moves: Sequence[tuple[Path, Path]]) -> None:
         source.rename(target)  # `sweep` removes no folder that was made a moment ago
     for parent in parents:
         fsync_folder(parent)
+
+
+def link_all(folders: Folders, pairs: Sequence[tuple[Path, Path]]) -> list[int]:
+    """Give plain files that are durable a second place each, all durable on return.
+
+    Return which of them have something in that place, which is left as it is. Raises `NotFound`
+    for what is no plain file, and `OSError`.
+    """
+    parents, taken = {target.parent for _, target in pairs}, list[int]()
+    for parent in parents:
+        folders.make(parent)
+    for n, (source, target) in enumerate(pairs):
+        if not stat.S_ISREG(source.lstat().st_mode):
+            raise NotFound(f"“{source.name}” is not a plain file.")
+        try:
+            os.link(source, target)
+        except FileExistsError:
+            taken.append(n)
+    for parent in parents:
+        fsync_folder(parent)
+    return taken
 
 
 def place_new(folders: Folders, source: Path, target: Path) -> None:

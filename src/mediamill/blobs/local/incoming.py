@@ -9,9 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from mediamill.blobs.keys import taken
-from mediamill.blobs.local.files import Folders, encode, place, place_all, place_new
+from mediamill.blobs.local.files import Folders, encode, link_all, place, place_all, place_new
 from mediamill.blobs.port import Digest
-from mediamill.blobs.scratch import open_plain
 from mediamill.core.clock import Clock
 from mediamill.core.errors import StorageFull, Unavailable
 from mediamill.core.mounts import network_type
@@ -78,17 +77,9 @@ class Incoming:
 
     def link_all(self, pairs: Sequence[tuple[Path, str]]) -> None:
         """Give durable plain files a second key each, all durable on return."""
-        self.make()
-        paths: list[Path] = []
-        try:
-            for origin, _ in pairs:
-                os.close(open_plain(origin))
-                paths.append(self._fresh())
-                paths[-1].hardlink_to(origin)
-            self.place_all(paths, [key for _, key in pairs])
-        finally:
-            for path in paths:
-                path.unlink(missing_ok=True)  # as in `link`
+        taken = link_all(self._folders, [(path, self.root / encode(key)) for path, key in pairs])
+        for n in taken:
+            self.link(*pairs[n])
 
     def link(self, origin: Path, key: str) -> None:
         """Give a durable file a second key, durable on return."""

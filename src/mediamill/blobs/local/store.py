@@ -13,10 +13,11 @@ from mediamill.blobs.keys import check_key, check_prefix, check_range
 from mediamill.blobs.local import acts
 from mediamill.blobs.local.files import encode, prune, store_errors, walk
 from mediamill.blobs.local.incoming import Incoming
+from mediamill.blobs.local.reading import Reading
 from mediamill.blobs.local.upload import LocalUpload
-from mediamill.blobs.port import CHUNK, BlobInfo, Digest, Upload
+from mediamill.blobs.port import BlobInfo, Digest, Upload
 from mediamill.core.clock import Clock, SystemClock
-from mediamill.core.errors import BrokenMedia, ConfigurationError, NotFound
+from mediamill.core.errors import ConfigurationError, NotFound
 from mediamill.core.threads import Threads
 
 T = TypeVar("T")
@@ -92,7 +93,6 @@ class LocalBlobs:
         """
         check_key(key)
         with store_errors(path.name):
-            await self._threads.run(self._incoming.require_room, 0)
             await self._threads.run(acts.adopt, self._incoming, key, path)
 
     async def copy(self, source: str, target: str) -> None:
@@ -107,7 +107,6 @@ class LocalBlobs:
         for key, _ in files:
             check_key(key)
         with store_errors():
-            await self._threads.run(self._incoming.require_room, 0)
             await self._in_parts(acts.adopt_all, files)
 
     async def copy_all(self, pairs: Sequence[tuple[str, str]]) -> None:
@@ -143,23 +142,15 @@ class LocalBlobs:
     async def read(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         """Stream a range in chunks of at most `CHUNK` bytes."""
         check_range(start, stop)
-        descriptor = await self.open_descriptor(key)
+        reading = Reading(key, self._path(key), start, stop)
         try:
-            size = os.fstat(descriptor).st_size
-            end = size if stop is None else min(stop, size)
-            while start < end:
-                data = await self._read_at(key, descriptor, start, min(CHUNK, end - start))
-                yield data
-                start += len(data)
+            while not reading.over:
+                async with self._asked(key):
+                    data = await self._threads.run(reading.next)
+                if data:
+                    yield data
         finally:
-            os.close(descriptor)
-
-    async def _read_at(self, key: str, descriptor: int, start: int, count: int) -> bytes:
-        with store_errors(key):
-            data = await self._threads.run(os.pread, descriptor, count, start)
-        if not data:
-            raise BrokenMedia(f"The object “{key}” ends early, at byte {start}.", key=key)
-        return data
+            reading.close()
 
     async def delete(self, key: str) -> None:
         """Remove an object; its folder stays until `sweep` finds it empty for an hour."""

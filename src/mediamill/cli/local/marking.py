@@ -14,8 +14,11 @@ from mediamill.annotations import formats
 from mediamill.annotations.book import Book
 from mediamill.annotations.checks import Annotated, checked
 from mediamill.annotations.index import FileFacts, Index
+from mediamill.annotations.layout import laid_out
 from mediamill.annotations.model import ImageAnnotations
-from mediamill.annotations.write import Format, Losses, Pictured, written
+from mediamill.annotations.tree import split_of
+from mediamill.annotations.write import Format, Losses, Pictured
+from mediamill.cli.local.layout import Layout
 from mediamill.cli.terminal.failures import Failure
 from mediamill.cli.terminal.inputs import Input
 from mediamill.core.errors import InvalidInput
@@ -46,28 +49,42 @@ class Marking:
     losses: Losses = field(default_factory=Losses)
     _made: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
 
+    def __post_init__(self) -> None:
+        self.layout = Layout(self.form, self.splits)
+
     def add(self, source: Path, made: Iterable[tuple[str, Output]]) -> None:
-        """Note what is marked on files that were made of one, by their names."""
+        """Note what is marked on pictures that were made of one, by their places."""
         for name, output in made:
+            if not output.media_type.startswith("image/"):
+                continue
             if output.annotations:
                 content = ImageAnnotations.decode(output.annotations)
-            elif "width" in output.info:
-                content = ImageAnnotations(int(output.info["width"]), int(output.info["height"]))
             else:
-                continue
-            picture = Pictured(name, content, self.splits.get(source, ""))
+                content = ImageAnnotations(int(output.info["width"]), int(output.info["height"]))
+            split = self.layout.split(source)
+            picture = Pictured(self.layout.path(source, name), content, split)
             self._made.write(msgspec.json.encode(picture) + b"\n")
 
     def write(self, target: Takes) -> None:
-        """Write the annotations of all that was made, in the format they came in."""
+        """Write the annotations of all that was made, in the format they came in.
+
+        Where no picture was made there is nothing to write.
+        """
+        if self._made.tell():
+            book = self.book
+            files = laid_out(
+                self.form, book.categories, self._pictures, book.document, self.losses
+            )
+            for name, chunks in files:
+                target.write(name, chunks)
+            say_losses(self.form, self.losses)
+        self._made.close()
+
+    def _pictures(self, split: str | None) -> Iterator[Pictured]:
+        """Go through what was made, of one split or of all; one such walk at a time."""
         self._made.seek(0)
         pictures = (msgspec.json.decode(line, type=Pictured) for line in self._made)
-        book = self.book
-        files = written(self.form, book.categories, pictures, book.document, self.losses)
-        for name, chunks in files:
-            target.write(name, chunks)
-        self._made.close()
-        say_losses(self.form, self.losses)
+        return (picture for picture in pictures if split in (None, picture.split))
 
 
 @dataclass(frozen=True)
@@ -91,7 +108,22 @@ def read_marks(path: Path, inputs: Sequence[Input], *, skip_invalid: bool) -> Ma
             contents[places[picture.file]] = picture.content.encode()
             splits[places[picture.file]] = picture.split
         refuse_errors(path, one.index, skip_invalid=skip_invalid)
+        splits |= _by_folder(path, [item for item in inputs if item.path not in splits], splits)
         return Marking(one.form, one.book, contents, splits)
+
+
+def _by_folder(
+    path: Path, rest: Iterable[Input], splits: Mapping[Path, str]
+) -> Iterator[tuple[Path, str]]:
+    """Yield the splits of inputs that a split set says nothing of, told by their folders.
+
+    Pictures without objects may have no labels; those in `images/val` are none to train with.
+    """
+    root = (path if path.is_dir() else path.parent).resolve()
+    for item in rest if any(splits.values()) else ():
+        place = item.path.resolve()
+        inside = place.relative_to(root) if place.is_relative_to(root) else item.folder / place.name
+        yield item.path, split_of(inside.as_posix(), named=False)
 
 
 @contextmanager

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
+from mediamill.cli.local.layout import Layout
 from mediamill.cli.terminal.failures import Failure
 from mediamill.cli.terminal.inputs import Input
 from mediamill.cli.transfer.saving import publish, refuse_existing, unfinished
@@ -38,6 +39,9 @@ class Target(Protocol):
     @property
     def folder(self) -> Path:
         """Return a folder of the same file system, for temporary files."""
+
+    def lay_out(self, layout: Layout) -> None:
+        """Have pictures lie as a set of annotations has them."""
 
     def expect(self, item: Input) -> None:
         """Raise `Failure` when the frames of this input would meet something that exists."""
@@ -79,10 +83,20 @@ def is_frames(output: Output) -> bool:
 
 
 class Naming:
-    """Names of results: those of the operation, below the folder that the input stood in."""
+    """Names of results: those of the operation, below the folder that the input stood in.
+
+    Where there is a layout, pictures lie as that says.
+    """
 
     def __init__(self) -> None:
-        self._names = Names()
+        self._names, self.layout = Names(), cast("Layout | None", None)
+
+    def file(self, item: Input, output: Output) -> str:
+        """Return a free relative path for a file that was made of an input."""
+        name = safe_name(output.name)
+        if self.layout is not None and output.media_type.startswith("image/"):
+            return self._names.claim(self.layout.place(item, name))
+        return self.of(item, name)
 
     def of(self, item: Input, name: str) -> str:
         """Return a free relative path for a result."""
@@ -103,6 +117,9 @@ class FolderTarget:
         if not _ours(folder / MANIFEST):
             message = f"{folder / MANIFEST} is not of a run, and would be written to."
             raise Failure(message, "Name another folder.")
+
+    def lay_out(self, layout: Layout) -> None:
+        self._naming.layout = layout
 
     def expect(self, item: Input) -> None:
         if not self._overwrite:
@@ -135,7 +152,7 @@ class FolderTarget:
 
     def _file(self, item: Input, output: Output) -> Path:
         if not is_frames(output):
-            place = self.folder / self._naming.of(item, safe_name(output.name))
+            place = self.folder / self._naming.file(item, output)
             publish(output.path, place, overwrite=self._overwrite)
             return place
         place = self.folder / self._naming.of(item, self._naming.stem(item))
@@ -161,6 +178,9 @@ class ZipTarget:
         self._writer: ArchiveWriter | None = None
         self._notes = bytearray()
         self._naming.of(Input(path), MANIFEST)
+
+    def lay_out(self, layout: Layout) -> None:
+        self._naming.layout = layout
 
     def expect(self, item: Input) -> None:
         """Accept every input: names are made free within the archive."""
@@ -201,7 +221,7 @@ class ZipTarget:
 
     def _file(self, writer: ArchiveWriter, item: Input, output: Output) -> Iterator[str]:
         if not is_frames(output):
-            name = self._naming.of(item, safe_name(output.name))
+            name = self._naming.file(item, output)
             chunks = _chunks(output.path)
             yield writer.add_chunks(name, chunks, output.size, output.crc32).name
             return

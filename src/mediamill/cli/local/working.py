@@ -111,7 +111,7 @@ class Working:
             name, size = item.path.name, os.fstat(descriptor).st_size
             sha256 = await asyncio.to_thread(sha256_of, item.path)
             partners = await self._partners(item, sha256)
-            beside = self._beside(partners, stack)
+            beside, missing = self._beside(partners, stack)
             partners = {path: partners[path] for path in beside}
             async with self.pool.acquire() as slot:
                 facts = await slot.probe(descriptor, name, size)
@@ -132,7 +132,7 @@ class Working:
                 )
                 made = await self._tried(slot, call_item, partners)
         known = {"sha256": sha256, "size": size, "media_type": facts.media_type}
-        return replace(made, source=known)
+        return replace(made, source=known, report=_with_left_out(made.report, missing))
 
     def _require_accepted(self, media_type: str) -> None:
         if not self.plan.takes(media_type):
@@ -147,8 +147,8 @@ class Working:
             if not item.partners or self.plan.fixed is not None:  # a replay is to be as it was
                 raise
             made = await self.call(slot, replace(item, partners=()))
-            why = dict.fromkeys(range(len(partners)), "The process ended.")
-            return replace(made, report={**made.report, **_left_out([*partners], why)})
+            why = dict.fromkeys(partners, "The process ended.")
+            return replace(made, report=_with_left_out(made.report, why))
 
     async def call(self, slot: Slot, item: CallItem, partners: Sequence[Path] = ()) -> Made:
         """Run the operation in a slot; raises what the slot says went wrong."""
@@ -162,8 +162,9 @@ class Working:
                 raise by_code(event.code)(_told(event))
             elif isinstance(event, Succeeded):
                 files = [self._keep(item.index, n, o) for n, o in enumerate(event.outcome.files)]
-                beside = _left_out(partners, event.outcome.left_out)
-                made = Made(files, event.outcome.data, {**event.outcome.report, **beside})
+                why = {partners[n]: text for n, text in sorted(event.outcome.left_out.items())}
+                report = _with_left_out(event.outcome.report, why)
+                made = Made(files, event.outcome.data, report)
         if made is None:
             raise SlotFailure("The slot ended without an outcome.")
         return made
@@ -198,21 +199,32 @@ class Working:
                     ring.add(self._digests[item.path], place)
         return ring.closed()
 
-    def _beside(self, paths: Iterable[Path], stack: ExitStack) -> dict[Path, CallItem]:
-        """Open other inputs; one that cannot be opened fails by itself, not what it is beside."""
+    def _beside(
+        self, paths: Iterable[Path], stack: ExitStack
+    ) -> tuple[dict[Path, CallItem], dict[Path, str]]:
+        """Open other inputs; return them, and why others could not be opened.
+
+        Such a one fails by itself, not what it is beside.
+        """
         found: dict[Path, CallItem] = {}
+        missing: dict[Path, str] = {}
         for path in paths:
-            with suppress(OSError):
+            try:
                 descriptor = stack.enter_context(opened(path))
-                marks, size = self.plan.annotations.get(path, b""), os.fstat(descriptor).st_size
-                found[path] = CallItem(0, descriptor, path.name, size=size, annotations=marks)
-        return found
+            except OSError as error:
+                missing[path] = f"It cannot be read: {error.strerror or error}."
+                continue
+            marks, size = self.plan.annotations.get(path, b""), os.fstat(descriptor).st_size
+            found[path] = CallItem(0, descriptor, path.name, size=size, annotations=marks)
+        return found, missing
 
 
-def _left_out(partners: Sequence[Path], why: Mapping[int, str]) -> dict[str, Any]:
-    """Return which partners an input was made without, and why, for its report."""
-    said = [{"path": str(partners[n]), "why": text} for n, text in sorted(why.items())]
-    return {"partners_left_out": said} if said else {}
+def _with_left_out(report: Mapping[str, Any], why: Mapping[Path, str]) -> Mapping[str, Any]:
+    """Add to a report which partners an input was made without, and why."""
+    said = [{"path": str(path), "why": text} for path, text in why.items()]
+    if not said:
+        return report
+    return {**report, "partners_left_out": [*report.get("partners_left_out", ()), *said]}
 
 
 def _type_of(path: Path) -> str:

@@ -115,7 +115,7 @@ class Child:
         context.report_progress = Reporter(self.send, index)
         try:
             answer = calls.encode(calls.Succeeded(index, work(source.verified(), context)))
-            self._end.send(answer)
+            self._end.hold(answer)
         except Closed:
             raise
         except Exception as error:  # the child goes on with the next item
@@ -160,10 +160,11 @@ class Refusal:
 
 
 class Reporter:
-    """Pass progress on, at most ten times a second."""
+    """Pass progress on, at most ten times a second; of what is over before there is none."""
 
     def __init__(self, send: Send, index: int) -> None:
-        self._send, self._index, self._next = send, index, 0.0
+        self._send, self._index = send, index
+        self._next = time.monotonic() + PROGRESS_SECONDS
 
     def __call__(self, fraction: float) -> None:
         now = time.monotonic()
@@ -180,6 +181,7 @@ def public(error: Exception) -> MediamillError:
     if isinstance(error, OSError) and error.errno in FULL:
         return StorageFull("The scratch disk is full.", error=words)
     if isinstance(error, MemoryError) or any(word in words.lower() for word in _MEMORY_WORDS):
-        return OutOfMemory("This input needs more memory than a slot has.", error=words)
+        told = f"This input needs more memory than a slot has. {calls.REMEDY}"
+        return OutOfMemory(told, error=words)
     tail = "".join(traceback.format_exception(error))[-TRACEBACK_CHARACTERS:]
     return MediamillError("The operation failed unexpectedly.", error=words, traceback=tail)

@@ -118,7 +118,7 @@ class Process:
         details: dict[str, Any] = {"index": index, "ended": str(ended)}
         details["log"] = self._tail.decode(errors="replace")
         if self._ran_out_of_memory(ended):
-            return OutOfMemory("The process ran out of memory.", **details)
+            return OutOfMemory(f"The process ran out of memory. {calls.REMEDY}", **details)
         if ended.code == -signal.SIGXCPU:
             return TimedOut("The process used up its processor time.", **details)
         return SlotFailure(f"The process died: {ended}.", **details)

@@ -1,6 +1,7 @@
 """One call to a child: items are fed to it while its events come back."""
 
 import asyncio
+import math
 import os
 import stat
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
@@ -28,6 +29,8 @@ AHEAD = 8
 
 TOGETHER = AHEAD // 2
 """Items that it is sent at a time, where all are known."""
+WEIGH_SECONDS = 0.5
+"""How long what a child holds is believed, once a call has begun."""
 LATE_SECONDS = 0.25
 """How long to look for an outcome when the listener comes back after the time limit."""
 
@@ -45,7 +48,7 @@ class Run:
         self._current: int | None = None
         self._feeding: asyncio.Task[None] | None = None
         self._deadline = 0.0
-        self._weighed = False
+        self._weigh_at = 0.0
         self.over = False
         self.worn = False
 
@@ -117,9 +120,7 @@ class Run:
         """Believe the child only what can be true."""
         if isinstance(message, Started) and self._current is None and message.index in self._sent:
             self._current = message.index
-            if self._call.kind != "probe" or not self._weighed:
-                self._child.weigh()  # what this call needs is imported by now
-                self._weighed = True
+            self._weigh()
             self._extend()
             self._room.release()
             return message
@@ -142,6 +143,13 @@ class Run:
                 raise self.nonsense(f"a file at {file.path}")
             if file.size != _size(file.path) or not 0 <= file.crc32 < 1 << 32:
                 raise self.nonsense(f"a file of {file.size} bytes, CRC-32 {file.crc32}")
+
+    def _weigh(self) -> None:
+        """Weigh the child as a call begins, when what that needs is imported, and now and then."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._weigh_at:
+            self._child.weigh()
+            self._weigh_at = math.inf if self._call.kind == "probe" else now + WEIGH_SECONDS
 
     def _extend(self) -> None:
         self._deadline = asyncio.get_running_loop().time() + self._seconds

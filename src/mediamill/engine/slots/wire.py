@@ -69,12 +69,14 @@ class ChildEnd:
         self._socket = socket.socket(fileno=descriptor)
         self._frames = Frames()
         self._messages: deque[bytes] = deque()
+        self._held = bytearray()
         self.descriptors: deque[int] = deque()
         """Descriptors that came and were not taken yet, in order."""
 
     def receive(self) -> bytes:
         """Wait for a message; raises `Closed`."""
         while not self._messages:
+            self._send_held()
             data, ancillary, _, _ = self._receive_some()
             for level, kind, content in ancillary:
                 if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
@@ -104,8 +106,20 @@ class ChildEnd:
 
     def send(self, message: bytes) -> None:
         """Send a message whole; raises `ValueError` for one that is too long, and `Closed`."""
-        data = frame(message)
+        self.hold(message)
+        self._send_held()
+
+    def hold(self, message: bytes) -> None:
+        """Send a message with the next one, or before waiting: the worker is woken once for both.
+
+        Raises `ValueError` for one that is too long.
+        """
+        self._held += frame(message)
+
+    def _send_held(self) -> None:
         try:
-            self._socket.sendall(data)
+            if self._held:
+                self._socket.sendall(self._held)
         except OSError:
             raise Closed from None
+        self._held.clear()

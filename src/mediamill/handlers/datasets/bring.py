@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from mediamill.annotations.model import ImageAnnotations
 from mediamill.annotations.tree import split_called, split_of
@@ -32,6 +32,7 @@ from mediamill.handlers.datasets.bringing import AT_ONCE, Bringing, Taking, id_o
 from mediamill.handlers.datasets.task import Plain, Work
 from mediamill.handlers.files.thumbnails import drawing_later
 from mediamill.media.archive.read import Member, open_member, read_members
+from mediamill.media.privacy.cutting import cut_bytes
 from mediamill.operations.work import Source
 from mediamill.store.repositories.annotation_bringing import bring
 from mediamill.store.repositories.annotations import Annotations
@@ -46,6 +47,10 @@ ZIP = "application/zip"
 KEEPING = frozenset({"images", "image", "jpegimages", "data", "img", "imgs", "photos"})
 MARKINGS = (".json", ".xml", ".yaml", ".yml", ".txt", ".jsonl", ".csv", ".md")
 """Endings of what describes images, rather than being some."""
+PICTURES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
+    ".heic", ".heif", ".avif",
+})  # fmt: skip
 BATCH_BYTES, MOST_BYTES = 32 << 20, 64 << 20
 TURN_SECONDS = 300
 SHOWN = 50
@@ -86,6 +91,9 @@ class ImportMembers(Plain):
             async with opened(home, bag.file.blob, self.scratch) as descriptor:
                 source = Source(descriptor, bag.file.name, ZIP, bag.file.size)
                 members = await asyncio.to_thread(_members, source)
+                if place >= work.task.done:
+                    coming = [id_of(work.task, n) for n in _pictures(members, place)]
+                    await self.taking.require_room(work.project.id, coming)
                 for some in _batches(members):
                     first, place = place, place + len(some)
                     if place <= work.task.done:
@@ -126,19 +134,22 @@ class ImportMembers(Plain):
         """Take some members in; note what came of each."""
         coming: list[Bringing] = []
         labels: dict[str, str] = {}
+        images = list[tuple[int, Member, PurePosixPath]]()
         for n, one in enumerate(some, first):
             path = PurePosixPath(one.name)
-            if path.name.startswith(".") or path.parts[0] == "__MACOSX":
+            if _aside(path):
                 continue
             if path.suffix.lower() in MARKINGS:
                 told["annotations"] = [*told["annotations"], one.name][:SHOWN]
                 continue
-            split, label = read_folders(path, work.task.request["folders"])
-            try:
-                data = await asyncio.to_thread(_content, source, one)
-            except MediamillError as error:
-                _failed(told, one.name, error)
+            images.append((n, one, path))
+        reading = Reading(source, cut=not bag.file.open_to(work.task.user))
+        contents = await asyncio.to_thread(reading.all, [one for _, one, _ in images])
+        for (n, one, path), data in zip(images, contents, strict=True):
+            if isinstance(data, MediamillError):
+                _failed(told, one.name, data)
                 continue
+            split, label = read_folders(path, work.task.request["folders"])
             row = member(
                 work.project.id, id_of(work.task, n), work.task.created, split=split,
                 group=bag.group,
@@ -195,17 +206,46 @@ def _batches(members: Sequence[Member]) -> Iterator[list[Member]]:
         yield batch
 
 
+def _pictures(members: Sequence[Member], first: int) -> list[int]:
+    """Return the places of the members that are images by their names, from a place on."""
+    paths = [PurePosixPath(one.name) for one in members]
+    return [
+        place for place, path in enumerate(paths, first)
+        if path.suffix.lower() in PICTURES and not _aside(path)
+    ]  # fmt: skip
+
+
+def _aside(path: PurePosixPath) -> bool:
+    """Tell whether a member is only there for a desktop."""
+    return path.name.startswith(".") or path.parts[0] == "__MACOSX"
+
+
 def _members(source: Source) -> list[Member]:
     with source.open() as stream:
         return read_members(stream)
 
 
-def _content(source: Source, one: Member) -> bytes:
-    if one.size > MOST_BYTES:
-        message = f"A member may have at most {MOST_BYTES:,} bytes: upload it by itself."
-        raise LimitExceeded(message)
-    with source.open() as stream:
-        return open_member(stream, one).read()
+@dataclass(frozen=True)
+class Reading:
+    """Reads members of an archive; with `cut` without metadata. Blocking."""
+
+    source: Source
+    cut: bool
+
+    def all(self, some: Sequence[Member]) -> list[bytes | MediamillError]:
+        """Return for each member its bytes, or why they cannot be had."""
+        with self.source.open() as stream:
+            return [self._one(stream, one) for one in some]
+
+    def _one(self, stream: BinaryIO, one: Member) -> bytes | MediamillError:
+        if one.size > MOST_BYTES:
+            message = f"A member may have at most {MOST_BYTES:,} bytes: upload it by itself."
+            return LimitExceeded(message)
+        try:
+            data = open_member(stream, one).read(one.size + 1)  # without a size it takes 8 kB steps
+            return cut_bytes(data, one.name) if self.cut else data
+        except MediamillError as error:
+            return error
 
 
 def _failed(told: dict[str, Any], name: str, error: MediamillError) -> None:

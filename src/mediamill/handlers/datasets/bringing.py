@@ -35,8 +35,12 @@ class Taking(Protocol):
     ) -> Sequence[MediamillError | None]:
         """Take at most `AT_ONCE` in; return what is wrong with each that was refused.
 
-        Without `draw` somebody else sees to their thumbnails.
+        Without `draw` somebody else sees to their thumbnails. Raises `ProjectFull`, with none
+        taken.
         """
+
+    async def require_room(self, project: str, files: Sequence[str]) -> None:
+        """Raise `ProjectFull` where there is no room for those that are no members yet."""
 
     async def adopt(self, user: str, copies: Sequence[tuple[File, ProjectFile]]) -> None:
         """Make at most `AT_ONCE` copies, whose bytes are there, a user's own."""

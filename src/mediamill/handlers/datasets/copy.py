@@ -1,17 +1,20 @@
 """`copy`: make a project of another's members, all or some drawn by a seed.
 
 Files of whoever copies become members of both projects; those of others are copied, with a second
-key for their bytes where that is possible, and are then files of their own.
+key for their bytes where that is possible, and are then files of their own; originals without what
+they say of place, time, device and person.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mediamill.annotations.model import ImageAnnotations
 from mediamill.blobs.port import Blobs
-from mediamill.core.errors import ConditionFailed, InvalidInput
+from mediamill.core.errors import ConditionFailed, Forbidden, InvalidInput
+from mediamill.engine.cutting import Cutting, write_cut
 from mediamill.engine.inputs import home_of
 from mediamill.handlers.datasets.bringing import AT_ONCE, Taking, id_of
 from mediamill.handlers.datasets.task import Plain, Work
@@ -34,6 +37,7 @@ class CopyMembers(Plain):
     taking: Taking
     blobs: Blobs
     made: Blobs
+    cutting: Cutting
 
     async def run(self, work: Work) -> dict[str, Any]:
         request, user = work.task.request, work.task.user
@@ -44,7 +48,7 @@ class CopyMembers(Plain):
         rows = [row async for row in self.projects.walk(source.id)]
         rows = drawn(rows, request["files"], request["seed"])
         categories = await self.annotations.categories(source.id)
-        copied = 0
+        copied, told = 0, Counter[str]()
         for start in range(0, len(rows), AT_ONCE):
             some = rows[start : start + AT_ONCE]
             files = await self.lookup.get_many([row.file for row in some])
@@ -53,65 +57,79 @@ class CopyMembers(Plain):
                 for row, file in zip(some, files, strict=True)
                 if file is not None and not file.hidden and not file.obstacle
             ]
-            ids = await self._members(work, pairs)
+            ids = await self._members(work, pairs, told)
             marked = await self.annotations.of(source.id, list(ids))
             contents = {ids[file]: ImageAnnotations.decode(data) for file, data in marked.items()}
             await bring(
                 self.annotations, work.project.id, contents, categories, user=work.task.user,
                 over=False,
             )  # fmt: skip
-            copied += len(pairs)
+            copied += len(ids)
             await work.show(copied, len(rows))
-        return {"copied": copied, "left_out": len(rows) - copied, "total": len(rows)}
+        return {"copied": copied, "left_out": len(rows) - copied, **told, "total": len(rows)}
 
     async def _members(
-        self, work: Work, pairs: Sequence[tuple[ProjectFile, File]]
+        self, work: Work, pairs: Sequence[tuple[ProjectFile, File]], told: Counter[str]
     ) -> dict[str, str]:
-        """Make members of some files; return the id that each has in the copy, by the old one."""
+        """Make members of some files; return the id that each has in the copy, by the old one.
+
+        What only its owner gets is left out, and counted as `withheld`.
+        """
         own, others = list[ProjectFile](), list[tuple[File, ProjectFile]]()
         ids: dict[str, str] = {}
         for row, file in pairs:
             mine = file.owner == work.task.user
-            ids[file.id] = file.id if mine else id_of(work.task, file.id)
+            known = file.id if mine else id_of(work.task, file.id)
             fresh = member(
-                work.project.id, ids[file.id], work.task.created, subset=row.subset,
+                work.project.id, known, work.task.created, subset=row.subset,
                 split=row.split, group=row.group,
             )  # fmt: skip
             if mine:
                 own.append(fresh)
             else:
                 copy = file.evolve(
-                    id=ids[file.id], created=work.task.created, lineage={"copy_of": file.id}
+                    id=known, created=work.task.created, lineage={"copy_of": file.id}
                 )
-                await self._bytes(file, f"files/{copy.id}")
-                others.append((copy, fresh))
-        await self._join(work.project.id, own)
+                try:
+                    others.append((await self._bytes(file, copy, work.task.user), fresh))
+                except Forbidden:
+                    told["withheld"] += 1
+                    continue
+            ids[file.id] = known
+        await self._join(work, own)
         await self.taking.adopt(work.task.user, others)
         return ids
 
-    async def _bytes(self, file: File, key: str) -> None:
-        """Give a file's bytes a second key; by way of here where they lie in another store."""
-        home = home_of(file, self.blobs, self.made)
-        if home is self.blobs:
-            await home.copy(file.blob, key)
-            return
-        async with self.blobs.upload(key) as upload:
-            async for chunk in home.read(file.blob):
-                await upload.write(chunk)
-            await upload.commit()
+    async def _bytes(self, file: File, copy: File, user: str) -> File:
+        """Give a file's bytes a second key, without metadata where others own it; return the copy.
 
-    async def _join(self, project: str, rows: Sequence[ProjectFile]) -> None:
+        By way of here where they lie in another store, or are cut. Raises `Forbidden`.
+        """
+        home, key, parts = home_of(file, self.blobs, self.made), f"files/{copy.id}", None
+        if not file.open_to(user):
+            cut = await self.cutting.of(home, file.blob, file.name, file.size)
+            parts = None if cut.whole else cut.parts
+        if parts is None and home is self.blobs:
+            await home.copy(file.blob, key)
+            return copy
+        made = await write_cut(home, file.blob, parts or ((0, file.size),), self.blobs, key)
+        return copy.evolve(size=made.size, sha256=made.sha256, crc32=made.crc32)
+
+    async def _join(self, work: Work, rows: Sequence[ProjectFile]) -> None:
+        project = work.project
         while True:
-            there = await self.projects.holding(project, [row.file for row in rows])
+            there = await self.projects.holding(project.id, [row.file for row in rows])
             fresh = [row for row in rows if row.file not in there]
             if not fresh:
                 return
             try:
                 await self.projects.store.transact(*joining(project, fresh))
             except ConditionFailed:
-                current = await self.projects.get(project)
+                current = await self.projects.get(project.id)
                 if current is None or current.hidden:
                     raise InvalidInput("The copy was deleted meanwhile.") from None
+                current.require_room(len(fresh))
+                project = current
             else:
                 return
 

@@ -5,12 +5,16 @@ one behind the other, `-layout` with a line per file, and last the one of that n
 there is an export and how large it is, or why there is none. The key ends in how many images the
 version has lost: an export has what has rows, and one during which an image went, or the version
 was deleted, is taken back by who laid it out. The collector takes exports after a while.
+
+There is one export for the owner of the version and one for all others, who get originals without
+what they say of place, time, device and person.
 """
 
 import asyncio
 import os
 import zlib
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,6 +23,7 @@ from typing import IO
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import ConditionFailed, MediamillError, NotFound
@@ -26,15 +31,17 @@ from mediamill.datasets.document import (
     GONE,
     Entry,
     blob_of,
+    entry_line,
     read_entry,
     read_header,
 )
 from mediamill.datasets.exporting import Export, Stored, Wanted, Written
+from mediamill.engine.cutting import Cutting, digest_of
 from mediamill.engine.inputs import opened
 from mediamill.engine.lease import Lease
-from mediamill.handlers.datasets.texts import entries_of
+from mediamill.handlers.datasets.texts import entries_of, images_of, lines_of
 from mediamill.handlers.stages.seal import Lines
-from mediamill.media.archive.layout import Member, Summary, parse
+from mediamill.media.archive.layout import Member, Pieced, Summary, parse
 from mediamill.media.archive.tar import TarSummary
 from mediamill.store.port import Check, Equals
 from mediamill.store.repositories.datasets import Datasets, DatasetVersion, root_of
@@ -70,7 +77,7 @@ def export_unit(version: DatasetVersion, wanted: Wanted, now: int) -> Unit:
         cost=0.5 + version.files / 5_000, now=now, due=now,
         project=version.project, version=version.number, lost=version.lost,
         wanted={"form": wanted.form, "split": wanted.split, "shard": wanted.shard,
-                "shard_size": wanted.shard_size},
+                "shard_size": wanted.shard_size, "cut": wanted.cut},
     )  # fmt: skip
     return unit.evolve(klass="transfer").opened(now)
 
@@ -82,6 +89,7 @@ class ExportVersion:
     datasets: Datasets
     blobs: Blobs
     scratch: Path
+    cutting: Cutting
 
     async def run(self, lease: Lease) -> None:
         version = await self._version(lease)
@@ -91,7 +99,7 @@ class ExportVersion:
         wanted, key = _asked(lease)
         there = await self._there(version)
         with TemporaryFile(dir=self.scratch) as content, TemporaryFile(dir=self.scratch) as files:
-            async with opened(self.blobs, entries_of(version.root), self.scratch) as descriptor:
+            async with self._entries(version, wanted, there) as descriptor:
                 writing = Writing(version, wanted, lease, there)
                 count = await asyncio.to_thread(writing.write, descriptor, content, files)
             laid = await self._lay(key, wanted, content, files, count)
@@ -113,6 +121,43 @@ class ExportVersion:
             there.extend(bytes(row.place - len(there)))
             there.append(1)
         return there
+
+    @asynccontextmanager
+    async def _entries(
+        self, version: DatasetVersion, wanted: Wanted, there: bytearray
+    ) -> AsyncIterator[int]:
+        """Open the list of images, for others than the owner as they get them.
+
+        Raises `Forbidden` where there is one that they cannot get.
+        """
+        if not wanted.cut:
+            async with opened(self.blobs, entries_of(version.root), self.scratch) as descriptor:
+                yield descriptor
+            return
+        with TemporaryFile(dir=self.scratch) as list_:
+            list_.write(await anext(lines_of(self.blobs, entries_of(version.root))))
+            async for place, entry in images_of(self.blobs, version.root):
+                shown = entry is not None and place < len(there) and there[place]
+                line = (
+                    entry_line(await self._cut(version, place, entry)) if entry and shown else GONE
+                )
+                await asyncio.to_thread(list_.write, line)
+            list_.flush()
+            yield list_.fileno()
+
+    async def _cut(self, version: DatasetVersion, place: int, entry: Entry) -> Entry:
+        """Describe an image as others get it: without metadata, if it is no result."""
+        if entry.results:
+            return entry
+        image, blob = entry.image, blob_of(version.root, place, results=False)
+        cut = await self.cutting.of(self.blobs, blob, image.path, image.size)
+        if cut.whole:
+            return replace(entry, parts=())
+        made = await digest_of(self.blobs, blob, cut.parts)
+        return replace(
+            entry, crc32=made.crc32, parts=cut.parts,
+            image=replace(image, size=made.size, sha256=made.sha256),
+        )  # fmt: skip
 
     async def _end(self, lease: Lease, version: DatasetVersion, laid: Laid) -> None:
         """Say what is there, unless something went meanwhile."""
@@ -199,7 +244,10 @@ class Writing:
     def _stored(self, file: Stored) -> Member:
         image = file.entry.image
         blob = blob_of(self.version.root, file.index, results=file.entry.results)
-        return Member(file.name, image.size, file.entry.crc32, blob)
+        crc32, parts = file.entry.crc32, file.entry.parts
+        if self.wanted.cut and parts:
+            return Pieced(file.name, image.size, crc32, blob, 0, parts)
+        return Member(file.name, image.size, crc32, blob)
 
 
 def _lines(descriptor: int) -> Iterator[bytes]:

@@ -19,6 +19,7 @@ from mediamill.core.errors import ConditionFailed, NotFound
 from mediamill.datasets.document import frozen_of
 from mediamill.engine.lease import Lease
 from mediamill.handlers.datasets.texts import without_gone
+from mediamill.handlers.files.thumbnails import group_of
 from mediamill.handlers.removing.purge import LOOK_AGAIN_MS
 from mediamill.store.port import Check, Delete, Equals, Exists, Store, Update
 from mediamill.store.repositories.datasets import (
@@ -94,9 +95,15 @@ class Forgetting:
             await self.units.insert([unit])
 
     async def busy(self, project: str) -> bool:
-        """Tell whether a task still works on a project."""
+        """Tell whether a task still works on a project, or what one took in is being drawn.
+
+        Who draws finds the files by the task, so that stays until they have their thumbnails.
+        """
         newest = (await self.datasets.tasks(project)).rows
-        return any(not task.state.terminal for task in newest)
+        if any(not task.state.terminal for task in newest):
+            return True
+        units = await self.store.get_many(Unit, [(group_of(task), 0) for task in newest])
+        return any(unit is not None and unit.queue is not None for unit in units)
 
     async def project(self, project: str) -> None:
         """Remove all versions, tasks and shares of a project."""

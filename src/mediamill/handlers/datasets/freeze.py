@@ -15,16 +15,20 @@ holds; of inputs of which the job made nothing it holds what they were.
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from mediamill.blobs.port import Blobs
-from mediamill.blobs.together import copy_together
 from mediamill.core.clock import SECOND
-from mediamill.core.errors import ConditionFailed, InvalidInput, MediamillError, NotFound
+from mediamill.core.errors import (
+    ConditionFailed,
+    InvalidInput,
+    MediamillError,
+    NotFound,
+)
 from mediamill.datasets.document import (
     FORMAT,
     Entry,
@@ -39,6 +43,7 @@ from mediamill.datasets.document import (
 )
 from mediamill.handlers.datasets.forget import Forgetting
 from mediamill.handlers.datasets.listing import Listing, entry_of
+from mediamill.handlers.datasets.owning import Owning
 from mediamill.handlers.datasets.task import Work
 from mediamill.handlers.datasets.texts import entries_of, images_of, lines_of, without_gone
 from mediamill.handlers.stages.naming import ManyNames
@@ -71,6 +76,7 @@ class Freeze:
     usages: Usages
     blobs: Blobs
     scratch: Path
+    owning: Owning
 
     def __post_init__(self) -> None:
         self.aging = Aging(self.datasets.store)
@@ -114,6 +120,8 @@ class Freeze:
         try:
             await self.blobs.info(entries_of(version.root))
         except NotFound:
+            if version.files:  # it was there when images got rows: it is only not seen yet
+                raise
             return False
         return True
 
@@ -131,11 +139,19 @@ class Freeze:
             async with Lines(self.blobs, entries_of(version.root)) as lines:
                 await lines.add(line(header), end=b"")
                 async for some in self.listing.walk(version, left):
-                    roots = await self.listing.lookup.roots([one.file.id for one in some])
+                    unknown = [one.file.id for one in some if not one.root]
+                    roots = await self.listing.lookup.roots(unknown)
                     for one in some:
-                        entry = entry_of(one, roots[one.file.id], paths, groups)
+                        given = await self.owning.given(
+                            version.owner, one.file, work.attempts, left
+                        )
+                        if given is None:
+                            continue
+                        file, root = given.file, one.root or roots[one.file.id]
+                        fixed = replace(one, file=file)
+                        entry = entry_of(fixed, root, paths, groups, given.parts)
                         await lines.add(entry_line(entry), end=b"")
-                        count, size = count + 1, size + one.file.size
+                        count, size = count + 1, size + file.size
                 if not count:
                     raise InvalidInput("There are no images to fix in a version.")
                 await self._charge(work, version, size, left)
@@ -185,36 +201,12 @@ class Freeze:
             await work.lease.write(_changed(version, {"files": end}), *map(Put, rows))
         keys = [row.key_values() for row in rows]
         there = await self.datasets.store.get_many(VersionFile, keys)
-        pairs = [(row, entry.source) for row, (_, entry) in zip(there, entries, strict=True) if row]
-        lacking = await self._copy(pairs)
+        pairs = [(row, entry) for row, (_, entry) in zip(there, entries, strict=True) if row]
+        lacking = await self.owning.copy(pairs, work.attempts)
         after = await self.aging.known(row.root for row in rows)
         for row, _ in pairs:
             if row.place in lacking or _went(row.root, before, after):
                 await self.forgetting.take(row)
-
-    async def _copy(self, pairs: Sequence[tuple[VersionFile, str]]) -> set[int]:
-        """Give images their second keys; return the places of those whose bytes are gone."""
-        try:
-            for home, results in ((self.blobs, False), (self.listing.made, True)):
-                some = [(source, row.blob) for row, source in pairs if row.results == results]
-                await copy_together(home, some)
-        except NotFound as error:
-            if error.details.get("late"):
-                raise
-        else:
-            return set()
-        return {row.place for row, source in pairs if not await self._copied(row, source)}
-
-    async def _copied(self, row: VersionFile, source: str) -> bool:
-        home = self.listing.made if row.results else self.blobs
-        try:
-            await home.info(row.blob)
-        except NotFound:
-            try:
-                await home.copy(source, row.blob)
-            except NotFound:
-                return False
-        return True
 
     # -- telling of it --------------------------------------------------------------------------
 

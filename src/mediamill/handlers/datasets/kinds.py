@@ -13,6 +13,7 @@ from mediamill.handlers.datasets.forget import Forgetting, PurgeDataset, RedactV
 from mediamill.handlers.datasets.freeze import Freeze
 from mediamill.handlers.datasets.listing import Listing
 from mediamill.handlers.datasets.moving import MoveMembers, Mover
+from mediamill.handlers.datasets.owning import Owning
 from mediamill.handlers.datasets.sample import SampleMembers
 from mediamill.handlers.datasets.split import SplitMembers
 from mediamill.handlers.datasets.undo import UndoTask
@@ -27,7 +28,7 @@ def handlers(parts: Parts, taking: Taking) -> Mapping[str, Handler]:
     nouns, datasets, forgetting = parts.nouns, Datasets(parts.store), forgetting_of(parts)
     return {
         task.KIND: task.TaskHandler(nouns.projects, datasets, _tasks(parts, taking)),
-        export.KIND: export.ExportVersion(datasets, parts.blobs, parts.scratch),
+        export.KIND: export.ExportVersion(datasets, parts.blobs, parts.scratch, parts.cutting),
         forget.PURGE: PurgeDataset(forgetting),
         forget.REDACT: RedactVersion(forgetting),
         thumbnails.KIND: thumbnails.Thumbnails(
@@ -55,13 +56,15 @@ def _tasks(parts: Parts, taking: Taking) -> Mapping[str, task.Kind]:
             Listing(nouns.projects, nouns.lookup, nouns.jobs, nouns.results, nouns.manifests,
                     notes, parts.results),
             forgetting_of(parts), nouns.usages, parts.blobs, parts.scratch,
+            Owning(parts.blobs, parts.results, parts.cutting),
         ),
         "import": ImportMembers(
             nouns.lookup, nouns.jobs, nouns.results, notes, taking, parts.blobs, parts.results,
             parts.scratch,
         ),
         "copy": CopyMembers(
-            nouns.projects, datasets, nouns.lookup, notes, taking, parts.blobs, parts.results
+            nouns.projects, datasets, nouns.lookup, notes, taking, parts.blobs, parts.results,
+            parts.cutting,
         ),
         "sample": SampleMembers(notes, taking),
     }  # fmt: skip

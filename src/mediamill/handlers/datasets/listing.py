@@ -12,6 +12,7 @@ import msgspec
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import Conflict
 from mediamill.datasets.document import NOTHING, Entry, Groups, Image, Paths
+from mediamill.media.privacy.parts import Part
 from mediamill.store.repositories.annotations import Annotations
 from mediamill.store.repositories.datasets import DatasetVersion
 from mediamill.store.repositories.files import File
@@ -33,6 +34,8 @@ class Found:
     split: str
     group: str
     annotations: bytes
+    root: str = ""
+    """The file that came in and of which it was made, where that is known already."""
 
 
 @dataclass
@@ -119,7 +122,8 @@ class Listing:
                 marked = made.annotations
                 if made.annotations_blob:
                     marked = await self.made.get(made.annotations_blob)
-                found.append(Found(file, subset, entry.split, group, marked))
+                root = row.source or file.id
+                found.append(Found(file, subset, entry.split, group, marked, root))
             source = files.get(entry.file)
             if not row.files and entry.place is None:
                 if source is None or not _fits(source):
@@ -134,7 +138,9 @@ def _fits(file: File) -> bool:
     return file.media_type.startswith("image/") and not file.hidden and not file.obstacle
 
 
-def entry_of(one: Found, root: str, paths: Paths, groups: Groups) -> Entry:
+def entry_of(
+    one: Found, root: str, paths: Paths, groups: Groups, parts: tuple[Part, ...] = ()
+) -> Entry:
     """Describe an image as it is fixed."""
     file = one.file
     image = Image(
@@ -150,4 +156,4 @@ def entry_of(one: Found, root: str, paths: Paths, groups: Groups) -> Entry:
         annotations=msgspec.Raw(one.annotations) if one.annotations else NOTHING,
     )
     results = file.source == "result"
-    return Entry(image, file.id, root, file.blob, results, file.crc32, file.lineage)
+    return Entry(image, file.id, root, file.blob, results, file.crc32, file.lineage, parts)

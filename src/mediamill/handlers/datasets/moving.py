@@ -1,11 +1,13 @@
 """Move members between subsets, splits and groups, by a plan that is written down before.
 
-A plan is lines of JSON: the file, what its member is, what it becomes. It is written once and then
-followed, so that whoever goes on after a cut does the same; followed backward it undoes the move.
+A plan is lines of JSON: the file, what its member is, what it becomes; before them, an object with
+what is to be told of it, where there is something. It is written once and then followed, so that
+whoever goes on after a cut, or takes it for cut too early, does and tells the same; followed
+backward it undoes the move.
 What somebody has moved elsewhere meanwhile is left alone.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +24,10 @@ from mediamill.store.repositories.projects import (
     Projects,
     moving,
 )
+
+
+MOST_TOLD = 256 << 10
+"""Bytes of what is told of a plan: of a hundred classes by split, at most."""
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
@@ -55,19 +61,23 @@ class Mover:
     projects: Projects
     blobs: Blobs
 
-    async def write(self, key: str, moves: Iterable[Move]) -> None:
+    async def write(
+        self, key: str, moves: Iterable[Move], told: Mapping[str, Any] | None = None
+    ) -> None:
         """Write a plan, unless there is one already; moves that change nothing are left out."""
+        head = b"" if told is None else msgspec.json.encode(told) + b"\n"
         lines = (msgspec.json.encode(move) + b"\n" for move in moves if move.before != move.after)
         with suppress(Conflict):
-            await self.blobs.put(key, b"".join(lines), fresh=True)
+            await self.blobs.put(key, head + b"".join(lines), fresh=True)
 
-    async def planned(self, key: str) -> bool:
-        """Tell whether a plan was written."""
+    async def told(self, key: str) -> dict[str, Any] | None:
+        """Return what is to be told of a plan; None where no such plan was written."""
         try:
-            await self.blobs.info(key)
+            chunks = [chunk async for chunk in self.blobs.read(key, 0, MOST_TOLD)]
         except NotFound:
-            return False
-        return True
+            return None
+        line = b"".join(chunks).partition(b"\n")[0]
+        return msgspec.json.decode(line, type=dict) if line.startswith(b"{") else None
 
     async def read(self, key: str) -> AsyncIterator[Move]:
         """Read a plan; raises `NotFound` when it is gone."""
@@ -75,7 +85,8 @@ class Mover:
         async for chunk in self.blobs.read(key):
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
-                yield msgspec.json.decode(line, type=Move)
+                if not line.startswith(b"{"):
+                    yield msgspec.json.decode(line, type=Move)
 
     async def follow(self, project: str, key: str, *, back: bool = False) -> tuple[int, int]:
         """Move as a plan says; return how many are there then, and how many were left alone."""

@@ -12,7 +12,6 @@ from mediamill.datasets.splitting import Division, Image, divide, merged
 from mediamill.handlers.datasets.checked import Checks
 from mediamill.handlers.datasets.moving import Move, Mover, Place
 from mediamill.handlers.datasets.task import Plain, Work
-from mediamill.store.repositories.datasets import noting
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.projects import ProjectFile
 
@@ -35,13 +34,15 @@ class SplitMembers(Plain):
     checks: Checks
 
     async def run(self, work: Work) -> dict[str, Any]:
-        told = work.task.outcome
-        if not told or not await self.mover.planned(work.task.plan):
-            told = await self._plan(work)
-        moved, left = await self.mover.follow(work.project.id, work.task.plan)
-        return {**told, "moved": moved, "left": left}
+        plan = work.task.plan
+        told = await self.mover.told(plan)
+        if told is None:
+            await self._plan(work)
+            told = await self.mover.told(plan)  # somebody else's, who was first
+        moved, left = await self.mover.follow(work.project.id, plan)
+        return {**(told or {}), "moved": moved, "left": left}
 
-    async def _plan(self, work: Work) -> dict[str, Any]:
+    async def _plan(self, work: Work) -> None:
         """Write down where members go, and before it what is to be told of that."""
         project, request = work.project.id, work.task.request
         rows = [row async for row in self.mover.projects.walk(project)]
@@ -67,9 +68,7 @@ class SplitMembers(Plain):
         )
         moves = [_move(row, division.splits[row.file]) for row in rows]
         outcome = {**told(division), "total": len(rows)}
-        await work.lease.write(noting(work.task, outcome=outcome))
-        await self.mover.write(work.task.plan, moves)
-        return outcome
+        await self.mover.write(work.task.plan, moves, outcome)
 
     async def _groups(
         self, work: Work, rows: Sequence[ProjectFile], group_by: Sequence[str]

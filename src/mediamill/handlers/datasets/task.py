@@ -36,6 +36,11 @@ class Work:
     task: ProjectTask
     _shown: float = field(default_factory=time.monotonic)
 
+    @property
+    def attempts(self) -> int:
+        """How often it was tried before."""
+        return self.lease.unit.attempts
+
     async def show(self, done: int, total: int) -> None:
         """Write progress, now and then."""
         now = time.monotonic()

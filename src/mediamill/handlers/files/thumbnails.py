@@ -4,7 +4,7 @@ They come after jobs: while every slot is in use it waits, but not for ever. One
 import, whose files are known by their places; it is there before the first of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mediamill.blobs.together import adopt_together
 from mediamill.core.clock import MINUTE, SECOND
 from mediamill.core.errors import ConditionFailed, SlotFailure
-from mediamill.engine.inputs import call_item, opened
+from mediamill.engine.inputs import call_item, opened_all
 from mediamill.engine.lease import Lease
 from mediamill.engine.slots import Call, Succeeded
 from mediamill.handlers.datasets.bringing import AT_ONCE, id_of
@@ -26,12 +26,19 @@ KIND = "thumbnails"
 LOOK_AGAIN_MS = SECOND
 PATIENCE_MS = 10 * MINUTE
 """How long it gives way to jobs."""
+TOGETHER_BYTES = 32 << 20
+"""Of files that are open at a time; one that is larger is open alone."""
+
+
+def group_of(task: ProjectTask) -> str:
+    """Return the group of the unit that draws what a task takes in."""
+    return f"{KIND}:{task.id}"
 
 
 def drawing_later(task: ProjectTask) -> Unit:
     """Make the unit that draws what a task takes in."""
     return Unit.chore(
-        KIND, f"{KIND}:{task.id}", 0, task.user, cost=1.0, now=task.created, due=task.created,
+        KIND, group_of(task), 0, task.user, cost=1.0, now=task.created, due=task.created,
         project=task.project, task=task.id, at=0,
     )  # fmt: skip
 
@@ -74,11 +81,11 @@ class Thumbnails:
             if file is not None and file.thumbnail is None and not file.counted
         ]
         drawn: set[str] = set()
-        if files:
+        for some in portions(files):
             try:
-                drawn = await self._together(files)
+                drawn |= await self._together(some)
             except SlotFailure:
-                drawn = {file.id for file in files if await self._alone(file)}
+                drawn |= {file.id for file in some if await self._alone(file)}
         changes = [_change(file, drawn) for file in files]
         try:
             await lease.write(*changes)
@@ -103,16 +110,27 @@ class Thumbnails:
         each, made = self.each, {}
         async with AsyncExitStack() as stack:
             slot = await stack.enter_async_context(each.slots.acquire())
-            items = []
-            for n, file in enumerate(files):
-                opening = opened(each.blobs, file.blob, each.scratch)
-                items.append(call_item(n, file, await stack.enter_async_context(opening)))
-            async for event in slot.run(Call((("thumbnail", {}),), tuple(items))):
+            opening = opened_all(each.blobs, [file.blob for file in files], each.scratch)
+            descriptors = await stack.enter_async_context(opening)
+            items = tuple(map(call_item, range(len(files)), files, descriptors))
+            async for event in slot.run(Call((("thumbnail", {}),), items)):
                 if isinstance(event, Succeeded) and event.outcome.files:
                     made[files[event.index].id] = event.outcome.files[0].path
             blobs = [(f"thumbnails/{file}", path) for file, path in made.items()]
             await adopt_together(each.blobs, blobs)
         return set(made)
+
+
+def portions(files: Sequence[File]) -> Iterator[list[File]]:
+    """Divide files so that each part has `TOGETHER_BYTES` at most, or one file."""
+    some: list[File] = []
+    for file in files:
+        if some and sum(one.size for one in some) + file.size > TOGETHER_BYTES:
+            yield some
+            some = []
+        some.append(file)
+    if some:
+        yield some
 
 
 def _change(file: File, drawn: AbstractSet[str]) -> Update:

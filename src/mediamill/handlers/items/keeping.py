@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 
 from mediamill.handlers.items.settling import Done
 
-MOST, MOST_FILES = 12, 48
-QUICK_SECONDS = 0.1
-LATEST_SECONDS = 0.25
+MOST, MOST_FILES = 24, 96
+QUICK_SECONDS = 0.5
+LATEST_SECONDS = 0.5
+"""Their rows wait for as long (`engine/flush.py`), and nobody sees them before."""
 
 
 class Keeping:

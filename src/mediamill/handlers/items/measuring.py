@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from mediamill.blobs.port import Blobs, OpensLocally
 from mediamill.engine.bounds import Measures, Need
 from mediamill.engine.inputs import home_of
+from mediamill.handlers.datasets.bring import MOST_BYTES
+from mediamill.handlers.files.thumbnails import TOGETHER_BYTES
 from mediamill.parts import Parts
 from mediamill.store.repositories.files import File, Files
 from mediamill.store.repositories.jobs import Entry, Jobs, Manifests
@@ -33,6 +35,7 @@ def measures(parts: Parts) -> Mapping[str, Measures]:
         "segment": items,
         "check": of_file,
         "thumbnail": of_file,
+        "thumbnails": TogetherNeed(parts.blobs),
         "finish_upload": UploadNeed(nouns.uploads, parts.blobs),
     }
 
@@ -86,6 +89,16 @@ class FileNeed:
     async def need(self, unit: Unit) -> Need:
         file = await self.files.get(unit.payload["file"])
         return Need(unit.cost, copied(self.blobs, file.size) if file else 0)
+
+
+@dataclass(frozen=True)
+class TogetherNeed:
+    """Of units that open some files of an import at a time, which are not all there yet."""
+
+    blobs: Blobs
+
+    async def need(self, unit: Unit) -> Need:
+        return Need(unit.cost, copied(self.blobs, max(TOGETHER_BYTES, MOST_BYTES)))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import structlog
 
 from mediamill.annotations.model import ImageAnnotations
 from mediamill.core.access import Right
-from mediamill.core.errors import ConditionFailed, NotFound
+from mediamill.core.errors import ConditionFailed, NotFound, ProjectFull
 from mediamill.engine.lease import Lease
 from mediamill.operations.catalogue import Catalogue
 from mediamill.store.port import Update
@@ -22,11 +22,12 @@ from mediamill.store.repositories.annotation_bringing import bring
 from mediamill.store.repositories.annotations import Annotations
 from mediamill.store.repositories.datasets import Datasets
 from mediamill.store.repositories.jobs import PAGE_ENTRIES, Entry, Job, Manifests
-from mediamill.store.repositories.projects import ProjectFile, Projects, joining
+from mediamill.store.repositories.projects import Project, ProjectFile, Projects, joining
 from mediamill.store.repositories.results import ItemOutcome, Result, ResultFile, Results
 
 log = structlog.get_logger(__name__)
 
+COUNTED = 100
 TOGETHER = 25
 """Files that join in one transaction."""
 
@@ -53,9 +54,13 @@ class Enrolling:
         """Add what is not there yet; return why not, where that cannot be, else nothing."""
         if not job.output_project or job.cancelling:
             return ""
-        if not await self._welcome(job):
-            return _unwelcome(job)
         payload = {"whole": job.joined == 0, **lease.unit.payload}
+        try:
+            await self._require_room(job, payload)
+        except NotFound:
+            return _unwelcome(job)
+        except ProjectFull as error:
+            return _refused(job, error, 0)
         if payload["whole"]:
             await self._classes(job)
         batch: list[Joining] = []
@@ -68,19 +73,37 @@ class Enrolling:
             await self._join(lease, job, payload, batch)
         except NotFound:
             return _unwelcome(job)
+        except ProjectFull as error:  # somebody else was faster
+            found = await self.projects.store.get(Job, job.id)
+            return _refused(job, error, found.joined if found else 0)
         log.info("results joined", action="results_joined", project=job.output_project,
                  **job.log_context())  # fmt: skip
         return ""
 
-    async def _welcome(self, job: Job) -> bool:
-        """Tell whether the job's owner may still add to the project."""
+    async def _welcome(self, job: Job) -> Project:
+        """Return the project if the job's owner may still add to it; raises `NotFound`."""
         project = await self.projects.get(job.output_project)
-        if project is None or project.hidden:
-            return False
-        if project.owner == job.owner:
-            return True
-        share = await Datasets(self.projects.store).share(job.owner, project.id)
-        return share is not None and share.right >= Right.EDIT
+        if project is not None and not project.hidden:
+            if project.owner == job.owner:
+                return project
+            share = await Datasets(self.projects.store).share(job.owner, project.id)
+            if share is not None and share.right >= Right.EDIT:
+                return project
+        raise NotFound(f"There is no project {job.output_project}.")
+
+    async def _require_room(self, job: Job, payload: dict[str, Any]) -> None:
+        """Raise `ProjectFull` before anything joins a project that has no room for all."""
+        project = await self._welcome(job)
+        if project.most is None:
+            return
+        coming, some = 0, list[str]()
+        async for one in self._files(job, int(payload.get("joined", 0)), payload["whole"]):
+            some.append(one.member.file)
+            if len(some) == COUNTED:
+                coming += len(some) - len(await self.projects.holding(project.id, some))
+                some = []
+        coming += len(some) - len(await self.projects.holding(project.id, some))
+        project.require_room(coming)
 
     async def _classes(self, job: Job) -> None:
         """Let the project know the classes of the one that the inputs come from."""
@@ -112,20 +135,21 @@ class Enrolling:
     async def _join(
         self, lease: Lease, job: Job, payload: dict[str, Any], batch: Sequence[Joining]
     ) -> None:
-        """Add some files and move the checkpoint; raises `NotFound` for a project that is gone."""
-        project = job.output_project
+        """Add some files and move the checkpoint; raises `NotFound`, `ProjectFull`."""
+        project, row = job.output_project, await self._welcome(job)
         while batch:
             held = await self.projects.holding(project, [one.member.file for one in batch])
             new = [one for one in batch if one.member.file not in held]
             await self._mark(project, new)
             count = Update(Job, (job.id,), add={"joined": len(new), "revision": 1})
             last = int(batch[-1].member.file.split("-")[-2])
-            more = joining(project, [one.member for one in new]) if new else []
+            more = joining(row, [one.member for one in new]) if new else []
             try:
                 await lease.write(count, *more, payload={**payload, "joined": last})
             except ConditionFailed:  # somebody added one of them, or the project has gone
-                if not await self._welcome(job):
-                    raise NotFound(f"There is no project {project}.") from None
+                row = await self._welcome(job)
+                held = await self.projects.holding(project, [one.member.file for one in batch])
+                row.require_room(len(batch) - len(held))
             else:
                 return
 
@@ -156,6 +180,12 @@ def _member(job: Job, result: Result, n: int, source: Entry, subset: str, now: i
         split=source.split,
         group=source.group or result.source or "",
     )
+
+
+def _refused(job: Job, error: ProjectFull, joined: int) -> str:
+    """Say what of a job's results is not in its project, and why."""
+    what = f"{joined:,} of the results joined" if joined else "None of the results joined"
+    return f"{what} {job.output_project}; all of them are the job's. {error.message}"
 
 
 def _unwelcome(job: Job) -> str:

@@ -3,7 +3,8 @@
 The list (a *layout*) fixes every byte of the zip, so its length is known before it is sent, its
 hash is a strong entity tag, and any range of it can be produced alone, in constant memory.
 
-On disk a layout is JSON lines, one array per member: name, size, CRC-32, blob, offset in the blob.
+On disk a layout is JSON lines, one array per member: name, size, CRC-32, blob, offset in the blob,
+and the parts of the blob that it is made of where that is not one range of it.
 """
 
 import hashlib
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 import msgspec
 
 from mediamill.media.archive.records import Entry, central_header, end_records, local_header
+from mediamill.media.privacy.parts import Part
+from mediamill.media.privacy.parts import stream as pieced
 
 GATHERED = 1 << 17
 """Bytes that are put together before they are handed on; larger pieces go as they are."""
@@ -33,6 +36,12 @@ class Member(msgspec.Struct, frozen=True, array_like=True):
 
     def entry(self, at: int) -> Entry:
         return Entry(self.name.encode(), self.size, self.crc32, at)
+
+
+class Pieced(Member, frozen=True, array_like=True):
+    """A member that is made of parts of its blob."""
+
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass
@@ -70,7 +79,10 @@ class Summary:
 
 def parse(line: bytes) -> Member:
     """Read one line of a layout."""
-    return msgspec.json.decode(line, type=Member)
+    found = msgspec.json.decode(line, type=Pieced)
+    if found.parts:
+        return found
+    return Member(found.name, found.size, found.crc32, found.blob, found.offset)
 
 
 Blob = Callable[[str, int, int], AsyncIterator[bytes]]
@@ -97,6 +109,13 @@ async def stream(members: Lines, blob: Blob, start: int, stop: int) -> AsyncIter
                 yield piece
     if gathered:
         yield bytes(gathered)
+
+
+def data_of(member: Member, blob: Blob, start: int, stop: int) -> AsyncIterator[bytes]:
+    """Produce bytes `start … stop` of a member."""
+    if isinstance(member, Pieced):
+        return pieced(lambda low, high: blob(member.blob, low, high), member.parts, start, stop)
+    return blob(member.blob, member.offset + start, member.offset + stop)
 
 
 class Nearby:
@@ -135,8 +154,7 @@ async def _pieces(members: Lines, blob: Blob, start: int, stop: int) -> AsyncGen
         begin = position + len(header)
         low, high = window.within(begin, begin + member.size)
         if low < high:
-            first = member.offset + low - begin
-            async for chunk in blob(member.blob, first, first + high - low):
+            async for chunk in data_of(member, blob, low - begin, high - begin):
                 yield chunk
         position = begin + member.size
         if position >= stop:

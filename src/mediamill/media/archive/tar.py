@@ -9,7 +9,16 @@ end it, padded to whole records of 10,240 bytes.
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
-from mediamill.media.archive.layout import GATHERED, Blob, Lines, Member, Nearby, Summary, Window
+from mediamill.media.archive.layout import (
+    GATHERED,
+    Blob,
+    Lines,
+    Member,
+    Nearby,
+    Summary,
+    Window,
+    data_of,
+)
 
 BLOCK, RECORD = 512, 10_240
 MOST = 8**11
@@ -78,8 +87,7 @@ async def _pieces(members: Lines, blob: Blob, window: Window) -> AsyncGenerator[
         begin = position + len(head)
         low, high = window.within(begin, begin + member.size)
         if low < high:
-            first = member.offset + low - begin
-            async for chunk in blob(member.blob, first, first + high - low):
+            async for chunk in data_of(member, blob, low - begin, high - begin):
                 yield chunk
         end = begin + _padded(member.size)
         for piece in window.cut(begin + member.size, b"\0" * (end - begin - member.size)):

@@ -78,7 +78,7 @@ def colours(pixels: Pixels, work: Linear) -> Pixels:
     """Return what work makes of the colours, H×W×3; alpha stays as it is."""
     if pixels.shape[2] == 3:
         return cast("Pixels", work(pixels))
-    made = work(np.ascontiguousarray(pixels[:, :, :3]))
+    made = work(np.ascontiguousarray(pixels[:, :, :3]))  # the copy is gone when this is done
     return cast("Pixels", np.concatenate([made, pixels[:, :, 3:]], axis=2))
 
 

@@ -29,6 +29,8 @@ class Picture:
     """What its draws go by: SHA-256 of its file; of a frame, of the video's and the frame's."""
     split: str = ""
     """`train`, `validation`, `test`; empty where it has none, which counts as train."""
+    grey: bool = False
+    """Whether its file was grey alone; what is made of it may have colours."""
     untouched: bool = False
     """Whether each step says that it did nothing (`kept`): then its file will do."""
 
@@ -58,8 +60,8 @@ class Picture:
         return encode(self.array(), form, quality)
 
     def of(self, other: "Picture") -> Self:
-        """Take over where another picture comes from, its digest and split; return self."""
-        self.digest, self.split = other.digest, other.split
+        """Take over where another picture comes from: digest, split, kind; return self."""
+        self.digest, self.split, self.grey = other.digest, other.split, other.grey
         return self
 
     def made(

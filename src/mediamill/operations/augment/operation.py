@@ -26,6 +26,7 @@ _PER_SECOND = 3e7
 class Augment(Formatted, AugmentParameters):
     """Make changed copies of images, their annotations with them: turned, recoloured, blurred."""
 
+    version: ClassVar[int] = 2
     draws: ClassVar[bool] = True
     deep: ClassVar[bool] = True
     suffix: ClassVar[str] = "-augmented"

@@ -70,11 +70,12 @@ def _listed(names: tuple[str, ...]) -> str:
 
 def _duplicates(duplicates: dict[str, Any]) -> list[Advice]:
     told = []
-    for kind, text in (("exact", "the same file as others"), ("near", "near-duplicates of others")):
+    for kind, text in (("exact", "the same as another"), ("near", "almost the same as another")):
         groups = duplicates[kind]
         more = sum(len(group["images"]) - 1 for group in groups)
         if more:
-            said = f"{_images(more)} {text}, groups: {len(groups):,}. Keep one of each."
+            many = f", in {len(groups):,} groups" if len(groups) > 1 else ""
+            said = f"{_images(more)} {text}{many}. Keep one of each group."
             told.append(_entry(f"{kind}-duplicates", "warning", more, said))
     return told
 
@@ -85,7 +86,8 @@ def _outlying(measures: dict[str, Any]) -> list[Advice]:
         found = measures.get(name, {}).get("outliers", {})
         count = found.get("below" if name == "sharpness" else "count", 0)
         if count:
-            words = f"{_images(count)} {text}: look whether they belong to it."
+            they = "it belongs" if count == 1 else "they belong"
+            words = f"{_images(count)} {text}: look whether {they} in the set."
             told.append(_entry(f"outlying-{name}".replace("_", "-"), "info", count, words))
     return told
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mediamill.annotations.model import ImageAnnotations
+from mediamill.media.image.alpha import strips
 from mediamill.media.image.depth import Pixels, eight
 from mediamill.media.image.duplicates.fingerprint import fingerprint
 from mediamill.media.image.numbers.statistics import statistics
@@ -44,8 +45,11 @@ def _shown(pixels: Pixels, luma: Pixels) -> Any:
     """Return the luma on white, so that what nobody sees is in no fingerprint."""
     if pixels.shape[2] == 3:
         return luma
-    alpha = eight(pixels[:, :, 3]).astype(np.uint16)
-    return ((luma * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    made = np.empty(luma.shape, np.uint8)
+    for rows in strips(len(luma)):
+        alpha = eight(pixels[rows, :, 3]).astype(np.uint16)
+        made[rows] = (luma[rows] * alpha + 255 * (255 - alpha) + 127) // 255
+    return made
 
 
 def _rounded(values: tuple[float | None, ...]) -> list[float | None]:

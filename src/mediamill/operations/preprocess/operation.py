@@ -18,6 +18,7 @@ _PER_SECOND = 6e6
 class Preprocess(Formatted, PreprocessParameters):
     """Bring images to one reference: size, light, colour and sharpness, where they deviate."""
 
+    version: ClassVar[int] = 2
     deep: ClassVar[bool] = True
 
     def cost(self, source: SourceFacts) -> float:

@@ -6,17 +6,19 @@ few megabytes, it is made an object for a day, and read at the store (`handlers/
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.blobs.port import Blobs, Presigned, SupportsPresigned
 from mediamill.core.access import Principal
 from mediamill.core.errors import ConditionFailed, Conflict, NotFound, Packing
+from mediamill.engine.cutting import etag as cut_etag
 from mediamill.handlers.stages.pack import KLASS as PACKS
 from mediamill.handlers.stages.pack import lines, pack_unit, packed
 from mediamill.media.archive import layout
 from mediamill.media.archive.names import safe_name
+from mediamill.media.privacy.parts import stream
 from mediamill.services.access import Access
 from mediamill.services.content import Content
 from mediamill.services.files.directories import Directories, Listing, ranged
@@ -105,7 +107,10 @@ class Downloads:
         return await self.directories.listing(self.files.home_of(file), file)
 
     async def member(self, principal: Principal, file_id: str, path: str) -> Content:
-        """Return one member of an archive, read in place; raises `NotFound`."""
+        """Return one member of an archive, read in place; to others than its owner cut.
+
+        Raises `NotFound`, and `Forbidden` to others for what cannot be given so.
+        """
         file = await self.files.ready(principal, file_id)
         found = (await self.directories.listing(self.files.home_of(file), file)).find(path)
         if found is None:
@@ -113,7 +118,17 @@ class Downloads:
         read = self.directories.reader(self.files.home_of(file), file, found)
         name = PurePosixPath(found.name).name
         etag = f"m-{found.crc32:08x}-{found.size}-{file.sha256[:16]}"
-        return Content(name, _image_type(name), found.size, etag, read, ranged(found))
+        content = Content(name, _image_type(name), found.size, etag, read, ranged(found))
+        if file.open_to(principal.user):
+            return content
+        key = f"{file.blob}#{found.offset}"
+        cut = await self.files.cutting.of_stream(key, name, found.size, read)
+        if cut.whole:
+            return content
+        return replace(
+            content, size=cut.size, etag=cut_etag(etag),
+            read=lambda start, stop: stream(read, cut.parts, start, stop),
+        )  # fmt: skip
 
 
 IMAGE_TYPES = {

@@ -144,9 +144,10 @@ class Inputs:
         return not file.hidden and await self.access.sees(principal, file)
 
     async def check_target(self, principal: Principal, project: str) -> None:
-        """Raise `InvalidInput` for a project that the caller may not add to."""
+        """Raise `InvalidInput` for a project that the caller may not add to, or that is full."""
         try:
-            await self.access.load(principal, Project, project, Right.EDIT)
+            found = await self.access.load(principal, Project, project, Right.EDIT)
+            found.require_room(1)
         except MediamillError as error:
             raise InvalidInput.at("output_project", error.message) from error
 

@@ -9,7 +9,7 @@ from mediamill.handlers.datasets.bringing import Bringing
 from mediamill.services.uploads.recording import THUMBNAILED, FileRows, Label, drawing, known
 from mediamill.services.uploads.validating import Arrival, Validator
 from mediamill.store.repositories.files import File, digest_key
-from mediamill.store.repositories.projects import Project, ProjectFile, joining
+from mediamill.store.repositories.projects import Project, ProjectFile, Projects, joining
 
 SOURCE, IMAGES = "import", "image/"
 
@@ -27,7 +27,8 @@ class MemberIntake:
         """Take images in as files of a user; return what is wrong with each that was refused.
 
         A dozen at a time: all rows are one transaction. What is there already is left. Raises
-        `NotFound` when the project was deleted, `QuotaExceeded`.
+        `NotFound` when the project was deleted, `QuotaExceeded`, and `ProjectFull`, with nothing
+        taken, when they are too many for it.
         """
         there = await self.rows.store.get_many(File, [(one.file,) for one in arriving])
         waiting = [one for one, row in zip(arriving, there, strict=True) if row is None]
@@ -53,6 +54,13 @@ class MemberIntake:
         await self._insert(ready, draw=draw)
         return [errors.get(one.file) for one in arriving]
 
+    async def require_room(self, project: str, files: Sequence[str]) -> None:
+        """Raise `ProjectFull` where there is no room for those that are no members yet."""
+        row = await self._project(project)
+        if row.most is not None:
+            held = await Projects(self.rows.store).holding(project, files)
+            row.require_room(len(files) - len(held))
+
     async def adopt(self, user: str, copies: Sequence[tuple[File, ProjectFile]]) -> None:
         """Make copies of files, whose bytes are there under their ids, a user's own."""
         there = await self.rows.store.get_many(File, [(copy.id,) for copy, _ in copies])
@@ -66,16 +74,22 @@ class MemberIntake:
     async def _insert(self, ready: Sequence[tuple[File, ProjectFile]], draw: bool = True) -> None:
         if not ready:
             return
-        *puts, project = joining(ready[0][1].project, [member for _, member in ready])
+        row = await self._project(ready[0][1].project)
+        row.require_room(len(ready))
+        *puts, project = joining(row, [member for _, member in ready])
         units = [unit for file, _ in ready for unit in drawing(file)] if draw else []
         try:
             await self.rows.insert_all([file for file, _ in ready], units, project, *puts)
         except ConditionFailed as error:
             if error.action == 0:
-                row = await self.rows.store.get(Project, ready[0][1].project)
-                if row is None or row.hidden:
-                    raise NotFound("The project was deleted meanwhile.") from None
+                (await self._project(row.id)).require_room(len(ready))
             raise
+
+    async def _project(self, project: str) -> Project:
+        row = await self.rows.store.get(Project, project)
+        if row is None or row.hidden:
+            raise NotFound("The project was deleted meanwhile.")
+        return row
 
 
 def _owned(file: File, user: str) -> File:

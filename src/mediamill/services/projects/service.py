@@ -11,7 +11,14 @@ import structlog
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.access import Principal, Right
 from mediamill.core.clock import DAY
-from mediamill.core.errors import ConditionFailed, Conflict, InvalidInput, NotFound, wrong
+from mediamill.core.errors import (
+    ConditionFailed,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    ProjectFull,
+    wrong,
+)
 from mediamill.core.ids import new_id
 from mediamill.services.access import Access
 from mediamill.services.repeats.attempts import made_before
@@ -138,15 +145,28 @@ class ProjectService:
     async def add(self, principal: Principal, project_id: str, files: Sequence[str]) -> int:
         """Add files, uploaded ones or results; return how many were no members before.
 
-        All are added or, when one may not be seen, none: `InvalidInput` names each of those.
+        All are added or, when one may not be seen, none: `InvalidInput` names each of those. None
+        too where there is no room for all: `ProjectFull`.
         """
         project = await self.get(principal, project_id, Right.EDIT)
         chosen = list(dict.fromkeys(files))
         _check_count(files)
         await self._check_files(principal, files)
         there = await self.projects.holding(project.id, chosen)
-        _check_room(project, len(chosen) - len(there))
+        project.require_room(len(chosen) - len(there))
         return await self._in_steps(project, chosen, joins=True)
+
+    async def welcome(
+        self, principal: Principal, project_id: str, file_id: str | None = None
+    ) -> Project:
+        """Return a project that the caller may add one file to now.
+
+        One that is a member already is welcome. Raises `NotFound`, `Forbidden`, `ProjectFull`.
+        """
+        project = await self.get(principal, project_id, Right.EDIT)
+        if file_id is None or not await self.projects.holding(project.id, [file_id]):
+            project.require_room(1)
+        return project
 
     async def remove(self, principal: Principal, project_id: str, files: Sequence[str]) -> int:
         """Take files out; return how many were members. The files themselves stay.
@@ -204,13 +224,21 @@ class ProjectService:
 
     async def _in_steps(self, project: Project, files: Sequence[str], *, joins: bool) -> int:
         """Add or remove members in transactions of bounded size; return how many changed."""
-        changed = 0
-        for start in range(0, len(files), MEMBERS_PER_STEP):
-            changed += await self._step(project, files[start : start + MEMBERS_PER_STEP], joins)
-        return changed
+        changed: list[str] = []
+        try:
+            for start in range(0, len(files), MEMBERS_PER_STEP):
+                some = files[start : start + MEMBERS_PER_STEP]
+                changed += await self._step(project, some, joins)
+        except ProjectFull:  # others were faster: nothing of this stays
+            await self._in_steps(project, changed, joins=False)
+            raise
+        return len(changed)
 
-    async def _step(self, project: Project, files: Sequence[str], joins: bool) -> int:
-        """Write one transaction, anew when somebody else changed a member meanwhile."""
+    async def _step(self, project: Project, files: Sequence[str], joins: bool) -> Sequence[str]:
+        """Write one transaction, anew when somebody else changed a member meanwhile.
+
+        Returns which files have changed. Raises `NotFound`, `ProjectFull`.
+        """
         now = await self.projects.store.now()
         while True:
             members = await self.projects.holding(project.id, files)
@@ -219,16 +247,23 @@ class ProjectService:
             else:
                 chosen = list(members.values())
             if not chosen:
-                return 0
+                return ()
+            steps = joining(project, chosen) if joins else leaving(project.id, chosen)
             try:
-                make = joining if joins else leaving
-                await self.projects.store.transact(*make(project.id, chosen))
+                await self.projects.store.transact(*steps)
             except ConditionFailed:
                 current = await self.projects.get(project.id)
                 if current is None or current.hidden:
                     raise _absent(project.id) from None
+                if joins:
+                    project = current
+                    await self._require_room(project, files)
             else:
-                return len(chosen)
+                return [one.file for one in chosen]
+
+    async def _require_room(self, project: Project, files: Sequence[str]) -> None:
+        """Raise `ProjectFull` where those that are no members yet cannot join any more."""
+        project.require_room(len(files) - len(await self.projects.holding(project.id, files)))
 
     async def _write(self, project: Project, changes: dict[str, Any]) -> None:
         """Change a project that is still there; raises `NotFound` when it no longer is."""
@@ -264,14 +299,6 @@ def _name(text: str) -> str:
         message = "A project's name has 1 to 200 characters."
         raise InvalidInput.at("name", message)
     return name
-
-
-def _check_room(project: Project, more: int) -> None:
-    """Raise `InvalidInput` when a project's settings allow no such number of members."""
-    most = project.settings.get("max_files")
-    if most is not None and more and project.files + more > most:
-        message = f"This project takes at most {most:,} files, as its settings say."
-        raise InvalidInput.at("files", message)
 
 
 def _check_count(files: Sequence[str]) -> None:

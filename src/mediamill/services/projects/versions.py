@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import structlog
@@ -25,6 +25,7 @@ from mediamill.handlers.datasets.forget import PURGE
 from mediamill.handlers.datasets.task import task_unit
 from mediamill.media.archive import layout, tar
 from mediamill.media.archive.names import safe_name
+from mediamill.media.privacy.cutting import VERSION
 from mediamill.operations.catalogue import Catalogue
 from mediamill.services.access import Access
 from mediamill.services.content import Content
@@ -244,6 +245,8 @@ class VersionService:
     ) -> Content:
         """Return a version in a format, as a zip or a tar, laid out within so many seconds.
 
+        Its owner gets the bytes that were frozen, others what is left without metadata.
+
         Raises `Conflict` with the progress until it is laid out, or why it could not be; `Gone`
         when images of it had to go, unless the `rest` is asked for; `NotFound` for a shard beyond
         the last.
@@ -251,6 +254,8 @@ class VersionService:
         version = await self.get(principal, project_id, number)
         _require_whole(version, rest=rest)
         _require_shard(version, wanted)
+        if version.owner != principal.user:
+            wanted = replace(wanted, cut=VERSION)
         key = blob_at(version.root, wanted, version.lost)
         laid = await self._laid(version, wanted, key, seconds)
         if laid.error:

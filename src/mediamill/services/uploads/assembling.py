@@ -14,7 +14,14 @@ import structlog
 from mediamill.blobs.digests import digest_of
 from mediamill.blobs.port import Blobs, Composes, Digest
 from mediamill.core.access import Principal
-from mediamill.core.errors import ConditionFailed, InvalidInput, Locked, MediamillError, NotFound
+from mediamill.core.errors import (
+    ConditionFailed,
+    InvalidInput,
+    Locked,
+    MediamillError,
+    NotFound,
+    ProjectFull,
+)
 from mediamill.core.ids import new_id
 from mediamill.services.projects.service import ProjectService
 from mediamill.services.uploads.holding import LIFE_MS, Hold, held
@@ -114,7 +121,7 @@ class Assembler:
             if not await self._still_held(upload):
                 raise Locked("Somebody else finishes this upload: ask in a moment.") from error
             raise
-        await self._join(upload, file)
+        await self._join(hold.upload, file)
         await self.remove(upload)
         return file
 
@@ -173,7 +180,14 @@ class Assembler:
         log.info("upload rejected", action="upload_rejected", code=error.code, **context)
 
     async def _join(self, upload: Upload, file: File) -> None:
-        """Put the file into its project, unless that went meanwhile."""
-        if upload.project:
-            with suppress(NotFound):
-                await self.projects.add(Principal(user=upload.owner), upload.project, [file.id])
+        """Put the file into its project, unless that went or was filled up meanwhile."""
+        if not upload.project:
+            return
+        try:
+            await self.projects.add(Principal(user=upload.owner), upload.project, [file.id])
+        except NotFound:
+            return
+        except ProjectFull as error:
+            told = {"code": error.code, "error": error.message}
+            with suppress(ConditionFailed):  # it was deleted meanwhile
+                await self.rows.write(upload, unit=None, **told)

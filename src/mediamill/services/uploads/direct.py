@@ -128,7 +128,7 @@ class Direct:
             raise InvalidInput.at("size", "The file is empty.")
         await self.validator.require_room(principal.user, size)
         if announced.project:
-            await self.projects.get(principal, announced.project, Right.EDIT)
+            await self.projects.welcome(principal, announced.project)
         in_parts = size > SINGLE if in_parts is None else in_parts
         now = await self.rows.store.now()
         upload = Upload(

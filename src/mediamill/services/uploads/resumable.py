@@ -94,7 +94,7 @@ class Resumable:
             return made
         await self._require_room(principal.user, announced.size)
         if announced.project:
-            await self.projects.get(principal, announced.project, Right.EDIT)
+            await self.projects.welcome(principal, announced.project)
         now = await self.rows.store.now()
         upload = Upload(
             id=new_id("upload"),

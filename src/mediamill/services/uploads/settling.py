@@ -6,10 +6,10 @@ from typing import Any
 
 from mediamill.blobs.port import Blobs
 from mediamill.core.access import Principal
-from mediamill.core.errors import ConditionFailed, NotFound
+from mediamill.core.errors import ConditionFailed, NotFound, ProjectFull
 from mediamill.services.projects.service import ProjectService
 from mediamill.store.repositories.files import File, FileState
-from mediamill.store.repositories.uploads import UploadRows, UploadState
+from mediamill.store.repositories.uploads import Upload, UploadRows, UploadState
 
 
 @dataclass
@@ -28,13 +28,23 @@ class Settler:
         upload = await self.rows.get(upload_id)
         if upload is None:
             return
+        told = _told(file)
         if file is not None and file.state is FileState.READY and upload.project:
-            with suppress(NotFound):  # the project went meanwhile
-                await self.projects.add(Principal(user=upload.owner), upload.project, [file.id])
+            told |= await self._join(upload, upload.project, file)
         if upload.state is UploadState.CHECKING:
             with suppress(ConditionFailed):  # it was deleted meanwhile
-                await self.rows.write(upload, **_told(file))
+                await self.rows.write(upload, **told)
         await self.blobs.delete(upload.arriving)
+
+    async def _join(self, upload: Upload, project: str, file: File) -> dict[str, Any]:
+        """Let the file join its project; return what the upload says where it could not."""
+        try:
+            await self.projects.add(Principal(user=upload.owner), project, [file.id])
+        except NotFound:  # the project went meanwhile
+            return {}
+        except ProjectFull as error:
+            return {"code": error.code, "error": error.message}
+        return {}
 
 
 def _told(file: File | None) -> dict[str, Any]:

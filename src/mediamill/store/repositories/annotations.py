@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from mediamill.annotations.book import Book, counted
+from mediamill.annotations.book import Book, bounded, counted
 from mediamill.annotations.model import Category, ImageAnnotations
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import ConditionFailed, NotFound, QuotaExceeded
@@ -64,8 +64,13 @@ class Annotations(AnnotationReads):
     # -- classes --------------------------------------------------------------------------------
 
     async def write_book(self, project: str, known: Known, book: Book) -> Known:
-        """Replace the book that was read; raises `ConditionFailed` if it has changed since."""
-        content, blob = await self._kept(f"{_root(project)}book", msgspec.json.encode(book))
+        """Replace the book that was read; raises `ConditionFailed` if it has changed since.
+
+        Its bytes count to nobody's quota, so they are few: raises `InvalidInput` for more.
+        """
+        data = msgspec.json.encode(book)
+        bounded(len(data))
+        content, blob = await self._kept(f"{_root(project)}book", data)
         revision = known.revision + 1
         row = AnnotationBook(project=project, revision=revision, content=content, blob=blob)
         guard = Equals("revision", known.revision) if known.revision else Absent()
@@ -181,9 +186,15 @@ class Annotations(AnnotationReads):
         """Bring back what was before the last change; raises `NotFound`, `ConditionFailed`."""
         key = (row.project, row.file, row.edits - 1)
         earlier = await self.store.get(AnnotationHistory, *key) if row.kept else None
-        if earlier is None:
-            raise NotFound("Nothing is kept of what was before.")
-        data = await self._content(earlier.content, earlier.blob)
+        try:
+            if earlier is None:
+                raise NotFound("Nothing is kept of what was before.")
+            data = await self._content(earlier.content, earlier.blob)
+        except NotFound:
+            now_there = await self.store.get(FileAnnotations, row.project, row.file)
+            if now_there is None or now_there.revision == row.revision:
+                raise
+            raise ConditionFailed("it has changed since") from None
         classes = counted(ImageAnnotations.decode(data))
         back = row.evolve(
             revision=row.revision + 1, edits=row.edits - 1, kept=row.kept - 1,

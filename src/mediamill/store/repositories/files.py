@@ -124,6 +124,14 @@ class File(Record, frozen=True, kw_only=True):
                 return ""
         return f"{self.name} is {self.state}, which only a newer version knows: ask that one."
 
+    def open_to(self, user: str) -> bool:
+        """Tell whether a user may have its bytes as they are.
+
+        That is its owner; and whoever may see it, where a job made it: what jobs make has no
+        metadata of what it was made of. Others get it cut (`engine/cutting.py`).
+        """
+        return self.owner == user or self.source == "result"
+
     def log_context(self) -> dict[str, Any]:
         return {"file": self.id, "owner": self.owner, "media_type": self.media_type}
 

@@ -58,7 +58,7 @@ class FileLookup:
     async def roots(self, ids: Sequence[str]) -> dict[str, str]:
         """Return what `root` does for many; the id itself where that is not known any more."""
         made = {i: place for i in ids if (place := parse_result_file(i)) is not None}
-        rows = await self._batches(Result, [place[:3] for place in made.values()])
+        rows = await self._rows(made)
         found = {i: row.source or i for i, row in zip(made, rows, strict=True) if row is not None}
         return {file_id: found.get(file_id, file_id) for file_id in ids}
 
@@ -70,7 +70,7 @@ class FileLookup:
         keys = [place[:3] for place in made.values()]
         jobs = await self._batches(Job, [(job,) for job in {key[0] for key in keys}])
         owners = {job.id: job for job in jobs if job is not None}
-        rows = await self._batches(Result, keys)
+        rows = await self._rows(made)
         roots = {row.source for row in rows if row is not None and row.source} if aging else ()
         origins = await self.aging.known(roots)
         return {
@@ -87,6 +87,12 @@ class FileLookup:
         if origin.expired:
             return file.evolve(state=FileState.TRASHED, trashed=file.trashed or origin.expired)
         return file.evolve(expires=self.retention.due(origin.source, origin.created))
+
+    async def _rows(self, made: Mapping[str, Place]) -> list[Result | None]:
+        """Read the row of each result file; that of several files is read once."""
+        keys = list(dict.fromkeys(place[:3] for place in made.values()))
+        rows = dict(zip(keys, await self._batches(Result, keys), strict=True))
+        return [rows[place[:3]] for place in made.values()]
 
     async def _batches(self, kind: type[R], keys: Sequence[tuple[Any, ...]]) -> list[R | None]:
         found: list[R | None] = []

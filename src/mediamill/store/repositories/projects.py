@@ -10,9 +10,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from mediamill.core.errors import ConditionFailed
+from mediamill.core.errors import ConditionFailed, ProjectFull
 from mediamill.core.records import Index, Key, Record
-from mediamill.store.port import Absent, Action, Delete, Equals, Page, Put, Store, Update
+from mediamill.store.port import (
+    Absent,
+    Action,
+    AtMost,
+    Condition,
+    Delete,
+    Equals,
+    Page,
+    Put,
+    Store,
+    Update,
+)
 from mediamill.store.port import key_index as key_of
 from mediamill.store.repositories.results import parse_result_file
 
@@ -67,6 +78,21 @@ class Project(Record, frozen=True, kw_only=True):
     def hidden(self) -> bool:
         """Whether it is answered as absent."""
         return self.deleted is not None
+
+    @property
+    def most(self) -> int | None:
+        """How many members its settings allow; None for any number."""
+        return self.settings.get("max_files")
+
+    def require_room(self, more: int) -> None:
+        """Raise `ProjectFull` where so many more may not join."""
+        if self.most is None or not more or self.files + more <= self.most:
+            return
+        message = (
+            f"{more:,} more would join the {self.files:,} files of this project, which takes at "
+            f"most {self.most:,}: take some out, or raise `max_files` in its settings."
+        )
+        raise ProjectFull(message, files=self.files, more=more, max_files=self.most)
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
@@ -253,11 +279,16 @@ class Projects:
                 await self.store.transact(Delete(ProjectFile, row.key_values()))
 
 
-def joining(project: str, members: Sequence[ProjectFile]) -> list[Action]:
-    """Make the actions that add what are no members yet to a project that is not deleted."""
+def joining(project: Project, members: Sequence[ProjectFile]) -> list[Action]:
+    """Make the actions that add what are no members yet to a project, as its settings were read.
+
+    They hold while it is not deleted and has room, whoever else adds to it at the same time.
+    """
     rows: list[Action] = [Put(member, (Absent(),)) for member in members]
-    guard = (Equals("deleted", None),)
-    return [*rows, Update(Project, (project,), add=_counted(members, 1), when=guard)]
+    guard: tuple[Condition, ...] = (Equals("deleted", None),)
+    if project.most is not None:
+        guard = (*guard, AtMost("files", project.most - len(members)))
+    return [*rows, Update(Project, (project.id,), add=_counted(members, 1), when=guard)]
 
 
 def leaving(project: str, members: Sequence[ProjectFile]) -> list[Action]:

@@ -71,7 +71,7 @@ class Upload(Record, frozen=True, kw_only=True):
     file: str = ""
     """Id of the file that it has become; of a direct upload also while that is checked."""
     code: str = ""
-    """Why it was rejected: an error's code, and its message in `error`."""
+    """Why it was rejected, or is in no project: an error's code, and its message in `error`."""
     error: str = ""
     part_size: int = 0
     """Bytes of each part but the last of a direct upload; 0 for one that comes through here."""

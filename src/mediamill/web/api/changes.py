@@ -6,7 +6,6 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import Field
 
-from mediamill.core.access import Right
 from mediamill.core.errors import InvalidInput, Outdated
 from mediamill.services.files.bulk import Outcome, each
 from mediamill.services.files.labels import MAX_TAGS, clean_tags
@@ -145,7 +144,7 @@ async def change_file(
     """Rename a file, replace its tags, or let it join a project."""
     revision = _revision(if_match)
     if body.project is not None:
-        await mill.projects.get(caller, body.project, Right.EDIT)
+        await mill.projects.welcome(caller, body.project, file_id)
     file = await mill.files.get(caller, file_id)
     if body.name is not None or body.tags is not None or revision is not None:
         file = await mill.labels.edit(

@@ -1,6 +1,7 @@
-// Draw on pictures of a project: boxes, polygons, key points, labels; by pointer, finger or keyboard.
+// Draw on pictures of a project: boxes, polygons, masks, key points, labels; by pointer, finger or keyboard.
 import { call, showProblem } from "./api.js";
 import "./page.js";
+import { Brush } from "./editor/brush.js";
 import { Drawing, body } from "./editor/drawing.js";
 import { marked, moved, reshaped, same, withoutCorner, handles, fresh, bounds } from "./editor/shapes.js";
 import { Stage } from "./editor/stage.js";
@@ -42,6 +43,7 @@ const editor = {
   },
   say, use,
 };
+editor.brush = new Brush(get("brush-canvas"), editor);
 const hand = new Hand(svg, editor);
 
 function say(text) {
@@ -51,8 +53,13 @@ function say(text) {
 function use(tool) {
   editor.tool = tool;
   editor.pending = null;
-  if (tool !== "select") [editor.chosen, editor.active] = [null, null];
+  if (tool !== "select" && !paintable(editor.one)) [editor.chosen, editor.active] = [null, null];
   render();
+}
+
+// A mask that is chosen stays so for the brush: what is painted joins it.
+function paintable(one) {
+  return Boolean(editor.brush.on && one?.mask);
 }
 
 // -- what is seen ------------------------------------------------------------------------------
@@ -62,6 +69,7 @@ function render() {
   const { annotations, labels } = drawing.now;
   stage.draw(annotations, chosen, active, pending, classes.byName);
   svg.dataset.tool = tool;
+  editor.brush.follow();
   for (const button of page.querySelectorAll("button[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === tool));
   get("undo").disabled = !drawing.past.length;
   get("redo").disabled = !drawing.future.length;
@@ -132,6 +140,7 @@ async function open(id, push = false) {
   const size = { width: answer.width || file.width, height: answer.height || file.height };
   editor.drawing.size = size;
   const shown = /^image\/(jpeg|png|webp|gif|avif)$/.test(file.media_type);
+  editor.brush.open(size);
   stage.show(shown ? `/v1/files/${id}/content?direct=false` : file.links.thumbnail, size);
   get("name").textContent = file.name;
   get("about").textContent = `${size.width} × ${size.height}${shown ? "" : " · shown small: browsers do not show this format"}`;
@@ -225,6 +234,7 @@ function remove() {
 
 function nudge(dx, dy, resize) {
   const { one, active, drawing } = editor;
+  if (editor.brush.on) return editor.brush.step(dx, dy, resize);
   if (!one) return stage.pan(-dx * 20, -dy * 20);
   if (readOnly) return undefined;
   if (active) {
@@ -245,10 +255,16 @@ function turn(step, what) {
   const next = places[(at + step + places.length) % places.length] || places[0];
   if (what === "corner") editor.choose(editor.chosen, next);
   else {
-    editor.tool = "select";
+    if (!paintable(next)) editor.tool = "select";
     editor.choose(next.key);
     say(`${next.class}, ${drawing.now.annotations.indexOf(next) + 1} of ${places.length}.`);
   }
+}
+
+// Corners of a shape one after the other; with the brush, its size.
+function finer(step) {
+  if (editor.brush.on) editor.brush.grow(1.25 ** step);
+  else turn(step, "corner");
 }
 
 function number(n) {
@@ -266,10 +282,10 @@ function hide() {
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const KEYS = {
-  v: () => use("select"), b: () => use("box"), p: () => use("polygon"), k: () => use("points"), h: () => use("pan"),
+  v: () => use("select"), b: () => use("box"), p: () => use("polygon"), k: () => use("points"), h: () => use("pan"), m: () => use("brush"), e: () => use("erase"),
   "]": () => go(1), "[": () => go(-1), PageDown: () => go(1), PageUp: () => go(-1),
   Delete: remove, Backspace: () => (editor.pending ? hand.back() : remove()), Escape: () => hand.escape(), Enter: () => hand.enter(),
-  n: () => turn(1), N: () => turn(-1), ".": () => turn(1, "corner"), ",": () => turn(-1, "corner"), x: hide,
+  n: () => turn(1), N: () => turn(-1), ".": () => finer(1), ",": () => finer(-1), x: hide,
   "+": () => stage.zoom(1.25), "=": () => stage.zoom(1.25), "-": () => stage.zoom(0.8), 0: () => stage.fit(),
   "?": () => get("keys").toggleAttribute("open"),
 };
@@ -286,7 +302,7 @@ document.addEventListener("keydown", (event) => {
     nudge(...ARROWS[event.key].map((way) => way * far), event.altKey);
   } else if (/^[1-9]$/.test(event.key)) number(Number(event.key) - 1);
   else if (event.key === "Enter" && event.target.closest("button, a, summary")) return;
-  else if (KEYS[event.key] && (!readOnly || !"bpk".includes(event.key))) {
+  else if (KEYS[event.key] && (!readOnly || !"bpkme".includes(event.key))) {
     Promise.resolve(KEYS[event.key]()).catch((problem) => showProblem(page, problem));
   } else return;
   event.preventDefault();
@@ -294,7 +310,7 @@ document.addEventListener("keydown", (event) => {
 
 const BUTTONS = {
   previous: () => go(-1), next: () => go(1), undo: () => undo(true), redo: () => undo(false), save: () => save(), remove,
-  nearer: () => stage.zoom(1.25), farther: () => stage.zoom(0.8), fit: () => stage.fit(), done: () => hand.enter(),
+  nearer: () => stage.zoom(1.25), farther: () => stage.zoom(0.8), fit: () => stage.fit(), done: () => (editor.brush.on ? editor.choose(null) : hand.enter()), another: () => editor.choose(null),
   combine: () => settle("combine"), mine: () => settle("mine"), theirs: () => settle("theirs"),
 };
 for (const [id, action] of Object.entries(BUTTONS)) {
@@ -304,7 +320,7 @@ for (const button of page.querySelectorAll("button[data-tool]")) button.addEvent
 get("shapes").addEventListener("click", (event) => {
   const button = event.target.closest("[data-key]");
   if (!button) return;
-  editor.tool = "select";
+  if (!paintable(editor.drawing.find(button.dataset.key))) editor.tool = "select";
   editor.choose(button.dataset.key);
 });
 get("classes").addEventListener("picked", (event) => number(event.detail));

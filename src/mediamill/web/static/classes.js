@@ -30,7 +30,7 @@ function row(one, n) {
   const change = (name, text) => made("button", { type: "button", class: "quiet", [`data-${name}`]: String(one.number), "aria-label": `${text} ${one.name}` }, text);
   return made("tr", {},
     made("th", { scope: "row" }, made("span", { class: "tick" }, dot, made("strong", {}, one.name), points)),
-    made("td", {}, n < 9 ? String(n + 1) : ""),
+    made("td", { class: "key" }, n < 9 ? String(n + 1) : ""),
     made("td", {}, one.files === null ? "" : one.files.toLocaleString("en")),
     made("td", {}, one.annotations === null ? "" : one.annotations.toLocaleString("en")),
     made("td", { class: "right" }, ...(editing ? [change("change", "Change"), change("delete", "Delete")] : [])));

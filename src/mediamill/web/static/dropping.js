@@ -1,4 +1,17 @@
-// The files of what was dropped: those in folders too, however deep.
+// The files of what was dropped or chosen: those in folders too, however deep, and where each stood.
+
+const places = new WeakMap();
+
+// Its path from the folder that was dropped on, `photos/train/cat.jpg`; of a single file its name.
+export function pathOf(file) {
+  return places.get(file) || file.webkitRelativePath || file.name;
+}
+
+// A tag that says where a file stood, by which annotations find it: as `mediamill files put` has it.
+export function placed(file) {
+  const folder = pathOf(file).split("/").slice(0, -1).join("/").replaceAll(/[,\p{C}]/gu, "_");
+  return folder ? [`folder:${folder.slice(-93)}`] : [];
+}
 
 export async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
@@ -8,10 +21,18 @@ export async function dropped(transfer) {
   return found;
 }
 
+// Without what systems hide in folders, in the order of their paths.
+export function shown(files) {
+  const kept = [...files].filter((file) => !pathOf(file).split("/").some((part) => part.startsWith(".") || part === "__MACOSX"));
+  return kept.sort((a, b) => pathOf(a).localeCompare(pathOf(b), "en", { numeric: true }));
+}
+
 async function gather(entry, found) {
   if (entry.name.startsWith(".")) return;
   if (entry.isFile) {
-    found.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
+    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+    places.set(file, entry.fullPath.slice(1));
+    found.push(file);
     return;
   }
   const reader = entry.createReader();

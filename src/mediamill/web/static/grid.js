@@ -6,6 +6,8 @@ const GAP = 8;
 const AHEAD = 400; // pixels above and below what is seen
 const PAGE = 100;
 
+const SHORT = { validation: "val" };
+
 export class Grid {
   constructor(place, { address, link, changed }) {
     Object.assign(this, { place, address, link, changed, items: [], cells: new Map(), selected: new Set(), after: "", round: 0 });
@@ -95,7 +97,7 @@ export class Grid {
     const thumbnail = item.links.thumbnail;
     const picture = thumbnail ? made("img", { src: thumbnail, alt: "", loading: "lazy", decoding: "async", "data-retry": "" }) : made("span", {}, item.media_type.split("/")[1] || "file");
     const box = made("input", { type: "checkbox", "aria-label": `Select ${item.name}`, checked: this.selected.has(item.id) });
-    const split = item.split ? made("span", { class: `split ${item.split}`, title: item.split }, item.split[0].toUpperCase()) : null;
+    const split = item.split ? made("span", { class: `split ${item.split}`, title: item.split }, SHORT[item.split] || item.split) : null;
     const link = made("a", { href: this.link(item), class: "picture", "aria-label": `Annotate ${item.name}${item.split ? `, ${item.split}` : ""}` }, picture);
     const element = made("li", { "data-file": item.id }, link, made("label", { class: "caption" }, box, made("span", { class: "name" }, item.name), split));
     element.dataset.n = n;

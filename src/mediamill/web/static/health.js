@@ -10,6 +10,7 @@ const editing = page.dataset.role !== "viewer";
 const get = (name) => document.getElementById(name);
 const fail = (problem) => showProblem(page, problem);
 const SHOWN = 20; // groups, each of as many pictures
+const WORDS = { rms: "(RMS)", michelson: "(Michelson)", snr: "SNR,", mean: "mean," };
 const removed = new Set();
 const OVER = new Set(["succeeded", "partial", "failed", "cancelled", "expired"]);
 
@@ -74,8 +75,8 @@ function group(found, keep) {
   const shown = found.images.filter((one) => !removed.has(one.file));
   const line = made("div", { class: "group" });
   const head = made("p", { class: "muted" }, `${many(shown.length, "image")}, ${found.similarity === 1 ? "the same" : `alike by ${short(found.similarity)}`}${found.splits ? `, in ${found.splits.join(" and ")}` : ""}`);
-  const pictures = made("div", { class: "frames" }, ...shown.slice(0, SHOWN).map((one, n) => {
-    const button = keep && made("button", { type: "button", class: "quiet", "aria-label": `Keep ${one.name}, remove the others` }, n === 0 ? "Keep this one" : "Keep this");
+  const pictures = made("div", { class: "frames" }, ...shown.slice(0, SHOWN).map((one) => {
+    const button = keep && made("button", { type: "button", class: "quiet", "aria-label": `Keep ${one.name}, remove the others` }, "Keep this one");
     if (button) button.addEventListener("click", () => others(button, line, shown, one));
     return picture(one, ...(button ? [button] : []));
   }));
@@ -145,7 +146,8 @@ function spread(measures) {
 }
 
 function measure(name, one) {
-  const title = name.replaceAll("_", " ");
+  const words = name.split("_").map((word) => WORDS[word] || word).join(" ");
+  const title = words[0].toUpperCase() + words.slice(1);
   const { count, images } = one.outliers;
   const far = count ? [made("details", {}, made("summary", {}, many(count, "outlier")),
     made("div", { class: "frames" }, ...images.slice(0, SHOWN).map((each) => picture(each, ` · ${short(each.value)}`))))] : [made("p", { class: "help" }, "No outliers.")];
@@ -156,7 +158,7 @@ function measure(name, one) {
 
 function counts(found) {
   const rows = Object.entries(found).map(([what, values]) => [what, Object.entries(values).map(([name, n]) => `${name || "none"}: ${n.toLocaleString("en")}`).join(", ")]);
-  return card("Kinds", table("Images by", ["what", "images"], rows));
+  return card("Kinds", table("", ["By", "Images"], rows));
 }
 
 get("check").addEventListener("submit", (event) => {

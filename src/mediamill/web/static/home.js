@@ -1,6 +1,7 @@
 // The first page: add files, choose some, run an operation on them.
 import { call, clearProblem, part, showProblem } from "./api.js";
 import "./page.js";
+import { dropped, placed, shown } from "./dropping.js";
 import { parameters, show } from "./form.js";
 import { upload } from "./upload.js";
 
@@ -34,7 +35,7 @@ async function added(file) {
 }
 
 function take(files) {
-  upload(files, document.getElementById("uploads"), added);
+  upload(shown(files), document.getElementById("uploads"), added, { tags: placed });
 }
 
 choose.addEventListener("change", () => {
@@ -48,10 +49,10 @@ for (const kind of ["dragenter", "dragover"]) {
   });
 }
 drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-drop.addEventListener("drop", (event) => {
+drop.addEventListener("drop", async (event) => {
   event.preventDefault();
   drop.classList.remove("over");
-  take([...event.dataTransfer.files]);
+  take(await dropped(event.dataTransfer));
 });
 
 all.addEventListener("change", () => {

@@ -1,4 +1,4 @@
-// What every signed-in page does: sign out, and show more of a list.
+// What every signed-in page does: sign out, show more of a list, and the tab one is on.
 import { call, part } from "./api.js";
 
 document.addEventListener("click", async (event) => {
@@ -14,6 +14,8 @@ document.addEventListener("click", async (event) => {
     document.dispatchEvent(new Event("files"));
   }
 });
+
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
 // A thumbnail is made a moment after its file has arrived: ask again a few times.
 document.addEventListener("error", (event) => retry(event.target), true);

@@ -224,6 +224,7 @@ if (wanted && [...operation.options].some((option) => option.value === wanted)) 
 show(form, operation.value);
 tried(null, async () => {
   ({ settings } = await call("GET", home));
+  run.elements.seed.value = settings.seed ?? "";
   await images();
   preview();
 }, (problem) => showProblem(run, problem));

@@ -3,9 +3,11 @@ import { call, clearProblem, showProblem } from "./api.js";
 import "./page.js";
 import { Grid } from "./grid.js";
 import { ended, every, made, many, pages, tried } from "./dataset.js";
-import { dropped } from "./dropping.js";
+import { dropped, pathOf, placed, shown as visible } from "./dropping.js";
+import { Placing, describes } from "./folders.js";
 import { remember } from "./sequence.js";
 import { upload } from "./upload.js";
+import { zipped } from "./zip.js";
 
 const page = document.getElementById("project");
 const id = page.dataset.project;
@@ -76,22 +78,39 @@ function arrived() {
   }, 700);
 }
 
-function take(files) {
-  if (!files.length) return;
-  const zips = files.filter((file) => /\.zip$/i.test(file.name));
-  const others = files.filter((file) => !zips.includes(file));
-  upload(zips, get("uploads"), unpack);
-  upload(others, get("uploads"), arrived, { project: id });
+const placing = new Placing(id, arrived, fail);
+
+// Folders say of images what they say in a zip; what describes images is offered for import.
+async function take(files) {
+  const all = visible(files);
+  const meaning = get("folders").value;
+  const zips = all.filter((file) => /\.zip$/i.test(file.name));
+  const notes = all.filter(describes);
+  const images = all.filter((file) => !zips.includes(file) && !describes(file));
+  upload(zips, get("uploads"), (file) => unpack(file, meaning));
+  upload(images, get("uploads"), (answer, _, file) => {
+    arrived();
+    placing.take(answer.id, file, meaning);
+  }, { project: id, tags: placed });
+  if (!notes.length) return;
+  const set = notes.length === 1 ? notes[0] : await zipped(notes, "annotations.zip", pathOf);
+  if (set) upload([set], get("uploads"), (file) => offer(made("li", {}), file, notes.map(pathOf)), {});
+  else fail({ message: `${many(notes.length, "file")} that describe images were left out: bring them in as a zip, under Annotations.` });
+}
+
+function offer(line, file, names) {
+  line.append(made("p", {}, `There are annotations among them: ${names.slice(0, 3).join(", ")}${names.length > 3 ? " …" : ""}. `, made("a", { href: `/projects/${id}/classes?file=${file.id}` }, "Import them")));
+  get("uploads").append(line);
 }
 
 // A zip is a file of its own first; what is in it joins the project, in the background.
-async function unpack(file) {
+async function unpack(file, folders) {
   const state = made("span", { class: "muted" }, "reading…");
   const bar = made("progress", { max: "1", value: "0", "aria-label": `Import of ${file.name}` });
   const line = made("li", {}, made("span", {}, file.name), state, bar);
   get("uploads").append(line);
   try {
-    const task = await ended(id, await call("POST", `${home}/import`, { file: file.id }), (now) => {
+    const task = await ended(id, await call("POST", `${home}/import`, { file: file.id, folders }), (now) => {
       bar.value = now.progress;
       if (now.total) state.textContent = `${now.done} of ${now.total}`;
       if (now.done) arrived();
@@ -100,7 +119,7 @@ async function unpack(file) {
     const { taken, failed, failures, annotations } = task.outcome;
     state.textContent = `${many(taken, "image")} taken${failed ? `, ${failed} not` : ""}`;
     for (const each of (failures || []).slice(0, 20)) line.append(made("p", { class: "error" }, `${each.name || each.path || ""}: ${each.error || each.message || each.code || ""}`));
-    if (annotations?.length) line.append(made("p", {}, `There are annotations in it: ${annotations.slice(0, 3).join(", ")}. `, made("a", { href: `/projects/${id}/classes?file=${file.id}` }, "Import them")));
+    if (annotations?.length) offer(line, file, annotations);
     else if (!failed) setTimeout(() => line.remove(), 4000);
   } catch (problem) {
     bar.remove();

@@ -2,6 +2,7 @@
 import { Problem, call, clearProblem, showProblem } from "./api.js";
 import "./page.js";
 import { ended, every, made, tried } from "./dataset.js";
+import { fill, read } from "./ratios.js";
 
 const page = document.getElementById("settings");
 const id = page.dataset.project;
@@ -30,6 +31,11 @@ acts("about", async (fields, form) => {
   document.querySelector("h1 a").textContent = project.name;
   form.querySelector("[data-saved]").textContent = "Saved.";
 });
+acts("ratios", async (_, form) => {
+  const { settings } = await call("GET", home);
+  await call("PATCH", home, { settings: { ...settings, split: read(form) } });
+  form.querySelector("[data-saved]").textContent = "Saved.";
+}, "settings.split.");
 acts("expert", async ({ seed, max_files: most, export: form, steps }, place) => {
   const { settings } = await call("GET", home);
   const wanted = { ...settings, seed: number(seed), max_files: number(most), export: form || null, steps: listed(steps) };
@@ -81,4 +87,7 @@ async function shares() {
   }));
 }
 
+if (get("ratios")) {
+  tried(null, async () => fill(get("ratios"), (await call("GET", home)).settings.split), (problem) => showProblem(get("ratios"), problem));
+}
 if (get("shares")) tried(null, shares, (problem) => showProblem(get("share"), problem));

@@ -3,12 +3,12 @@ import { call, clearProblem, showProblem } from "./api.js";
 import "./page.js";
 import { stacked } from "./charts.js";
 import { ended, many, percent, tried } from "./dataset.js";
+import { SPLITS, fill, read } from "./ratios.js";
 
 const id = document.getElementById("splits").dataset.project;
 const home = `/v1/projects/${id}`;
 const get = (name) => document.getElementById(name);
 const form = get("form");
-const SPLITS = ["train", "validation", "test"];
 let last = null;
 
 async function now() {
@@ -39,9 +39,7 @@ function show(task) {
 form?.addEventListener("submit", (event) => {
   event.preventDefault();
   clearProblem(form);
-  const said = new FormData(form);
-  const body = { seed: number("seed"), stratify: said.has("stratify"), keep: said.has("keep"), group_by: said.getAll("group_by") };
-  for (const split of SPLITS) body[split] = number(split);
+  const body = read(form);
   tried(form.querySelector("[type=submit]"), async () => {
     get("progress").hidden = false;
     const task = await call("POST", `${home}/split`, body);
@@ -50,11 +48,14 @@ form?.addEventListener("submit", (event) => {
   }, (problem) => showProblem(form, problem)).finally(() => { get("progress").hidden = true; });
 });
 
-// What is no number is sent as it is: the service says what is wrong with it.
-function number(name) {
-  const field = form.elements[name];
-  return field.value === "" || field.validity.badInput ? field.value || "not a number" : Number(field.value);
-}
+get("keep-split")?.addEventListener("click", (event) => {
+  clearProblem(form);
+  tried(event.target, async () => {
+    const { settings } = await call("GET", home);
+    await call("PATCH", home, { settings: { ...settings, split: read(form) } });
+    get("kept").textContent = "Kept: this form begins with it.";
+  }, (problem) => showProblem(form, problem, "settings.split."));
+});
 
 get("undo")?.addEventListener("click", (event) => tried(event.target, async () => {
   await ended(id, await call("POST", `${home}/tasks/${last.id}/undo`));
@@ -65,10 +66,7 @@ get("undo")?.addEventListener("click", (event) => tried(event.target, async () =
 
 tried(null, async () => {
   const settings = await now();
-  for (const [name, value] of Object.entries(settings.split || {})) {
-    if (SPLITS.includes(name) || name === "seed") form.elements[name].value = SPLITS.includes(name) && value <= 1 ? value * 100 : value;
-    else if (typeof value === "boolean") form.elements[name].checked = value;
-  }
+  if (form && settings.split) fill(form, settings.split);
   const tasks = await call("GET", `${home}/tasks?limit=50`);
   const task = tasks.data.find((one) => one.kind === "split" && one.state === "succeeded");
   if (task) show(task);

@@ -7,7 +7,8 @@ const MOST_FAILED = 50;
 const waiting = [];
 let busy = 0;
 
-// Each file is sent, and `done` is called with the answer; `options` may name the project it joins.
+// Each file is sent, and `done` is called with the answer, its line and the file; `options` may name the
+// project that it joins, and `tags`, which gives those of a file.
 export function upload(files, list, done, options = {}) {
   for (const file of files) waiting.push({ file, list, done, options, line: null });
   for (const next of waiting.slice(0, SHOWN)) next.line ||= line(next.file, list);
@@ -22,7 +23,7 @@ async function work() {
     const shown = next.line || line(file, list);
     left(list);
     try {
-      done(await send(file, shown, options), shown);
+      done(await send(file, shown, options), shown, file);
       shown.remove();
     } catch (problem) {
       failed(shown, problem);
@@ -79,17 +80,19 @@ async function most() {
   return atOnce;
 }
 
-async function whole(file, line, { project }) {
+async function whole(file, line, { project, tags }) {
   const headers = { "Content-Type": "application/octet-stream" };
-  const answer = await sent("POST", `/v1/files?name=${encodeURIComponent(file.name)}${project ? `&project=${project}` : ""}`, headers, file, line, file.size);
+  const asked = new URLSearchParams({ name: file.name, ...(project && { project }), ...(tags && { tags: tags(file).join(",") }) });
+  const answer = await sent("POST", `/v1/files?${asked}`, headers, file, line, file.size);
   return answer.response;
 }
 
 // As tus 1.0 has it: https://tus.io/protocols/resumable-upload
-async function inParts(file, line, length, { project }) {
+async function inParts(file, line, length, { project, tags }) {
   const tus = { "Tus-Resumable": "1.0.0" };
-  const name = btoa(String.fromCharCode(...new TextEncoder().encode(file.name)));
-  const begin = { ...tus, "Upload-Length": String(file.size), "Upload-Metadata": `filename ${name}${project ? `,project ${btoa(project)}` : ""}` };
+  const said = { filename: file.name, project, tags: tags?.(file).join(",") };
+  const metadata = Object.entries(said).filter(([, value]) => value).map(([key, value]) => `${key} ${base64(value)}`);
+  const begin = { ...tus, "Upload-Length": String(file.size), "Upload-Metadata": metadata.join(",") };
   const begun = await sent("POST", "/v1/uploads", begin, null, line, file.size);
   const path = new URL(begun.getResponseHeader("Location"), location.origin).pathname;
   for (let offset = 0; offset < file.size; offset += length) {
@@ -118,6 +121,7 @@ async function again(ask) {
   }
 }
 
+const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 // XMLHttpRequest, because fetch tells nothing about the progress of an upload.

@@ -10,7 +10,7 @@ const editing = page.dataset.role !== "viewer";
 const home = `/v1/projects/${id}`;
 const get = (name) => document.getElementById(name);
 const fail = (problem) => { get("problem").textContent = problem.message; };
-const FORMS = { files: "Images", coco: "COCO", yolo: "YOLO", voc: "Pascal VOC", webdataset: "WebDataset" };
+const FORMS = JSON.parse(page.dataset.exports);
 const versions = new Map();
 let settings = {};
 
@@ -36,8 +36,9 @@ function ready(version, summary, hash) {
   const lost = version.lost ? [made("p", { class: "error" }, `${many(version.lost, "image")} of it had to go when they expired.`)] : [];
   const say = made("p", { class: "help", role: "status" });
   const split = made("select", { "aria-label": "Which split" }, ...["all splits", "train", "validation", "test"].map((name, n) => new Option(name, n ? name : "")));
-  const buttons = page.dataset.exports.split(" ").map((form) => {
-    const button = made("button", { type: "button", "data-export": form }, FORMS[form] || form);
+  const forms = Object.keys(FORMS).sort((a, b) => (b === settings.export) - (a === settings.export));
+  const buttons = forms.map((form) => {
+    const button = made("button", { type: "button", "data-export": form, class: form === settings.export ? "primary" : "" }, FORMS[form]);
     button.addEventListener("click", () => tried(button, () => download(version, form, split.value, say), (problem) => { say.textContent = problem.message; }));
     return button;
   });
@@ -145,6 +146,7 @@ get("new")?.addEventListener("submit", (event) => {
 
 tried(null, async () => {
   ({ settings } = await call("GET", home));
+  if (get("new")) get("new").elements.seed.value = settings.seed ?? "";
   if (settings.steps?.length && get("steps")) get("steps").append(new Option(settings.steps.map((step) => step.operation).join(", then "), "kept"));
   await more();
 }, fail);

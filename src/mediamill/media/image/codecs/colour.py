@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from mediamill.media.image.alpha import strips
+
 _SRGB = ImageCms.createProfile("sRGB")
 _WITH_ALPHA = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 _SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab"}
@@ -43,13 +45,22 @@ def _coloured(image: Image.Image, profile: bytes | None) -> Image.Image:
     return converted or image.convert("RGB")
 
 
+def is_srgb(profile: bytes) -> bool:
+    """Tell whether an ICC profile calls itself sRGB's, so that pixels are taken as they are."""
+    try:
+        inner: Any = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile
+        return "sRGB" in (inner.profile_description or "")
+    except _FAILURES:
+        return False
+
+
 def _by_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         inner: Any = source.profile
         if inner.xcolor_space.strip() != _SPACES[image.mode]:
             return None
-        if "sRGB" in (inner.profile_description or ""):
+        if is_srgb(profile):
             return None
         return ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
     except _FAILURES:
@@ -60,10 +71,13 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     """Scale 16-bit, 32-bit and floating-point grey to 8 bits; other modes stay."""
     if not image.mode.startswith(("I", "F")):
         return image
-    values = np.asarray(image).astype(np.float64)
+    values = np.asarray(image)
     if image.mode == "F":
         top = 1.0 if values.max(initial=0) <= 1 else 255.0
     else:
         top = 65535.0 if image.mode != "I" or values.max(initial=0) > 255 else 255.0
-    scaled = np.nan_to_num(values, posinf=top) * (255 / top)
-    return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+    made = np.empty(values.shape, np.uint8)
+    for rows in strips(len(values)):
+        scaled = np.nan_to_num(values[rows].astype(np.float64), posinf=top) * (255 / top)
+        made[rows] = np.clip(np.rint(scaled), 0, 255)
+    return Image.fromarray(made)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from mediamill.media.image.alpha import strips
 from mediamill.media.image.codecs.icc import Profile, parsed
 
 Deep = NDArray[np.uint16]
@@ -108,10 +109,12 @@ def _converted(colours: Deep, profile: Profile) -> Deep:
     if profile.matrix is None:
         table = np.rint(encoded(tables[0]) * 65535).astype(np.uint16)
         return cast("Deep", np.take(table, colours))
-    light = np.stack([np.take(tables[n], colours[:, :, n]) for n in range(3)], axis=2)
-    matrix = (_FROM_XYZ @ profile.matrix).astype(np.float32)
-    mixed = cast("NDArray[np.float32]", cv2.transform(light, matrix))
-    return cast("Deep", np.rint(encoded(mixed) * np.float32(65535)).astype(np.uint16))
+    matrix, made = (_FROM_XYZ @ profile.matrix).astype(np.float32), np.empty_like(colours)
+    for rows in strips(len(colours)):
+        light = np.stack([np.take(tables[n], colours[rows, :, n]) for n in range(3)], axis=2)
+        mixed = cast("NDArray[np.float32]", cv2.transform(light, matrix))
+        made[rows] = np.rint(encoded(mixed) * np.float32(65535))
+    return made
 
 
 def encoded(light: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mediamill.media.image.alpha import strips
 from mediamill.media.image.codecs.encoding import AnyFormat
-from mediamill.media.image.codecs.jpeg import encode_rgb
+from mediamill.media.image.codecs.jpeg import encode_grey, encode_rgb
 from mediamill.media.image.depth import Pixels, eight, top
 
 _PNG_LEVEL = 4
@@ -19,28 +20,49 @@ _AVIF_SPEED = 6
 def encode(pixels: Pixels, form: AnyFormat, quality: int = 85) -> bytes:
     """Encode H×W×3 RGB or H×W×4 RGBA; alpha is flattened on white where JPEG cannot hold it.
 
-    16 bits are kept by PNG and rounded to 8 for all others. `quality` 1…100 is ignored by PNG.
+    PNG and JPEG take H×W×1, grey, too. 16 bits are kept by PNG and rounded to 8 for all others.
+    `quality` 1…100 is ignored by PNG.
     """
     if form == "png":
         return _by_opencv(pixels, ".png", [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL])
     pixels = eight(pixels)
     if form == "jpeg":
+        if pixels.shape[2] == 1:
+            return encode_grey(pixels, quality)
         return encode_rgb(eight(flatten(pixels)), quality)
     if form == "avif":
         return _avif(pixels, quality)
     return _by_opencv(pixels, ".webp", [cv2.IMWRITE_WEBP_QUALITY, quality])
 
 
+def without_colour(pixels: Pixels) -> Pixels | None:
+    """Return the green of H×W×3 as H×W×1 where the others differ by a rounding at most, else None.
+
+    Filters and matrices over equal channels may round them differently.
+    """
+    if pixels.shape[2] != 3:
+        return None
+    made = np.empty((*pixels.shape[:2], 1), pixels.dtype)
+    for rows in strips(len(pixels)):
+        red, green, blue = cv2.split(pixels[rows])
+        if any(cv2.norm(green, other, cv2.NORM_INF) > 1 for other in (red, blue)):
+            return None
+        made[rows, :, 0] = green
+    return cast("Pixels", made)
+
+
 def flatten(pixels: Pixels, background: tuple[int, int, int] = (255, 255, 255)) -> Pixels:
     """Return H×W×3 RGB, with transparency shown on a background of 8 bits, white unless given."""
     if pixels.shape[2] == 3:
         return pixels
-    most = top(pixels)
+    most, made = top(pixels), np.empty((*pixels.shape[:2], 3), pixels.dtype)
     wide: Any = np.uint16 if most == 255 else np.uint32
     behind: Any = np.array(background, wide) * wide(most // 255)
-    alpha: Any = pixels[:, :, 3:].astype(wide)
-    mixed = pixels[:, :, :3] * alpha + behind * (wide(most) - alpha)
-    return cast("Pixels", ((mixed + wide(most // 2)) // wide(most)).astype(pixels.dtype))
+    for rows in strips(len(pixels)):
+        alpha: Any = pixels[rows, :, 3:].astype(wide)
+        mixed = pixels[rows, :, :3] * alpha + behind * (wide(most) - alpha)
+        made[rows] = (mixed + wide(most // 2)) // wide(most)
+    return cast("Pixels", made)
 
 
 def _avif(pixels: Pixels, quality: int) -> bytes:
@@ -51,9 +73,11 @@ def _avif(pixels: Pixels, quality: int) -> bytes:
 
 
 def _by_opencv(pixels: Pixels, extension: str, options: list[int]) -> bytes:
-    code = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
-    swapped = cv2.cvtColor(pixels, code)
+    codes = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
+    code = codes.get(pixels.shape[2])
+    swapped = pixels if code is None else cv2.cvtColor(pixels, code)
     done, data = cv2.imencode(extension, swapped, options)
+    del swapped
     if not done:
         raise ValueError(f"OpenCV could not write {extension}")
     return cast("NDArray[Any]", data).tobytes()

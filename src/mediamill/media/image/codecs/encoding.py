@@ -19,14 +19,25 @@ LOSSLESS = 101
 
 @dataclass(frozen=True)
 class Encoding:
-    """How pictures are written. `lossless` is for WebP; PNG always is."""
+    """How pictures are written. `lossless` is for WebP; PNG always is.
+
+    With `grey` a picture that came as grey alone and has no colour is written so, where the format
+    can: PNG and JPEG.
+    """
 
     form: AnyFormat
     quality: int
     lossless: bool = False
+    grey: bool = False
 
     def write(self, picture: "Picture") -> bytes:
         """Return the picture's file."""
+        if self.grey and picture.grey and self.form in ("png", "jpeg"):
+            from mediamill.media.image.codecs.encode import encode, without_colour
+
+            plain = without_colour(picture.array())
+            if plain is not None:
+                return encode(plain, self.form, self.quality)
         if self.lossless and self.form == "webp":
             from mediamill.media.image.codecs.encode import encode
 

@@ -19,6 +19,8 @@ MAX_PIXELS = 50_000_000
 
 _ANIMATED = frozenset({"image/png", "image/webp", "image/avif"})
 _ORIENTATION = 0x0112
+_GREY = frozenset({"1", "L", "F", "I", "I;16", "I;16B", "I;16L", "I;16N"})
+"""Pillow's modes of one channel, but for palettes."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Header:
     orientation: Orientation
     profile: bytes | None = None
     """Its ICC profile, as stored."""
+    grey: bool = False
+    """Whether it is stored as grey alone: one channel, and no transparency."""
 
 
 @contextmanager
@@ -48,7 +52,9 @@ def guarded(name: str) -> Iterator[None]:
         except MediamillError:
             raise
         except (MemoryError, Image.DecompressionBombError) as error:
-            raise LimitExceeded(f"{name} would take too much memory") from error
+            raise LimitExceeded(
+                f"{name} would take too much memory: make it smaller first"
+            ) from error
         except Exception as error:
             raise BrokenMedia(f"{name} cannot be decoded: {type(error).__name__}") from error
 
@@ -83,12 +89,13 @@ def read_header(stream: BinaryIO, media_type: str, name: str) -> Header:
         frames = max(1, getattr(image, "n_frames", 1)) if media_type in _ANIMATED else 1
         orientation = orientation_of(image)
         profile = image.info.get("icc_profile")
+        grey = image.mode in _GREY and "transparency" not in image.info
     if media_type == "image/gif":
         stream.seek(0, os.SEEK_SET)
         frames = count_frames(stream, most=MAX_PIXELS // (stored[0] * stored[1]) + 1)
     check_pixels(stored, frames, name)
     size = orientation.size(*stored)
-    return Header(media_type, *size, frames, orientation, cast("bytes | None", profile))
+    return Header(media_type, *size, frames, orientation, cast("bytes | None", profile), grey)
 
 
 def check_pixels(size: tuple[int, int], frames: int, name: str) -> None:

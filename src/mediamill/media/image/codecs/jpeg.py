@@ -16,6 +16,12 @@ def encode_rgb(pixels: Pixels, quality: int) -> bytes:
     return cast("bytes", simplejpeg.encode_jpeg(whole, **options))
 
 
+def encode_grey(pixels: Pixels, quality: int) -> bytes:
+    """Encode H×W×1 as grey alone."""
+    options = {"quality": quality, "colorspace": "GRAY", "colorsubsampling": "GRAY"}
+    return cast("bytes", simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), **options))
+
+
 def encode_planes(y: Pixels, cb: Pixels, cr: Pixels, quality: int) -> bytes:
     """Encode full-range BT.601 planes; their sizes say the subsampling.
 

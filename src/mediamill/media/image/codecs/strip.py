@@ -14,18 +14,21 @@ _PLAIN_CHUNKS = frozenset({
     b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"sBIT", b"bKGD", b"pHYs", b"hIST",
 })  # fmt: skip
 """What may stay beside the chunks that every PNG needs: it says how pixels are shown."""
+_LESS_THAN_PROFILE = frozenset({b"gAMA", b"cHRM"})
+"""What counts only where there is no profile: without that it would."""
 
 
-def stripped(data: bytes, media_type: str) -> bytes | None:
+def stripped(data: bytes, media_type: str, *, srgb: bool = False) -> bytes | None:
     """Return a file without metadata and without what follows its end; the same if it has neither.
 
     None where its pixels would be shown differently then (colour profiles, CMYK), where there are
-    several frames, where it is damaged, and for other formats.
+    several frames, where it is damaged, and for other formats. With `srgb` the colour profile of a
+    JPEG or PNG is known to be sRGB's: it goes too, for that is how pixels without one are shown.
     """
     if media_type == "image/jpeg":
-        return _jpeg(data)
+        return _jpeg(data, srgb=srgb)
     if media_type == "image/png":
-        return _png(data)
+        return _png(data, srgb=srgb)
     return _webp(data) if media_type == "image/webp" else None
 
 
@@ -34,7 +37,7 @@ def lossless_webp(data: bytes) -> bool:
     return any(kind == b"VP8L" for kind, _ in _riff(data))
 
 
-def _jpeg(data: bytes) -> bytes | None:
+def _jpeg(data: bytes, *, srgb: bool) -> bytes | None:
     parts, at = [data[:2]], 2
     while data[at : at + 1] == b"\xff" and at + 1 < len(data):
         marker = data[at + 1]
@@ -45,7 +48,7 @@ def _jpeg(data: bytes) -> bytes | None:
             return b"".join([*parts, b"\xff\xd9"])
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
         body = data[at + 4 : end]
-        if end > len(data) or end < at + 4 or _shown_otherwise(marker, body):
+        if end > len(data) or end < at + 4 or _shown_otherwise(marker, body, srgb=srgb):
             return None
         if _stays(marker, body):
             parts.append(data[at:end])
@@ -59,10 +62,11 @@ def _jpeg(data: bytes) -> bytes | None:
     return None
 
 
-def _shown_otherwise(marker: int, body: bytes) -> bool:
+def _shown_otherwise(marker: int, body: bytes, *, srgb: bool) -> bool:
     if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAMES:
         return body[5:6] not in {b"\x01", b"\x03"}
-    return marker == _SOI or (marker == 0xE2 and body.startswith(b"ICC_PROFILE\0"))
+    profile = marker == 0xE2 and body.startswith(b"ICC_PROFILE\0")
+    return marker == _SOI or (profile and not srgb)
 
 
 def _stays(marker: int, body: bytes) -> bool:
@@ -74,16 +78,17 @@ def _stays(marker: int, body: bytes) -> bool:
     return marker != _COMMENT and not 0xE0 <= marker <= 0xEF
 
 
-def _png(data: bytes) -> bytes | None:
+def _png(data: bytes, *, srgb: bool) -> bytes | None:
     if not data.startswith(_PNG):
         return None
+    plain = _PLAIN_CHUNKS - (_LESS_THAN_PROFILE if srgb else frozenset())
     parts, at = [_PNG], len(_PNG)
     while at + 12 <= len(data):
         kind, end = data[at + 4 : at + 8], at + 12 + int.from_bytes(data[at : at + 4])
-        if end > len(data) or kind in {b"acTL", b"iCCP"}:
+        if end > len(data) or kind == b"acTL" or (kind == b"iCCP" and not srgb):
             return None
         needed = not kind[0] & 0x20
-        if needed or kind in _PLAIN_CHUNKS:
+        if needed or kind in plain:
             parts.append(data[at:end])
         if kind == b"IEND":
             return b"".join(parts)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from mediamill.media.image.alpha import colours, rounded, strips, widened
 from mediamill.media.image.depth import Pixels, top
 from mediamill.media.image.effects.tone import LUMA, Hue, Lookup, recoloured
-from mediamill.media.image.numbers.levels import laplacian, luma, strip_hsv, visible
+from mediamill.media.image.numbers.levels import Thinning, luma, strip_hsv, visible
+from mediamill.media.image.numbers.planes import laplacian
 
 _HALVINGS = 40
 _SAMPLE = 60_000
@@ -163,11 +164,15 @@ def equalized(pixels: Pixels, *, clahe: bool = False) -> Pixels:
     """Spread the histogram of the luma evenly, over the whole or tile by tile (CLAHE)."""
 
     def work(part: NDArray[Any]) -> NDArray[Any]:
-        mixed = cv2.cvtColor(part, cv2.COLOR_RGB2YCrCb)
-        plane = np.ascontiguousarray(mixed[:, :, 0])
-        tiled = cv2.createCLAHE(2.0, (8, 8)).apply(plane) if clahe else _evenly(plane)
-        mixed[:, :, 0] = tiled
-        return cv2.cvtColor(mixed, cv2.COLOR_YCrCb2RGB)
+        plane, made = np.empty(part.shape[:2], part.dtype), np.empty_like(part)
+        for rows in strips(len(part)):
+            plane[rows] = cv2.cvtColor(part[rows], cv2.COLOR_RGB2YCrCb)[:, :, 0]
+        plane = cv2.createCLAHE(2.0, (8, 8)).apply(plane) if clahe else _evenly(plane)
+        for rows in strips(len(part)):
+            mixed = cv2.cvtColor(part[rows], cv2.COLOR_RGB2YCrCb)
+            mixed[:, :, 0] = plane[rows]
+            made[rows] = cv2.cvtColor(mixed, cv2.COLOR_YCrCb2RGB)
+        return made
 
     return colours(pixels, work)
 
@@ -175,7 +180,8 @@ def equalized(pixels: Pixels, *, clahe: bool = False) -> Pixels:
 def _evenly(plane: NDArray[Any]) -> NDArray[Any]:
     """Map each value to its share of those that are not the least one (as `equalizeHist`)."""
     most = top(plane)
-    below = np.cumsum(np.bincount(plane.ravel(), minlength=most + 1))
+    parts = (plane[rows].ravel() for rows in strips(len(plane)))
+    below = np.cumsum(sum(np.bincount(part, minlength=most + 1) for part in parts))
     least = int(below[plane.min()])
     if least == plane.size:
         return plane
@@ -202,18 +208,25 @@ def greyed(pixels: Pixels) -> Pixels:
     """Return the luma in all three channels."""
 
     def work(part: NDArray[Any]) -> NDArray[Any]:
-        grey = rounded(luma(part) * top(part), cast("Pixels", part))
-        return np.repeat(grey[:, :, None], 3, axis=2)
+        made = np.empty_like(part)
+        for rows in strips(len(part)):
+            grey = rounded(luma(part[rows]) * top(part), cast("Pixels", part))
+            made[rows] = grey[:, :, None]
+        return made
 
     return colours(pixels, work)
 
 
 def _sampled(pixels: Pixels) -> Pixels:
     """Return some of the pixels that show, as one row."""
-    shown = visible(pixels)
-    flat = pixels[:, :, :3].reshape(-1, 3) if shown is None else pixels[shown][:, :3]
-    chosen = flat[:: max(1, len(flat) // _SAMPLE)]
-    return cast("Pixels", np.ascontiguousarray(chosen[None]))
+    shown, width = visible(pixels), pixels.shape[2]
+    count = pixels.shape[0] * pixels.shape[1] if shown is None else np.count_nonzero(shown)
+    thin = Thinning(max(1, int(count) // _SAMPLE))
+    parts = [
+        thin.of(pixels[rows].reshape(-1, width) if shown is None else pixels[rows][shown[rows]])
+        for rows in strips(len(pixels))
+    ]
+    return cast("Pixels", np.ascontiguousarray(np.concatenate(parts)[None, :, :3]))
 
 
 def _logistic(x: float) -> float:

@@ -69,6 +69,7 @@ def resampled(pixels: Pixels, factor: float) -> Pixels:
 
     def work(part: NDArray[Any]) -> NDArray[Any]:
         there = cv2.resize(part, size, interpolation=_interpolation(factor))
+        del part  # with alpha it is a copy, and three at once would be too many
         return cv2.resize(there, (width, height), interpolation=_interpolation(1 / factor))
 
     return weighted(pixels, work)

@@ -1,6 +1,7 @@
 """Pictures made of several."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from itertools import chain
 
 import numpy as np
 
@@ -16,10 +17,11 @@ from mediamill.media.image.picture import Picture
 _REPEATED = Edge("replicate")
 
 
-def mosaic(canvas: Canvas, others: Sequence[Picture], meeting: tuple[float, float]) -> None:
+def mosaic(canvas: Canvas, others: Iterable[Picture], meeting: tuple[float, float]) -> None:
     """Put four pictures into the quarters of a canvas, which meet at shares of width and height.
 
     Each is scaled to cover its quarter and cut around its middle (YOLO's mosaic, at own size).
+    `others` are taken one by one, so that not all of them are in memory.
     """
     width, height = canvas.size
     x = min(width - 1, max(1, round(width * meeting[0]))) if width > 1 else width
@@ -33,14 +35,17 @@ def mosaic(canvas: Canvas, others: Sequence[Picture], meeting: tuple[float, floa
         (0, y, x, height - y),
         (x, y, width - x, height - y),
     )
-    for picture, (left, upper, wide, high) in zip((mine, *others), corners, strict=True):
-        if not (wide and high):
-            continue
-        pixels, found = _covering(picture, (wide, high), own, canvas)
-        made[upper : upper + high, left : left + wide] = pixels
-        if found is not None:
-            shift = Warp((wide, high), (width, height)).then(translation(left, upper))
-            parts.append(moved(found, shift, width, height))
+    coming = chain([mine], others)
+    for left, upper, wide, high in corners:
+        picture = next(coming)
+        if wide and high:
+            pixels, found = _covering(picture, (wide, high), own, canvas)
+            made[upper : upper + high, left : left + wide] = pixels
+            if found is not None:
+                shift = Warp((wide, high), (width, height)).then(translation(left, upper))
+                parts.append(moved(found, shift, width, height))
+            del pixels
+        del picture
     canvas.put(made, parts)
 
 

@@ -39,6 +39,8 @@ _ROW = 16_384
 _LONGEST = 32_766
 _ROWS = 128
 """Rows whose places are worked out at a time."""
+_FOURTH = 1 << 27
+"""Bytes of the largest picture that is given a fourth channel to be warped."""
 _TRIES = 60
 """Steps of the search for where a field takes a point; each halves the error at least."""
 _HORIZON = 1e-3
@@ -170,9 +172,22 @@ class Warp:
 
         def work(whole: NDArray[Any]) -> NDArray[Any]:
             small, warp = self._shrunk(whole)
-            return warp._warped(small, flags, border, value)
+            if small.shape[2] == 4 or flags == cv2.INTER_CUBIC or not warp._light(small):
+                return warp._warped(small, flags, border, value)
+            made = warp._warped(
+                cv2.cvtColor(small, cv2.COLOR_RGB2RGBA), flags, border, (*value, 0.0)
+            )
+            return cv2.cvtColor(made, cv2.COLOR_RGBA2RGB)
 
         return weighted(pixels, work)
+
+    def _light(self, pixels: NDArray[Any]) -> bool:
+        """Whether there is room for a fourth channel: with it OpenCV takes half the time.
+
+        The other three come out the same as without.
+        """
+        most = max(pixels.shape[0] * pixels.shape[1], self.size[0] * self.size[1])
+        return most * 4 * pixels.itemsize <= _FOURTH
 
     def _moved_whole(self, pixels: Pixels, edge: Edge) -> Pixels | None:
         """Return the pixels where they move by whole ones; None where they must be sampled."""

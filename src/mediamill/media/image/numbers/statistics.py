@@ -11,6 +11,9 @@ the gamma-coded values, 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), rounded to t
 - `contrast_rms`: standard deviation of Y / 255 (Peli, 1990).
 - `visible`: the share of pixels whose alpha is not 0. The others count nowhere; for the sharpness
   neither do those beside them.
+
+These are numbers to be read: Y is rounded as other programs have it, which is quick too. Those by
+which `preprocess` corrects are in `levels.py`, which says what differs and why.
 """
 
 from dataclasses import dataclass
@@ -21,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediamill.media.image.depth import Pixels
+from mediamill.media.image.numbers.planes import laplacian, shown_of
 
-Mask = NDArray[np.uint8] | None
+Bits = NDArray[np.uint8] | None
 _PER_LEVEL = 257.0
 _NEIGHBOURS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
@@ -47,7 +51,8 @@ def statistics(pixels: Pixels) -> Statistics:
     deep = pixels.dtype == np.uint16
     unit = _PER_LEVEL if deep else 1.0
     planes = cv2.split(pixels)
-    visible, mask = _visible(planes)
+    shown = shown_of(pixels)
+    mask = None if shown is None else shown.view(np.uint8)
     luma = cast("Pixels", cv2.cvtColor(pixels, _TO_LUMA[len(planes)]))
     spreads = [_mean_and_deviation(plane, mask) for plane in planes[:3]]
     mean, deviation = _mean_and_deviation(luma, mask)
@@ -59,7 +64,7 @@ def statistics(pixels: Pixels) -> Statistics:
         sharpness=_sharpness(luma, mask) / unit,
         contrast_michelson=(high - low) / (high + low) if high else 0.0,
         contrast_rms=deviation / unit / 255,
-        visible=visible,
+        visible=1.0 if mask is None else cv2.countNonZero(mask) / mask.size,
         depth=16 if deep else 8,
         luma=luma,
     )
@@ -68,32 +73,22 @@ def statistics(pixels: Pixels) -> Statistics:
 _TO_LUMA = {3: cv2.COLOR_RGB2GRAY, 4: cv2.COLOR_RGBA2GRAY}
 
 
-def _visible(planes: Any) -> tuple[float, Mask]:
-    """Return the share of visible pixels, and which they are where not all are."""
-    if len(planes) < 4:
-        return 1.0, None
-    mask = (planes[3] > 0).view(np.uint8)
-    count = cv2.countNonZero(mask)
-    return count / mask.size, None if count == mask.size else mask
-
-
-def _mean_and_deviation(plane: Any, mask: Mask) -> tuple[float, float]:
+def _mean_and_deviation(plane: Any, mask: Bits) -> tuple[float, float]:
     mean, deviation = cv2.meanStdDev(plane, mask=mask)
     return float(mean[0][0]), float(deviation[0][0])
 
 
-def _extremes(luma: Pixels, mask: Mask) -> tuple[float, float]:
+def _extremes(luma: Pixels, mask: Bits) -> tuple[float, float]:
     low, high, _, _ = cv2.minMaxLoc(luma, mask)
     return low, high
 
 
-def _sharpness(luma: Pixels, mask: Mask) -> float:
+def _sharpness(luma: Pixels, mask: Bits) -> float:
     """Return the standard deviation of the Laplacian, in units of the depth; sums are quick."""
-    depth = cv2.CV_32F if luma.dtype == np.uint16 else cv2.CV_16S
-    laplacian = cv2.Laplacian(luma, depth, ksize=1)
+    edges = laplacian(luma)
     if mask is not None:
         inner: Any = cv2.erode(mask, _NEIGHBOURS, borderType=cv2.BORDER_REPLICATE)
-        return _mean_and_deviation(laplacian, inner)[1]
-    mean = cv2.sumElems(laplacian)[0] / laplacian.size
-    squares = cv2.norm(laplacian, cv2.NORM_L2SQR) / laplacian.size
+        return _mean_and_deviation(edges, inner)[1]
+    mean = cv2.sumElems(edges)[0] / edges.size
+    squares = cv2.norm(edges, cv2.NORM_L2SQR) / edges.size
     return float(np.sqrt(max(0.0, squares - mean * mean)))

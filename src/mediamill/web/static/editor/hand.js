@@ -38,7 +38,8 @@ export class Hand {
     const { editor } = this;
     const { handle, insert } = event.target;
     const at = this.inside(event);
-    if (handle) {
+    if (editor.brush.on) this.stroke(event);
+    else if (handle) {
       editor.choose(editor.chosen, handle);
       this.act = { kind: "reshape", handle, before: editor.drawing.now };
     } else if (insert) {
@@ -55,6 +56,10 @@ export class Hand {
     } else if (editor.tool === "points") this.point(at, event.shiftKey);
   }
 
+  stroke(event) {
+    if (this.editor.brush.begin(this.editor.stage.place(event))) this.act = { kind: "paint" };
+  }
+
   pick(event, moves) {
     const key = event.target.closest?.("[data-key]")?.dataset.key || null;
     const tool = this.editor.tool;
@@ -64,11 +69,13 @@ export class Hand {
   }
 
   move(event) {
+    const { act, editor } = this;
+    if (act?.kind !== "paint" && event.pointerType !== "touch") editor.brush.hover(editor.stage.place(event));
     if (!this.pointers.has(event.pointerId)) return;
     const before = this.pointers.get(event.pointerId);
     this.pointers.set(event.pointerId, event);
-    const { act, editor } = this;
     if (this.pointers.size === 2) this.pinch(event, before);
+    else if (act?.kind === "paint") editor.brush.line(editor.stage.place(event));
     else if (act?.kind === "pan") editor.stage.pan(event.clientX - before.clientX, event.clientY - before.clientY);
     else if (act?.kind === "box") editor.wait({ box: boxed(act.from, this.inside(event)) });
     else if (act?.kind === "reshape") {
@@ -98,6 +105,7 @@ export class Hand {
       if (box[2] * scale >= LEAST && box[3] * scale >= LEAST) editor.add({ box });
       else editor.wait(null);
     }
+    if (act?.kind === "paint") editor.brush[event.type === "pointerup" ? "end" : "cancel"]();
     if (act && act.kind !== "pan") editor.drawing.last = "";
     if (!this.pointers.size || act?.kind !== "pinch") this.act = null;
   }
@@ -111,6 +119,7 @@ export class Hand {
     }
     if (act?.kind === "box") editor.wait(null);
     if (act?.kind === "corner") this.back();
+    if (act?.kind === "paint") editor.brush.cancel();
     this.act = kind && { kind };
   }
 
@@ -145,7 +154,8 @@ export class Hand {
   enter() {
     const { editor } = this;
     const { corners, keypoints } = editor.pending || {};
-    if (corners) {
+    if (editor.brush.on) editor.brush.dab();
+    else if (corners) {
       if (corners.length > 2) editor.add({ polygons: [corners.flat()] });
       else editor.say("A polygon has three corners or more.");
     } else if (keypoints) {
@@ -180,8 +190,9 @@ export class Hand {
   }
 
   escape() {
-    const { editor } = this;
-    if (editor.pending) editor.wait(null);
+    const { act, editor } = this;
+    if (act?.kind === "paint") editor.brush.cancel();
+    else if (editor.pending) editor.wait(null);
     else if (editor.active) editor.choose(editor.chosen);
     else editor.choose(null);
     this.act = null;

@@ -1,4 +1,5 @@
 // What an annotation is made of, in pixels of its picture: points that move one by one, or all.
+import { boxOf } from "./mask.js";
 
 export const SIDES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
 
@@ -40,7 +41,7 @@ export function bounds(one) {
   for (let n = 0; n < one.keypoints.length; n += 3) {
     if (one.keypoints[n + 2]) { xs.push(one.keypoints[n]); ys.push(one.keypoints[n + 1]); }
   }
-  if (!xs.length) return [0, 0, one.mask?.width || 0, one.mask?.height || 0];
+  if (!xs.length) return one.mask ? boxOf(one.mask) : [0, 0, 0, 0];
   return around(xs, ys);
 }
 

@@ -1,6 +1,6 @@
 // A picture with shapes on it, as SVG: what is seen of it, and where a pointer is on it.
 import { bounds, handles, pairs, same, clamp } from "./shapes.js";
-import { pictured } from "./mask.js";
+import { boxOf, pictured } from "./mask.js";
 
 const NAMESPACE = "http://www.w3.org/2000/svg";
 const COARSE = matchMedia("(pointer: coarse)");
@@ -22,6 +22,7 @@ export class Stage {
     this.drawn = new Map();
     this.size = { width: 1, height: 1 };
     this.view = { x: 0, y: 0, scale: 1 };
+    this.looked = () => {}; // whoever draws over it draws again
     new ResizeObserver(() => this.fit()).observe(svg);
   }
 
@@ -53,6 +54,7 @@ export class Stage {
     this.svg.setAttribute("viewBox", `${x} ${y} ${room.width / scale} ${room.height / scale}`);
     this.svg.dataset.scale = scale.toFixed(3);
     if (this.again) this.draw(...this.again);
+    this.looked();
   }
 
   // Nearer or farther, with a place of the picture staying where it is.
@@ -117,7 +119,8 @@ export class Stage {
     const group = element("g", { class: "shape", "data-key": one.key, stroke: colour, fill: colour });
     const [x, y, width, height] = bounds(one);
     if (one.mask) {
-      const mask = element("image", { x: 0, y: 0, width: one.mask.width, height: one.mask.height, class: "mask" }, group);
+      const [left, top, across, down] = boxOf(one.mask);
+      const mask = element("image", { x: left, y: top, width: across, height: down, preserveAspectRatio: "none", class: "mask" }, group);
       pictured(one.mask, colour).then((address) => mask.setAttribute("href", address));
     }
     for (const ring of one.polygons) element("polygon", { points: pairs(ring).map((pair) => pair.join(",")).join(" ") }, group);

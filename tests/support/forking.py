@@ -1,0 +1,113 @@
+"""The nursery's own process: imports what its children need, then forks for each request.
+
+`serve(descriptor, kind)`; a request comes as JSON with the descriptors of the child to be.
+"""
+
+import fcntl
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+LONGEST = 1 << 17
+"""Bytes of a request: a command and its environment."""
+HIGH = 200
+"""From here on descriptors are kept until they have the numbers that they shall have."""
+
+
+def serve(descriptor: int, kind: str) -> None:
+    """Be a nursery until the other end goes away; in a child, run what was asked for."""
+    gc.disable()
+    {"service": _import_service, "slot": _import_slots}[kind]()
+    gc.freeze()
+    gc.enable()
+    if len(os.listdir("/proc/self/task")) > 1:
+        raise RuntimeError("what a nursery imports must not start threads: forks have none")
+    _run(_forked(descriptor))
+
+
+def _import_service() -> None:
+    """Import what the commands and the service itself consist of."""
+    import mediamill.cli
+    import mediamill.web.app
+    import mediamill.web.connections
+    from mediamill.operations.catalogue import OPERATIONS
+
+    _import_below(mediamill.cli)
+    for name in OPERATIONS.names():
+        OPERATIONS.get(name)
+
+
+def _import_slots() -> None:
+    """Import what slots need for their first items."""
+    import mediamill.engine.slots.child
+    import mediamill.operations
+    from mediamill.services.previews import MODULES
+
+    _import_below(mediamill.operations)
+    for name in ("mediamill.media.probe", "av", *MODULES):
+        importlib.import_module(name)
+
+
+def _import_below(package: ModuleType) -> None:
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(found.name)
+
+
+def _forked(descriptor: int) -> Sequence[str]:
+    """Fork for each request; return, in a child, the command line that it is to run."""
+    line = socket.socket(fileno=descriptor)
+    while True:
+        data, given, _, _ = socket.recv_fds(line, LONGEST, 32)
+        if not data:
+            os._exit(0)
+        if os.fork() == 0:
+            if os.fork():
+                os._exit(0)  # who asked is now the parent of the other
+            return _settled(line, json.loads(data), given)
+        os.wait()
+        for one in given:
+            os.close(one)
+
+
+def _settled(line: socket.socket, asked: dict[str, Any], given: Sequence[int]) -> Sequence[str]:
+    """Make this process what a fresh one would be, and tell its number."""
+    while os.getppid() != asked["parent"]:
+        time.sleep(0.0005)
+    if asked["session"]:
+        os.setsid()
+    high = [fcntl.fcntl(one, fcntl.F_DUPFD, HIGH) for one in given]
+    told = fcntl.fcntl(line.fileno(), fcntl.F_DUPFD, HIGH)
+    line.detach()
+    os.closerange(3, HIGH)
+    for one, number in zip(high, (0, 1, 2, *asked["descriptors"][3:]), strict=True):
+        os.dup2(one, number)
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    time.tzset()
+    tempfile.tempdir = None
+    os.chdir(asked["cwd"])
+    os.write(told, str(os.getpid()).encode())
+    os.closerange(HIGH, HIGH + len(high) + 1)
+    return asked["command"]
+
+
+def _run(command: Sequence[str]) -> None:
+    """Run a command line of Python's that ends with `-m module …` or `-c code …`."""
+    place = next(place for place, word in enumerate(command) if word in {"-m", "-c"})
+    option, what, *arguments = command[place:]
+    if option == "-c":  # a slot
+        sys.argv = ["-c", *arguments]
+        exec(what, {"__name__": "__main__"})
+        return
+    sys.argv, sys.path[0] = [what, *arguments], os.getcwd()  # as `-m` has them
+    runpy.run_module(what, run_name="__main__", alter_sys=True)
