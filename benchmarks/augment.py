@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sides import Worker, answering, in_turns
+from sides import Worker, answering, in_turns, photo
 
 QUALITY = 85
 PIPELINES: dict[str, dict[str, Any]] = {
@@ -75,14 +75,9 @@ def photos(folder: Path, count: int) -> None:
     import numpy as np
     from PIL import Image
 
-    samples = os.environ.get("MEDIAMILL_SAMPLES")
-    found = sorted(Path(samples).glob("p*.jpg")) if samples else []
     draw = np.random.default_rng(1)
     for n in range(count):
-        if found:
-            pixels = np.array(Image.open(found[n % len(found)]).convert("RGB"))
-        else:
-            pixels = cv2.resize(draw.integers(0, 255, (60, 80, 3), np.uint8), (1600, 1200))
+        pixels = np.array(photo(n))
         high, wide = pixels.shape[:2]
         scale = (draw.uniform(1e6, 2e6) / (high * wide)) ** 0.5
         small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

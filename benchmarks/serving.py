@@ -5,19 +5,20 @@ its processes, not of who asks.
 """
 
 import asyncio
+import atexit
 import contextlib
 import http.client
-import os
 import subprocess
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
 
 from common import free_port, process, seed
+from mediamill.core.logs import configure_logging
+from sides import on_cores, used
 
 PATIENCE = 30.0
 """Seconds in which a server begins to answer."""
@@ -63,11 +64,9 @@ class Imgproxy(Server):
         }
         with on_cores(cores):
             self._process = subprocess.Popen([program], env=settings, stdout=subprocess.DEVNULL)
+        atexit.register(self.close)
         self.pid = self._process.pid
-        self._asking = [
-            http.client.HTTPConnection("127.0.0.1", port, timeout=60) for _ in range(cores)
-        ]
-        self._threads = ThreadPoolExecutor(cores)
+        self._port, self._cores = port, cores
         begin = time.monotonic()
         while not self._answers():
             if time.monotonic() - begin > PATIENCE or self._process.poll() is not None:
@@ -76,9 +75,12 @@ class Imgproxy(Server):
             time.sleep(0.05)
 
     def _answers(self) -> bool:
-        with contextlib.suppress(OSError):
-            return self._get(self._asking[0], "/health")[0] == 200
+        with contextlib.suppress(OSError), self._asking() as asking:
+            return self._get(asking, "/health")[0] == 200
         return False
+
+    def _asking(self) -> "closing[http.client.HTTPConnection]":
+        return closing(http.client.HTTPConnection("127.0.0.1", self._port, timeout=60))
 
     @staticmethod
     def _get(asking: http.client.HTTPConnection, path: str) -> tuple[int, bytes]:
@@ -88,16 +90,16 @@ class Imgproxy(Server):
 
     def work(self, numbers: list[int]) -> None:
         def share(n: int) -> None:
-            for number in numbers[n :: len(self._asking)]:
-                path = f"/unsafe/{self._options}/plain/local:///{self._names[number]}@jpg"
-                status, data = self._get(self._asking[n], path)
-                assert status == 200 and data.startswith(b"\xff\xd8"), (status, data[:200])
+            with self._asking() as asking:
+                for number in numbers[n :: self._cores]:
+                    path = f"/unsafe/{self._options}/plain/local:///{self._names[number]}@jpg"
+                    status, data = self._get(asking, path)
+                    assert (status, data[:2]) == (200, b"\xff\xd8"), data[:200]
 
-        list(self._threads.map(share, range(len(self._asking))))
+        with ThreadPoolExecutor(self._cores) as threads:
+            list(threads.map(share, range(self._cores)))
 
     def close(self) -> None:
-        for asking in self._asking:
-            asking.close()
         self._process.terminate()
         self._process.wait()
 
@@ -109,8 +111,10 @@ class Service(Server):
     """
 
     def __init__(self, home: Path, folder: str, cores: int, step: dict[str, object]) -> None:
+        configure_logging("json", "error")
         token, _ = asyncio.run(seed(home, 1))
         self._step, port, self._held = step, free_port(), ExitStack()
+        atexit.register(self.close)
         with on_cores(cores):
             child = self._held.enter_context(
                 process("up", home, port, slots=cores, min_free_bytes=0)
@@ -148,25 +152,3 @@ class Service(Server):
 
     def close(self) -> None:
         self._held.close()
-
-
-@contextmanager
-def on_cores(count: int) -> Iterator[None]:
-    """Bind what is started in the block to the first cores."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(before)[:count])
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
-def used(pid: int) -> float:
-    """Return the seconds of processor time of a process and those below it that are alive."""
-    own = time.clock_gettime(~pid << 3 | 2)  # the kernel's clock of a process (posix-timers.h)
-    below = 0.0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(OSError):
-            children = (task / "children").read_text().split()
-            below += sum(used(int(child)) for child in children)
-    return own + below

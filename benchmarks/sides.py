@@ -3,19 +3,36 @@
 The other side's Python need not know this project: nothing here imports it.
 """
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
+from typing import Any
 
 KEEPING = {"MALLOC_TRIM_THRESHOLD_": str(128 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
 """What slots are started with (`engine/slots/launch.py`)."""
 
 Speed = tuple[float, float]
 """How many a second, by the clock on the wall and by processor time, which bears others' load."""
+
+
+def photo(n: int) -> Any:
+    """Return a photo of MEDIAMILL_SAMPLES as a PIL image in RGB; noise where there are none."""
+    import numpy as np
+    from PIL import Image
+
+    samples = os.environ.get("MEDIAMILL_SAMPLES")
+    found = sorted(Path(samples).glob("p*.jpg")) if samples else []
+    if found:
+        return Image.open(found[n % len(found)]).convert("RGB")
+    noise = np.random.default_rng(n).integers(0, 255, (60, 80, 3), np.uint8)
+    return Image.fromarray(noise).resize((1600, 1200), Image.Resampling.BICUBIC)
 
 
 class Worker:
@@ -80,3 +97,25 @@ def together(workers: list[Worker], count: int) -> Speed:
         worker.ask(list(range(n, count, len(workers))))
     used = sum(worker.wait() for worker in workers)
     return count / (time.perf_counter() - begin), count / used
+
+
+@contextmanager
+def on_cores(count: int) -> Iterator[None]:
+    """Bind what is started in the block to the first cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def used(pid: int) -> float:
+    """Return the seconds of processor time of a process and those below it that are alive."""
+    own = time.clock_gettime(~pid << 3 | 2)  # the kernel's clock of a process (posix-timers.h)
+    below = 0.0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            children = (task / "children").read_text().split()
+            below += sum(used(int(child)) for child in children)
+    return own + below

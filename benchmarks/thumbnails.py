@@ -24,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sides import Worker, answering, in_turns
+from sides import Worker, answering, in_turns, photo
 
 SIDE, QUALITY, ORIENTATION = 300, 80, 0x0112
 Make = Callable[[Path, Path], None]
@@ -82,17 +82,10 @@ def _worker(python: str, name: str, folder: str, core: int) -> Worker:
 
 def photos(folder: Path, count: int) -> None:
     """Write JPEGs of 12 megapixels, 4:2:0, with an orientation each."""
-    import numpy as np
     from PIL import Image
 
-    samples = os.environ.get("MEDIAMILL_SAMPLES")
-    found = sorted(Path(samples).glob("p*.jpg")) if samples else []
-    draw = np.random.default_rng(1)
     for n in range(count):
-        if found:
-            image = Image.open(found[n % len(found)]).convert("RGB")
-        else:
-            image = Image.fromarray(draw.integers(0, 255, (60, 80, 3), np.uint8))
+        image = photo(n)
         exif = Image.Exif()
         exif[ORIENTATION] = (1, 6, 3, 8)[n % 4]
         file = io.BytesIO()

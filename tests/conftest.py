@@ -6,11 +6,9 @@ is marked `embedded` is about SQLite or about files, and says so: the options le
 
 import gc
 import os
-import subprocess
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -77,8 +75,14 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def _turn(item: pytest.Item) -> int:
-    """Return when a test's folder has its turn: nobody is to wait for a long test at the end."""
-    folder = _folder(item.path)
+    """Return when a test's folder has its turn: nobody is to wait for a long test at the end.
+
+    Before them come those of servers that take longest to start: what is together at the beginning
+    is taken by one process, and what comes later by all.
+    """
+    folder, fixtures = _folder(item.path), getattr(item, "fixturenames", ())
+    if item.path.name == "test_amqp.py" or ("kafka" in fixtures and folder != "services"):
+        return -1
     return LONG.index(folder) if folder in LONG else len(LONG)
 
 
@@ -184,8 +188,7 @@ def slots_are_forked(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
-        fork = SimpleNamespace(Popen=nursery.slot, DEVNULL=subprocess.DEVNULL)
-        patch.setattr(process, "subprocess", fork)
+        patch.setattr(process, "subprocess", nursery.slots_of(nursery.nursery))
         yield
 
 

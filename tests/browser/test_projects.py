@@ -458,10 +458,14 @@ async def test_pages_of_a_project_on_a_phone_and_for_everybody(page, judged):
         await page.wait_for_load_state("networkidle")
         if section == "/process":
             await page.check("#augment-methods input[value=rotate]")
+        if section == first:
+            await page.keyboard.press("m")  # with the brush’s controls
+            await expect(page.locator("#brush-size")).to_be_visible()
         await fits(page)
         if section.partition("/file_")[0] in judged:
             assert await serious(page) == [], section
     before = await page.locator("#shapes li").count()
+    await page.keyboard.press("b")
     stage = await page.locator("#stage").bounding_box()
     touch = await page.context.new_cdp_session(page)
     for kind, x in (("touchStart", 100), ("touchMove", 130), ("touchMove", 190)):

@@ -56,6 +56,17 @@ def test_sets_are_checked_and_converted_there_and_back(here):
     assert back.exit_code == 0, back.output
     found = json.loads(Path("back.json").read_text())["annotations"]
     assert any(one["bbox"] == pytest.approx([20, 10, 30, 20]) for one in found)
+    lay_split(Path("split"), "coco")
+    for form in ("yolo", "voc"):
+        made = here("annotations", "convert", "split", form, "--format", form)
+        assert made.exit_code == 0, made.output
+    assert {path.name for path in Path("yolo/labels/train").iterdir()} == {
+        "a.txt",
+        "b.txt",
+        "c.txt",
+    }
+    assert Path("voc/ImageSets/Main/val.txt").read_text() == "d\n"
+    assert Path("voc/Annotations/d.xml").exists()
     refused = here("annotations", "convert", "voc.zip", "back.json", "--format", "coco")
     assert refused.exit_code == 2
     with zipfile.ZipFile("coco.zip") as archive:
@@ -100,6 +111,27 @@ def test_annotations_go_through_run_in_their_format(here, output):
     assert any(box[:2] == pytest.approx([80 - 2.5 - 57.5, 3.25], abs=0.01) for box in boxes)
 
 
+def test_what_is_wrong_can_be_left_out_and_shapes_shrink_with_pictures(here):
+    wrong = coco()
+    wrong["annotations"][0]["image_id"] = 99
+    Path("wrong.json").write_text(json.dumps(wrong))
+    options = ("--annotations", "wrong.json", "--skip-invalid", "--size", "40", "-o", "out")
+    done = here("run", "thumbnail", "images", *options)
+    assert done.exit_code == 0, done.output
+    made = json.loads(Path("out/annotations/instances.json").read_text())
+    kept = {one["id"]: one for one in wrong["annotations"][1:]}
+    assert {one["id"] for one in made["annotations"]} == kept.keys()
+    before = {image["id"]: image for image in wrong["images"]}
+    for image in made["images"]:
+        height, width = cv2.imread(f"out/images/{image['file_name']}").shape[:2]
+        assert (image["width"], image["height"]) == (width, height)
+        factor = width / before[image["id"]]["width"]
+        for one in made["annotations"]:
+            if one["image_id"] == image["id"] and "bbox" in one:
+                expected = [value * factor for value in kept[one["id"]]["bbox"]]
+                assert one["bbox"] == pytest.approx(expected, abs=0.5)
+
+
 INKS = {"red": (0, 0, 200), "blue": (200, 0, 0)}
 SPLIT = {"train": ("a", "b", "c"), "validation": ("d", "plain")}
 
@@ -135,11 +167,15 @@ def lay_split(folder, form):
 
 
 @pytest.mark.parametrize(
-    ("form", "reader", "validation"),
-    [("coco", CocoFolder, "validation"), ("yolo", YoloFolder, "val"), ("voc", VocFolder, "val")],
+    ("form", "reader", "validation", "paths"),
+    [
+        ("coco", CocoFolder, "validation", ("in/train", "in/validation")),
+        ("yolo", YoloFolder, "val", ("in/images",)),
+        ("voc", VocFolder, "val", ("in/JPEGImages",)),
+    ],
 )
 def test_what_run_makes_is_a_set_that_trainers_read(
-    tmp_path, monkeypatch, form, reader, validation
+    tmp_path, monkeypatch, form, reader, validation, paths
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MEDIAMILL_HOME", str(tmp_path / "home"))
@@ -147,7 +183,7 @@ def test_what_run_makes_is_a_set_that_trainers_read(
     options = ("--methods", "horizontal-flip", "--probability", "horizontal-flip=1",
                "--keep-original", "--processes", "1", "--seed", "7")  # fmt: skip
     places = ("--annotations", "in", "-o", "out")
-    done = CliRunner().invoke(root, ("run", "augment", "in", *options, *places))
+    done = CliRunner().invoke(root, ("run", "augment", *paths, *options, *places))
     assert done.exit_code == 0, done.output
     flipped = plain = 0
     for split, count in (("train", 6), (validation, 2)):

@@ -117,6 +117,20 @@ def test_demo_leaves_frames_and_no_process(mediamill: Commands, clip: Path):
     assert [path.name for path in mediamill.folder.iterdir()] == ["demo-out"]
 
 
+def test_what_libraries_do_at_the_end_changes_no_exit_code(mediamill: Commands):
+    """Threads of obstore may abort a process whose interpreter is being taken down."""
+    code = (
+        "import atexit, os, sys, mediamill.cli\n"
+        "sys.modules['obstore'] = sys\n"
+        "atexit.register(os.abort)\n"
+        "mediamill.cli.main(['--version'])\n"
+    )
+    done = subprocess.run(
+        [*mediamill.command()[:1], "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout[:9]) == (0, "mediamill"), done.stderr
+
+
 def test_help_starts_at_once(mediamill: Commands):
     code = (
         "import sys, mediamill.cli\n"

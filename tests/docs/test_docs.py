@@ -87,10 +87,10 @@ def commands_shown() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "line"), commands_shown())
 def test_commands_that_are_shown_can_be_parsed(page: str, line: str, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for file in ("clip.mp4", "instances.json"):
+    for folder in ("clips", "photos", "shapes/images"):
+        (tmp_path / folder).mkdir(parents=True)
+    for file in ("clip.mp4", "instances.json", "shapes/instances.json"):
         (tmp_path / file).touch()
-    for folder in ("clips", "photos"):
-        (tmp_path / folder).mkdir()
     words = shlex.split(line, comments=True)[1:]
     context: click.Context = root.make_context("mediamill", words)
     while isinstance(context.command, click.Group):

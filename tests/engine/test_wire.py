@@ -30,6 +30,8 @@ def test_what_is_held_goes_with_the_next_message(ends):
     assert not waiting(worker)
     child.send(b"started 2")
     assert [*Frames().feed(worker.recv(100))] == [b"done 1", b"started 2"]
+    child.send(b"done 2")
+    assert [*Frames().feed(worker.recv(100))] == [b"done 2"]
 
 
 def test_nothing_is_held_while_the_child_waits(ends):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from mediamill.annotations.model import Annotation, Category, ImageAnnotations
 from mediamill.services.jobs.inputs import Named
@@ -17,6 +18,13 @@ from mediamill.store.repositories.results import Result
 from tests.handlers.conftest import ANN, Works
 from tests.media_factory import clip
 from tests.support.planted import CHANGES, changed, jpeg, scene
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture
+def works(shared: Works) -> Works:
+    return shared
 
 
 async def report(works: Works, row: Result) -> tuple[dict, pa.Table]:

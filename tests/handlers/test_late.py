@@ -11,8 +11,9 @@ from mediamill.blobs.local import incoming
 from mediamill.core.errors import NotFound
 from mediamill.engine import retry
 from mediamill.engine.retry import LATE_ATTEMPTS, RetryPolicy
+from mediamill.store.repositories.datasets import VersionState
 from mediamill.store.repositories.jobs import Counts, JobState
-from tests.handlers.conftest import Works
+from tests.handlers.conftest import ANN, Works
 
 FOLDER = pytest.mark.embedded("only a folder shows its files late")
 
@@ -85,3 +86,24 @@ async def test_on_a_disk_of_its_own_nothing_is_late(works: Works):
 )
 def test_how_long_it_is_waited_for(error, attempts, late):
     assert retry.may_be_late(error, attempts) is late
+
+
+@FOLDER
+async def test_a_version_waits_for_what_is_not_seen_yet_and_does_without_what_never_is(
+    works: Works, shared, hurried
+):
+    files = [await works.upload(f"{n}.png", png(n)) for n in range(4)]
+    project = await works.app.projects.create(ANN, "set")
+    await works.app.projects.add(ANN, project.id, files)
+    versions = works.app.datasets.versions
+    await put_away(works, files[1])
+    bring = await put_away(works, files[2])
+    begun = await versions.create(ANN, project.id)
+    task = await works.app.datasets.tasks.get(ANN, project.id, begun.task)
+    async with asyncio.timeout(20):
+        while not (await works.app.repositories.units.get(*task.unit)).attempts:
+            await asyncio.sleep(0.02)
+    bring()
+    made = await versions.wait(ANN, project.id, begun.number, 20)
+    assert (made.state, made.files) == (VersionState.READY, 3), made
+    assert made.summary["left_out"] == {"gone": 1}

@@ -109,6 +109,7 @@ def attacked(
 ) -> Iterator[Process]:
     """The service of all attacks: whatever one of them did, the next finds it as it should be."""
     process = Process("up", tmp_path_factory.mktemp("attacked") / "home", free_port(), slots=2)
+    process.fresh = True
     with pytest.MonkeyPatch.context() as patch:
         for name, value in session_place.items():
             patch.setenv(name, value)

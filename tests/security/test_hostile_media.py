@@ -5,10 +5,13 @@ The soak takes about ten minutes: 1,600 images and 1,000 videos.
 
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import av
 import pytest
 
+from mediamill.operations.augment import ranges as augment
+from mediamill.operations.preprocess import parameters as preprocess
 from tests.media_factory import clip, ffmpeg, hostile_images, run, sample
 from tests.security.mutator import mutants
 
@@ -65,16 +68,19 @@ async def test_hostile_images_harm_nobody_and_clean_ones_pass(mill):
         assert len(wrong) <= 0.01 * (len(clean) + len(refused)), wrong
 
 
-EVERY = {
-    "augment": {
-        "methods": ["rotate", "hue", "gaussian-noise", "elastic", "erase", "mosaic", "tile"],
-        "elastic": [0, 0.03],
-    },
-    "preprocess": {},
-    "health-check": {},
-    "convert": {"format": "png"},
-}
-"""Operations on images, with parameters that let them do much."""
+EVERY: list[tuple[str, dict[str, object]]] = [
+    ("augment", {"methods": get_args(augment.Method)[:14], "elastic": [0, 0.03]}),
+    ("augment", {"methods": get_args(augment.Method)[14:]}),
+    ("preprocess", {"threshold": 0}),
+    ("preprocess", {
+        "methods": ["grayscale", "equalize-histogram", "crop", "resize", "tile", "denoise"],
+        "equalization": "clahe", "low_contrast": 1, "strength": 0.1, "crop": [0, 0, 9, 9],
+        "width": 40, "rows": 2, "columns": 2, "overlap": 0.5,
+    }),
+    ("health-check", {}),
+    ("convert", {"format": "png"}),
+]  # fmt: skip
+"""Operations on images, all their methods, with parameters that let them do much."""
 
 
 @pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.soak)])
@@ -86,9 +92,21 @@ async def test_hostile_images_through_every_operation(mill, step: int):
             if answer.status_code == 201:
                 files.append(answer.json()["id"])
         assert files
-        for operation, parameters in EVERY.items():
+        named = {name for _, parameters in EVERY for name in parameters.get("methods", ())}
+        assert named | {*preprocess.DEFAULT} == {
+            *get_args(augment.Method), *get_args(preprocess.Method),
+        }  # fmt: skip
+        for operation, parameters in EVERY:
             ended = await service.outcomes(files, operation, **parameters)
             assert any(item["state"] == "succeeded" for item in ended), (operation, ended)
+        for file in files:
+            for operation in ("augment", "preprocess", "convert"):
+                body = {"file": file, "parameters": {"methods": ["grayscale"]}}
+                if operation == "convert":
+                    body["parameters"] = {"format": "jpeg"}
+                shown = await service.client.post(f"/v1/operations/{operation}/preview", json=body)
+                assert shown.status_code == 200 or shown.json()["code"], shown.text
+                assert shown.status_code < 500, shown.text
         service.alive()
 
 

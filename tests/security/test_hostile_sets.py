@@ -1,6 +1,6 @@
 """S8 for datasets: hostile members of imports, hostile sets of annotations, odd annotations.
 
-The soak takes about three minutes: all hostile images, and sets of several megabytes.
+The soak takes some minutes: all hostile images, and sets of several megabytes.
 """
 
 import struct

@@ -4,6 +4,7 @@ A viewer and an editor go every way to the bytes of the owner's files; the owner
 came. What an editor adds is the editor's, also towards the owner of the project.
 """
 
+import hashlib
 import io
 import json
 import tarfile
@@ -171,18 +172,18 @@ async def test_exports_of_versions(people, shared):
     check((await ann.client.get(f"/v1/files/{added}/content")).content, theirs)
     version = await frozen(ann.client, shared[0])
     assert version["files"] == 4
-    sources = {**PICTURES, "eves.jpeg": theirs}
+    sources = {stem(name): data for name, data in PICTURES.items()} | {"eves": theirs}
     for who in people:
         url = version["links"]["export"]
         answer = await exported(who.client, f"{url}?format=files&wait=20")
         files = unzipped(answer.content)
         for line in map(json.loads, files.pop("manifest.jsonl").splitlines()):
-            data = files[line["path"]]
-            name = line["path"].rpartition("/")[2]
-            if who is ann and name != "eves.jpg" and name != "eves.jpeg":
-                assert data == next(one for key, one in sources.items() if stem(key) == stem(name))
+            data, name = files[line["name"]], stem(line["name"])
+            assert (len(data), hashlib.sha256(data).hexdigest()) == (line["size"], line["sha256"])
+            if who is ann and name != "eves":
+                assert data == sources[name]
             else:
-                check(data, next(one for key, one in sources.items() if stem(key) == stem(name)))
+                check(data, sources[name])
         part = await who.client.get(
             f"{url}?format=files&wait=20", headers={"range": "bytes=100-4999"}
         )

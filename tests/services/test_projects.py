@@ -7,7 +7,7 @@ from tests.support.submission import SubmissionHarness
 
 from mediamill.core.access import Principal
 from mediamill.core.clock import DAY
-from mediamill.core.errors import Conflict, InvalidInput, NotFound
+from mediamill.core.errors import Conflict, InvalidInput, NotFound, ProjectFull
 from mediamill.engine.announcing import Announcer
 from mediamill.services.access import Access
 from mediamill.services.files.trash import Trash
@@ -192,3 +192,32 @@ async def test_results_of_a_purged_job_leave(harness, projects):
     assert row.job == "job_01KAHRQPV0V3E3M2X5E2C8T2QG"
     await projects.projects.forget_job(row.job)
     assert await members(projects, project.id) == []
+
+
+async def test_who_finds_it_full_on_the_way_takes_out_what_was_added(harness, projects):
+    """Several transactions each, and room for less than all: what is not whole is not there."""
+    files = await harness.add_files(ANN.user, 400)
+    project = await projects.create(ANN, "p")
+    change = Update(Project, (project.id,), set={"settings": {"max_files": 250}})
+    await harness.store.transact(change)
+    with pytest.raises(ProjectFull) as caught:
+        await projects.add(ANN, project.id, files)
+    assert caught.value.details == {"files": 0, "more": 400, "max_files": 250}
+    slices = [files[:200], files[200:]]
+    added = await asyncio.gather(
+        *(projects.add(ANN, project.id, part) for part in slices), return_exceptions=True
+    )
+    there = await members(projects, project.id)
+    assert all(one == 200 or isinstance(one, ProjectFull) for one in added)
+    assert len(there) == 200 * added.count(200)
+    if not there:  # both were in the other's way
+        await projects.add(ANN, project.id, files[:200])
+        there = await members(projects, project.id)
+    assert await projects.add(ANN, project.id, there) == 0  # again is harmless
+    room = 250 - len(there)
+    single = [file for file in files if file not in there][: room + 20]
+    ends = await asyncio.gather(
+        *(projects.add(ANN, project.id, [file]) for file in single), return_exceptions=True
+    )
+    assert ends.count(1) == room
+    assert len(await members(projects, project.id)) == 250

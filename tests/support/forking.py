@@ -1,6 +1,6 @@
 """The nursery's own process: imports what its children need, then forks for each request.
 
-`serve(descriptor, kind)`; a request comes as JSON with the descriptors of the child to be.
+`serve(descriptor)`; a request comes as JSON with the descriptors of the child to be.
 """
 
 import fcntl
@@ -18,41 +18,39 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-LONGEST = 1 << 17
-"""Bytes of a request: a command and its environment."""
+from mediamill.engine.slots import process
+from tests.support.nursery import LONGEST, SECONDS, Line, slots_of
+
 HIGH = 200
 """From here on descriptors are kept until they have the numbers that they shall have."""
+SLOTTED = {"up", "api", "worker", "run", "replay", "tests.support.chains"}
+"""What has slots, by its module or its first word; each such process costs one more fork."""
 
 
-def serve(descriptor: int, kind: str) -> None:
+def serve(descriptor: int) -> None:
     """Be a nursery until the other end goes away; in a child, run what was asked for."""
     gc.disable()
-    {"service": _import_service, "slot": _import_slots}[kind]()
+    _import_all()
     gc.freeze()
     gc.enable()
     if len(os.listdir("/proc/self/task")) > 1:
         raise RuntimeError("what a nursery imports must not start threads: forks have none")
-    _run(_forked(descriptor))
+    command = _forked(socket.socket(fileno=descriptor))
+    if SLOTTED & {*command[2:4]}:
+        command = _with_slots(command)
+    _run(command)
 
 
-def _import_service() -> None:
-    """Import what the commands and the service itself consist of."""
+def _import_all() -> None:
+    """Import what commands and the service consist of, and slots with their first items."""
     import mediamill.cli
-    import mediamill.web.app
-    import mediamill.web.connections
-    from mediamill.operations.catalogue import OPERATIONS
-
-    _import_below(mediamill.cli)
-    for name in OPERATIONS.names():
-        OPERATIONS.get(name)
-
-
-def _import_slots() -> None:
-    """Import what slots need for their first items."""
     import mediamill.engine.slots.child
     import mediamill.operations
+    import mediamill.web.app
+    import mediamill.web.connections
     from mediamill.services.previews import MODULES
 
+    _import_below(mediamill.cli)
     _import_below(mediamill.operations)
     for name in ("mediamill.media.probe", "av", *MODULES):
         importlib.import_module(name)
@@ -63,9 +61,20 @@ def _import_below(package: ModuleType) -> None:
         importlib.import_module(found.name)
 
 
-def _forked(descriptor: int) -> Sequence[str]:
+def _with_slots(command: Sequence[str]) -> Sequence[str]:
+    """Have a nursery of its own fork the slots of a program; return what to run, here or there."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() == 0:
+        ours.close()
+        return _forked(theirs)
+    theirs.close()
+    line = Line(ours)
+    vars(process)["subprocess"] = slots_of(lambda: line)
+    return command
+
+
+def _forked(line: socket.socket) -> Sequence[str]:
     """Fork for each request; return, in a child, the command line that it is to run."""
-    line = socket.socket(fileno=descriptor)
     while True:
         data, given, _, _ = socket.recv_fds(line, LONGEST, 32)
         if not data:
@@ -81,7 +90,10 @@ def _forked(descriptor: int) -> Sequence[str]:
 
 def _settled(line: socket.socket, asked: dict[str, Any], given: Sequence[int]) -> Sequence[str]:
     """Make this process what a fresh one would be, and tell its number."""
+    until = time.monotonic() + SECONDS
     while os.getppid() != asked["parent"]:
+        if time.monotonic() > until:
+            os._exit(1)  # who asked is gone
         time.sleep(0.0005)
     if asked["session"]:
         os.setsid()
@@ -98,7 +110,8 @@ def _settled(line: socket.socket, asked: dict[str, Any], given: Sequence[int]) -
     os.chdir(asked["cwd"])
     os.write(told, str(os.getpid()).encode())
     os.closerange(HIGH, HIGH + len(high) + 1)
-    return asked["command"]
+    command: Sequence[str] = asked["command"]
+    return command
 
 
 def _run(command: Sequence[str]) -> None:

@@ -15,11 +15,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
-from typing import IO, Any, Literal
+from types import SimpleNamespace
+from typing import IO, Any
 
 from mediamill.engine.slots import launch, libc
 
@@ -27,7 +28,14 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 60
 PR_SET_CHILD_SUBREAPER = 36
 """Who has this property is given the children of those below it that have ended (prctl(2))."""
-PROGRAMS = ("mediamill", "tests.support.cheap")
+LONGEST = 1 << 17
+"""Bytes of a request: a command and its environment."""
+NATIVE = {
+    name: value for name, value in launch.environment(ROOT).items()
+    if name.startswith(("OMP_", "OPENBLAS_", "OPENCV_"))
+}  # fmt: skip
+"""What native libraries of slots read when they are imported."""
+PROGRAMS = ("mediamill", "tests.support.cheap", "tests.support.chains")
 FREE = ("MEDIAMILL_", "AWS_", "COLUMNS", "PYTEST_CURRENT_TEST")
 """How variables begin that nobody reads before the program itself runs."""
 
@@ -69,29 +77,18 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-class Nursery:
-    """The process that forks, as the tests see it; it ends when they do."""
+class Line:
+    """A way to a nursery, which must be below this process."""
 
-    def __init__(self, kind: Literal["service", "slot"]) -> None:
-        self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._line.settimeout(SECONDS)
-        self._asking = threading.Lock()
-        self.environment = dict(os.environ)
-        code = f"from tests.support.forking import serve; serve({theirs.fileno()}, {kind!r})"
-        command, environment = [sys.executable, "-c", code], self.environment
-        if kind == "slot":
-            command, environment = launch.command(code), launch.environment(ROOT)
-        with theirs:
-            self._process = subprocess.Popen(
-                command, env=environment, cwd=ROOT, stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),), start_new_session=True,
-            )  # fmt: skip
+    def __init__(self, end: socket.socket) -> None:
+        self._end, self._asking = end, threading.Lock()
+        end.settimeout(SECONDS)
 
     def fork(
         self,
         command: Sequence[str],
         descriptors: Sequence[int],
-        environment: dict[str, str],
+        environment: Mapping[str, str],
         cwd: Path | None = None,
         *,
         session: bool = False,
@@ -102,31 +99,46 @@ class Nursery:
         """
         asked = {
             "command": list(command), "descriptors": list(descriptors), "parent": os.getpid(),
-            "environment": environment, "cwd": str(cwd or Path.cwd()), "session": session,
+            "environment": dict(environment), "cwd": str(cwd or Path.cwd()), "session": session,
         }  # fmt: skip
         with self._asking:
             libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
             try:
-                socket.send_fds(self._line, [json.dumps(asked).encode()], descriptors)
-                answer = self._line.recv(100)
+                socket.send_fds(self._end, [json.dumps(asked).encode()], descriptors)
+                answer = self._end.recv(100)
             finally:
                 libc.prctl(PR_SET_CHILD_SUBREAPER, 0)
         if not answer:
-            raise AssertionError("the nursery has ended: see the output above")
+            raise AssertionError("the nursery has ended: see its output")
         return Forked(int(answer), command)
 
 
+class Nursery(Line):
+    """That of the tests, which ends when they do."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        super().__init__(ours)
+        self.environment = dict(os.environ)
+        code = f"from tests.support.forking import serve; serve({theirs.fileno()})"
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", code], env={**os.environ, **NATIVE}, cwd=ROOT,
+                stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),), start_new_session=True,
+            )  # fmt: skip
+
+
 @cache
-def nursery(kind: Literal["service", "slot"]) -> Nursery:
+def nursery() -> Nursery:
     """Return the one of this process of the tests."""
-    return Nursery(kind)
+    return Nursery()
 
 
 def forks(command: Sequence[str], environment: dict[str, str]) -> bool:
     """Tell whether a fork is what a fresh process would be: a variable may change how it begins."""
     if command[:2] != [sys.executable, "-m"] or command[2] not in PROGRAMS:
         return False
-    here = nursery("service").environment
+    here = nursery().environment
     strange = {
         name for name in here.keys() | environment.keys()
         if here.get(name) != environment.get(name)
@@ -134,14 +146,18 @@ def forks(command: Sequence[str], environment: dict[str, str]) -> bool:
     return all(name.startswith(FREE) for name in strange)
 
 
-def slot(command: Sequence[str], **options: Any) -> Forked:
-    """Fork what `engine.slots.process` starts; takes what that gives to `Popen`."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    try:
-        given = (nothing, nothing, options["stderr"], *options["pass_fds"])
-        return nursery("slot").fork(command, given, options["env"], options["cwd"], session=True)
-    finally:
-        os.close(nothing)
+def slots_of(line: Callable[[], Line]) -> SimpleNamespace:
+    """Return what stands for `subprocess` in `engine.slots.process`, and forks its children."""
+
+    def start(command: Sequence[str], **options: Any) -> Forked:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        try:
+            given = (nothing, nothing, options["stderr"], *options["pass_fds"])
+            return line().fork(command, given, options["env"], options["cwd"], session=True)
+        finally:
+            os.close(nothing)
+
+    return SimpleNamespace(Popen=start, DEVNULL=subprocess.DEVNULL)
 
 
 def run(
@@ -158,7 +174,7 @@ def run(
         said.write(told.encode())
         said.seek(0)
         given = (said.fileno(), out.fileno(), errors.fileno())
-        child = nursery("service").fork(command, given, env, cwd)
+        child = nursery().fork(command, given, env, cwd)
         try:
             code = child.wait(timeout)
         finally:

@@ -47,6 +47,9 @@ class Process:
     """The module that is run, and what it takes before the role; as a rule it is `mediamill`, with
     cheap passwords where people sign in."""
 
+    fresh = False
+    """Whether it is started afresh in any case, and so are its slots: not forked by a nursery."""
+
     def __init__(self, role: str, home: Path, port: int = 0, **settings: object) -> None:
         self.role, self.home, self.port = role, home, port
         self.settings = {
@@ -66,9 +69,9 @@ class Process:
         command = self.command()
         environment = {**os.environ, "MEDIAMILL_LOG_FORMAT": "json", **self.settings}
         with self.output.open("ab") as output, Path(os.devnull).open() as nothing:
-            if forks(command, environment):
+            if not self.fresh and forks(command, environment):
                 given = (nothing.fileno(), output.fileno(), output.fileno())
-                self.child = nursery("service").fork(command, given, environment)
+                self.child = nursery().fork(command, given, environment)
                 return
             self.child = subprocess.Popen(
                 command, stdin=nothing, stdout=output, stderr=output, env=environment

@@ -32,6 +32,7 @@ from mediamill.store.repositories.uploads import Upload, arriving
 from mediamill.store.repositories.users import Token, TokenKind, User
 from mediamill.web.app import create_app
 from tests.faults import charges
+from tests.security.test_shared_pictures import check, picture
 from tests.support.places import BUCKET as BUCKET_NAME
 from tests.support.places import STORES as KINDS
 from tests.support.places import Place
@@ -602,6 +603,22 @@ async def test_a_result_by_its_address_at_the_bucket(mill, ann, bob, bucket, mon
 async def for_ten_minutes(seconds):
     """Credentials that end then."""
     return min(seconds, 600)
+
+
+async def test_no_address_gives_a_guest_what_only_its_owner_gets(mill, ann, bob, bucket):
+    """Of a file with metadata; what has none is at the bucket for all who may see it."""
+    told = picture("JPEG")
+    files = [(await uploaded(mill, ann, bucket, data))[1]["id"] for data in (told, PNG)]
+    project = (await ann.client.post("/v1/projects", json={"name": "shared"})).headers["location"]
+    await ann.client.post(f"{project}/files", json={"files": files})
+    await ann.client.post(f"{project}/shares", json={"user": bob.email, "role": "viewer"})
+    places = [f"/v1/files/{file}/content" for file in files]
+    for place in places:
+        assert (await ann.client.get(place, params={"direct": True})).status_code == 307
+    seen = await bob.client.get(places[0], params={"direct": True})
+    assert seen.status_code == 200
+    check(seen.content, told)
+    assert (await bob.client.get(places[1], params={"direct": True})).status_code == 307
 
 
 @asynccontextmanager

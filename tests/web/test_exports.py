@@ -70,7 +70,8 @@ INKS = {
 def check_colours(image, boxes, names):
     """The middle of each box has its shape's colour: the boxes moved with the pixels."""
     for (x, y, w, h), name in zip(boxes, names, strict=True):
-        seen = image[int(y + h / 2), int(x + w / 2)].astype(int)
+        row, column = (int(round(middle, 3)) for middle in (y + h / 2, x + w / 2))  # as YOLO rounds
+        seen = image[row, column].astype(int)
         assert abs(seen - INKS[name]).max() <= 12, name
 
 

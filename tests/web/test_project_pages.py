@@ -4,11 +4,15 @@ import gzip
 import re
 
 import pytest
+import pytest_asyncio
 
 from mediamill.store.port import Put
 from mediamill.store.repositories.datasets import ProjectShare
 from mediamill.web.app import STATIC
+from tests.web.one_service import ann, bob, mill, web  # noqa: F401 - fixtures
 from tests.web.test_strangers import PNG
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SECTIONS = ("", "/classes", "/split", "/process", "/health", "/versions", "/settings")
 FIRST_VIEW = 200_000
@@ -16,7 +20,7 @@ _IMPORT = re.compile(r'^import (?:[^"]*from )?"(\.{1,2}/[\w./-]+\.js)";', re.MUL
 _SCRIPT = re.compile(r'src="/static/([\w./-]+\.js)"')
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def project(ann):
     made = (await ann.client.post("/v1/projects", json={"name": "hers"})).json()["id"]
     file = await ann.client.post(f"/v1/files?name=dot.png&project={made}", content=PNG)
@@ -50,7 +54,7 @@ async def test_a_first_view_is_small(ann, project):
         assert size < FIRST_VIEW, (path, size)
 
 
-def test_every_script_is_asked_for():
+async def test_every_script_is_asked_for():
     """By a page, or by a script of one."""
     templates = STATIC.parent / "templates"
     asked = {s for page in templates.rglob("*.html") for s in _SCRIPT.findall(page.read_text())}

@@ -74,11 +74,13 @@ def convert(
 ) -> None:  # fmt: skip
     """Write SET in another format: into the folder OUT, or OUT.zip, or OUT.json for COCO.
 
-    Pictures are not copied. YOLO is in parts of a picture’s size, so to read it the pictures are
-    needed. What a format cannot hold is counted.
+    Pictures are not copied. Labels of YOLO and VOC lie so that trainers find them once the pictures
+    are in images/train and the like, or in JPEGImages. YOLO is in parts of a picture’s size, so to
+    read it the pictures are needed. What a format cannot hold is counted.
     """
+    from mediamill.annotations.layout import laid_out
     from mediamill.annotations.write import Losses, Pictured, written
-    from mediamill.cli.local import marking
+    from mediamill.cli.local import layout, marking
     from mediamill.cli.local.targets import target_of
 
     losses = Losses()
@@ -88,10 +90,15 @@ def convert(
         marking.refuse_errors(source, one.index, skip_invalid=skip_invalid)
     single = output.suffix.lower() == ".json" and to == "coco"
     target = target_of(str(output.parent if single else output), overwrite=overwrite)
-    pictures = (Pictured(picture.path, picture.content, picture.split) for picture in kept)
+    pictures = [Pictured(picture.path, picture.content, picture.split) for picture in kept]
     categories, document = one.book.categories, one.book.document
+    if to == "coco":  # it says itself where pictures lie
+        files = written("coco", categories, pictures, document, losses)
+    else:
+        walk = layout.placed(cast("Format", to), pictures)
+        files = laid_out(cast("Format", to), categories, walk, document, losses)
     try:
-        for name, chunks in written(cast("Format", to), categories, pictures, document, losses):
+        for name, chunks in files:
             target.write(output.name if single else name, chunks)
         target.finish()
     finally:

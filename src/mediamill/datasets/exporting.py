@@ -55,7 +55,7 @@ class Wanted:
     shard_size: int = 0
     """Images of a shard of a tar."""
     cut: int = 0
-    """For others than the owner of the version: how metadata is taken out (`privacy.VERSION`)."""
+    """For others than its owner: how metadata is taken out (`media/privacy/cutting.py`)."""
 
     @property
     def key(self) -> str:

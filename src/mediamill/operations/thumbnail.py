@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Thumbnail(ImageOperation):
     """Make a small upright sRGB picture of an image or a video, without its metadata."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     accepts: ClassVar[tuple[str, ...]] = ("image/*", "video/*")
     suffix: ClassVar[str] = "-thumbnail"
 

@@ -22,6 +22,9 @@ from tests.media_factory import clip
 from tests.support.ageing import records, settled
 from tests.web.test_datasets import png
 
+SHARED = pytest.mark.asyncio(loop_scope="module")
+"""Marks tests that share one service: they look at what is theirs only."""
+
 
 def zipped(count: int) -> bytes:
     buffer = io.BytesIO()
@@ -92,14 +95,15 @@ async def test_a_project_that_is_purged_leaves_no_file_without_its_picture(
     assert (len(drawn), all(drawn)) == (15, True)
 
 
-async def test_frames_of_a_job_become_members_with_their_video_as_group(works: Works, tmp_path):
-    app = works.app
+@SHARED
+async def test_frames_of_a_job_become_members_with_their_video_as_group(shared: Works, tmp_path):
+    app = shared.app
     videos = [
-        await works.upload(f"{n}.mp4", clip(tmp_path / f"{n}.mp4", seconds=1 + n).read_bytes())
+        await shared.upload(f"{n}.mp4", clip(tmp_path / f"{n}.mp4", seconds=1 + n).read_bytes())
         for n in range(2)
     ]
-    job = await works.run(videos, ("extract-frames", {"every": 0.5}))
-    frames = [sum(file.info["frames"] for file in row.files) for row in await works.rows(job)]
+    job = await shared.run(videos, ("extract-frames", {"every": 0.5}))
+    frames = [sum(file.info["frames"] for file in row.files) for row in await shared.rows(job)]
     assert sum(frames) == 6, "two of the first second, two more of the next, and one"
     project = (await app.projects.create(ANN, "frames")).id
     task = await app.datasets.copies.bring(ANN, project, None, job.id, "split")
@@ -112,16 +116,17 @@ async def test_frames_of_a_job_become_members_with_their_video_as_group(works: W
     await settled(app)
     assert len((await app.projects.files(ANN, project, None, 100)).rows) == sum(frames)
     assert charges.usage(app) == []
-    other = await works.run([(await app.projects.files(ANN, project, None, 1)).rows[0].id], "flip")
+    other = await shared.run([(await app.projects.files(ANN, project, None, 1)).rows[0].id], "flip")
     task = await app.datasets.copies.bring(ANN, project, None, other.id, "split")
     task = await app.datasets.tasks.get(ANN, project, task.id, 30)
     assert task.state is TaskState.FAILED
     assert "made no archives" in task.error
 
 
-async def test_what_is_drawn_twice_at_one_moment_loses_nothing(works: Works, monkeypatch):
+@SHARED
+async def test_what_is_drawn_twice_at_one_moment_loses_nothing(shared: Works, monkeypatch):
     """Twenty files come with labels, and somebody draws on one of them between look and write."""
-    app = works.app
+    app = shared.app
     notes = app.repositories.annotations
     project = (await app.projects.create(ANN, "set")).id
     contents = {f"file_{n}": ImageAnnotations(8, 8, labels=("cat",)) for n in range(20)}
@@ -143,10 +148,11 @@ async def test_what_is_drawn_twice_at_one_moment_loses_nothing(works: Works, mon
     assert ImageAnnotations.decode(found["file_7"]).annotations == drawn.annotations
 
 
-async def test_who_lost_the_share_copies_nothing(works: Works):
+@SHARED
+async def test_who_lost_the_share_copies_nothing(shared: Works):
     """Also when the copy was asked for before."""
-    app = works.app
-    files = [await works.upload(f"{n}.png", png(n)) for n in range(3)]
+    app = shared.app
+    files = [await shared.upload(f"{n}.png", png(n)) for n in range(3)]
     project = (await app.projects.create(ANN, "set")).id
     await app.projects.add(ANN, project, files)
     other = await app.projects.create(BOB, "mine")

@@ -1,8 +1,8 @@
 """Stages: what one makes is the next one's input, retries add to it, and kills lose nothing."""
 
 import asyncio
+import os
 import random
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -18,6 +18,7 @@ from mediamill.store.repositories import jobs, manifests
 from mediamill.store.repositories.jobs import Counts, JobState
 from tests.handlers.conftest import ANN, BOTH, Works
 from tests.support.chains import CHAINED
+from tests.support.nursery import Forked, nursery
 
 
 def png(n: int) -> bytes:
@@ -32,11 +33,12 @@ class Worker:
     def __init__(self, home: Path, log: Path) -> None:
         self.command = [sys.executable, "-m", "tests.support.chains", str(home)]
         self.log = log
-        self.child: subprocess.Popen[bytes]
+        self.child: Forked
 
     def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.child = subprocess.Popen(self.command, stdout=log, stderr=log)
+        with self.log.open("ab") as log, Path(os.devnull).open() as nothing:
+            given = (nothing.fileno(), log.fileno(), log.fileno())
+            self.child = nursery().fork(self.command, given, os.environ)
 
     def kill(self) -> None:
         self.child.kill()

@@ -25,6 +25,8 @@ T = TypeVar("T")
 _PAGE = 500
 TOGETHER = 4
 """Threads that write objects which are put together: the disk joins what they fsync."""
+LEAST = 3
+"""Objects for which another of these threads is worth an fsync more of the folder."""
 
 
 class LocalBlobs:
@@ -75,11 +77,9 @@ class LocalBlobs:
         """Write small objects whole, in a few threads with an fsync of the folder each."""
         for key, _ in objects:
             check_key(key)
-        size = max(1, -(-len(objects) // TOGETHER))
-        parts = [objects[start : start + size] for start in range(0, len(objects), size)]
         with store_errors():
             written = await asyncio.gather(
-                *(self._threads.run(acts.put_all, self._incoming, some) for some in parts)
+                *(self._threads.run(acts.put_all, self._incoming, some) for some in _parts(objects))
             )
         return [digest for some in written for digest in some]
 
@@ -119,9 +119,7 @@ class LocalBlobs:
         self, act: Callable[[Incoming, Sequence[T]], None], several: Sequence[T]
     ) -> None:
         """Do an act on parts of several in some threads; raises once all are over."""
-        size = max(1, -(-len(several) // TOGETHER))
-        parts = [several[start : start + size] for start in range(0, len(several), size)]
-        work = (self._threads.run(act, self._incoming, some) for some in parts)
+        work = (self._threads.run(act, self._incoming, some) for some in _parts(several))
         for error in await asyncio.gather(*work, return_exceptions=True):
             if error is not None:
                 raise error
@@ -219,3 +217,9 @@ class LocalBlobs:
 
     def _path(self, key: str) -> Path:
         return self.root / encode(check_key(key))
+
+
+def _parts(several: Sequence[T]) -> Sequence[Sequence[T]]:
+    """Divide objects among threads."""
+    size = max(LEAST, -(-len(several) // TOGETHER))
+    return [several[start : start + size] for start in range(0, len(several), size)]

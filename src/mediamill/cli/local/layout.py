@@ -1,13 +1,13 @@
 """Where `mediamill run --annotations` puts pictures: as trainers read sets of their format."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from mediamill.annotations.layout import picture_place
+from mediamill.annotations.layout import Pictures, picture_place
 from mediamill.annotations.tree import split_called
-from mediamill.annotations.write import Format
+from mediamill.annotations.write import Format, Pictured
 from mediamill.cli.terminal.inputs import Input
 
 FOLDERS = frozenset({"images", "jpegimages"})
@@ -64,3 +64,15 @@ class Layout:
             self._next[wanted.casefold()], found = number, f"{wanted}-{number}"
         self._next[folded] = 1
         return found
+
+
+def placed(form: Format, pictures: Sequence[Pictured]) -> Pictures:
+    """Return a walk through pictures of a set with the paths that they have in another format."""
+    layout = Layout(form, {Path(one.path): one.split for one in pictures})
+    found = []
+    for one in pictures:
+        path = Path(one.path)
+        place = layout.place(Input(path, path.parent), path.name)
+        moved = Pictured(layout.path(path, place), one.content, layout.split(path))
+        found.append(moved)
+    return lambda split: (one for one in found if split in (None, one.split))

@@ -72,9 +72,7 @@ class Marking:
         """
         if self._made.tell():
             book = self.book
-            files = laid_out(
-                self.form, book.categories, self._pictures, book.document, self.losses
-            )
+            files = laid_out(self.form, book.categories, self._pictures, book.document, self.losses)
             for name, chunks in files:
                 target.write(name, chunks)
             say_losses(self.form, self.losses)

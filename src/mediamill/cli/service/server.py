@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -43,6 +44,7 @@ def run_service(
 ) -> None:
     """Serve, work and/or ingest until SIGTERM or SIGINT; raises `Failure` if it cannot start."""
     configure_logging(settings.log_format, settings.log_level)
+    _share_heaps()
     if listens:
         refuse_plain_http(settings, allowed=plain)
         _warn_of_own_secret(settings)
@@ -52,6 +54,15 @@ def run_service(
             runner.run(_run(settings, listens=listens, works=works, ingests=ingests))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
+
+
+def _share_heaps() -> None:
+    """Have threads share two of glibc's heaps (`mallopt`, M_ARENA_MAX): each keeps what it freed.
+
+    With a heap per thread 2,500 images took 163 MB instead of 147. Other C libraries have none.
+    """
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(-8, 2)
 
 
 def _warn_of_own_secret(settings: Settings) -> None:

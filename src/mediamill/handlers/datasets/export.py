@@ -77,7 +77,7 @@ def export_unit(version: DatasetVersion, wanted: Wanted, now: int) -> Unit:
         cost=0.5 + version.files / 5_000, now=now, due=now,
         project=version.project, version=version.number, lost=version.lost,
         wanted={"form": wanted.form, "split": wanted.split, "shard": wanted.shard,
-                "shard_size": wanted.shard_size, "cut": wanted.cut},
+                "shard_size": wanted.shard_size, **({"cut": wanted.cut} if wanted.cut else {})},
     )  # fmt: skip
     return unit.evolve(klass="transfer").opened(now)
 

@@ -25,7 +25,6 @@ from mediamill.store.repositories.projects import (
     moving,
 )
 
-
 MOST_TOLD = 256 << 10
 """Bytes of what is told of a plan: of a hundred classes by split, at most."""
 

@@ -84,9 +84,29 @@ class Picture:
     def fit(self, width: int | None, height: int | None) -> "Picture":
         """Return the picture scaled down to fit inside; never enlarged, proportions kept."""
         size = fitted(self.width, self.height, width, height)
-        if size == (self.width, self.height):
+        same, marks = size == (self.width, self.height), self._marks_at(size)
+        if same and marks is self.annotations:
             return self
-        return self.made(resized(self.array(), *size))
+        return self.made(self.array() if same else self._sized(*size), annotations=marks)
+
+    def _sized(self, width: int, height: int) -> Pixels:
+        """Return the pixels in another size."""
+        return resized(self.array(), width, height)
+
+    def _marks_at(self, size: tuple[int, int]) -> "ImageAnnotations | None":
+        """Return what is drawn on the picture for another size.
+
+        It is in pixels of the whole picture, also where that was decoded smaller.
+        """
+        marks = self.annotations
+        if marks is None or (marks.width, marks.height) == size:
+            return marks
+        from mediamill.annotations.geometry import moved
+        from mediamill.media.image.geometry.warp import Warp, stretching
+
+        whole = marks.width, marks.height
+        factors = size[0] / whole[0], size[1] / whole[1]
+        return moved(marks, Warp(whole, size).then(stretching(*factors)), *size)
 
     def mirrored(self, axis: Literal["horizontal", "vertical"]) -> "Picture":
         """Return the picture with left and right (horizontal) or top and bottom swapped."""

@@ -98,20 +98,28 @@ class Parts:
     def cut(self, scan: Scan) -> Cut:
         """Return what was made; raises `Uncut` for too many parts."""
         merged = Parts()
-        for part in self._parts:
+        for part, room in zip(self._parts, self._following(scan.size), strict=True):
             if isinstance(part, tuple):
                 merged.keep(*part)
-            elif length(part) and not merged._same(part, scan):
+            elif length(part) and not merged._same(part, scan, room):
                 merged._parts.append(part)
         if len(merged._parts) > MAX_PARTS:
             raise Uncut
         whole = merged._parts == [(0, scan.size)]
         return Cut(tuple(merged._parts), merged.size, whole)
 
-    def _same(self, part: bytes | int, scan: Scan) -> bool:
+    def _following(self, size: int) -> list[int]:
+        """Return for each part where what is taken over after it begins."""
+        found = list[int]()
+        for part in reversed(self._parts):
+            found.append(size)
+            size = part[0] if isinstance(part, tuple) else size
+        return found[::-1]
+
+    def _same(self, part: bytes | int, scan: Scan, room: int) -> bool:
         """Take bytes over instead of writing the same at this place; tell whether that is so."""
         last = self._parts[-1] if self._parts else (0, 0)
-        if not isinstance(last, tuple) or (end := last[1] + length(part)) > scan.size:
+        if not isinstance(last, tuple) or (end := last[1] + length(part)) > room:
             return False
         for at in range(last[1], end, WINDOW):
             there = scan.read(at, min(WINDOW, end - at))

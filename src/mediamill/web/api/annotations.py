@@ -1,16 +1,18 @@
 """Annotations of projects: drawn on files, listed, imported, exported; and their classes."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from mediamill.annotations.coco import mirrored
 from mediamill.annotations.model import Category, ImageAnnotations
+from mediamill.core.access import Principal
 from mediamill.services.annotations.classes import Uses
-from mediamill.services.annotations.service import Drawn, Patch
+from mediamill.services.annotations.service import AnnotationService, Drawn, Patch
 from mediamill.web.parsing import (
     PROBLEM,
     After,
@@ -103,29 +105,55 @@ def _revision(if_match: str | None) -> int | None:
     return int(digits) if known and len(digits) <= 18 else NONE
 
 
-def _answer(drawn: Drawn, response: Response) -> DrawnView:
-    response.headers["ETag"] = f'"a{drawn.revision}"'
-    return drawn_view(drawn)
+def _seen(if_match: IfMatch = None) -> int | None:
+    """Return the revision that a change is made over: without `If-Match` there may be none yet."""
+    return _revision(if_match)
+
+
+def _whichever(if_match: IfMatch = None) -> int | None:
+    """Return the revision that a change is made over: without `If-Match` what is there then."""
+    return None if if_match is None else _revision(if_match)
+
+
+Seen = Annotated[int | None, Depends(_seen)]
+Whichever = Annotated[int | None, Depends(_whichever)]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Who asks about what is drawn on which file, and the answer whose entity tag tells of it."""
+
+    project_id: ProjectId
+    file_id: FileId
+    caller: Caller
+    mill: Mill
+    response: Response
+
+    @property
+    def drawing(self) -> AnnotationService:
+        return self.mill.annotations.drawing
+
+    @property
+    def place(self) -> tuple[Principal, str, str]:
+        return self.caller, self.project_id, self.file_id
+
+    def answer(self, drawn: Drawn) -> DrawnView:
+        """Return what is drawn as it is shown, with its revision as `ETag`."""
+        self.response.headers["ETag"] = f'"a{drawn.revision}"'
+        return drawn_view(drawn)
+
+
+Asked = Annotated[Asking, Depends()]
 
 
 @router.get("/{project_id}/files/{file_id}/annotations")
-async def get_annotations(
-    project_id: ProjectId, file_id: FileId, caller: Caller, mill: Mill, response: Response
-) -> DrawnView:
+async def get_annotations(asked: Asked) -> DrawnView:
     """Show what is drawn on a file in a project."""
-    return _answer(await mill.annotations.drawing.get(caller, project_id, file_id), response)
+    return asked.answer(await asked.drawing.get(*asked.place))
 
 
 @router.put("/{project_id}/files/{file_id}/annotations")
-async def put_annotations(
-    project_id: ProjectId,
-    file_id: FileId,
-    body: AnnotationsBody,
-    caller: Caller,
-    mill: Mill,
-    response: Response,
-    if_match: IfMatch = None,
-) -> DrawnView:
+async def put_annotations(asked: Asked, body: AnnotationsBody, revision: Seen) -> DrawnView:
     """Replace all that is drawn on a file; what is there already asks for `If-Match`."""
     content = ImageAnnotations(
         0,
@@ -134,21 +162,11 @@ async def put_annotations(
         tuple(body.labels),
         dict(body.extra),
     )
-    revision = _revision(if_match)
-    drawn = await mill.annotations.drawing.put(caller, project_id, file_id, content, revision)
-    return _answer(drawn, response)
+    return asked.answer(await asked.drawing.put(*asked.place, content, revision))
 
 
 @router.patch("/{project_id}/files/{file_id}/annotations")
-async def patch_annotations(
-    project_id: ProjectId,
-    file_id: FileId,
-    body: PatchBody,
-    caller: Caller,
-    mill: Mill,
-    response: Response,
-    if_match: IfMatch = None,
-) -> DrawnView:
+async def patch_annotations(asked: Asked, body: PatchBody, revision: Whichever) -> DrawnView:
     """Add, change and remove some annotations; without `If-Match`, of what is there now."""
     patch = Patch(
         [one.annotation() for one in body.add],
@@ -156,40 +174,19 @@ async def patch_annotations(
         body.remove,
         body.labels,
     )
-    revision = None if if_match is None else _revision(if_match)
-    drawn = await mill.annotations.drawing.patch(caller, project_id, file_id, patch, revision)
-    return _answer(drawn, response)
+    return asked.answer(await asked.drawing.patch(*asked.place, patch, revision))
 
 
 @router.delete("/{project_id}/files/{file_id}/annotations")
-async def delete_annotations(
-    project_id: ProjectId,
-    file_id: FileId,
-    caller: Caller,
-    mill: Mill,
-    response: Response,
-    if_match: IfMatch = None,
-) -> DrawnView:
+async def delete_annotations(asked: Asked, revision: Seen) -> DrawnView:
     """Remove all that is drawn on a file, which asks for `If-Match`; it can be taken back."""
-    revision = _revision(if_match)
-    empty = ImageAnnotations(0, 0)
-    drawn = await mill.annotations.drawing.put(caller, project_id, file_id, empty, revision)
-    return _answer(drawn, response)
+    return asked.answer(await asked.drawing.put(*asked.place, ImageAnnotations(0, 0), revision))
 
 
 @router.post("/{project_id}/files/{file_id}/annotations/undo")
-async def undo_annotations(
-    project_id: ProjectId,
-    file_id: FileId,
-    caller: Caller,
-    mill: Mill,
-    response: Response,
-    if_match: IfMatch = None,
-) -> DrawnView:
+async def undo_annotations(asked: Asked, revision: Whichever) -> DrawnView:
     """Take the last change back; again for the one before. 409 when none is kept."""
-    revision = None if if_match is None else _revision(if_match)
-    drawn = await mill.annotations.drawing.undo(caller, project_id, file_id, revision)
-    return _answer(drawn, response)
+    return asked.answer(await asked.drawing.undo(*asked.place, revision))
 
 
 @router.get("/{project_id}/annotations")

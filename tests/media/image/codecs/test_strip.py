@@ -1,6 +1,7 @@
 """Files lose their metadata and nothing of their pixels; what would look different is refused."""
 
 import io
+import zlib
 
 import numpy as np
 import pytest
@@ -70,3 +71,16 @@ def test_what_would_look_different_is_refused() -> None:
     assert stripped(saved("TIFF"), "image/tiff") is None
     assert lossless_webp(saved("WEBP", lossless=True, exif=exif()))
     assert not lossless_webp(saved("WEBP", exif=exif()))
+
+
+def test_a_profile_that_says_nothing_goes_too() -> None:
+    """With it goes what counts only where there is none."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert stripped(saved("JPEG", icc_profile=profile), "image/jpeg", srgb=True) == saved("JPEG")
+    plain = saved("PNG")
+    gamma = (b"gAMA", (12_345).to_bytes(4))
+    chunk = b"".join(((4).to_bytes(4), *gamma, zlib.crc32(b"".join(gamma)).to_bytes(4)))
+    marked = saved("PNG", icc_profile=profile)
+    marked = marked[:33] + chunk + marked[33:]  # behind the header
+    assert stripped(marked, "image/png", srgb=True) == plain
+    assert stripped(plain[:33] + chunk + plain[33:], "image/png") == plain[:33] + chunk + plain[33:]

@@ -17,6 +17,7 @@ from mediamill.media.image.codecs.header import (
 from mediamill.media.image.codecs.jpeg import Pixels, decode_rgb
 from mediamill.media.image.depth import Pixels as AnyPixels
 from mediamill.media.image.picture import Picture
+from mediamill.media.image.stored import StoredPicture
 
 _REDUCIBLE = frozenset({"RGB", "RGBA", "L", "LA", "CMYK"})
 
@@ -38,6 +39,8 @@ def decode(
     if header.media_type == "image/jpeg":
         with guarded(name):
             pixels: AnyPixels | None = _shrunk_jpeg(source, header.profile, smallest)
+            if pixels is not None and at_least != (0, 0):
+                return StoredPicture(pixels, header.orientation)
             if pixels is not None:
                 return Picture(cast("AnyPixels", header.orientation.apply(pixels)))
     with source() as stream, opened(stream, header.media_type, name) as image:

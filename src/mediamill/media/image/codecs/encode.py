@@ -1,6 +1,7 @@
 """Encode sRGB pixels of 8 or 16 bits. Nothing but pixels goes in, so no metadata can come out."""
 
 import io
+import math
 from typing import Any, cast
 
 import cv2
@@ -8,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mediamill.core.errors import LimitExceeded
 from mediamill.media.image.alpha import strips
-from mediamill.media.image.codecs.encoding import AnyFormat
+from mediamill.media.image.codecs.encoding import LONGEST, AnyFormat
 from mediamill.media.image.codecs.jpeg import encode_grey, encode_rgb
 from mediamill.media.image.depth import Pixels, eight, top
 
@@ -21,8 +23,11 @@ def encode(pixels: Pixels, form: AnyFormat, quality: int = 85) -> bytes:
     """Encode H×W×3 RGB or H×W×4 RGBA; alpha is flattened on white where JPEG cannot hold it.
 
     PNG and JPEG take H×W×1, grey, too. 16 bits are kept by PNG and rounded to 8 for all others.
-    `quality` 1…100 is ignored by PNG.
+    `quality` 1…100 is ignored by PNG. Raises `LimitExceeded` for sides that a format cannot have.
     """
+    if max(pixels.shape[:2]) > LONGEST.get(form, math.inf):
+        name, sides = form.upper(), f"{LONGEST[form]:,}"
+        raise LimitExceeded(f"{name} has no sides of more than {sides} pixels: choose PNG.")
     if form == "png":
         return _by_opencv(pixels, ".png", [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL])
     pixels = eight(pixels)
@@ -68,7 +73,10 @@ def flatten(pixels: Pixels, background: tuple[int, int, int] = (255, 255, 255)) 
 def _avif(pixels: Pixels, quality: int) -> bytes:
     file = io.BytesIO()
     image = Image.fromarray(pixels)
-    image.save(file, "AVIF", quality=quality, speed=_AVIF_SPEED, max_threads=1)
+    try:
+        image.save(file, "AVIF", quality=quality, speed=_AVIF_SPEED, max_threads=1)
+    except RuntimeError as error:  # libavif does not say so; it takes 30 bytes for each pixel
+        raise MemoryError(str(error)) from error
     return file.getvalue()
 
 

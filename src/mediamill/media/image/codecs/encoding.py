@@ -13,6 +13,8 @@ EXTENSIONS: dict[str, str] = {"jpeg": "jpg", "png": "png", "webp": "webp", "avif
 MEDIA_TYPES: dict[str, str] = {form: f"image/{form}" for form in EXTENSIONS}
 QUALITIES: dict[str, int] = {"jpeg": 85, "png": 100, "webp": 80, "avif": 65}
 """What is sensible where nobody says; the scales of the formats differ."""
+LONGEST: dict[str, int] = {"jpeg": 65_500, "webp": 16_383, "avif": 65_536}
+"""Pixels that a side may have in formats that have a limit."""
 LOSSLESS = 101
 """What OpenCV takes for lossless WebP: anything over 100."""
 

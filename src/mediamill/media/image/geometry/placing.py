@@ -107,7 +107,7 @@ def quarter_turned(pixels: Pixels) -> Placed:
     """Turn by 90° counter-clockwise."""
     high, wide = pixels.shape[:2]
     matrix = np.array([[0.0, 1, 0], [-1, 0, wide - 1], [0, 0, 1]])
-    made = cast("Pixels", np.ascontiguousarray(np.rot90(pixels)))
+    made = cast("Pixels", cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE))
     return made, Warp((wide, high), (wide, high)).then(matrix, (high, wide))
 
 

@@ -187,7 +187,7 @@ class Warp:
         The other three come out the same as without.
         """
         most = max(pixels.shape[0] * pixels.shape[1], self.size[0] * self.size[1])
-        return most * 4 * pixels.itemsize <= _FOURTH
+        return bool(most * 4 * pixels.itemsize <= _FOURTH)
 
     def _moved_whole(self, pixels: Pixels, edge: Edge) -> Pixels | None:
         """Return the pixels where they move by whole ones; None where they must be sampled."""
