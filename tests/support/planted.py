@@ -18,6 +18,11 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.support.flat import KINDS as FLAT
+from tests.support.flat import flat
+from tests.support.plain import KINDS as PLAINS
+from tests.support.plain import plain
+
 Pixels = NDArray[np.uint8]
 Random = np.random.Generator
 PHOTOS = ("phone-iphone.jpg", "phone-nokia.jpg", "phone-jolla.jpg", "gps-nikon.jpg",
@@ -41,11 +46,11 @@ class Planted:
     """What was done to the original; empty for the original itself."""
 
 
-def photo_tiles(folder: Path) -> list[Pixels]:
+def photo_tiles(folder: Path, *, little: bool = False) -> list[Pixels]:
     """Cut real photographs into tiles that have nothing in common.
 
     Those that show next to nothing, as plain sky, are left out: nobody can tell a part of one from
-    a part of another.
+    a part of another. With `little` it is those alone.
     """
     tiles, (wide, high) = [], TILE
     for name in PHOTOS:
@@ -57,7 +62,8 @@ def photo_tiles(folder: Path) -> list[Pixels]:
             for y in range(0, height - high + 1, high)
             for x in range(0, width - wide + 1, wide)
         ]
-    return [tile for tile in tiles if cv2.resize(tile, (32, 24)).std(axis=(0, 1)).max() > PLAIN]
+    rich = [bool(cv2.resize(tile, (32, 24)).std(axis=(0, 1)).max() > PLAIN) for tile in tiles]
+    return [tile for tile, much in zip(tiles, rich, strict=True) if much is not little]
 
 
 def frames(folder: Path, each: int) -> Iterator[tuple[str, Pixels]]:
@@ -197,12 +203,13 @@ def changed(seed: int, n: int, pixels: Pixels, how: str) -> bytes:
 
 
 def planted(
-    count: int, copies: int, seed: int = 8, folder: Path | None = None
+    count: int, copies: int, seed: int = 8, folder: Path | None = None, little: int = 0
 ) -> Iterator[Planted]:
     """Yield so many originals, then copies of them, each changed in one of the ways of `CHANGES`.
 
     With a folder of samples there are tiles of real photographs, which are copied in every way, and
-    frames of real clips, which have one origin for each clip. Scenes are copied once.
+    frames of real clips, which have one origin for each clip. Scenes are copied once. `little` more
+    originals show little or are flat graphics of one kind; none of these is copied.
     """
     makers = list(_originals(count, seed, folder))
     for n, (origin, make) in enumerate(makers):
@@ -210,6 +217,20 @@ def planted(
     for k, (n, how) in enumerate(_copied(makers, copies, seed)):
         origin, make = makers[n]
         yield Planted(f"{n:05d}-{k}-{how}.jpg", changed(seed, k, make(), how), origin, how)
+    for n, (origin, pixels) in enumerate(_little(little, seed, folder)):
+        yield Planted(f"little-{n:05d}.jpg", jpeg(pixels), origin)
+
+
+def _little(count: int, seed: int, folder: Path | None) -> Iterator[tuple[str, Pixels]]:
+    """Yield the plain tiles of photographs, then plain pictures and flat graphics in turn."""
+    tiles = photo_tiles(folder, little=True)[:count] if folder else []
+    for n, tile in enumerate(tiles):
+        yield f"little-tile-{n}", tile
+    for n in range(count - len(tiles)):
+        if n % 2:
+            yield f"little-{list(FLAT)[n // 2 % len(FLAT)]}-{n}", flat(seed, n // 2)
+        else:
+            yield f"little-{list(PLAINS)[n // 2 % len(PLAINS)]}-{n}", plain(seed, n // 2)
 
 
 Maker = tuple[str, Callable[[], Pixels]]

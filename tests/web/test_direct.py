@@ -32,7 +32,8 @@ from mediamill.store.repositories.uploads import Upload, arriving
 from mediamill.store.repositories.users import Token, TokenKind, User
 from mediamill.web.app import create_app
 from tests.faults import charges
-from tests.security.test_shared_pictures import check, picture
+from tests.security.test_shared_pictures import check as cut
+from tests.security.test_shared_pictures import picture
 from tests.support.places import BUCKET as BUCKET_NAME
 from tests.support.places import STORES as KINDS
 from tests.support.places import Place
@@ -617,7 +618,7 @@ async def test_no_address_gives_a_guest_what_only_its_owner_gets(mill, ann, bob,
         assert (await ann.client.get(place, params={"direct": True})).status_code == 307
     seen = await bob.client.get(places[0], params={"direct": True})
     assert seen.status_code == 200
-    check(seen.content, told)
+    cut(seen.content, told)
     assert (await bob.client.get(places[1], params={"direct": True})).status_code == 307
 
 

@@ -88,6 +88,23 @@ def agreement(pictures: Collection, a: int, b: int, start: Floats) -> Agreement:
     return _agree(one, _soft(there), inside)
 
 
+def light_differs(pictures: Collection, a: int, b: int, at: Floats) -> float:
+    """Return what part of the contrast differs where a lies on b as `at` says, 0 … 1 or more.
+
+    It is the root mean square of the difference in grey levels, less its mean, by the larger
+    standard deviation. Here the map stays as it is: an even slope of light, as of a sky, can be
+    laid on any other one.
+    """
+    single = Hypotheses(np.array([a]), np.array([b]), at[None], np.zeros(1, np.int64))
+    (small,), (large,), (found,) = inward(single)
+    one, other = _levels(pictures, int(small)), _levels(pictures, int(large))
+    there, inside = _there(other, found)
+    if not inside.any():
+        return 1.0
+    contrast = max(float(one[inside].std()), float(there[inside].std()))
+    return float((one - there)[inside].std()) / max(contrast, 1e-9)
+
+
 def _levels(pictures: Collection, n: int) -> Samples:
     """Return the small picture in the grey levels that it was made of, but for their mean."""
     scale = max(0.1, float(pictures.contrast[n])) / 48

@@ -42,8 +42,8 @@ VOTES, FEW = 3, 64
 DIFFER = 10
 """Bits of all 64 by which words may differ."""
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
-_PLACE = np.uint64((1 << 24) - 1)
-"""The bits of a key that hold its place: enough for a million pictures."""
+_PLACE = 24
+"""The bits of a key that hold its place, at least: enough for a million pictures."""
 _UNEVEN = {3, 7, 11, 20, 22, 26, 37, 41, 48, 57}
 """Bits that most patches have alike."""
 
@@ -72,9 +72,9 @@ def by_points(pictures: Collection) -> Iterator[Hypotheses]:
     entries = _entries(pictures)
     owner = np.searchsorted(pictures.starts, entries, "right") - 1
     words = np.asarray(pictures.words[entries])
-    found = [_band(words, owner, mask) for mask in _masks(len(entries))]
-    votes = _once(np.concatenate(found))
-    del found
+    votes = np.zeros(0, np.int64)
+    for mask in _masks(len(entries)):  # one by one: bands of frames find much the same
+        votes = _once(np.concatenate([votes, _once(_band(words, owner, mask))]))
     few = np.diff(pictures.starts) < FEW
     for some in _parts(votes, owner):
         one, other, mirrored = some >> 32, (some >> 1) & 0x7FFFFFFF, (some & 1) > 0
@@ -169,19 +169,27 @@ def _common(ordered: Words) -> NDArray[np.bool_]:
 
 
 def _ordered(keys: Words) -> tuple[Words, NDArray[np.uint32]]:
-    """Return keys, of which 40 bits are left, in order, and the place that each had.
+    """Return keys, of which 40 bits or less are left, in order, and the place that each had.
 
     The keys that are given are overwritten. Key and place are sorted as one number, which is fast
-    and the same on every machine.
+    and the same on every machine. Where a place needs more than 24 bits the key has those less.
     """
+    place = _places(len(keys))
     keys *= _SPREAD
-    keys &= ~_PLACE
+    keys &= ~place
     keys |= np.arange(len(keys), dtype=np.uint64)
     keys.sort()
     order = np.empty(len(keys), np.uint32)
-    np.bitwise_and(keys, _PLACE, out=order, casting="unsafe")
-    keys &= ~_PLACE
+    np.bitwise_and(keys, place, out=order, casting="unsafe")
+    keys &= ~place
     return keys, order
+
+
+def _places(count: int) -> np.uint64:
+    """Return the bits that hold the place of each of so many keys; at most 2³² have one."""
+    if count > 1 << 32:
+        raise ValueError(f"{count:,} words are too many to compare")
+    return np.uint64((1 << max(_PLACE, (count - 1).bit_length())) - 1)
 
 
 def _maps(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mediamill.media.image.duplicates.agreement import agreement
+from mediamill.media.image.duplicates.agreement import agreement, light_differs
 from mediamill.media.image.duplicates.candidates import Hypotheses, Indices, candidates
 from mediamill.media.image.duplicates.collection import Collection, collect
 from mediamill.media.image.duplicates.fingerprint import Fingerprint
@@ -24,6 +24,8 @@ The likeliest are tried first; in a thousand pictures of one place each resemble
 """
 _WITHOUT_POINTS = 0.95
 """The correlation that is asked of pictures with fewer points."""
+_SAME_LIGHT = 0.06
+"""What part of their contrast may differ where there are fewer points: light is all they show."""
 _CONTRAST = 0.5
 """Standard deviation, in grey levels, from which there is something to compare."""
 
@@ -80,9 +82,11 @@ def _likenesses(
 
     Who is joined needs no look. `failed` counts for each picture how often it did not hold.
     """
+    visible, roots = pictures.contrast >= _CONTRAST, joined.roots()
+    worth = visible[tried.a] & visible[tried.b] & (roots[tried.a] != roots[tried.b])
+    tried = part(tried, worth & (failed[tried.a] + failed[tried.b] < PATIENCE))
     scores = compare(pictures, tried)
-    visible = pictures.contrast >= _CONTRAST
-    likely = np.flatnonzero((scores >= _ROUGHLY) & visible[tried.a] & visible[tried.b])
+    likely = np.flatnonzero(scores >= _ROUGHLY)
     likely = likely[np.argsort(-scores[likely], kind="stable")]
     tried, seen = part(tried, likely), set[tuple[int, int]]()
     for a, b, start in zip(tried.a.tolist(), tried.b.tolist(), tried.maps, strict=True):
@@ -91,7 +95,11 @@ def _likenesses(
             continue
         seen.add(pair)
         found = refine(pictures, a, b, start)
-        if found.score < (similarity if found.points >= _POINTS else _WITHOUT_POINTS):
+        pointed = found.points >= _POINTS
+        if found.score < (similarity if pointed else _WITHOUT_POINTS):
+            failed[[a, b]] += 1
+            continue
+        if not pointed and light_differs(pictures, a, b, found.map) > _SAME_LIGHT:
             failed[[a, b]] += 1
             continue
         agreed = agreement(pictures, a, b, found.map)
@@ -119,6 +127,13 @@ class Joined:
             above[number] = above[above[number]]
             number = above[number]
         return number
+
+    def roots(self) -> Indices:
+        """Return the root of every number."""
+        above = np.array(self._above, np.int64)
+        while not np.array_equal(above, further := above[above]):
+            above = further
+        return above
 
     def may_join(self, one: int, other: int) -> bool:
         """Tell whether a weak link of two would meet the other weak links of both groups."""

@@ -119,17 +119,19 @@ def refine(pictures: Collection, a: int, b: int, start: Floats) -> Found:
     q = (pictures.points[there, :2].astype(float) + 0.5) / 256
     words = pictures.words[here] ^ MIRROR if mirrored else pictures.words[here]
     differ = np.bitwise_count(words[:, None] ^ pictures.words[there][None, :])
+    rows, columns = np.nonzero(differ <= _BITS)
+    order = np.lexsort((differ[rows, columns], rows))  # the likest of a point first
+    rows, columns = rows[order], columns[order]
     found, count = start, 0
-    for near in (_NEAR, _NEARER, _NEARER) if differ.size else ():
+    for near in (_NEAR, _NEARER, _NEARER):
         placed = p @ found[:, :2].T + found[:, 2]
-        apart = np.abs(placed[:, None, :] - q[None, :, :]) <= near
-        cost = np.where(apart[:, :, 0] & apart[:, :, 1], differ, 255)
-        best = cost.argmin(axis=1)
-        good = np.flatnonzero(cost[np.arange(len(p)), best] <= _BITS)
-        count = len(np.unique(best[good]))
+        there_too = np.abs(placed[rows] - q[columns]).max(axis=1) <= near
+        good, at = np.unique(rows[there_too], return_index=True)
+        best = columns[there_too][at]
+        count = len(np.unique(best))
         if count < 4:
             break
-        found = _fitted(p[good], q[best[good]], found)
+        found = _fitted(p[good], q[best], found)
     single = Hypotheses(np.array([a]), np.array([b]), found[None], np.array([count]))
     return Found(count, float(compare(pictures, single, FINE)[0]), found)
 
