@@ -39,11 +39,12 @@ async def load(client, history: History, folder: Path, jobs: int) -> None:
 
 async def all_ended(client, history: History, seconds: float = 90) -> None:
     for job in history.jobs:
-        async with asyncio.timeout(seconds):
-            while True:
-                answer = await client.get(f"/v1/jobs/{job}", params={"wait": 20})
-                if answer.json()["finished_at"]:
-                    break
+        end = asyncio.get_running_loop().time() + seconds
+        while True:
+            answer = await client.get(f"/v1/jobs/{job}", params={"wait": 20})
+            if answer.json()["finished_at"]:
+                break
+            assert asyncio.get_running_loop().time() < end, answer.text
 
 
 async def check(client, history: History, home: Path) -> None:

@@ -29,6 +29,8 @@ def blobs(folder: Path) -> dict[str, str]:
 class Worker(Process):
     """A worker with a home and a mount of its own."""
 
+    fresh = True  # what a broken mount does to a whole process is what this is about
+
     def __init__(self, folder: Path, number: int, mount: Mount) -> None:
         place = folder / f"machine-{number}"
         place.mkdir()
