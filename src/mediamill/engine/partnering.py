@@ -6,8 +6,10 @@ on retries; and where a hundredth of a set changes, about a hundredth of the cho
 """
 
 import hashlib
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 
 MOST = 100_000
 """Inputs of a set that may become partners: those with the least digests."""
@@ -34,20 +36,30 @@ class Ring:
         known = sorted(self._waiting)[:MOST]
         return Ring([digest for digest, _ in known], [item for _, item in known])
 
-    def at(self, point: bytes, own: bytes) -> int | None:
-        """Return the item next to a point; None for one of the same bytes as the own."""
-        if not self.digests:
-            return None
-        place = bisect_left(self.digests, point) % len(self.items)
-        return None if self.digests[place] == own else self.items[place]
+    def onwards(self, point: bytes, own: bytes) -> Iterator[int]:
+        """Yield all items from a point on, once round, but those of the same bytes as the own."""
+        first, after = bisect_left(self.digests, own), bisect_right(self.digests, own)
+        place = bisect_left(self.digests, point)
+        for _ in range(len(self.items) - (after - first)):
+            place %= len(self.items)
+            if first <= place < after:
+                place = after % len(self.items)
+            yield self.items[place]
+            place += 1
 
 
 def drawn(ring: Ring, seed: int, own: str, wanted: int) -> list[int]:
-    """Draw up to so many different items for an input, none of the same bytes as it."""
-    chosen: dict[int, None] = {}
-    for k in range(TRIES * wanted):
-        point = hashlib.sha256(f"{seed}/{own}/partner/{k}".encode()).digest()
-        item = ring.at(point, bytes.fromhex(own))
-        if item is not None and len(chosen) < wanted:
-            chosen[item] = None
+    """Draw so many different items for an input, or all there are; none of its own bytes.
+
+    Where draws fall on the same items, those that follow on the ring make up the number.
+    """
+    itself, chosen = bytes.fromhex(own), dict[int, None]()
+    points = [
+        hashlib.sha256(f"{seed}/{own}/partner/{k}".encode()).digest() for k in range(TRIES * wanted)
+    ]
+    nearest = chain.from_iterable(islice(ring.onwards(one, itself), 1) for one in points)
+    for item in chain(nearest, ring.onwards(points[0], itself)):
+        chosen[item] = None
+        if len(chosen) == wanted:
+            break
     return [*chosen]
