@@ -188,6 +188,7 @@ class Parts:
             limits,
             scratch=own.path,
             catalogue=operations.builder,
+            spare=spare,
         )
         bell = open_bell(settings.broker_url, settings.store_url)
         url = settings.stream_url

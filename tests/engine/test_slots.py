@@ -428,3 +428,19 @@ def test_the_default_catalogue_builds():
 
     assert callable(resolve(DEFAULT))
     assert resolve(CATALOGUE)("nothing", {}) is not None
+
+
+async def test_free_for_is_not_between_two_calls_of_a_job(tmp_path: Path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("mediamill.engine.slots.pool.time.monotonic", lambda: now[0])
+    pool = SlotPool(3, scratch=tmp_path, spare=1)
+    now[0] += 5
+    assert pool.free_for == 5
+    async with pool.acquire(), pool.acquire():
+        assert pool.free_for == 0, "the third is for what is short"
+        now[0] += 5
+    assert pool.free_for == 0
+    now[0] += 1
+    async with pool.acquire(), pool.acquire(aside=True):
+        assert pool.free_for == 1, "what gives way is no work to give way to"
+    await pool.close()

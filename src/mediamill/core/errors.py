@@ -10,6 +10,7 @@ MediamillError                 status code               retryable
 │   ├── AddressRefused         422    address_refused    no    an address that is not asked
 │   ├── FetchFailed            422    fetch_failed       no    an address that gives no file
 │   ├── ChecksumMismatch       460    checksum_mismatch  yes   what came is not what was sent
+│   ├── QuestionRefused        422    question_refused   no    no model will answer this question
 │   └── KeyReused              422    idempotency_key_reused  no  same key, other request
 ├── Unauthenticated            401    unauthenticated    no    who are you?
 ├── Forbidden                  403    forbidden          no    known, and may not
@@ -23,12 +24,17 @@ MediamillError                 status code               retryable
 │   └── InProgress             409    idempotency_in_progress  yes  the same request still runs
 ├── DeliveryRefused            502    delivery_refused   no    who it is for will never take it
 ├── QuotaExceeded              429    quota_exceeded     yes   try later, or ask for more
+├── BudgetExceeded             402    budget_exceeded    no    it might cost more than it may
+├── ProviderRefused            502    provider_refused   no    its key, rights or model are wrong
+├── InvalidAnswer              502    invalid_answer     yes   a model's answer will not do
 ├── Unavailable                503    unavailable        yes   a store, broker or provider is away
 │   ├── StorageFull            507    storage_full       yes   no room for more bytes
 │   ├── Restoring              503    restoring          yes   in cold storage, on its way back
 │   ├── Packing                503    packing            yes   being put together as one object
 │   ├── NewerVersion           503    newer_version      yes   only a newer program knows it
-│   └── SourceUnavailable      503    source_unavailable yes   an address does not answer well
+│   ├── SourceUnavailable      503    source_unavailable yes   an address does not answer well
+│   └── ProviderUnavailable    503    provider_unavailable  yes  a model does not answer now
+│       └── RateLimited        503    provider_busy      yes   it is asked too often
 ├── SlotFailure                500    slot_failed        yes   a worker process died under an item
 │   ├── OutOfMemory            500    out_of_memory      yes
 │   └── TimedOut               500    timed_out          yes
@@ -103,6 +109,10 @@ class FetchFailed(InvalidInput):
 
 class ChecksumMismatch(InvalidInput):
     status, code, retryable = 460, "checksum_mismatch", True
+
+
+class QuestionRefused(InvalidInput):
+    code = "question_refused"
 
 
 class KeyReused(InvalidInput):
@@ -199,6 +209,34 @@ class NewerVersion(Unavailable):
 
 class SourceUnavailable(Unavailable):
     code = "source_unavailable"
+
+
+class ProviderUnavailable(Unavailable):
+    code = "provider_unavailable"
+
+
+class RateLimited(ProviderUnavailable):
+    """A provider is asked too often; `retry_after` in seconds where it says so."""
+
+    code = "provider_busy"
+
+
+class BudgetExceeded(MediamillError):
+    """A call might cost more than is left; `budget` names which."""
+
+    status, code = 402, "budget_exceeded"
+
+
+class ProviderRefused(MediamillError):
+    """A provider will not answer in this configuration, whatever it is asked."""
+
+    status, code = 502, "provider_refused"
+
+
+class InvalidAnswer(MediamillError):
+    """A provider answered what will not do: empty, of the wrong shape, against what was asked."""
+
+    status, code, retryable = 502, "invalid_answer", True
 
 
 class SlotFailure(MediamillError):

@@ -18,7 +18,7 @@ _BRANCH = re.compile(r"^(constrained-\w+|int|float|str|bool|none|\w+\[.*)$")
 """What pydantic adds to an error's place to say which member of a union it tried."""
 
 _SHARED = frozenset({
-    "base", "catalogue", "draws", "formatted", "image", "previews", "work", "writing",
+    "asking", "base", "catalogue", "draws", "formatted", "image", "previews", "work", "writing",
 })  # fmt: skip
 """Modules of this folder that are no operations."""
 

@@ -9,6 +9,7 @@ A child that dies, is killed or has served long enough is replaced when its seat
 import asyncio
 import itertools
 import shutil
+import time
 import uuid
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -41,11 +42,13 @@ class SlotPool:
         scratch: Path,
         catalogue: str = CATALOGUE,
         readable: tuple[str, ...] = (),
+        spare: int = 0,
     ) -> None:
         """Children start when first used, or by `warm`.
 
         Their files lie below `scratch`. `catalogue` names the function that builds operations, as
-        `module:function`; children may read its folder and those in `readable`.
+        `module:function`; children may read its folder and those in `readable`. So many `spare`
+        ones are for short work, beside as much as the machine can do.
         """
         self.limits = limits or SlotLimits()
         self._folder = scratch.absolute() / f"slots-{uuid.uuid4().hex}"
@@ -60,18 +63,33 @@ class SlotPool:
         """Modules that children import when they have nothing to do (`Setup.warm`)."""
         self._background: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._full = max(1, size - spare)
+        self._held = 0
+        self._free_since: float | None = time.monotonic()
 
     @asynccontextmanager
-    async def acquire(self) -> "AsyncIterator[Slot]":
-        """Wait for a free slot; leaving the block with a call under way kills its child."""
+    async def acquire(self, *, aside: bool = False) -> "AsyncIterator[Slot]":
+        """Wait for a free slot; leaving the block with a call under way kills its child.
+
+        `aside` is for what gives way to others: it does not count as work in `free_for`.
+        """
         self._require_open()
         slot = await self._idle.get()
+        self._hold(0 if aside else 1)
         try:
             self._require_open()
             yield slot
         finally:
             slot.release()
             self._idle.put_nowait(slot)
+            self._hold(0 if aside else -1)
+
+    def _hold(self, more: int) -> None:
+        self._held += more
+        if self._held >= self._full:
+            self._free_since = None
+        elif self._free_since is None:
+            self._free_since = time.monotonic()
 
     async def warm(self, most: int | None = None) -> None:
         """Start the children of free slots, all or so many, so that first calls do not wait."""
@@ -84,9 +102,9 @@ class SlotPool:
                 self._idle.put_nowait(slot)
 
     @property
-    def busy(self) -> bool:
-        """Whether every slot is in somebody's hands."""
-        return self._idle.empty()
+    def free_for(self) -> float:
+        """Seconds for which a slot for long work has always been free, not just between calls."""
+        return 0.0 if self._free_since is None else time.monotonic() - self._free_since
 
     def protections(self) -> dict[str, bool | str]:
         """Say what the kernel granted to the youngest child; empty before there was one."""

@@ -1,6 +1,6 @@
 """`thumbnails`: draw the small pictures of what an import takes in, a dozen at a time.
 
-They come after jobs: while every slot is in use it waits, but not for ever. One unit does all of an
+They come after jobs: while these use every slot it waits, but not for ever. One unit does all of an
 import, whose files are known by their places; it is there before the first of them.
 """
 
@@ -24,6 +24,8 @@ from mediamill.store.repositories.units import Unit
 
 KIND = "thumbnails"
 LOOK_AGAIN_MS = SECOND
+FREE_SECONDS = 0.5
+"""A slot that was free for less is one between two calls of a job."""
 PATIENCE_MS = 10 * MINUTE
 """How long it gives way to jobs."""
 TOGETHER_BYTES = 32 << 20
@@ -70,9 +72,10 @@ class Thumbnails:
         await lease.finish()
 
     async def _gives_way(self, lease: Lease) -> bool:
-        """Tell whether all slots are in use, and it has not waited for too long."""
+        """Tell whether jobs use all slots, and it has not waited for too long."""
         now = await self.each.files.store.now()
-        return self.each.slots.busy and now - lease.unit.created < PATIENCE_MS
+        used = self.each.slots.free_for < FREE_SECONDS
+        return used and now - lease.unit.created < PATIENCE_MS
 
     async def _draw(self, lease: Lease, found: Sequence[File | None]) -> None:
         files = [
@@ -109,7 +112,7 @@ class Thumbnails:
         """Draw files in one call of a slot; return the ids of those that have a thumbnail now."""
         each, made = self.each, {}
         async with AsyncExitStack() as stack:
-            slot = await stack.enter_async_context(each.slots.acquire())
+            slot = await stack.enter_async_context(each.slots.acquire(aside=True))
             opening = opened_all(each.blobs, [file.blob for file in files], each.scratch)
             descriptors = await stack.enter_async_context(opening)
             items = tuple(map(call_item, range(len(files)), files, descriptors))

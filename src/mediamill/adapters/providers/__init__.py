@@ -1,0 +1,1 @@
+"""Calls of models: the port, chains of providers, and a backend per kind of server."""
