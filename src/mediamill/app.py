@@ -193,7 +193,10 @@ class App:
             self.settings.direct_transfers,
         )
         requests = Requests(
-            Inputs(self.access, self.parts.sources), self.templates, self.operations
+            Inputs(self.access, self.parts.sources),
+            self.templates,
+            self.operations,
+            self.parts.models,
         )
         self.planner = Planner(requests)
         self.jobs = JobService(

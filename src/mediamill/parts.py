@@ -36,6 +36,7 @@ from mediamill.core.sealing import Sealer
 from mediamill.core.settings import Settings
 from mediamill.core.sourced import Sourced
 from mediamill.engine.announcing import Announcer
+from mediamill.engine.asking.models import Models
 from mediamill.engine.cutting import Cutting
 from mediamill.engine.gathering import Sources
 from mediamill.engine.slots import SlotLimits, SlotPool
@@ -43,6 +44,7 @@ from mediamill.operations.catalogue import Catalogue
 from mediamill.store.opening import open_store
 from mediamill.store.port import Store
 from mediamill.store.repositories.annotations import Annotations
+from mediamill.store.repositories.attempts import Attempts
 from mediamill.store.repositories.files import Files
 from mediamill.store.repositories.idempotency import KeyedRequests
 from mediamill.store.repositories.identities import Identities
@@ -53,6 +55,7 @@ from mediamill.store.repositories.moves import refuse_unfinished
 from mediamill.store.repositories.projects import Projects
 from mediamill.store.repositories.results import Results
 from mediamill.store.repositories.sealing import NotingSealer
+from mediamill.store.repositories.spending import Spending
 from mediamill.store.repositories.units import Units
 from mediamill.store.repositories.uploads import UploadRows
 from mediamill.store.repositories.usage import Usages
@@ -87,6 +90,8 @@ class Repositories:
     webhooks: Webhooks
     identities: Identities
     mails: Mails
+    attempts: Attempts
+    spending: Spending
 
     @classmethod
     def over(
@@ -119,6 +124,8 @@ class Repositories:
             webhooks=Webhooks(store),
             identities=Identities(store),
             mails=Mails(store),
+            attempts=Attempts(store),
+            spending=Spending(store),
         )
 
 
@@ -147,6 +154,7 @@ class Parts:
     def __post_init__(self) -> None:
         self.scratch = self.own.path
         self.cutting = Cutting(self.scratch)
+        self.models = Models.of(self.settings, self.store, self.sealer)
         self.told = Counter[tuple[str, str]]()
         """How many events went out by each channel, and what came of it."""
         self.announcer = Announcer(self.store, everything=self.events.takes)
@@ -204,6 +212,7 @@ class Parts:
     async def close(self) -> None:
         """End the slots and release every backend."""
         await self.slots.close()
+        await self.models.close()
         self.cutting.close()
         await self.bell.close()
         if self.publisher is not None:

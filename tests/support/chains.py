@@ -18,6 +18,7 @@ from mediamill.operations.base import (
 )
 from mediamill.operations.catalogue import Catalogue
 from mediamill.operations.image import ImageOperation
+from tests.support.asks import Say
 
 
 class Flip(ImageOperation):
@@ -171,7 +172,7 @@ class Mix(ImageOperation):
 
 MORE: dict[str, type[Operation]] = {
     "flip": Flip, "bare": Bare, "twice": Twice, "shout": Shout, "copied": Copied, "tell": Tell,
-    "drawn": Drawn, "level": Level, "census": Census, "mix": Mix,
+    "drawn": Drawn, "level": Level, "census": Census, "mix": Mix, "say": Say,
 }  # fmt: skip
 
 

@@ -29,6 +29,7 @@ COMMANDS = {
         "mediamill.cli.annotations:annotations",
         "Check and convert COCO, YOLO and VOC, without a server.",
     ),
+    "models": ("mediamill.cli.models:models", "Fetch and list models that run on this machine."),
     "templates": ("mediamill.cli.templates:templates", "Keep steps with variables under a name."),
     "operations": ("mediamill.cli.operations:operations", "Show what a server can do with files."),
     "usage": ("mediamill.cli.usage:usage", "Show how much you keep on a server."),

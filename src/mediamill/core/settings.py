@@ -49,6 +49,31 @@ class Settings(BaseSettings):
     public_url: str = Field("", description="Address that users see; default: the bound address.")
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8750, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    providers: str = Field(
+        "", description="File (`.toml`) that sets up providers of model calls and chains of them."
+    )
+    caption_chain: str = Field(
+        "",
+        description="Who writes captions, first to last: names of providers, or addresses such as "
+        "`bedrock:amazon.nova-lite-v1:0`, with commas between.",
+    )
+    label_chain: str = Field("", description="Who labels images, likewise.")
+    prompt_chain: str = Field("", description="Who answers prompts, likewise.")
+    prices: str = Field(
+        "", description="File (`.toml`) with your own prices of model calls, before those shipped."
+    )
+    budget: float | None = Field(
+        None, ge=0, description="The most that all model calls of a month may cost, in US dollars."
+    )
+    user_budget: float | None = Field(
+        None, ge=0, description="The most that one user's model calls of a month may cost."
+    )
+    answer_seconds: float = Field(
+        120.0, gt=0, le=3600, description="Until when a question must be answered, whoever is asked."
+    )
+    calls_in_flight: int = Field(
+        64, ge=1, le=4096, description="Items for which one worker asks models at a time."
+    )
     registration: bool = Field(
         default=True, description="Whether anybody who reaches the page may register."
     )

@@ -23,15 +23,26 @@ class Threads:
         """
         loop = asyncio.get_running_loop()
         future = loop.run_in_executor(self._executor, lambda: function(*args, **kwargs))
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            await _settle(future)
-            raise
+        return await _over(future)
 
     def close(self) -> None:
         """Let the threads end; work that was begun is finished."""
         self._executor.shutdown(wait=False)
+
+
+async def to_end(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a blocking function in one of everybody's threads, also when cancelled to its end."""
+    loop = asyncio.get_running_loop()
+    return await _over(loop.run_in_executor(None, lambda: function(*args, **kwargs)))
+
+
+async def _over(future: "asyncio.Future[T]") -> T:
+    """Wait for what a thread does; whoever is cancelled goes on when it is out."""
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await _settle(future)
+        raise
 
 
 async def _settle(future: "asyncio.Future[T]") -> None:

@@ -19,6 +19,8 @@ from mediamill.store.repositories.units import Unit, Units, UnitState
 
 log = structlog.get_logger(__name__)
 
+STOPPED = ("items", "asks", "gather", "expand")
+"""Kinds of units that end when their job is cancelled."""
 PROGRESS_SECONDS, PROGRESS_STEP = 1.0, 0.01
 """Progress of so much is written at the latest after so long."""
 
@@ -163,7 +165,7 @@ class Lease:
     async def _cancelled(self, job_id: str) -> bool:
         """Close the unit as cancelled when its job is being cancelled."""
         job = await self.jobs.get(job_id)
-        if job is None or (job.cancelling and self.unit.kind in ("items", "gather", "expand")):
+        if job is None or (job.cancelling and self.unit.kind in STOPPED):
             current = await self.units.get(self.unit.group, self.unit.seq)
             if current and current.state is UnitState.LEASED and current.fence == self.unit.fence:
                 await self.units.cancel(current)

@@ -33,7 +33,9 @@ class Digests:
         stage: Stage,
         seed: int,
         agreed: Mapping[int, Mapping[str, Any]] | None = None,
+        asked: Sequence[tuple[str, str]] = (),
     ) -> None:
+        """`asked` are the providers, by name and address, of a stage that asks models."""
         done = [
             (step.operation, type(made).__module__, made.version, step.parameters)
             for step, made in zip(steps, stage.steps, strict=True)
@@ -41,6 +43,7 @@ class Digests:
         drawn = seed if any(made.draws for made in stage.steps) else None
         said = sorted((agreed or {}).items())
         more = (stage.kind, said) if said or stage.kind is not StageKind.RUN else ()
+        more = (*more, asked) if asked else more
         self._stage, self._kind = (FORMAT, done, drawn, *more), stage.kind
 
     def of(self, file: File, entry: Entry, partners: Sequence[Entry] = ()) -> str:

@@ -16,7 +16,7 @@ from mediamill.core.errors import Unavailable
 from mediamill.core.ids import new_id
 from mediamill.engine.bounds import Bounds
 from mediamill.engine.tending import Engine, Tending
-from mediamill.engine.worker import TRANSFERS, Crew
+from mediamill.engine.worker import MODELS, TRANSFERS, Crew
 from mediamill.store.port import Lags
 from mediamill.store.repositories.units import Unit
 
@@ -28,7 +28,8 @@ def crew(slots: int) -> Crew:
     """Compose the crew of a function: no class waits for another one's runners for ever."""
     orders = (("interactive", "bulk"), ("bulk", "interactive"))
     general = [orders[place % 2] for place in range(slots)]
-    return Crew((*general, ("housekeeping",), ("model",), *[("transfer",)] * TRANSFERS))
+    models, transfers = [("model",)] * MODELS, [("transfer",)] * TRANSFERS
+    return Crew((*general, ("housekeeping",), *models, *transfers))
 
 
 SOON_MS = 1_500

@@ -6,6 +6,9 @@ that surveys the set first makes three stages of them: `measure` runs what comes
 item and keeps what it measures, `reduce` goes through all that in one item, and `run` begins anew
 over the same inputs, knowing what was agreed: pictures in between are never written. A step that
 makes nothing of its inputs, such as a report, ends with `reduce`.
+
+A step that asks models is a stage of its own. One that asks once about all inputs measures what is
+sent of each, and asks in its reduction.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from mediamill.operations.base import Operation, SourceFacts
+from mediamill.operations.base import Operation, Placement, SourceFacts
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.units import Unit
 
@@ -43,6 +46,11 @@ class Stage:
     kind: StageKind = StageKind.RUN
     again: bool = False
     """Whether its inputs are those of the measuring before it."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether it is for a step that asks models, or for what is sent to them."""
+        return self.steps[-1].placement is Placement.MODEL
 
     @property
     def surveyor(self) -> int:
@@ -79,7 +87,7 @@ def _with_surveys(steps: tuple[Operation, ...], first: int) -> list[Stage]:
 
 def _gathers(together: Sequence[Operation], step: Operation) -> bool:
     """Tell whether a new stage begins between some steps and the one that follows."""
-    if together[-1].placement is not step.placement:
+    if Placement.MODEL in (together[-1].placement, step.placement):
         return True
     return any(one.fans_out and not one.carries(step) for one in together)
 
@@ -139,12 +147,20 @@ def pack(pieces: Iterable[Piece]) -> list[list[Piece]]:
     return packed
 
 
-def item_units(job: Job, packed: Sequence[Sequence[Piece]], seq: int, now: int) -> list[Unit]:
+def klass_of(job: Job, stage: Stage) -> str:
+    """Return the class of the units that a stage's items are in."""
+    return "model" if stage.asks else job.klass
+
+
+def item_units(
+    job: Job, stage: Stage, packed: Sequence[Sequence[Piece]], seq: int, now: int
+) -> list[Unit]:
     """Make the units of a job's current stage and generation, numbered from `seq` on."""
     return [
         job_unit(
             job,
-            "items",
+            "asks" if stage.asks else "items",
+            klass=klass_of(job, stage),
             group=job.id,
             seq=seq + place,
             now=now,
@@ -167,7 +183,15 @@ def cancellation(job: Job, now: int) -> Unit:
 
 
 def job_unit(
-    job: Job, kind: str, *, group: str, seq: int, now: int, cost: float = 0.05, **payload: Any
+    job: Job,
+    kind: str,
+    *,
+    group: str,
+    seq: int,
+    now: int,
+    cost: float = 0.05,
+    klass: str | None = None,
+    **payload: Any,
 ) -> Unit:
     """Make one unit that belongs to a job, due now."""
     return Unit(
@@ -175,7 +199,7 @@ def job_unit(
         seq=seq,
         kind=kind,
         owner=job.owner,
-        klass=job.klass,
+        klass=klass or job.klass,
         cost=cost,
         payload={"job": job.id, "stage": job.stage, "generation": job.generation, **payload},
         created=now,

@@ -25,6 +25,9 @@ log = structlog.get_logger(__name__)
 TRANSFERS = 4
 """Units that only wait for bytes from elsewhere, at a time; they take no CPU slot."""
 
+MODELS = 4
+"""Units whose items ask models, at a time: so some go on while the last of one are waited for."""
+
 NOTICES = 64
 """Units that tell somebody else something, at a time; they too only wait. Far more than servers
 that hang may hold (`handlers/telling/deliver.py`), so that these hold nobody up."""
@@ -49,7 +52,7 @@ class Crew:
         general = [orders[place % 2] for place in range(slots)]
         transfers = [("transfer",)] * TRANSFERS
         notices = [("notices",)] * NOTICES
-        others = (("housekeeping",), ("model",), *transfers, *notices)
+        others = (("housekeeping",), *[("model",)] * MODELS, *transfers, *notices)
         return cls((("interactive",), *general, *others))
 
 

@@ -1,9 +1,12 @@
 """Which handler runs which kind of unit."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from mediamill.core.clock import HOUR, SystemClock
 from mediamill.engine.tending import Handler
+from mediamill.handlers.asks.asks import Asks
+from mediamill.handlers.asks.close_purses import ClosePurses
 from mediamill.handlers.datasets import kinds as datasets
 from mediamill.handlers.datasets.bringing import Taking
 from mediamill.handlers.files.arrived import ArrivedHandler, Submits
@@ -45,7 +48,7 @@ from mediamill.store.repositories.units import Units
 SYSTEM = "system"
 """Who owns the housekeeping that belongs to nobody."""
 RECURRING = ("collect", "forget")
-AT_ONCE = ("lineage", "retain")
+AT_ONCE = ("lineage", "retain", "close_purses")
 """Begun when the first worker starts: the former is done once, the latter every few minutes."""
 
 
@@ -80,6 +83,8 @@ def handlers(
     )
     return {
         "items": _items(parts, segments),
+        "asks": _asks(parts),
+        "close_purses": ClosePurses(nouns.units, nouns.attempts, nouns.spending),
         "segment": segments,
         "gather": Gather(nouns.jobs, nouns.manifests, parts.sources, parts.bell, parts.operations),
         "expand": Expand(
@@ -166,6 +171,29 @@ def _items(parts: Parts, segments: Segments) -> Items:
         segments=segments,
         usages=nouns.usages,
         partners=Partners(nouns.manifests, nouns.lookup),
+    )
+
+
+def _asks(parts: Parts) -> Asks:
+    settings, nouns, models = parts.settings, parts.nouns, parts.models
+    return Asks(
+        nouns.jobs,
+        nouns.manifests,
+        nouns.lookup,
+        nouns.results,
+        parts.blobs,
+        parts.results,
+        parts.slots,
+        parts.operations,
+        parts.scratch,
+        models,
+        nouns.attempts,
+        nouns.spending,
+        nouns.usages,
+        settings.answer_seconds,
+        asyncio.Semaphore(settings.calls_in_flight),
+        settings.crash_limit,
+        min(MAX_MEMBER_BYTES, settings.max_upload_bytes),
     )
 
 

@@ -38,6 +38,12 @@ _BITMAP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 _PACKET_SIZES = ((188, 0), (192, 4), (204, 0))
 _H264_STARTS = (b"\x06\x05", b"\x09", b"\x27", b"\x47", b"\x67")
 _HEVC_STARTS = (b"\x40\x01", b"\x42\x01", b"\x46\x01")
+_WIDE = (
+    ((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "utf-32"),  # one begins as UTF-16's does
+    ((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "utf-16"),
+)
+_LONG = 128
+"""Bytes of which one in ten is below 32 unless they are text, so that hardly any has none."""
 _HTML = re.compile(r"<(!doctype html|html|head|body|script|iframe|title|meta|style)[\s>/]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 
@@ -122,9 +128,19 @@ def _text(head: bytes) -> str | None:
 
 def _decoded(head: bytes) -> str | None:
     """Decode text that may be cut inside its last character."""
-    wide = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    decoder = codecs.getincrementaldecoder("utf-16" if wide else "utf-8")()
+    marks = (encoding for marks, encoding in _WIDE if head.startswith(marks))
+    encoding = next(marks, "utf-8")
+    decoder = codecs.getincrementaldecoder(encoding)()
     try:
         return decoder.decode(head, final=len(head) < HEAD)
     except UnicodeDecodeError:
-        return None
+        return _old_text(head) if encoding == "utf-8" else None
+
+
+def _old_text(head: bytes) -> str | None:
+    """Return what may be text of before Unicode; its letters are right in Latin-1 alone.
+
+    Bytes that are no text have some below 32 among them before long; of few, most are to be ASCII.
+    """
+    ascii_only = sum(byte < 0x7F for byte in head)
+    return head.decode("latin-1") if len(head) >= _LONG or 2 * ascii_only > len(head) else None

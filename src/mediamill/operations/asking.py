@@ -17,7 +17,7 @@
 awaits `ask` and does nothing else that takes long.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -54,6 +54,8 @@ class Prepared:
     facts: SourceFacts
     files: tuple[PreparedFile, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+    index: int = 0
+    """Its place among the job's inputs, from 0."""
 
     def parts(self) -> tuple[Part, ...]:
         """Read all that is sent; some megabytes, so not longer than it is needed."""
@@ -67,8 +69,10 @@ class Ask(Protocol):
     `Provider.ask` does, and `BudgetExceeded`.
     """
 
-    traits: Traits
-    """What every provider of the chain can be asked; kinds: what one of them can."""
+    @property
+    def traits(self) -> Traits:
+        """What every provider of the chain can be asked; kinds: what one of them can."""
+        ...
 
     async def __call__(self, name: str, question: Question) -> Answer: ...
 
@@ -81,9 +85,29 @@ class ModelOperation(Operation):
     """Which of the configured chains of providers is asked where the step names none."""
 
     @property
+    def grouped(self) -> bool:
+        """Whether it asks once about all inputs, in `answer_all`, instead of about each."""
+        return False
+
+    @property
+    def surveys(self) -> bool:
+        return self.grouped
+
+    @property
+    def applies(self) -> bool:
+        return not self.grouped
+
+    @property
     def asked(self) -> tuple[str, ...]:
         """Providers that the step names, in order; none for those of the configured chain."""
         return ()
+
+    def told(self, name: str, index: int) -> str:
+        """Return what is told of an input beside its bytes, for what was answered to be reused.
+
+        Where it says something else, the same bytes and parameters are another question.
+        """
+        return ""
 
     def prepare(self, source: Source, context: Context) -> Outcome:
         """Write what is sent of an input; raises what `MediaOperation.run` does.
@@ -97,6 +121,17 @@ class ModelOperation(Operation):
         """Ask, and return what is kept; raises what `ask` does and `InvalidAnswer`."""
         raise TypeError(f"{type(self).__name__} does not say what it asks")
 
+    async def answer_all(self, prepared: Sequence[Prepared], ask: Ask, context: Context) -> Outcome:
+        """Ask once about all inputs; else like `answer`."""
+        raise TypeError(f"{type(self).__name__} does not ask about many inputs at once")
+
+    def cost(self, source: SourceFacts) -> float:
+        return 0.05
+
     def estimate(self, facts: SourceFacts) -> Used:
         """Return what an input uses at most, roughly; for a dry run."""
         return Used()
+
+    def estimate_all(self, facts: Iterable[SourceFacts]) -> Used:
+        """Return what all inputs of a job use at most, roughly."""
+        return sum(map(self.estimate, facts), Used(calls=0))

@@ -18,7 +18,8 @@ _BRANCH = re.compile(r"^(constrained-\w+|int|float|str|bool|none|\w+\[.*)$")
 """What pydantic adds to an error's place to say which member of a union it tried."""
 
 _SHARED = frozenset({
-    "asking", "base", "catalogue", "draws", "formatted", "image", "previews", "work", "writing",
+    "asking", "base", "catalogue", "draws", "formatted", "image", "previews", "sending",
+    "work", "writing",
 })  # fmt: skip
 """Modules of this folder that are no operations."""
 

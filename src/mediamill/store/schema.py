@@ -3,6 +3,8 @@
 from mediamill.core.records import Record, type_map
 from mediamill.store.repositories import (
     annotation_rows,
+    attempts,
+    circuits,
     daily,
     datasets,
     files,
@@ -15,10 +17,12 @@ from mediamill.store.repositories import (
     manifests,
     moves,
     projects,
+    providers,
     results,
     retention,
     reuse,
     sealing,
+    spending,
     stream,
     templates,
     units,
@@ -31,6 +35,8 @@ from mediamill.store.repositories import (
 
 RECORD_MODULES = (
     annotation_rows,
+    attempts,
+    circuits,
     daily,
     datasets,
     files,
@@ -43,10 +49,12 @@ RECORD_MODULES = (
     manifests,
     moves,
     projects,
+    providers,
     results,
     retention,
     reuse,
     sealing,
+    spending,
     stream,
     templates,
     units,

@@ -37,24 +37,24 @@ def zipped(count: int) -> bytes:
 @pytest.mark.parametrize("after", [True, pytest.param(False, marks=pytest.mark.soak)])
 async def test_an_import_goes_on_after_a_cut(works: Works, monkeypatch, after):
     """Cut before a batch is taken, or between its rows and the note that it is."""
-    app, take, calls = works.app, MemberIntake.take, []
+    app, join, calls = works.app, MemberIntake.join, []
     archive = await works.upload("set.zip", zipped(30))
     project = (await app.projects.create(ANN, "set")).id
 
-    async def cut(self, user, arriving, **more):
-        calls.append(len(arriving))
+    async def cut(self, looked, **more):
+        calls.append(len(looked.arriving))
         if len(calls) == 2:
             if after:
-                await take(self, user, arriving, **more)
+                await join(self, looked, **more)
             raise OSError("killed")
-        return await take(self, user, arriving, **more)
+        return await join(self, looked, **more)
 
-    monkeypatch.setattr(MemberIntake, "take", cut)
+    monkeypatch.setattr(MemberIntake, "join", cut)
     task = await app.datasets.copies.bring(ANN, project, archive, None, "split")
     task = await app.datasets.tasks.get(ANN, project, task.id, 30)
     assert task.state is TaskState.SUCCEEDED, task
     assert task.outcome["taken"] == 30
-    assert calls == [12, 12, 12, 6]
+    assert calls == [24, 6, 6]
     found = await app.projects.get(ANN, project)
     assert (found.files, found.original_train) == (30, 30)
     files = [row for row in await records(app, File) if row.source == "import"]

@@ -6,14 +6,15 @@ import zipfile
 from pathlib import Path
 
 from mediamill.core.errors import BrokenMedia, LimitExceeded
-from mediamill.handlers.datasets import bring
-from mediamill.handlers.datasets.bring import ZIP, Reading
+from mediamill.handlers.datasets import portions
+from mediamill.handlers.datasets.bring import ZIP
+from mediamill.handlers.datasets.portions import Reading
 from mediamill.media.archive.read import read_members
 from mediamill.operations.work import Source
 
 
 def test_what_is_wrong_with_a_member_is_its_own(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(bring, "MOST_BYTES", 500_000)
+    monkeypatch.setattr(portions, "MOST_BYTES", 500_000)
     sizes = {"a": 300_000, "large": 500_001, "broken": 20, "b": 10}
     with zipfile.ZipFile(path := tmp_path / "set.zip", "w") as archive:
         for name, size in sizes.items():

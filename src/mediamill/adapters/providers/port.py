@@ -8,7 +8,8 @@ whoever asks.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -143,6 +144,8 @@ class Answer:
     finish: Finish = Finish.END
     request: str = ""
     """The provider's own id of the call, for its support."""
+    plain: bool = False
+    """Whether it follows no instruction: what a captioner says of a picture. The chain says so."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +200,15 @@ class Deadline:
     def left(self) -> float:
         """Seconds; 0 when it is over."""
         return max(0.0, self._end - time.monotonic())
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let no time pass in the block: one waits in our own line there, not for a provider."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self._end += time.monotonic() - start
 
 
 @runtime_checkable

@@ -20,6 +20,7 @@ from mediamill.engine.slots.calls import Begin
 from mediamill.operations.work import Context, Outcome, Output, Source
 
 if TYPE_CHECKING:
+    from mediamill.operations.asking import ModelOperation
     from mediamill.operations.base import MediaOperation, Operation
 
 Build = Callable[[str, dict[str, Any]], "Operation"]
@@ -236,6 +237,29 @@ def _probe(probe: Callable[..., Any], source: Source, context: Context) -> Outco
     return Outcome(data=msgspec.to_builtins(facts))
 
 
+def prepare_items(begin: Begin, build: Build) -> Work:
+    """Build a step that asks models; what it sends of an item is the outcome."""
+    from mediamill.operations.asking import ModelOperation
+
+    ((name, parameters),) = begin.steps
+    step = build(name, parameters)
+    if not isinstance(step, ModelOperation):
+        raise ConfigurationError(f"{name} is not an operation that asks models.")
+    return partial(_prepared, name, step, begin.agreed.get(0))
+
+
+def _prepared(
+    name: str,
+    step: "ModelOperation",
+    agreed: dict[str, Any] | None,
+    source: Source,
+    context: Context,
+) -> Outcome:
+    known = source if source.media_type else accepted(source, name, step)
+    outcome = step.prepare(known, replace(context, agreed=agreed))
+    return replace(outcome, report={"input": _facts(known), **outcome.report})
+
+
 def annotation_sets(begin: Begin, build: Build) -> Work:
     """Read sets of annotations in the format that stands for a step's name, empty for any."""
     ((form, _),) = begin.steps
@@ -252,4 +276,5 @@ KINDS: dict[str, Callable[[Begin, Build], Work]] = {
     "plan": plan_items,
     "probe": probe_items,
     "annotations": annotation_sets,
+    "prepare": prepare_items,
 }

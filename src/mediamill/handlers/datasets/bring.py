@@ -1,8 +1,9 @@
 """`import`: make the members of archives files of a project.
 
-Members are taken in the order of the archive, some at a time; the task's row says how many are
-done, in the transaction that follows theirs, and their ids are told by the task and their place. So
-a task that is cut goes on, and what it had taken already is found by its id.
+Members are taken in the order of the archive, a portion at a time; the task's row says how many
+are done, in the transaction that follows theirs, and their ids are told by the task and their
+place. So a task that is cut goes on, and what it had taken already is found by its id. While a
+portion gets its rows, the next one is written and looked at, and the one after that is read.
 
 Folders say the split of an image where one is called so (`train`, `valid`, `val`, `validation`,
 `test`), and its class where that is asked for: the last folder that is no split and none of those
@@ -11,28 +12,24 @@ in which sets keep images. Annotations are not taken here: their names are told.
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 
 from mediamill.annotations.model import ImageAnnotations
 from mediamill.annotations.tree import split_called, split_of
 from mediamill.blobs.port import Blobs
-from mediamill.core.errors import (
-    ConditionFailed,
-    InvalidInput,
-    LimitExceeded,
-    MediamillError,
-    NotFound,
-)
+from mediamill.core.errors import ConditionFailed, InvalidInput, MediamillError, NotFound
+from mediamill.core.threads import to_end
+from mediamill.engine.gathering.ahead import ahead
 from mediamill.engine.inputs import home_of, opened
-from mediamill.handlers.datasets.bringing import AT_ONCE, Bringing, Taking, id_of
+from mediamill.handlers.datasets.bringing import Bringing, Taking, id_of
+from mediamill.handlers.datasets.portions import Held, Portion, Reading, portions
 from mediamill.handlers.datasets.task import Plain, Work
 from mediamill.handlers.files.thumbnails import drawing_later
-from mediamill.media.archive.read import Member, open_member, read_members
-from mediamill.media.privacy.cutting import cut_bytes
+from mediamill.media.archive.read import Member, read_members
 from mediamill.operations.work import Source
 from mediamill.store.repositories.annotation_bringing import bring
 from mediamill.store.repositories.annotations import Annotations
@@ -51,7 +48,6 @@ PICTURES = frozenset({
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
     ".heic", ".heif", ".avif",
 })  # fmt: skip
-BATCH_BYTES, MOST_BYTES = 32 << 20, 64 << 20
 TURN_SECONDS = 300
 SHOWN = 50
 """Failures, and annotations, that the task names."""
@@ -94,16 +90,21 @@ class ImportMembers(Plain):
                 if place >= work.task.done:
                     coming = [id_of(work.task, n) for n in _pictures(members, place)]
                     await self.taking.require_room(work.project.id, coming)
-                for some in _batches(members):
-                    first, place = place, place + len(some)
-                    if place <= work.task.done:
-                        continue
-                    await self._take(work, bag, source, first, some, told)
-                    total = max(place, len(members))
-                    await work.lease.write(noting(work.task, done=place, total=total, outcome=told))
-                    if time.monotonic() - began > TURN_SECONDS:
-                        await work.lease.release()
-                        return None
+                due = (one for one in portions(members, place) if one.end > work.task.done)
+                place += len(members)
+                held = Held()
+                looking = self._looked(work, bag, source, due, held)
+                async with aclosing(ahead(looking)) as looked:
+                    async for some in looked:
+                        await self._take(work, some, told)
+                        held.give(some.size)
+                        total = max(some.end, len(members))
+                        await work.lease.write(
+                            noting(work.task, done=some.end, total=total, outcome=told)
+                        )
+                        if time.monotonic() - began > TURN_SECONDS:
+                            await work.lease.release()
+                            return None
         return {**told, "total": place}
 
     async def _bags(self, work: Work) -> list[Bag]:
@@ -127,46 +128,67 @@ class ImportMembers(Plain):
             raise InvalidInput.at("job", "The job has made no archives: name `output_project`.")
         return found
 
-    async def _take(
-        self, work: Work, bag: Bag, source: Source, first: int, some: Sequence[Member],
-        told: dict[str, Any],
-    ) -> None:  # fmt: skip
-        """Take some members in; note what came of each."""
-        coming: list[Bringing] = []
-        labels: dict[str, str] = {}
-        images = list[tuple[int, Member, PurePosixPath]]()
-        for n, one in enumerate(some, first):
-            path = PurePosixPath(one.name)
-            if _aside(path):
-                continue
-            if path.suffix.lower() in MARKINGS:
-                told["annotations"] = [*told["annotations"], one.name][:SHOWN]
-                continue
-            images.append((n, one, path))
+    async def _looked(
+        self, work: Work, bag: Bag, source: Source, due: Iterator[Portion], held: Held
+    ) -> AsyncGenerator[Portion, None]:
+        """Yield portions whose members were written and looked at; those after them are read."""
+        async with aclosing(ahead(self._read(work, bag, source, due, held))) as coming:
+            async for some in coming:
+                some.looked = await self.taking.look(work.task.user, some.coming)
+                yield some
+
+    async def _read(
+        self, work: Work, bag: Bag, source: Source, due: Iterator[Portion], held: Held
+    ) -> AsyncGenerator[Portion, None]:
+        """Yield portions whose members were read."""
         reading = Reading(source, cut=not bag.file.open_to(work.task.user))
-        contents = await asyncio.to_thread(reading.all, [one for _, one, _ in images])
-        for (n, one, path), data in zip(images, contents, strict=True):
-            if isinstance(data, MediamillError):
-                _failed(told, one.name, data)
-                continue
-            split, label = read_folders(path, work.task.request["folders"])
-            row = member(
-                work.project.id, id_of(work.task, n), work.task.created, split=split,
-                group=bag.group,
-            )  # fmt: skip
-            lineage = {"archive": bag.file.id, "path": one.name}
-            coming.append(Bringing(row.file, path.name, data, row, lineage))
-            if label:
-                labels[row.file] = label
-        refused = await self.taking.take(work.task.user, coming, draw=False) if coming else ()
-        for brought, wrong in zip(coming, refused, strict=True):
+        for some in due:
+            images = list[tuple[int, Member, PurePosixPath]]()
+            for n, one in enumerate(some.members, some.start):
+                path = PurePosixPath(one.name)
+                if path.suffix.lower() in MARKINGS and not _aside(path):
+                    some.aside.append(one.name)
+                elif not _aside(path):
+                    images.append((n, one, path))
+            await held.take(some.size)
+            contents = await to_end(reading.all, [one for _, one, _ in images])
+            for (n, one, path), data in zip(images, contents, strict=True):
+                if isinstance(data, MediamillError):
+                    some.failed.append((one.name, data))
+                else:
+                    self._add(work, bag, some, n, path, data)
+            yield some
+
+    def _add(
+        self, work: Work, bag: Bag, some: Portion, place: int, path: PurePosixPath, data: bytes
+    ) -> None:
+        """Add an image to a portion."""
+        split, label = read_folders(path, work.task.request["folders"])
+        row = member(
+            work.project.id, id_of(work.task, place), work.task.created, split=split,
+            group=bag.group,
+        )  # fmt: skip
+        lineage = {"archive": bag.file.id, "path": some.members[place - some.start].name}
+        some.coming.append(Bringing(row.file, path.name, data, row, lineage))
+        if label:
+            some.labels[row.file] = label
+
+    async def _take(self, work: Work, some: Portion, told: dict[str, Any]) -> None:
+        """Give members their rows; note what came of each."""
+        told["annotations"] = [*told["annotations"], *some.aside][:SHOWN]
+        for name, error in some.failed:
+            _failed(told, name, error)
+        if some.looked is None or not some.coming:
+            return
+        refused = await self.taking.join(some.looked, draw=False)
+        for brought, wrong in zip(some.coming, refused, strict=True):
             if wrong is not None:
                 _failed(told, str(brought.lineage["path"]), wrong)
-                labels.pop(brought.file, None)
+                some.labels.pop(brought.file, None)
             else:
                 told["taken"] += 1
-        if labels:
-            await self._label(work, labels)
+        if some.labels:
+            await self._label(work, some.labels)
 
     async def _label(self, work: Work, labels: dict[str, str]) -> None:
         """Mark images with the classes that folders say."""
@@ -192,20 +214,6 @@ def read_folders(path: PurePosixPath, folders: str) -> tuple[str, str]:
     return split, rest[-1][:200] if rest else ""
 
 
-def _batches(members: Sequence[Member]) -> Iterator[list[Member]]:
-    """Divide members by number and bytes, the same way each time."""
-    batch: list[Member] = []
-    size = 0
-    for one in members:
-        if batch and (len(batch) == AT_ONCE or size + one.size > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(one)
-        size += one.size
-    if batch:
-        yield batch
-
-
 def _pictures(members: Sequence[Member], first: int) -> list[int]:
     """Return the places of the members that are images by their names, from a place on."""
     paths = [PurePosixPath(one.name) for one in members]
@@ -223,29 +231,6 @@ def _aside(path: PurePosixPath) -> bool:
 def _members(source: Source) -> list[Member]:
     with source.open() as stream:
         return read_members(stream)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Reads members of an archive; with `cut` without metadata. Blocking."""
-
-    source: Source
-    cut: bool
-
-    def all(self, some: Sequence[Member]) -> list[bytes | MediamillError]:
-        """Return for each member its bytes, or why they cannot be had."""
-        with self.source.open() as stream:
-            return [self._one(stream, one) for one in some]
-
-    def _one(self, stream: BinaryIO, one: Member) -> bytes | MediamillError:
-        if one.size > MOST_BYTES:
-            message = f"A member may have at most {MOST_BYTES:,} bytes: upload it by itself."
-            return LimitExceeded(message)
-        try:
-            data = open_member(stream, one).read(one.size + 1)  # without a size it takes 8 kB steps
-            return cut_bytes(data, one.name) if self.cut else data
-        except MediamillError as error:
-            return error
 
 
 def _failed(told: dict[str, Any], name: str, error: MediamillError) -> None:

@@ -12,7 +12,9 @@ from mediamill.store.repositories.files import File
 from mediamill.store.repositories.projects import ProjectFile
 
 AT_ONCE = 12
-"""Files whose rows are one transaction."""
+"""Files whose rows are one transaction, with the units that draw their thumbnails."""
+TOGETHER = 24
+"""The same where somebody else sees to thumbnails."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +29,33 @@ class Bringing:
     lineage: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Looked:
+    """Files on their way whose bytes are durable and were looked at; they have no rows yet."""
+
+    arriving: Sequence[Bringing]
+    ready: Sequence[tuple[File, ProjectFile]]
+    """The rows of those that are good and not there already."""
+    wrong: Mapping[str, MediamillError]
+    """What is wrong with the others, by id."""
+
+
 class Taking(Protocol):
     """What takes files in (`services/projects/intake.py`)."""
 
     async def take(
-        self, user: str, arriving: Sequence[Bringing], *, draw: bool = True
+        self, user: str, arriving: Sequence[Bringing]
     ) -> Sequence[MediamillError | None]:
         """Take at most `AT_ONCE` in; return what is wrong with each that was refused.
 
-        Without `draw` somebody else sees to their thumbnails. Raises `ProjectFull`, with none
-        taken.
+        Raises `ProjectFull`, with none taken.
         """
+
+    async def look(self, user: str, arriving: Sequence[Bringing]) -> Looked:
+        """Do the first half of `take`, of `TOGETHER` at most; what gets no rows is collected."""
+
+    async def join(self, looked: Looked, *, draw: bool = True) -> Sequence[MediamillError | None]:
+        """Do the second half; without `draw` somebody else sees to their thumbnails."""
 
     async def require_room(self, project: str, files: Sequence[str]) -> None:
         """Raise `ProjectFull` where there is no room for those that are no members yet."""

@@ -15,7 +15,7 @@ from mediamill.core.errors import ConditionFailed, SlotFailure
 from mediamill.engine.inputs import call_item, opened_all
 from mediamill.engine.lease import Lease
 from mediamill.engine.slots import Call, Succeeded
-from mediamill.handlers.datasets.bringing import AT_ONCE, id_of
+from mediamill.handlers.datasets.bringing import AT_ONCE, TOGETHER, id_of
 from mediamill.handlers.files.thumbnail import Thumbnail
 from mediamill.store.port import Equals, Update
 from mediamill.store.repositories.datasets import Datasets, ProjectTask
@@ -143,4 +143,4 @@ def _change(file: File, drawn: AbstractSet[str]) -> Update:
 
 def _end(task: ProjectTask) -> int:
     """Return the place up to which files are there; what failed may have gone on a little."""
-    return task.done + (AT_ONCE if task.state.terminal else 0)
+    return task.done + (TOGETHER if task.state.terminal else 0)

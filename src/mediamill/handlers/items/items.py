@@ -123,7 +123,8 @@ class UnitRun:
         works = await self._inputs(flush)
         await self._blame_the_lost(works, flush)
         if self.job.reuse:
-            works = await self._taken_over(works, flush)
+            takeover = Takeover(self.parts.results, Reuses(self.parts.jobs.store))
+            works = await takeover.all(self.job.owner, works, self.settling, flush)
         if self.parts.segments is not None and works:
             works = await self._joined(self.parts.segments, works, flush)
         while works:
@@ -170,24 +171,6 @@ class UnitRun:
         for one in unfit:
             await flush.add(await self.settling.failed(one.item, one.entry, one.why))
         return works
-
-    async def _taken_over(self, works: list[Work], flush: Flush) -> list[Work]:
-        """Settle what earlier jobs did already; return what is left to run."""
-        digests = [work.digest for work in works if work.digest]
-        found = await Reuses(self.parts.jobs.store).find(self.job.owner, digests)
-        takeover, left = Takeover(self.parts.results), list[Work]()
-        for work in works:
-            old, taken = found.get(work.digest), None
-            if old is not None:
-                blank = await self.settling.blank(work.item, work.entry)
-                taken = await takeover.apply(blank, old, self.settling.prefix(work.item))
-            if taken is None:
-                left.append(work)
-            else:
-                made = {**lineage(work), "libraries": taken.lineage.get("libraries", {})}
-                taken = taken.evolve(lineage=made)
-                await flush.add(taken, reuse_row(self.job.owner, work.digest, taken))
-        return left
 
     async def _joined(self, segments: Segments, works: list[Work], flush: Flush) -> list[Work]:
         """Settle an item whose parts are done; return what is left to run."""

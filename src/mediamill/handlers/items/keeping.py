@@ -18,8 +18,13 @@ LATEST_SECONDS = 0.5
 class Keeping:
     """Collects what items made; `keep` settles some of them at a stroke."""
 
-    def __init__(self, keep: Callable[[Sequence[Done]], Awaitable[None]]) -> None:
-        self._keep = keep
+    def __init__(
+        self,
+        keep: Callable[[Sequence[Done]], Awaitable[None]],
+        quick_seconds: float = QUICK_SECONDS,
+    ) -> None:
+        """What took longer than so many seconds is kept at once."""
+        self._keep, self._quick = keep, quick_seconds
         self._waiting: list[Done] = []
         self._lock = asyncio.Lock()
         self._error: Exception | None = None
@@ -38,7 +43,7 @@ class Keeping:
         """Take what an item made; raises what keeping it, or others before it, raised."""
         self._waiting.append(done)
         files = sum(len(one.outcome.files) for one in self._waiting)
-        if done.seconds > QUICK_SECONDS or len(self._waiting) >= MOST or files >= MOST_FILES:
+        if done.seconds > self._quick or len(self._waiting) >= MOST or files >= MOST_FILES:
             await self.settle()
 
     async def settle(self) -> None:

@@ -4,16 +4,19 @@ Each job owns its blobs: files that are taken over get a second key, by a link w
 possible, so jobs are purged without looking at each other (ADR 0010).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import NotFound
+from mediamill.engine.flush import Flush
 from mediamill.engine.reuse import renamed
-from mediamill.handlers.items.settling import Done
+from mediamill.handlers.items.settling import Done, Settling, lineage
+from mediamill.handlers.items.steps import Work
 from mediamill.store.repositories.results import ItemOutcome, Result, ResultFile
-from mediamill.store.repositories.reuse import Reuse
+from mediamill.store.repositories.reuse import Reuse, Reuses
 
 
 @dataclass
@@ -21,6 +24,26 @@ class Takeover:
     """Copies files of earlier results to the keys of the claim that takes them over."""
 
     blobs: Blobs
+    reuses: Reuses
+
+    async def all(
+        self, owner: str, works: Sequence[Work], settling: Settling, flush: Flush
+    ) -> list[Work]:
+        """Settle what earlier jobs did already; return what is left to run."""
+        digests = [work.digest for work in works if work.digest]
+        found, left = await self.reuses.find(owner, digests), list[Work]()
+        for work in works:
+            old, taken = found.get(work.digest), None
+            if old is not None:
+                blank = await settling.blank(work.item, work.entry)
+                taken = await self.apply(blank, old, settling.prefix(work.item))
+            if taken is None:
+                left.append(work)
+            else:
+                made = {**lineage(work), "libraries": taken.lineage.get("libraries", {})}
+                taken = taken.evolve(lineage=made)
+                await flush.add(taken, reuse_row(owner, work.digest, taken))
+        return left
 
     async def apply(self, blank: Result, old: Result, prefix: str) -> Result | None:
         """Return an item's outcome made of an older one; None where that is not possible.

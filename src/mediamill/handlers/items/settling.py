@@ -84,9 +84,15 @@ class Settling:
             created=await self._lookup.store.now(),
         )
 
-    async def failed(self, item: int, entry: Entry, error: MediamillError | Failed) -> Result:
-        """Make the outcome of an item that went wrong."""
-        blank = await self.blank(item, entry)
+    async def failed(
+        self,
+        item: int,
+        entry: Entry,
+        error: MediamillError | Failed,
+        seconds: float | None = None,
+    ) -> Result:
+        """Make the outcome of an item that went wrong, after so many seconds."""
+        blank = await self.blank(item, entry, seconds)
         return blank.evolve(
             outcome=ItemOutcome.FAILED,
             code=error.code,

@@ -33,6 +33,7 @@ from mediamill.store.port import (
     unsettled,
 )
 from mediamill.store.repositories.annotations import Annotations
+from mediamill.store.repositories.attempts import Attempt, Attempts
 from mediamill.store.repositories.daily import Dailies
 from mediamill.store.repositories.files import File, Files, FileState, FileTag, tag_rows
 from mediamill.store.repositories.gates import Gates
@@ -41,6 +42,7 @@ from mediamill.store.repositories.projects import Projects
 from mediamill.store.repositories.results import Results
 from mediamill.store.repositories.retention import Aging, CutShort, Origin, Sweeps
 from mediamill.store.repositories.reuse import Reuse, Reuses
+from mediamill.store.repositories.spending import Account, Spending
 from mediamill.store.repositories.stream import StreamJob
 from mediamill.store.repositories.units import Unit, Units, UnitState, lane_of
 from mediamill.store.repositories.usage import Usages
@@ -228,6 +230,9 @@ class PurgeJob:
         if used or not job.state.terminal or await self._untold(job):
             await lease.release(LOOK_AGAIN_MS // 30)
             return
+        async for _ in Spending(self.store).purses(job.id):  # what it cost is still to be booked
+            await lease.release(LOOK_AGAIN_MS // 30)
+            return
         still = (
             Equals("deleted", job.deleted),
             Equals("trash", job.trash),
@@ -270,6 +275,9 @@ class PurgeJob:
             while rows := (await self.results.of_stage(job.id, stage, limit=ROWS)).rows:
                 with suppress(ConditionFailed):  # a file was being counted: look again
                     await self._delete(await forgetting(self.aging, rows))
+        while ledger := (await Attempts(self.store).of_job(job.id, limit=ROWS)).rows:
+            await self._delete([Delete(Attempt, row.key_values()) for row in ledger])
+        await self._delete([Delete(Account, (job.id, ""))])
         pages = key_index(ManifestPage)
         while found := (await self.store.query(ManifestPage, pages, job.id)).rows:
             await self._delete([Delete(ManifestPage, page.key_values()) for page in found])

@@ -15,7 +15,15 @@ from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.errors import ConditionFailed
 from mediamill.engine.expand import UNITS_PER_STEP, piece
 from mediamill.engine.lease import Lease
-from mediamill.engine.stages import Piece, cancellation, item_units, pack, split, to_come
+from mediamill.engine.stages import (
+    Piece,
+    cancellation,
+    item_units,
+    klass_of,
+    pack,
+    split,
+    to_come,
+)
 from mediamill.operations.catalogue import Catalogue
 from mediamill.store.port import Absent, Action, Equals, Put, Update, unsettled
 from mediamill.store.repositories.jobs import PAGE_ENTRIES, Entry, Job, Jobs, JobState, Manifests
@@ -44,7 +52,6 @@ class Expand:
             payload = {**payload}
             items = await self._next_items(job, payload, lease.unit.created)
             await self._insert(lease, job, items, payload)
-            await self.bell.ring(f"work:{job.klass}")
             job = await self.jobs.need(job.id)
             payload = lease.unit.payload
         await self._finish(lease, job)
@@ -139,23 +146,25 @@ class Expand:
         payload: dict[str, Any],
     ) -> None:
         """Insert the units of some items and move the checkpoint, in one transaction."""
-        steps = split(self.catalogue.build_all(job.steps))[job.stage].steps
-        packed = pack(await self._pieces(items, steps))
+        stage = split(self.catalogue.build_all(job.steps))[job.stage]
+        packed = pack(await self._pieces(items, stage.steps))
         chosen = packed[:UNITS_PER_STEP]
         taken = sum(len(unit) for unit in chosen)
         position = items[taken - 1][0] + 1 if taken else payload.get("next", 0)
         over = not items or position >= job.items
         checkpoint = {**payload, "next": position, "over": over}
         now = await self.jobs.store.now()
-        units = item_units(job, chosen, job.units, now)
+        units = item_units(job, stage, chosen, job.units, now)
         actions: list[Action] = [Put(unit, when=(Absent(),)) for unit in units]
         cost = sum(unit.cost for unit in units)
         growth = {"units": len(units), "cost": cost, "revision": 1}
         guard = (Equals("units", job.units), Equals("generation", job.generation))
         planned = self._planned(job, cost)
         actions.append(Update(Job, (job.id,), set=planned, add=growth, when=guard))
-        wake = (job.klass, job.owner) if units else None
+        klass = klass_of(job, stage)
+        wake = (klass, job.owner) if units else None
         await lease.write(*actions, wake=wake, payload=checkpoint)
+        await self.bell.ring(f"work:{klass}")
 
     def _planned(self, job: Job, cost: float) -> dict[str, Any]:
         """Return the change of what stages to come will take, now that so much more is in units.

@@ -68,8 +68,11 @@ class Feeding:
             ):
                 yield source
 
-    async def measures(self, key: str, name: str) -> Listed:
-        """Write what was measured in the job's stage as a blob of lines, one per input."""
+    async def measures(self, key: str, name: str, *, contents: bool = True) -> Listed:
+        """Write what was measured in the job's stage as a blob of lines, one per input.
+
+        Without `contents` only the inputs are told: what was made of them is read elsewhere.
+        """
         good = count = 0
         waiting: list[tuple[Result, Entry]] = []
         async with Lines(self.manifests.blobs, key) as lines:
@@ -77,20 +80,20 @@ class Feeding:
                 count, good = count + 1, good + (pair[0].outcome is not ItemOutcome.FAILED)
                 waiting.append(pair)
                 if len(waiting) >= BATCH:
-                    await self._add(lines, waiting)
+                    await self._add(lines, waiting, contents)
                     waiting = []
-            await self._add(lines, waiting)
+            await self._add(lines, waiting, contents)
             written = await lines.commit()
         place = Place(0, written.size, written.size, 0, written.crc32)
         return Listed(place, Weight(max(0.05, REDUCE_SECONDS * count), alone=True), good)
 
-    async def _add(self, lines: Lines, pairs: list[tuple[Result, Entry]]) -> None:
+    async def _add(self, lines: Lines, pairs: list[tuple[Result, Entry]], contents: bool) -> None:
         lookup = FileLookup(self.results.store)
         files = await lookup.get_many([e.file for _, e in pairs], at=self.job.created)
         for (result, entry), file in zip(pairs, files, strict=True):
             if not result.expired:
                 await lines.add(self._line(result, entry, file).encoded(), end=b"")
-                for long in result.files:
+                for long in result.files if contents else ():
                     async for chunk in self.manifests.blobs.read(long.blob):
                         await lines.add(chunk, end=b"")
 

@@ -130,8 +130,8 @@ class NextStage:
             return Fed(1)
         name = job.steps[stage.first].operation
         key = f"manifests/{job.id}/{job.stage + 1}-measures-{lease.unit.fence}"
-        listed = await feeding.measures(key, name)
-        if stage.steps[0].applies and not listed.good:
+        listed = await feeding.measures(key, name, contents=not stage.asks)
+        if (stage.asks or stage.steps[0].applies) and not listed.good:
             return Fed(0, whole=False)
         entry = _reduced(name, key, listed)
         put = await self.manifests.page(job.id, job.stage + 1, 0, [entry], lease.unit.fence)

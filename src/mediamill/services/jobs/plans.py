@@ -77,7 +77,8 @@ class Planner:
         if not checked.request.reuse:
             return 0
         steps = checked.made()[: len(stage.steps)]
-        digests = Digests(steps, stage, checked.request.seed or 0)
+        asked = checked.chains.get("0", ())
+        digests = Digests(steps, stage, checked.request.seed or 0, asked=asked)
         known = [digests.of(one.file, one.entry) for one in look.found if one.file is not None]
         wanted = [digest for digest in known if digest]
         reuses = Reuses(self.requests.templates.templates.store)

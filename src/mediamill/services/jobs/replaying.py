@@ -78,7 +78,7 @@ class Replays:
             mixed = tuple(range(1, len(original.entries)))
             entries = [msgspec.structs.replace(first, partners=mixed), *others]
             page = await self.manifests.page(job.id, job.stage, 0, entries)
-            units = item_units(job, [[Piece(0, job.cost, alone=True)]], 0, now)
+            units = item_units(job, original.stage, [[Piece(0, job.cost, alone=True)]], 0, now)
             gate = gates.still(principal.user, turn)
             try:
                 await self.units.insert(units, Put(job, when=(Absent(),)), gate, page)
@@ -100,6 +100,8 @@ class Replays:
         if result is None or result.expired or place[3] >= len(result.files):
             raise NotFound(f"There is no file {file_id}.")
         stages = split(self.catalogue.build_all(job.steps))
+        if stages[result.stage].asks:
+            raise InvalidInput("A model answers otherwise each time: run the job again instead.")
         if stages[result.stage].kind is not StageKind.RUN:
             raise InvalidInput("A report is made of a whole set: run the job again instead.")
         items = [result.item, *result.lineage.get("partners", ())]

@@ -9,22 +9,28 @@ from typing import Any
 import msgspec
 
 from mediamill.core.access import Principal
-from mediamill.core.errors import InvalidInput, NotFound
+from mediamill.core.errors import InvalidInput, NotFound, ProviderRefused
 from mediamill.core.ids import new_id
+from mediamill.engine.asking.models import Models
+from mediamill.engine.asking.panel import Named as Provided
 from mediamill.engine.expand import pieces
 from mediamill.engine.gathering import Found
 from mediamill.engine.reuse import identity
 from mediamill.engine.stages import Piece, references_of, split, to_come
+from mediamill.operations.asking import ModelOperation
 from mediamill.operations.base import Operation
 from mediamill.operations.catalogue import Catalogue
 from mediamill.services.jobs.inputs import SAMPLE, Inputs, Look, Named
 from mediamill.services.templates.service import TemplateService, pointed
 from mediamill.store.repositories.jobs import Job, Step
+from mediamill.store.repositories.spending import MICRO
 from mediamill.store.repositories.templates import Template
 
 MAX_STEPS = 20
 MAX_STEPS_BYTES = 256_000
 """Of all parameters as JSON; far more than 10,000 times of frames take."""
+MOST_BUDGET = 1_000_000
+"""Dollars."""
 SMALL_ITEMS, SMALL_SECONDS = 20, 120.0
 """A job of at most so many items and so much estimated work is `interactive` by default."""
 
@@ -44,6 +50,8 @@ class JobRequest:
     name: str = ""
     klass: str | None = None
     seed: int | None = None
+    budget: float | None = None
+    """The most that its model calls may cost, in US dollars; None for no limit."""
     reuse: bool = True
     mail: bool | None = None
     """Whether its owner gets a mail at its end; None: as they want it for all jobs."""
@@ -71,6 +79,8 @@ class Checked:
     template: Template | None = None
     references: Sequence[Found] = ()
     """Files that are measured with the inputs."""
+    chains: Mapping[str, tuple[Provided, ...]] = field(default_factory=dict)
+    """Whom steps ask (`Job.chains`)."""
 
     @property
     def listed(self) -> bool:
@@ -127,6 +137,8 @@ class Checked:
             template_version=self.template.version if self.template else 0,
             reuse=request.reuse,
             mail=request.mail,
+            budget=None if request.budget is None else round(request.budget * MICRO),
+            chains=dict(self.chains),
             created=now,
         )
 
@@ -138,6 +150,7 @@ class Requests:
     inputs: Inputs
     templates: TemplateService
     catalogue: Catalogue
+    models: Models
 
     async def check(self, principal: Principal, request: JobRequest, most: int = SAMPLE) -> Checked:
         """Return the request with its steps made and its files, or some of its inputs, loaded.
@@ -151,7 +164,29 @@ class Requests:
         if request.output_project is not None:
             await self.inputs.check_target(principal, request.output_project)
         beside = await self._references(principal, steps)
-        return Checked(request, steps, look, template, beside)
+        chains = await self._chains(request, steps)
+        return Checked(request, steps, look, template, beside, chains)
+
+    async def _chains(
+        self, request: JobRequest, steps: Sequence[Operation]
+    ) -> dict[str, tuple[Provided, ...]]:
+        """Return whom steps ask; raises `InvalidInput` where nobody is set up for one."""
+        if request.budget is not None and not 0 <= request.budget <= MOST_BUDGET:
+            message = f"is from 0 to {MOST_BUDGET:,} dollars."
+            raise InvalidInput.at("budget", message)
+        found = dict[str, tuple[Provided, ...]]()
+        for place, step in enumerate(steps):
+            if not isinstance(step, ModelOperation):
+                continue
+            try:
+                chain = await self.models.chains.resolve(step.chain, step.asked)
+            except ProviderRefused as error:
+                where = f"steps.{place}.parameters.providers"
+                raise InvalidInput.at(where, error.message) from None
+            if not chain:
+                raise InvalidInput.at(f"steps.{place}.operation", nobody(step.chain))
+            found[str(place)] = tuple((one.name, one.address) for one in chain)
+        return found
 
     async def _references(self, principal: Principal, steps: list[Operation]) -> Sequence[Found]:
         """Return the files that the steps name beside the inputs."""
@@ -224,6 +259,14 @@ class Requests:
         fitting = [name for name in names if self.catalogue.get(name).may_follow(before)]
         could = f" What could: {', '.join(fitting)}." if fitting else ""
         return f"{second} takes {takes}; {first} gives {before.gives}.{could}"
+
+
+def nobody(chain: str) -> str:
+    """Say that an operation has no providers, and what to do."""
+    return (
+        f"No model is set up for {chain}s here. An administrator adds a provider on the page "
+        f"“Models”, or sets MEDIAMILL_{chain.upper()}_CHAIN; docs/providers.md says how."
+    )
 
 
 def _told_apart(found: Found) -> Found:

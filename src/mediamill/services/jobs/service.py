@@ -12,7 +12,7 @@ from mediamill.core.errors import ConditionFailed, Conflict, NotFound, Unavailab
 from mediamill.core.ids import new_id
 from mediamill.engine.announcing import Announcer
 from mediamill.engine.expand import UNITS_PER_STEP
-from mediamill.engine.stages import Piece, cancellation, item_units, pack, pass_unit
+from mediamill.engine.stages import Piece, cancellation, item_units, pack, pass_unit, split
 from mediamill.services.access import Access
 from mediamill.services.jobs.progress import Ahead, Progress, measure
 from mediamill.services.jobs.queue import Queue
@@ -107,7 +107,8 @@ class JobService:
         if job.inputs:
             units = [pass_unit(job, "gather", now)]
         elif len(packed) + len(others) <= UNITS_PER_STEP:
-            units = item_units(job, packed, 0, now)
+            stage = split(self.requests.catalogue.build_all(job.steps))[0]
+            units = item_units(job, stage, packed, 0, now)
             cost = sum(unit.cost for unit in units)
             job = job.evolve(state=JobState.RUNNING, expanded=True, units=len(units), cost=cost)
         else:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mediamill.core.access import Principal
 from mediamill.core.errors import ConditionFailed, MediamillError, NotFound, UnsupportedMedia
-from mediamill.handlers.datasets.bringing import Bringing
+from mediamill.handlers.datasets.bringing import Bringing, Looked
 from mediamill.services.uploads.recording import THUMBNAILED, FileRows, Label, drawing, known
 from mediamill.services.uploads.validating import Arrival, Validator
 from mediamill.store.repositories.files import File, digest_key
@@ -22,7 +22,7 @@ class MemberIntake:
     validator: Validator
 
     async def take(
-        self, user: str, arriving: Sequence[Bringing], *, draw: bool = True
+        self, user: str, arriving: Sequence[Bringing]
     ) -> Sequence[MediamillError | None]:
         """Take images in as files of a user; return what is wrong with each that was refused.
 
@@ -30,6 +30,10 @@ class MemberIntake:
         `NotFound` when the project was deleted, `QuotaExceeded`, and `ProjectFull`, with nothing
         taken, when they are too many for it.
         """
+        return await self.join(await self.look(user, arriving))
+
+    async def look(self, user: str, arriving: Sequence[Bringing]) -> Looked:
+        """Write images durably and look at them; what is good has no row yet."""
         there = await self.rows.store.get_many(File, [(one.file,) for one in arriving])
         waiting = [one for one, row in zip(arriving, there, strict=True) if row is None]
         arrivals = [Arrival(user, f"files/{one.file}", one.name, one.data) for one in waiting]
@@ -51,8 +55,12 @@ class MemberIntake:
             )
             file = begun.evolve(**known(begun, found.digest, found.facts))
             ready.append((file, one.member))
-        await self._insert(ready, draw=draw)
-        return [errors.get(one.file) for one in arriving]
+        return Looked(arriving, ready, errors)
+
+    async def join(self, looked: Looked, *, draw: bool = True) -> Sequence[MediamillError | None]:
+        """Give what was looked at its rows; raises what `take` does."""
+        await self._insert(looked.ready, draw=draw)
+        return [looked.wrong.get(one.file) for one in looked.arriving]
 
     async def require_room(self, project: str, files: Sequence[str]) -> None:
         """Raise `ProjectFull` where there is no room for those that are no members yet."""

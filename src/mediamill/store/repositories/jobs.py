@@ -131,6 +131,11 @@ class Job(Record, frozen=True, kw_only=True):
     """What steps that survey the set first have agreed on, by their place in `steps`."""
     reuse: bool = True
     """Whether outcomes of earlier jobs may be taken over."""
+    budget: int | None = None
+    """The most that its model calls may cost, in micro-dollars; None for no limit."""
+    chains: dict[str, tuple[tuple[str, str], ...]] = {}
+    """Whom steps ask, by their place in `steps`: names of providers with their addresses, in
+    order."""
     mail: bool | None = None
     """Whether its owner gets a mail when it has ended; None: as they want it for all jobs."""
     expanded: bool = False

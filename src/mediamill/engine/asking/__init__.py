@@ -1,0 +1,1 @@
+"""Asking models for items of jobs: every call kept, paid from a purse, behind a shared gate."""

@@ -1,0 +1,55 @@
+"""What everybody shares who asks models: whom to ask, what they bear, what it may cost."""
+
+import os
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+
+from mediamill.adapters.providers.opening import open_provider
+from mediamill.adapters.providers.prices import Prices
+from mediamill.core.errors import MediamillError
+from mediamill.core.ids import new_id
+from mediamill.core.sealing import Sealer
+from mediamill.core.settings import Settings
+from mediamill.engine.asking.chains import Chains, Static
+from mediamill.engine.asking.gate import SharedGate
+from mediamill.engine.asking.money import Budgets
+from mediamill.engine.asking.panel import Panel
+from mediamill.store.port import Store
+from mediamill.store.repositories.circuits import Circuits
+from mediamill.store.repositories.providers import ProviderRows
+from mediamill.store.repositories.spending import MICRO
+
+
+@dataclass(frozen=True)
+class Models:
+    """Opened with the program, closed with it; connects to nothing before somebody is asked."""
+
+    chains: Chains
+    panel: Panel
+    gate: SharedGate
+    budgets: Budgets
+
+    @classmethod
+    def of(cls, settings: Settings, store: Store, sealer: Sealer) -> "Models":
+        """Make them as the settings say; raises `ConfigurationError`."""
+        said = {
+            "caption": settings.caption_chain,
+            "label": settings.label_chain,
+            "prompt": settings.prompt_chain,
+        }
+        panel = Panel(open_provider, Prices.load(settings.prices or None))
+        holder = f"{socket.gethostname()}-{os.getpid()}-{new_id('g')[-6:]}"
+        budgets = Budgets(None, _micro(settings.user_budget), _micro(settings.budget))
+        chains = Chains(ProviderRows(store), sealer, Static.read(settings.providers, said))
+        return cls(chains, panel, SharedGate(Circuits(store), holder, panel.bounds), budgets)
+
+    async def close(self) -> None:
+        """Give back permits and close connections."""
+        with suppress(MediamillError):  # permits that are not given back run out
+            await self.gate.close()
+        await self.panel.close()
+
+
+def _micro(dollars: float | None) -> int | None:
+    return None if dollars is None else round(dollars * MICRO)

@@ -1,0 +1,136 @@
+"""The money of one claim of a unit: taken from the accounts in portions, reserved call by call.
+
+Nothing is called that is not paid for in the worst case beforehand, so a budget is never exceeded.
+Where it does not suffice while other calls of the claim are under way, one waits for what they give
+back. Amounts are micro-dollars.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from mediamill.core.errors import BudgetExceeded
+from mediamill.store.repositories.attempts import Attempt
+from mediamill.store.repositories.spending import (
+    EVERYBODY,
+    Limit,
+    Purse,
+    Spending,
+    Spent,
+)
+
+PORTION = 16
+"""Calls for which money is taken out of the accounts together, where there is plenty."""
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """The most that may be spent, in micro-dollars; None for no limit."""
+
+    job: int | None = None
+    owner: int | None = None
+    """Of the job's owner in a month."""
+    everybody: int | None = None
+    """Of all in a month."""
+
+    def limits(self, purse: Purse) -> list[Limit]:
+        """Return them as limits of the accounts of a purse."""
+        known = (
+            (self.job, purse.job, "", "the job's budget"),
+            (self.owner, purse.owner, purse.month, "the owner's budget for the month"),
+            (self.everybody, EVERYBODY, purse.month, "the budget of all for the month"),
+        )
+        return [Limit(scope, month, most, name) for most, scope, month, name in known
+                if most is not None]  # fmt: skip
+
+    @property
+    def bounded(self) -> bool:
+        return any(most is not None for most in (self.job, self.owner, self.everybody))
+
+
+@dataclass
+class Money:
+    """What a claim has, and what is reserved of it."""
+
+    spending: Spending
+    purse: Purse
+    budgets: Budgets
+    reserved: int = 0
+    """For calls that are under way, and spent by those that ended."""
+    under_way: int = 0
+    _begun: bool = False
+    _spent: dict[tuple[str, str, str], Spent] = field(default_factory=dict)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _given_back: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def reserve(self, worst: int) -> None:
+        """Reserve the most that a call can cost; raises `BudgetExceeded`."""
+        async with self._lock:
+            while not self._begun or self.reserved + worst > self.purse.allotted:
+                self._given_back.clear()
+                try:
+                    await self._allot(worst)
+                except BudgetExceeded:
+                    if not self.under_way:
+                        raise
+                    await self._given_back.wait()
+            self.reserved += worst
+            self.under_way += 1
+
+    async def _allot(self, worst: int) -> None:
+        """Take out enough for the call, and for some more where no limit is near."""
+        lacking = self.reserved + worst - self.purse.allotted
+        limits = self.budgets.limits(self.purse)
+        if not limits or await self._plenty(limits, PORTION * worst):
+            with suppress(BudgetExceeded):
+                await self._take(lacking + (PORTION - 1) * worst, limits)
+                return
+        await self._take(lacking, limits)
+
+    async def _take(self, more: int, limits: Sequence[Limit]) -> None:
+        new = not self._begun
+        self.purse = await self.spending.allot(self.purse, more, limits, new=new)
+        self._begun = True
+
+    async def _plenty(self, limits: Sequence[Limit], portion: int) -> bool:
+        for limit in limits:
+            taken = await self.spending.taken(limit.scope, limit.month)
+            if limit.most - taken < 4 * portion:
+                return False
+        return True
+
+    def settle(self, row: Attempt) -> None:
+        """Take what a call cost for what was reserved for it."""
+        add(self._spent, row)
+        self.release(row.reserved - row.cost)
+
+    def release(self, back: int) -> None:
+        """Give back what a call that is over did not need."""
+        self.reserved -= back
+        self.under_way -= 1
+        self._given_back.set()
+
+    async def close(self) -> None:
+        """Book what was spent, and give the rest back."""
+        if self._begun:
+            await self.spending.close(self.purse, [*self._spent.values()])
+
+
+def add(sums: dict[tuple[str, str, str], Spent], row: Attempt) -> None:
+    """Count an attempt into the sums by operation, provider and model."""
+    if not row.called:
+        return
+    key = row.operation, row.provider, row.model
+    known = sums.get(key) or Spent(
+        owner=row.owner, month=row.month, operation=row.operation, provider=row.provider,
+        model=row.model,
+    )  # fmt: skip
+    sums[key] = known.evolve(
+        calls=known.calls + 1,
+        failed=known.failed + row.failed,
+        input_tokens=known.input_tokens + row.input_tokens,
+        output_tokens=known.output_tokens + row.output_tokens,
+        images=known.images + row.images,
+        cost=known.cost + row.cost,
+    )

@@ -1,0 +1,54 @@
+"""`close_purses`: book what claims have spent that ended without saying so.
+
+A worker that vanished, and one whose job was cancelled under it, leave their purse open. Its money
+is given back, and its calls are booked, as soon as the unit is in other hands or in none.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mediamill.core.clock import MINUTE, SECOND
+from mediamill.engine.asking.asking import settle_dead
+from mediamill.engine.lease import Lease
+from mediamill.store.repositories.attempts import Attempts
+from mediamill.store.repositories.spending import Purse, Spending
+from mediamill.store.repositories.units import Units, UnitState
+
+EVERY_MS = MINUTE
+YOUNG_MS = 10 * SECOND
+PAGE = 100
+
+
+@dataclass
+class ClosePurses:
+    """Looks for them once a minute; its unit is one of all servers' together."""
+
+    recurs: ClassVar = True
+
+    units: Units
+    attempts: Attempts
+    spending: Spending
+
+    async def run(self, lease: Lease) -> None:
+        await self.sweep()
+        await lease.release(EVERY_MS)
+
+    async def give_up(self, lease: Lease, error: BaseException) -> None:
+        """Look again later."""
+        await lease.release(EVERY_MS, str(error))
+
+    async def sweep(self, young_ms: int = YOUNG_MS) -> None:
+        """Close every purse whose claim is over."""
+        before = await self.units.store.now() - young_ms
+        for purse in await self.spending.open_purses(before, PAGE):
+            await self._look(purse)
+
+    async def _look(self, purse: Purse) -> None:
+        unit = await self.units.get(purse.job, purse.unit)
+        if unit is None:
+            await self.spending.close(purse, [])
+            return
+        if unit.state is UnitState.LEASED and unit.fence == purse.fence:
+            return
+        stage = int(unit.payload["stage"])
+        await settle_dead(self.attempts, self.spending, purse, stage, unit.payload["items"])

@@ -1,0 +1,1 @@
+"""What is said of a picture, written into its file or beside it, as XMP."""

@@ -1,0 +1,232 @@
+"""Spending: what model calls may cost and have cost, per job, owner and month.
+
+Money moves in two steps. A claim of a unit takes an allotment out of every account that bounds it,
+in one transaction that fails where one has not so much left; from it the calls of the claim are
+reserved, each with the most that it can cost. When the claim ends, or is found dead, its purse is
+closed: what its calls did not cost goes back, what they did is booked. So an account never has
+more taken out than its limit, whatever dies; and only a few writes touch it.
+
+All amounts are micro-dollars, whole numbers.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mediamill.core.errors import BudgetExceeded, ConditionFailed
+from mediamill.core.records import Index, Key, Record
+from mediamill.store.port import (
+    Absent,
+    Action,
+    AtMost,
+    Delete,
+    Equals,
+    Page,
+    Put,
+    Store,
+    Update,
+    key_index,
+)
+
+MICRO = 1_000_000
+"""Micro-dollars of a dollar."""
+EVERYBODY = "everybody"
+
+
+def month_of(time_ms: int) -> str:
+    """Return the month of a time, `2026-11`, UTC."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m")
+
+
+class Account(Record, frozen=True, kw_only=True):
+    """What was taken out for one job, or for one owner, or everybody, in a month."""
+
+    table = "accounts"
+    key = Key("scope", "month")
+
+    scope: str
+    """Id of a job or a user, or `everybody`."""
+    month: str
+    """`2026-11`; empty for a job."""
+    taken: int = 0
+    """Booked, and allotted to claims that go on."""
+
+
+class Purse(Record, frozen=True, kw_only=True):
+    """What one claim of a unit has been allotted."""
+
+    table = "purses"
+    key = Key("job", "unit", "fence")
+    indexes = (Index("purse_open", ("open",), ("created", "job", "unit", "fence"), shards=2),)
+
+    job: str
+    unit: int
+    """Sequence number of the unit."""
+    fence: int
+    owner: str
+    month: str
+    bounded: tuple[str, ...]
+    """Scopes of the accounts that it is taken from."""
+    allotted: int = 0
+    created: int
+    open: str = "open"
+
+
+class Spent(Record, frozen=True, kw_only=True):
+    """What an owner has spent with one model for one operation in a month."""
+
+    table = "spent"
+    key = Key("owner", "month", "operation", "provider", "model")
+    indexes = (
+        Index("spent_month", ("month",), ("owner", "operation", "provider", "model"), shards=2),
+    )
+
+    owner: str
+    month: str
+    operation: str
+    provider: str
+    model: str
+    calls: int = 0
+    failed: int = 0
+    """Of the calls, those that gave nothing that would do."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    images: int = 0
+    cost: int = 0
+
+
+@dataclass(frozen=True)
+class Limit:
+    """An account and the most that may be taken out of it."""
+
+    scope: str
+    month: str
+    most: int
+    name: str
+    """What people call it, such as “the job's budget”."""
+
+
+class Spending:
+    """Reads of what was spent, and the moves of money."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    async def taken(self, scope: str, month: str = "") -> int:
+        """Return what was taken out of an account."""
+        account = await self.store.get(Account, scope, month)
+        return 0 if account is None else account.taken
+
+    async def of_month(
+        self, owner: str, month: str, after: str | None = None, limit: int = 100
+    ) -> Page[Spent]:
+        """List what an owner spent in a month, by operation and model."""
+        return await self.store.query(
+            Spent, key_index(Spent), owner, at_least=month, at_most=month, after=after, limit=limit
+        )
+
+    async def of_everybody(
+        self, month: str, after: str | None = None, limit: int = 100
+    ) -> Page[Spent]:
+        """List what everybody spent in a month, by owner."""
+        index = Spent.index("spent_month")
+        return await self.store.query(Spent, index, month, after=after, limit=limit)
+
+    async def allot(
+        self, purse: Purse, more: int, limits: Sequence[Limit], *, new: bool = False
+    ) -> Purse:
+        """Take money out of a purse's accounts and return the purse with it; `new`: begin it.
+
+        Raises `BudgetExceeded` where a limit has not so much left, and `ConditionFailed` where the
+        purse was closed by another.
+        """
+        for scope in purse.bounded:
+            await self._begin(scope, self._month(scope, purse))
+        most = {(one.scope, one.month): one for one in limits}
+        taking = list[Action]()
+        for scope in purse.bounded:
+            key = scope, self._month(scope, purse)
+            limit = most.get(key)
+            when = (AtMost("taken", limit.most - more),) if limit else ()
+            taking.append(Update(Account, key, add={"taken": more}, when=when))
+        kept: Action = Update(Purse, purse.key_values(), add={"allotted": more})
+        if new:
+            kept = Put(purse.evolve(allotted=more), when=(Absent(),))
+        try:
+            await self.store.transact(*taking, kept)
+        except ConditionFailed as error:
+            if error.action is None or error.action >= len(taking):
+                raise
+            refused = most[purse.bounded[error.action], self._month_at(error.action, purse)]
+            raise BudgetExceeded(
+                f"This call may cost {dollars(more)}, and {refused.name} of {dollars(refused.most)}"
+                f" has {dollars(refused.most - await self.taken(refused.scope, refused.month))}"
+                " left.",
+                budget=refused.name,
+            ) from error
+        return purse.evolve(allotted=purse.allotted + more)
+
+    async def close(self, purse: Purse, spent: Sequence[Spent]) -> bool:
+        """Book what a purse's calls came to, and give the rest back; False if that was done."""
+        back = sum(row.cost for row in spent) - purse.allotted
+        given = [
+            Update(Account, (scope, self._month(scope, purse)), add={"taken": back})
+            for scope in purse.bounded
+        ]
+        for row in spent:
+            with suppress(ConditionFailed):  # it is there
+                await self.store.transact(Put(_blank(row), when=(Absent(),)))
+        booked = [Update(Spent, row.key_values(), add=_counts(row)) for row in spent]
+        gone = Delete(Purse, purse.key_values(), when=(Equals("allotted", purse.allotted),))
+        try:
+            await self.store.transact(gone, *given, *booked)
+        except ConditionFailed:
+            return False
+        return True
+
+    async def purses(self, job: str, unit: int | None = None) -> AsyncIterator[Purse]:
+        """Visit the open purses of a job, or of one of its units."""
+        after: str | None = None
+        while True:
+            page = await self.store.query(
+                Purse, key_index(Purse), job, at_least=unit, at_most=unit, after=after
+            )
+            for purse in page.rows:
+                yield purse
+            if (after := page.after) is None:
+                return
+
+    async def open_purses(self, before: int, limit: int = 100) -> Sequence[Purse]:
+        """Return open purses that were begun before a time (ms), the oldest first."""
+        index = Purse.index("purse_open")
+        page = await self.store.query(Purse, index, "open", at_most=before, limit=limit)
+        return page.rows
+
+    async def _begin(self, scope: str, month: str) -> None:
+        if await self.store.get(Account, scope, month) is None:
+            with suppress(ConditionFailed):  # another was first
+                account = Account(scope=scope, month=month)
+                await self.store.transact(Put(account, when=(Absent(),)))
+
+    def _month(self, scope: str, purse: Purse) -> str:
+        return "" if scope == purse.job else purse.month
+
+    def _month_at(self, place: int, purse: Purse) -> str:
+        return self._month(purse.bounded[place], purse)
+
+
+def dollars(micro: int) -> str:
+    """Write an amount, as exactly as it is."""
+    text = f"{micro / MICRO:,.6f}".rstrip("0")
+    whole, _, parts = text.partition(".")
+    return f"${whole}.{parts:0<2}"
+
+
+def _counts(row: Spent) -> dict[str, int | float]:
+    names = ("calls", "failed", "input_tokens", "output_tokens", "images", "cost")
+    return {name: getattr(row, name) for name in names}
+
+
+def _blank(row: Spent) -> Spent:
+    return row.evolve(**dict.fromkeys(_counts(row), 0))

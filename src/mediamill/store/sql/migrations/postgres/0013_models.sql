@@ -1,0 +1,131 @@
+-- Model calls: attempts, what they cost, providers and what all share of them.
+-- compatible: 1
+
+ALTER TABLE "jobs" ADD COLUMN "budget" BIGINT;
+ALTER TABLE "jobs" ADD COLUMN "chains" TEXT COLLATE "C" NOT NULL DEFAULT '{}';
+
+CREATE TABLE "accounts" (
+    "scope" TEXT COLLATE "C" NOT NULL,
+    "month" TEXT COLLATE "C" NOT NULL,
+    "taken" BIGINT NOT NULL,
+    PRIMARY KEY ("scope", "month")
+);
+
+CREATE TABLE "attempts" (
+    "of" TEXT COLLATE "C" NOT NULL,
+    "name" TEXT COLLATE "C" NOT NULL,
+    "number" BIGINT NOT NULL,
+    "job" TEXT COLLATE "C" NOT NULL,
+    "stage" BIGINT NOT NULL,
+    "item" BIGINT NOT NULL,
+    "owner" TEXT COLLATE "C" NOT NULL,
+    "month" TEXT COLLATE "C" NOT NULL,
+    "operation" TEXT COLLATE "C" NOT NULL,
+    "provider" TEXT COLLATE "C" NOT NULL,
+    "model" TEXT COLLATE "C" NOT NULL,
+    "state" TEXT COLLATE "C" NOT NULL,
+    "purse" BIGINT NOT NULL,
+    "code" TEXT COLLATE "C" NOT NULL,
+    "error" TEXT COLLATE "C" NOT NULL,
+    "began" BIGINT NOT NULL,
+    "ended" BIGINT,
+    "milliseconds" BIGINT NOT NULL,
+    "input_tokens" BIGINT NOT NULL,
+    "output_tokens" BIGINT NOT NULL,
+    "images" BIGINT NOT NULL,
+    "reserved" BIGINT NOT NULL,
+    "cost" BIGINT NOT NULL,
+    "request" TEXT COLLATE "C" NOT NULL,
+    "answer" TEXT COLLATE "C",
+    PRIMARY KEY ("of", "name", "number")
+);
+
+CREATE INDEX "attempt_job" ON "attempts" ("job", "stage", "item", "name", "number", "of");
+
+CREATE INDEX "attempt_month" ON "attempts" ("owner", "month", "began", "of", "name", "number");
+
+CREATE TABLE "chains" (
+    "operation" TEXT COLLATE "C" NOT NULL,
+    "providers" TEXT COLLATE "C" NOT NULL,
+    "listed" TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY ("operation")
+);
+
+CREATE INDEX "chain_all" ON "chains" ("listed", "operation");
+
+CREATE TABLE "circuits" (
+    "provider" TEXT COLLATE "C" NOT NULL,
+    "granted" BIGINT NOT NULL,
+    "due" BIGINT NOT NULL,
+    "rests_until" BIGINT NOT NULL,
+    "trial_until" BIGINT NOT NULL,
+    "rests" BIGINT NOT NULL,
+    "error" TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY ("provider")
+);
+
+CREATE TABLE "permits" (
+    "provider" TEXT COLLATE "C" NOT NULL,
+    "holder" TEXT COLLATE "C" NOT NULL,
+    "held" BIGINT NOT NULL,
+    "until" BIGINT NOT NULL,
+    PRIMARY KEY ("provider", "holder")
+);
+
+CREATE INDEX "permit_until" ON "permits" ("provider", "until", "holder");
+
+CREATE TABLE "providers" (
+    "name" TEXT COLLATE "C" NOT NULL,
+    "address" TEXT COLLATE "C" NOT NULL,
+    "base_url" TEXT COLLATE "C" NOT NULL,
+    "secret" TEXT COLLATE "C" NOT NULL,
+    "sealed_by" TEXT COLLATE "C",
+    "region" TEXT COLLATE "C" NOT NULL,
+    "concurrency" BIGINT NOT NULL,
+    "per_minute" BIGINT,
+    "timeout" DOUBLE PRECISION NOT NULL,
+    "price" TEXT COLLATE "C",
+    "options" TEXT COLLATE "C" NOT NULL,
+    "revision" BIGINT NOT NULL,
+    "created" BIGINT NOT NULL,
+    "by" TEXT COLLATE "C" NOT NULL,
+    "listed" TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY ("name")
+);
+
+CREATE INDEX "provider_all" ON "providers" ("listed", "name");
+
+CREATE INDEX "provider_sealed" ON "providers" ("sealed_by", "name")
+    WHERE "sealed_by" IS NOT NULL;
+
+CREATE TABLE "purses" (
+    "job" TEXT COLLATE "C" NOT NULL,
+    "unit" BIGINT NOT NULL,
+    "fence" BIGINT NOT NULL,
+    "owner" TEXT COLLATE "C" NOT NULL,
+    "month" TEXT COLLATE "C" NOT NULL,
+    "bounded" TEXT COLLATE "C" NOT NULL,
+    "allotted" BIGINT NOT NULL,
+    "created" BIGINT NOT NULL,
+    "open" TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY ("job", "unit", "fence")
+);
+
+CREATE INDEX "purse_open" ON "purses" ("open", "created", "job", "unit", "fence");
+
+CREATE TABLE "spent" (
+    "owner" TEXT COLLATE "C" NOT NULL,
+    "month" TEXT COLLATE "C" NOT NULL,
+    "operation" TEXT COLLATE "C" NOT NULL,
+    "provider" TEXT COLLATE "C" NOT NULL,
+    "model" TEXT COLLATE "C" NOT NULL,
+    "calls" BIGINT NOT NULL,
+    "failed" BIGINT NOT NULL,
+    "input_tokens" BIGINT NOT NULL,
+    "output_tokens" BIGINT NOT NULL,
+    "images" BIGINT NOT NULL,
+    "cost" BIGINT NOT NULL,
+    PRIMARY KEY ("owner", "month", "operation", "provider", "model")
+);
+
+CREATE INDEX "spent_month" ON "spent" ("month", "owner", "operation", "provider", "model");

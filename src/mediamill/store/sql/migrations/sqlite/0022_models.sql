@@ -1,0 +1,131 @@
+-- Model calls: attempts, what they cost, providers and what all share of them.
+-- compatible: 8
+
+ALTER TABLE "jobs" ADD COLUMN "budget" INTEGER;
+ALTER TABLE "jobs" ADD COLUMN "chains" TEXT NOT NULL DEFAULT '{}';
+
+CREATE TABLE "accounts" (
+    "scope" TEXT NOT NULL,
+    "month" TEXT NOT NULL,
+    "taken" INTEGER NOT NULL,
+    PRIMARY KEY ("scope", "month")
+) STRICT;
+
+CREATE TABLE "attempts" (
+    "of" TEXT NOT NULL,
+    "name" TEXT NOT NULL,
+    "number" INTEGER NOT NULL,
+    "job" TEXT NOT NULL,
+    "stage" INTEGER NOT NULL,
+    "item" INTEGER NOT NULL,
+    "owner" TEXT NOT NULL,
+    "month" TEXT NOT NULL,
+    "operation" TEXT NOT NULL,
+    "provider" TEXT NOT NULL,
+    "model" TEXT NOT NULL,
+    "state" TEXT NOT NULL,
+    "purse" INTEGER NOT NULL,
+    "code" TEXT NOT NULL,
+    "error" TEXT NOT NULL,
+    "began" INTEGER NOT NULL,
+    "ended" INTEGER,
+    "milliseconds" INTEGER NOT NULL,
+    "input_tokens" INTEGER NOT NULL,
+    "output_tokens" INTEGER NOT NULL,
+    "images" INTEGER NOT NULL,
+    "reserved" INTEGER NOT NULL,
+    "cost" INTEGER NOT NULL,
+    "request" TEXT NOT NULL,
+    "answer" TEXT,
+    PRIMARY KEY ("of", "name", "number")
+) STRICT;
+
+CREATE INDEX "attempt_job" ON "attempts" ("job", "stage", "item", "name", "number", "of");
+
+CREATE INDEX "attempt_month" ON "attempts" ("owner", "month", "began", "of", "name", "number");
+
+CREATE TABLE "chains" (
+    "operation" TEXT NOT NULL,
+    "providers" TEXT NOT NULL,
+    "listed" TEXT NOT NULL,
+    PRIMARY KEY ("operation")
+) STRICT;
+
+CREATE INDEX "chain_all" ON "chains" ("listed", "operation");
+
+CREATE TABLE "circuits" (
+    "provider" TEXT NOT NULL,
+    "granted" INTEGER NOT NULL,
+    "due" INTEGER NOT NULL,
+    "rests_until" INTEGER NOT NULL,
+    "trial_until" INTEGER NOT NULL,
+    "rests" INTEGER NOT NULL,
+    "error" TEXT NOT NULL,
+    PRIMARY KEY ("provider")
+) STRICT;
+
+CREATE TABLE "permits" (
+    "provider" TEXT NOT NULL,
+    "holder" TEXT NOT NULL,
+    "held" INTEGER NOT NULL,
+    "until" INTEGER NOT NULL,
+    PRIMARY KEY ("provider", "holder")
+) STRICT;
+
+CREATE INDEX "permit_until" ON "permits" ("provider", "until", "holder");
+
+CREATE TABLE "providers" (
+    "name" TEXT NOT NULL,
+    "address" TEXT NOT NULL,
+    "base_url" TEXT NOT NULL,
+    "secret" TEXT NOT NULL,
+    "sealed_by" TEXT,
+    "region" TEXT NOT NULL,
+    "concurrency" INTEGER NOT NULL,
+    "per_minute" INTEGER,
+    "timeout" REAL NOT NULL,
+    "price" TEXT,
+    "options" TEXT NOT NULL,
+    "revision" INTEGER NOT NULL,
+    "created" INTEGER NOT NULL,
+    "by" TEXT NOT NULL,
+    "listed" TEXT NOT NULL,
+    PRIMARY KEY ("name")
+) STRICT;
+
+CREATE INDEX "provider_all" ON "providers" ("listed", "name");
+
+CREATE INDEX "provider_sealed" ON "providers" ("sealed_by", "name")
+    WHERE "sealed_by" IS NOT NULL;
+
+CREATE TABLE "purses" (
+    "job" TEXT NOT NULL,
+    "unit" INTEGER NOT NULL,
+    "fence" INTEGER NOT NULL,
+    "owner" TEXT NOT NULL,
+    "month" TEXT NOT NULL,
+    "bounded" TEXT NOT NULL,
+    "allotted" INTEGER NOT NULL,
+    "created" INTEGER NOT NULL,
+    "open" TEXT NOT NULL,
+    PRIMARY KEY ("job", "unit", "fence")
+) STRICT;
+
+CREATE INDEX "purse_open" ON "purses" ("open", "created", "job", "unit", "fence");
+
+CREATE TABLE "spent" (
+    "owner" TEXT NOT NULL,
+    "month" TEXT NOT NULL,
+    "operation" TEXT NOT NULL,
+    "provider" TEXT NOT NULL,
+    "model" TEXT NOT NULL,
+    "calls" INTEGER NOT NULL,
+    "failed" INTEGER NOT NULL,
+    "input_tokens" INTEGER NOT NULL,
+    "output_tokens" INTEGER NOT NULL,
+    "images" INTEGER NOT NULL,
+    "cost" INTEGER NOT NULL,
+    PRIMARY KEY ("owner", "month", "operation", "provider", "model")
+) STRICT;
+
+CREATE INDEX "spent_month" ON "spent" ("month", "owner", "operation", "provider", "model");

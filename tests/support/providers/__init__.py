@@ -1,0 +1,1 @@
+"""Questions to ask providers, and servers that play the vendors' parts."""
