@@ -52,9 +52,7 @@ def test_languages_have_columns_of_their_own():
     assert (row["concise_en"], row["concise_pt-BR"]) == ("A dog", "Um cão")
 
 
-TEXT = st.text(
-    st.characters(blacklist_categories=["Cs"], blacklist_characters="\0\r"), max_size=30
-)
+TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0\r"), max_size=30)
 
 
 @given(TEXT, TEXT)
@@ -71,7 +69,9 @@ def test_any_text_comes_back_and_no_cell_is_a_formula(name: str, text: str):
 
 def test_a_formula_is_made_text():
     evil = "=HYPERLINK(1)"
-    (_, line) = csv_lines([Entry(evil, [Caption("concise", "en", "@SUM(A1)")])], [("concise", "en")])
+    (_, line) = csv_lines(
+        [Entry(evil, [Caption("concise", "en", "@SUM(A1)")])], [("concise", "en")]
+    )
     assert line.startswith(b"'=HYPERLINK(1),'@SUM(A1),")
 
 

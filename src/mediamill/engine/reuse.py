@@ -2,8 +2,8 @@
 
 The digest covers the bytes read, the steps of the stage with their versions and resolved
 parameters, what was agreed for them over the set, what is marked on the input, its split and its
-partners, and the job's seed where a step draws. What the input is called is left out: files that
-are taken over are named after the input they are taken over for.
+partners, and the job's seed where a step draws. What the input is called is left out, unless a step
+reads it: files that are taken over are named after the input they are taken over for.
 """
 
 import hashlib
@@ -45,6 +45,7 @@ class Digests:
         more = (stage.kind, said) if said or stage.kind is not StageKind.RUN else ()
         more = (*more, asked) if asked else more
         self._stage, self._kind = (FORMAT, done, drawn, *more), stage.kind
+        self._named = any(made.reads_name for made in stage.steps)
 
     def of(self, file: File, entry: Entry, partners: Sequence[Entry] = ()) -> str:
         """Return the digest of one item; empty where what it reads has none.
@@ -58,7 +59,8 @@ class Digests:
         split = entry.split if self._kind is StageKind.RUN else ""
         mixed = [(one.digest, marks(one)) for one in partners]
         known = (marks(entry), split, mixed, entry.reference)
-        beside = (known,) if any(known) else ()
+        beside: tuple[object, ...] = (known,) if any(known) else ()
+        beside += ("named", entry.name or file.name) if self._named else ()
         return hashlib.sha256(_canonical((*self._stage, read, *beside))).hexdigest()
 
 

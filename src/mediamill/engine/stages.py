@@ -20,8 +20,11 @@ from mediamill.operations.base import Operation, Placement, SourceFacts
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.units import Unit
 
-UNIT_SECONDS = 10.0
-"""Items are packed to about so much estimated work."""
+UNIT_SECONDS, LEAST_SECONDS = 10.0, 2.0
+"""Items are packed to about so much estimated work; towards the end to less, down to the second."""
+
+SHARES = 4
+"""Units in which what is left is divided at least, so that no slot is left alone with the last."""
 
 UNIT_ITEMS = 500
 """The most items of a unit, which bounds its row."""
@@ -131,18 +134,28 @@ class Piece:
     alone: bool
 
 
-def pack(pieces: Iterable[Piece]) -> list[list[Piece]]:
-    """Pack items in order into units of about ten seconds; what goes alone is its own unit."""
+def pack(pieces: Iterable[Piece], more: float = 0.0) -> list[list[Piece]]:
+    """Pack items in order into units of about ten seconds; what goes alone is its own unit.
+
+    `more` is the seconds of the items that follow these. Of what takes longer than one unit the
+    last ones are smaller, as in guided self-scheduling (Polychronopoulos and Kuck, 1987).
+    """
+    some = [*pieces]
+    left = more + sum(piece.cost for piece in some if not piece.alone)
+    guided = left > UNIT_SECONDS
     packed: list[list[Piece]] = []
-    seconds = 0.0
+    seconds, most = 0.0, UNIT_SECONDS
     shut = True
-    for piece in pieces:
-        full = seconds + piece.cost > UNIT_SECONDS or (packed and len(packed[-1]) >= UNIT_ITEMS)
+    for piece in some:
+        full = seconds + piece.cost > most or (packed and len(packed[-1]) >= UNIT_ITEMS)
         if shut or full or piece.alone:
             packed.append([])
             seconds = 0.0
+            if guided:
+                most = min(UNIT_SECONDS, max(LEAST_SECONDS, left / SHARES))
         packed[-1].append(piece)
         seconds += piece.cost
+        left -= 0.0 if piece.alone else piece.cost
         shut = piece.alone
     return packed
 

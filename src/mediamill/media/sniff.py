@@ -42,7 +42,7 @@ _WIDE = (
     ((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "utf-32"),  # one begins as UTF-16's does
     ((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "utf-16"),
 )
-_LONG = 128
+_LONG = 64
 """Bytes of which one in ten is below 32 unless they are text, so that hardly any has none."""
 _HTML = re.compile(r"<(!doctype html|html|head|body|script|iframe|title|meta|style)[\s>/]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")

@@ -88,6 +88,11 @@ class Operation(BaseModel):
         return True
 
     @property
+    def reads_name(self) -> bool:
+        """Whether what it makes of an input depends on what that is called."""
+        return False
+
+    @property
     def partners(self) -> int:
         """How many other inputs of the set it wants beside each, at most `MAX_PARTNERS`."""
         return 0

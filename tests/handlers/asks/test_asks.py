@@ -68,7 +68,8 @@ async def test_each_file_is_asked_about_and_the_answer_kept(asking):
     assert all(0 < row.cost <= row.reserved for row in kept)
     spending, month = works.app.repositories.spending, month_of(kept[0].began)
     assert await spending.taken(job.id) == cost
-    assert await spending.taken("user_ann", month) == await spending.taken("everybody", month) == cost
+    assert await spending.taken("user_ann", month) == cost
+    assert await spending.taken("everybody", month) == cost
     (sum_,) = (await spending.of_month("user_ann", month)).rows
     assert (sum_.calls, sum_.failed, sum_.cost, sum_.operation) == (6, 0, cost, "say")
     assert not [purse async for purse in spending.purses(job.id)]
@@ -181,5 +182,3 @@ async def test_a_job_is_cancelled_while_models_are_asked(asking):
     rows = await ledger(works, job)
     assert {row.state for row in rows} == {AttemptState.UNKNOWN}
     assert await spending.taken(job.id) == sum(row.reserved for row in rows)
-
-

@@ -45,7 +45,9 @@ def scene(width: int = 640, height: int = 480) -> Image.Image:
     draw = np.random.default_rng(3)
     small = Image.fromarray(draw.integers(0, 256, (6, 8, 3), dtype=np.uint8))
     pixels = np.array(small.resize((width, height), Image.Resampling.BICUBIC)).astype(int)
-    return Image.fromarray(np.clip(pixels + draw.integers(-4, 5, pixels.shape), 0, 255).astype("u1"))
+    return Image.fromarray(
+        np.clip(pixels + draw.integers(-4, 5, pixels.shape), 0, 255).astype("u1")
+    )
 
 
 @pytest.mark.parametrize("name", SAMPLES)

@@ -46,3 +46,59 @@ def openai_error(status: int, code: str, message: str) -> Reply:
     """https://platform.openai.com/docs/guides/error-codes"""
     error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
     return Reply({"error": error}, status)
+
+
+def converse(request: Request) -> Reply:
+    """https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html"""
+    asked = request.json
+    if "toolConfig" in asked:
+        tool = asked["toolConfig"]["tools"][0]["toolSpec"]
+        found = sample(tool["inputSchema"]["json"], SAID)
+        use = {"toolUseId": "tooluse_1", "name": tool["name"], "input": found}
+        return Reply(conversed([{"toolUse": use}], "tool_use"))
+    if "outputConfig" in asked:
+        held = asked["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"]
+        found = sample(msgspec.json.decode(held), SAID)
+        return Reply(conversed([{"text": msgspec.json.encode(found).decode()}]))
+    return Reply(conversed([{"text": SAID}]), headers={"x-amzn-requestid": "req-1"})
+
+
+def conversed(content: list[dict[str, Any]], stop: str = "end_turn") -> dict[str, Any]:
+    return {
+        "output": {"message": {"role": "assistant", "content": content}},
+        "stopReason": stop,
+        "usage": {"inputTokens": 30, "outputTokens": 8, "totalTokens": 38},
+        "metrics": {"latencyMs": 1275},
+    }
+
+
+def aws_error(status: int, code: str, message: str, **headers: str) -> Reply:
+    """https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html"""
+    return Reply({"message": message}, status, {"x-amzn-errortype": code, **headers})
+
+
+def detect_labels(request: Request) -> Reply:
+    """https://docs.aws.amazon.com/rekognition/latest/APIReference/API_DetectLabels.html"""
+    box = {"Width": 0.4, "Height": 0.5, "Left": 0.1, "Top": 0.2}
+    labels = [
+        {
+            "Name": "Mobile Phone",
+            "Confidence": 99.9364013671875,
+            "Instances": [{"BoundingBox": box, "Confidence": 99.9364013671875}],
+            "Parents": [{"Name": "Phone"}],
+            "Aliases": [{"Name": "Cell Phone"}],
+            "Categories": [{"Name": "Technology and Computing"}],
+        },
+        {"Name": "Urban", "Confidence": 80.0, "Instances": [], "Parents": [],
+         "Aliases": [], "Categories": [{"Name": "Colors and Visual Composition"}]},
+    ]  # fmt: skip
+    found = {"Labels": labels, "LabelModelVersion": "3.0"}
+    return Reply(found, headers={"Content-Type": "application/x-amz-json-1.1"})
+
+
+def image_to_text(request: Request) -> Reply:
+    """https://huggingface.co/docs/inference-providers/tasks/image-text-to-text and
+
+    https://github.com/aws/sagemaker-huggingface-inference-toolkit (the container's answers)
+    """
+    return Reply([{"generated_text": SAID}])

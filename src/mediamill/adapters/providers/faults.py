@@ -26,9 +26,9 @@ LONGEST_LINE = 300
 LONGEST_WAIT = 3600.0
 SECRET = re.compile(
     r"(?i)\b(?:sk|hf|pk|rk|gsk|key|xai)[-_][\w*.-]{6,}|\b(?:AKIA|ASIA)[A-Z0-9]{8,}"
-    r"|\bbearer\s+\S+|[A-Za-z0-9+/_=-]{40,}"
+    r"|\bbearer\s+\S+|[A-Za-z0-9+/_=-]{40,}|\barn:\S+|\b\d{12}\b"
 )
-"""What may be a key, or data, in a server's words: some quote the key that they refuse."""
+"""What may be a key, an account or data in a server's words: some quote the key they refuse."""
 
 
 def away(name: str, why: str, *, lost: bool = False, slow: bool = False) -> ProviderUnavailable:

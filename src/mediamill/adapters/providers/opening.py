@@ -11,8 +11,9 @@ from mediamill.core.registry import Registry
 from mediamill.core.urls import telling
 
 SHARED = frozenset({
-    "address", "alone", "chat", "cloud", "completions", "config", "fallback", "families", "faults",
-    "hooks", "opening", "port", "prices", "samples", "wire",
+    "address", "alone", "batching", "chat", "cloud", "completions", "config", "converse",
+    "fallback", "families", "faults", "generated", "hooks", "opening", "port", "prices", "samples",
+    "wire",
 })  # fmt: skip
 """Modules of this folder that are no kinds of providers."""
 PROVIDERS: Registry[Any] = Registry("mediamill.adapters.providers", "kind of provider", SHARED)

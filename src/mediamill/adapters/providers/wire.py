@@ -5,7 +5,7 @@ used, nothing is decompressed. A call that is cancelled closes its connection.
 """
 
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -27,6 +27,7 @@ from mediamill.adapters.providers.faults import (
     seconds_of,
 )
 from mediamill.adapters.providers.port import MOST_BYTES
+from mediamill.core.errors import MediamillError
 from mediamill.core.plaintext import ALLOWING, refuse_plaintext
 from mediamill.core.sourced import sourced
 
@@ -61,8 +62,17 @@ class Wire:
             trusting(self._ca)
         self._client: httpx.AsyncClient | None = None
 
-    async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        """POST, and return the answer; raises what the port says, after any deadline it waits."""
+    async def post(
+        self,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        meant: Callable[[int, bytes], MediamillError | None] = lambda status, body: None,
+    ) -> Reply:
+        """POST, and return the answer; raises what the port says, and knows no deadline.
+
+        `meant` may say what an answer with a bad status means.
+        """
         key = await self._key.current()
         sent = {**headers, **({"Authorization": f"Bearer {key}"} if key else {})}
         with told(self.name):
@@ -77,6 +87,8 @@ class Wire:
         if response.status_code == 401 and key and await self._key.renewed() != key:
             raise away(self.name, "has a new key since this was asked")
         if not 200 <= response.status_code < 300:
+            if (error := meant(response.status_code, found)) is not None:
+                raise error
             after = seconds_of(response.headers.get("retry-after"))
             why, code = why_of(found)
             if code in SPENT:

@@ -18,6 +18,7 @@ from mediamill.store.repositories.spending import (
     Purse,
     Spending,
     Spent,
+    too_dear,
 )
 
 PORTION = 16
@@ -71,12 +72,18 @@ class Money:
                 self._given_back.clear()
                 try:
                     await self._allot(worst)
-                except BudgetExceeded:
+                except BudgetExceeded as refused:
                     if not self.under_way:
-                        raise
+                        raise self._told(refused, worst) from None
                     await self._given_back.wait()
             self.reserved += worst
             self.under_way += 1
+
+    def _told(self, refused: BudgetExceeded, worst: int) -> BudgetExceeded:
+        """Say it of the whole call: what this claim was allotted and has not spent is left too."""
+        limits = {limit.name: limit for limit in self.budgets.limits(self.purse)}
+        spare = self.purse.allotted - self.reserved
+        return too_dear(worst, limits[refused.details["budget"]], refused.details["left"] + spare)
 
     async def _allot(self, worst: int) -> None:
         """Take out enough for the call, and for some more where no limit is near."""

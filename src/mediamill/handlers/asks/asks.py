@@ -9,10 +9,11 @@ for another attempt of the unit, after a while.
 """
 
 import asyncio
+import math
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -110,6 +111,22 @@ class Asks:
                 await flush.add(await run.settling.failed(item, entry, public(error)))
 
 
+@dataclass(frozen=True)
+class Around:
+    """What surrounds the items of a claim."""
+
+    asking: Asking
+    past: Mapping[int, Sequence[Attempt]]
+    """Attempts so far, by item."""
+    keeping: Keeping
+    flush: Flush
+    folder: Path
+
+    def folder_in(self, place: str) -> Path:
+        """Make a new folder for what an item makes."""
+        return Path(tempfile.mkdtemp(dir=self.folder / place))
+
+
 @dataclass
 class AskRun:
     """One claim of one unit."""
@@ -170,8 +187,22 @@ class AskRun:
             await self._all_together(chain, flush, folder)
             return
         works = await self._inputs(flush)
-        asking, past = await self._asking(chain), await self._past(works)
-        await self._each(works, chain, asking, past, flush, folder)
+        preparing = Preparing(
+            self.parts.slots, self.step, self.job.seed, takes(chain), folder,
+            self.parts.crash_limit,
+        )  # fmt: skip
+
+        async def keep(done: Sequence[Done]) -> None:
+            for result, one in zip(await self.settling.succeeded(done), done, strict=True):
+                await flush.add(result, reuse_of(self.job.owner, one, result))
+                shutil.rmtree(preparing.of(result.item), ignore_errors=True)
+
+        keeping = Keeping(keep, quick_seconds=math.inf)
+        asking = await self._asking(chain)
+        around = Around(asking, await self._past(works), keeping, flush, folder)
+        async with keeping.ticking():
+            await self._each(works, around, preparing)
+            await keeping.settle()
         await asking.journal.settle()
         if self._late is not None:
             await flush.settle()
@@ -223,68 +254,34 @@ class AskRun:
 
     # -- inputs by themselves -------------------------------------------------------------------
 
-    async def _each(
-        self,
-        works: Sequence[Work],
-        chain: Sequence[Opened],
-        asking: Asking,
-        past: dict[int, Sequence[Attempt]],
-        flush: Flush,
-        folder: Path,
-    ) -> None:
+    async def _each(self, works: Sequence[Work], around: Around, preparing: Preparing) -> None:
         """Prepare inputs, and ask about each while the next are prepared."""
-        preparing = Preparing(
-            self.parts.slots, self.step, self.job.seed, takes(chain), folder,
-            self.parts.crash_limit,
-        )  # fmt: skip
-
-        async def keep(done: Sequence[Done]) -> None:
-            for result, one in zip(await self.settling.succeeded(done), done, strict=True):
-                await flush.add(result, reuse_of(self.job.owner, one, result))
-                shutil.rmtree(preparing.of(result.item), ignore_errors=True)
-
-        keeping = Keeping(keep, quick_seconds=float("inf"))
-        async with keeping.ticking():
-            with plainly():
-                async with asyncio.TaskGroup() as group:
-                    for start in range(0, len(works), AT_ONCE):
-                        if self._late is not None:
-                            break
-                        batch = works[start : start + AT_ONCE]
-                        ready = await preparing.all(batch, self._opener)
-                        await self._fail(batch, ready, flush)
-                        for work in batch:
-                            if (outcome := ready.outcomes.get(work.item)) is None:
-                                continue
-                            if self.cut.kind is StageKind.MEASURE:
-                                await keeping.add(Done(work, outcome, 0.0))
-                                continue
-                            await self.parts.room.acquire()
-                            sent, ask = prepared(work, outcome), past.get(work.item, ())
-                            task = group.create_task(
-                                self._one(work, sent, asking, ask, keeping, flush, folder)
-                            )
-                            task.add_done_callback(self._left)
-            await keeping.settle()
+        with plainly():
+            async with asyncio.TaskGroup() as group:
+                for start in range(0, len(works), AT_ONCE):
+                    if self._late is not None:
+                        break
+                    batch = works[start : start + AT_ONCE]
+                    ready = await preparing.all(batch, self._opener)
+                    await self._fail(batch, ready, around.flush)
+                    for work in batch:
+                        if (outcome := ready.outcomes.get(work.item)) is None:
+                            continue
+                        if self.cut.kind is StageKind.MEASURE:
+                            await around.keeping.add(Done(work, outcome, 0.0))
+                            continue
+                        await self.parts.room.acquire()
+                        task = group.create_task(self._one(work, prepared(work, outcome), around))
+                        task.add_done_callback(self._left)
 
     def _left(self, task: "asyncio.Task[None]") -> None:
         self.parts.room.release()
 
-    async def _one(
-        self,
-        work: Work,
-        sent: Prepared,
-        asking: Asking,
-        past: Sequence[Attempt],
-        keeping: Keeping,
-        flush: Flush,
-        folder: Path,
-    ) -> None:
+    async def _one(self, work: Work, sent: Prepared, around: Around) -> None:
         """Ask about one input, and keep what comes of it."""
         start = time.monotonic()
-        made = Path(tempfile.mkdtemp(dir=folder / str(work.item)))
-        context = Context(made, seed=self.job.seed)
-        ask = asking.item(work.item, past)
+        context = Context(around.folder_in(str(work.item)), seed=self.job.seed)
+        ask = around.asking.item(work.item, around.past.get(work.item, ()))
         error: MediamillError | None = None
         try:
             outcome = await self.operation.answer(sent, ask, context)
@@ -292,7 +289,7 @@ class AskRun:
             error = self._of_item(work.item, raised)
         seconds = time.monotonic() - start
         if error is None:
-            await keeping.add(Done(work, _with(outcome, ask.answered), seconds))
+            await around.keeping.add(Done(work, _with(outcome, ask.answered), seconds))
         elif self._may_pass(error):
             self._late = error
             return
@@ -301,7 +298,8 @@ class AskRun:
                 "item failed", action="item_failed", item=work.item, code=error.code,
                 **self.job.log_context(),
             )  # fmt: skip
-            await flush.add(await self.settling.failed(work.item, work.entry, error, seconds))
+            failed = await self.settling.failed(work.item, work.entry, error, seconds)
+            await around.flush.add(failed)
         self._done += 1
         self.lease.progress = min(1.0, self._done / max(1, len(self.lease.unit.items)))
 

@@ -13,8 +13,8 @@ holds; of inputs of which the job made nothing it holds what they were.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from typing import Any
 import structlog
 
 from mediamill.blobs.port import Blobs
-from mediamill.core.clock import SECOND
 from mediamill.core.errors import (
     ConditionFailed,
     InvalidInput,
@@ -41,6 +40,7 @@ from mediamill.datasets.document import (
     entry_line,
     line,
 )
+from mediamill.engine.gathering.ahead import ahead
 from mediamill.handlers.datasets.forget import Forgetting
 from mediamill.handlers.datasets.listing import Listing, entry_of
 from mediamill.handlers.datasets.owning import Owning
@@ -62,7 +62,8 @@ from mediamill.store.repositories.usage import Usages
 log = structlog.get_logger(__name__)
 
 ROWS_PER_STEP = 90
-LOOK_AGAIN_MS = SECOND
+LOOK_AGAIN_MS = 250
+"""How soon a version looks again whether its job has ended, whose end is rung (`Seal`)."""
 MOST_CLASSES = 100
 
 
@@ -174,7 +175,25 @@ class Freeze:
     # -- fixing it ------------------------------------------------------------------------------
 
     async def _own_all(self, work: Work, version: DatasetVersion) -> None:
-        """Give its images rows and bytes."""
+        """Give its images rows, unless they had them, then a second key; take out what went.
+
+        Whoever purges a file removes its bytes, then what rows find, then its own row: so either
+        they find these rows, or the file is seen to go here, or its bytes are there no more. While
+        some get their keys, the next ones get their rows.
+        """
+        async with aclosing(ahead(self._recorded(work, version))) as recorded:
+            async for some in recorded:
+                lacking = await self.owning.copy(some.pairs, work.attempts)
+                after = await self.aging.known(row.root for row, _ in some.pairs)
+                for row, _ in some.pairs:
+                    if row.place in lacking or _went(row.root, some.before, after):
+                        await self.forgetting.take(row)
+                await work.show(some.end, max(some.end, work.task.total))
+
+    async def _recorded(
+        self, work: Work, version: DatasetVersion
+    ) -> AsyncGenerator["Recorded", None]:
+        """Yield the images some at a time, once they have their rows."""
         waiting: list[tuple[int, Entry]] = []
         end = 0
         async for place, entry in images_of(self.blobs, version.root):
@@ -182,19 +201,14 @@ class Freeze:
             if entry is not None:
                 waiting.append((place, entry))
             if end % ROWS_PER_STEP == 0:
-                await self._own(work, version, end, waiting)
+                yield await self._record(work, version, end, waiting)
                 waiting = []
-                await work.show(end, max(end, work.task.total))
-        await self._own(work, version, end, waiting)
+        yield await self._record(work, version, end, waiting)
 
-    async def _own(
+    async def _record(
         self, work: Work, version: DatasetVersion, end: int, entries: Sequence[tuple[int, Entry]]
-    ) -> None:
-        """Give images rows, unless they had them, then a second key; take out what went.
-
-        Whoever purges a file removes its bytes, then what rows find, then its own row: so either
-        they find these rows, or the file is seen to go here, or its bytes are there no more.
-        """
+    ) -> "Recorded":
+        """Give images rows, unless they had them."""
         rows = [_row(version, place, entry) for place, entry in entries]
         before = await self.aging.known(row.root for row in rows)
         if end > version.files:
@@ -202,11 +216,7 @@ class Freeze:
         keys = [row.key_values() for row in rows]
         there = await self.datasets.store.get_many(VersionFile, keys)
         pairs = [(row, entry) for row, (_, entry) in zip(there, entries, strict=True) if row]
-        lacking = await self.owning.copy(pairs, work.attempts)
-        after = await self.aging.known(row.root for row in rows)
-        for row, _ in pairs:
-            if row.place in lacking or _went(row.root, before, after):
-                await self.forgetting.take(row)
+        return Recorded(end, pairs, before)
 
     # -- telling of it --------------------------------------------------------------------------
 
@@ -243,6 +253,15 @@ class Freeze:
                     tally.add(entry.image)
             await document.commit()
         return hashing.hash, tally
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Images that have rows, up to the place `end`, and what was known of their files before."""
+
+    end: int
+    pairs: Sequence[tuple[VersionFile, Entry]]
+    before: dict[str, File | Origin]
 
 
 @dataclass

@@ -147,7 +147,8 @@ class Expand:
     ) -> None:
         """Insert the units of some items and move the checkpoint, in one transaction."""
         stage = split(self.catalogue.build_all(job.steps))[job.stage]
-        packed = pack(await self._pieces(items, stage.steps))
+        pieces = await self._pieces(items, stage.steps)
+        packed = pack(pieces, _following(job, pieces))
         chosen = packed[:UNITS_PER_STEP]
         taken = sum(len(unit) for unit in chosen)
         position = items[taken - 1][0] + 1 if taken else payload.get("next", 0)
@@ -185,6 +186,14 @@ class Expand:
         found = await self.lookup.get_many(unknown) if unknown else []
         files = {file.id: file for file in found if file is not None}
         return [piece(item, entry, files.get(entry.file), steps) for item, entry in items]
+
+
+def _following(job: Job, pieces: Sequence[Piece]) -> float:
+    """Estimate the seconds of the items after some, by what these take."""
+    if not pieces:
+        return 0.0
+    rest = max(0, job.items - 1 - pieces[-1].item)
+    return rest * sum(piece.cost for piece in pieces) / len(pieces)
 
 
 def _open(job: Job, row: Result | None) -> bool:

@@ -92,6 +92,7 @@ class Seal:
             *([Put(CutShort(owner=job.owner, job=job.id))] if short else ()),
             wake=lane_of(unit),
         )
+        lease.woken.add("transfer")  # a version may wait for this
 
     async def _manifest(
         self, job: Job, key: str, members: Spool

@@ -94,6 +94,11 @@ class Caption(ModelOperation):
         """Providers that the step names."""
         return self.providers
 
+    @property
+    def reads_name(self) -> bool:
+        """Whether the file's name is sent."""
+        return self.use_name
+
     def cost(self, source: SourceFacts) -> float:
         """Estimate the seconds of one core until the picture can be sent."""
         return cost(source)

@@ -6,9 +6,12 @@ looked at counts, so an answer and a schema that would multiply end in an error,
 """
 
 import json
+import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic_core import SchemaError as PatternError
 from pydantic_core import SchemaValidator, ValidationError, core_schema
@@ -24,8 +27,9 @@ MAX_STEPS = 300_000
 MAX_ERRORS = 20
 SHOWN = 200
 """Characters of an error's message."""
-_STEP_OF_TEXT = 200
-"""Characters that a pattern reads for what a keyword costs."""
+_STEP_OF_TEXT = 5_000
+"""Characters of text times weight of a pattern that cost what a keyword does, at worst."""
+_REPEATED = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 
 _DIALECTS = (
     "https://json-schema.org/draft/2020-12/schema",
@@ -97,6 +101,8 @@ class _Structure:
                 self._all[id(one)] = one
                 self._check_one(one)
                 pending.extend(_inside(one, _ONE | _LISTS | _MAPS))
+        for one in self._all.values():
+            self._references(one)
         self._check_ends()
 
     def _check_one(self, schema: dict[str, Any]) -> None:
@@ -104,8 +110,6 @@ class _Structure:
             raise ValueError(f"output_schema may not have {min(refused)}")
         if "$id" in schema and schema is not self._root:
             raise ValueError("output_schema may have an $id at its top only")
-        if "$ref" in schema:
-            self._referred(schema["$ref"])
         for pattern in (schema.get("pattern"), *_mapping(schema.get("patternProperties"))):
             if isinstance(pattern, str):
                 _check_pattern(pattern)
@@ -119,8 +123,7 @@ class _Structure:
             raise ValueError(f"output_schema may refer to its own parts (#/…) only, not to {told}")
         found: Any = self._root
         for step in reference[2:].split("/"):
-            name = step.replace("~1", "/").replace("~0", "~")
-            found = found.get(name) if isinstance(found, dict) else None
+            found = _part(found, unquote(step).replace("~1", "/").replace("~0", "~"))
         if not isinstance(found, dict | bool):
             raise ValueError(f"output_schema has nothing at {reference[:SHOWN]}")
         if isinstance(found, dict) and id(found) not in self._all:
@@ -151,6 +154,13 @@ class _Structure:
 
     def _references(self, one: dict[str, Any]) -> list[Any]:
         return [self._referred(one["$ref"])] if "$ref" in one else []
+
+
+def _part(whole: Any, name: str) -> Any:
+    """Return what an object or a list has under a name or a number; None where it has not."""
+    if isinstance(whole, list):
+        return whole[int(name)] if name.isdecimal() and int(name) < len(whole) else None
+    return whole.get(name) if isinstance(whole, dict) else None
 
 
 def _inside(schema: dict[str, Any], keywords: frozenset[str]) -> Iterator[Any]:
@@ -220,13 +230,14 @@ def errors_of(schema: dict[str, Any], answer: Any) -> list[str]:
 
     Takes a second at most, or some of it: not for an event loop. Raises `TooCostly`.
     """
-    from jsonschema.exceptions import RefResolutionError
     from jsonschema.validators import extend
     from referencing import Registry
+    from referencing.exceptions import Unresolvable
 
     base = _validator_class(schema)
     count = _Count()
-    counted = {name: count.of(check) for name, check in {**base.VALIDATORS, **_OWN}.items()}
+    checks = {**base.VALIDATORS, **_OWN}
+    counted = {name: count.of(name, check) for name, check in checks.items()}
     registry: Any = Registry()  # without a way to retrieve anything
     validator = extend(base, counted)(_without_id(schema), registry=registry)
     found: list[str] = []
@@ -237,8 +248,8 @@ def errors_of(schema: dict[str, Any], answer: Any) -> list[str]:
                 break
     except RecursionError:
         raise TooCostly("The answer is nested too deep to be checked.") from None
-    except RefResolutionError as error:  # pragma: no cover - references were checked before
-        raise TooCostly("output_schema refers to what it does not have.") from error
+    except Unresolvable as error:
+        raise InvalidInput(f"output_schema refers to what it does not have: {error}") from None
     return found
 
 
@@ -258,18 +269,36 @@ class _Count:
     def __init__(self) -> None:
         self._left = MAX_STEPS
 
-    def of(self, check: Callable[..., Any]) -> Callable[..., Iterator[Any]]:
+    def of(self, keyword: str, check: Callable[..., Any]) -> Callable[..., Iterator[Any]]:
         """Return a keyword's check that counts."""
 
         def counted(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:
             self._left -= 1 + len(value) if isinstance(value, dict | list) else 1
-            if isinstance(value, str) and isinstance(instance, str):
-                self._left -= len(instance) // _STEP_OF_TEXT
+            self._left -= _reading(keyword, value, instance)
             if self._left < 0:
                 raise TooCostly("The answer takes too long to check against output_schema.")
             yield from check(validator, value, instance, schema) or ()
 
         return counted
+
+
+def _reading(keyword: str, value: Any, instance: Any) -> int:
+    """Return what it costs to match texts with the patterns that a keyword has."""
+    if keyword == "pattern" and isinstance(value, str) and isinstance(instance, str):
+        return len(instance) * _weight(value) // _STEP_OF_TEXT
+    if keyword == "patternProperties" and isinstance(value, dict) and isinstance(instance, dict):
+        letters = sum(map(len, instance))
+        weights = sum(map(_weight, value))
+        # once for the patterns' own schemas, once for what is left to `additionalProperties`
+        return 2 * (len(value) * len(instance) + letters * weights // _STEP_OF_TEXT)
+    return 0
+
+
+@lru_cache(maxsize=256)
+def _weight(pattern: str) -> int:
+    """Return how large a pattern is with its repetitions written out, at most, roughly."""
+    counts = (int(found[2] or found[1]) for found in _REPEATED.finditer(pattern))
+    return min(1 << 20, math.prod((max(1, count) for count in counts), start=len(pattern)))
 
 
 def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[Any]:

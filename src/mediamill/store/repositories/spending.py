@@ -159,12 +159,8 @@ class Spending:
             if error.action is None or error.action >= len(taking):
                 raise
             refused = most[purse.bounded[error.action], self._month_at(error.action, purse)]
-            raise BudgetExceeded(
-                f"This call may cost {dollars(more)}, and {refused.name} of {dollars(refused.most)}"
-                f" has {dollars(refused.most - await self.taken(refused.scope, refused.month))}"
-                " left.",
-                budget=refused.name,
-            ) from error
+            left = refused.most - await self.taken(refused.scope, refused.month)
+            raise too_dear(more, refused, left) from error
         return purse.evolve(allotted=purse.allotted + more)
 
     async def close(self, purse: Purse, spent: Sequence[Spent]) -> bool:
@@ -214,6 +210,16 @@ class Spending:
 
     def _month_at(self, place: int, purse: Purse) -> str:
         return self._month(purse.bounded[place], purse)
+
+
+def too_dear(cost: int, limit: Limit, left: int) -> BudgetExceeded:
+    """Say that a call may cost more than is left of a limit."""
+    return BudgetExceeded(
+        f"This call may cost {dollars(cost)}, and {limit.name} of {dollars(limit.most)} has "
+        f"{dollars(left)} left.",
+        budget=limit.name,
+        left=left,
+    )
 
 
 def dollars(micro: int) -> str:

@@ -24,8 +24,8 @@ from mediamill.adapters.providers.local.kept import (
     manifest_of,
 )
 from mediamill.core.errors import (
-    Conflict,
     ConfigurationError,
+    Conflict,
     FetchFailed,
     MediamillError,
     NotFound,
@@ -73,8 +73,9 @@ def fetch(
 ) -> Manifest:
     """Bring a model into the folder of models; one that was fetched before is replaced.
 
-    With `digest` it must be the model of that digest. Raises `NotFound`, `FetchFailed` for what is no model that can be run, `SourceUnavailable`,
-    `Conflict` where a folder of that name was not fetched, `ConfigurationError`.
+    With `digest` it must be the model of that digest. Raises `NotFound`, `FetchFailed` for what is
+    no model that can be run, `SourceUnavailable`, `Conflict` where a folder of that name was not
+    fetched, `ConfigurationError`.
     """
     try:
         target = models / check_name(name)

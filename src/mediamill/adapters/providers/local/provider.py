@@ -25,7 +25,7 @@ from mediamill.adapters.providers.address import Address
 from mediamill.adapters.providers.config import Configured
 from mediamill.adapters.providers.faults import declined, misconfigured, within
 from mediamill.adapters.providers.local.batching import Batch, Batcher
-from mediamill.adapters.providers.local.kept import folder_of, is_path
+from mediamill.adapters.providers.local.kept import folder_of, is_path, manifest_of
 from mediamill.adapters.providers.port import (
     Answer,
     Deadline,
@@ -77,7 +77,7 @@ class Local:
     ) -> None:
         self.name = configured.name
         self._address, self._folder, self._options = address, folder, options
-        self._variant, self._timeout = address.options.get("variant", ""), configured.timeout
+        self._timeout = configured.timeout
         self._thread = ThreadPoolExecutor(1, "local-model")
         self._loading: asyncio.Task[Loaded] | None = None
         self._failed: tuple[float, MediamillError] | None = None
@@ -135,7 +135,9 @@ class Local:
         """Learn what lies in the folder without loading it; raises `ProviderRefused`."""
         if not self._folder.is_dir():
             raise misconfigured(self.name, f"has no model: {_remedy(self._address.model)}")
-        folder = ModelFolder(self._folder, self._variant)
+        manifest = manifest_of(self._folder)
+        usual = manifest.variant if manifest else ""
+        folder = ModelFolder(self._folder, self._address.options.get("variant", usual))
         captions = folder.captions()
         known = replace(TRAITS, kinds=frozenset({Kind.CAPTION if captions else Kind.LABELS}))
         if captions:

@@ -1,0 +1,118 @@
+"""Money of claims: no limit is ever exceeded, nothing is lost, whatever dies."""
+
+import asyncio
+import random
+
+import pytest
+
+from mediamill.core.errors import BudgetExceeded, ConditionFailed
+from mediamill.engine.asking.asking import settle_dead
+from mediamill.engine.asking.money import Budgets, Money
+from mediamill.store.memory import MemoryStore
+from mediamill.store.port import Put
+from mediamill.store.repositories.attempts import Attempt, Attempts, AttemptState, of_item
+from mediamill.store.repositories.spending import EVERYBODY, Purse, Spending, dollars
+
+MONTH = "2026-11"
+
+
+@pytest.fixture
+async def spending():
+    store = MemoryStore()
+    yield Spending(store)
+    await store.close()
+
+
+def purse(job: str = "job_a", unit: int = 0, fence: int = 1, owner: str = "user_a") -> Purse:
+    return Purse(
+        job=job, unit=unit, fence=fence, owner=owner, month=MONTH, created=0,
+        bounded=(job, owner, EVERYBODY),
+    )  # fmt: skip
+
+
+def called(worst: int, cost: int, job: str = "job_a", fence: int = 1, item: int = 0) -> Attempt:
+    return Attempt(
+        of=of_item(job, 0, item), name="q", number=0, job=job, stage=0, item=item, owner="user_a",
+        month=MONTH, operation="caption", provider="p", model="m", purse=fence, began=0,
+        state=AttemptState.ANSWERED, reserved=worst, cost=cost, input_tokens=10,
+    )  # fmt: skip
+
+
+async def test_calls_of_many_claims_never_exceed_a_budget(spending):
+    draw = random.Random(5)
+    budgets = Budgets(job=None, owner=5_000, everybody=8_000)
+    most, under_way, refused = 0, 0, 0
+
+    async def claim(n: int) -> None:
+        nonlocal most, under_way, refused
+        money = Money(spending, purse(f"job_{n}", owner=f"user_{n % 3}"), budgets)
+
+        async def call() -> None:
+            nonlocal most, under_way, refused
+            worst = draw.randint(50, 200)
+            try:
+                await money.reserve(worst)
+            except BudgetExceeded:
+                refused += 1
+                return
+            under_way += worst
+            most = max(most, under_way)
+            await asyncio.sleep(draw.random() / 100)
+            under_way -= worst
+            row = called(worst, draw.randint(0, worst), f"job_{n}")
+            under_way += row.cost
+            money.settle(row.evolve(owner=f"user_{n % 3}"))
+
+        await asyncio.gather(*(call() for _ in range(30)))
+        await money.close()
+
+    await asyncio.gather(*(claim(n) for n in range(6)))
+    assert refused
+    assert most <= 8_000
+    owners = [await spending.taken(f"user_{n}", MONTH) for n in range(3)]
+    assert all(0 < taken <= 5_000 for taken in owners)
+    assert await spending.taken(EVERYBODY, MONTH) == sum(owners)
+    booked = [(await spending.of_month(f"user_{n}", MONTH)).rows for n in range(3)]
+    assert [sum(row.cost for row in rows) for rows in booked] == owners
+
+
+async def test_one_waits_for_what_calls_under_way_give_back(spending):
+    money = Money(spending, purse(), Budgets(job=100))
+    await money.reserve(80)
+    waiting = asyncio.create_task(money.reserve(60))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    money.settle(called(80, 20))
+    await waiting
+    money.settle(called(60, 30))
+    with pytest.raises(
+        BudgetExceeded, match=r"cost \$0.00006, and the job's budget of \$0.0001 has \$0.00005 left"
+    ):
+        await money.reserve(60)
+    await money.close()
+    assert await spending.taken("job_a") == 50
+
+
+async def test_what_dies_is_booked_by_what_its_rows_say(spending):
+    store = spending.store
+    money = Money(spending, purse(), Budgets(job=1_000))
+    for _ in range(3):
+        await money.reserve(100)
+    asked = called(100, 0, item=1).evolve(state=AttemptState.ASKED)
+    others = called(100, 40), called(100, 0, fence=7, item=2)
+    await store.transact(Put(asked), *map(Put, others))
+    await settle_dead(Attempts(store), spending, money.purse, 0, [0, 1, 2])
+    assert await spending.taken("job_a") == 140
+    row = await store.get(Attempt, *asked.key_values())
+    assert (row.state, row.cost) == (AttemptState.UNKNOWN, 100)
+    await settle_dead(Attempts(store), spending, money.purse, 0, [0, 1, 2])
+    assert await spending.taken("job_a") == 140, "it was booked twice"
+    (sum_,) = (await spending.of_month("user_a", MONTH)).rows
+    assert (sum_.calls, sum_.failed, sum_.cost, sum_.input_tokens) == (2, 1, 140, 20)
+    with pytest.raises(ConditionFailed):
+        await spending.allot(money.purse, 10, ())
+
+
+def test_amounts_are_written_exactly():
+    said = {0: "$0.00", 1: "$0.000001", 1_500_000: "$1.50", 1_234_567_890: "$1,234.56789"}
+    assert {amount: dollars(amount) for amount in said} == said

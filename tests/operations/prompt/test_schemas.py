@@ -1,0 +1,177 @@
+"""Answers are checked as JSON Schema says, within bounds that no schema or answer passes."""
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mediamill.operations.prompt.answers import NoJson, json_in, written
+from mediamill.operations.prompt.schemas import MAX_ERRORS, TooCostly, checked, errors_of
+
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer", "minimum": 0}},
+    "required": ["name"],
+    "additionalProperties": False,
+}
+TREE = {"type": "object", "properties": {"next": {"$ref": "#"}}, "required": ["next"]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "fits", "not_so"),
+    [
+        (PERSON, {"name": "a", "age": 1.0}, {"name": 1, "age": -1, "more": None}),
+        ({"pattern": r"^\d{4}$"}, "2024", "24"),
+        ({"pattern": r"^(a+)+$"}, "a" * 5_000, "a" * 5_000 + "!"),
+        ({"patternProperties": {"^a": {"type": "null"}}, "additionalProperties": {"const": 1}},
+         {"ab": None, "b": 1}, {"ab": 1}),
+        ({"patternProperties": {"^a": True}, "additionalProperties": False}, {"ab": 1}, {"b": 1}),
+        ({"uniqueItems": True}, [1, True, [1], [True], {"a": 1}, {"a": True}], [1, 1.0]),
+        ({"$defs": {"a/b": {"type": "null"}}, "$ref": "#/$defs/a~1b"}, None, 1),
+        ({"$schema": "http://json-schema.org/draft-07/schema#", "items": [{"type": "null"}],
+          "additionalItems": False}, [None], [None, 1]),
+        ({"$id": "http://127.0.0.1/schema", "properties": {"a": {"$ref": "#/$defs/s"}},
+          "$defs": {"s": {"type": "string"}}}, {"a": ""}, {"a": 1}),
+        ({"anyOf": [{"type": "null"}, {"items": {"$ref": "#"}, "type": "array"}]},
+         [[[None]]], [[[1]]]),
+    ],
+)  # fmt: skip
+def test_answers(schema: dict[str, Any], fits: Any, not_so: Any):
+    assert errors_of(checked(schema), fits) == []
+    assert errors_of(schema, not_so)
+    judge = jsonschema.validators.validator_for(schema, jsonschema.Draft202012Validator)
+    if "(a+)+" not in str(schema):
+        assert judge(schema).is_valid(fits)
+        assert not judge(schema).is_valid(not_so)
+
+
+def test_errors_say_where():
+    assert errors_of(PERSON, {"name": 1, "age": -1}) == [
+        "/name: 1 is not of type 'string'",
+        "/age: -1 is less than the minimum of 0",
+    ]
+    assert len(errors_of({"items": {"type": "null"}}, [1] * 1000)) == MAX_ERRORS
+    assert all(len(error) < 500 for error in errors_of({"enum": ["x" * 9999]}, "y" * 9999))
+
+
+def nested(depth: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    for _ in range(depth):
+        schema = {"not": schema}
+    return schema
+
+
+@pytest.mark.parametrize(
+    ("schema", "told"),
+    [
+        ({"$ref": "http://127.0.0.1/x.json"}, "own parts"),
+        ({"$ref": "file:///etc/passwd"}, "own parts"),
+        ({"properties": {"a": {"$ref": "other.json#/a"}}}, "own parts"),
+        ({"$ref": "#/$defs/none"}, "nothing at"),
+        ({"$ref": "#/properties", "properties": {"type": {}}}, "no schema at"),
+        ({"items": {"$id": "http://127.0.0.1/"}}, "its top only"),
+        ({"$ref": "#"}, "without an end"),
+        ({"allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"not": {"$ref": "#"}}}},
+         "without an end"),
+        ({"$dynamicRef": "#x"}, r"may not have \$dynamicRef"),
+        ({"unevaluatedProperties": False}, "may not have"),
+        ({"pattern": "(?=a)b"}, "look-around"),
+        ({"pattern": r"(a)\1"}, "backreferences"),
+        ({"pattern": "(((a{99}){99}){99})"}, "size limit"),
+        ({"pattern": "a" * 501}, "more than 500"),
+        ({"patternProperties": {"(": {}}}, "unclosed group"),
+        ({"type": "strin"}, "wrong at type"),
+        ({"$schema": "http://json-schema.org/draft-03/schema#"}, "dialect"),
+        (nested(70), "64 deep"),
+        ({"enum": ["x" * 70_000]}, "64,000"),
+        ({"minimum": float("nan")}, "no JSON"),
+    ],
+)  # fmt: skip
+def test_schemas_that_are_refused(schema: dict[str, Any], told: str):
+    with pytest.raises(ValueError, match=told):
+        checked(schema)
+
+
+def laughs() -> dict[str, Any]:
+    """Two to the thirtieth checks of one value."""
+    names = [f"d{n}" for n in range(30)]
+    pairs = {
+        name: {"allOf": [{"$ref": f"#/$defs/{after}"}] * 2}
+        for name, after in zip(names, names[1:], strict=False)
+    }
+    return {"$ref": "#/$defs/d0", "$defs": {**pairs, "d29": {"type": "object"}}}
+
+
+DOUBLING = {"allOf": [{"properties": {"a": {"$ref": "#"}}}] * 2}
+
+
+def deep(depth: int) -> Any:
+    value: Any = {}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("schema", "answer"),
+    [
+        (laughs(), {}),
+        (DOUBLING, deep(40)),
+        ({"items": {"enum": [*range(5_000)]}}, [4_999] * 5_000),
+        ({"additionalProperties": {"$ref": "#"}}, deep(900)),
+        ({"items": {"pattern": "x[xy]{300}|x"}}, ["x" * 10_000] * 100),
+    ],
+    ids=["laughs", "doubling", "enum", "deep", "patterns"],
+)
+def test_what_would_take_for_ever_is_ended(schema: dict[str, Any], answer: Any):
+    with pytest.raises(TooCostly):
+        errors_of(checked(schema), answer)
+
+
+def test_a_long_answer_is_no_matter():
+    rows = [{"name": f"n{n}", "age": n} for n in range(10_000)]
+    assert errors_of({"items": PERSON, "uniqueItems": True}, rows) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": 1}', {"a": 1}),
+        (' \n[1, "b"]\n', [1, "b"]),
+        ("7", 7),
+        ('Here is it:\n```json\n{"a": "`"}\n```\nHope that helps!', {"a": "`"}),
+        ("~~~\n[1]\n~~~", [1]),
+        ("```\nno\n```\n```json\n[2]\n```", [2]),
+        ('Sure [of it]: {"a": {"b": []}} and so on', {"a": {"b": []}}),
+        ('<think>x</think>{"a": null}', {"a": None}),
+        ('\ufeff{"a": 1}', {"a": 1}),
+    ],
+)
+def test_json_is_found_among_words(text: str, value: Any):
+    assert json_in(text) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "no", '{"a": 1', '{"a": NaN}', '{"a": 1, "a": 2}', "[" * 100_000, '{"a": Infinity}',
+     "9" * 5_000, "{" * 100_000 + "x"],
+)  # fmt: skip
+def test_what_is_no_json(text: str):
+    with pytest.raises(NoJson):
+        json_in(text)
+
+
+@settings(max_examples=50)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)  # fmt: skip
+def test_what_is_written_is_what_was_said(value: Any):
+    assert json_in(written(value).decode()) == value
+    assert json.loads(written("\ud800")) == "\ud800"
