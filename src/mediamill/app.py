@@ -68,6 +68,7 @@ from mediamill.services.stream.rules import Rules, read_rules
 from mediamill.services.stream.service import Ingest
 from mediamill.services.stream.wanting import Wanting
 from mediamill.services.templates.service import TemplateService
+from mediamill.services.templates.sharing import TemplateSharing
 from mediamill.services.uploads.arriving import Arrivals
 from mediamill.services.uploads.assembling import Assembler
 from mediamill.services.uploads.direct import Direct
@@ -158,6 +159,9 @@ class App:
         )
         self.imports = Imports(self.arrivals, self.parts.fetcher, self.bell)
         self.templates = TemplateService(self.access, Templates(self.store), self.operations)
+        self.template_sharing = TemplateSharing(
+            self.access, Templates(self.store), self.repositories.users
+        )
         self.projects = ProjectService(
             self.access, nouns.projects, nouns.lookup, nouns.units, self.bell, nouns.annotations
         )

@@ -110,7 +110,7 @@ def test_what_can_be_taken_off_is(given_: str, kept: str):
     assert tidied(given_) == kept
 
 
-@given(st.text(max_size=400))
+@given(st.text(max_size=400) | st.text("ab \"“”«».!\n\x1b\u200b&;amplt<>*#-'e\u0301", max_size=60))
 def test_what_passes_keeps_to_the_limits(text: str):
     """Whatever a model says: what is kept is one line, clean, and no longer than it may be."""
     kept = tidied(text)

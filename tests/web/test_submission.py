@@ -221,7 +221,7 @@ async def test_wrong_variables_are_named(ann, bob):
     both = {"files": [dot], "template": "small", "steps": THUMBNAIL}
     assert (await ann.client.post("/v1/jobs", json=both)).status_code == 422
     neither = await ann.client.post("/v1/jobs", json={"files": [dot]})
-    message = "Give steps or a template."
+    message = "Give steps, a template or a prompt."
     assert neither.json()["errors"] == [{"pointer": "steps", "message": message}]
     unknown = {"files": [dot], "steps": [*THUMBNAIL, {"operation": "thumbnial"}]}
     refused = await ann.client.post("/v1/jobs", json=unknown)

@@ -95,8 +95,8 @@ def label_question(picture: Image, labelling: Labelling) -> Question:
 def labels_of(answer: Answer, labelling: Labelling) -> tuple[Label, ...]:
     """Return the labels that are kept of an answer; raises `InvalidAnswer`."""
     try:
-        if answer.labels or not answer.text.strip():
-            return labelling.of(answer)
+        if answer.labels or answer.plain:  # who labels by itself may find nothing
+            return labelling.chosen(answer.labels)
         return labelling.read(document(answer))
     except ValueError as error:
         raise refused(answer, str(error)) from None

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from mediamill.adapters.providers.port import Answer, Box, Label
+from mediamill.adapters.providers.port import Box, Label
 from mediamill.captions.wording import leftover, tidied
 
 LONGEST_NAME = 100
@@ -25,10 +25,6 @@ class Labelling:
 
     most: int
     least: float
-
-    def of(self, answer: Answer) -> tuple[Label, ...]:
-        """Return what is kept of labels that a provider gives as such; raises `ValueError`."""
-        return self.chosen(answer.labels)
 
     def read(self, found: Mapping[str, Any]) -> tuple[Label, ...]:
         """Return what is kept of a document `{"labels": [{"name", "confidence"}]}`.

@@ -84,7 +84,7 @@ def words(text: str) -> int:
 
 def sentences(text: str) -> int:
     """Count sentences; what ends none, such as `Dr.` or `3.5`, is left out."""
-    text = _SHORT.sub("", text)
+    text = _SHORT.sub(lambda found: found[0][:-1], text)
     whole = _END.findall(text)
     rest = _END.sub("\n", text).rsplit("\n", 1)[-1]
     return len(whole) + bool(words(rest))

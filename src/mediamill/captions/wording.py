@@ -8,6 +8,7 @@ from collections.abc import Callable
 LONGEST = 4_000
 """Characters of an answer that are looked at; no caption is near as long."""
 
+_EMPTY = frozenset("\u200b\u2060\ufeff")
 _QUOTES = {'"': '"', "“": "”", "„": "“", "«": "»", "‘": "’", "'": "'", "「": "」", "『": "』"}
 _TAGS = re.compile(
     r"</?[a-z!][^<>]{0,300}>|<\|[^<>|]{0,60}\|>|\[/?INST\]|\[(?:UNK|SEP|CLS|PAD|MASK)\]",
@@ -44,13 +45,23 @@ _STUCK = re.compile(r"\b(\w+(?:\W{1,3}\w+){0,5})(?:\W{1,3}\1\b){3}", re.IGNORECA
 
 def tidied(text: str) -> str:
     """Return a caption in one line, NFC, without quotes around it, entities and hidden letters."""
-    text = html.unescape(text[:LONGEST])
-    text = unicodedata.normalize("NFC", " ".join(text.split()))
-    kept = (letter for letter in text if unicodedata.category(letter) not in {"Cc", "Cs", "Co"})
-    text = "".join(kept).strip("\u200b\ufeff\u2060 ")
+    text = _unescaped(text[:LONGEST])
+    shown = "".join(letter for letter in text if letter.isspace() or not _hidden(letter))
+    text = " ".join(unicodedata.normalize("NFC", shown).split())
     while len(text) > 1 and _QUOTES.get(text[0]) == text[-1] and _encloses(text):
         text = text[1:-1].strip()
     return text
+
+
+def _unescaped(text: str) -> str:
+    """Return a text without HTML's entities, however often it was escaped."""
+    while (plain := html.unescape(text)) != text:
+        text = plain
+    return text
+
+
+def _hidden(letter: str) -> bool:
+    return letter in _EMPTY or unicodedata.category(letter) in {"Cc", "Cs", "Co"}
 
 
 def _encloses(text: str) -> bool:

@@ -7,30 +7,47 @@ claimant skips what is settled.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
 
+from mediamill.core.records import Record
 from mediamill.engine.lease import Lease
-from mediamill.store.port import Put
+from mediamill.store.port import MAX_ACTIONS, Put
 from mediamill.store.repositories.results import ItemOutcome, Result
 from mediamill.store.repositories.reuse import Reuse
 
 ITEMS_PER_FLUSH = 40
 BYTES_PER_FLUSH = 2_000_000
 """Of outcomes with many files, such as a hundred copies of a picture, fewer are written at once."""
+ROWS_PER_FLUSH = MAX_ACTIONS - 10
+"""Of outcomes with which more rows go than their own and that for reuse; the unit's own go too."""
 SECONDS_BETWEEN = 0.5
 
+Beside = Callable[[Result], Sequence[Record]]
+"""Makes the rows that are written with an outcome."""
 
-def first_of(waiting: Sequence[Result]) -> list[Result]:
-    """Return as many of the first outcomes as one transaction takes, one at least."""
-    size, batch = 0, list[Result]()
+
+def _nothing(result: Result) -> Sequence[Record]:
+    return ()
+
+
+def first_of(
+    waiting: Sequence[Result], beside: Mapping[int, Sequence[Record]] | None = None
+) -> list[Result]:
+    """Return as many of the first outcomes as one transaction takes, one at least.
+
+    `beside` has the rows that go with them, by item.
+    """
+    size, rows, batch, others = 0, 0, list[Result](), beside or {}
     for result in waiting[:ITEMS_PER_FLUSH]:
-        size += len(msgspec.msgpack.encode(result))
-        if batch and size > BYTES_PER_FLUSH:
+        more = others.get(result.item, ())
+        size += sum(len(msgspec.msgpack.encode(row)) for row in (result, *more))
+        rows += 2 + len(more)
+        if batch and (size > BYTES_PER_FLUSH or rows > ROWS_PER_FLUSH):
             break
         batch.append(result)
     return batch
@@ -39,8 +56,10 @@ def first_of(waiting: Sequence[Result]) -> list[Result]:
 class Flush:
     """Collects the outcomes of one unit; leaving the block normally settles and closes it."""
 
-    def __init__(self, lease: Lease) -> None:
-        self.lease = lease
+    def __init__(self, lease: Lease, beside: Beside = _nothing) -> None:
+        """`beside` makes what is written with each outcome."""
+        self.lease, self._beside = lease, beside
+        self._others: dict[int, Sequence[Record]] = {}
         self._waiting: list[Result] = []
         self._reuse: dict[int, Reuse] = {}
         self._lock = asyncio.Lock()
@@ -68,6 +87,8 @@ class Flush:
 
     async def add(self, result: Result, reuse: Reuse | None = None) -> None:
         """Take an item's outcome; it is durable after the next write, with its reuse row."""
+        if others := self._beside(result):
+            self._others[result.item] = others
         self._waiting.append(result)
         if reuse is not None:
             self._reuse[result.item] = reuse
@@ -86,7 +107,7 @@ class Flush:
 
     async def _write(self, *, close: bool = False) -> None:
         async with self._lock:
-            while len(batch := first_of(self._waiting)) < len(self._waiting):
+            while len(batch := first_of(self._waiting, self._others)) < len(self._waiting):
                 await self._write_batch(batch)
             if close:
                 rows = self._rows(batch)
@@ -104,7 +125,8 @@ class Flush:
         """Make the actions of a batch; of items with one digest the last is found by it."""
         found = [self._reuse[result.item] for result in batch if result.item in self._reuse]
         by_digest = {row.digest: row for row in found}
-        return [*map(Put, batch), *map(Put, by_digest.values())]
+        others = [row for result in batch for row in self._others.get(result.item, ())]
+        return [*map(Put, batch), *map(Put, by_digest.values()), *map(Put, others)]
 
     def _tally(self, batch: list[Result]) -> dict[str, Any]:
         """Count a batch into the unit's fields."""

@@ -7,6 +7,7 @@ from mediamill.core.clock import HOUR, SystemClock
 from mediamill.engine.tending import Handler
 from mediamill.handlers.asks.asks import Asks
 from mediamill.handlers.asks.close_purses import ClosePurses
+from mediamill.handlers.asks.index_captions import IndexCaptions
 from mediamill.handlers.datasets import kinds as datasets
 from mediamill.handlers.datasets.bringing import Taking
 from mediamill.handlers.files.arrived import ArrivedHandler, Submits
@@ -43,6 +44,7 @@ from mediamill.handlers.telling.publish import Publish, Publishing
 from mediamill.letters.job import JobLetters
 from mediamill.media.archive.read import MAX_MEMBER_BYTES
 from mediamill.parts import Parts, cpu_slots
+from mediamill.store.repositories.captions import Captions
 from mediamill.store.repositories.units import Units
 
 SYSTEM = "system"
@@ -85,6 +87,7 @@ def handlers(
         "items": _items(parts, segments),
         "asks": _asks(parts),
         "close_purses": ClosePurses(nouns.units, nouns.attempts, nouns.spending),
+        "index_captions": IndexCaptions(Captions(store)),
         "segment": segments,
         "gather": Gather(nouns.jobs, nouns.manifests, parts.sources, parts.bell, parts.operations),
         "expand": Expand(

@@ -1,7 +1,8 @@
 """Load a record for a caller, or answer that it does not exist.
 
-What is shared is looked up when somebody else than its owner asks, so that a share which is taken
-back ends at once. A shared project opens its members for reading, whosever they are.
+What is shared, projects and templates, is looked up when somebody else than its owner asks, so that
+a share which is taken back ends at once. A shared project opens its members for reading, whosever
+they are.
 """
 
 from typing import TypeVar
@@ -9,15 +10,16 @@ from typing import TypeVar
 from mediamill.core.access import Principal, Right
 from mediamill.core.errors import Forbidden, NotFound
 from mediamill.store.port import Store
+from mediamill.store.repositories.captions import Caption
 from mediamill.store.repositories.datasets import Datasets
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.projects import Project, Projects
-from mediamill.store.repositories.templates import Template
+from mediamill.store.repositories.templates import Template, Templates
 from mediamill.store.repositories.uploads import Upload
 
-Kept = File | Job | Project | Template | Upload
-T = TypeVar("T", File, Job, Project, Template, Upload)
+Kept = Caption | File | Job | Project | Template | Upload
+T = TypeVar("T", Caption, File, Job, Project, Template, Upload)
 
 
 class Access:
@@ -26,6 +28,7 @@ class Access:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.projects, self.datasets = Projects(store), Datasets(store)
+        self.templates = Templates(store)
 
     async def load(
         self,
@@ -49,7 +52,7 @@ class Access:
             if not await self.sees(principal, record):
                 raise NotFound(f"There is no {noun} {record_id}.")
             held: int = Right.VIEW
-            if isinstance(record, Project):
+            if isinstance(record, Project | Template):
                 held = await self.right(principal, record)
             if held < right:
                 raise Forbidden(f"You may see this {noun}, but not change it.")
@@ -61,16 +64,19 @@ class Access:
             return True
         if record.hidden:
             return False
-        if isinstance(record, Project):
+        if isinstance(record, Project | Template):
             return await self.right(principal, record) >= Right.VIEW
         return isinstance(record, File) and await self._in_shared(principal, record)
 
-    async def right(self, principal: Principal, project: Project) -> int:
-        """Return a caller's `Right` on a project, 0 for none."""
-        if project.owner == principal.user:
+    async def right(self, principal: Principal, record: Project | Template) -> int:
+        """Return a caller's `Right` on what can be shared, 0 for none."""
+        if record.owner == principal.user:
             return Right.OWN
-        share = await self.datasets.share(principal.user, project.id)
-        given = principal.grants.get(project.id, 0)
+        given = principal.grants.get(record.id, 0)
+        if isinstance(record, Template):
+            shares = await self.templates.shares(principal.user, record.id)
+            return max([given, *(share.right for share in shares)])
+        share = await self.datasets.share(principal.user, record.id)
         return max(given, 0 if share is None else share.right)
 
     async def _in_shared(self, principal: Principal, file: File) -> bool:

@@ -4,6 +4,8 @@ from mediamill.core.records import Record, type_map
 from mediamill.store.repositories import (
     annotation_rows,
     attempts,
+    budgets,
+    captions,
     circuits,
     daily,
     datasets,
@@ -36,6 +38,8 @@ from mediamill.store.repositories import (
 RECORD_MODULES = (
     annotation_rows,
     attempts,
+    budgets,
+    captions,
     circuits,
     daily,
     datasets,

@@ -1,4 +1,4 @@
-"""What a request for a job holds: steps, or a template with its variables, and inputs."""
+"""What a request for a job holds: steps, a template with its variables, or a prompt; and inputs."""
 
 from typing import Annotated, Literal
 
@@ -55,6 +55,15 @@ class JobBody(Body):
     variables: dict[str, JsonValue] = Field(
         default_factory=dict, max_length=100, description="Values of the template's variables."
     )
+    prompt: Annotated[str, Field(max_length=100_000)] | dict[str, JsonValue] | None = Field(
+        None,
+        description="What is asked about the files, instead of steps: text, or the parameters of "
+        "the operation `prompt`.",
+        examples=["What is this about?", {"prompt": "List all dates.", "temperature": 0}],
+    )
+    group: bool | None = Field(
+        None, description="Ask the prompt once about all files together, not about each."
+    )
     name: str = Field("", max_length=200)
     klass: Literal["interactive", "bulk"] | None = Field(
         None, alias="class", description="Chosen by the size of the work if left out."
@@ -86,5 +95,7 @@ class JobBody(Body):
             mail=self.notify.email,
             template=self.template,
             variables=self.variables,
+            prompt=self.prompt,
+            group=self.group,
             output_project=self.output_project,
         )

@@ -74,6 +74,7 @@ BAD = [
     (Named("x" * 101, 0.9),),
     (Named("Dog", 0.9, (Box(0.5, 0.5, 0.9, 0.1),)),),
     (Named("Dog", 0.9, (Box(0.5, math.inf, 0.1, 0.1),)),),
+    "",
     "no document",
     "{}",
     '{"labels": 3}',

@@ -23,8 +23,8 @@ def picture(width: int = 64, height: int = 48, kind: str = "jpeg") -> Image:
     return Image(made.getvalue(), f"image/{kind}", width, height, name=f"a.{kind}")
 
 
-def caption(**more: object) -> Question:
-    return Question(Kind.CAPTION, (picture(),), "Say what is in it.", **more)  # type: ignore[arg-type]
+def caption(instruction: str = "Say what is in it.", **more: object) -> Question:
+    return Question(Kind.CAPTION, (picture(),), instruction, **more)  # type: ignore[arg-type]
 
 
 def prompt(text: str = "Some text.", **more: object) -> Question:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 BIG = 10 << 20
+SLOW_HEAD = b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 9999
 FAULTS = (
     "429", "429 later", "500", "503", "timeout", "reset", "cut", "empty", "bad JSON", "wrong shape",
     "10 MB", "endless", "drip", "drip head",
@@ -145,7 +146,7 @@ class Server:
                 sent += 65536
             writer.write(b"0\r\n\r\n")
         else:
-            dripped = start + b"1\r\n \r\n" * 100_000 if fault == "drip" else good[:9] + b"x" * 9999
+            dripped = start + b"1\r\n \r\n" * 100_000 if fault == "drip" else SLOW_HEAD
             for place in range(len(dripped)):
                 writer.write(dripped[place : place + 1])
                 await asyncio.sleep(0.02)

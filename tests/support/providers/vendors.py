@@ -74,7 +74,8 @@ def conversed(content: list[dict[str, Any]], stop: str = "end_turn") -> dict[str
 
 def aws_error(status: int, code: str, message: str, **headers: str) -> Reply:
     """https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html"""
-    return Reply({"message": message}, status, {"x-amzn-errortype": code, **headers})
+    body = {"message": message, "__type": code}  # where the two protocols have it
+    return Reply(body, status, {"x-amzn-errortype": code, **headers})
 
 
 def detect_labels(request: Request) -> Reply:

@@ -5,12 +5,12 @@ the budget of repeats.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from aiobotocore.httpsession import AIOHTTPSession
-from aiohttp import ClientConnectorError
+from aiohttp import ClientConnectorError, ClientPayloadError
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -69,6 +69,9 @@ ABOUT_THE_MODEL = (
 """What a `ValidationException` says that is about how the provider is set up."""
 
 
+T = TypeVar("T")
+
+
 class TooLongError(Exception):
     """An answer has more bytes than are read."""
 
@@ -103,15 +106,35 @@ async def drained(stream: Any) -> bytes:
     return bytes(body)
 
 
+async def called(call: Awaitable[T]) -> T:
+    """Await an SDK's call; raises `ResponseParserError` also where its parser merely stumbles."""
+    try:
+        return await call
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, BotoCoreError):
+            raise
+        raise ResponseParserError(type(error).__name__) from None
+
+
 class Cloud:
     """A client of one AWS service, made when it is first needed."""
 
-    def __init__(self, configured: Configured, address: Address, service: str) -> None:
-        """Raise `ValueError` for what cannot be used."""
+    def __init__(
+        self,
+        configured: Configured,
+        address: Address,
+        service: str,
+        endpoint: str = "endpoint",
+        **config: Any,
+    ) -> None:
+        """Raise `ValueError` for what cannot be used.
+
+        `endpoint` is the parameter that says where the service is, `config` more of the client's.
+        """
         self.name = configured.name
         self._service, self._places = service, configured.concurrency
         self._region = address.options.get("region")
-        self._endpoint = address.options.get("endpoint")
+        self._endpoint, self._config = address.options.get(endpoint), config
         if self._endpoint:
             check_endpoint(self._endpoint, address.options.get(ALLOWING))
         if not has_region(self._region):
@@ -134,6 +157,7 @@ class Cloud:
                         retries={"total_max_attempts": 1},
                         max_pool_connections=max(10, self._places),
                         http_session_cls=Bounded,
+                        **self._config,
                     )
                 )
         return self._client
@@ -151,6 +175,8 @@ def told(name: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise meant(name, error.response) from None
+    except ClientPayloadError:  # of a body that is read here
+        raise away(name, "broke off its answer", lost=True) from None
     except (BotoCoreError, TooLongError, ResponseParserError) as error:
         if _too_long(error):
             raise invalid(name, f"answers more than {MOST_BYTES:,} bytes") from None

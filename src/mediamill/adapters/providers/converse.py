@@ -97,8 +97,11 @@ class Converse:
             asked["additionalModelRequestFields"] = dict(self.more)
         return asked
 
-    def answer(self, question: Question, found: Any, request: str = "") -> Answer:
-        """Read an answer, as JSON or as the SDK gives it; raises `InvalidAnswer`."""
+    def answer(self, found: Any, request: str, *, begun: str = "", images: int = 0) -> Answer:
+        """Read an answer, as JSON or as the SDK gives it; raises `InvalidAnswer`.
+
+        `begun` and so many `images` were in the question.
+        """
         try:
             reply = msgspec.convert(found, Reply)
         except msgspec.ValidationError as error:
@@ -110,8 +113,8 @@ class Converse:
         return Answer(
             self.name,
             self.model,
-            gone_on(question.begun, text),
-            used=Used(reply.usage.inputTokens, reply.usage.outputTokens, len(question.images)),
+            gone_on(begun, text),
+            used=Used(reply.usage.inputTokens, reply.usage.outputTokens, images),
             finish=finish,
             request=request,
         )

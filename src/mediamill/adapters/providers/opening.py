@@ -1,5 +1,7 @@
 """Open the provider of an address, or one that is set up."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from mediamill.adapters.providers.address import Address
@@ -19,15 +21,17 @@ SHARED = frozenset({
 PROVIDERS: Registry[Any] = Registry("mediamill.adapters.providers", "kind of provider", SHARED)
 
 
-def open_provider(configured: Configured | str) -> Provider:
+def open_provider(configured: Configured | str, models: Path | None = None) -> Provider:
     """Make a provider, which connects when it is first asked; raises `ConfigurationError`.
 
-    A plug-in is a class with `options`, the names of what its addresses may say beside the traits,
-    and `open(cls, configured: Configured, address: Address) -> Provider`, which raises
-    `ValueError` that says what is wrong.
+    `models` is the folder of local models. A plug-in is a class with `options`, the names of what
+    its addresses may say beside the traits, and `open(cls, configured: Configured,
+    address: Address) -> Provider`, which raises `ValueError` that says what is wrong.
     """
     if isinstance(configured, str):
         configured = Configured.of(configured)
+    if models is not None:
+        configured = replace(configured, models=models)
     scheme = configured.address.partition(":")[0]
     where = f"provider {configured.name.partition('?')[0]}"
     try:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from mediamill.adapters.providers.address import Address
-from mediamill.adapters.providers.cloud import OPTIONS, Cloud, told
+from mediamill.adapters.providers.cloud import OPTIONS, Cloud, called, told
 from mediamill.adapters.providers.config import Configured
 from mediamill.adapters.providers.faults import declined, invalid, within
 from mediamill.adapters.providers.port import (
@@ -101,11 +101,12 @@ class Rekognition:
         async with within(self.name, deadline, self._timeout):
             with told(self.name):
                 client = await self._cloud.client()
-                found = await client.detect_labels(
+                asked = client.detect_labels(
                     Image={"Bytes": question.images[0].data},
                     MaxLabels=question.max_labels,
                     MinConfidence=100 * question.min_confidence,
                 )
+                found = await called(asked)
         return self._answer(found, time.monotonic() - began)
 
     async def close(self) -> None:

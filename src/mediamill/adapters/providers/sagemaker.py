@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from mediamill.adapters.providers import completions
 from mediamill.adapters.providers.address import Address
-from mediamill.adapters.providers.cloud import OPTIONS, Cloud, drained, told
+from mediamill.adapters.providers.cloud import OPTIONS, Cloud, called, drained, told
 from mediamill.adapters.providers.completions import Completions
 from mediamill.adapters.providers.config import Configured
 from mediamill.adapters.providers.faults import declined, within
@@ -77,7 +77,7 @@ class SageMaker:
         async with within(self.name, deadline, self._timeout):
             with told(self.name):
                 client = await self._cloud.client()
-                found = await client.invoke_endpoint(**request)
+                found = await called(client.invoke_endpoint(**request))
                 stream = found["Body"].raw_stream
                 try:
                     body = await drained(stream.content)

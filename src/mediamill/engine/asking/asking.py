@@ -69,8 +69,8 @@ class ItemAsk:
         if name in self._asked or len(name) > NAME or len(self._asked) >= MOST_QUESTIONS:
             raise InvalidInput(f"“{name[:NAME]}” cannot be asked: each question has its own name.")
         self._asked.add(name)
-        past = [row for row in self.past if row.name == name]
-        known = self._known(past, question)
+        past = self.of_question(name)
+        known = self.known(past, question)
         if known is not None:
             return self._noted(name, known)
         asking = self.asking
@@ -86,7 +86,11 @@ class ItemAsk:
         self.answered.append({"question": name, "provider": answer.provider, "model": answer.model})
         return answer
 
-    def _known(self, past: Sequence[Attempt], question: Question) -> Answer | None:
+    def of_question(self, name: str) -> list[Attempt]:
+        """Return the attempts so far at a question."""
+        return [row for row in self.past if row.name == name]
+
+    def known(self, past: Sequence[Attempt], question: Question) -> Answer | None:
         """Return the latest answer that will do; those that were not judged yet are now."""
         for row in reversed(past):
             answer = answer_of(row)

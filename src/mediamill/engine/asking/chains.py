@@ -16,7 +16,7 @@ What an administrator set up on the page goes before the file, the file before t
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def _provider(path: str, name: str, said: Any) -> Configured:
         known = ", ".join(sorted(FIELDS))
         raise ConfigurationError(f"{path}: provider {name} has an address, and may have {known}.")
     try:
-        return configured(name, said)
+        return replace(configured(name, said), from_settings=True)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"{path}: provider {name}: {error}.") from None
 
@@ -117,7 +117,8 @@ class Chains:
     _rows: dict[str, ProviderRow] = field(default_factory=dict)
     _chains: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _read: float = -FRESH_SECONDS
-    _keys: dict[tuple[str, int], str] = field(default_factory=dict)
+    _keys: dict[str, str] = field(default_factory=dict)
+    """Keys by what they are sealed as, which no two share."""
 
     async def names(self, operation: str) -> tuple[str, ...]:
         """Return whom an operation asks: names or addresses; none where nobody is set up."""
@@ -144,7 +145,8 @@ class Chains:
             return known
         if ":" not in name:
             raise ProviderRefused(f"There is no provider called “{name}”.", provider=name)
-        return Configured.of(name)
+        stated = any(name in chain for chain in self.static.chains.values())
+        return replace(Configured.of(name), from_settings=stated)
 
     async def resolve(self, operation: str, asked: Sequence[str] = ()) -> list[Configured]:
         """Return the chain that a step asks: those that it names, else the operation's own.
@@ -188,11 +190,10 @@ class Chains:
     async def _of_row(self, row: ProviderRow) -> Configured:
         key = ""
         if row.secret:
-            known = (row.name, row.revision)
-            if known not in self._keys:
+            if row.secret not in self._keys:
                 place = about(ProviderRow, "secret", row.name)
-                self._keys[known] = await self.sealer.open(row.secret, place)
-            key = self._keys[known]
+                self._keys[row.secret] = await self.sealer.open(row.secret, place)
+            key = self._keys[row.secret]
         fields = {
             "address": row.address, "base_url": row.base_url, "region": row.region, "key": key,
             "concurrency": row.concurrency, "per_minute": row.per_minute, "timeout": row.timeout,

@@ -4,6 +4,7 @@ import os
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from mediamill.adapters.providers.opening import open_provider
 from mediamill.adapters.providers.prices import Prices
@@ -16,9 +17,10 @@ from mediamill.engine.asking.gate import SharedGate
 from mediamill.engine.asking.money import Budgets
 from mediamill.engine.asking.panel import Panel
 from mediamill.store.port import Store
+from mediamill.store.repositories.budgets import BudgetRows
 from mediamill.store.repositories.circuits import Circuits
 from mediamill.store.repositories.providers import ProviderRows
-from mediamill.store.repositories.spending import MICRO
+from mediamill.store.repositories.spending import EVERYBODY, MICRO
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Models:
     panel: Panel
     gate: SharedGate
     budgets: Budgets
+    """As the settings say; `budgets_of` knows better."""
+    limits: BudgetRows
 
     @classmethod
     def of(cls, settings: Settings, store: Store, sealer: Sealer) -> "Models":
@@ -38,11 +42,22 @@ class Models:
             "label": settings.label_chain,
             "prompt": settings.prompt_chain,
         }
-        panel = Panel(open_provider, Prices.load(settings.prices or None))
+        opening = partial(open_provider, models=settings.home / "models")
+        panel = Panel(opening, Prices.load(settings.prices or None))
         holder = f"{socket.gethostname()}-{os.getpid()}-{new_id('g')[-6:]}"
         budgets = Budgets(None, _micro(settings.user_budget), _micro(settings.budget))
         chains = Chains(ProviderRows(store), sealer, Static.read(settings.providers, said))
-        return cls(chains, panel, SharedGate(Circuits(store), holder, panel.bounds), budgets)
+        gate = SharedGate(Circuits(store), holder, panel.bounds)
+        return cls(chains, panel, gate, budgets, BudgetRows(store))
+
+    async def budgets_of(self, owner: str, job: int | None = None) -> Budgets:
+        """Return what bounds an owner's calls, as an administrator set it, or the settings do."""
+        mine, all_ = await self.limits.get(owner, EVERYBODY)
+        return Budgets(
+            job,
+            self.budgets.owner if mine is None else mine.monthly,
+            self.budgets.everybody if all_ is None else all_.monthly,
+        )
 
     async def close(self) -> None:
         """Give back permits and close connections."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from mediamill.adapters.providers.config import Configured
 from mediamill.adapters.providers.fallback import agreed
-from mediamill.adapters.providers.port import Provider, Traits
+from mediamill.adapters.providers.port import Batches, Provider, Traits
 from mediamill.adapters.providers.prices import Price, Prices
 from mediamill.core.errors import MediamillError, ProviderRefused
 from mediamill.engine.asking.gate import Bounds
@@ -22,6 +22,13 @@ class Opened:
     provider: Provider
     configured: Configured
     price: Price | None
+
+    @property
+    def batches(self) -> Batches:
+        """Return the provider as one that takes batches; raises `TypeError` where it does not."""
+        if not isinstance(self.provider, Batches):
+            raise TypeError(f"{self.provider.name} takes no batches")
+        return self.provider
 
 
 @dataclass

@@ -20,17 +20,20 @@ from pathlib import Path
 
 import structlog
 
+from mediamill.adapters.providers.port import Batches
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import (
     ConditionFailed,
     LimitExceeded,
     MediamillError,
     ProviderUnavailable,
+    QuotaExceeded,
     Restoring,
     StorageFull,
     Unavailable,
 )
 from mediamill.engine.asking.asking import Asking, settle_dead
+from mediamill.engine.asking.batch import AskedLaterError, BatchAsk, Wanted
 from mediamill.engine.asking.journal import Journal
 from mediamill.engine.asking.models import Models
 from mediamill.engine.asking.money import Money
@@ -41,6 +44,9 @@ from mediamill.engine.retry import may_be_late
 from mediamill.engine.reuse import Digests
 from mediamill.engine.slots import Failed, SlotPool
 from mediamill.engine.stages import StageKind
+from mediamill.handlers.asks import index_captions
+from mediamill.handlers.asks.batching import LOOK_AGAIN_MS, Batching, WaitingError, paid_by
+from mediamill.handlers.asks.enlisting import CAPTIONED, enlisting
 from mediamill.handlers.asks.preparing import Preparing, Ready, prepared
 from mediamill.handlers.items.keeping import Keeping
 from mediamill.handlers.items.loading import Loading
@@ -64,8 +70,9 @@ log = structlog.get_logger(__name__)
 
 AT_ONCE = 16
 """Inputs that are prepared in one slot call."""
-WAITS = 6
-"""Attempts of a unit after which an item fails although its providers may come back."""
+WAITS = {"interactive": 4, "bulk": 10}
+"""Attempts of a unit after which an item fails although its providers may come back: seconds where
+somebody waits, minutes else."""
 GROUP_FILES, GROUP_BYTES = 2_000, 64_000_000
 """What is sent of a set that is asked about at once, at most; models take far less."""
 
@@ -98,8 +105,14 @@ class Asks:
         job = await self.jobs.need(lease.unit.payload["job"])
         run = AskRun(self, lease, job)
         with tempfile.TemporaryDirectory(dir=self.scratch, prefix="asks-") as folder:
-            async with run.paying(), Flush(lease) as flush:
-                await run.all(flush, Path(folder))
+            beside = enlisting(job, run.step.operation)
+            try:
+                async with run.paying(), Flush(lease, beside) as flush:
+                    await run.all(flush, Path(folder))
+            except WaitingError:
+                await lease.release(LOOK_AGAIN_MS, counted=False)
+        if run.step.operation in CAPTIONED:
+            await index_captions.wanted(lease, job.owner)
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Fail what has no outcome yet, with the error of the surroundings."""
@@ -165,18 +178,20 @@ class AskRun:
         """
         parts, unit = self.parts, self.lease.unit
         async for purse in parts.spending.purses(self.job.id, unit.seq):
+            if purse.fence == paid_by(unit):
+                continue
             await settle_dead(parts.attempts, parts.spending, purse, self.stage, unit.items)
         now = await parts.jobs.store.now()
         purse = Purse(
             job=self.job.id, unit=unit.seq, fence=unit.fence, owner=self.job.owner,
             month=month_of(now), bounded=(self.job.id, self.job.owner, EVERYBODY), created=now,
         )  # fmt: skip
-        budgets = replace(parts.models.budgets, job=self.job.budget)
+        budgets = await parts.models.budgets_of(self.job.owner, self.job.budget)
         self._money = Money(parts.spending, purse, budgets)
         try:
             yield
         finally:
-            if not self.lease.lost:
+            if not self.lease.lost and paid_by(self.lease.unit) != unit.fence:
                 with suppress(MediamillError):  # the sweep does it
                     await self._money.close()
 
@@ -186,6 +201,10 @@ class AskRun:
         if self.cut.kind is StageKind.REDUCE:
             await self._all_together(chain, flush, folder)
             return
+        batching = self._batching(chain)
+        if batching is not None and batching.noted and not batching.cut_off:
+            await batching.collect()
+            batching = None  # what is asked after that is asked at once
         works = await self._inputs(flush)
         preparing = Preparing(
             self.parts.slots, self.step, self.job.seed, takes(chain), folder,
@@ -201,6 +220,9 @@ class AskRun:
         asking = await self._asking(chain)
         around = Around(asking, await self._past(works), keeping, flush, folder)
         async with keeping.ticking():
+            if batching is not None and (batching.cut_off or works):
+                await self._hand_in(works, around, preparing, batching)
+                around = replace(around, past=await self._attempts_of(works))
             await self._each(works, around, preparing)
             await keeping.settle()
         await asking.journal.settle()
@@ -230,8 +252,11 @@ class AskRun:
     async def _past(self, works: Sequence[Work]) -> dict[int, Sequence[Attempt]]:
         """Return the attempts so far of items that may have some."""
         unit = self.lease.unit
-        if unit.attempts + unit.lost <= 1 and self.job.generation == 1:
+        if unit.fence == 1 and self.job.generation == 1:
             return {}
+        return await self._attempts_of(works)
+
+    async def _attempts_of(self, works: Sequence[Work]) -> dict[int, Sequence[Attempt]]:
         return {
             work.item: await self.parts.attempts.of_item(self.job.id, self.stage, work.item)
             for work in works
@@ -248,9 +273,47 @@ class AskRun:
         if self.job.reuse:
             takeover = Takeover(parts.results, Reuses(parts.jobs.store))
             works = await takeover.all(self.job.owner, works, self.settling, flush)
-        if works:
+        try:
             await parts.usages.require(self.job.owner, 1)
+        except QuotaExceeded as full:
+            for work in works:
+                await flush.add(await self.settling.failed(work.item, work.entry, full))
+            return []
         return works
+
+    # -- as a batch -----------------------------------------------------------------------------
+
+    def _batching(self, chain: Sequence[Opened]) -> Batching | None:
+        """Return how the unit's questions go as a batch, if the job and who is asked allow it."""
+        first, parts = chain[0], self.parts
+        if not self.job.batch or not isinstance(first.provider, Batches):
+            return None
+        return Batching(self.lease, first, self.stage, parts.attempts, parts.spending)
+
+    async def _hand_in(
+        self, works: Sequence[Work], around: Around, preparing: Preparing, batching: Batching
+    ) -> None:
+        """Hand in what would be asked about inputs, unless it is too little for a batch."""
+        wanted, unit = list[Wanted](), self.lease.unit
+        for start in range(0, len(works), AT_ONCE):
+            batch = works[start : start + AT_ONCE]
+            ready = await preparing.all(batch, self._opener)
+            for work in batch:
+                if (outcome := ready.outcomes.get(work.item)) is None:
+                    continue
+                ask = BatchAsk(around.asking.item(work.item, around.past.get(work.item, ())))
+                context = Context(around.folder_in(str(work.item)), seed=self.job.seed)
+                with suppress(AskedLaterError, MediamillError):  # others are told in their turn
+                    await self.operation.answer(prepared(work, outcome), ask, context)
+                wanted += ask.wanted
+        if batching.cut_off:
+            kept = {
+                f"{row.item}/{row.name}"
+                for past in around.past.values() for row in past if row.purse == paid_by(unit)
+            }  # fmt: skip
+            await batching.hand_in_again([one for one in wanted if one.id in kept])
+        if len(wanted) >= batching.opened.batches.least:
+            await batching.hand_in(around.asking, wanted)
 
     # -- inputs by themselves -------------------------------------------------------------------
 
@@ -305,7 +368,9 @@ class AskRun:
 
     def _may_pass(self, error: MediamillError) -> bool:
         """Tell whether the item is left for another attempt of the unit."""
-        return isinstance(error, ProviderUnavailable) and self.lease.unit.attempts < WAITS
+        return isinstance(error, ProviderUnavailable) and self.lease.unit.attempts < WAITS.get(
+            self.job.klass, 0
+        )
 
     def _of_item(self, item: int, error: Exception) -> MediamillError:
         """Return an error as an item's; raises what is one of the surroundings."""

@@ -10,6 +10,7 @@ from typing import ClassVar
 from mediamill.core.clock import MINUTE, SECOND
 from mediamill.engine.asking.asking import settle_dead
 from mediamill.engine.lease import Lease
+from mediamill.handlers.asks.batching import paid_by
 from mediamill.store.repositories.attempts import Attempts
 from mediamill.store.repositories.spending import Purse, Spending
 from mediamill.store.repositories.units import Units, UnitState
@@ -50,5 +51,7 @@ class ClosePurses:
             return
         if unit.state is UnitState.LEASED and unit.fence == purse.fence:
             return
+        if unit.state.open and paid_by(unit) == purse.fence:
+            return  # its batch is worked on
         stage = int(unit.payload["stage"])
         await settle_dead(self.attempts, self.spending, purse, stage, unit.payload["items"])

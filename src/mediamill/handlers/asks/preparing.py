@@ -107,4 +107,4 @@ def prepared(work: Work, outcome: Outcome) -> Prepared:
     )
     files = [PreparedFile(one.path, one.name, one.media_type, one.info) for one in outcome.files]
     name = work.entry.name or file.name
-    return Prepared(name, facts, tuple(files), dict(outcome.data or {}))
+    return Prepared(name, facts, tuple(files), dict(outcome.data or {}), work.item)

@@ -30,6 +30,7 @@ from mediamill.handlers.removing.trimming import LOOK_AGAIN_MS
 from mediamill.handlers.stages.seal import Seal
 from mediamill.store.port import Absent, Check, Delete, Equals, Put, Store, Update
 from mediamill.store.repositories.annotations import Annotations
+from mediamill.store.repositories.captions import Captions, caption_id
 from mediamill.store.repositories.jobs import PAGE_ENTRIES, Entry, Job, Jobs, Manifests, Problem
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.projects import Projects
@@ -165,6 +166,7 @@ class ExpireJob:
                     await self.annotations.forget_file(row.file_id(n))
                 for blob in file.blobs:
                     await self.blobs.delete(blob)
+            await Captions(self.store).forget(caption_id(*row.key_values()))
         now, freed = await self.store.now(), sum(f.size for row in rows for f in row.files)
         same = (Equals("expired", None),)
         emptied = [Put(row.emptied(now), when=same) for row in rows]

@@ -34,6 +34,7 @@ from mediamill.store.port import (
 )
 from mediamill.store.repositories.annotations import Annotations
 from mediamill.store.repositories.attempts import Attempt, Attempts
+from mediamill.store.repositories.captions import Captions
 from mediamill.store.repositories.daily import Dailies
 from mediamill.store.repositories.files import File, Files, FileState, FileTag, tag_rows
 from mediamill.store.repositories.gates import Gates
@@ -42,7 +43,7 @@ from mediamill.store.repositories.projects import Projects
 from mediamill.store.repositories.results import Results
 from mediamill.store.repositories.retention import Aging, CutShort, Origin, Sweeps
 from mediamill.store.repositories.reuse import Reuse, Reuses
-from mediamill.store.repositories.spending import Account, Spending
+from mediamill.store.repositories.spending import Account, Spending, Spent
 from mediamill.store.repositories.stream import StreamJob
 from mediamill.store.repositories.units import Unit, Units, UnitState, lane_of
 from mediamill.store.repositories.usage import Usages
@@ -277,7 +278,10 @@ class PurgeJob:
                     await self._delete(await forgetting(self.aging, rows))
         while ledger := (await Attempts(self.store).of_job(job.id, limit=ROWS)).rows:
             await self._delete([Delete(Attempt, row.key_values()) for row in ledger])
+        while spent := (await Spending(self.store).of_month(job.id, "", limit=ROWS)).rows:
+            await self._delete([Delete(Spent, row.key_values()) for row in spent])
         await self._delete([Delete(Account, (job.id, ""))])
+        await Captions(self.store).forget_job(job.id)
         pages = key_index(ManifestPage)
         while found := (await self.store.query(ManifestPage, pages, job.id)).rows:
             await self._delete([Delete(ManifestPage, page.key_values()) for page in found])

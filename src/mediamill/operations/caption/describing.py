@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from mediamill.adapters.providers.port import Label
 from mediamill.captions.model import Caption, Variant
 from mediamill.core.errors import Forbidden
-from mediamill.media.archive.names import with_suffix
+from mediamill.media.archive.names import safe_name, with_suffix
 from mediamill.media.sniff import HEAD, sniff
 from mediamill.media.xmp.embedding import EMBEDDING, embedded, pour
 from mediamill.media.xmp.packet import Description, packet
@@ -35,7 +35,7 @@ def clean_copy(source: Source, context: Context) -> Output | None:
             cut = plan(stream, source.size, source.name)
         except Forbidden:  # nobody knows its metadata, and the picture is not encoded anew
             return None
-        with context.output(source.name, media_type) as writer:
+        with context.output(safe_name(source.name), media_type) as writer:
             pour(stream, cut.parts, writer.write)
     return writer.output
 

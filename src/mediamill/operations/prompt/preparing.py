@@ -50,6 +50,8 @@ def prepared(source: Source, context: Context, room: Room, pages: Pages, max_pag
     `UnsupportedMedia` for a file that is none of `TAKES`, `LimitExceeded` for one that has too
     much, `InvalidInput` for one that has nothing, `BrokenMedia`.
     """
+    if not source.size:
+        raise InvalidInput(f"{source.name} is empty.")
     kind = document_type(source.open)
     facts: dict[str, object] = {"kind": kind}
     if kind in FORMATS:

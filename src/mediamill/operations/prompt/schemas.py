@@ -355,7 +355,6 @@ def _key(value: Any) -> Any:
 
 
 _OWN: dict[str, Callable[..., Iterator[Any]]] = {
-    "pattern": _pattern,
     "patternProperties": _pattern_properties,
     "additionalProperties": _additional_properties,
     "uniqueItems": _unique_items,

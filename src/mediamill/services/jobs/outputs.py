@@ -76,6 +76,8 @@ class Outputs:
     async def _outcome(self, job: Job, file_id: str) -> tuple[str, list[Output]]:
         """Return an input's name and its outputs; raises as `find` does."""
         rows = [row for row in await self._rows(job, file_id) if _standing(job, row)]
+        if not rows and job.state.terminal:
+            rows = await self._of_the_set(job, file_id)
         if not rows or (not job.state.terminal and (_gathers(job) or len(rows) > 1)):
             await self._explain(job, file_id)
         found = [(row.file_id(n), file) for row in rows for n, file in row.outputs]
@@ -87,6 +89,14 @@ class Outputs:
         if not found:
             raise NotFound(f"{rows[0].name} succeeded without a file: see the job’s results.")
         return rows[0].name, found
+
+    async def _of_the_set(self, job: Job, file_id: str) -> list[Result]:
+        """Return what a job made of all its inputs at once, if an id is one of these."""
+        row = await self.results.get(job.id, job.stage, 0)
+        whole = row is not None and row.name and not (row.input or row.root)
+        if row is None or not whole or await self._name_of(job, file_id) is None:
+            return []
+        return [row]
 
     async def _result(self, job: Job, file_id: str) -> Output | None:
         """Return the result of this job that an id names, unless it is an input of a stage."""

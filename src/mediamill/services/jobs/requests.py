@@ -21,6 +21,7 @@ from mediamill.operations.asking import ModelOperation
 from mediamill.operations.base import Operation
 from mediamill.operations.catalogue import Catalogue
 from mediamill.services.jobs.inputs import SAMPLE, Inputs, Look, Named
+from mediamill.services.prompts import shorthand
 from mediamill.services.templates.service import TemplateService, pointed
 from mediamill.store.repositories.jobs import Job, Step
 from mediamill.store.repositories.spending import MICRO
@@ -43,7 +44,7 @@ MIXES = (
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What a caller asks for: steps over inputs, or a template with its variables over inputs."""
+    """What a caller asks for over inputs: steps, a template with its variables, or a prompt."""
 
     files: tuple[str, ...] = ()
     steps: tuple[tuple[str, dict[str, Any]], ...] = ()
@@ -52,12 +53,18 @@ class JobRequest:
     seed: int | None = None
     budget: float | None = None
     """The most that its model calls may cost, in US dollars; None for no limit."""
+    batch: bool = False
+    """Whether its questions may be answered within hours, for less."""
     reuse: bool = True
     mail: bool | None = None
     """Whether its owner gets a mail at its end; None: as they want it for all jobs."""
     template: str | None = None
     """Id or name; the steps are then made from it."""
     variables: Mapping[str, Any] = field(default_factory=dict)
+    prompt: shorthand.Prompt | None = None
+    """What is asked about the inputs; the one step is then made of it."""
+    group: bool | None = None
+    """Whether that is asked once about all of them; None: as the prompt says."""
     named: Named | None = None
     """Where the inputs come from, if not from `files`."""
     output_project: str | None = None
@@ -138,6 +145,7 @@ class Checked:
             reuse=request.reuse,
             mail=request.mail,
             budget=None if request.budget is None else round(request.budget * MICRO),
+            batch=request.batch,
             chains=dict(self.chains),
             created=now,
         )
@@ -158,6 +166,15 @@ class Requests:
         `most` bounds how many inputs of a source are looked at. Raises `InvalidInput` with one
         entry in `details["errors"]` per wrong file, operation, variable or parameter.
         """
+        if request.prompt is None and request.group is None:
+            return await self._check(principal, request, most)
+        asking = _asking(request)
+        try:
+            return await self._check(principal, asking, most)
+        except InvalidInput as error:
+            raise shorthand.pointed(error, request.prompt or "") from error
+
+    async def _check(self, principal: Principal, request: JobRequest, most: int) -> Checked:
         request, template, steps = await self._made(principal, request)
         name = request.steps[0][0]
         look = await self.inputs.look(principal, request.inputs, steps[0], name, most)
@@ -210,7 +227,7 @@ class Requests:
                 raise InvalidInput.at("variables", message)
             return request, None, self._steps(request)
         if request.steps:
-            message = "Give steps or a template."
+            message = "Give steps, a template or a prompt."
             raise InvalidInput.at("template", message)
         template, made = await self.templates.apply(principal, request.template, request.variables)
         request = replace(request, steps=made)
@@ -221,7 +238,7 @@ class Requests:
 
     def _steps(self, request: JobRequest) -> list[Operation]:
         if not request.steps:
-            message = "Give steps or a template."
+            message = "Give steps, a template or a prompt."
             raise InvalidInput.at("steps", message)
         if len(request.steps) > MAX_STEPS:
             message = f"A job has at most {MAX_STEPS} steps."
@@ -259,6 +276,16 @@ class Requests:
         fitting = [name for name in names if self.catalogue.get(name).may_follow(before)]
         could = f" What could: {', '.join(fitting)}." if fitting else ""
         return f"{second} takes {takes}; {first} gives {before.gives}.{could}"
+
+
+def _asking(request: JobRequest) -> JobRequest:
+    """Return a request with the step that its prompt says."""
+    if request.prompt is None:
+        raise InvalidInput.at("group", "group belongs to a prompt.")
+    if request.steps or request.template is not None:
+        raise InvalidInput.at("prompt", "Give steps, a template or a prompt.")
+    parameters = shorthand.parameters_of(request.prompt, request.group)
+    return replace(request, steps=((shorthand.OPERATION, parameters),))
 
 
 def nobody(chain: str) -> str:

@@ -137,6 +137,7 @@ class TemplateService:
         """Remove a template with its versions; jobs that were made from it keep their steps."""
         while True:
             template = await self.get(principal, reference, Right.OWN)
+            await self.templates.forget_shares(template.id)
             await self.templates.forget_versions(template.id)
             guard = (Equals("version", template.version),)
             with suppress(ConditionFailed):  # it was changed meanwhile: begin again

@@ -133,6 +133,8 @@ class Job(Record, frozen=True, kw_only=True):
     """Whether outcomes of earlier jobs may be taken over."""
     budget: int | None = None
     """The most that its model calls may cost, in micro-dollars; None for no limit."""
+    batch: bool = False
+    """Whether its questions may be answered within hours, for less."""
     chains: dict[str, tuple[tuple[str, str], ...]] = {}
     """Whom steps ask, by their place in `steps`: names of providers with their addresses, in
     order."""

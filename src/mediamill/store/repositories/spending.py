@@ -74,7 +74,7 @@ class Purse(Record, frozen=True, kw_only=True):
 
 
 class Spent(Record, frozen=True, kw_only=True):
-    """What an owner has spent with one model for one operation in a month."""
+    """What an owner, or a job, has spent with one model for one operation in a month."""
 
     table = "spent"
     key = Key("owner", "month", "operation", "provider", "model")
@@ -83,7 +83,9 @@ class Spent(Record, frozen=True, kw_only=True):
     )
 
     owner: str
+    """Id of a user, or of a job."""
     month: str
+    """`2026-11`; empty for a job."""
     operation: str
     provider: str
     model: str
@@ -126,6 +128,15 @@ class Spending:
             Spent, key_index(Spent), owner, at_least=month, at_most=month, after=after, limit=limit
         )
 
+    async def all_of(self, owner: str, month: str = "") -> list[Spent]:
+        """Return all that an owner spent in a month, or all that a job cost."""
+        found, after = list[Spent](), None
+        while True:
+            page = await self.of_month(owner, month, after)
+            found += page.rows
+            if (after := page.after) is None:
+                return found
+
     async def of_everybody(
         self, month: str, after: str | None = None, limit: int = 100
     ) -> Page[Spent]:
@@ -164,8 +175,13 @@ class Spending:
         return purse.evolve(allotted=purse.allotted + more)
 
     async def close(self, purse: Purse, spent: Sequence[Spent]) -> bool:
-        """Book what a purse's calls came to, and give the rest back; False if that was done."""
+        """Book what a purse's calls came to, and give the rest back; False if that was done.
+
+        It is booked for the owner's month, and for the job.
+        """
         back = sum(row.cost for row in spent) - purse.allotted
+        if purse.job in purse.bounded:
+            spent = [*spent, *(row.evolve(owner=purse.job, month="") for row in spent)]
         given = [
             Update(Account, (scope, self._month(scope, purse)), add={"taken": back})
             for scope in purse.bounded

@@ -1,13 +1,21 @@
-"""Templates: steps with variables in them, kept under a name, with every version they ever had."""
+"""Templates: steps with variables in them, kept under a name, with every version they ever had.
 
-from typing import Any
+A template may be shared with users, and with everybody, who is one more to share with.
+"""
+
+from typing import Any, Literal
 
 import msgspec
 
+from mediamill.core.access import Right
 from mediamill.core.records import Index, Key, Record
 from mediamill.store.port import MAX_ACTIONS, Delete, Page, Store
 from mediamill.store.port import key_index as key_of
+from mediamill.store.repositories.datasets import RIGHTS
 from mediamill.store.repositories.jobs import Step
+
+EVERYBODY = "everybody"
+"""Stands for a user in shares: whoever is signed in."""
 
 
 class Variable(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,8 +82,26 @@ class TemplateName(Record, frozen=True, kw_only=True):
     template: str
 
 
+class TemplateShare(Record, frozen=True, kw_only=True):
+    """That a user, or everybody, may see a template of somebody else, or change it too."""
+
+    table = "template_shares"
+    key = Key("user", "template")
+    indexes = (Index("share_of_template", partition=("template",), sort=("user",)),)
+
+    user: str
+    """Or `EVERYBODY`."""
+    template: str
+    role: Literal["viewer", "editor"]
+    created: int
+
+    @property
+    def right(self) -> Right:
+        return RIGHTS[self.role]
+
+
 class Templates:
-    """Reads of templates."""
+    """Reads of templates and shares."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -98,6 +124,33 @@ class Templates:
             TemplateVersion, key_of(TemplateVersion), template,
             after=after, limit=limit, descending=True,
         )  # fmt: skip
+
+    async def shares(self, user: str, template: str) -> list[TemplateShare]:
+        """Return what gives a user rights on a template: their share, and that of everybody."""
+        keys = [(user, template), (EVERYBODY, template)]
+        found = await self.store.get_many(TemplateShare, keys)
+        return [share for share in found if share is not None]
+
+    async def share(self, user: str, template: str) -> TemplateShare | None:
+        return await self.store.get(TemplateShare, user, template)
+
+    async def shared_with(self, user: str, after: str | None, limit: int) -> Page[TemplateShare]:
+        """List what is shared with a user, or with everybody, newest template first."""
+        return await self.store.query(
+            TemplateShare, key_of(TemplateShare), user, after=after, limit=limit, descending=True
+        )
+
+    async def shares_of(
+        self, template: str, after: str | None = None, limit: int = 100
+    ) -> Page[TemplateShare]:
+        """List with whom a template is shared, by user."""
+        index = TemplateShare.index("share_of_template")
+        return await self.store.query(TemplateShare, index, template, after=after, limit=limit)
+
+    async def forget_shares(self, template: str) -> None:
+        """Take every share of a template back."""
+        while rows := (await self.shares_of(template, None, MAX_ACTIONS)).rows:
+            await self.store.transact(*(Delete(TemplateShare, r.key_values()) for r in rows))
 
     async def forget_versions(self, template: str) -> None:
         """Remove every version of a template."""

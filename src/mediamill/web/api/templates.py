@@ -1,20 +1,24 @@
-"""Templates: steps with variables, under a name, with every version."""
+"""Templates: steps with variables, under a name, with every version, shared with users or all."""
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field, JsonValue
 
+from mediamill.app import App
+from mediamill.core.access import Principal
 from mediamill.services.templates.drafts import MAX_STEPS, MAX_VARIABLES, Draft
 from mediamill.store.repositories.jobs import Step
-from mediamill.store.repositories.templates import Variable
+from mediamill.store.repositories.templates import Template, Variable
 from mediamill.web.parsing import PROBLEM, After, Body, Limit, StrictRoute, cursor
 from mediamill.web.security import Caller, Mill
 from mediamill.web.submitting import StepBody
 from mediamill.web.views.common import Listed, listed
 from mediamill.web.views.plans import (
+    TemplateShareView,
     TemplateVersionView,
     TemplateView,
+    share_view,
     template_view,
     version_view,
 )
@@ -59,6 +63,24 @@ class TemplatePatch(Body):
     variables: Variables | None = None
 
 
+class TemplateShareBody(Body):
+    user: str = Field(
+        min_length=1,
+        max_length=320,
+        description="Their e-mail address or id, or `everybody` for all who have an account.",
+    )
+    role: Literal["viewer", "editor"]
+
+
+Guest = Annotated[str, Path(max_length=100, description="Id of a user, or everybody.")]
+
+
+async def view(mill: App, caller: Principal, template: Template) -> TemplateView:
+    """Show a template with what the caller is to it."""
+    (shown,) = await mill.template_sharing.shown(caller, template)
+    return template_view(shown)
+
+
 def steps_of(bodies: list[StepBody]) -> tuple[Step, ...]:
     return tuple(Step(operation=s.operation, parameters=dict(s.parameters)) for s in bodies)
 
@@ -75,23 +97,41 @@ async def create_template(
     made = Draft(steps_of(body.steps), variables_of(body.variables))
     template = await mill.templates.create(caller, body.name, made, body.description)
     response.headers["Location"] = f"/v1/templates/{template.id}"
-    return template_view(template)
+    return await view(mill, caller, template)
 
 
 @router.get("")
 async def list_templates(
-    caller: Caller, mill: Mill, after: After = None, limit: Limit = 20
+    caller: Caller,
+    mill: Mill,
+    state: Annotated[
+        Literal["shared", "everybody"] | None,
+        Query(description="Those of others shared with the caller instead, or with everybody."),
+    ] = None,
+    operation: Annotated[
+        str, Query(max_length=100, description="Only those that have such a step.")
+    ] = "",
+    after: After = None,
+    limit: Limit = 20,
 ) -> Listed[TemplateView]:
-    """List the caller's templates, newest first."""
+    """List the caller's templates, newest first; with a filter a page may hold few."""
+    sharing = mill.template_sharing
+    lists = {"shared": sharing.with_me, "everybody": sharing.with_everybody}
     with cursor(after):
-        page = await mill.templates.list(caller, after, limit)
-    return listed([template_view(template) for template in page.rows], page.after)
+        page = await lists.get(state or "", mill.templates.list)(caller, after, limit)
+    wanted = [row for row in page.rows if not operation or _has(row, operation)]
+    shown = await sharing.shown(caller, *wanted)
+    return listed([template_view(one) for one in shown], page.after)
+
+
+def _has(template: Template, operation: str) -> bool:
+    return any(step.operation == operation for step in template.steps)
 
 
 @router.get("/{template}")
 async def get_template(template: Reference, caller: Caller, mill: Mill) -> TemplateView:
     """Show a template as it is now."""
-    return template_view(await mill.templates.get(caller, template))
+    return await view(mill, caller, await mill.templates.get(caller, template))
 
 
 @router.patch("/{template}")
@@ -107,7 +147,7 @@ async def change_template(
         steps=None if body.steps is None else steps_of(body.steps),
         variables=None if body.variables is None else variables_of(body.variables),
     )
-    return template_view(changed)
+    return await view(mill, caller, changed)
 
 
 @router.delete("/{template}", status_code=204)
@@ -124,3 +164,32 @@ async def list_template_versions(
     with cursor(after):
         page = await mill.templates.versions(caller, template, after, limit)
     return listed([version_view(version) for version in page.rows], page.after)
+
+
+@router.get("/{template}/shares")
+async def list_template_shares(
+    template: Reference, caller: Caller, mill: Mill, after: After = None, limit: Limit = 20
+) -> Listed[TemplateShareView]:
+    """List with whom a template of one's own is shared."""
+    found = await mill.templates.get(caller, template)
+    with cursor(after):
+        page = await mill.template_sharing.list(caller, found.id, after, limit)
+    return listed([share_view(guest) for guest in page.rows], page.after)
+
+
+@router.post("/{template}/shares", status_code=201)
+async def share_template(
+    template: Reference, body: TemplateShareBody, caller: Caller, mill: Mill
+) -> TemplateShareView:
+    """Share a template as viewer or editor, or change somebody's role; it works at once."""
+    found = await mill.templates.get(caller, template)
+    return share_view(await mill.template_sharing.share(caller, found.id, body.user, body.role))
+
+
+@router.delete("/{template}/shares/{guest}", status_code=204)
+async def revoke_template_share(
+    template: Reference, guest: Guest, caller: Caller, mill: Mill
+) -> None:
+    """Take a share back, or leave a template of somebody else; it works at once."""
+    found = await mill.templates.get(caller, template)
+    await mill.template_sharing.revoke(caller, found.id, guest)

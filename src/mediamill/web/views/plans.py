@@ -6,7 +6,8 @@ from pydantic import Field
 
 from mediamill.core.clock import rfc3339
 from mediamill.services.jobs.plans import Plan
-from mediamill.store.repositories.templates import Template, TemplateVersion, Variable
+from mediamill.services.templates.sharing import Guest, Shown
+from mediamill.store.repositories.templates import EVERYBODY, TemplateVersion, Variable
 from mediamill.web.views.common import Count, FieldError, Time, View
 from mediamill.web.views.jobs import StepView
 
@@ -60,6 +61,8 @@ class TemplateView(View):
     id: str = Field(examples=["tmpl_01KAHRQPV0V3E3M2X5E2C8T2QG"])
     name: str
     description: str
+    role: str = Field(examples=["owner", "editor", "viewer"], description="The caller's own.")
+    by: str = Field(description="What its owner is called.")
     version: Count
     steps: list[StepView]
     variables: dict[str, VariableView]
@@ -76,12 +79,34 @@ class TemplateVersionView(View):
     created_at: Time
 
 
-def template_view(template: Template) -> TemplateView:
+class TemplateShareView(View):
+    user: str = Field(description="Id of a user, or everybody.", examples=["everybody"])
+    email: str
+    name: str
+    role: str = Field(examples=["viewer", "editor"])
+    created_at: Time
+
+
+def share_view(guest: Guest) -> TemplateShareView:
+    share, user = guest
+    return TemplateShareView(
+        user=share.user,
+        email=user.email if user else "",
+        name=EVERYBODY if user is None else user.name,
+        role=share.role,
+        created_at=rfc3339(share.created),
+    )
+
+
+def template_view(shown: Shown) -> TemplateView:
+    template = shown.template
     here = f"/v1/templates/{template.id}"
     return TemplateView(
         id=template.id,
         name=template.name,
         description=template.description,
+        role=shown.role,
+        by=shown.by,
         version=template.version,
         steps=[StepView(operation=s.operation, parameters=s.parameters) for s in template.steps],
         variables=_variables(template.variables),

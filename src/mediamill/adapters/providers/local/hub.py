@@ -194,6 +194,8 @@ class _Telling:
             errors.RepositoryNotFoundError, errors.RevisionNotFoundError,
             errors.EntryNotFoundError, errors.HFValidationError,
         )  # fmt: skip
+        # Its errors of HTTP are made of those of the client that it comes with.
+        self._away: tuple[type[Exception], ...] = errors.HfHubHTTPError.__bases__
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         said = " ".join(str(error).split())[:300]
@@ -201,5 +203,5 @@ class _Telling:
             raise NotFound(
                 f"The hub has no {self._name} at that revision, or does not show it to you: {said}"
             ) from None
-        if isinstance(error, OSError):  # its errors of HTTP and of connections are such, too
+        if isinstance(error, (OSError, *self._away)):
             raise SourceUnavailable(f"{self._name} cannot be fetched: {said}") from None

@@ -3,6 +3,7 @@
 
 ALTER TABLE "jobs" ADD COLUMN "budget" BIGINT;
 ALTER TABLE "jobs" ADD COLUMN "chains" TEXT COLLATE "C" NOT NULL DEFAULT '{}';
+ALTER TABLE "jobs" ADD COLUMN "batch" BIGINT NOT NULL DEFAULT 0;
 
 CREATE TABLE "accounts" (
     "scope" TEXT COLLATE "C" NOT NULL,
@@ -44,6 +45,17 @@ CREATE INDEX "attempt_job" ON "attempts" ("job", "stage", "item", "name", "numbe
 
 CREATE INDEX "attempt_month" ON "attempts" ("owner", "month", "began", "of", "name", "number");
 
+CREATE TABLE "budgets" (
+    "scope" TEXT COLLATE "C" NOT NULL,
+    "monthly" BIGINT,
+    "changed" BIGINT NOT NULL,
+    "by" TEXT COLLATE "C" NOT NULL,
+    "listed" TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY ("scope")
+);
+
+CREATE INDEX "budget_all" ON "budgets" ("listed", "scope");
+
 CREATE TABLE "chains" (
     "operation" TEXT COLLATE "C" NOT NULL,
     "providers" TEXT COLLATE "C" NOT NULL,
@@ -52,6 +64,49 @@ CREATE TABLE "chains" (
 );
 
 CREATE INDEX "chain_all" ON "chains" ("listed", "operation");
+
+CREATE TABLE "caption_words" (
+    "term" TEXT COLLATE "C" NOT NULL,
+    "created" BIGINT NOT NULL,
+    "caption" TEXT COLLATE "C" NOT NULL,
+    "owner" TEXT COLLATE "C" NOT NULL,
+    "word" TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY ("term", "created", "caption")
+);
+CREATE INDEX "caption_words_of" ON "caption_words" ("owner", "word", "created", "caption", "term");
+
+CREATE TABLE "captions" (
+    "id" TEXT COLLATE "C" NOT NULL,
+    "owner" TEXT COLLATE "C" NOT NULL,
+    "listed" TEXT COLLATE "C",
+    "job" TEXT COLLATE "C" NOT NULL,
+    "stage" BIGINT NOT NULL,
+    "item" BIGINT NOT NULL,
+    "operation" TEXT COLLATE "C" NOT NULL,
+    "file" TEXT COLLATE "C" NOT NULL,
+    "path" TEXT COLLATE "C" NOT NULL,
+    "name" TEXT COLLATE "C" NOT NULL,
+    "captions" TEXT COLLATE "C" NOT NULL,
+    "original" TEXT COLLATE "C",
+    "labels" TEXT COLLATE "C" NOT NULL,
+    "providers" TEXT COLLATE "C" NOT NULL,
+    "state" TEXT COLLATE "C" NOT NULL,
+    "before" TEXT COLLATE "C" NOT NULL,
+    "again" TEXT COLLATE "C" NOT NULL,
+    "words" TEXT COLLATE "C" NOT NULL,
+    "fresh" TEXT COLLATE "C",
+    "revision" BIGINT NOT NULL,
+    "created" BIGINT NOT NULL,
+    "changed" BIGINT NOT NULL,
+    PRIMARY KEY ("id")
+);
+CREATE INDEX "caption_listed" ON "captions" ("listed", "created", "id")
+    WHERE "listed" IS NOT NULL;
+CREATE INDEX "caption_state" ON "captions" ("listed", "state", "created", "id")
+    WHERE "listed" IS NOT NULL;
+CREATE INDEX "caption_job" ON "captions" ("job", "stage", "item", "id");
+CREATE INDEX "caption_fresh" ON "captions" ("fresh", "created", "id")
+    WHERE "fresh" IS NOT NULL;
 
 CREATE TABLE "circuits" (
     "provider" TEXT COLLATE "C" NOT NULL,
@@ -129,3 +184,13 @@ CREATE TABLE "spent" (
 );
 
 CREATE INDEX "spent_month" ON "spent" ("month", "owner", "operation", "provider", "model");
+
+CREATE TABLE "template_shares" (
+    "user" TEXT COLLATE "C" NOT NULL,
+    "template" TEXT COLLATE "C" NOT NULL,
+    "role" TEXT COLLATE "C" NOT NULL,
+    "created" BIGINT NOT NULL,
+    PRIMARY KEY ("user", "template")
+);
+
+CREATE INDEX "share_of_template" ON "template_shares" ("template", "user");

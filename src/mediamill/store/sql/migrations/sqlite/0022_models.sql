@@ -3,6 +3,7 @@
 
 ALTER TABLE "jobs" ADD COLUMN "budget" INTEGER;
 ALTER TABLE "jobs" ADD COLUMN "chains" TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE "jobs" ADD COLUMN "batch" INTEGER NOT NULL DEFAULT 0;
 
 CREATE TABLE "accounts" (
     "scope" TEXT NOT NULL,
@@ -44,6 +45,17 @@ CREATE INDEX "attempt_job" ON "attempts" ("job", "stage", "item", "name", "numbe
 
 CREATE INDEX "attempt_month" ON "attempts" ("owner", "month", "began", "of", "name", "number");
 
+CREATE TABLE "budgets" (
+    "scope" TEXT NOT NULL,
+    "monthly" INTEGER,
+    "changed" INTEGER NOT NULL,
+    "by" TEXT NOT NULL,
+    "listed" TEXT NOT NULL,
+    PRIMARY KEY ("scope")
+) STRICT;
+
+CREATE INDEX "budget_all" ON "budgets" ("listed", "scope");
+
 CREATE TABLE "chains" (
     "operation" TEXT NOT NULL,
     "providers" TEXT NOT NULL,
@@ -52,6 +64,49 @@ CREATE TABLE "chains" (
 ) STRICT;
 
 CREATE INDEX "chain_all" ON "chains" ("listed", "operation");
+
+CREATE TABLE "caption_words" (
+    "term" TEXT NOT NULL,
+    "created" INTEGER NOT NULL,
+    "caption" TEXT NOT NULL,
+    "owner" TEXT NOT NULL,
+    "word" TEXT NOT NULL,
+    PRIMARY KEY ("term", "created", "caption")
+) STRICT;
+CREATE INDEX "caption_words_of" ON "caption_words" ("owner", "word", "created", "caption", "term");
+
+CREATE TABLE "captions" (
+    "id" TEXT NOT NULL,
+    "owner" TEXT NOT NULL,
+    "listed" TEXT,
+    "job" TEXT NOT NULL,
+    "stage" INTEGER NOT NULL,
+    "item" INTEGER NOT NULL,
+    "operation" TEXT NOT NULL,
+    "file" TEXT NOT NULL,
+    "path" TEXT NOT NULL,
+    "name" TEXT NOT NULL,
+    "captions" TEXT NOT NULL,
+    "original" TEXT,
+    "labels" TEXT NOT NULL,
+    "providers" TEXT NOT NULL,
+    "state" TEXT NOT NULL,
+    "before" TEXT NOT NULL,
+    "again" TEXT NOT NULL,
+    "words" TEXT NOT NULL,
+    "fresh" TEXT,
+    "revision" INTEGER NOT NULL,
+    "created" INTEGER NOT NULL,
+    "changed" INTEGER NOT NULL,
+    PRIMARY KEY ("id")
+) STRICT;
+CREATE INDEX "caption_listed" ON "captions" ("listed", "created", "id")
+    WHERE "listed" IS NOT NULL;
+CREATE INDEX "caption_state" ON "captions" ("listed", "state", "created", "id")
+    WHERE "listed" IS NOT NULL;
+CREATE INDEX "caption_job" ON "captions" ("job", "stage", "item", "id");
+CREATE INDEX "caption_fresh" ON "captions" ("fresh", "created", "id")
+    WHERE "fresh" IS NOT NULL;
 
 CREATE TABLE "circuits" (
     "provider" TEXT NOT NULL,
@@ -129,3 +184,13 @@ CREATE TABLE "spent" (
 ) STRICT;
 
 CREATE INDEX "spent_month" ON "spent" ("month", "owner", "operation", "provider", "model");
+
+CREATE TABLE "template_shares" (
+    "user" TEXT NOT NULL,
+    "template" TEXT NOT NULL,
+    "role" TEXT NOT NULL,
+    "created" INTEGER NOT NULL,
+    PRIMARY KEY ("user", "template")
+) STRICT;
+
+CREATE INDEX "share_of_template" ON "template_shares" ("template", "user");

@@ -1,0 +1,1 @@
+"""Captions as their owner sees them: history, search, review, exports."""

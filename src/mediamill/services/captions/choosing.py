@@ -1,0 +1,227 @@
+"""Which captions a caller means: all, of a job, in a state, or with some words.
+
+Those of a deleted job are not there, whether it may still be brought back or not.
+"""
+
+import heapq
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mediamill.captions.searching import MOST_TERMS, plain, runs_in, texts_of, words_in
+from mediamill.handlers.asks.index_captions import worded
+from mediamill.store.port import Page, Store
+from mediamill.store.repositories.captions import (
+    Caption,
+    Captions,
+    CaptionState,
+    CaptionWord,
+    term_of,
+)
+from mediamill.store.repositories.jobs import Job
+
+PAGE = 100
+LOOKED_AT = 2_000
+"""Rows that are looked at for one page; a page of few then has more behind it."""
+MOST_WORDS = 60
+"""Words that may begin with one of a query; further ones are not found."""
+BROUGHT = 1_000
+"""New rows that a search brings into the index before it looks."""
+BEGIN = (1 << 62, "")
+
+Place = tuple[int, str]
+"""When a caption was made, and its id: where it stands in a search."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which of an owner's captions."""
+
+    owner: str
+    job: str = ""
+    state: CaptionState | None = None
+    query: str = ""
+
+    def takes(self, row: Caption) -> bool:
+        """Tell whether a row is meant, but for the words of the query."""
+        return (
+            not row.hidden
+            and row.owner == self.owner
+            and self.job in ("", row.job)
+            and self.state in (None, row.state)
+        )
+
+
+@dataclass
+class Choosing:
+    """Lists captions of a choice."""
+
+    store: Store
+    captions: Captions = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.captions = Captions(self.store)
+
+    async def page(self, choice: Choice, after: str | None, limit: int) -> Page[Caption]:
+        """List captions: of a job in the order of its inputs, all others newest first.
+
+        A page may hold fewer than there are. Raises `ValueError` for a cursor of another list.
+        """
+        if choice.query.strip():
+            return await self._found(choice, after, limit)
+        found, looked = list[Caption](), 0
+        while len(found) < limit and looked < LOOKED_AT:
+            page = await self._listed(choice, after, limit - len(found))
+            found += await self.shown([row for row in page.rows if choice.takes(row)])
+            after, looked = page.after, looked + max(1, len(page.rows))
+            if after is None:
+                break
+        return Page(tuple(found), after)
+
+    async def walk(self, choice: Choice) -> AsyncIterator[Caption]:
+        """Visit all captions of a choice, in constant memory."""
+        after: str | None = None
+        while True:
+            page = await self.page(choice, after, PAGE)
+            for row in page.rows:
+                yield row
+            if (after := page.after) is None:
+                return
+
+    async def shown(self, rows: Sequence[Caption]) -> list[Caption]:
+        """Return rows without those of deleted jobs."""
+        keys = [*dict.fromkeys((row.job,) for row in rows)]
+        there = set[str]()
+        for start in range(0, len(keys), PAGE):
+            jobs = await self.store.get_many(Job, keys[start : start + PAGE])
+            there |= {job.id for job in jobs if job is not None and not job.hidden}
+        return [row for row in rows if row.job in there]
+
+    async def _listed(self, choice: Choice, after: str | None, limit: int) -> Page[Caption]:
+        if choice.job:
+            return await self.captions.of_job(choice.job, after, limit)
+        return await self.captions.of_owner(choice.owner, choice.state, after, limit)
+
+    # -- search ---------------------------------------------------------------------------------
+
+    async def bring(self, owner: str) -> bool:
+        """Bring new captions into the index; False where there are more than it takes at once."""
+        for _ in range(BROUGHT // PAGE):
+            rows = await self.captions.fresh(owner, PAGE)
+            await self.captions.index(worded(rows))
+            if len(rows) < PAGE:
+                return True
+        return False
+
+    async def _found(self, choice: Choice, after: str | None, limit: int) -> Page[Caption]:
+        """List what has all words of a query: by the rarest of them, and then by its texts."""
+        start = BEGIN if after is None else _read(after)
+        terms, runs = words_in(choice.query)[:MOST_TERMS], runs_in(choice.query)
+        if not terms:
+            return Page(())
+        await self.bring(choice.owner)
+        lists = [await self._lists(choice.owner, term, start) for term in terms]
+        rarest = min(lists, key=lambda streams: sum(stream.size for stream in streams))
+        found, looked, place = list[Caption](), 0, start
+        merged = Merged(rarest, start)
+        while len(found) < limit and looked < LOOKED_AT:
+            places = await merged.next(min(PAGE, limit))
+            if not places:
+                return Page(tuple(found))
+            looked += len(places)
+            rows = {row.id: row for row in await self.captions.get_many([id for _, id in places])}
+            shown = {
+                row.id for row in await self.shown([*rows.values()])
+                if choice.takes(row) and _has(row, terms, runs)
+            }  # fmt: skip
+            for place in places:
+                if place[1] in shown:
+                    found.append(rows[place[1]])
+                if len(found) == limit:
+                    break
+        return Page(tuple(found), _written(place))
+
+    async def _lists(self, owner: str, term: str, start: Place) -> "list[Stream]":
+        """Begin the lists of all words that begin with a term."""
+        words = [term]
+        if len(term) > 1:
+            words = await self.captions.vocabulary(owner, term, MOST_WORDS)
+        streams = [Stream(self.captions, owner, word, start[0]) for word in words]
+        for stream in streams:
+            await stream.fill()
+        return streams
+
+
+@dataclass
+class Stream:
+    """The captions with one word, newest first."""
+
+    captions: Captions
+    owner: str
+    word: str
+    until: int
+    rows: list[CaptionWord] = field(default_factory=list)
+    after: str | None = None
+    begun: bool = False
+
+    async def fill(self) -> None:
+        """Fetch some, unless some are left."""
+        while not self.rows and (not self.begun or self.after is not None):
+            until = self.until if self.until < BEGIN[0] else None
+            page = await self.captions.with_word(self.owner, self.word, until, self.after, PAGE)
+            self.rows, self.after, self.begun = [*page.rows], page.after, True
+
+    @property
+    def size(self) -> float:
+        """How many there are, as far as is known."""
+        return len(self.rows) + (PAGE if self.after else 0)
+
+
+@dataclass
+class Merged:
+    """The captions of several words, newest first, each once, behind a place."""
+
+    streams: Sequence[Stream]
+    last: Place
+
+    async def next(self, count: int) -> list[Place]:
+        """Return the next places, fewer only where there are no more."""
+        found = list[Place]()
+        while len(found) < count:
+            heads = []
+            for stream in self.streams:
+                await stream.fill()
+                if stream.rows:
+                    heads.append(((stream.rows[0].created, stream.rows[0].caption), stream))
+            if not heads:
+                break
+            place, stream = max(heads, key=lambda head: head[0])
+            stream.rows.pop(0)
+            if place < self.last:
+                found.append(place)
+                self.last = place
+        return found
+
+
+def _has(row: Caption, terms: Sequence[str], runs: Sequence[str]) -> bool:
+    """Tell whether a row, as it is now, has words that begin with all terms."""
+    texts = texts_of(row.name, row.captions, row.labels)
+    words = [word for text in texts for word in words_in(text)]
+    if not all(any(_begins(word, term) for word in words) for term in terms):
+        return False
+    folded = [plain(text) for text in texts]
+    return all(any(run in text for text in folded) for run in runs)
+
+
+def _begins(word: str, term: str) -> bool:
+    return word.startswith(term) if len(term) > 1 else word == term
+
+
+def _written(place: Place) -> str:
+    return f"{place[0]}.{place[1]}"
+
+
+def _read(cursor: str) -> Place:
+    created, _, caption = cursor.partition(".")
+    if not (created.isascii() and created.isdigit() and len(created) < 17 and caption):
+        raise ValueError("this is no cursor of a search")
+    return int(created), caption

@@ -1,0 +1,1 @@
+"""Whom operations ask, what that costs, and what may be spent on it."""

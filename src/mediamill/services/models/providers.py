@@ -1,0 +1,280 @@
+"""Providers of model calls as administrators set them up, and the chains that operations ask.
+
+A key is sealed as it comes in and never shown. It belongs to the server that it was given for: who
+changes where calls go gives it anew, so nobody sends a stored key to a server of their own.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from mediamill.adapters.providers.config import Configured
+from mediamill.core.access import Principal
+from mediamill.core.errors import (
+    ConditionFailed,
+    ConfigurationError,
+    Conflict,
+    InvalidInput,
+    MediamillError,
+    NotFound,
+    ProviderRefused,
+)
+from mediamill.core.sealing import Sealer, about, key_of
+from mediamill.engine.asking.chains import configured as configured_of
+from mediamill.engine.asking.models import Models
+from mediamill.services.models.roles import require_admin
+from mediamill.services.models.states import ADDRESS, FILE, PAGE, ChainState, ProviderState, States
+from mediamill.store.port import Absent, Delete, Equals, Put, Store
+from mediamill.store.repositories.circuits import Circuits
+from mediamill.store.repositories.providers import ChainRow, ProviderRow, ProviderRows
+
+log = structlog.get_logger(__name__)
+
+OPERATIONS = ("caption", "label", "prompt")
+"""Whose chains can be set."""
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+MOST_PROVIDERS, LONGEST_CHAIN = 200, 20
+WHERE = ("address", "base_url", "region", "options")
+"""Fields that say to whom a call goes; with them the key is given anew."""
+FIELDS = (
+    "address", "base_url", "region", "concurrency", "per_minute", "timeout", "price", "options",
+)  # fmt: skip
+
+
+@dataclass
+class ProviderService:
+    """What administrators do with providers and chains."""
+
+    store: Store
+    models: Models
+    sealer: Sealer
+
+    def __post_init__(self) -> None:
+        self.rows, self.circuits = ProviderRows(self.store), Circuits(self.store)
+        self.states = States(self.models.panel, self.circuits)
+
+    # -- providers ----------------------------------------------------------------------------
+
+    async def list(self, principal: Principal) -> Sequence[ProviderState]:
+        """Return every provider that has a name or is in a chain, by name."""
+        require_admin(principal)
+        rows = {row.name: row for row in await self.rows.all()}
+        chains = await self._chains()
+        named = set(self.models.chains.static.providers)
+        names = {*rows, *named, *(name for chain in chains.values() for name in chain)}
+        return [await self._state(name, rows, chains) for name in sorted(names)]
+
+    async def get(self, principal: Principal, name: str) -> ProviderState:
+        """Return one; raises `NotFound`."""
+        for state in await self.list(principal):
+            if state.name == name:
+                return state
+        raise NotFound(f"There is no provider {name}.")
+
+    async def add(
+        self, principal: Principal, name: str, fields: Mapping[str, Any], key: str = ""
+    ) -> ProviderState:
+        """Set a provider up; raises `InvalidInput`, and `Conflict` where there is one so called."""
+        require_admin(principal)
+        if not NAME.fullmatch(name):
+            message = "is small letters, digits, “.”, “_” and “-”, 64 at most."
+            raise InvalidInput.at("name", message)
+        if name in self.models.chains.static.providers:
+            message = f"{name} is set up in the file of MEDIAMILL_PROVIDERS: take another name."
+            raise Conflict(message)
+        if len(await self.rows.all()) >= MOST_PROVIDERS:
+            raise Conflict(f"There are {MOST_PROVIDERS} providers, which is the most.")
+        await self._check(name, fields, key)
+        row = ProviderRow(
+            name=name, created=await self.store.now(), by=principal.user, **_kept(fields)
+        )
+        row = await self._sealed(row, key)
+        try:
+            await self.store.transact(Put(row, when=(Absent(),)))
+        except ConditionFailed:
+            raise Conflict(f"There is a provider called {name} already.") from None
+        return await self._changed(principal, row, "provider_added")
+
+    async def change(
+        self,
+        principal: Principal,
+        name: str,
+        fields: Mapping[str, Any],
+        key: str | None = None,
+    ) -> ProviderState:
+        """Change fields; what is not named stays. `key` replaces the key, empty: none any more.
+
+        Raises `NotFound`, `InvalidInput`, `Conflict` where somebody else changed it meanwhile.
+        """
+        require_admin(principal)
+        row = await self._row(name)
+        moved = [one for one in WHERE if one in fields and fields[one] != getattr(row, one)]
+        if row.secret and key is None and moved:
+            message = (
+                f"Give the key anew: the one that is kept was given for another {moved[0]}, and "
+                "goes nowhere else."
+            )
+            raise InvalidInput.at("key", message)
+        told = {one: getattr(row, one) for one in FIELDS} | dict(fields)
+        known = key
+        if known is None and row.secret:
+            known = await self.sealer.open(row.secret, _place(name))
+        await self._check(name, told, known or "")
+        fresh = row.evolve(**_kept(told), by=principal.user, revision=row.revision + 1)
+        if key is not None:
+            fresh = await self._sealed(fresh, key)
+        same = Equals("revision", row.revision), Equals("secret", row.secret)
+        try:
+            await self.store.transact(Put(fresh, when=same))
+        except ConditionFailed:
+            raise Conflict(f"{name} was changed by somebody else: look again.") from None
+        return await self._changed(principal, fresh, "provider_changed")
+
+    async def remove(self, principal: Principal, name: str) -> None:
+        """Remove a provider and its key.
+
+        Raises `NotFound`, and `Conflict` while a chain names it: jobs would go to the next.
+        """
+        require_admin(principal)
+        row = await self._row(name)
+        using = [one for one, chain in (await self._chains()).items() if name in chain]
+        if using:
+            chains = ", ".join(using)
+            raise Conflict(f"{name} is in the chain of {chains}: take it out there first.")
+        await self.store.transact(Delete(ProviderRow, row.key_values()))
+        self.models.chains.forget()
+        log.info("provider removed", action="provider_removed", provider=name, by=principal.user)
+
+    async def wake(self, principal: Principal, name: str) -> ProviderState:
+        """End a provider's rest: it is asked again at once. Raises `NotFound`."""
+        state = await self.get(principal, name)
+        await self.circuits.works(state.name)
+        log.info("provider woken", action="provider_woken", provider=name, by=principal.user)
+        return await self.get(principal, name)
+
+    # -- chains -------------------------------------------------------------------------------
+
+    async def chains(self, principal: Principal) -> Sequence[ChainState]:
+        """Return whom each operation asks."""
+        require_admin(principal)
+        return [await self.chain(principal, one) for one in OPERATIONS]
+
+    async def chain(self, principal: Principal, operation: str) -> ChainState:
+        """Return whom an operation asks; raises `NotFound` for one that asks nobody ever."""
+        require_admin(principal)
+        if operation not in OPERATIONS:
+            known = ", ".join(OPERATIONS)
+            raise NotFound(f"There is no chain for {operation}; there are those of {known}.")
+        mine = (await self.rows.chains()).get(operation, ())
+        theirs = self.models.chains.static.chains.get(operation, ())
+        source = PAGE if mine else FILE if theirs else ""
+        return ChainState(operation, mine or theirs, source, theirs)
+
+    async def set_chain(
+        self, principal: Principal, operation: str, providers: Sequence[str]
+    ) -> ChainState:
+        """Set whom an operation asks, in order; nobody: what the settings say holds again.
+
+        Raises `NotFound`, and `InvalidInput` for a provider that is not known or cannot be opened.
+        """
+        await self.chain(principal, operation)
+        if len({*providers}) != len(providers) or len(providers) > LONGEST_CHAIN:
+            message = f"A chain has at most {LONGEST_CHAIN} providers, each once."
+            raise InvalidInput.at("providers", message)
+        self.models.chains.forget()
+        for place, name in enumerate(providers):
+            try:
+                await self._opens(await self.models.chains.find(name))
+            except (ProviderRefused, ConfigurationError, ValueError) as error:
+                message = error.message if isinstance(error, MediamillError) else str(error)
+                raise InvalidInput.at(f"providers.{place}", message) from None
+        row = ChainRow(operation=operation, providers=tuple(providers))
+        change = Put(row) if providers else Delete(ChainRow, (operation,))
+        await self.store.transact(change)
+        self.models.chains.forget()
+        log.info(
+            "chain set", action="chain_set", operation=operation, providers=[*providers],
+            by=principal.user,
+        )  # fmt: skip
+        return await self.chain(principal, operation)
+
+    # -- within -------------------------------------------------------------------------------
+
+    async def _row(self, name: str) -> ProviderRow:
+        row = await self.rows.get(name)
+        if row is not None:
+            return row
+        if name in self.models.chains.static.providers:
+            message = f"{name} is set up in the file of MEDIAMILL_PROVIDERS: change it there."
+            raise Conflict(message)
+        raise NotFound(f"There is no provider {name}.")
+
+    async def _chains(self) -> dict[str, tuple[str, ...]]:
+        """Return the chains that hold now."""
+        mine, theirs = await self.rows.chains(), self.models.chains.static.chains
+        return {one: mine.get(one) or theirs.get(one, ()) for one in OPERATIONS}
+
+    async def _state(
+        self,
+        name: str,
+        rows: Mapping[str, ProviderRow],
+        chains: Mapping[str, Sequence[str]],
+    ) -> ProviderState:
+        row, static = rows.get(name), self.models.chains.static.providers
+        source = PAGE if row else FILE if name in static else ADDRESS
+        using = tuple(one for one, chain in chains.items() if name in chain)
+        problem = ""
+        try:
+            configured = await self.models.chains.find(name)
+        except (MediamillError, ValueError) as error:  # a chain may name what is gone
+            problem = error.message if isinstance(error, MediamillError) else str(error)
+            configured = Configured(name, row.address if row else name)
+        state = await self.states.of(configured, row, source, using)
+        return state.broken(problem) if problem else state
+
+    async def _check(self, name: str, fields: Mapping[str, Any], key: str) -> None:
+        """Open what is to be set up, and close it again; raises `InvalidInput`."""
+        try:
+            await self._opens(configured_of(name, {**fields, "key": key}))
+        except (TypeError, ValueError) as error:
+            place = "price" if "price" in str(error) else "address"
+            raise InvalidInput.at(place, _without(str(error), key)) from None
+        except ConfigurationError as error:
+            raise InvalidInput.at("address", _without(error.message, key)) from None
+
+    async def _opens(self, configured: Configured) -> None:
+        """Open a provider, which asks nobody, and close it."""
+        await self.models.panel.open(configured).close()
+
+    async def _sealed(self, row: ProviderRow, key: str) -> ProviderRow:
+        if not key:
+            return row.evolve(secret="", sealed_by=None)
+        sealed = await self.sealer.seal(key, _place(row.name))
+        return row.evolve(secret=sealed, sealed_by=key_of(sealed))
+
+    async def _changed(self, principal: Principal, row: ProviderRow, action: str) -> ProviderState:
+        self.models.chains.forget()
+        log.info(
+            "provider set up", action=action, provider=row.name, address=row.address,
+            by=principal.user,
+        )  # fmt: skip
+        return await self.get(principal, row.name)
+
+
+def _place(name: str) -> str:
+    return about(ProviderRow, "secret", name)
+
+
+def _without(text: str, key: str) -> str:
+    """Return a text without a key that somebody put where it is told."""
+    return text.replace(key, "…") if key else text
+
+
+def _kept(fields: Mapping[str, Any]) -> dict[str, Any]:
+    found = {one: fields[one] for one in FIELDS if one in fields}
+    if found.get("options") is not None:
+        found["options"] = {key: str(value) for key, value in found["options"].items()}
+    return found

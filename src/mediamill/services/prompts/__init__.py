@@ -1,0 +1,1 @@
+"""Jobs that ask about files, said in short."""
