@@ -36,6 +36,7 @@ LEFT_OUT = {
     "confluent-kafka",  # Lambda itself reads the stream
     "numpy", "opencv-python-headless", "pyarrow", "simplejpeg",  # work on pixels: of workers
     "pyyaml",  # reads datasets: of workers
+    "charset-normalizer", "pypdfium2",  # read documents: of workers
     "click", "markdown-it-py", "mdurl", "pygments", "rich",  # the command line
     "httptools", "uvicorn", "uvloop",  # the server: its place is the gateway's
 }  # fmt: skip

@@ -31,6 +31,8 @@ from mediamill.services.accounts.flows import Flows
 from mediamill.services.accounts.linking import Linking
 from mediamill.services.accounts.service import Accounts
 from mediamill.services.annotations.together import AnnotationServices
+from mediamill.services.captions.rerunning import Rerunning
+from mediamill.services.captions.service import CaptionService
 from mediamill.services.files.directories import Directories
 from mediamill.services.files.downloads import Downloads
 from mediamill.services.files.labels import Labels
@@ -51,11 +53,13 @@ from mediamill.services.jobs.trash import JobTrash
 from mediamill.services.jobs.watching import Watching
 from mediamill.services.links.service import Links
 from mediamill.services.links.signing import Signer, key_of
+from mediamill.services.models.together import ModelServices
 from mediamill.services.notifications import Notifications
 from mediamill.services.previews import Previews
 from mediamill.services.projects.intake import MemberIntake
 from mediamill.services.projects.service import ProjectService
 from mediamill.services.projects.together import DatasetServices
+from mediamill.services.prompts.choices import Choices
 from mediamill.services.repeats.once import Once
 from mediamill.services.retention import RetentionService
 from mediamill.services.stream.customers import Customers
@@ -162,6 +166,7 @@ class App:
         self.template_sharing = TemplateSharing(
             self.access, Templates(self.store), self.repositories.users
         )
+        self.prompt_choices = Choices(self.parts.models)
         self.projects = ProjectService(
             self.access, nouns.projects, nouns.lookup, nouns.units, self.bell, nouns.annotations
         )
@@ -196,13 +201,14 @@ class App:
             self.parts.cutting,
             self.settings.direct_transfers,
         )
+        self.models = ModelServices.over(self.parts, self.access, self.files)
         requests = Requests(
             Inputs(self.access, self.parts.sources),
             self.templates,
             self.operations,
             self.parts.models,
         )
-        self.planner = Planner(requests)
+        self.planner = Planner(requests, nouns.spending)
         self.jobs = JobService(
             self.access,
             nouns.jobs,
@@ -218,6 +224,8 @@ class App:
         self.datasets = DatasetServices.over(self.parts, self.projects, self.jobs, self.files)
         self.annotations = AnnotationServices.over(self.parts, self.access, self.datasets.tasks)
         self.arrived = Arrived(nouns.files, self.jobs, self.templates)
+        self.captions = CaptionService(self.access)
+        self.rerunning = Rerunning(self.captions, self.jobs)
         rung = self.settings.broker_url.startswith("sqs:")  # so functions may work: longer leases
         lease = max(self.settings.lease_seconds, FUNCTION_SECONDS if rung else 0)
         self.work = Work(Backlogs(self.store, int(lease * 1000)))

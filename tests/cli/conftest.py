@@ -80,7 +80,8 @@ def service(
 ) -> Iterator[Credentials]:
     """A running `mediamill up` with a home of its own; gives its address and a token."""
     folder = tmp_path_factory.mktemp("service")
-    commands = Commands(folder / "home", folder, {"MEDIAMILL_MIN_FREE_BYTES": "0", **session_place})
+    own = {"MEDIAMILL_MIN_FREE_BYTES": "0", "MEDIAMILL_PROMPT_CHAIN": "echo:one"}
+    commands = Commands(folder / "home", folder, {**own, **session_place})
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             commands.command("up", "--port", 0), env=commands.environment, stdout=log, stderr=log,

@@ -20,7 +20,7 @@ from mediamill.store.repositories.results import Result
 from tests.faults import charges
 from tests.handlers.conftest import ANN, Beside, Works
 from tests.support.ageing import age, daily, gone, hurry, records, settled, sweep, traces
-from tests.support.chains import CHAINED
+from tests.support.chains import CHAINED, TELLS
 
 FILES = 10
 
@@ -47,7 +47,9 @@ async def killed(app: App, home: Path, write: int, files: list[str]) -> bool:
 async def test_each_file_is_counted_once_and_nothing_is_left(tmp_path, monkeypatch, kills):
     hurry(monkeypatch)
     chance, home = random.Random(kills), tmp_path / "home"
-    settings = Settings(home=home, slots=1, min_free_bytes=0, poll_seconds=0.03, lease_seconds=1)
+    settings = Settings(
+        home=home, prompt_chain=TELLS, slots=1, min_free_bytes=0, poll_seconds=0.03, lease_seconds=1
+    )
     async with await App.open(settings, CHAINED) as app:
         beside = Beside(app)
         works = Works(app, beside)

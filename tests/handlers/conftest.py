@@ -16,7 +16,7 @@ from mediamill.services.jobs.requests import JobRequest
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.results import Result
-from tests.support.chains import CHAINED
+from tests.support.chains import CHAINED, TELLS
 
 ANN, BOB = Principal("user_ann"), Principal("user_bob")
 
@@ -83,6 +83,7 @@ BOTH = pytest.mark.parametrize("works", ["file", "memory"], indirect=True)
 @asynccontextmanager
 async def working(home: Path, **more: str | float) -> AsyncIterator[Works]:
     """Open an application with a worker beside, for the length of the block."""
+    more = {"prompt_chain": TELLS} | more
     settings = Settings(home=home, slots=1, min_free_bytes=0, poll_seconds=0.2, **more)
     async with await App.open(settings, CHAINED) as app:
         beside = Beside(app)

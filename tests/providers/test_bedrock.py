@@ -203,17 +203,19 @@ ERRORS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("reply", "error"), ERRORS, ids=range(len(ERRORS)))
-async def test_errors(server, reply, error):
-    server.respond = lambda request: reply
-    with pytest.raises(error) as raised:
-        await asked(server, caption())
-    assert isinstance(raised.value, RateLimited) == (error is RateLimited)
-    assert "123456789012" not in raised.value.message
-    assert raised.value.details.get("retry_after") == (
-        3 if "Retry-After" in reply.headers else None
-    )
-    assert len(server.requests) == 1, "it is for the chain to repeat"
+async def test_errors(server):
+    provider = opened(server)
+    for number, (reply, error) in enumerate(ERRORS):
+        server.respond = lambda request, reply=reply: reply
+        with pytest.raises(error) as raised:
+            await provider.ask(caption(), Deadline(20))
+        told = f"{number}: {raised.value.message}"
+        assert isinstance(raised.value, RateLimited) == (error is RateLimited), told
+        assert "123456789012" not in told
+        after = 3 if "Retry-After" in reply.headers else None
+        assert raised.value.details.get("retry_after") == after, told
+    assert len(server.requests) == len(ERRORS), "it is for the chain to repeat"
+    await provider.close()
 
 
 async def test_a_model_that_took_too_long_may_have_been_paid_for(server):

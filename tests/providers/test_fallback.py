@@ -19,6 +19,7 @@ from mediamill.core.errors import (
     QuestionRefused,
     RateLimited,
 )
+from tests.support.providers.gates import Patient
 from tests.support.providers.questions import caption, labels, prompt
 
 
@@ -63,7 +64,7 @@ async def test_one_budget_of_repeats_for_the_whole_chain():
 
 async def test_repeats_wait_longer_each_time_and_retry_after_is_kept_to():
     slept = Slept()
-    asked = chain("echo:a?fault=500,429:3", sleep=slept)
+    asked = chain("echo:a?fault=500,429:3", gate=Patient(), sleep=slept)
     assert (await asked.ask(caption(), Deadline(30))).provider == "echo:a"
     assert 0.25 <= slept.waits[0] <= 0.5
     assert slept.waits[1] == 3
@@ -190,8 +191,9 @@ class Stubborn:
 
 async def test_the_deadline_holds_whoever_is_asked():
     notes, began = Notes(), time.monotonic()
+    asking = chain(Stubborn(), "echo:b", ledger=notes).ask(caption(), Deadline(0.2))
     with pytest.raises(ProviderUnavailable):
-        await chain(Stubborn(), "echo:b", ledger=notes).ask(caption(), Deadline(0.2))
+        await asyncio.wait_for(asking, 10)
     assert time.monotonic() - began >= 0.2
     assert course(notes) == [("stubborn", Outcome.LOST), ("echo:b", "skipped")]
 
@@ -206,6 +208,16 @@ async def test_a_call_that_is_cancelled_or_breaks_is_not_left_open():
     with pytest.raises(KeyError):
         await chain(Stubborn(KeyError("x")), ledger=notes).ask(caption(), Deadline(60))
     assert [n.outcome for n in notes.attempts] == [Outcome.LOST] * 2
+
+
+async def test_a_judge_that_breaks_leaves_no_call_open():
+    def check(answer):
+        raise KeyError("x")
+
+    notes = Notes()
+    with pytest.raises(KeyError):
+        await chain("echo:a", ledger=notes).ask(caption(check=check), Deadline(5))
+    assert [(n.outcome, n.answer is not None) for n in notes.attempts] == [(Outcome.INVALID, True)]
 
 
 async def test_a_provider_that_keeps_failing_is_left_alone():

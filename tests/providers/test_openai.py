@@ -264,6 +264,16 @@ async def test_a_key_that_was_exchanged_is_asked_for_again(server):
     await provider.close()
 
 
+async def test_a_key_whose_keeper_is_away_is_told_and_passes_to_the_next(server):
+    class Away(Turning):
+        async def current(self):
+            raise ConfigurationError("${file:/run/secrets/key} cannot be read.")
+
+    provider = open_provider(Configured("it", "openai:m", base_url=server.url, key=Away()))
+    with pytest.raises(ProviderRefused, match="key that cannot be read"):
+        await provider.ask(caption(), Deadline(5))
+
+
 @pytest.mark.parametrize(
     "address",
     [

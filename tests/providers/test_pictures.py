@@ -96,18 +96,26 @@ async def test_rekognition_labels(server):
     assert theirs["Labels"][0]["Parents"] == [{"Name": "Phone"}]
 
 
-@pytest.mark.parametrize(("reply", "error"), [
+REKOGNITION_ERRORS = [
     (aws_error(400, "ImageTooLargeException", "Too large"), QuestionRefused),
     (aws_error(400, "InvalidImageFormatException", "Bad format"), QuestionRefused),
     (aws_error(400, "ProvisionedThroughputExceededException", "Slower"), RateLimited),
     (aws_error(400, "AccessDeniedException", "No"), ProviderRefused),
     (aws_error(500, "InternalServerError", "Oh"), ProviderUnavailable),
     (Reply({"Labels": [{"Name": "x"}]}), InvalidAnswer),
-])  # fmt: skip
-async def test_rekognition_errors(server, reply, error):
-    server.respond = lambda request: reply
-    with pytest.raises(error):
-        await asked(server, labels(), "rekognition:")
+]  # fmt: skip
+
+
+async def test_rekognition_errors(server):
+    provider = opened(server, "rekognition:")
+    for number, (reply, error) in enumerate(REKOGNITION_ERRORS):
+        server.respond = lambda request, reply=reply: reply
+        with pytest.raises(error) as raised:
+            await provider.ask(labels(), Deadline(20))
+        told = f"{number}: {raised.value.message}"
+        assert isinstance(raised.value, RateLimited) == (error is RateLimited), told
+        assert "123456789012" not in told
+    await provider.close()
 
 
 async def test_who_looks_at_pictures_says_that_there_is_none(server):
@@ -176,7 +184,7 @@ def container_error(status, message):
     return Reply(body, 424, {"x-amzn-errortype": "ModelError"})
 
 
-@pytest.mark.parametrize(("reply", "error"), [
+SAGEMAKER_ERRORS = [
     (container_error(500, "CUDA error"), ProviderUnavailable),
     (container_error(400, "cannot identify image file"), QuestionRefused),
     (aws_error(400, "ValidationError", "Endpoint x of account 123456789012 not found."),
@@ -187,12 +195,19 @@ def container_error(status, message):
     (aws_error(400, "ThrottlingException", "Slower"), RateLimited),
     (Reply([]), InvalidAnswer),
     (Reply([{"label": "x", "score": 0.5}]), InvalidAnswer),
-])  # fmt: skip
-async def test_sagemaker_errors(server, reply, error):
-    server.respond = lambda request: reply
-    with pytest.raises(error) as raised:
-        await asked(server, caption(), "sagemaker:blip")
-    assert "123456789012" not in raised.value.message
+]  # fmt: skip
+
+
+async def test_sagemaker_errors(server):
+    provider = opened(server, "sagemaker:blip")
+    for number, (reply, error) in enumerate(SAGEMAKER_ERRORS):
+        server.respond = lambda request, reply=reply: reply
+        with pytest.raises(error) as raised:
+            await provider.ask(caption(), Deadline(20))
+        told = f"{number}: {raised.value.message}"
+        assert isinstance(raised.value, RateLimited) == (error is RateLimited), told
+        assert "123456789012" not in told
+    await provider.close()
 
 
 # ---- Hugging Face --------------------------------------------------------------------------------
@@ -252,7 +267,7 @@ async def test_a_model_that_is_being_loaded_is_busy_for_so_long(server):
         await asyncio.to_thread(InferenceClient().image_to_text, b"x", model=server.url)
 
 
-@pytest.mark.parametrize(("reply", "error"), [
+HUGGINGFACE_ERRORS = [
     (Reply({"error": "Rate limit reached"}, 429, {"Retry-After": "9"}), RateLimited),
     (Reply({"error": "Service Unavailable"}, 503), ProviderUnavailable),
     (Reply({"error": "x", "estimated_time": True}, 503), ProviderUnavailable),
@@ -261,11 +276,19 @@ async def test_a_model_that_is_being_loaded_is_busy_for_so_long(server):
     (Reply({"error": "Payment required"}, 402), ProviderRefused),
     (Reply({"generated_text": 3}), InvalidAnswer),
     (Reply([[[{"generated_text": "x"}]]]), InvalidAnswer),
-])  # fmt: skip
-async def test_huggingface_errors(server, reply, error):
-    server.respond = lambda request: reply
-    with pytest.raises(error):
-        await asked(server, caption(), "huggingface:a/b")
+]  # fmt: skip
+
+
+async def test_huggingface_errors(server):
+    provider = opened(server, "huggingface:a/b")
+    for number, (reply, error) in enumerate(HUGGINGFACE_ERRORS):
+        server.respond = lambda request, reply=reply: reply
+        with pytest.raises(error) as raised:
+            await provider.ask(caption(), Deadline(20))
+        told = f"{number}: {raised.value.message}"
+        assert isinstance(raised.value, RateLimited) == (error is RateLimited), told
+        assert "123456789012" not in told
+    await provider.close()
 
 
 @pytest.mark.parametrize("address", [

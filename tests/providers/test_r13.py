@@ -16,6 +16,7 @@ from mediamill.adapters.providers.hooks import Outcome
 from mediamill.adapters.providers.opening import open_provider
 from mediamill.adapters.providers.port import Deadline
 from mediamill.core.errors import InvalidAnswer, MediamillError, ProviderUnavailable, RateLimited
+from tests.support.providers.gates import Patient
 from tests.support.providers.questions import caption, labels
 from tests.support.providers.server import serving
 from tests.support.providers.vendors import converse, detect_labels, image_to_text, openai_chat
@@ -37,6 +38,8 @@ FAULTS = {
 }  # fmt: skip
 """Each fault of RELIABILITY's R13, and as what it is kept."""
 NEVER_END = ("timeout", "drip", "drip head")
+GIVEN_UP = (*NEVER_END, "10 MB", "endless")
+"""Connections that we close."""
 
 
 def opened(server, address, name="it", **more):
@@ -71,9 +74,9 @@ async def test_each_fault_falls_to_the_next_and_is_paid_for_once(backend):
             assert (server.answered, len(server.requests)) == (1, 2), fault
             paid = [note for note in notes.attempts if note.answer is not None]
             assert [note.provider for note in paid] == ["second"], fault
+        await asyncio.wait_for(_hung_up(server, len(GIVEN_UP)), 5)
         await first.close()
         await second.close()
-        await asyncio.wait_for(_hung_up(server, len(NEVER_END)), 5)
 
 
 async def _hung_up(server, least):
@@ -130,13 +133,6 @@ async def test_a_fault_that_passes_is_repeated_within_the_budget(backend):
         await after.ask(question, Deadline(20))
         assert waits == [7]
         await provider.close()
-
-
-class Patient(Alone):
-    """Does not let a provider rest: the wait itself is looked at."""
-
-    def _rest(self, held, error):
-        pass
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -5,17 +5,24 @@ import asyncio
 import pytest
 
 from mediamill.core.access import Principal
-from mediamill.core.errors import Conflict, InvalidInput, NotFound
+from mediamill.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from mediamill.operations.catalogue import OPERATIONS
 from mediamill.services.access import Access
 from mediamill.services.templates.drafts import Draft, checked
 from mediamill.services.templates.placeholders import filled, settle
 from mediamill.services.templates.service import TemplateService
+from mediamill.services.templates.sharing import TemplateSharing
 from mediamill.store.opening import open_store
 from mediamill.store.repositories.jobs import Step
-from mediamill.store.repositories.templates import Templates, TemplateVersion, Variable
+from mediamill.store.repositories.templates import (
+    EVERYBODY,
+    Templates,
+    TemplateVersion,
+    Variable,
+)
+from mediamill.store.repositories.users import User, Users
 
-ANN, BOB = Principal("user_ann"), Principal("user_bob")
+ANN, BOB, CAT = Principal("user_ann"), Principal("user_bob"), Principal("user_cat")
 
 
 def step(operation="thumbnail", **parameters):
@@ -217,3 +224,73 @@ async def test_a_value_cannot_be_written_again_and_again(service, value):
             await service.apply(ANN, made.id, {"x": large})
         assert refusal.value.details["errors"][0]["pointer"] == "variables"
     assert await service.apply(ANN, made.id, {"x": "y" * 100})
+
+
+# -- sharing ----
+
+
+@pytest.fixture
+async def sharing(service):
+    users = Users(service.templates.store)
+    for name in ("ann", "bob", "cat"):
+        await users.add(User(id=f"user_{name}", email=f"{name}@example.org", name="", created=1))
+    return TemplateSharing(service.access, service.templates, users)
+
+
+async def names(page):
+    return [template.name for template in (await page).rows]
+
+
+async def test_a_template_is_shared_with_a_user(service, sharing):
+    made = await service.create(ANN, "thumbs", THUMBS)
+    await sharing.share(ANN, made.id, "Bob@example.org", "viewer")
+    assert await names(sharing.with_me(BOB, None, 10)) == ["thumbs"]
+    (shown,) = await sharing.shown(BOB, made)
+    assert (shown.role, shown.by) == ("viewer", "ann")
+    assert (await service.apply(BOB, made.id, {"size": 9}))[1] == (("thumbnail", {"size": 9}),)
+    with pytest.raises(Forbidden):
+        await service.change(BOB, made.id, name="mine")
+    with pytest.raises(Forbidden):
+        await sharing.share(BOB, made.id, "cat@example.org", "editor")
+    with pytest.raises(NotFound):
+        await service.get(CAT, made.id)
+    await sharing.share(ANN, made.id, BOB.user, "editor")
+    changed = await service.change(BOB, made.id, name="ours")
+    assert (changed.version, changed.owner) == (2, ANN.user)
+    assert (await service.get(ANN, "ours")).id == made.id
+    with pytest.raises(Forbidden):
+        await service.delete(BOB, made.id)
+    guests = (await sharing.list(ANN, made.id, None, 10)).rows
+    assert [(share.user, share.role) for share, _ in guests] == [(BOB.user, "editor")]
+    await sharing.revoke(BOB, made.id, BOB.user)
+    with pytest.raises(NotFound):
+        await service.get(BOB, made.id)
+    assert await names(sharing.with_me(BOB, None, 10)) == []
+
+
+async def test_a_template_is_shared_with_everybody(service, sharing):
+    made = await service.create(ANN, "thumbs", THUMBS)
+    await sharing.share(ANN, made.id, EVERYBODY, "viewer")
+    await sharing.share(ANN, made.id, CAT.user, "editor")
+    assert await names(sharing.with_everybody(BOB, None, 10)) == ["thumbs"]
+    for who, role in ((ANN, "owner"), (BOB, "viewer"), (CAT, "editor")):
+        assert (await sharing.shown(who, await service.get(who, made.id)))[0].role == role
+    with pytest.raises(Forbidden):
+        await sharing.revoke(BOB, made.id, EVERYBODY)
+    await sharing.revoke(ANN, made.id, EVERYBODY)
+    with pytest.raises(NotFound):
+        await service.get(BOB, made.id)
+    await service.delete(ANN, made.id)
+    assert await names(sharing.with_me(CAT, None, 10)) == []
+    assert (await service.templates.shares_of(made.id)).rows == ()
+
+
+async def test_shares_that_are_refused(service, sharing):
+    made = await service.create(ANN, "thumbs", THUMBS)
+    for who, told in (("nobody@example.org", "register"), (ANN.user, "theirs")):
+        with pytest.raises(InvalidInput, match=told):
+            await sharing.share(ANN, made.id, who, "viewer")
+    with pytest.raises(NotFound):
+        await sharing.revoke(ANN, made.id, BOB.user)
+    with pytest.raises(NotFound):
+        await sharing.share(BOB, made.id, CAT.user, "viewer")

@@ -8,17 +8,20 @@ from typing import Any, ClassVar, Literal
 
 from mediamill.core.errors import BrokenMedia
 from mediamill.media.image.picture import Picture
+from mediamill.operations.asking import Ask, ModelOperation, Prepared
 from mediamill.operations.base import (
     Context,
     MediaOperation,
     Operation,
     Outcome,
-    Placement,
     Source,
 )
 from mediamill.operations.catalogue import Catalogue
 from mediamill.operations.image import ImageOperation
 from tests.support.asks import Say
+
+TELLS = "echo:tells"
+"""Who is asked by `tell`: nobody, but there must be somebody."""
 
 
 class Flip(ImageOperation):
@@ -72,18 +75,21 @@ class Copied(MediaOperation):
         return Outcome((writer.output,))
 
 
-class Tell(MediaOperation):
+class Tell(ModelOperation):
     """Say what an image is, as a model would; `broken` fails inputs by a part of their name."""
 
     accepts: ClassVar[tuple[str, ...]] = ("image/*",)
-    placement: ClassVar[Placement] = Placement.MODEL
+    chain: ClassVar[str] = "prompt"
     broken: str = ""
 
-    def run(self, source: Source, context: Context) -> Outcome:
+    def prepare(self, source: Source, context: Context) -> Outcome:
         if self.broken and self.broken in source.name:
             raise BrokenMedia(f"{source.name} says nothing.")
         known = {"name": source.name, "type": source.media_type, "sha256": source.sha256}
         return Outcome(data={**known, "size": [source.width, source.height]})
+
+    async def answer(self, prepared: Prepared, ask: Ask, context: Context) -> Outcome:
+        return Outcome(data=prepared.data)
 
 
 class Drawn(MediaOperation):

@@ -23,10 +23,8 @@ class Script:
         assert name not in self.asked, "a name is a call's own"
         assert not self.traits.objection(question)
         self.asked[name] = question
-        if callable(self.lines):
-            line = self.lines(question)
-        else:
-            line = [*self.lines][len(self.asked) - 1]
+        told = self.lines
+        line = told(question) if callable(told) else [*told][len(self.asked) - 1]
         if isinstance(line, Exception):
             raise line
         text, finish = (line, Finish.END) if isinstance(line, str) else line

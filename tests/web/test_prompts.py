@@ -12,9 +12,8 @@ from tests.web.one_service import ann, bob, mill, nobody, web  # noqa: F401 - fi
 from tests.web.test_submission import ended, items, jpeg, project_of, upload, zipped
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-SETTINGS = {
-    "prompt_chain": "echo:one",
-}
+LONG, MUTE = "echo:long?length=30000", "echo:mute?fault=declined*"
+SETTINGS = {"prompt_chain": f"echo:one,{LONG},{MUTE}"}
 TALE = "Once upon a time.\n"
 
 
@@ -103,7 +102,6 @@ async def test_an_answer_that_is_put_right_once(ann):
     job = await ask(ann, files=files, prompt={"prompt": "A title.", "output_schema": schema})
     found = await outcomes(ann, job)
     good = [one for one in found if one["outcome"] == "succeeded"]
-    print([(one["outcome"], one["error"], (one["data"] or {}).get("repaired")) for one in found])
     assert {one["data"]["repaired"] for one in good} == {True, False}
     for one in good:
         assert one["files"][0]["name"] == f"{one['name']}.result.json"
@@ -112,3 +110,111 @@ async def test_an_answer_that_is_put_right_once(ann):
     for one in found:
         if one["outcome"] == "failed":
             assert (one["code"], "put right once" in one["error"]) == ("invalid_answer", True)
+
+
+async def test_a_template_of_somebody_else(ann, bob):
+    body = {
+        "name": "Reviews",
+        "description": "What reviewers say.",
+        "steps": [
+            {"operation": "prompt", "parameters": {"prompt": "In ${words} words: ${question}"}}
+        ],
+        "variables": {
+            "words": {"type": "integer", "default": 5},
+            "question": {"type": "string"},
+        },
+    }
+    made = (await ann.client.post("/v1/templates", json=body)).json()
+    shares = f"/v1/templates/{made['id']}/shares"
+    shared = await ann.client.post(shares, json={"user": bob.email, "role": "viewer"})
+    assert shared.status_code == 201, shared.text
+    query = {"state": "shared", "operation": "prompt"}
+    (listed,) = (await bob.client.get("/v1/templates", params=query)).json()["data"]
+    assert (listed["name"], listed["role"]) == ("Reviews", "viewer")
+    assert listed["by"] == ann.email.partition("@")[0]
+    assert (await bob.client.get("/v1/templates?state=shared&operation=caption")).json()[
+        "data"
+    ] == []
+
+    tale = await upload(bob, "tale.txt", TALE.encode())
+    job = await ask(bob, files=[tale], template=made["id"], variables={"question": "who?"})
+    assert job["state"] == "succeeded"
+    assert job["template"] == {"id": made["id"], "version": 1}
+    assert job["steps"][0]["parameters"]["prompt"] == "In 5 words: who?"
+    await ann.client.delete(f"{shares}/{bob.id}")
+    refused = await bob.client.post("/v1/jobs", json={"files": [tale], "template": made["id"]})
+    assert refused.json()["errors"][0]["pointer"] == "template"
+
+
+async def test_answers_on_their_page(ann):
+    """What waits, what failed and why, what was cut off; never a broken page."""
+    files = [await upload(ann, f"{n}.txt", b"Page %d" % n) for n in range(2)]
+    picture = await upload(ann, "blue.jpg", jpeg(8, 8))
+    asked = {"prompt": "Why?", "model": LONG, "max_tokens": 1000, "continuations": 1}
+    began = await ann.client.post("/v1/jobs", json={"files": files, "prompt": asked})
+    here = began.json()["id"]
+    assert (await ann.client.get(f"/parts/answers/{here}")).status_code == 200
+    await ended(ann, began.json())
+    part = (await ann.client.get(f"/parts/answers/{here}")).text
+    assert part.count(">truncated<") == 2
+    assert "0.txt.result.md" in part
+    assert "tokens in" in part
+    page = await ann.client.get(f"/prompts/{here}", headers={"accept": "text/html"})
+    assert page.status_code == 200
+    assert "Ask the same files again" in page.text
+
+    job = await ask(ann, files=[picture], prompt={"prompt": "Why?", "model": MUTE})
+    part = (await ann.client.get(f"/parts/answers/{job['id']}")).text
+    assert (job["state"], "will not answer" in part) == ("failed", True), part
+    schema = {"type": "object", "properties": {"<b>": {"type": "string"}}}
+    job = await ask(ann, files=files, prompt={"prompt": "Why?", "output_schema": schema})
+    part = (await ann.client.get(f"/parts/answers/{job['id']}")).text
+    assert part.count('<span class="key">&lt;b&gt;</span>') == 2
+
+
+async def test_what_does_not_fit_is_told(ann):
+    tale = await upload(ann, "tale.txt", TALE.encode())
+    noise = await upload(ann, "noise.bin", bytes(range(256)) * 8)
+    body = {"files": [tale, noise], "prompt": "What is {name}?"}
+    plan = await ann.client.post("/v1/jobs?dry_run=true", json=body)
+    assert [one["pointer"] for one in plan.json()["misfits"]] == ["inputs.1"]
+    job = await ask(ann, **body)
+    assert job["state"] == "partial"
+    state = {item["name"]: item["state"] for item in await items(ann, job)}
+    assert state == {"tale.txt": "succeeded", "noise.bin": "failed"}
+    refused = await ann.client.get(f"/v1/jobs/{job['id']}/download/{noise}")
+    assert (refused.status_code, refused.json()["details"]["state"]) == (409, "failed")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"prompt": ""}, "prompt"),
+        ({"prompt": {"prompt": "x", "temperature": 7}}, "prompt.temperature"),
+        ({"prompt": {"prompt": "x", "output_schema": {"type": "no"}}}, "prompt.output_schema"),
+        ({"prompt": {"prompt": "x", "wrong": 1}}, "prompt.wrong"),
+        ({"prompt": {"prompt": "x", "model": "nobody"}}, "prompt.providers"),
+        ({"prompt": "x", "steps": [{"operation": "thumbnail"}]}, "prompt"),
+        ({"prompt": "x", "template": "t"}, "prompt"),
+        ({"prompt": {"prompt": "x", "group": False}, "group": True}, "group"),
+        ({"group": True}, "group"),
+        ({"prompt": "x", "files": ["file_none"]}, "files.0"),
+        ({"prompt": 7}, "prompt.str"),
+    ],
+)
+async def test_wrong_prompts(ann, body, pointer):
+    tale = await upload(ann, "tale.txt", TALE.encode())
+    refused = await ann.client.post("/v1/jobs", json={"files": [tale], **body})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, pointer), (
+        refused.text
+    )
+
+
+async def test_parameters_are_checked_without_a_job(ann):
+    asked = {"parameters": {"prompt": "x", "output_schema": {"type": "object"}}}
+    told = await ann.client.post("/v1/operations/prompt/check", json=asked)
+    assert told.json()["parameters"]["max_tokens"] == 4096
+    asked["parameters"]["output_schema"] = {"$ref": "https://example.org/schema"}
+    told = await ann.client.post("/v1/operations/prompt/check", json=asked)
+    assert told.status_code == 422
+    assert told.json()["errors"][0]["pointer"] == "parameters.output_schema"

@@ -27,7 +27,7 @@ from mediamill.store.repositories.retention import Aging, Sweeps
 from mediamill.web.app import create_app
 from tests.faults import charges
 from tests.support.ageing import age, gone, hurry, pace, settled, sweep, traces
-from tests.support.chains import CHAINED
+from tests.support.chains import CHAINED, TELLS
 from tests.support.places import EACH_STORE
 from tests.support.serving import working
 from tests.web.test_files import person
@@ -36,7 +36,9 @@ from tests.web.test_files import person
 @pytest.fixture
 async def mill(tmp_path, monkeypatch):
     hurry(monkeypatch)
-    settings = Settings(home=tmp_path / "home", slots=1, min_free_bytes=0, poll_seconds=pace())
+    settings = Settings(
+        home=tmp_path / "home", prompt_chain=TELLS, slots=1, min_free_bytes=0, poll_seconds=pace()
+    )
     async with await App.open(settings, CHAINED) as app:
         yield app
 

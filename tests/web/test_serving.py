@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.routing import Route
 
 from mediamill.core.errors import BrokenMedia
@@ -200,3 +201,24 @@ async def test_hostile_names_in_headers():
 def test_a_name_in_right_to_left_marks_is_shown_as_it_is():
     assert "%E2%80%AE" not in disposition("photo\u202egpj.exe")
     assert disposition("фото.jpg").endswith("filename*=UTF-8''%D1%84%D0%BE%D1%82%D0%BE.jpg")
+
+
+async def test_the_next_bytes_are_read_while_those_before_are_sent():
+    second, sent = asyncio.Event(), bytearray()
+
+    async def chunks(start, stop):
+        yield DATA[:1000]
+        second.set()
+        yield DATA[1000:]
+
+    async def receive():
+        await asyncio.Event().wait()
+
+    async def send(message):
+        if message.get("body"):
+            await asyncio.wait_for(second.wait(), 20)
+            sent.extend(message["body"])
+
+    scope = {"type": "http", "method": "GET", "headers": [], "path": "/", "query_string": b""}
+    await serve(Request(scope), content(read=chunks))(scope, receive, send)
+    assert bytes(sent) == DATA

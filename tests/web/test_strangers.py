@@ -13,6 +13,7 @@ from mediamill.core.access import Principal
 from mediamill.core.ids import new_id
 from mediamill.services.accounts.sessions import digest
 from mediamill.store.port import Delete, Put, Update
+from mediamill.store.repositories.captions import Caption, caption_id
 from mediamill.store.repositories.datasets import ProjectShare
 from mediamill.store.repositories.projects import Project
 from mediamill.store.repositories.users import Token, TokenKind, User
@@ -38,7 +39,7 @@ OWN = {
     "GET /v1/usage", "GET /v1/usage/daily", "POST /v1/auth/logout", "GET /v1/tokens",
     "POST /v1/tokens",
     "GET /v1/files",
-    "POST /v1/operations/{name}/preview",
+    "POST /v1/operations/{name}/preview", "POST /v1/operations/{name}/check", "GET /prompts",
     "POST /v1/files", "POST /v1/files/check", "POST /v1/files/delete", "POST /v1/files/restore",
     "POST /v1/files/tags", "DELETE /v1/trash", "GET /v1/jobs", "POST /v1/jobs", "GET /v1/events",
     "GET /v1/projects", "POST /v1/projects", "POST /v1/projects/sample",
@@ -46,6 +47,9 @@ OWN = {
     "GET /", "GET /projects", "GET /parts/files",
     "GET /trash", "GET /parts/trash", "POST /v1/uploads", "POST /v1/uploads/presigned",
     "GET /parts/jobs", "GET /v1/webhooks", "POST /v1/webhooks",
+    "GET /v1/captions", "DELETE /v1/captions", "GET /v1/captions/export",
+    "POST /v1/captions/review", "POST /v1/captions/rerun",
+    "GET /captions", "GET /captions/history", "GET /captions/review",
 }  # fmt: skip
 """What everybody signed in has for themselves."""
 
@@ -99,6 +103,9 @@ BY_ID = {
     "POST /v1/projects/{project_id}/files/{file_id}/annotations/undo",
     "GET /v1/templates/{template}", "PATCH /v1/templates/{template}",
     "DELETE /v1/templates/{template}", "GET /v1/templates/{template}/versions",
+    "GET /v1/templates/{template}/shares", "POST /v1/templates/{template}/shares",
+    "DELETE /v1/templates/{template}/shares/{guest}",
+    "GET /prompts/{job_id}", "GET /parts/answers/{job_id}",
     "GET /projects/{project_id}", "GET /projects/{project_id}/classes",
     "GET /projects/{project_id}/annotate/{file_id}", "GET /projects/{project_id}/split",
     "GET /projects/{project_id}/process", "GET /projects/{project_id}/health",
@@ -108,6 +115,8 @@ BY_ID = {
     "GET /v1/webhooks/{webhook_id}", "PATCH /v1/webhooks/{webhook_id}",
     "DELETE /v1/webhooks/{webhook_id}", "POST /v1/webhooks/{webhook_id}/test",
     "GET /v1/webhooks/{webhook_id}/deliveries",
+    "GET /v1/captions/{caption_id}", "PATCH /v1/captions/{caption_id}",
+    "DELETE /v1/captions/{caption_id}", "POST /v1/captions/{caption_id}/undo",
 }  # fmt: skip
 """What names a record that belongs to somebody."""
 
@@ -128,7 +137,9 @@ BODIES: dict[str, object] = {
     "PUT /v1/projects/{project_id}/files/{file_id}/annotations": {"annotations": []},
     "PATCH /v1/projects/{project_id}/files/{file_id}/annotations": {"remove": []},
     "PATCH /v1/templates/{template}": {"name": "mine"},
+    "POST /v1/templates/{template}/shares": {"user": "everybody", "role": "editor"},
     "PATCH /v1/webhooks/{webhook_id}": {"enabled": False},
+    "PATCH /v1/captions/{caption_id}": {"state": "approved"},
     "PATCH /v1/files/{file_id}": {"name": "mine.png", "tags": ["mine"]},
     "POST /v1/files/{file_id}/members/delete": {"paths": ["frame-000001-40.jpg"]},
 }
@@ -184,12 +195,20 @@ async def belongings(mill, ann):
     await mill.store.transact(Put(guest), Put(share))
     steps = [{"operation": "thumbnail"}]
     template = await ann.client.post("/v1/templates", json={"name": "hers", "steps": steps})
+    shares = f"/v1/templates/{template.json()['id']}/shares"
+    await ann.client.post(shares, json={"user": guest.id, "role": "viewer"})
     webhook = await ann.client.post("/v1/webhooks", json={"url": "https://example.org/"})
     tus = {"tus-resumable": "1.0.0", "upload-length": "100"}
     upload = await ann.client.post("/v1/uploads", headers=tus)
     person = Person("https://issuer.example.org", "hers")
     await mill.linking.link(ann.id, person)
     hers = await mill.repositories.identities.find(person.issuer, person.subject)
+    said = Caption(
+        id=caption_id(job.json()["id"], 0, 0), owner=ann.id, listed=ann.id, job=job.json()["id"],
+        stage=0, item=0, operation="caption", file=picture.json()["id"], name="dot.png",
+        created=1, changed=1,
+    )  # fmt: skip
+    await mill.store.transact(Put(said))
     return {
         "upload_id": upload.headers["location"].rpartition("/")[2],
         "token_id": token["id"],
@@ -201,7 +220,9 @@ async def belongings(mill, ann):
         "number": str(version.json()["number"]),
         "user_id": guest.id,
         "template": template.json()["id"],
+        "guest": guest.id,
         "webhook_id": webhook.json()["id"],
+        "caption_id": said.id,
     }
 
 
@@ -400,6 +421,28 @@ async def test_a_guest_may_do_what_their_role_says_until_it_is_taken_back(
     await mill.store.transact(Delete(ProjectShare, share.key_values()))
     answers = await refusals(bob.client, belongings)
     assert answers == dict.fromkeys(sorted(BY_ID), 404)
+
+
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+@pytest.mark.parametrize("everybody", [False, True])
+async def test_a_template_is_shared_until_it_is_taken_back(
+    ann, bob, nobody, belongings, role, everybody
+):
+    whom = "everybody" if everybody else bob.id
+    shares = f"/v1/templates/{belongings['template']}/shares"
+    made = await ann.client.post(shares, json={"user": whom, "role": role})
+    assert made.status_code == 201, made.text
+    answers = await refusals(bob.client, belongings)
+    here = {route: status for route, status in answers.items() if "{template}" in route}
+    seen = {"GET /v1/templates/{template}", "GET /v1/templates/{template}/versions"}
+    changed = {"PATCH /v1/templates/{template}"}
+    for route, status in here.items():
+        allowed = route in seen or (route in changed and role == "editor")
+        assert status == (200 if allowed else 403), route
+    assert {status for route, status in answers.items() if route not in here} == {404}
+    assert (await nobody.get(f"/v1/templates/{belongings['template']}")).status_code == 401
+    assert (await ann.client.delete(f"{shares}/{whom}")).status_code == 204
+    assert await refusals(bob.client, belongings) == dict.fromkeys(sorted(BY_ID), 404)
 
 
 RESTORE = {"POST /v1/projects/{project_id}/restore"}

@@ -17,16 +17,23 @@ def templates() -> None:
 
 
 @templates.command("list")
+@click.option(
+    "--of",
+    type=click.Choice(("shared", "everybody")),
+    help="Those of others that are shared with you, or with everybody.",
+)
+@click.option("--operation", metavar="NAME", help="Only those that have such a step.")
 @json_option
 @connected
-def list_(*, as_json: bool, client: Client) -> None:
+def list_(*, of: str | None, operation: str | None, as_json: bool, client: Client) -> None:
     """List your templates, newest first."""
     show_list(
-        client.pages("/v1/templates"),
+        client.pages("/v1/templates", state=of, operation=operation),
         lambda row: row["id"],
         lambda row: f"version {row['version']}",
         lambda row: row["name"],
         lambda row: ", ".join(row["variables"]),
+        lambda row: "" if row["role"] == "owner" else f"{row['role']}, by {row['by']}",
         as_json=as_json,
     )
 
@@ -91,3 +98,45 @@ def delete(names: tuple[str, ...], *, client: Client) -> None:
     for name in names:
         client.request("DELETE", f"/v1/templates/{quote(name)}")
         click.echo(f"{name} is deleted.")
+
+
+@templates.command()
+@click.argument("template", metavar="NAME")
+@click.argument("user", metavar="USER")
+@click.option(
+    "--role", type=click.Choice(("viewer", "editor")), default="viewer", help="What they may."
+)
+@connected
+def share(template: str, user: str, *, role: str, client: Client) -> None:
+    """Share a template with USER: an e-mail address, an id, or everybody.
+
+    A viewer sees and uses it, an editor changes it too. Given again it changes the role.
+    """
+    body = {"user": user, "role": role}
+    made = client.request("POST", f"/v1/templates/{quote(template)}/shares", json=body)
+    click.echo(f"{made['email'] or made['user']} may see {template} as {made['role']}.")
+
+
+@templates.command()
+@click.argument("template", metavar="NAME")
+@json_option
+@connected
+def shares(template: str, *, as_json: bool, client: Client) -> None:
+    """List with whom a template of yours is shared."""
+    show_list(
+        client.pages(f"/v1/templates/{quote(template)}/shares"),
+        lambda row: row["user"],
+        lambda row: row["role"],
+        lambda row: row["email"],
+        as_json=as_json,
+    )
+
+
+@templates.command()
+@click.argument("template", metavar="NAME")
+@click.argument("user", metavar="USER_ID")
+@connected
+def unshare(template: str, user: str, *, client: Client) -> None:
+    """Take the share of USER_ID, or of everybody, back; it ends at once."""
+    client.request("DELETE", f"/v1/templates/{quote(template)}/shares/{quote(user)}")
+    click.echo(f"{user} sees {template} no more.")

@@ -21,11 +21,15 @@ def facts(file: File) -> SourceFacts:
     return SourceFacts(file.media_type, file.size, file.width, file.height, file.duration)
 
 
-def piece(item: int, entry: Entry, file: File | None, steps: Sequence[Operation]) -> Piece:
-    """Estimate one item; a missing input costs nothing and fails when its unit runs.
+def facts_of(entry: Entry, file: File) -> SourceFacts:
+    """Return what may be known of an input; a member's type is guessed by its name."""
+    if entry.place is not None:
+        return SourceFacts(guessed(entry.path), entry.place.size)
+    return facts(file)
 
-    A member's type is guessed by its name.
-    """
+
+def piece(item: int, entry: Entry, file: File | None, steps: Sequence[Operation]) -> Piece:
+    """Estimate one item; a missing input costs nothing and fails when its unit runs."""
     if entry.weight is not None:
         return Piece(item, entry.weight.seconds, entry.weight.alone)
     if file is None:
@@ -36,9 +40,7 @@ def piece(item: int, entry: Entry, file: File | None, steps: Sequence[Operation]
 
 def weight(entry: Entry, file: File, steps: Sequence[Operation]) -> Weight:
     """Estimate what an input costs."""
-    known = facts(file)
-    if entry.place is not None:
-        known = SourceFacts(guessed(entry.path), entry.place.size)
+    known = facts_of(entry, file)
     seconds = sum(step.cost(known) for step in steps)
     return Weight(seconds, known.media_type.startswith("video/"))
 

@@ -46,14 +46,19 @@ class Digests:
         more = (*more, asked) if asked else more
         self._stage, self._kind = (FORMAT, done, drawn, *more), stage.kind
         self._named = any(made.reads_name for made in stage.steps)
+        self._placed = any(made.reads_place for made in stage.steps)
 
-    def of(self, file: File, entry: Entry, partners: Sequence[Entry] = ()) -> str:
+    def of(
+        self, file: File, entry: Entry, partners: Sequence[Entry] = (), item: int | None = None
+    ) -> str:
         """Return the digest of one item; empty where what it reads has none.
+
+        Empty too where a step reads its place and `item` does not tell it.
 
         A member is known by its archive's bytes and its place in them. What is measured does not
         depend on the split.
         """
-        if not file.sha256 or self._kind is StageKind.REDUCE:
+        if not file.sha256 or self._kind is StageKind.REDUCE or (self._placed and item is None):
             return ""
         read = (file.sha256, entry.path, entry.place) if entry.path else (file.sha256,)
         split = entry.split if self._kind is StageKind.RUN else ""
@@ -61,6 +66,7 @@ class Digests:
         known = (marks(entry), split, mixed, entry.reference)
         beside: tuple[object, ...] = (known,) if any(known) else ()
         beside += ("named", entry.name or file.name) if self._named else ()
+        beside += ("placed", item) if self._placed else ()
         return hashlib.sha256(_canonical((*self._stage, read, *beside))).hexdigest()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from mediamill.core.clock import HOUR, SystemClock
 from mediamill.engine.tending import Handler
 from mediamill.handlers.asks.asks import Asks
+from mediamill.handlers.asks.claim import Parts as Claims
 from mediamill.handlers.asks.close_purses import ClosePurses
 from mediamill.handlers.asks.index_captions import IndexCaptions
 from mediamill.handlers.datasets import kinds as datasets
@@ -179,7 +180,7 @@ def _items(parts: Parts, segments: Segments) -> Items:
 
 def _asks(parts: Parts) -> Asks:
     settings, nouns, models = parts.settings, parts.nouns, parts.models
-    return Asks(
+    claims = Claims(
         nouns.jobs,
         nouns.manifests,
         nouns.lookup,
@@ -198,6 +199,7 @@ def _asks(parts: Parts) -> Asks:
         settings.crash_limit,
         min(MAX_MEMBER_BYTES, settings.max_upload_bytes),
     )
+    return Asks(claims)
 
 
 def _purge_file(parts: Parts) -> PurgeFile:

@@ -102,13 +102,6 @@ class ModelOperation(Operation):
         """Providers that the step names, in order; none for those of the configured chain."""
         return ()
 
-    def told(self, name: str, index: int) -> str:
-        """Return what is told of an input beside its bytes, for what was answered to be reused.
-
-        Where it says something else, the same bytes and parameters are another question.
-        """
-        return ""
-
     def prepare(self, source: Source, context: Context) -> Outcome:
         """Write what is sent of an input; raises what `MediaOperation.run` does.
 

@@ -93,6 +93,11 @@ class Operation(BaseModel):
         return False
 
     @property
+    def reads_place(self) -> bool:
+        """Whether what it makes of an input depends on its place among the job's inputs."""
+        return False
+
+    @property
     def partners(self) -> int:
         """How many other inputs of the set it wants beside each, at most `MAX_PARTNERS`."""
         return 0

@@ -8,7 +8,7 @@ A read that breaks cuts the connection, so that nobody takes half a file for a w
 import asyncio
 import re
 import unicodedata
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from mediamill.core.errors import BrokenMedia
+from mediamill.engine.gathering.ahead import ahead
 from mediamill.services.content import Content
 from mediamill.web.gateway import gateway_of
 from mediamill.web.security import CONTENT_POLICY
@@ -157,6 +158,8 @@ class Streamed(Response):
         answered as the error that it is.
         """
         chunks, left = self._read(), self._length
+        if isinstance(chunks, AsyncGenerator):
+            chunks = ahead(chunks)  # the next are read while these are sent
         try:
             async for chunk in chunks:
                 if left == self._length:

@@ -6,7 +6,7 @@ from pydantic import Field, JsonValue
 
 from mediamill.engine.gathering.members import MAX_PATTERN, MAX_PATTERNS
 from mediamill.services.jobs.inputs import MAX_FILES, Named
-from mediamill.services.jobs.requests import MAX_STEPS, JobRequest
+from mediamill.services.jobs.requests import MAX_STEPS, MOST_BUDGET, JobRequest
 from mediamill.web.parsing import Body
 
 Id = Annotated[str, Field(max_length=100)]
@@ -69,6 +69,13 @@ class JobBody(Body):
         None, alias="class", description="Chosen by the size of the work if left out."
     )
     seed: int | None = Field(None, ge=0, lt=2**63, description="Random draws come from it.")
+    budget: float | None = Field(
+        None,
+        ge=0,
+        le=MOST_BUDGET,
+        description="The most that its model calls may cost, in US dollars.",
+        examples=[2.5],
+    )
     reuse: bool = Field(
         True, description="Take over what an earlier job of yours made of the same bytes."
     )
@@ -91,6 +98,7 @@ class JobBody(Body):
             name=self.name,
             klass=self.klass,
             seed=self.seed,
+            budget=self.budget,
             reuse=self.reuse,
             mail=self.notify.email,
             template=self.template,

@@ -24,7 +24,7 @@ async def asking(tmp_path):
     async def begin(providers: str, **more) -> Works:
         path = tmp_path / "providers.toml"
         path.write_text(providers)
-        manager = working(tmp_path / "home", providers=str(path), **more)
+        manager = working(tmp_path / "home", providers=str(path), **{"prompt_chain": ""} | more)
         stack.append(manager)
         return await manager.__aenter__()
 

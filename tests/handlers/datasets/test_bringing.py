@@ -36,19 +36,31 @@ def zipped(count: int) -> bytes:
 
 @pytest.mark.parametrize("after", [True, pytest.param(False, marks=pytest.mark.soak)])
 async def test_an_import_goes_on_after_a_cut(works: Works, monkeypatch, after):
-    """Cut before a batch is taken, or between its rows and the note that it is."""
-    app, join, calls = works.app, MemberIntake.join, []
+    """Cut before a portion gets its rows, or between them and the note that it has.
+
+    The first gets them while the second is looked at already.
+    """
+    app, look, join, calls = works.app, MemberIntake.look, MemberIntake.join, []
+    second, looks = asyncio.Event(), []
     archive = await works.upload("set.zip", zipped(30))
     project = (await app.projects.create(ANN, "set")).id
 
+    async def looking(self, user, arriving):
+        looks.append(len(arriving))
+        if len(looks) == 2:
+            second.set()
+        return await look(self, user, arriving)
+
     async def cut(self, looked, **more):
         calls.append(len(looked.arriving))
+        await asyncio.wait_for(second.wait(), 20)
         if len(calls) == 2:
             if after:
                 await join(self, looked, **more)
             raise OSError("killed")
         return await join(self, looked, **more)
 
+    monkeypatch.setattr(MemberIntake, "look", looking)
     monkeypatch.setattr(MemberIntake, "join", cut)
     task = await app.datasets.copies.bring(ANN, project, archive, None, "split")
     task = await app.datasets.tasks.get(ANN, project, task.id, 30)

@@ -219,14 +219,14 @@ async def test_the_collector_takes_only_what_nothing_names(works: Works):
 async def test_a_version_that_is_deleted_while_it_is_made_leaves_nothing(works: Works, monkeypatch):
     app = works.app
     project, _ = await made(works, 3)
-    own, going, go_on = Freeze._own, asyncio.Event(), asyncio.Event()
+    record, going, go_on = Freeze._record, asyncio.Event(), asyncio.Event()
 
     async def slow(self, *arguments):
         going.set()
         await go_on.wait()
-        await own(self, *arguments)
+        return await record(self, *arguments)
 
-    monkeypatch.setattr(Freeze, "_own", slow)
+    monkeypatch.setattr(Freeze, "_record", slow)
     monkeypatch.setattr(forget, "SOON_MS", 50)
     versions = app.datasets.versions
     await versions.create(ANN, project)

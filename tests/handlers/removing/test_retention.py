@@ -52,7 +52,7 @@ from tests.support.ageing import (
     sweep,
     traces,
 )  # fmt: skip
-from tests.support.chains import CHAINED
+from tests.support.chains import CHAINED, TELLS
 from tests.support.places import EMBEDDED, EVERYWHERE, cases
 
 
@@ -74,7 +74,9 @@ async def works(tmp_path, request):
     memory = getattr(request, "param", "file") == "memory"
     more = {"blobs_url": "memory:", "store_url": "memory:"} if memory else {}
     home = tmp_path / "home"
-    settings = Settings(home=home, slots=1, min_free_bytes=0, poll_seconds=pace(), **more)
+    settings = Settings(
+        home=home, prompt_chain=TELLS, slots=1, min_free_bytes=0, poll_seconds=pace(), **more
+    )
     async with await App.open(settings, CHAINED) as app:
         beside = Beside(app)
         await beside.resume()

@@ -17,7 +17,7 @@ from mediamill.media.image.codecs.encode import encode
 from mediamill.store.repositories import jobs, manifests
 from mediamill.store.repositories.jobs import Counts, JobState
 from tests.handlers.conftest import ANN, BOTH, Works
-from tests.support.chains import CHAINED
+from tests.support.chains import CHAINED, TELLS
 from tests.support.nursery import Forked, nursery
 
 
@@ -142,7 +142,7 @@ async def test_a_list_of_several_pages_is_continued(
 async def test_workers_killed_between_stages(tmp_path, kills: int):
     """The history check of `tests/faults`, for stages: each input once in each stage."""
     home, chance = tmp_path / "home", random.Random(5)
-    async with await App.open(Settings(home=home, slots=1), CHAINED) as app:
+    async with await App.open(Settings(home=home, prompt_chain=TELLS, slots=1), CHAINED) as app:
         works = Works(app)
         files = [await works.upload(f"{n}.png", png(n)) for n in range(15)]
         submitted = [

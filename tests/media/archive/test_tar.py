@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediamill.media.archive import tar
+from mediamill.media.archive import layout, tar
 from mediamill.media.archive.layout import Member
 
 NAMES = ["train/a.jpg", "b/" + "c" * 150 + ".png", "naïve/ü.jpg", "0", "x" * 100, "y" * 101]
@@ -66,3 +66,22 @@ def test_a_size_beyond_a_header_is_in_a_pax_header():
     assert len(head) == 1536
     assert b"path=" not in head
     assert b"size=9663676416\n" in head
+
+
+async def test_pieces_are_put_together(monkeypatch):
+    monkeypatch.setattr(layout, "GATHERED", 100)
+    closed = []
+
+    async def pieces():
+        try:
+            for size in (1, 60, 39, 250, 7, 8):
+                yield b"x" * size
+        finally:
+            closed.append(True)
+
+    found = layout.gathered(pieces())
+    assert [len(chunk) async for chunk in found] == [100, 250, 15]
+    begun = layout.gathered(pieces())
+    assert len(await anext(begun)) == 100
+    await begun.aclose()
+    assert closed == [True, True]

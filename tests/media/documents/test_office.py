@@ -85,7 +85,8 @@ def test_deleted_and_doubled_text_is_left_out():
 
 def test_footnotes_are_told_with_their_number():
     data = in_word('<w:p><w:r><w:t>Text</w:t><w:footnoteReference w:id="2"/></w:r></w:p>')
-    notes = f"""<w:footnotes xmlns:w="{W}"><w:footnote w:type="separator" w:id="0"><w:p/></w:footnote>
+    notes = f"""<w:footnotes xmlns:w="{W}">
+        <w:footnote w:type="separator" w:id="0"><w:p/></w:footnote>
         <w:footnote w:id="2"><w:p><w:r><w:t>Note</w:t></w:r></w:p></w:footnote></w:footnotes>"""
     rels = make.part_of(data, "word/_rels/document.xml.rels").replace(
         b"</Relationships>",
@@ -100,7 +101,8 @@ def test_a_workbook():
     book = openpyxl.Workbook()
     first = book.active
     first.title = "Sums"
-    first.append(["a\nb", 1.5, date(2024, 2, 29), datetime(2024, 2, 29, 12, 30, 15), time(9, 5)])
+    moment = datetime(2024, 2, 29, 12, 30, 15)  # noqa: DTZ001 - sheets know no zones
+    first.append(["a\nb", 1.5, date(2024, 2, 29), moment, time(9, 5)])
     first.append([True, "=SUM(B1:B1)", 0.1 + 0.2, 12345678, "0012"])
     first["C4"], first["AZ5"] = "c", "far"
     first["A6"], first["A6"].number_format = 45000.25, 'dd"."mm"."yyyy [$-407]hh:mm'
@@ -146,6 +148,7 @@ REMOTE = b"""<?xml version="1.0"?><!DOCTYPE d SYSTEM "http://127.0.0.1/x.dtd"><d
 DEEP = b"<d>" * 5_000 + b"</d>" * 5_000
 WIDE = b"<d a='" + b"x" * (6 << 20) + b"'/>"
 CUT = b"<w:document xmlns:w='x'><w:body>"
+MANY = b"<d>" + b"<a/>" * 30_000 + b"</d>"
 LARGE = b"<d>" + b" " * (70 << 20) + b"</d>"
 
 
@@ -180,6 +183,13 @@ def test_hostile_parts(
         read(reader, make.with_part(data, name, part))
 
 
+def test_elements_without_end_are_counted(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("mediamill.media.documents.package.MAX_EVENTS", 30_000)
+    data = make.with_part(make.docx_of("x"), "word/document.xml", MANY)
+    with pytest.raises(LimitExceeded, match="elements"):
+        read(word, data)
+
+
 def test_relations_lead_nowhere_else():
     """What is outside is not read, and no target leaves the document."""
     rels = b"""<Relationships>
@@ -193,7 +203,8 @@ def test_relations_lead_nowhere_else():
 
 
 def test_a_document_may_name_itself_as_its_part():
-    rels = b'<Relationships><Relationship Id="a" Type="x/header" Target="document.xml"/></Relationships>'
+    one = b'<Relationship Id="a" Type="x/header" Target="document.xml"/>'
+    rels = b"<Relationships>" + one + b"</Relationships>"
     data = make.with_part(make.docx_of("text"), "word/_rels/document.xml.rels", rels)
     assert read(word, data) == "[header] text\n\ntext"
 

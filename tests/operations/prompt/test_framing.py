@@ -81,7 +81,7 @@ def test_no_content_has_the_mark_of_its_frame(contents: list[tuple[str, str]]):
     assert all(_squeezed(tag) not in _squeezed(content) for _, content in contents)
     assert text.count(f"<{tag} ") == text.count(f"</{tag}>") == len(contents)
     expected = ""
-    for name, content in contents:
+    for _, content in contents:
         begin = FRAME.match(text, len(expected))
         assert begin[1] == tag
         expected += f"{begin[0]}{content}\n</{tag}>\n"

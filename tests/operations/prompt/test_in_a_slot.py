@@ -35,14 +35,16 @@ async def test_documents_are_prepared_in_a_slot(tmp_path: Path):
     done: dict[str, list[tuple[str, bytes]] | str] = {}
     names = [*DOCUMENTS]
     builder = "mediamill.operations:build"
-    async with open_slots(tmp_path / "slots", limits=LIMITS, catalogue=builder) as slots:
-        async with slots.pool.acquire() as slot:
-            async for event in slot.run(call):
-                if isinstance(event, Succeeded):
-                    files = [(one.name, one.path.read_bytes()) for one in event.outcome.files]
-                    done[names[event.index]] = files
-                elif isinstance(event, Failed):
-                    done[names[event.index]] = event.code
+    async with (
+        open_slots(tmp_path / "slots", limits=LIMITS, catalogue=builder) as slots,
+        slots.pool.acquire() as slot,
+    ):
+        async for event in slot.run(call):
+            if isinstance(event, Succeeded):
+                files = [(one.name, one.path.read_bytes()) for one in event.outcome.files]
+                done[names[event.index]] = files
+            elif isinstance(event, Failed):
+                done[names[event.index]] = event.code
     for item in items:
         os.close(item.descriptor)
     shown = done.pop("scan.pdf")

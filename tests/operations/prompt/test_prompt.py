@@ -140,7 +140,7 @@ def test_pages_of_a_pdf(desk: Desk, pages: str, sent: list[str]):
         (make.docx_of("word " * 9_000), "a.docx", {"input_bytes": 9_000}, LimitExceeded, "more"),
         (make.pdf("word " * 900), "a.pdf", {"input_bytes": 3_500}, LimitExceeded, "more than"),
         (make.pdf_of([make.BOX] * 3), "a.pdf", {"images": 2}, LimitExceeded, "3 pictures; 2 can"),
-        (make.pdf(*["x"] * 101), "a.pdf", WIDE, LimitExceeded, "101 pages, more than max_pages=100"),
+        (make.pdf(*["x"] * 101), "a.pdf", WIDE, LimitExceeded, "101 pages, more than max_pages"),
         (make.pdf_of([make.BOX]), "a.pdf", {"images": 0}, UnsupportedMedia, "text only"),
         (picture(), "a.png", {"images": 0}, UnsupportedMedia, "text only"),
         (picture()[:80], "a.png", WIDE, BrokenMedia, "a.png"),
@@ -328,9 +328,7 @@ async def test_a_group_is_one_question(desk: Desk):
     assert question.parts[0].text == (
         '<file-1 name="a.txt">\none\n</file-1>\n<file-1 name="b.png">\n'
     )
-    assert question.parts[2].text == (
-        '\n</file-1>\n<file-1 name="c.docx">\nthree\n</file-1>\n'
-    )
+    assert question.parts[2].text == ('\n</file-1>\n<file-1 name="c.docx">\nthree\n</file-1>\n')
     assert outcome.files[0].name == "all.result.md"
     assert operation.grouped
 
@@ -375,8 +373,9 @@ def test_parameters():
     assert Prompt(system="Say what is in it.").asked == ()
     assert Prompt(prompt="x", model="a").asked == ("a",)
     assert Prompt(prompt="x", providers=["b", "c"]).asked == ("b", "c")
-    assert Prompt(prompt="x").told("a.txt", 3) == "a.txt"
-    assert Prompt(prompt="{index}").told("a.txt", 3) == "3 a.txt"
+    assert Prompt(prompt="x").reads_name
+    assert not Prompt(prompt="{name}").reads_place
+    assert Prompt(prompt="{index}").reads_place
     takes = {"text/html", "application/pdf", "image/heic", "application/json"}
     assert all(map(Prompt.takes, takes))
     assert not Prompt.takes("video/mp4")
@@ -391,7 +390,9 @@ MADE: tuple[tuple[str, Callable[[str], bytes], str], ...] = (
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     made=st.sampled_from(MADE),
     text=st.text("abc €ü\n", min_size=1, max_size=300),

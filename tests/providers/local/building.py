@@ -46,11 +46,11 @@ def encoder(known: dict[str, np.ndarray]) -> onnx.ModelProto:
     )  # fmt: skip
 
 
-def decoder(known: dict[str, np.ndarray], *, past: bool) -> onnx.ModelProto:
+def decoder(known: dict[str, np.ndarray], *, past: bool, masked: bool = False) -> onnx.ModelProto:
     """Scores are tanh(sum of the words so far, halved, + mean of the picture) @ out.
 
-    With `past` it remembers the words as (batch, 1, length, size), and takes a mask, whose sum it
-    multiplies by nothing, only to want one.
+    With `past` it remembers the words as (batch, 1, length, size). When `masked` it wants a mask
+    and positions as well, and words as 32-bit integers; its scores are wrong where those are.
     """
     nodes = [
         helper.make_node("Gather", ["words", "input_ids"], ["given"]),
@@ -76,6 +76,33 @@ def decoder(known: dict[str, np.ndarray], *, past: bool) -> onnx.ModelProto:
         "words": known["words"], "out": known["out"], "half": np.array(0.5, np.float32),
         "one": np.array([1], np.int64), "two": np.array([2], np.int64),
     }  # fmt: skip
+    if masked:
+        inputs[0] = tensor("input_ids", ["batch", "length"], TensorProto.INT32)
+        inputs += [tensor("attention_mask", ["batch", "total"], TensorProto.INT64),
+                   tensor("position_ids", ["batch", "length"], TensorProto.INT64),
+                   tensor("cache_position", ["length"], TensorProto.INT64),
+                   tensor("encoder_attention_mask", ["batch", SIDE], TensorProto.INT64)]  # fmt: skip
+        constants |= {"minus": np.array([SIDE - 2], np.int64), "all": np.array([1], np.int64)}
+        nodes[-1].output[0] = "right"
+        nodes += [
+            helper.make_node("Shape", ["present.0.key"], ["total"], start=2, end=3),
+            helper.make_node("ReduceSum", ["attention_mask", "all"], ["shown"], keepdims=1),
+            helper.make_node("ReduceSum", ["encoder_attention_mask", "all"], ["parts"], keepdims=1),
+            helper.make_node("ReduceMax", ["position_ids"], ["place"], axes=[1], keepdims=1),
+            helper.make_node("ReduceMax", ["cache_position"], ["at"], axes=[0], keepdims=1),
+            helper.make_node("Sum", ["shown_f", "place_f", "at_f", "parts_f"], ["sum"]),
+            # shown + place + at + parts = 3 total - 2 + SIDE
+            helper.make_node("Sum", ["total_f", "total_f", "total_f", "minus_f"], ["wanted"]),
+            helper.make_node("Sub", ["sum", "wanted"], ["wrong"]),
+            helper.make_node("Unsqueeze", ["wrong", "one"], ["wrong_as_head"]),
+            helper.make_node("Mul", ["wrong_as_head", "noise"], ["distortion"]),
+            helper.make_node("Add", ["right", "distortion"], ["logits"]),
+        ]
+        for at, name in ((-6, "shown"), (-6, "place"), (-6, "at"), (-6, "parts"), (-6, "total"),
+                         (-6, "minus")):  # fmt: skip
+            cast = helper.make_node("Cast", [name], [f"{name}_f"], to=TensorProto.FLOAT)
+            nodes.insert(len(nodes) + at, cast)
+        constants["noise"] = known["words"][:, 0] * 9
     return model(nodes, inputs, outputs, constants)
 
 

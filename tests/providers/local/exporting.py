@@ -7,7 +7,8 @@ Not part of the tests: it needs two gigabytes of PyTorch. It was run with torch 
 
 `gpt2/` is a captioner of ViT and GPT-2 in all forms that a decoder is exported in, `trocr/` one
 whose decoder remembers the picture as well, `classes/` a classifier. Their weights are random.
-`answers.json` has what `generate` gives for the pictures, each by itself, under several settings.
+`answers.json` has what `generate` gives for the pictures, each by itself, under several settings,
+and what image processors make of them.
 """
 
 import json
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import transformers
 from optimum.exporters.onnx import main_export
 from PIL import Image
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -58,6 +60,17 @@ CASES = [
     {"num_beams": 4, "max_new_tokens": 7, "early_stopping": True, "no_repeat_ngram_size": 1},
 ]
 
+PROCESSORS = [
+    *((name, {}) for name in ("ViT", "DeiT", "Beit", "CLIP", "ConvNext", "Bit", "MobileNetV1",
+                              "MobileNetV2", "MobileViT", "Blip", "Siglip")),
+    ("ViT", {"size": 96, "resample": 3, "image_mean": [0.1, 0.2, 0.3]}),
+    ("Beit", {"do_center_crop": True, "size": {"height": 256, "width": 256}}),
+    ("Bit", {"resample": 1}),
+    ("CLIP", {"size": {"shortest_edge": 50}, "crop_size": {"height": 64, "width": 64}}),
+    ("ConvNext", {"size": {"shortest_edge": 384}}),
+]  # fmt: skip
+"""Families of image processors, as they are and otherwise set."""
+
 
 def main(target: Path) -> None:
     torch.manual_seed(SEED)
@@ -68,6 +81,7 @@ def main(target: Path) -> None:
             "gpt2": _captioner(folder, "gpt2", _gpt2(), pictures),
             "trocr": _captioner(folder, "trocr", _trocr(), pictures),
             "classes": _classifier(folder, pictures),
+            "processors": [_processed(name, said, pictures) for name, said in PROCESSORS],
         }
         (folder / "answers.json").write_text(json.dumps(answers))
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
@@ -128,6 +142,14 @@ def _captioner(folder, name, decoder, pictures):
 def _said(model, picture, case):
     with torch.no_grad():
         return model.generate(picture[None], do_sample=False, **case)[0].tolist()
+
+
+def _processed(name, said, pictures):
+    """Return a processor's configuration, and some of the numbers that it makes of each picture."""
+    processor = getattr(transformers, f"{name}ImageProcessor")(**said)
+    made = [processor(images=one, return_tensors="np").pixel_values[0] for one in pictures]
+    some = [[round(float(value), 6) for value in one.ravel()[:: one.size // 40]] for one in made]
+    return {"config": json.loads(processor.to_json_string()), "shape": made[0].shape, "some": some}
 
 
 def _classifier(folder, pictures):

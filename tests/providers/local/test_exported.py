@@ -10,6 +10,7 @@ import pytest
 
 from mediamill.media.models.folder import ModelFolder
 from mediamill.media.models.models import Captioner, Classifier, Options
+from mediamill.media.models.pictures import processor_of
 from mediamill.media.models.plan import plan_of
 from mediamill.media.models.sessions import Halt
 from tests.providers.local.conftest import Exported
@@ -78,6 +79,18 @@ def test_pixels_are_those_of_transformers(exported: Exported, tmp_path: Path) ->
     model = captioner(exported, tmp_path, "gpt2", "merged")
     found = np.stack([pixels.ravel()[::97] for pixels in shown(exported, model)])
     np.testing.assert_allclose(found, exported.answers["gpt2"]["pixels"], atol=1e-6)
+
+
+def test_each_family_prepares_pictures_as_transformers_does(exported: Exported) -> None:
+    known = exported.answers["processors"]
+    assert len(known) > 10
+    for one in known:
+        processor = processor_of(one["config"])
+        for data, some in zip(exported.pictures, one["some"], strict=True):
+            found = processor(data, "image/png")
+            assert list(found.shape) == one["shape"]
+            taken = found.ravel()[:: found.size // 40]
+            np.testing.assert_allclose(taken, some, atol=2e-6, err_msg=str(one["config"]))
 
 
 def test_confidences_are_those_of_transformers(exported: Exported) -> None:

@@ -84,7 +84,7 @@ def test_scale_order_of_channels_and_place_of_channels() -> None:
     image, data = png(6, 6)
     values = np.asarray(image, np.float32)
     config = {"image_processor_type": "MobileViTImageProcessor", "size": {"height": 6, "width": 6},
-              "do_normalize": False, "do_flip_channel_order": True}  # fmt: skip
+              "resample": 2, "do_center_crop": False, "do_flip_channel_order": True}  # fmt: skip
     flipped = processor_of(config | {"rescale_factor": 1 / 127.5})(data, "image/png")
     np.testing.assert_allclose(flipped, values[..., ::-1].transpose(2, 0, 1) / 127.5, rtol=1e-6)
     plain = {"size": 6, "do_normalize": False, "do_rescale": False, "do_resize": False}
@@ -111,6 +111,8 @@ def test_other_kinds_of_pictures_become_rgb_of_8_bits(mode: str) -> None:
         {"size": {"longest_edge": 5}},
         {"size": "large"},
         {"size": 8, "do_pad": True},
+        {"image_processor_type": "CLIPImageProcessor", "size": 8},
+        {"image_processor_type": "BlipImageProcessor", "size": 8, "resample": 3},
         {"size": 8, "resample": 9},
         {"size": 8, "image_std": [0.5, 0.0, 0.5]},
         {"size": 8, "image_mean": [0.5]},
@@ -132,6 +134,6 @@ def test_a_picture_that_cannot_be_decoded_is_refused(data: bytes, kind: str) -> 
 
 
 def test_a_thread_of_pixels_is_refused_where_it_would_become_huge() -> None:
-    config = {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 224}}
+    config = {"image_processor_type": "ViTImageProcessor", "size": {"shortest_edge": 224}}
     with pytest.raises(QuestionRefused, match="long and narrow"):
         processor_of(config)(png(8000, 2)[1], "image/png")

@@ -4,11 +4,14 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import onnx
 import pytest
+from PIL import Image as Pillow
 
 from mediamill.adapters.providers.config import Configured
 from mediamill.adapters.providers.local.provider import Local
@@ -28,8 +31,11 @@ from mediamill.core.errors import (
     ProviderUnavailable,
     QuestionRefused,
 )
+from mediamill.engine.asking.chains import FIELDS, Chains, Static
 from mediamill.media.models.models import Captioner
 from mediamill.media.models.sessions import Halt, Session
+from mediamill.store.memory import MemoryStore
+from mediamill.store.repositories.providers import ProviderRows
 from tests.providers.local.building import write_captioner, write_classifier
 from tests.providers.local.conftest import Exported
 from tests.support.providers.questions import caption, labels
@@ -100,7 +106,7 @@ async def test_pictures_of_several_sizes_are_labelled_together(tmp_path: Path) -
     """With a model that takes any size, by a shorter side without a crop."""
     folder = write_classifier(tmp_path / "model", {"shortest_edge": 8})
     (folder / "preprocessor_config.json").write_text(
-        '{"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 8}}'
+        '{"image_processor_type": "ViTImageProcessor", "size": {"shortest_edge": 8}}'
     )
     async with opened(f"local:{folder}?wait=0.05") as provider:
         asked = [labels(min_confidence=0.0) for _ in range(3)]
@@ -112,13 +118,9 @@ async def test_pictures_of_several_sizes_are_labelled_together(tmp_path: Path) -
         assert sum(one.confidence for one in answers[1].labels) == pytest.approx(1, abs=1e-5)
 
 
-def _plain(width: int, height: int) -> Image:
-    from io import BytesIO
-
-    from PIL import Image as Pillow
-
+def _plain(width: int, height: int, colour: tuple[int, int, int] = (200, 30, 10)) -> Image:
     out = BytesIO()
-    Pillow.new("RGB", (width, height), (200, 30, 10)).save(out, "png")
+    Pillow.new("RGB", (width, height), colour).save(out, "png")
     return Image(out.getvalue(), "image/png", width, height)
 
 
@@ -166,6 +168,19 @@ def test_a_name_does_not_leave_the_folder_of_models(tmp_path: Path, name: str) -
         open_provider(configured)
     with pytest.raises(ConfigurationError, match="only the settings"):
         open_provider(Configured("x", f"local:{tmp_path}/secret", models=tmp_path / "models"))
+
+
+async def test_paths_are_of_the_settings_and_their_file(tmp_path: Path) -> None:
+    """Whose chains and providers may name one; what an administrator adds may not."""
+    file = tmp_path / "providers.toml"
+    file.write_text(f'[providers.mine]\naddress = "local:{tmp_path}/a"\n')
+    static = Static.read(str(file), {"caption": f"local:{tmp_path}/b"})
+    assert static.providers["mine"].from_settings
+    rows = ProviderRows(MemoryStore())
+    chains = Chains(rows, sealer=cast("Any", None), static=static)
+    assert (await chains.find(f"local:{tmp_path}/b")).from_settings
+    assert not (await chains.find(f"local:{tmp_path}/c")).from_settings
+    assert "from_settings" not in FIELDS
 
 
 def test_a_link_does_not_leave_the_folder_of_models(tmp_path: Path) -> None:
@@ -241,6 +256,31 @@ async def test_what_waits_is_answered_together(tmp_path: Path, slow: Slow) -> No
     assert slow.batches == [1, 4, 2]
     assert slow.opened == 1
     assert len({answer.labels for answer in answers}) == 1
+
+
+async def test_what_rounds_by_its_batch_is_asked_alone(tmp_path: Path, slow: Slow) -> None:
+    """A dynamically quantised model: else a picture's answer depended on who else asks."""
+    folder = write_classifier(tmp_path / "model")
+    made = onnx.load(folder / "model.onnx")
+    made.graph.node[0].output[0] = "exact"
+    names = ["rounded", "scale", "zero"]
+    made.graph.node.insert(1, onnx.helper.make_node("DynamicQuantizeLinear", ["exact"], names))
+    made.graph.node.insert(2, onnx.helper.make_node("DequantizeLinear", names, ["colour"]))
+    onnx.save(made, folder / "model.onnx")
+    slow.go.set()
+    pictures = [_plain(8, 8, colour) for colour in ((250, 3, 3), (90, 80, 70), (3, 3, 9))]
+    asked = [Question(Kind.LABELS, (one,), min_confidence=0.0) for one in pictures]
+    async with opened(f"local:{folder}?wait=0.05") as provider:
+        alone = [(await provider.ask(question, Deadline(30))).labels for question in asked]
+        slow.batches.clear()
+        found = await asyncio.gather(*(provider.ask(one, Deadline(30)) for one in asked))
+        assert [answer.labels for answer in found] == alone
+        assert slow.batches == [1, 1, 1]
+    slow.batches.clear()
+    async with opened(f"local:{folder}?wait=0.05&batch=3") as provider:
+        found = await asyncio.gather(*(provider.ask(one, Deadline(30)) for one in asked))
+        assert slow.batches == [3]
+        assert [answer.labels for answer in found] != alone  # which is why
 
 
 async def test_the_deadline_ends_the_wait_and_not_that_of_others(

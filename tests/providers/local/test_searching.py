@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from mediamill.core.errors import ProviderRefused
@@ -13,7 +14,14 @@ from mediamill.media.models.models import Captioner, Options
 from mediamill.media.models.plan import Plan, plan_of
 from mediamill.media.models.searching import search
 from mediamill.media.models.sessions import Halt
-from tests.providers.local.building import END, SIDE, VOCABULARY, weights, write_captioner
+from tests.providers.local.building import (
+    END,
+    SIDE,
+    VOCABULARY,
+    decoder,
+    weights,
+    write_captioner,
+)
 
 PLAN = Plan(start=0, ends=(1,), longest=6)
 
@@ -138,6 +146,18 @@ def test_a_built_model_says_what_its_arithmetic_says(tmp_path: Path, past: bool)
             assert one.text == " ".join(chr(97 + token) for token in one.tokens)
             different.add(one.tokens)
     assert len(different) > 5
+
+
+def test_a_decoder_is_given_its_masks_and_positions(tmp_path: Path) -> None:
+    """By the names that exporters use; its scores would be wrong if they were."""
+    folder = write_captioner(tmp_path, past=True, seed=2)
+    pictures = list(np.random.default_rng(2).normal(0, 1, (5, 3, SIDE, SIDE)).astype(np.float32))
+    plain = Captioner(ModelFolder(folder), Options(beams=2))
+    expected = plain.captions(pictures, [9] * 5, lambda _: True, Halt())
+    assert len({one.tokens for one in expected if one}) > 1
+    onnx.save(decoder(weights(2), past=True, masked=True), folder / "decoder_model_merged.onnx")
+    masked = Captioner(ModelFolder(folder), Options(beams=2))
+    assert masked.captions(pictures, [9] * 5, lambda _: True, Halt()) == expected
 
 
 def by_hand(known: dict[str, np.ndarray], picture: np.ndarray) -> tuple[int, ...]:

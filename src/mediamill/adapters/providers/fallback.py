@@ -161,6 +161,9 @@ class Fallback:
         except (InvalidAnswer, QuestionRefused) as error:
             await attempt.ended(outcome_of(error), error)
             raise
+        except BaseException:  # a fault of who judges: what was answered is still paid for
+            await attempt.ended(Outcome.INVALID, None)
+            raise
         await attempt.ended(Outcome.ANSWERED, None)
         return answer
 

@@ -27,11 +27,13 @@ from mediamill.adapters.providers.faults import (
     seconds_of,
 )
 from mediamill.adapters.providers.port import MOST_BYTES
-from mediamill.core.errors import MediamillError
+from mediamill.core.errors import ConfigurationError, MediamillError
 from mediamill.core.plaintext import ALLOWING, refuse_plaintext
 from mediamill.core.sourced import sourced
 
 CONNECT_SECONDS = 10.0
+POOLED = 8
+"""Calls that share a pool; its costs grow with the square of its connections."""
 IDLE_SECONDS = 4.0
 """Servers close idle connections after five seconds and more: not while a call is on its way."""
 OPTIONS = frozenset({"base_url", "ca", ALLOWING})
@@ -60,7 +62,8 @@ class Wire:
         self._ca = address.options.get("ca")
         if self._ca is not None:
             trusting(self._ca)
-        self._client: httpx.AsyncClient | None = None
+        self._tls: ssl.SSLContext | None = None
+        self._pools: list[Pool] = []
 
     async def post(
         self,
@@ -73,13 +76,11 @@ class Wire:
 
         `meant` may say what an answer with a bad status means.
         """
-        key = await self._key.current()
+        key = await self._current_key()
         sent = {**headers, **({"Authorization": f"Bearer {key}"} if key else {})}
-        with told(self.name):
-            request = self._connected().build_request(
-                "POST", self._base + path, content=body, headers=sent
-            )
-            response = await self._connected().send(request, stream=True)
+        with told(self.name), self._pool().used() as client:
+            request = client.build_request("POST", self._base + path, content=body, headers=sent)
+            response = await client.send(request, stream=True)
             try:
                 found = await whole(self.name, response)
             finally:
@@ -98,26 +99,58 @@ class Wire:
 
     async def close(self) -> None:
         """Close what is open; whoever asks afterwards opens it anew."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        pools, self._pools = self._pools, []
+        for pool in pools:
+            await pool.client.aclose()
 
-    def _connected(self) -> httpx.AsyncClient:
-        if self._client is None:
-            self._client = httpx.AsyncClient(
-                verify=trusting(self._ca),
-                trust_env=False,
-                follow_redirects=False,
-                timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-                limits=httpx.Limits(max_connections=None, keepalive_expiry=IDLE_SECONDS),
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-                headers={
-                    "User-Agent": f"mediamill/{__version__}",
-                    "Accept": "application/json",
-                    "Accept-Encoding": "identity",
-                },
-            )
-        return self._client
+    async def _current_key(self) -> str:
+        try:
+            return await self._key.current()
+        except ConfigurationError:
+            raise misconfigured(self.name, "has a key that cannot be read") from None
+
+    def _pool(self) -> "Pool":
+        """Return the first pool that is not full, so that connections are used again."""
+        found = next((pool for pool in self._pools if pool.calls < POOLED), None)
+        if found is None:
+            self._tls = self._tls or trusting(self._ca)
+            found = Pool(connecting(self._tls))
+            self._pools.append(found)
+        return found
+
+
+@dataclass
+class Pool:
+    """A client with some connections; `httpx` takes much time to find a free one among many."""
+
+    client: httpx.AsyncClient
+    calls: int = 0
+
+    @contextmanager
+    def used(self) -> Iterator[httpx.AsyncClient]:
+        """Count a call."""
+        self.calls += 1
+        try:
+            yield self.client
+        finally:
+            self.calls -= 1
+
+
+def connecting(tls: ssl.SSLContext) -> httpx.AsyncClient:
+    """Return a client that knows nothing of the environment and keeps nothing but connections."""
+    return httpx.AsyncClient(
+        verify=tls,
+        trust_env=False,
+        follow_redirects=False,
+        timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
+        limits=httpx.Limits(max_connections=None, keepalive_expiry=IDLE_SECONDS),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        headers={
+            "User-Agent": f"mediamill/{__version__}",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        },
+    )
 
 
 def checked(url: str, address: Address) -> str:

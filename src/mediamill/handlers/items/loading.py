@@ -56,7 +56,7 @@ class Loading:
     def digested(self, work: Work) -> Work:
         """Return an input with the digest of it and its partners."""
         beside = [partner.entry for partner in work.partners]
-        return replace(work, digest=self.digests.of(work.file, work.entry, beside))
+        return replace(work, digest=self.digests.of(work.file, work.entry, beside, work.item))
 
     async def _beside(
         self, inputs: Mapping[int, tuple[Entry, File]]

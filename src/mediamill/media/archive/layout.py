@@ -18,8 +18,11 @@ from mediamill.media.archive.records import Entry, central_header, end_records, 
 from mediamill.media.privacy.parts import Part
 from mediamill.media.privacy.parts import stream as pieced
 
-GATHERED = 1 << 17
-"""Bytes that are put together before they are handed on; larger pieces go as they are."""
+GATHERED = 1 << 19
+"""Bytes that are put together before they are handed on: a copy costs less than a message."""
+
+SMALL = 1 << 17
+"""A member with fewer bytes is read together with its neighbours."""
 
 NEARBY = 1 << 20
 """Bytes read at once where a small member lies, as its neighbours are mostly wanted next."""
@@ -95,20 +98,23 @@ Lines = Callable[[], AsyncIterator[Member]]
 """Go through a layout from its beginning."""
 
 
-async def stream(members: Lines, blob: Blob, start: int, stop: int) -> AsyncIterator[bytes]:
+def stream(members: Lines, blob: Blob, start: int, stop: int) -> AsyncGenerator[bytes, None]:
     """Produce bytes `start … stop` (end excluded) of the zip that a layout describes."""
-    gathered = bytearray()
-    async with aclosing(_pieces(members, Nearby(blob).read, start, stop)) as pieces:
+    return gathered(_pieces(members, Nearby(blob).read, start, stop))
+
+
+async def gathered(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Put pieces together until they are `GATHERED` bytes."""
+    some, size = list[bytes](), 0
+    async with aclosing(pieces):
         async for piece in pieces:
-            if len(piece) < GATHERED:
-                gathered += piece
-            if gathered and (len(gathered) >= GATHERED or len(piece) >= GATHERED):
-                yield bytes(gathered)
-                gathered.clear()
-            if len(piece) >= GATHERED:
-                yield piece
-    if gathered:
-        yield bytes(gathered)
+            some.append(piece)
+            size += len(piece)
+            if size >= GATHERED:
+                yield b"".join(some)
+                some, size = [], 0
+    if some:
+        yield b"".join(some)
 
 
 def data_of(member: Member, blob: Blob, start: int, stop: int) -> AsyncIterator[bytes]:
@@ -130,7 +136,7 @@ class Nearby:
 
     async def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
         """Stream bytes `start … stop` of a blob."""
-        if stop - start >= GATHERED:
+        if stop - start >= SMALL:
             async for chunk in self._blob(key, start, stop):
                 yield chunk
             return

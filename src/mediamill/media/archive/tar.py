@@ -6,11 +6,9 @@ beyond 100 bytes or beyond ASCII, a size of 8 GiB — is in a pax header before 
 end it, padded to whole records of 10,240 bytes.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator
 
 from mediamill.media.archive.layout import (
-    GATHERED,
     Blob,
     Lines,
     Member,
@@ -18,6 +16,7 @@ from mediamill.media.archive.layout import (
     Summary,
     Window,
     data_of,
+    gathered,
 )
 
 BLOCK, RECORD = 512, 10_240
@@ -65,17 +64,9 @@ def header(member: Member) -> bytes:
     return extended + _block(short, size, b"0")
 
 
-async def stream(members: Lines, blob: Blob, start: int, stop: int) -> AsyncIterator[bytes]:
+def stream(members: Lines, blob: Blob, start: int, stop: int) -> AsyncGenerator[bytes, None]:
     """Produce bytes `start … stop` (end excluded) of the tar that a layout describes."""
-    gathered = bytearray()
-    async with aclosing(_pieces(members, Nearby(blob).read, Window(start, stop))) as pieces:
-        async for piece in pieces:
-            gathered += piece
-            if len(gathered) >= GATHERED:
-                yield bytes(gathered)
-                gathered.clear()
-    if gathered:
-        yield bytes(gathered)
+    return gathered(_pieces(members, Nearby(blob).read, Window(start, stop)))
 
 
 async def _pieces(members: Lines, blob: Blob, window: Window) -> AsyncGenerator[bytes, None]:

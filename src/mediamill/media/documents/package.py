@@ -18,6 +18,8 @@ MAX_PART = 64 << 20
 """Bytes of one part, inflated."""
 MAX_READ = 256 << 20
 """Bytes of all parts that are read, inflated."""
+MAX_EVENTS = 3_000_000
+"""Beginnings, ends and texts of elements in all parts: a megabyte of cells has one million."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Package:
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream, self._name, self._left = stream, name, MAX_READ
+        self._events = MAX_EVENTS
         self._members: dict[str, Member] = {}
         for member in read_members(stream, MAX_PARTS):
             self._members.setdefault(member.name.lower(), member)
@@ -63,7 +66,12 @@ class Package:
             message = f"{self._name} unpacks to more than {most:,} bytes ({part}); split it."
             raise LimitExceeded(message, limit=most)
         with open_member(self._stream, member, MAX_PART) as content:
-            yield from events(content, f"{self._name}, {part},")
+            for event in events(content, f"{self._name}, {part},"):
+                self._events -= 1
+                if self._events < 0:
+                    message = f"{self._name} has more than {MAX_EVENTS:,} elements; split it."
+                    raise LimitExceeded(message, limit=MAX_EVENTS)
+                yield event
 
     def relations(self, part: str) -> dict[str, Relation]:
         """Return what a part refers to inside the document, by id."""

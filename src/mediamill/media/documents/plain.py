@@ -62,8 +62,8 @@ def _strictly(data: bytes, encoding: str, name: str) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        message = f"{name} begins as {encoding.upper()} and is not: {error.reason} at {error.start}"
-        raise UnsupportedMedia(f"{message}. Save it as UTF-8.") from None
+        message = f"{name} looks like {encoding} and is not, at byte {error.start}"
+        raise UnsupportedMedia(f"{message}. If it is text, save it as UTF-8.") from None
 
 
 def _western(data: bytes) -> str | None:
@@ -82,12 +82,10 @@ def _western(data: bytes) -> str | None:
 
 
 def _old(data: bytes, name: str) -> tuple[str, str]:
+    """Return a text by its statistics; what these cannot tell is taken for Western European."""
     from charset_normalizer import from_bytes
 
     head = data if len(data) <= _LOOKED_AT else data[: data.rfind(b"\n", 0, _LOOKED_AT) + 1]
     best = from_bytes(head or data[:_LOOKED_AT], cp_isolation=[*OLD_ENCODINGS]).best()
-    if best is None:
-        raise UnsupportedMedia(
-            f"{name} is no text, or in an encoding that cannot be told. Save it as UTF-8."
-        )
-    return _strictly(data, best.encoding, name), best.encoding
+    encoding = best.encoding if best else WESTERN
+    return _strictly(data, encoding, name), encoding

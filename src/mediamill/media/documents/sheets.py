@@ -35,13 +35,34 @@ class _Book:
     since_1904: bool = False
 
 
-@dataclass
+@dataclass(slots=True)
 class _Cell:
-    reference: str
-    kind: str
-    style: int
-    value: str = ""
-    formula: str = ""
+    reference: str = ""
+    kind: str = "n"
+    style: int = 0
+    values: list[str] = field(default_factory=list)
+    formulas: list[str] = field(default_factory=list)
+
+    @property
+    def value(self) -> str:
+        return "".join(self.values)
+
+
+@dataclass
+class _Row:
+    """The cells of a row so far, as a line."""
+
+    parts: list[str] = field(default_factory=list)
+    column: int = 1
+
+    def add(self, cell: _Cell, book: _Book) -> None:
+        shown = " ".join(_shown(cell, book).split())
+        if not shown:
+            return
+        place = _column(cell.reference) or self.column + bool(self.parts)
+        gap = place - self.column
+        self.parts.append(f"\t{cell.reference}: {shown}" if gap > _GAP else "\t" * gap + shown)
+        self.column = place
 
 
 def lines(package: Package) -> Iterator[str]:
@@ -109,8 +130,7 @@ def _is_date(code: str) -> bool:
 
 
 def _rows(package: Package, part: str, book: _Book) -> Iterator[str]:
-    row: list[_Cell] = []
-    cell: _Cell | None = None
+    row, cell = _Row(), _Cell()
     path: list[str] = []
     for event in package.events(part):
         if isinstance(event, Start):
@@ -118,46 +138,31 @@ def _rows(package: Package, part: str, book: _Book) -> Iterator[str]:
             if event.tag == "c":
                 told = event.attributes
                 cell = _Cell(told.get("r", ""), told.get("t", "n"), _number(told.get("s", "0")))
-                row.append(cell)
         elif isinstance(event, str):
-            if cell is not None:
-                _fill(cell, event, path)
+            _fill(cell, event, path)
         else:
             path.pop()
             if event.tag == "c":
-                cell = None
+                row.add(cell, book)
             elif event.tag == "row":
-                if line := _line(row, book):
-                    yield line
-                row = []
+                if row.parts:
+                    yield "".join(row.parts)
+                row = _Row()
 
 
 def _fill(cell: _Cell, text: str, path: list[str]) -> None:
+    if "c" not in path[-4:]:
+        return
     if path[-1] == "v" or (path[-1] == "t" and "rPh" not in path[-2:]):
-        cell.value += text
+        cell.values.append(text)
     elif path[-1] == "f":
-        cell.formula += text
-
-
-def _line(row: list[_Cell], book: _Book) -> str:
-    """Return the cells of a row; empty where none has anything."""
-    parts: list[str] = []
-    column = 1
-    for cell in row:
-        shown = " ".join(_shown(cell, book).split())
-        if not shown:
-            continue
-        place = _column(cell.reference) or column + bool(parts)
-        gap = place - column
-        parts.append(f"\t{cell.reference}: {shown}" if gap > _GAP else "\t" * gap + shown)
-        column = place
-    return "".join(parts)
+        cell.formulas.append(text)
 
 
 def _shown(cell: _Cell, book: _Book) -> str:
     """Return what a cell shows; raises nothing, whatever it says of itself."""
     if not cell.value:
-        return f"={cell.formula}" if cell.formula else ""
+        return "=" + "".join(cell.formulas) if cell.formulas else ""
     if cell.kind == "s":
         number = _number(cell.value)
         return book.strings[number] if 0 <= number < len(book.strings) else ""

@@ -41,18 +41,20 @@ def lines(package: Package) -> Iterator[str]:
 
 def _notes(found: Iterable[Event], element: str) -> Iterator[str]:
     """Yield footnotes, endnotes or comments, each with its number; separators are none."""
-    own: list[Event] = []
-    number, special = "", False
-    for event in found:
+    stream = iter(found)
+    for event in stream:
         if isinstance(event, Start) and event.tag == element:
-            number, special = event.attributes.get("id", ""), "type" in event.attributes
-            own = []
-        elif isinstance(event, End) and event.tag == element:
-            text = " ".join(paragraphs(own)).strip()
-            if text and not special:
-                yield f"[{element} {number}] {text}"
-        else:
-            own.append(event)
+            text = " ".join(paragraphs(_until(stream, element))).strip()
+            if text and "type" not in event.attributes:
+                yield f"[{element} {event.attributes.get('id', '')}] {text}"
+
+
+def _until(stream: Iterator[Event], element: str) -> Iterator[Event]:
+    """Yield the events up to the end of an element."""
+    for event in stream:
+        if isinstance(event, End) and event.tag == element:
+            return
+        yield event
 
 
 @dataclass

@@ -82,7 +82,7 @@ def _parser(found: list[Event], name: str) -> expat.XMLParserType:
         raise BrokenMedia(f"{name} has a document type, which no office document has.")
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.CharacterDataHandler = found.append
+    parser.CharacterDataHandler, parser.buffer_text = found.append, True
     parser.StartDoctypeDeclHandler = refuse
     return parser
 

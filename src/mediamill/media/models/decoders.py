@@ -47,6 +47,11 @@ class OnnxDecoder:
         return self.rest is not None
 
     @property
+    def mixes(self) -> bool:
+        """Whether captions depend on what else is in a batch."""
+        return self.first.mixes or (self.rest is not None and self.rest.mixes)
+
+    @property
     def vocabulary(self) -> int:
         """Tokens that there are; 0 where the file does not say."""
         size = self.first.outputs["logits"].shape[-1]

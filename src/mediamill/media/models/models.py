@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from mediamill.media.models.sessions import EXTRA, Array, Halt, Session
 PICTURES = "pixel_values"
 MOST_SCORES = 64 << 20
 """Numbers that a decoder without memory gives at a time: a quarter of a gigabyte."""
+MOST_REMEMBERED = 8192
+"""Tokens that a decoder remembers at a time: 600 MB of GPT-2's smallest."""
 USUAL_VOCABULARY = 65_536
 
 
@@ -41,17 +43,11 @@ class Options:
     """Tokens of a caption, the first among them."""
 
 
-class Model(Protocol):
-    """A model that is loaded."""
-
-    processor: Processor
-
-    def close(self) -> None:
-        """Give back its memory."""
-
-
 class Captioner:
-    """An encoder of pictures and a decoder of words, such as ViT and GPT-2."""
+    """An encoder of pictures and a decoder of words, such as ViT and GPT-2.
+
+    With `mixes` a caption depends on what else is in its batch, as dynamic quantising makes it.
+    """
 
     def __init__(self, folder: ModelFolder, options: Options) -> None:
         """Load it; raises `ProviderRefused`."""
@@ -64,6 +60,7 @@ class Captioner:
         self._encoder = Session(folder.need(ENCODER), folder.path, options.threads)
         self.processor = _processor(folder, self._encoder)
         self._decoder = OnnxDecoder(folder, options.threads)
+        self.mixes = self._encoder.mixes or self._decoder.mixes
         self._check_tokens()
 
     def captions(
@@ -98,7 +95,7 @@ class Captioner:
     def _rows(self) -> int:
         """Pictures at a time."""
         if self._decoder.remembers:
-            return 64
+            return max(1, MOST_REMEMBERED // (self.plan.beams * self.plan.longest))
         vocabulary = self._decoder.vocabulary or USUAL_VOCABULARY
         return max(1, MOST_SCORES // (self.plan.beams * self.plan.longest * vocabulary))
 
@@ -120,7 +117,7 @@ class Captioner:
 
 
 class Classifier:
-    """A model that gives a number for each of its labels."""
+    """A model that gives a number for each of its labels; `mixes` as above."""
 
     def __init__(self, folder: ModelFolder, options: Options) -> None:
         """Load it; raises `ProviderRefused`."""
@@ -128,6 +125,7 @@ class Classifier:
         self.names = _names(config)
         self._independent = config.get("problem_type") == "multi_label_classification"
         self._session = Session(folder.need(MODEL), folder.path, options.threads)
+        self.mixes = self._session.mixes
         shape = self._session.outputs["logits"].shape if "logits" in self._session.outputs else []
         if len(shape) != 2 or (isinstance(shape[1], int) and shape[1] != len(self.names)):
             raise ProviderRefused(

@@ -43,6 +43,13 @@ class References:
     """Domain and name."""
     functions: set[tuple[str, str]] = field(default_factory=set)
     """Those that the file itself defines."""
+    size: int = 0
+    """Bytes of the file and of the weights beside it."""
+
+    @property
+    def mixes(self) -> bool:
+        """Whether it rounds by what is in a whole batch, so that its rows are not independent."""
+        return any(name.startswith("DynamicQuantize") for _, name in self.operators)
 
     @property
     def foreign(self) -> list[str]:
@@ -64,10 +71,10 @@ def references(path: Path) -> References:
     return found
 
 
-def check_model(path: Path, folder: Path) -> int:
+def check_model(path: Path, folder: Path) -> References:
     """Refuse a model that reaches out of its folder or needs operators of others.
 
-    Returns how many bytes it and its weights have. Raises `ProviderRefused`.
+    Returns what it refers to. Raises `ProviderRefused`.
     """
     found = references(path)
     if found.foreign:
@@ -75,7 +82,7 @@ def check_model(path: Path, folder: Path) -> int:
             f"{path.name} needs operators that ONNX Runtime does not bring: "
             f"{', '.join(found.foreign[:5])}. Libraries of operators are not loaded."
         )
-    size = path.stat().st_size
+    found.size = path.stat().st_size
     for location in sorted(found.external):
         beside = path.parent / location
         inside = not PurePosixPath(location).is_absolute() and "\0" not in location
@@ -85,8 +92,8 @@ def check_model(path: Path, folder: Path) -> int:
             )
         if not beside.is_file():
             raise ProviderRefused(f"{path.name} keeps weights in “{location}”, which is not there")
-        size += beside.stat().st_size
-    return size
+        found.size += beside.stat().st_size
+    return found
 
 
 class _Walk:

@@ -22,12 +22,14 @@ Pixels = npt.NDArray[np.float32]
 FORMATS = {"image/jpeg": ("JPEG",), "image/png": ("PNG",)}
 MOST_SIDE = 8192
 """Pixels of a picture that is decoded."""
-MOST_SIZE = 2048
+MOST_SIZE = 1024
 """Pixels of a side of what a model takes."""
-SQUARE = ("vit", "deit", "beit", "blip", "siglip", "swin", "dinov2", "efficientnet")
+SQUARE = ("vit", "deit", "beit", "blip", "siglip")
 """Families whose `size`, where it is one number, is both sides."""
 SHORTEST = ("clip", "convnext", "bit", "mobilenetv1", "mobilenetv2", "mobilevit")
 """Families whose `size`, where it is one number, is the shorter side."""
+CROPPING = ("deit", "beit", "clip", "bit", "mobilenetv1", "mobilenetv2", "mobilevit")
+"""Families that keep the middle unless they are told not to."""
 CROPPED_BY_PART = 384
 """ConvNeXT: below this size the picture is made larger by `crop_pct`, then cropped."""
 UNKNOWN = ("do_pad", "do_thumbnail", "do_align_long_axis", "do_reduce_labels", "include_top",
@@ -110,12 +112,15 @@ def processor_of(config: Mapping[str, Any], *, last: bool = False) -> Processor:
     if not config:
         raise ProviderRefused("The model has no preprocessor_config.json.")
     family = _family(config)
+    missing = [name for name in _needed(config, family) if config.get(name) is None]
+    if missing:
+        raise ProviderRefused(f"preprocessor_config.json does not say {missing[0]}.")
     strange = [name for name in UNKNOWN if config.get(name)]
     if strange:
         raise ProviderRefused(f"preprocessor_config.json asks for {strange[0]}, which is not done.")
     try:
         exact, shortest, crop = _sizes(config, family)
-        normalised = config.get("do_normalize", True)
+        normalised = _normalised(config, family)
         mean, std = (
             tuple(float(value) for value in config.get(name, (0.5, 0.5, 0.5)))
             if normalised else () for name in ("image_mean", "image_std")
@@ -130,6 +135,20 @@ def processor_of(config: Mapping[str, Any], *, last: bool = False) -> Processor:
     except (TypeError, ValueError, KeyError) as error:
         raise ProviderRefused(f"preprocessor_config.json cannot be understood: {error}") from None
     return _checked(made)
+
+
+def _needed(config: Mapping[str, Any], family: str) -> list[str]:
+    """Return what has to be said: what is left out means something else in each family."""
+    if family == "vit":
+        return []
+    needed = ["size", "resample"]
+    needed += ["image_mean", "image_std"] if _normalised(config, family) else []
+    needed += ["do_center_crop"] if family in CROPPING else []
+    return [*needed, "crop_pct"] if family == "convnext" else needed
+
+
+def _normalised(config: Mapping[str, Any], family: str) -> bool:
+    return bool(config.get("do_normalize", True)) and family != "mobilevit"
 
 
 def _checked(made: Processor) -> Processor:

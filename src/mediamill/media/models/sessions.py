@@ -57,13 +57,14 @@ def runtime() -> Any:
 class Session:
     """An ONNX model that is loaded; calls may come from any thread, one at a time.
 
-    `inputs` and `outputs` give name, type and shape, in the order of the file.
+    `inputs` and `outputs` give name, type and shape, in the order of the file. With `mixes` what it
+    gives for a row depends on the others.
     """
 
     def __init__(self, path: Path, folder: Path, threads: int) -> None:
         """Load a model of a folder; raises `ProviderRefused`."""
         self.name = path.name
-        check_model(path, folder)
+        self.mixes = check_model(path, folder).mixes
         ort = runtime()
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads

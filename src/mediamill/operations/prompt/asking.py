@@ -12,7 +12,7 @@ from typing import Any
 from mediamill.adapters.providers.port import Answer, Finish, Question, Text, Used
 from mediamill.core.errors import InvalidAnswer, QuestionRefused
 from mediamill.operations.asking import Ask
-from mediamill.operations.prompt import schemas
+from mediamill.operations.prompt import judging
 from mediamill.operations.prompt.answers import NoJson, json_in
 from mediamill.operations.prompt.framing import Contents, framed
 
@@ -122,7 +122,7 @@ def _read(text: str, schema: dict[str, Any]) -> tuple[Any, list[str]]:
         value = json_in(text)
     except NoJson as error:
         return None, [f"/: {error}"]
-    return value, schemas.errors_of(schema, value)
+    return value, judging.errors_of(schema, value)
 
 
 def _repair(

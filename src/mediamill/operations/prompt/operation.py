@@ -112,10 +112,15 @@ class Prompt(ModelOperation):
         """Return the providers that are named."""
         return (self.model,) if self.model else self.providers
 
-    def told(self, name: str, index: int) -> str:
-        """Return the file's name, which its frame has, and its number where the prompt has it."""
-        numbered = "index" in placeholders.used(self.prompt)
-        return f"{index} {name}" if numbered else name
+    @property
+    def reads_name(self) -> bool:
+        """Whether a file's name is sent: it always is, on its frame."""
+        return True
+
+    @property
+    def reads_place(self) -> bool:
+        """Whether a file's number is sent."""
+        return "index" in placeholders.used(self.prompt)
 
     def cost(self, source: SourceFacts) -> float:
         """Estimate seconds of one core: pages are read and drawn, pictures decoded."""

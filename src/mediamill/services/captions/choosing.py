@@ -3,8 +3,7 @@
 Those of a deleted job are not there, whether it may still be brought back or not.
 """
 
-import heapq
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from mediamill.captions.searching import MOST_TERMS, plain, runs_in, texts_of, words_in
@@ -15,7 +14,6 @@ from mediamill.store.repositories.captions import (
     Captions,
     CaptionState,
     CaptionWord,
-    term_of,
 )
 from mediamill.store.repositories.jobs import Job
 
@@ -128,7 +126,8 @@ class Choosing:
             if not places:
                 return Page(tuple(found))
             looked += len(places)
-            rows = {row.id: row for row in await self.captions.get_many([id for _, id in places])}
+            keys = [caption for _, caption in places]
+            rows = {row.id: row for row in await self.captions.get_many(keys)}
             shown = {
                 row.id for row in await self.shown([*rows.values()])
                 if choice.takes(row) and _has(row, terms, runs)
@@ -138,7 +137,8 @@ class Choosing:
                     found.append(rows[place[1]])
                 if len(found) == limit:
                     break
-        return Page(tuple(found), _written(place))
+        done = place == merged.last and not await merged.next(1)
+        return Page(tuple(found), None if done else _written(place))
 
     async def _lists(self, owner: str, term: str, start: Place) -> "list[Stream]":
         """Begin the lists of all words that begin with a term."""

@@ -48,7 +48,7 @@ class Export:
 
 async def written(choosing: Choosing, choice: Choice, export: Export) -> AsyncIterator[bytes]:
     """Yield the file's bytes; the captions are read twice, for a table's columns come first."""
-    chosen = await _columns(choosing, choice, export) if export.form == "csv" else ()
+    chosen = () if export.form == "html" else await _columns(choosing, choice, export)
     first = True
     async for row in choosing.walk(choice):
         entry = entry_of(row, export.variants)
@@ -103,8 +103,7 @@ def _csv(entries: list[Entry], chosen: Sequence[Column], first: bool) -> Iterato
 
 
 def _json(entries: list[Entry], chosen: Sequence[Column], first: bool) -> Iterator[bytes]:
-    every = [column for entry in entries for column in columns(entry.captions)]
-    return json_lines(entries, every)
+    return json_lines(entries, chosen)
 
 
 def _html(entries: list[Entry], chosen: Sequence[Column], first: bool) -> Iterator[bytes]:

@@ -53,8 +53,10 @@ class Rerunning:
         self, principal: Principal, choice: Choice, providers: Sequence[str] = (),
         budget: float | None = None,
     ) -> Again:  # fmt: skip
-        """Ask anew about what was rejected and not asked about since; `providers` instead of those
-        of before.
+        """Ask anew about what was rejected and not asked about since.
+
+        `providers` are asked instead of those of before. Raises `InvalidInput` where there is
+        nothing to ask about, and for a provider that there is not.
         """
         choice = Choice(choice.owner, choice.job, CaptionState.REJECTED, choice.query)
         rows, more = list[Caption](), False
@@ -81,9 +83,9 @@ class Rerunning:
             try:
                 job = await self.jobs.submit(principal, _request(batch, providers, budget))
             except InvalidInput as error:
-                if errors := error.details.get("errors"):
-                    if all(one["pointer"].startswith("steps.") for one in errors):
-                        raise InvalidInput.at("providers", errors[0]["message"]) from None
+                errors = error.details.get("errors", ())
+                if errors and all(one["pointer"].startswith("steps.") for one in errors):
+                    raise InvalidInput.at("providers", errors[0]["message"]) from None
                 failed += await self._alone(principal, batch, providers, budget, jobs, error)
                 continue
             jobs.append(job)

@@ -6,7 +6,7 @@ at once is told of each that could not be changed, for it was at that moment, or
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -180,8 +180,3 @@ def _text(variant: str, given: str) -> str:
     if not text and variant != "alt-text":
         raise InvalidInput.at("captions", "Only the alt-text of a decorative picture is empty.")
     return text
-
-
-def at(choice: Choice, **fields: Any) -> Choice:
-    """Return a choice with other fields."""
-    return replace(choice, **fields)

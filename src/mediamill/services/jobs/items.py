@@ -3,14 +3,16 @@
 An input is listed once: where it failed, or in the stage that the job has come to.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from mediamill.core.access import Principal
-from mediamill.core.errors import InvalidInput
+from mediamill.core.errors import InvalidInput, NotFound
 from mediamill.handlers.removing.expire_job import GONE
 from mediamill.services.access import Access
 from mediamill.store.port import Page
-from mediamill.store.repositories.jobs import Entry, Job, Manifests
+from mediamill.store.repositories.jobs import PAGE_ENTRIES, Entry, Job, Manifests
 from mediamill.store.repositories.results import ItemOutcome, Result, Results
 
 EXPIRED = "expired"
@@ -18,6 +20,7 @@ EXPIRED = "expired"
 WITHOUT_OUTCOME = ("pending", "cancelled", EXPIRED)
 EARLIER = "failed:"
 """Begins a cursor within what failed before the current stage."""
+_OF_SOURCE = frozenset({"source", "id"})
 PAGES_LOOKED_AT = 20
 """So many pages of the inputs are looked through for one page of such items."""
 
@@ -62,6 +65,19 @@ class ItemService:
             raise InvalidInput(f"state is one of {', '.join(known)}.")
         first = 0 if state == ItemOutcome.FAILED else job.stage
         return await self._with_outcome(job, ItemOutcome(state), (first, job.stage), after, limit)
+
+    async def inputs(self, principal: Principal, job_id: str) -> dict[str, Any] | None:
+        """Return what names a job's inputs, for another over the same; None for too many files."""
+        job = await self.access.load(principal, Job, job_id)
+        if job.inputs:
+            chosen = {key: value for key, value in job.inputs.items() if key not in _OF_SOURCE}
+            return {str(job.inputs["source"]): job.inputs["id"], **chosen}
+        with suppress(NotFound):  # it is not expanded yet
+            entries = await self.manifests.entries(job.id, 0, 0)
+            files = [entry.file for entry in entries if not entry.reference]
+            if files and all(files) and len(entries) < PAGE_ENTRIES:
+                return {"files": files}
+        return None
 
     async def _with_outcome(
         self,

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mediamill.core.access import Principal
+from mediamill.engine.expand import facts_of
 from mediamill.engine.reuse import Digests
 from mediamill.engine.stages import pack, split
 from mediamill.services.jobs.inputs import misfits
+from mediamill.services.jobs.prices import Estimator, StepPrice, asking
 from mediamill.services.jobs.requests import Checked, JobRequest, Requests
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.reuse import Reuses
+from mediamill.store.repositories.spending import Spending, month_of
 
 LOOKED_AT = 10_000
 """Inputs of a project, an archive or a manifest that are counted."""
@@ -36,6 +39,8 @@ class Plan:
     """What each stage does: `run`, or `measure` and `reduce` of what looks at the set first."""
     misfits: Sequence[dict[str, str]]
     """Why inputs would fail for what they are, the first hundred."""
+    asks: Sequence[StepPrice] = ()
+    """What the steps that ask models would come to."""
 
 
 @dataclass
@@ -43,6 +48,7 @@ class Planner:
     """Plans jobs."""
 
     requests: Requests
+    spending: Spending
 
     async def plan(self, principal: Principal, request: JobRequest) -> Plan:
         """Check a request as if it were submitted and measure it; raises what that would raise."""
@@ -52,6 +58,7 @@ class Planner:
         now = await self.requests.templates.templates.store.now()
         first = checked.steps[0]
         job = checked.draft(principal, seconds, now)
+        reused = await self._reused(principal, checked)
         return Plan(
             job=job,
             items=len(checked.look.found),
@@ -64,9 +71,32 @@ class Planner:
             seconds=round(seconds + job.planned, 3),
             units=len(packed),
             kinds=[stage.kind.value for stage in split(checked.steps)],
-            reused=await self._reused(principal, checked),
+            reused=reused,
+            asks=await self._asks(principal, checked, reused or 0, month_of(now)),
             misfits=misfits(checked.look, first, checked.request.steps[0][0])[:100],
         )
+
+    async def _asks(
+        self, principal: Principal, checked: Checked, reused: int, month: str
+    ) -> list[StepPrice]:
+        """Estimate the steps that ask models; of inputs of an earlier step nothing is known."""
+        asks = asking(checked.steps)
+        if not asks:
+            return []
+        estimator = Estimator(
+            self.requests.models, await self.spending.all_of(principal.user, month)
+        )
+        fit = [one for one in checked.look.found if one.file is not None]
+        facts = [facts_of(one.entry, one.file) for one in fit if one.file is not None]
+        share = 1 - reused / len(fit) if fit and len(split(checked.steps)) == 1 else 1.0
+        found = []
+        for place, step in asks:
+            known = not any(before.fans_out for before in checked.steps[:place])
+            name, chain = checked.request.steps[place][0], checked.chains.get(str(place), ())
+            found.append(
+                await estimator.step(place, name, step, chain, facts if known else None, share)
+            )
+        return found
 
     async def _reused(self, principal: Principal, checked: Checked) -> int | None:
         """Count inputs that were done before, where few enough are looked at to tell."""

@@ -151,7 +151,7 @@ class ProviderService:
     async def wake(self, principal: Principal, name: str) -> ProviderState:
         """End a provider's rest: it is asked again at once. Raises `NotFound`."""
         state = await self.get(principal, name)
-        await self.circuits.works(state.name)
+        await self.circuits.works(state.configured.name)
         log.info("provider woken", action="provider_woken", provider=name, by=principal.user)
         return await self.get(principal, name)
 
@@ -232,7 +232,7 @@ class ProviderService:
         except (MediamillError, ValueError) as error:  # a chain may name what is gone
             problem = error.message if isinstance(error, MediamillError) else str(error)
             configured = Configured(name, row.address if row else name)
-        state = await self.states.of(configured, row, source, using)
+        state = await self.states.of(name, configured, row, source, using)
         return state.broken(problem) if problem else state
 
     async def _check(self, name: str, fields: Mapping[str, Any], key: str) -> None:

@@ -18,6 +18,8 @@ PAGE, FILE, ADDRESS = "page", "settings", "address"
 class ProviderState:
     """A provider as it is set up, and how it does; its key is not among this."""
 
+    name: str
+    """By which it is found: its name, or the address that stands in a chain."""
     configured: Configured
     source: str
     """Where it is set up: `page`, `settings`, or as a mere `address` in a chain."""
@@ -34,10 +36,6 @@ class ProviderState:
     """Operations whose chains name it."""
     row: ProviderRow | None = None
 
-    @property
-    def name(self) -> str:
-        return self.configured.name
-
     def broken(self, problem: str) -> "ProviderState":
         """Return it for a provider of which not even its set-up could be read."""
         return replace(self, problem=problem, traits=None)
@@ -51,7 +49,12 @@ class States:
     circuits: Circuits
 
     async def of(
-        self, configured: Configured, row: ProviderRow | None, source: str, chains: tuple[str, ...]
+        self,
+        name: str,
+        configured: Configured,
+        row: ProviderRow | None,
+        source: str,
+        chains: tuple[str, ...],
     ) -> ProviderState:
         """Look at one provider."""
         circuit = await self._circuit(configured.name)
@@ -64,6 +67,7 @@ class States:
             found = {"price": self.panel.prices.of(configured), "problem": error.message}
         own = "own" if configured.price is not None else "file"
         return ProviderState(
+            name=name,
             configured=configured,
             source=source,
             has_key=bool(row.secret if row else configured.key),

@@ -8,7 +8,6 @@ meanwhile is booked as the most that it could cost, by who tries a provider late
 import asyncio
 import time
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 import structlog
@@ -17,14 +16,19 @@ from mediamill.adapters.providers.port import Answer, Deadline, Image, Kind, Que
 from mediamill.adapters.providers.prices import worst
 from mediamill.core.access import Principal
 from mediamill.core.clock import HOUR
-from mediamill.core.errors import BudgetExceeded, InvalidInput, MediamillError
+from mediamill.core.errors import (
+    BudgetExceeded,
+    InvalidInput,
+    MediamillError,
+    ProviderUnavailable,
+)
 from mediamill.core.ids import new_id
 from mediamill.engine.asking.models import Models
 from mediamill.engine.asking.panel import Opened
-from mediamill.media.image.headers import size_of
 from mediamill.services.content import Content
 from mediamill.services.files.service import FileService
 from mediamill.services.models.roles import require_admin
+from mediamill.services.models.sample import jpeg_size, sample
 from mediamill.store.port import Store
 from mediamill.store.repositories.spending import EVERYBODY, Purse, Spending, Spent, month_of
 
@@ -105,10 +109,10 @@ class Trials:
 
     async def _picture(self, principal: Principal, file: str | None) -> Image:
         if file is None:
-            data = files("mediamill.services.models").joinpath("sample.jpg").read_bytes()
+            data = sample()
         else:
             data = await _whole(await self.files.thumbnail(principal, file))
-        width, height = size_of(data)
+        width, height = jpeg_size(data)
         return Image(data, "image/jpeg", width, height)
 
     async def _settle_old(self) -> None:
@@ -133,10 +137,18 @@ async def _asked(opened: Opened, question: Question, seconds: float) -> Trial:
         facts = {"answer": answer, "cost": opened.price and opened.price.cost(answer.used)}
     except TimeoutError:
         message = f"{opened.provider.name} did not answer within {seconds:.0f} s."
-        facts = {"error": MediamillError(message)}
+        facts = {"error": ProviderUnavailable(message, lost=True)}
     except MediamillError as error:
-        facts = {"error": error}
+        facts = {"error": _without_key(error, opened)}
     return Trial(kind, round((time.monotonic() - start) * 1000), **facts)
+
+
+def _without_key(error: MediamillError, opened: Opened) -> MediamillError:
+    """Return an error as it may be shown: a server may say a key that it does not take."""
+    key = opened.configured.key
+    if not isinstance(key, str) or not key or key not in error.message:
+        return error
+    return type(error)(error.message.replace(key, "…"), **error.details)
 
 
 def _question(traits: Traits, picture: Image) -> Question:

@@ -22,7 +22,7 @@ def parameters_of(prompt: Prompt, group: bool | None = None) -> dict[str, Any]:
 
     Raises `InvalidInput` where it is said twice, and otherwise.
     """
-    found = {"prompt": prompt} if isinstance(prompt, str) else dict(prompt)
+    found: dict[str, Any] = {"prompt": prompt} if isinstance(prompt, str) else dict(prompt)
     if group is None:
         return found
     if found.setdefault("group", group) != group:

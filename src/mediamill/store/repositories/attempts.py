@@ -110,12 +110,18 @@ class Attempts:
         """Return all attempts of an item by question and number."""
         found, after = list[Attempt](), None
         while True:
-            page = await self.store.query(
-                Attempt, key_index(Attempt), of_item(job, stage, item), after=after, limit=MAX_PAGE
-            )
+            page = await self.page_of_item(job, stage, item, after, MAX_PAGE)
             found += page.rows
             if (after := page.after) is None:
                 return found
+
+    async def page_of_item(
+        self, job: str, stage: int, item: int, after: str | None = None, limit: int = 100
+    ) -> Page[Attempt]:
+        """List an item's attempts by question and number."""
+        return await self.store.query(
+            Attempt, key_index(Attempt), of_item(job, stage, item), after=after, limit=limit
+        )
 
     async def of_job(self, job: str, after: str | None = None, limit: int = 100) -> Page[Attempt]:
         """List a job's attempts by stage, item, question and number."""

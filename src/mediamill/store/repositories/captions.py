@@ -165,9 +165,9 @@ class Captions:
         self, owner: str, state: CaptionState | None, after: str | None, limit: int
     ) -> Page[Caption]:
         """List an owner's captions, all or those in a state, newest first."""
-        index, partition = Caption.index("caption_listed"), (owner,)
+        index, partition = Caption.index("caption_listed"), [owner]
         if state is not None:
-            index, partition = Caption.index("caption_state"), (owner, state)
+            index, partition = Caption.index("caption_state"), [owner, state]
         return await self.store.query(
             Caption, index, *partition, after=after, limit=limit, descending=True
         )

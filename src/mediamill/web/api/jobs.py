@@ -36,7 +36,7 @@ EVENTS: dict[int | str, dict[str, Any]] = {
 
 async def view(mill: App, job: Job) -> JobView:
     """Describe a job with its progress."""
-    return job_view(job, await mill.jobs.progress(job))
+    return job_view(job, await mill.jobs.progress(job), await mill.models.ledger.of_job(job))
 
 
 PLANNED: dict[int | str, dict[str, Any]] = {
@@ -152,7 +152,10 @@ async def list_items(
     """List a job's inputs with what became of each, those first that failed in earlier stages."""
     with cursor(after):
         page = await mill.items.list(caller, job_id, state, after, limit)
-    return listed([item_view(item) for item in page.rows], page.after)
+    job, places = await mill.jobs.get(caller, job_id), [(i.stage, i.index) for i in page.rows]
+    money = await mill.models.ledger.of_items(job, places)
+    views = [item_view(item, money.get((item.stage, item.index))) for item in page.rows]
+    return listed(views, page.after)
 
 
 @router.get("/{job_id}/results")

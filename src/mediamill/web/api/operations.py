@@ -4,11 +4,13 @@ import inspect
 from typing import Annotated
 
 from fastapi import APIRouter, Path
+from pydantic import Field, JsonValue
 
 from mediamill.operations.base import Operation
-from mediamill.web.parsing import PROBLEM, StrictRoute
+from mediamill.web.parsing import PROBLEM, Body, StrictRoute
 from mediamill.web.security import Caller, Mill
 from mediamill.web.views.common import Listed, listed
+from mediamill.web.views.jobs import StepView
 from mediamill.web.views.operations import OperationView
 from mediamill.web.views.previews import PreviewRequest, PreviewView, preview_view
 
@@ -22,6 +24,19 @@ async def list_operations(mill: Mill) -> Listed[OperationView]:
     """List every operation with its schema."""
     names = mill.operations.names()
     return listed([operation_view(name, mill.operations.get(name)) for name in names], None)
+
+
+class CheckBody(Body):
+    parameters: dict[str, JsonValue] = Field(max_length=200)
+
+
+@router.post("/{name}/check")
+async def check_parameters(
+    name: Annotated[str, Path(max_length=100)], body: CheckBody, caller: Caller, mill: Mill
+) -> StepView:
+    """Say whether parameters are right, without inputs; return them with all that is left out."""
+    operation = mill.operations.build(name, dict(body.parameters), "parameters")
+    return StepView(operation=name, parameters=operation.model_dump(mode="json"))
 
 
 @router.get("/{name}")

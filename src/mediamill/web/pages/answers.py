@@ -25,7 +25,7 @@ PAGE = 10
 """Answers that are rendered at once."""
 _BYTES = 4 * markdown.MOST
 """Of a file that is read to be shown: characters have four bytes at most."""
-WAITING = frozenset({"pending"})
+_NOTHING = Markup("")
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,26 @@ class Shown:
     """The file of the answer."""
     more: tuple[ResultFileView, ...] = ()
     """What else there is."""
-    html: Markup = Markup("")
+    html: Markup = _NOTHING
     cut: bool = False
     """Whether only its beginning is shown."""
     data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the answer went on when it was not to be continued further."""
+        return bool(self.data.get("truncated"))
+
+    @property
+    def repaired(self) -> bool:
+        """Whether it is the second answer, after one that did not fit."""
+        return bool(self.data.get("repaired"))
+
+    @property
+    def by(self) -> str:
+        """Who answered, with the model where its name does not tell."""
+        provider, model = (str(self.data.get(name) or "") for name in ("provider", "model"))
+        return f"{provider} ({model})" if model and model not in provider else provider
 
     @property
     def tokens(self) -> str:

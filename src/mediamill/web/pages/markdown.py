@@ -90,10 +90,10 @@ def _below(tag: str) -> str:
 
 def _parser() -> MarkdownIt:
     """Make a parser; one for each text, as it is used in threads."""
-    parser = MarkdownIt(
-        "js-default",
-        {"html": False, "linkify": False, "typographer": False, "maxNesting": MAX_NESTING},
-        renderer_cls=Renderer,
-    )
-    parser.validateLink = allowed  # type: ignore[method-assign]  # its documented way
-    return parser
+    options = {"html": False, "linkify": False, "typographer": False, "maxNesting": MAX_NESTING}
+    return _Parser("js-default", options, renderer_cls=Renderer)
+
+
+class _Parser(MarkdownIt):
+    def validateLink(self, url: str) -> bool:  # noqa: N802 - the library's name
+        return allowed(url)

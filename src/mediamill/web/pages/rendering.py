@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from mediamill import __version__
 from mediamill.web.pages.reference import type_text
 from mediamill.web.problems import Report, request_id
+from mediamill.web.views.models import PriceView
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 DATA_PATHS = ("/v1", "/health", "/metrics", "/openapi.json", "/static", "/parts")
@@ -34,6 +35,26 @@ def duration_text(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def money_text(micro: int) -> str:
+    """Write micro-dollars for people, with as many digits as small sums need: $0.0004, $1.25."""
+    value = micro / 1_000_000
+    digits = 2 if not value or value >= 1 else 3 if value >= 0.01 else 6
+    whole, _, parts = f"{value:,.{digits}f}".partition(".")
+    return f"${whole}.{parts.rstrip('0'):0<2}"
+
+
+def price_text(price: PriceView | None) -> str:
+    """Write what a provider costs for people."""
+    if price is None:
+        return "unknown"
+    named = (
+        (price.input, "a million tokens in"), (price.output, "a million out"),
+        (price.image, "a picture"), (price.call, "a call"), (price.second, "a second"),
+    )  # fmt: skip
+    told = [f"${rate:g} {name}" for rate, name in named if rate]
+    return ", ".join(told) or "free"
+
+
 _environment = Environment(
     loader=FileSystemLoader(TEMPLATES),
     autoescape=True,
@@ -41,7 +62,10 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {"size": size_text, "duration": duration_text, "type": type_text}
+_environment.filters |= {
+    "size": size_text, "duration": duration_text, "type": type_text, "money": money_text,
+    "price": price_text, "thousands": "{:,}".format,
+}  # fmt: skip
 _environment.globals |= {"version": __version__}
 
 

@@ -9,6 +9,7 @@ from mediamill.core.access import Principal
 from mediamill.web.api.jobs import view
 from mediamill.web.api.operations import operation_view
 from mediamill.web.pages import signin
+from mediamill.web.pages.calls import troubles
 from mediamill.web.pages.forms import inputs
 from mediamill.web.pages.reading import pictures, sheets
 from mediamill.web.pages.reference import endpoints
@@ -131,6 +132,8 @@ async def _outcome(mill: App, caller: Principal, job_id: str) -> dict[str, Any]:
     found = await sheets(mill, caller, job) if job.state.terminal else []
     told = await mill.notifications.deliveries(caller, job_id) if job.state.terminal else ()
     return {
+        "money": await mill.models.ledger.of_job(job),
+        "troubles": await troubles(mill, caller, job),
         "untold": [one for one in told if one.state == "failed"],
         "failed": failed.rows,
         "more_failed": failed.after is not None,

@@ -11,6 +11,8 @@ V = TypeVar("V")
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
+Dollars = Annotated[float, Field(ge=0, json_schema_extra={"x-unit": "US dollars"})]
+MICRO = 1_000_000
 
 
 class View(BaseModel):
@@ -34,6 +36,11 @@ def listed(rows: list[V], after: str | None) -> Listed[V]:
 def moment(milliseconds: int | None) -> str | None:
     """Write a time as RFC 3339, or None."""
     return None if milliseconds is None else rfc3339(milliseconds)
+
+
+def dollars(micro: int | None) -> float | None:
+    """Return micro-dollars as dollars, to the millionth."""
+    return None if micro is None else micro / MICRO
 
 
 class FieldError(View):

@@ -6,8 +6,10 @@ from pydantic import Field
 
 from mediamill.core.clock import rfc3339
 from mediamill.services.jobs.progress import Progress
+from mediamill.services.models.ledger import JobMoney
 from mediamill.store.repositories.jobs import Job
 from mediamill.web.views.common import Count, Fraction, Time, View, moment
+from mediamill.web.views.spending import JobMoneyView, job_money_view
 
 
 class StepView(View):
@@ -93,6 +95,9 @@ class JobView(View):
     counts: CountsView
     output_project: str | None = Field(None, description="The project that its results join.")
     joined: Count = Field(0, description="Result files that have joined it.")
+    spending: JobMoneyView | None = Field(
+        None, description="What its model calls have cost; null for a job that asks no models."
+    )
     expired: Count = Field(
         0, description="Items whose input has expired: they are counted, and nothing else is left."
     )
@@ -121,7 +126,7 @@ def progress_view(progress: Progress) -> ProgressView:
     )
 
 
-def job_view(job: Job, progress: Progress) -> JobView:
+def job_view(job: Job, progress: Progress, money: JobMoney | None = None) -> JobView:
     here = f"/v1/jobs/{job.id}"
     counts = CountsView(
         succeeded=progress.succeeded,
@@ -149,6 +154,7 @@ def job_view(job: Job, progress: Progress) -> JobView:
         counts=counts,
         output_project=job.output_project or None,
         joined=job.joined,
+        spending=job_money_view(money),
         expired=job.expired,
         progress=progress_view(progress),
         revision=job.revision,

@@ -6,10 +6,34 @@ from pydantic import Field
 
 from mediamill.core.clock import rfc3339
 from mediamill.services.jobs.plans import Plan
+from mediamill.services.jobs.prices import StepPrice
 from mediamill.services.templates.sharing import Guest, Shown
 from mediamill.store.repositories.templates import EVERYBODY, TemplateVersion, Variable
-from mediamill.web.views.common import Count, FieldError, Time, View
+from mediamill.web.views.common import Count, Dollars, FieldError, Time, View, dollars
 from mediamill.web.views.jobs import StepView
+
+
+class AskView(View):
+    """What a step that asks models would come to."""
+
+    step: Count = Field(description="Its place among the steps, from 0.")
+    operation: str = Field(examples=["caption"])
+    providers: list[str] = Field(description="Whom it asks, in order.")
+    calls: Count | None = Field(
+        description="If the first provider answers well; null where an earlier step makes the "
+        "inputs, so that their number is not known."
+    )
+    input_tokens: Count = Field(description="At most.")
+    output_tokens: Count = Field(description="At most.")
+    expected: Dollars | None = Field(
+        description="From what such calls cost you this month, where there were enough; else with "
+        "the price of the first provider. Null where no price is known."
+    )
+    at_most: Dollars | None = Field(
+        description="If every provider is asked everything and paid for it, repeats included. Null "
+        "where a price is not known."
+    )
+    by_experience: bool = Field(description="Whether `expected` comes from calls of this month.")
 
 
 class PlanView(View):
@@ -32,6 +56,8 @@ class PlanView(View):
     )
     steps: list[StepView] = Field(description="With every parameter resolved.")
     misfits: list[FieldError] = Field(description="Inputs that would fail, the first hundred.")
+    asks: list[AskView] = Field(description="What the steps that ask models would come to.")
+    budget: Dollars | None = Field(description="What they may cost; null for no limit.")
 
 
 def plan_view(plan: Plan) -> PlanView:
@@ -47,6 +73,22 @@ def plan_view(plan: Plan) -> PlanView:
         kinds=[*plan.kinds],
         steps=[StepView(operation=s.operation, parameters=s.parameters) for s in plan.job.steps],
         misfits=[FieldError(**misfit) for misfit in plan.misfits],
+        asks=[ask_view(one) for one in plan.asks],
+        budget=dollars(plan.job.budget),
+    )
+
+
+def ask_view(one: StepPrice) -> AskView:
+    return AskView(
+        step=one.place,
+        operation=one.operation,
+        providers=[*one.providers],
+        calls=one.calls,
+        input_tokens=one.input_tokens,
+        output_tokens=one.output_tokens,
+        expected=dollars(one.expected),
+        at_most=dollars(one.at_most),
+        by_experience=one.by_experience,
     )
 
 

@@ -6,8 +6,10 @@ import msgspec
 from pydantic import Field
 
 from mediamill.services.jobs.items import ItemView as ItemRecord
+from mediamill.services.models.ledger import ItemMoney
 from mediamill.store.repositories.results import Result
 from mediamill.web.views.common import Count, View
+from mediamill.web.views.spending import ItemMoneyView, item_money_view
 
 
 class ResultFileView(View):
@@ -89,9 +91,12 @@ class ItemView(View):
     retryable: bool
     seconds: float
     outputs: list[ResultFileView]
+    spending: ItemMoneyView | None = Field(
+        None, description="What its model calls cost; null for a job that asks no models."
+    )
 
 
-def item_view(item: ItemRecord) -> ItemView:
+def item_view(item: ItemRecord, money: ItemMoney | None = None) -> ItemView:
     result = item.result
     return ItemView(
         stage=item.stage,
@@ -105,4 +110,5 @@ def item_view(item: ItemRecord) -> ItemView:
         retryable=result.retryable if result else False,
         seconds=result.seconds if result else 0.0,
         outputs=_result_files(result) if result else [],
+        spending=item_money_view(money),
     )

@@ -57,7 +57,7 @@ class Batcher(Generic[Q, A]):
         most: int,
         seconds: float,
     ) -> None:
-        self._work, self._run, self._most, self._seconds = work, run, most, seconds
+        self._work, self._run, self.most, self._seconds = work, run, most, seconds
         self._queue: deque[Waiting[Q, A]] = deque()
         self._full = asyncio.Event()
         self._batch: Batch[Q, A] | None = None
@@ -67,7 +67,7 @@ class Batcher(Generic[Q, A]):
         """Return the answer; a caller that is cancelled is left out of what is not answered yet."""
         waiting: Waiting[Q, A] = Waiting(question, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
-        if len(self._queue) >= self._most:
+        if len(self._queue) >= self.most:
             self._full.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._answer_all())
@@ -91,7 +91,7 @@ class Batcher(Generic[Q, A]):
     async def _answer_all(self) -> None:
         while self._queue:
             await self._gather()
-            taken = [self._queue.popleft() for _ in range(min(self._most, len(self._queue)))]
+            taken = [self._queue.popleft() for _ in range(min(self.most, len(self._queue)))]
             batch: Batch[Q, A] = Batch([waiting for waiting in taken if waiting.wanted])
             if batch.waiting:
                 self._batch = batch
@@ -101,7 +101,7 @@ class Batcher(Generic[Q, A]):
     async def _gather(self) -> None:
         """Wait for as many as go together, not for long."""
         self._full.clear()
-        if len(self._queue) < self._most and self._seconds > 0:
+        if len(self._queue) < self.most and self._seconds > 0:
             try:
                 async with asyncio.timeout(self._seconds):
                     await self._full.wait()

@@ -168,6 +168,8 @@ class Local:
         except MediamillError as error:
             self._failed = time.monotonic(), error
             raise
+        if self._model.mixes and "batch" not in self._address.options:
+            self._batcher.most = 1  # the same picture has the same answer, whoever else asks
         return self._model
 
     def _open(self) -> Loaded:

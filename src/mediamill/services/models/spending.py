@@ -1,0 +1,172 @@
+"""What callers have spent on model calls, what they may, and what administrators let them."""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from mediamill.core.access import Principal
+from mediamill.core.errors import InvalidInput, NotFound
+from mediamill.engine.asking.models import Models
+from mediamill.services.models.roles import require_admin
+from mediamill.store.port import MAX_PAGE, Page, Store
+from mediamill.store.repositories.budgets import BudgetRow
+from mediamill.store.repositories.spending import EVERYBODY, MICRO, Spending, Spent, month_of
+from mediamill.store.repositories.users import User
+
+log = structlog.get_logger(__name__)
+
+MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+MOST = 1_000_000
+"""Dollars of a budget."""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What bounds calls in a month, in micro-dollars; `most` is None for no limit."""
+
+    most: int | None
+    taken: int
+    """Spent, and held for calls that are under way."""
+    own: bool = False
+    """Whether an administrator set it, rather than the settings."""
+
+    @property
+    def left(self) -> int | None:
+        return None if self.most is None else max(0, self.most - self.taken)
+
+
+@dataclass(frozen=True)
+class Month:
+    """What somebody spent in a month."""
+
+    month: str
+    spent: Sequence[Spent]
+    allowance: Allowance
+
+    @property
+    def cost(self) -> int:
+        return sum(row.cost for row in self.spent)
+
+
+@dataclass(frozen=True)
+class UserSpent:
+    """A sum of somebody's, and who that is; None for who is gone."""
+
+    spent: Spent
+    user: User | None
+
+
+@dataclass
+class SpendingService:
+    """Tells what was spent; sets budgets, for administrators."""
+
+    store: Store
+    models: Models
+    spending: Spending
+
+    async def mine(self, principal: Principal, month: str | None = None) -> Month:
+        """Return what the caller spent in a month, this one if none is named.
+
+        Raises `InvalidInput` for what is no month.
+        """
+        month = await self.month(month)
+        spent = await self.spending.all_of(principal.user, month)
+        return Month(month, spent, await self.allowance(principal.user, month))
+
+    async def allowance(self, scope: str, month: str) -> Allowance:
+        """Return what bounds a user, or `everybody`, in a month."""
+        (row,) = await self.models.limits.get(scope)
+        budgets = self.models.budgets
+        usual = budgets.everybody if scope == EVERYBODY else budgets.owner
+        most = usual if row is None else row.monthly
+        return Allowance(most, await self.spending.taken(scope, month), row is not None)
+
+    async def everybody(self, principal: Principal, month: str | None = None) -> Month:
+        """Return the sums of all in a month, without the rows; administrators only."""
+        require_admin(principal)
+        month = await self.month(month)
+        return Month(month, (), await self.allowance(EVERYBODY, month))
+
+    async def users(
+        self, principal: Principal, month: str | None, after: str | None, limit: int
+    ) -> Page[UserSpent]:
+        """List what everybody spent in a month, by user; administrators only."""
+        require_admin(principal)
+        page = await self.spending.of_everybody(await self.month(month), after, limit)
+        owners = [*dict.fromkeys(row.owner for row in page.rows)]
+        found = await self.store.get_many(User, [(owner,) for owner in owners]) if owners else []
+        known = dict(zip(owners, found, strict=True))
+        return Page(tuple(UserSpent(row, known[row.owner]) for row in page.rows), page.after)
+
+    async def walk_users(
+        self, principal: Principal, month: str | None
+    ) -> AsyncIterator[UserSpent]:
+        """Return what everybody spent, in constant memory; administrators only."""
+        require_admin(principal)
+        chosen = await self.month(month)
+
+        async def rows() -> AsyncIterator[UserSpent]:
+            after: str | None = None
+            while True:
+                page = await self.users(principal, chosen, after, MAX_PAGE)
+                for row in page.rows:
+                    yield row
+                if (after := page.after) is None:
+                    return
+
+        return rows()
+
+    async def month(self, month: str | None) -> str:
+        """Return a month as it is written, this one for None; raises `InvalidInput`."""
+        if month is None:
+            return month_of(await self.store.now())
+        if not MONTH.fullmatch(month):
+            raise InvalidInput.at("month", "A month is written like 2026-11.")
+        return month
+
+    # -- budgets ------------------------------------------------------------------------------
+
+    async def budgets(
+        self, principal: Principal, after: str | None, limit: int
+    ) -> Page[BudgetRow]:
+        """List the budgets that administrators set; administrators only."""
+        require_admin(principal)
+        return await self.models.limits.all(after, limit)
+
+    async def budget(self, principal: Principal, scope: str) -> Allowance:
+        """Return what bounds a user, or `everybody`, this month; administrators only.
+
+        Raises `NotFound`.
+        """
+        await self._scope(principal, scope)
+        return await self.allowance(scope, await self.month(None))
+
+    async def set_budget(
+        self, principal: Principal, scope: str, dollars: float | None
+    ) -> Allowance:
+        """Let a user, or `everybody` together, spend so much a month, None: without a limit.
+
+        It holds for calls of units that are claimed from now on. Raises `NotFound`, `InvalidInput`.
+        """
+        await self._scope(principal, scope)
+        if dollars is not None and not 0 <= dollars <= MOST:
+            raise InvalidInput.at("monthly", f"is from 0 to {MOST:,} dollars.")
+        monthly = None if dollars is None else round(dollars * MICRO)
+        now = await self.store.now()
+        row = BudgetRow(scope=scope, monthly=monthly, changed=now, by=principal.user)
+        await self.models.limits.put(row)
+        log.info("budget set", action="budget_set", scope=scope, monthly=monthly, by=principal.user)
+        return await self.budget(principal, scope)
+
+    async def drop_budget(self, principal: Principal, scope: str) -> None:
+        """Let the settings stand again; raises `NotFound`."""
+        await self._scope(principal, scope)
+        await self.models.limits.remove(scope)
+        log.info("budget dropped", action="budget_dropped", scope=scope, by=principal.user)
+
+    async def _scope(self, principal: Principal, scope: str) -> None:
+        require_admin(principal)
+        if scope != EVERYBODY and await self.store.get(User, scope) is None:
+            raise NotFound(f"There is no user {scope}.")

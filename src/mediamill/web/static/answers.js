@@ -1,0 +1,180 @@
+// Answers of a job as they come: by its events, or by asking now and then where these do not come through.
+import { call, part, showProblem, size } from "./api.js";
+import { many } from "./dataset.js";
+
+const ENDED = new Set(["succeeded", "partial", "failed", "cancelled", "expired"]);
+const PAUSE = 700; // milliseconds between two looks at the answers
+const get = (name) => document.getElementById(name);
+const place = get("answers-part");
+const list = get("answers");
+let id = "";
+let source = null;
+let looking = null;
+let again = false;
+
+// Show the answers of a job, from now on.
+export function follow(job) {
+  id = job.id;
+  place.hidden = false;
+  list.replaceChildren();
+  get("job-link").href = `/jobs/${id}`;
+  get("download").href = `/v1/jobs/${id}/download`;
+  update(job);
+  look();
+  if (!ENDED.has(job.state)) listen();
+}
+
+function listen() {
+  source?.close();
+  source = new EventSource(`/v1/jobs/${id}/events`);
+  source.addEventListener("job", (event) => {
+    const job = JSON.parse(event.data);
+    update(job);
+    look();
+    if (!ENDED.has(job.state)) return;
+    source.close();
+    call("GET", `/v1/jobs/${id}`).then(update).catch(() => {}); // with what it has cost
+  });
+  for (const kind of ["gone", "error"]) {
+    source.addEventListener(kind, () => {
+      if (kind === "error" && source.readyState !== EventSource.CLOSED) return;
+      source.close();
+      poll();
+    });
+  }
+}
+
+async function poll() {
+  for (;;) {
+    const job = await call("GET", `/v1/jobs/${id}`);
+    update(job);
+    look();
+    if (ENDED.has(job.state)) return;
+    await new Promise((done) => setTimeout(done, 2000));
+  }
+}
+
+function update(job) {
+  const { succeeded, reused, failed, cancelled } = job.counts;
+  const over = ENDED.has(job.state);
+  const good = succeeded + reused;
+  const badge = get("state");
+  badge.textContent = job.state;
+  badge.className = `badge ${job.state}`;
+  get("progress").value = job.progress.fraction;
+  get("progress").hidden = over;
+  const parts = [`${good} of ${many(job.items, "answer")}`];
+  if (failed) parts.push(`${failed} failed`);
+  if (cancelled) parts.push(`${cancelled} cancelled`);
+  if (reused) parts.push(`${reused} known from before`);
+  if (job.spending) parts.push(`cost ${dollars(job.spending.cost)}`);
+  get("summary").textContent = parts.join(" · ");
+  place.querySelector("[data-error]").textContent = job.error;
+  get("cancel").hidden = over || job.state === "cancelling";
+  get("retry").hidden = !(over && failed);
+  get("download").hidden = !(job.download && good);
+  get("download").textContent = job.download ? `Download all (${size(job.download.size)})` : "";
+}
+
+export const dollars = (amount) => `$${Number(amount).toLocaleString("en", { maximumFractionDigits: Number(amount) < 1 ? 6 : 2 })}`;
+
+// Fetch the answers again, soon; those that have changed take the place of what was there.
+function look() {
+  if (looking) {
+    again = true;
+    return;
+  }
+  looking = refresh().catch((problem) => showProblem(place, problem)).finally(() => setTimeout(() => {
+    looking = null;
+    if (again) look();
+    again = false;
+  }, PAUSE));
+}
+
+// Page by page, as long as something that is shown still waits.
+async function refresh() {
+  const seen = new Set();
+  for (let path = `/parts/answers/${id}`; path;) {
+    const fresh = await part(path);
+    path = fresh.querySelector("[data-more]")?.dataset.more;
+    merge(fresh, seen);
+    if (![...list.querySelectorAll('[data-state="pending"]')].some((one) => !seen.has(base(one)))) break;
+  }
+}
+
+function merge(fresh, seen) {
+  const more = fresh.querySelector(".more");
+  const lines = [...fresh.querySelectorAll("[data-key]")];
+  const first = !list.querySelector("[data-key]");
+  for (const one of lines) {
+    seen.add(base(one));
+    const there = [...list.children].find((each) => each.dataset.key && base(each) === base(one));
+    if (!there) insert(one);
+    else if (there.dataset.key !== one.dataset.key || there.dataset.state !== one.dataset.state) there.replaceWith(one);
+  }
+  const stage = Math.max(...lines.map((one) => place_of(one)[0]));
+  for (const one of list.querySelectorAll('[data-state="pending"]')) if (place_of(one)[0] < stage) one.remove();
+  if (first && more) list.append(more);
+}
+
+const base = (one) => place_of(one).slice(0, 2).join("-");
+
+// In the order of stages and items, those of earlier stages, which failed, first.
+function insert(one) {
+  const [stage, item] = place_of(one);
+  const next = [...list.children].find((each) => {
+    if (!each.dataset.key) return true;
+    const [other, index] = place_of(each);
+    return other > stage || (other === stage && index > item);
+  });
+  list.insertBefore(one, next || null);
+}
+
+const place_of = (one) => one.dataset.key.split("-").map(Number);
+
+for (const name of ["retry", "cancel"]) {
+  get(name).addEventListener("click", async () => {
+    get(name).disabled = true;
+    try {
+      update(await call("POST", `/v1/jobs/${id}/${name}`));
+      if (name === "retry") {
+        list.replaceChildren();
+        listen();
+      }
+    } catch (problem) {
+      showProblem(place, problem);
+    } finally {
+      get(name).disabled = false;
+    }
+  });
+}
+
+list.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const before = button.textContent;
+  try {
+    const answer = await fetch(button.dataset.copy);
+    if (!answer.ok) throw new Error();
+    await copied(await answer.text());
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Not copied";
+  }
+  setTimeout(() => { button.textContent = before; }, 1500);
+});
+
+// Without HTTPS browsers have no clipboard; a selection can be copied anywhere.
+async function copied(text) {
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(text);
+    return;
+  }
+  const field = document.createElement("textarea");
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  if (!done) throw new Error();
+}

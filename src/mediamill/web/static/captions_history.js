@@ -1,0 +1,44 @@
+// All captions, newest first: found by words, copied, exported, deleted.
+import { Cards, asked, listen } from "./captioned.js";
+import { call } from "./api.js";
+import { many } from "./dataset.js";
+import "./page.js";
+
+const element = (name) => document.getElementById(name);
+const form = element("filters");
+const list = element("cards");
+
+function changed() {
+  const filtered = asked(form).size > 0;
+  element("status").textContent = list.children.length ? `${many(list.children.length, "image")}${element("more").hidden ? "" : " so far"}` : "";
+  element("none").textContent = filtered ? "Nothing is found under these words." : "No captions yet: “Make” has some written.";
+  element("delete-all").disabled = !list.children.length;
+  element("delete-all").textContent = filtered ? "Delete all that are found…" : "Delete all…";
+}
+
+const cards = new Cards(list, form, { tools: ["copy", "edit", "undo", "delete"], changed });
+listen(list, (card, action) => {
+  if (action === "delete") changed();
+});
+
+element("delete-all").addEventListener("click", async () => {
+  const query = asked(form);
+  const what = query.size ? "all captions that are found" : "all your captions";
+  if (!confirm(`Delete ${what}, with what was made of them by hand, for good? Jobs keep their results.`)) return;
+  element("delete-all").disabled = true;
+  query.set("confirm", "delete");
+  let removed = 0;
+  try {
+    for (let more = true; more;) {
+      const told = await call("DELETE", `/v1/captions?${query}`);
+      removed += told.removed;
+      more = told.has_more;
+      element("status").textContent = `${many(removed, "caption")} deleted`;
+    }
+  } catch (problem) {
+    document.querySelector("main > [data-error]").textContent = problem.message;
+  }
+  await cards.begin();
+});
+
+cards.begin();

@@ -1,0 +1,126 @@
+// Choose what is asked about: files that are dropped or were there before, or a project.
+import { call, size } from "./api.js";
+import { dropped, placed, shown } from "./dropping.js";
+import { every, made, many } from "./dataset.js";
+import { upload } from "./upload.js";
+
+const get = (name) => document.getElementById(name);
+const takes = document.getElementById("prompts").dataset.accepts.split(" ");
+const chosen = new Map();
+const PAGE = 20;
+const OFFICE = "application/vnd.openxmlformats-officedocument.";
+const KINDS = { "application/pdf": "PDF", [`${OFFICE}wordprocessingml.document`]: "Word", [`${OFFICE}spreadsheetml.sheet`]: "Excel", [`${OFFICE}presentationml.presentation`]: "PowerPoint" };
+let after = "";
+let round = 0;
+
+export const fits = (type) => takes.some((one) => (one.endsWith("/*") ? type.startsWith(one.slice(0, -1)) : one === type));
+const kind = () => document.querySelector("[name=source]:checked").value;
+
+// What names the inputs in a request; null where nothing is chosen.
+export function inputs() {
+  if (kind() === "project") return get("project").value ? { project: get("project").value } : null;
+  return chosen.size ? { files: [...chosen.keys()] } : null;
+}
+
+export function start(changed) {
+  const told = () => {
+    const count = kind() === "project" ? get("project").selectedOptions[0]?.dataset.files : chosen.size;
+    get("chosen").textContent = count ? `${many(Number(count), "file")} chosen.` : "No file chosen.";
+    changed();
+  };
+  document.getElementById("source").addEventListener("change", () => {
+    for (const one of document.querySelectorAll("[data-source]")) one.hidden = one.dataset.source !== kind();
+    told();
+  });
+  get("project").addEventListener("change", told);
+  get("files").addEventListener("change", (event) => {
+    if (event.target.checked) chosen.set(event.target.value, true);
+    else chosen.delete(event.target.value);
+    told();
+  });
+  const take = (files) => {
+    const [good, bad] = sorted(shown(files));
+    get("unfit").replaceChildren(...bad.slice(0, 20).map(([file, why]) => made("li", {}, made("strong", {}, file.name), made("span", {}, why))));
+    upload(good, get("uploads"), (answer) => {
+      for (const file of answer.data || [answer]) {
+        add(file, true);
+        if (fits(file.media_type)) chosen.set(file.id, true);
+      }
+      get("no-files").hidden = true;
+      told();
+    }, { tags: placed });
+  };
+  get("choose").addEventListener("change", () => {
+    take([...get("choose").files]);
+    get("choose").value = "";
+  });
+  const drop = get("drop");
+  for (const name of ["dragenter", "dragover"]) {
+    drop.addEventListener(name, (event) => {
+      event.preventDefault();
+      drop.classList.add("over");
+    });
+  }
+  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+  drop.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    take(await dropped(event.dataTransfer));
+  });
+  let waiting;
+  get("search").addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => reload().catch(() => {}), 300);
+  });
+  get("more-files").addEventListener("click", () => more().catch(() => {}));
+  return Promise.all([reload(), projects(told)]);
+}
+
+// What cannot be asked about is told before it is sent, as far as its type is known here.
+function sorted(files) {
+  const good = [];
+  const bad = [];
+  for (const file of files) {
+    const known = /^(video|audio|font|model)\//.test(file.type) || /^application\/(zip|gzip|x-(tar|7z-compressed|msdownload|rar.*))$/.test(file.type);
+    if (known && !fits(file.type)) bad.push([file, `not sent: ${file.type} cannot be asked about`]);
+    else good.push(file);
+  }
+  return [good, bad];
+}
+
+async function reload() {
+  round += 1;
+  after = "";
+  get("files").replaceChildren();
+  await more();
+}
+
+async function more() {
+  const mine = round;
+  const name = get("search").value.trim();
+  const cursor = after ? `&after=${encodeURIComponent(after)}` : "";
+  const page = await call("GET", `/v1/files?state=ready&limit=${PAGE}${name && `&name=${encodeURIComponent(name)}`}${cursor}`);
+  if (mine !== round) return;
+  after = page.after;
+  for (const file of page.data) add(file);
+  get("more-files").hidden = !page.has_more;
+  get("no-files").hidden = get("files").children.length > 0 || page.has_more;
+}
+
+function add(file, first = false) {
+  if (get(`pick-${file.id}`)) return;
+  const good = fits(file.media_type);
+  const box = made("input", { type: "checkbox", id: `pick-${file.id}`, value: file.id, checked: chosen.has(file.id) || (first && good) });
+  const line = made("li", { class: "row" }, box,
+    made("div", { class: "about" }, made("label", { for: box.id, class: "name" }, file.name),
+      made("span", { class: good ? "muted" : "error" }, good ? `${size(file.size)} · ${KINDS[file.media_type] || file.media_type}` : `${file.media_type} cannot be asked about: it will fail`)));
+  if (first) get("files").prepend(line);
+  else get("files").append(line);
+}
+
+async function projects(told) {
+  const found = [...await every("/v1/projects"), ...await every("/v1/projects?state=shared")];
+  get("project").replaceChildren(...found.map((one) => made("option", { value: one.id, "data-files": String(one.files) }, `${one.name} (${many(one.files, "file")})`)));
+  get("no-projects").hidden = found.length > 0;
+  told();
+}
