@@ -50,7 +50,7 @@ async def test_a_provider_is_set_up_changed_and_removed(mill, root):  # noqa: F8
     made = await added(root, "fast", key=KEY, price=PRICE, concurrency=4, per_minute=100)
     assert (made["has_key"], made["source"], made["concurrency"]) == (True, "page", 4)
     assert made["price"] == {"image": 0, "second": 0, "batch": 1, **PRICE}
-    assert (made["health"]["state"], made["priced"]) == ("works", "own")
+    assert (made["health"]["state"], made["priced"]) == ("ready", "own")
     assert KEY not in str(made)
     assert (await root.post("/v1/providers", json={**_body("fast")})).status_code == 409
     changed = await root.patch("/v1/providers/fast", json={"per_minute": None, "concurrency": 8})
@@ -221,7 +221,7 @@ async def test_a_rest_is_told_and_can_be_ended(mill, root):  # noqa: F811
     assert (health["state"], health["rests"], health["error"]) == ("resting", 2, "It fell over.")
     assert health["rests_until"]
     woken = (await root.post("/v1/providers/tired/wake")).json()["health"]
-    assert (woken["state"], woken["rests"], woken["rests_until"]) == ("works", 0, None)
+    assert (woken["state"], woken["rests"], woken["rests_until"]) == ("ready", 0, None)
     await root.delete("/v1/providers/tired")
 
 

@@ -199,7 +199,7 @@ async def test_what_does_not_fit_is_told(ann):
         ({"prompt": {"prompt": "x", "group": False}, "group": True}, "group"),
         ({"group": True}, "group"),
         ({"prompt": "x", "files": ["file_none"]}, "files.0"),
-        ({"prompt": 7}, "prompt.str"),
+        ({"prompt": 7}, "prompt"),
     ],
 )
 async def test_wrong_prompts(ann, body, pointer):

@@ -16,7 +16,8 @@ from mediamill.store.port import Delete, Put, Update
 from mediamill.store.repositories.captions import Caption, caption_id
 from mediamill.store.repositories.datasets import ProjectShare
 from mediamill.store.repositories.projects import Project
-from mediamill.store.repositories.users import Token, TokenKind, User
+from mediamill.store.repositories.providers import ProviderRow
+from mediamill.store.repositories.users import Role, Token, TokenKind, User
 from mediamill.web.security import SESSION_COOKIE
 from tests.support.places import everywhere
 from tests.web.conftest import client_of, person
@@ -36,7 +37,8 @@ OPEN = {
 OWN = {
     "GET /v1/me/notifications", "PATCH /v1/me/notifications", "GET /account",
     "GET /v1/me", "GET /v1/me/identities", "POST /v1/me/identities",
-    "GET /v1/usage", "GET /v1/usage/daily", "POST /v1/auth/logout", "GET /v1/tokens",
+    "GET /v1/usage", "GET /v1/usage/daily", "GET /v1/spending", "GET /v1/spending.csv",
+    "GET /spending", "POST /v1/auth/logout", "GET /v1/tokens",
     "POST /v1/tokens",
     "GET /v1/files",
     "POST /v1/operations/{name}/preview", "POST /v1/operations/{name}/check", "GET /prompts",
@@ -70,7 +72,8 @@ BY_ID = {
     "GET /v1/jobs/{job_id}/download", "HEAD /v1/jobs/{job_id}/download",
     "GET /v1/jobs/{job_id}/events", "GET /v1/jobs/{job_id}/results.jsonl",
     "POST /v1/jobs/{job_id}/restore", "GET /v1/jobs/{job_id}/download/{file_id}",
-    "GET /v1/jobs/{job_id}/notifications",
+    "GET /v1/jobs/{job_id}/notifications", "GET /v1/jobs/{job_id}/attempts",
+    "GET /v1/jobs/{job_id}/attempts.csv", "GET /v1/jobs/{job_id}/attempts.jsonl",
     "POST /v1/jobs/{job_id}/link", "POST /v1/files/{file_id}/link",
     "GET /v1/projects/{project_id}", "PATCH /v1/projects/{project_id}",
     "POST /v1/projects/{project_id}/restore",
@@ -120,7 +123,23 @@ BY_ID = {
 }  # fmt: skip
 """What names a record that belongs to somebody."""
 
+ADMIN = {
+    "GET /v1/providers", "POST /v1/providers", "GET /v1/providers/{name:path}",
+    "PATCH /v1/providers/{name:path}", "DELETE /v1/providers/{name:path}",
+    "POST /v1/providers/{name:path}/test", "POST /v1/providers/{name:path}/wake",
+    "GET /v1/chains", "GET /v1/chains/{operation}", "PUT /v1/chains/{operation}",
+    "GET /v1/spending/everybody", "GET /v1/spending/users", "GET /v1/spending/users.csv",
+    "GET /v1/budgets", "GET /v1/budgets/{scope}", "PUT /v1/budgets/{scope}",
+    "DELETE /v1/budgets/{scope}", "GET /models", "GET /parts/models",
+}  # fmt: skip
+"""What only administrators may."""
+
 BODIES: dict[str, object] = {
+    "POST /v1/providers": {"name": "mine", "address": "echo:mine"},
+    "PATCH /v1/providers/{name:path}": {"concurrency": 2},
+    "POST /v1/providers/{name:path}/test": {},
+    "PUT /v1/chains/{operation}": {"providers": ["echo:mine"]},
+    "PUT /v1/budgets/{scope}": {"monthly": 1},
     "PATCH /v1/projects/{project_id}": {"name": "mine"},
     "POST /v1/projects/{project_id}/files": {"files": ["file_x"]},
     "DELETE /v1/projects/{project_id}/files": {"files": ["file_x"]},
@@ -157,12 +176,12 @@ def routes(web):
 
 
 def test_every_route_is_known(web):
-    assert routes(web) == OPEN | OWN | BY_ID
+    assert routes(web) == OPEN | OWN | BY_ID | ADMIN
 
 
 def test_an_unlisted_route_is_noticed(web):
     web.router.routes.append(Route("/v1/secrets", lambda request: None))
-    assert routes(web) - (OPEN | OWN | BY_ID)
+    assert routes(web) - (OPEN | OWN | BY_ID | ADMIN)
 
 
 @pytest.fixture
@@ -234,7 +253,8 @@ PNG = bytes.fromhex(
 
 def fill(route, ids):
     method, _, path = route.partition(" ")
-    for name, value in (*ids.items(), ("path:path", "frame-000001-40.jpg")):
+    given = {"path:path": "frame-000001-40.jpg", "name:path": "theirs", "operation": "label"}
+    for name, value in ({**given, "scope": "everybody"} | ids).items():
         path = path.replace(f"{{{name}}}", value)
     return method, path
 
@@ -299,7 +319,7 @@ async def test_who_was_somebody_is_nobody(mill, web, ann, belongings):
     """Revoked, expired, signed out, disabled: refused on every route, as if unknown."""
     for name, secret in (await past_secrets(mill, web, ann)).items():
         async with client_of(web, authorization=f"Bearer {secret}") as client:
-            for route in sorted(BY_ID | OWN):
+            for route in sorted(BY_ID | OWN | ADMIN):
                 method, path = fill(route, belongings)
                 response = await client.request(method, path, json=BODIES.get(route))
                 assert response.status_code == 401, (name, route, response.status_code)
@@ -330,7 +350,7 @@ async def test_what_is_hers_looks_like_what_is_not_there(bob, belongings):
 
 
 async def test_nobody_gets_anything(nobody, belongings):
-    for route in sorted(BY_ID | OWN):
+    for route in sorted(BY_ID | OWN | ADMIN):
         method, path = fill(route, belongings)
         for headers in ({}, {"accept": "text/html"}, {"authorization": "Bearer mms_invented"}):
             response = await nobody.request(method, path, headers=headers)
@@ -338,6 +358,29 @@ async def test_nobody_gets_anything(nobody, belongings):
                 "/signin"
             )
             assert page or response.status_code == 401, (route, response.status_code)
+
+
+@pytest.mark.parametrize("role", ["user", "analyst", "admin"])
+async def test_only_administrators_administer(mill, bob, role):
+    """Whatever is there or not: others are told nothing of it, and change nothing."""
+    await mill.store.transact(Update(User, (bob.id,), set={"role": Role(role)}))
+    before = await mill.models.providers.rows.all()
+    await added(mill, "theirs")
+    for route in sorted(ADMIN, key=lambda route: ("DELETE" in route, "PUT" in route, route)):
+        method, path = fill(route, {})
+        response = await bob.client.request(method, path, json=BODIES.get(route))
+        if role == "admin":
+            assert response.status_code < 300, (route, response.text)
+        else:
+            assert response.status_code == 403, (route, response.status_code)
+            assert "theirs" not in response.text
+    if role != "admin":
+        names = [row.name for row in await mill.models.providers.rows.all()]
+        assert names == [*(row.name for row in before), "theirs"]
+
+
+async def added(mill, name):
+    await mill.store.transact(Put(ProviderRow(name=name, address=f"echo:{name}", created=1)))
 
 
 async def test_the_owner_does_get_them(ann, belongings):

@@ -9,7 +9,8 @@ from mediamill.cli.remote.client import Client
 from mediamill.cli.remote.connection import connected, json_option, show, show_list
 from mediamill.cli.remote.following import TERMINAL
 from mediamill.cli.remote.watching import events, line_of
-from mediamill.cli.submit import notify_option, submit, told
+from mediamill.cli.spending import money
+from mediamill.cli.submit import budget_option, notify_option, submit, told
 from mediamill.cli.terminal.ending import finish
 from mediamill.cli.terminal.parameters import options, parameters
 from mediamill.cli.transfer.saving import fetch, place_of
@@ -27,6 +28,7 @@ def jobs() -> None:
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="FILE_IDS… [--PARAMETER VALUE]…")
 @click.option("--name", help="Name of the job and of its download.")
 @click.option("--seed", type=click.INT, help="Seed of everything that is drawn.")
+@budget_option
 @notify_option
 @wait_option
 @json_option
@@ -43,7 +45,7 @@ def create(operation: str, rest: tuple[str, ...], **given: Any) -> None:
     body: dict[str, Any] = {
         "files": ids,
         "steps": [{"operation": operation, "parameters": chosen}],
-        **{key: given[key] for key in ("name", "seed") if given[key] is not None},
+        **{key: given[key] for key in ("name", "seed", "budget") if given[key] is not None},
         **told(given["notify"]),
     }
     job = client.request("POST", "/v1/jobs", json=body)
@@ -172,6 +174,33 @@ def items(job_id: str, *, state: str | None, as_json: bool, client: Client) -> N
         lambda row: row["state"],
         lambda row: row["name"],
         lambda row: row.get("error"),
+        as_json=as_json,
+    )
+
+
+@jobs.command()
+@click.argument("job_id", metavar="ID")
+@click.option("--item", type=click.IntRange(0), help="Only those of this item, by its index.")
+@click.option("--stage", type=click.IntRange(0), default=0, help="The stage of that item.")
+@json_option
+@connected
+def attempts(
+    job_id: str, *, item: int | None, stage: int, as_json: bool, client: Client
+) -> None:
+    """List every model call of a job, and why others were asked.
+
+    Columns: stage and item, question, provider, what became of it, milliseconds, cost, why.
+    """
+    only = {} if item is None else {"item": item, "stage": stage}
+    show_list(
+        client.pages(f"/v1/jobs/{job_id}/attempts", **only),
+        lambda row: f"{row['stage']}.{row['item']}",
+        lambda row: row["question"],
+        lambda row: row["provider"],
+        lambda row: row["state"],
+        lambda row: row["milliseconds"],
+        lambda row: money(row["cost"]),
+        lambda row: row["error"],
         as_json=as_json,
     )
 

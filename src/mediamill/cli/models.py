@@ -35,11 +35,18 @@ def fetch(
     """
     from mediamill.adapters.providers.local.hub import fetch as brought
     from mediamill.cli.remote.home import load_settings
+    from mediamill.cli.terminal.failures import Unreachable
+    from mediamill.core.errors import SourceUnavailable
 
     folder = load_settings().home / "models"
-    manifest = brought(
-        folder, name, revision, variant, endpoint, digest, lambda line: click.echo(line, err=True)
-    )
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    try:
+        manifest = brought(folder, name, revision, variant, endpoint, digest, say)
+    except SourceUnavailable as error:
+        raise Unreachable(error.message) from None
     if as_json:
         click.echo(msgspec.json.encode({
             "id": manifest.id, "revision": manifest.revision, "variant": manifest.variant,
@@ -64,8 +71,10 @@ def list_(ctx: click.Context, *, verify: bool, as_json: bool) -> None:
     from mediamill.cli.terminal.failures import DONE, SOME_FAILED
 
     folder = load_settings().home / "models"
-    changed = False
+    changed = some = False
     for one in listed(folder, verify=verify):
-        changed = changed or bool(one.changed)
+        some, changed = True, changed or bool(one.changed)
         click.echo(msgspec.json.encode(one).decode() if as_json else one.line)
+    if not some:
+        click.echo(f"There are no models in {folder}.", err=True)
     ctx.exit(SOME_FAILED if changed else DONE)

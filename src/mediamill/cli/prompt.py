@@ -55,14 +55,13 @@ ONLY_PROMPTS = ("system", "schema", "group", "model", "temperature", "max_tokens
 @click.option("--overwrite", is_flag=True, help="Replace files of the same name.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line for each answer.")
 @connected
-@click.pass_context
-def prompt(ctx: click.Context, files: tuple[str, ...], **given: Any) -> None:
+def prompt(files: tuple[str, ...], **given: Any) -> None:
     """Ask a model about FILES: each by itself, or with --group all together.
 
     FILES are local files and folders, which are uploaded, and ids of files on the server. The
     exit code is 1 when some have no answer; the others are printed.
     """
-    client: Client = given["client"]
+    ctx, client = click.get_current_context(), given["client"]
     work = _work(client, given)
     body = {**_inputs(client, files, given["project"]), **work}
     body |= {key: given[key] for key in ("name", "budget") if given[key] is not None}

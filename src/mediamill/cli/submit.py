@@ -16,6 +16,9 @@ from mediamill.cli.terminal.failures import Failure
 notify_option = click.option(
     "--notify/--no-notify", default=None, help="Get a mail at its end, or none."
 )
+budget_option = click.option(
+    "--budget", type=click.FloatRange(0), metavar="DOLLARS", help="The most its model calls cost."
+)
 steps_option = click.option(
     "--steps",
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
@@ -54,6 +57,7 @@ SOURCES = ("project", "archive", "manifest")
 @click.option("--seed", type=click.INT, help="Seed of everything that is drawn.")
 @click.option("--class", "klass", type=click.Choice(("interactive", "bulk")), help="Its queue.")
 @click.option("--no-reuse", is_flag=True, help="Do again what an earlier job did.")
+@budget_option
 @notify_option
 @click.option("--dry-run", is_flag=True, help="Only tell what the job would be.")
 @click.option("--wait", is_flag=True, help="Wait until the job has ended.")
@@ -67,7 +71,7 @@ def submit(files: tuple[str, ...], **given: Any) -> None:
     """
     ctx, client = click.get_current_context(), given["client"]
     body = {**_inputs(files, given), **_work(client, given)}
-    more = ("name", "seed", "subset", "split", "output_project")
+    more = ("name", "seed", "subset", "split", "output_project", "budget")
     body |= {key: given[key] for key in more if given[key] is not None}
     body |= {"class": given["klass"]} if given["klass"] else {}
     body |= {"reuse": False} if given["no_reuse"] else {}

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue, WithJsonSchema
 
 from mediamill.engine.gathering.members import MAX_PATTERN, MAX_PATTERNS
 from mediamill.services.jobs.inputs import MAX_FILES, Named
@@ -11,6 +11,26 @@ from mediamill.web.parsing import Body
 
 Id = Annotated[str, Field(max_length=100)]
 Pattern = Annotated[str, Field(min_length=1, max_length=MAX_PATTERN)]
+
+
+LONGEST_PROMPT = 100_000
+
+
+def _prompt(value: JsonValue) -> JsonValue:
+    if isinstance(value, str) and len(value) > LONGEST_PROMPT:
+        raise ValueError(f"has at most {LONGEST_PROMPT:,} characters")
+    if not isinstance(value, str | dict):
+        raise ValueError("is text, or an object with the parameters of the operation prompt")
+    return value
+
+
+Prompt = Annotated[
+    JsonValue,
+    AfterValidator(_prompt),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "maxLength": LONGEST_PROMPT}, {"type": "object"}]}
+    ),
+]
 
 
 class StepBody(Body):
@@ -55,7 +75,7 @@ class JobBody(Body):
     variables: dict[str, JsonValue] = Field(
         default_factory=dict, max_length=100, description="Values of the template's variables."
     )
-    prompt: Annotated[str, Field(max_length=100_000)] | dict[str, JsonValue] | None = Field(
+    prompt: Prompt | None = Field(
         None,
         description="What is asked about the files, instead of steps: text, or the parameters of "
         "the operation `prompt`.",
@@ -103,7 +123,7 @@ class JobBody(Body):
             mail=self.notify.email,
             template=self.template,
             variables=self.variables,
-            prompt=self.prompt,
+            prompt=self.prompt if isinstance(self.prompt, str | dict) else None,
             group=self.group,
             output_project=self.output_project,
         )

@@ -52,7 +52,7 @@ async def test_an_import_goes_on_after_a_cut(works: Works, monkeypatch, after):
         return await look(self, user, arriving)
 
     async def cut(self, looked, **more):
-        calls.append(len(looked.arriving))
+        calls.append(len(looked.files))
         await asyncio.wait_for(second.wait(), 20)
         if len(calls) == 2:
             if after:

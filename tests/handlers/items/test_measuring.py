@@ -4,7 +4,7 @@ import pytest
 
 from mediamill.blobs.local import LocalBlobs
 from mediamill.engine.bounds import Need
-from mediamill.handlers.datasets.bring import MOST_BYTES
+from mediamill.handlers.datasets.portions import MOST_BYTES
 from mediamill.handlers.files.thumbnails import TOGETHER_BYTES, portions
 from mediamill.handlers.items.measuring import FileNeed, ItemsNeed, TogetherNeed, UploadNeed
 from mediamill.store.memory import MemoryStore

@@ -104,6 +104,10 @@ def test_nothing_in_a_name_is_filled_in_again():
     assert filled("{name}", "{index}{name}", 6) == "{index}{name}"
 
 
+def test_what_is_not_seen_in_a_name_is_left_out():
+    assert line_of("a\u202eb\u200bc\x00d\u2028e\u2066f.txt") == "a b c d e f.txt"
+
+
 @given(st.text(max_size=300))
 def test_a_name_is_one_line(name: str):
     line = line_of(name)

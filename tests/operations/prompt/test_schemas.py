@@ -148,7 +148,10 @@ def deep(depth: int) -> Any:
     ],
     ids=["laughs", "doubling", "enum", "deep", "patterns", "text"],
 )
-def test_what_would_take_for_ever_is_ended(schema: dict[str, Any], answer: Any):
+def test_what_would_take_for_ever_is_ended(
+    monkeypatch: pytest.MonkeyPatch, schema: dict[str, Any], answer: Any
+):
+    monkeypatch.setattr("mediamill.operations.prompt.judging.MAX_STEPS", 20_000)
     with pytest.raises(TooCostly):
         errors_of(checked(schema), answer)
 
@@ -186,7 +189,7 @@ def test_what_is_no_json(text: str):
         json_in(text)
 
 
-@settings(max_examples=50)
+@settings(max_examples=20, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)

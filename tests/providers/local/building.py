@@ -78,10 +78,13 @@ def decoder(known: dict[str, np.ndarray], *, past: bool, masked: bool = False) -
     }  # fmt: skip
     if masked:
         inputs[0] = tensor("input_ids", ["batch", "length"], TensorProto.INT32)
-        inputs += [tensor("attention_mask", ["batch", "total"], TensorProto.INT64),
-                   tensor("position_ids", ["batch", "length"], TensorProto.INT64),
-                   tensor("cache_position", ["length"], TensorProto.INT64),
-                   tensor("encoder_attention_mask", ["batch", SIDE], TensorProto.INT64)]  # fmt: skip
+        more = {
+            "attention_mask": ["batch", "total"],
+            "position_ids": ["batch", "length"],
+            "cache_position": ["length"],
+            "encoder_attention_mask": ["batch", SIDE],
+        }
+        inputs += [tensor(name, shape, TensorProto.INT64) for name, shape in more.items()]
         constants |= {"minus": np.array([SIDE - 2], np.int64), "all": np.array([1], np.int64)}
         nodes[-1].output[0] = "right"
         nodes += [

@@ -13,6 +13,7 @@ from mediamill.adapters.providers.local.kept import manifest_of
 from mediamill.adapters.providers.opening import open_provider
 from mediamill.adapters.providers.port import Deadline
 from mediamill.cli.root import root
+from mediamill.cli.terminal.failures import UNREACHABLE
 from tests.providers.local.building import classifier, write_captioner, write_classifier
 from tests.providers.local.hub import COMMIT, Hub, serving
 from tests.support.providers.questions import labels
@@ -141,7 +142,8 @@ def test_bytes_that_are_not_those_announced_are_refused(hub: Hub, home: Path) ->
 
 def test_a_hub_that_is_away_is_told(home: Path) -> None:
     done = run("fetch", "team/words", "--endpoint", "http://127.0.0.1:9")
-    assert "cannot be fetched" in str(done.exception)
+    assert done.exit_code == UNREACHABLE
+    assert "cannot be fetched" in done.output
     assert not names(home)
 
 

@@ -213,12 +213,13 @@ class Slow:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.go, self.begun, self.batches = threading.Event(), threading.Event(), list[int]()
-        self.opened = 0
+        self.opened, self.halts = 0, list[Halt]()
         run, open_session = Session.run, Session.__init__
 
         def held(session: Session, names: Any, feed: dict[str, Any], halt: Halt) -> Any:
             if "pixel_values" in feed:
                 self.batches.append(len(feed["pixel_values"]))
+                self.halts.append(halt)
                 self.begun.set()
                 self.go.wait(30)
             return run(session, names, feed, halt)
@@ -295,9 +296,19 @@ async def test_the_deadline_ends_the_wait_and_not_that_of_others(
         with pytest.raises(ProviderUnavailable, match="does not answer"):
             await provider.ask(labels(), Deadline(0.3))
         assert clock() - began >= 0.27
+        assert not slow.halts[0].halted
         slow.go.set()
         assert (await patient).labels
     assert slow.batches == [1]  # who had gone was not shown to the model
+
+
+async def test_a_run_is_halted_when_the_last_who_waits_goes(tmp_path: Path, slow: Slow) -> None:
+    folder = write_classifier(tmp_path / "model")
+    async with opened(f"local:{folder}") as provider:
+        with pytest.raises(ProviderUnavailable):
+            await provider.ask(labels(), Deadline(1.5))
+        assert [halt.halted for halt in slow.halts] == [True]
+        slow.go.set()
 
 
 async def test_a_run_that_nobody_waits_for_is_ended(

@@ -172,6 +172,9 @@ class Chains:
                 one = await self.find(name)
             except ProviderRefused:
                 continue
+            plain = Configured.of(address)
+            if one.address == name and plain.name == name:
+                one = plain  # named after its address, without the parameters there
             if one.address == address:
                 found.append(one)
         return found

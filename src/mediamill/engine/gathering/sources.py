@@ -28,6 +28,7 @@ from mediamill.engine.gathering.peek import peek
 from mediamill.engine.inputs import home_of, opened
 from mediamill.media.archive.names import safe_name
 from mediamill.media.archive.read import Member, read_members
+from mediamill.media.documents.types import ZIPPED
 from mediamill.operations.work import Source
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Entry, Problem
@@ -42,8 +43,6 @@ LOOKED_AT_BATCHES = 30
 """Batches of a source that are looked at when a job is accepted, whatever is in them."""
 LOOKED_AT_BYTES = 8 << 20
 """Bytes of a manifest, likewise."""
-
-ZIP = "application/zip"
 
 
 Marks = Callable[[str, Sequence[str]], Awaitable[Mapping[str, bytes]]]
@@ -117,7 +116,7 @@ class Sources:
 
     async def members(self, file: File) -> list[Member]:
         """List an archive; raises what `read_members` raises."""
-        if file.media_type != ZIP:
+        if file.media_type not in ZIPPED:
             raise UnsupportedMedia(f"{file.name} is no zip archive.")
         async with opened(self.home_of(file), file.blob, self.scratch) as descriptor:
             source = Source(descriptor, file.name, file.media_type, file.size)

@@ -15,14 +15,14 @@ from mediamill.store.repositories.attempts import Attempts
 from mediamill.store.repositories.spending import Purse, Spending
 from mediamill.store.repositories.units import Units, UnitState
 
-EVERY_MS = MINUTE
+EVERY_MS = 3 * MINUTE
 YOUNG_MS = 10 * SECOND
 PAGE = 100
 
 
 @dataclass
 class ClosePurses:
-    """Looks for them once a minute; its unit is one of all servers' together."""
+    """Looks for them every few minutes; its unit is one of all servers' together."""
 
     recurs: ClassVar = True
 

@@ -14,7 +14,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -92,12 +92,10 @@ class ImportMembers(Plain):
                     await self.taking.require_room(work.project.id, coming)
                 due = (one for one in portions(members, place) if one.end > work.task.done)
                 place += len(members)
-                held = Held()
-                looking = self._looked(work, bag, source, due, held)
+                looking = self._looked(work, bag, source, due)
                 async with aclosing(ahead(looking)) as looked:
                     async for some in looked:
                         await self._take(work, some, told)
-                        held.give(some.size)
                         total = max(some.end, len(members))
                         await work.lease.write(
                             noting(work.task, done=some.end, total=total, outcome=told)
@@ -129,12 +127,15 @@ class ImportMembers(Plain):
         return found
 
     async def _looked(
-        self, work: Work, bag: Bag, source: Source, due: Iterator[Portion], held: Held
+        self, work: Work, bag: Bag, source: Source, due: Iterator[Portion]
     ) -> AsyncGenerator[Portion, None]:
         """Yield portions whose members were written and looked at; those after them are read."""
+        held = Held()
         async with aclosing(ahead(self._read(work, bag, source, due, held))) as coming:
             async for some in coming:
                 some.looked = await self.taking.look(work.task.user, some.coming)
+                some.coming = [replace(one, data=b"") for one in some.coming]
+                held.give(some.size)
                 yield some
 
     async def _read(

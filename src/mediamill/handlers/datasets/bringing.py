@@ -33,7 +33,7 @@ class Bringing:
 class Looked:
     """Files on their way whose bytes are durable and were looked at; they have no rows yet."""
 
-    arriving: Sequence[Bringing]
+    files: Sequence[str]
     ready: Sequence[tuple[File, ProjectFile]]
     """The rows of those that are good and not there already."""
     wrong: Mapping[str, MediamillError]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mediamill.blobs.port import Blobs, OpensLocally
 from mediamill.engine.bounds import Measures, Need
 from mediamill.engine.inputs import home_of
-from mediamill.handlers.datasets.bring import MOST_BYTES
+from mediamill.handlers.datasets.portions import MOST_BYTES
 from mediamill.handlers.files.thumbnails import TOGETHER_BYTES
 from mediamill.parts import Parts
 from mediamill.store.repositories.files import File, Files

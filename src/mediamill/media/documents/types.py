@@ -13,6 +13,8 @@ DOCX = f"{_OFFICE}.wordprocessingml.document"
 XLSX = f"{_OFFICE}.spreadsheetml.sheet"
 PPTX = f"{_OFFICE}.presentationml.presentation"
 OFFICE = frozenset({DOCX, XLSX, PPTX})
+ZIPPED = OFFICE | {ZIP}
+"""Types that are zips, whose members can be listed and read."""
 
 MAIN_PARTS = {
     DOCX: re.compile(r"word/document\d*\.xml", re.IGNORECASE),

@@ -13,6 +13,8 @@ from mediamill.operations.prompt.patterns import SHOWN, matches, weight
 
 MAX_STEPS = 300_000
 """Keywords, and entries of their lists, that are looked at for one answer: about a second."""
+_FOLLOWED = 5
+"""What it costs to follow a reference."""
 MAX_ERRORS = 20
 _STEP_OF_TEXT = 4_000
 """Characters of text times weight of a pattern that cost what a keyword does, at worst."""
@@ -82,7 +84,8 @@ class _Count:
         """Return a keyword's check that counts."""
 
         def counted(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:
-            self._left -= 1 + len(value) if isinstance(value, dict | list) else 1
+            self._left -= _FOLLOWED if keyword == "$ref" else 1
+            self._left -= len(value) if isinstance(value, dict | list) else 0
             self._left -= _reading(keyword, value, instance)
             if self._left < 0:
                 raise TooCostly("The answer takes too long to check against output_schema.")

@@ -23,6 +23,7 @@ from mediamill.media.archive.read import (
     unreadable,
 )
 from mediamill.media.archive.remove import Removal, plan
+from mediamill.media.documents.types import ZIPPED
 from mediamill.operations.work import Source
 from mediamill.store.repositories.files import File
 
@@ -139,7 +140,7 @@ def ranged(member: Member) -> bool:
 
 
 def _require_zip(file: File) -> None:
-    if file.media_type != "application/zip":
+    if file.media_type not in ZIPPED:
         raise UnsupportedMedia(f"{file.name} is no zip archive, so it has no members.")
 
 

@@ -13,6 +13,7 @@ from mediamill.core.errors import (
 )
 from mediamill.engine.gathering import Found, Sources, Wish
 from mediamill.engine.gathering.members import MAX_PATTERN, MAX_PATTERNS
+from mediamill.media.documents.types import ZIPPED
 from mediamill.operations.base import Operation
 from mediamill.services.access import Access
 from mediamill.store.repositories.files import File
@@ -172,7 +173,7 @@ class Inputs:
             raise InvalidInput(file.obstacle)
         if source == "manifest" and not file.media_type.startswith("text/"):
             raise UnsupportedMedia(f"{file.name} is no text that could list inputs.")
-        if source == "archive" and file.media_type != "application/zip":
+        if source == "archive" and file.media_type not in ZIPPED:
             raise UnsupportedMedia(f"{file.name} is no zip archive.")
         return file
 

@@ -55,12 +55,12 @@ class MemberIntake:
             )
             file = begun.evolve(**known(begun, found.digest, found.facts))
             ready.append((file, one.member))
-        return Looked(arriving, ready, errors)
+        return Looked([one.file for one in arriving], ready, errors)
 
     async def join(self, looked: Looked, *, draw: bool = True) -> Sequence[MediamillError | None]:
         """Give what was looked at its rows; raises what `take` does."""
         await self._insert(looked.ready, draw=draw)
-        return [looked.wrong.get(one.file) for one in looked.arriving]
+        return [looked.wrong.get(file) for file in looked.files]
 
     async def require_room(self, project: str, files: Sequence[str]) -> None:
         """Raise `ProjectFull` where there is no room for those that are no members yet."""

@@ -38,7 +38,7 @@ class _Tree:
         told = Markup('<span class="key">{}</span>').format(name)
         if not isinstance(value, dict | list) or not value:
             return Markup("<li>{}: {}</li>").format(told, self.of(value, depth + 1))
-        count = f"{len(value)} {'fields' if isinstance(value, dict) else 'entries'}"
+        count = _counted(len(value), "field" if isinstance(value, dict) else "entry")
         shown = Markup(" open") if depth < _OPEN else Markup("")
         return Markup(
             '<li><details{}><summary>{} <span class="muted">{}</span></summary>{}</details></li>'
@@ -53,3 +53,7 @@ def _cut(value: Any, most: int = 200) -> str:
     """Write what is not unfolded any more; it was read from JSON, so it is not deep without end."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= most else f"{text[:most]}…"
+
+
+def _counted(count: int, one: str) -> str:
+    return f"{count:,} {one if count == 1 else {'field': 'fields', 'entry': 'entries'}[one]}"

@@ -110,6 +110,7 @@ function costs(plan) {
   const asks = plan.asks?.[0];
   if (!asks) return "";
   const parts = [asks.calls === null ? "" : many(asks.calls, "call")];
+  if (asks.at_most === 0) return `${parts.filter(Boolean).join("")} that cost nothing.`;
   if (asks.expected !== null) parts.push(`about $${dollars(asks.expected)}`);
   parts.push(asks.at_most === null ? "the price is not known" : `at most $${dollars(asks.at_most)}`);
   if (plan.reused) parts.push(`${plan.reused} done before`);

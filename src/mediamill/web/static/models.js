@@ -57,7 +57,9 @@ function chainClicked(button, chain) {
 let dragged = null;
 place.addEventListener("dragstart", (event) => {
   dragged = event.target.closest("[data-link]");
-  if (dragged) event.dataTransfer.effectAllowed = "move";
+  if (!dragged) return;
+  event.dataTransfer.effectAllowed = "move";
+  event.dataTransfer.setData("text/plain", dragged.dataset.link); // Firefox drags nothing without
 });
 place.addEventListener("dragover", (event) => {
   const over = event.target.closest("[data-link]");

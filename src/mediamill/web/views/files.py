@@ -6,6 +6,7 @@ from pydantic import Field
 
 from mediamill.core.clock import rfc3339
 from mediamill.core.retention import Retention
+from mediamill.media.documents.types import ZIPPED
 from mediamill.store.repositories.files import File
 from mediamill.web.views.common import Count, Listed, Time, View, moment
 
@@ -73,7 +74,7 @@ def _links(file: File) -> dict[str, str]:
         links["content"] = f"{here}/content"
         if file.thumbnail != "":
             links["thumbnail"] = f"{here}/thumbnail"
-        if file.media_type == "application/zip":
+        if file.media_type in ZIPPED:
             links["members"] = f"{here}/members"
     return links
 

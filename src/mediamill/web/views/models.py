@@ -42,7 +42,7 @@ class TraitsView(View):
 class StateView(View):
     """How it does, as all workers share it."""
 
-    state: str = Field(description="`works`, `resting` after it kept failing, or `broken`.")
+    state: str = Field(description="`ready`, `resting` after it kept failing, or `broken`: not to be opened.")
     problem: str = Field(description="Why it cannot be opened; empty where it can.")
     rests_until: Time | None
     rests: Count = Field(description="How often in a row it went to rest.")
@@ -107,7 +107,7 @@ def provider_view(one: ProviderState) -> ProviderView:
 def state_view(one: ProviderState) -> StateView:
     circuit = one.circuit
     return StateView(
-        state="broken" if one.problem else "resting" if one.resting else "works",
+        state="broken" if one.problem else "resting" if one.resting else "ready",
         problem=one.problem,
         rests_until=moment(circuit.rests_until if one.resting else None),
         rests=circuit.rests,
