@@ -175,15 +175,25 @@ def metrics() -> Iterator[str]:
 
 def gauges() -> Iterator[str]:
     """List what `/metrics` reads from the service."""
+    from mediamill.engine.asking.meter import Meter
     from mediamill.services.retention import Overdue
+    from mediamill.store.repositories.attempts import Attempt
     from mediamill.store.repositories.backlog import Backlog
+    from mediamill.store.repositories.circuits import Circuit
     from mediamill.store.repositories.retention import Sweep
     from mediamill.store.repositories.stream import StreamPartition
     from mediamill.web.gauges import Gauges
+    from mediamill.web.model_gauges import ModelGauges
 
     partition = StreamPartition(source="", number=0, topic="", end=0, seen=0)
     kept = Overdue(Sweep(source="", swept=1), 1)
-    reading = Gauges(True, 1, {"": True}, True, [Backlog("")], stream=[partition], kept=[kept])
+    meter = Meter()
+    meter.count(Attempt(of="", name="", number=0, job="", stage=0, item=0, owner="", month="",
+                        operation="", provider="", began=0))  # fmt: skip
+    models = ModelGauges(meter, [(Circuit(provider=""), False)])
+    reading = Gauges(
+        True, 1, {"": True}, True, [Backlog("")], stream=[partition], kept=[kept], models=models
+    )
     yield from table("metric", "type", "labels", "meaning")
     for metric in reading.collect():
         names = ", ".join(metric.samples[0].labels)

@@ -351,7 +351,8 @@ class App:
     async def health(self) -> dict[str, Any]:
         """Ask every backend whether it works; `ok` is False when one does not.
 
-        `for_workers` is how many units wait for a worker, for they are too long for a function.
+        `for_workers` is how many units wait for a worker, for they are too long for a function;
+        `models` says of captions, labels and prompts whether somebody can be asked.
         """
         checks = await self.parts.examine()
         if not self._protections:
@@ -360,4 +361,5 @@ class App:
         waiting = (await self.work.of(LONG)).ready if ok else 0
         return {
             "ok": ok, "checks": checks, "sandbox": self._protections, "for_workers": waiting,
+            "models": await self.models.providers.readiness() if ok else {},
         }  # fmt: skip

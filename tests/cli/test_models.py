@@ -55,7 +55,7 @@ async def test_from_a_provider_to_what_its_calls_cost(command):
     shown = json.loads(await run("providers", "show", "good", "--json"))
     assert (shown["has_key"], shown["concurrency"], shown["per_minute"]) == (True, 3, 600)
     assert "Give the key anew" in await run(
-        "providers", "change", "good", "--option", "say=x", code=1
+        "providers", "change", "good", "--option", "say=x", code=3
     )
     assert "nobody" in await run("providers", "chain", "caption")
     assert "bad → good" in await run("providers", "chain", "caption", "bad", "good")

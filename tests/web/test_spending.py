@@ -81,6 +81,13 @@ async def test_a_job_is_estimated_paid_and_told_call_by_call(mill, root, ann, bo
     text = (await ann.client.get("/v1/spending.csv")).text
     assert {row["provider"] for row in csv.DictReader(io.StringIO(text))} == {"bad", "good"}
     await administered(root.client, ann, money["cost"])
+    metrics = (await root.client.get("/metrics")).text
+    assert 'mediamill_model_calls_total{outcome="declined",provider="bad"} 2.0' in metrics
+    assert 'mediamill_model_cost_dollars_total{provider="good"} 0.02' in metrics
+    assert 'mediamill_model_call_seconds_count{provider="good"} 2.0' in metrics
+    assert 'mediamill_provider_resting{provider="bad"} 0.0' in metrics
+    ready = (await root.client.get("/health/ready")).json()
+    assert ready["models"] == {"caption": "ok", "label": "not set up", "prompt": "not set up"}
     again = (await ann.client.post("/v1/jobs?dry_run=true", json=asked(files))).json()["asks"][0]
     assert again["expected"] == 0, "it was all done before"
 

@@ -16,6 +16,7 @@ from mediamill.core.errors import MediamillError
 from mediamill.services.retention import Overdue
 from mediamill.store.repositories.backlog import Backlog
 from mediamill.store.repositories.stream import StreamPartition, summed
+from mediamill.web.model_gauges import ModelGauges
 
 T = TypeVar("T")
 MAILS = ("sent", "postponed", "refused", "given_up", "dropped")
@@ -38,6 +39,7 @@ class Gauges(Collector):
     """How many units went out by each channel, and what came of it."""
     stream: Sequence[StreamPartition] = ()
     kept: Sequence[Overdue] = ()
+    models: ModelGauges | None = None
 
     def collect(self) -> Iterator[Metric]:
         """Yield each gauge of this reading."""
@@ -58,6 +60,8 @@ class Gauges(Collector):
             yield from self._stream()
         if self.kept:
             yield from self._retention()
+        if self.models is not None:
+            yield from self.models.collect()
         if self.doorbell is not None:
             yield GaugeMetricFamily(
                 "mediamill_doorbell_connected",
@@ -189,6 +193,9 @@ async def read_gauges(app: App) -> CollectorRegistry:
             app.parts.told,
             await _unless_away(app.books.list) or (),
             await _unless_away(app.kept.overdue) or (),
+            ModelGauges(
+                app.parts.models.meter, await _unless_away(app.models.providers.circuits_now) or ()
+            ),
         )
     )
     return registry

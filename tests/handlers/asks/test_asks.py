@@ -11,6 +11,7 @@ from mediamill.store.repositories.attempts import AttemptState
 from mediamill.store.repositories.jobs import Counts, JobState
 from mediamill.store.repositories.spending import month_of
 from tests.handlers.conftest import ANN, Works, working
+from tests.support.places import EACH_STORE
 
 BOB = Principal("user_bob")
 PRICE = "price = {call = 0.001, output = 10}"
@@ -48,6 +49,7 @@ async def ledger(works: Works, job) -> list:
     return [row async for row in works.app.repositories.attempts.walk_job(job.id)]
 
 
+@pytest.mark.places(*EACH_STORE)
 async def test_each_file_is_asked_about_and_the_answer_kept(asking):
     works = await asking(set_up("one", one=f'address = "echo:m?say=yes"\n{PRICE}'))
     files = await texts(works, "a", "b", "c")
@@ -91,6 +93,7 @@ async def test_the_next_provider_answers_and_is_named(asking):
     ]  # fmt: skip
 
 
+@pytest.mark.places(*EACH_STORE)
 async def test_a_budget_stops_a_job_before_it_is_exceeded(asking):
     works = await asking(set_up("one", one=f'address = "echo:m?say=yes"\n{PRICE}'))
     files = await texts(works, *map(str, range(40)))

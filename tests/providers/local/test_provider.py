@@ -251,7 +251,8 @@ async def test_what_waits_is_answered_together(tmp_path: Path, slow: Slow) -> No
         await until(slow.begun.is_set)
         asked = [asyncio.create_task(provider.ask(labels(min_confidence=0.0), Deadline(30)))
                  for _ in range(6)]  # fmt: skip
-        await asyncio.sleep(0.2)
+        assert isinstance(provider, Local)
+        await until(lambda: len(provider._batcher._queue) == 6)
         slow.go.set()
         answers = await asyncio.gather(first, *asked)
     assert slow.batches == [1, 4, 2]
@@ -278,7 +279,7 @@ async def test_what_rounds_by_its_batch_is_asked_alone(tmp_path: Path, slow: Slo
         assert [answer.labels for answer in found] == alone
         assert slow.batches == [1, 1, 1]
     slow.batches.clear()
-    async with opened(f"local:{folder}?wait=0.05&batch=3") as provider:
+    async with opened(f"local:{folder}?wait=20&batch=3") as provider:
         found = await asyncio.gather(*(provider.ask(one, Deadline(30)) for one in asked))
         assert slow.batches == [3]
         assert [answer.labels for answer in found] != alone  # which is why
@@ -304,14 +305,17 @@ async def test_the_deadline_ends_the_wait_and_not_that_of_others(
 
 async def test_a_run_is_halted_when_the_last_who_waits_goes(tmp_path: Path, slow: Slow) -> None:
     folder = write_classifier(tmp_path / "model")
-    async with opened(f"local:{folder}") as provider:
-        with pytest.raises(ProviderUnavailable):
-            await provider.ask(labels(), Deadline(1.5))
+    async with opened(f"local:{folder}?wait=0") as provider:
+        asked = asyncio.create_task(provider.ask(labels(), Deadline(30)))
+        await until(slow.begun.is_set)
+        assert not slow.halts[0].halted
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
         assert [halt.halted for halt in slow.halts] == [True]
         slow.go.set()
 
 
-async def test_a_run_that_nobody_waits_for_is_ended(
+async def test_a_caption_that_nobody_waits_for_is_not_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_captioner(tmp_path / "model", past=True, max_length=500, eos_token_id=None)
@@ -324,11 +328,13 @@ async def test_a_run_that_nobody_waits_for_is_ended(
 
     async with opened(f"local:{folder}?wait=0") as provider:
         monkeypatch.setattr(Session, "run", counted)
-        with pytest.raises(ProviderUnavailable):
-            await provider.ask(caption(), Deadline(0.5))
+        asked = asyncio.create_task(provider.ask(caption(), Deadline(30)))
+        await until(lambda: len(steps) > 3)
+        asked.cancel()
         assert isinstance(provider, Local)
-        provider._thread.submit(lambda: None).result(20)  # when what ran has ended
-        assert 3 < len(steps) < 400
+        ended = provider._thread.submit(lambda: None)  # runs when what is before it has ended
+        await asyncio.gather(asked, asyncio.wrap_future(ended), return_exceptions=True)
+        assert len(steps) < 400
         monkeypatch.undo()
         assert (await provider.ask(caption(max_tokens=3), Deadline(30))).used.output_tokens == 3
 

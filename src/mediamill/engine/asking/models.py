@@ -3,7 +3,7 @@
 import os
 import socket
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from mediamill.adapters.providers.opening import open_provider
@@ -14,6 +14,7 @@ from mediamill.core.sealing import Sealer
 from mediamill.core.settings import Settings
 from mediamill.engine.asking.chains import Chains, Static
 from mediamill.engine.asking.gate import SharedGate
+from mediamill.engine.asking.meter import Meter
 from mediamill.engine.asking.money import Budgets
 from mediamill.engine.asking.panel import Panel
 from mediamill.store.port import Store
@@ -33,6 +34,7 @@ class Models:
     budgets: Budgets
     """As the settings say; `budgets_of` knows better."""
     limits: BudgetRows
+    meter: Meter = field(default_factory=Meter)
 
     @classmethod
     def of(cls, settings: Settings, store: Store, sealer: Sealer) -> "Models":

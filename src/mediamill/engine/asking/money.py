@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mediamill.core.errors import BudgetExceeded
+from mediamill.engine.asking.meter import Meter
 from mediamill.store.repositories.attempts import Attempt
 from mediamill.store.repositories.spending import (
     EVERYBODY,
@@ -60,6 +61,8 @@ class Money:
     reserved: int = 0
     """For calls that are under way, and spent by those that ended."""
     under_way: int = 0
+    meter: Meter | None = None
+    """Told of every call that has ended."""
     _begun: bool = False
     _spent: dict[tuple[str, str, str], Spent] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -109,6 +112,8 @@ class Money:
 
     def settle(self, row: Attempt) -> None:
         """Take what a call cost for what was reserved for it."""
+        if self.meter is not None:
+            self.meter.count(row)
         add(self._spent, row)
         self.release(row.reserved - row.cost)
 

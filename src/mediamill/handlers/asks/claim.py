@@ -131,7 +131,7 @@ class Claim:
             month=month_of(now), bounded=(self.job.id, self.job.owner, EVERYBODY), created=now,
         )  # fmt: skip
         budgets = await parts.models.budgets_of(self.job.owner, self.job.budget)
-        self._money = Money(parts.spending, purse, budgets)
+        self._money = Money(parts.spending, purse, budgets, meter=parts.models.meter)
         try:
             yield
         finally:

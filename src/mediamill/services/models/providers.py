@@ -6,6 +6,7 @@ changes where calls go gives it anew, so nobody sends a stored key to a server o
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,7 @@ from mediamill.engine.asking.models import Models
 from mediamill.services.models.roles import require_admin
 from mediamill.services.models.states import ADDRESS, FILE, PAGE, ChainState, ProviderState, States
 from mediamill.store.port import Absent, Delete, Equals, Put, Store
-from mediamill.store.repositories.circuits import Circuits
+from mediamill.store.repositories.circuits import Circuit, Circuits
 from mediamill.store.repositories.providers import ChainRow, ProviderRow, ProviderRows
 
 log = structlog.get_logger(__name__)
@@ -114,8 +115,8 @@ class ProviderService:
         moved = [one for one in WHERE if one in fields and fields[one] != getattr(row, one)]
         if row.secret and key is None and moved:
             message = (
-                f"Give the key anew: the one that is kept was given for another {moved[0]}, and "
-                "goes nowhere else."
+                f"Give the key anew with {' and '.join(moved)}: the one that is kept was given for "
+                "where calls go now, and is sent nowhere else."
             )
             raise InvalidInput.at("key", message)
         told = {one: getattr(row, one) for one in FIELDS} | dict(fields)
@@ -201,6 +202,37 @@ class ProviderService:
         )  # fmt: skip
         return await self.chain(principal, operation)
 
+    # -- for those who watch the service --------------------------------------------------------
+
+    async def circuits_now(self) -> Sequence[tuple[Circuit, bool]]:
+        """Return what all share of the providers in chains, and whether each rests."""
+        names = dict[str, None]()
+        for chain in (await self._chains()).values():
+            for one in chain:
+                with suppress(MediamillError, ValueError):
+                    names[(await self.models.chains.find(one)).name] = None
+        if not names:
+            return ()
+        found = await self.store.get_many(Circuit, [(name,) for name in names])
+        now = await self.store.now()
+        rows = [row or Circuit(provider=name) for row, name in zip(found, names, strict=True)]
+        return [(row, row.rests_until > now) for row in rows]
+
+    async def readiness(self) -> dict[str, str]:
+        """Tell of each operation whether somebody can be asked: `ok`, or what is wrong.
+
+        No provider is called, and none is named: anybody may read this.
+        """
+        told = dict[str, str]()
+        for operation, chain in (await self._chains()).items():
+            opened = 0
+            for one in chain:
+                with suppress(MediamillError, ValueError):
+                    await self.models.panel.seat(await self.models.chains.find(one))
+                    opened += 1
+            told[operation] = _told(len(chain), opened)
+        return told
+
     # -- within -------------------------------------------------------------------------------
 
     async def _row(self, name: str) -> ProviderRow:
@@ -262,6 +294,15 @@ class ProviderService:
             by=principal.user,
         )  # fmt: skip
         return await self.get(principal, row.name)
+
+
+def _told(chain: int, opened: int) -> str:
+    """Say how many of a chain can be asked."""
+    if not chain:
+        return "not set up"
+    if opened == chain:
+        return "ok"
+    return f"{chain - opened} of {chain} providers cannot be opened"
 
 
 def _place(name: str) -> str:

@@ -11,6 +11,7 @@ from mediamill.media.models.sessions import Halt
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+CLOSING = "The model is being closed."
 
 
 @dataclass(eq=False)
@@ -62,9 +63,12 @@ class Batcher(Generic[Q, A]):
         self._full = asyncio.Event()
         self._batch: Batch[Q, A] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def ask(self, question: Q) -> A:
         """Return the answer; a caller that is cancelled is left out of what is not answered yet."""
+        if self._closed:
+            raise ProviderUnavailable(CLOSING)
         waiting: Waiting[Q, A] = Waiting(question, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         if len(self._queue) >= self.most:
@@ -79,14 +83,15 @@ class Batcher(Generic[Q, A]):
                 self._batch.dropped()
 
     async def close(self) -> None:
-        """End what runs; who still waits gets `ProviderUnavailable`."""
+        """End what runs; who still waits, or asks later, gets `ProviderUnavailable`."""
+        self._closed = True
         if self._batch is not None:
             self._batch.halt.halt()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         for waiting in [*(self._batch.waiting if self._batch else ()), *self._queue]:
-            _fail(waiting, ProviderUnavailable("The model is being closed."))
+            _fail(waiting, ProviderUnavailable(CLOSING))
 
     async def _answer_all(self) -> None:
         while self._queue:
