@@ -37,7 +37,9 @@ LEFT_OUT = {
     "numpy", "opencv-python-headless", "pyarrow", "simplejpeg",  # work on pixels: of workers
     "pyyaml",  # reads datasets: of workers
     "charset-normalizer", "pypdfium2",  # read documents: of workers
-    "click", "markdown-it-py", "mdurl", "pygments", "rich",  # the command line
+    "filelock", "flatbuffers", "fsspec", "hf-xet", "httpcore2", "httpx2", "huggingface-hub",
+    "onnxruntime", "packaging", "protobuf", "tokenizers", "tqdm", "truststore",  # local models
+    "click", "pygments", "rich",  # the command line
     "httptools", "uvicorn", "uvloop",  # the server: its place is the gateway's
 }  # fmt: skip
 """Packages of the lock file that the API does not import."""

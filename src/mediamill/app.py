@@ -59,7 +59,6 @@ from mediamill.services.previews import Previews
 from mediamill.services.projects.intake import MemberIntake
 from mediamill.services.projects.service import ProjectService
 from mediamill.services.projects.together import DatasetServices
-from mediamill.services.prompts.choices import Choices
 from mediamill.services.repeats.once import Once
 from mediamill.services.retention import RetentionService
 from mediamill.services.stream.customers import Customers
@@ -163,25 +162,16 @@ class App:
         )
         self.imports = Imports(self.arrivals, self.parts.fetcher, self.bell)
         self.templates = TemplateService(self.access, Templates(self.store), self.operations)
-        self.template_sharing = TemplateSharing(
-            self.access, Templates(self.store), self.repositories.users
-        )
-        self.prompt_choices = Choices(self.parts.models)
+        self.template_sharing = TemplateSharing(self.access, nouns.users)
         self.projects = ProjectService(
             self.access, nouns.projects, nouns.lookup, nouns.units, self.bell, nouns.annotations
         )
         self.resumable, self.waiting = self._resumable(validator), Waiting(self.repositories.units)
         self.settler = Settler(nouns.uploads, self.blobs, self.projects)
         self.direct = Direct(
-            self.access,
-            nouns.uploads,
-            rows,
-            self.blobs,
-            validator,
-            self.projects,
-            self.bell,
+            self.access, nouns.uploads, rows, self.blobs, validator, self.projects, self.bell,
             self.settings.direct_transfers,
-        )
+        )  # fmt: skip
         self.trash = Trash(
             self.store, self.access, nouns.files, nouns.units, self.bell, self.parts.announcer
         )
@@ -190,24 +180,13 @@ class App:
         )
         self.labels = Labels(self.store, self.access)
         self.files = FileService(
-            self.store,
-            self.access,
-            nouns.files,
-            nouns.lookup,
-            Listing(nouns.files, self.trash, self.projects),
-            self.trash,
-            self.blobs,
-            self.results,
-            self.parts.cutting,
+            self.store, self.access, nouns.files, nouns.lookup, Listing(nouns.files, self.trash,
+            self.projects), self.trash, self.blobs, self.results, self.parts.cutting,
             self.settings.direct_transfers,
-        )
+        )  # fmt: skip
         self.models = ModelServices.over(self.parts, self.access, self.files)
-        requests = Requests(
-            Inputs(self.access, self.parts.sources),
-            self.templates,
-            self.operations,
-            self.parts.models,
-        )
+        inputs = Inputs(self.access, self.parts.sources)
+        requests = Requests(inputs, self.templates, self.operations, self.parts.models)
         self.planner = Planner(requests, nouns.spending)
         self.jobs = JobService(
             self.access,
@@ -234,14 +213,9 @@ class App:
         self.once = Once(nouns.keys, self.results)
         self.items = ItemService(self.access, nouns.manifests, nouns.results)
         self.downloads = Downloads(
-            self.access,
-            self.files,
-            self.results,
-            self.directories,
-            nouns.units,
-            self.bell,
+            self.access, self.files, self.results, self.directories, nouns.units, self.bell,
             self.settings.direct_transfers,
-        )
+        )  # fmt: skip
         self.outputs = Outputs(self.access, nouns.manifests, nouns.results, self.results)
         self.notifications = Notifications(
             self.access, nouns.users, nouns.mails, nouns.identities, nouns.units, signer,
@@ -252,23 +226,12 @@ class App:
             self.access, self.blobs, self.results, self.slots, self.operations, self.scratch
         )
         self.links = Links(
-            signer,
-            self.clock,
-            self.accounts,
-            self.files,
-            self.downloads,
-            self.outputs,
+            signer, self.clock, self.accounts, self.files, self.downloads, self.outputs
         )
         self.members = ArchiveMembers(
-            self.access,
-            self.files,
-            nouns.units,
-            nouns.usages,
-            self.blobs,
-            self.inspector,
-            self.directories,
-            self.bell,
-        )
+            self.access, self.files, nouns.units, nouns.usages, self.blobs, self.inspector,
+            self.directories, self.bell,
+        )  # fmt: skip
 
     def _accounts(self, signer: Signer) -> tuple[Linking, Federation | None, Accounts]:
         """Make what knows people: by our own secrets, and by an issuer where there is one."""

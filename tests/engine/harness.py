@@ -12,7 +12,9 @@ from mediamill.adapters.mail.port import Post
 from mediamill.blobs.memory import MemoryBlobs
 from mediamill.core.access import Principal
 from mediamill.core.ids import new_id
+from mediamill.core.settings import Settings
 from mediamill.engine.announcing import Announcer
+from mediamill.engine.asking.models import Models
 from mediamill.engine.flush import Flush
 from mediamill.engine.gathering import Sources
 from mediamill.engine.lease import Lease
@@ -118,6 +120,7 @@ class Harness:
                 Inputs(access, self.sources),
                 TemplateService(access, Templates(store), OPERATIONS),
                 OPERATIONS,
+                Models.of(Settings(home=scratch), store, sealer=None),  # there are no keys
             ),
             self.bell,
             Queue(self.jobs, self.units),

@@ -234,7 +234,7 @@ async def sharing(service):
     users = Users(service.templates.store)
     for name in ("ann", "bob", "cat"):
         await users.add(User(id=f"user_{name}", email=f"{name}@example.org", name="", created=1))
-    return TemplateSharing(service.access, service.templates, users)
+    return TemplateSharing(service.access, users)
 
 
 async def names(page):

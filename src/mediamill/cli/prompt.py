@@ -56,10 +56,11 @@ ONLY_PROMPTS = ("system", "schema", "group", "model", "temperature", "max_tokens
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line for each answer.")
 @connected
 def prompt(files: tuple[str, ...], **given: Any) -> None:
-    """Ask a model about FILES: each by itself, or with --group all together.
+    """Ask a model about FILES, print what it answers.
 
-    FILES are local files and folders, which are uploaded, and ids of files on the server. The
-    exit code is 1 when some have no answer; the others are printed.
+    FILES are local files and folders, which are uploaded, and ids of files on the server. Each is
+    asked about by itself, with --group all together. The exit code is 1 when some have no answer;
+    the others are printed.
     """
     ctx, client = click.get_current_context(), given["client"]
     work = _work(client, given)

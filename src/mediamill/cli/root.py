@@ -20,7 +20,7 @@ COMMANDS = {
         "Bring files to a server: from web addresses, buckets, folders.",
     ),
     "jobs": ("mediamill.cli.jobs:jobs", "Create jobs on a server, follow and collect them."),
-    "prompt": ("mediamill.cli.prompt:prompt", "Ask a model about files, print what it answers."),
+    "prompt": ("mediamill.cli.prompt:prompt", "Ask a model about FILES, print what it answers."),
     "export": (
         "mediamill.cli.export:export",
         "Put all result files of JOBS into a folder or a bucket.",

@@ -300,7 +300,8 @@ async def test_the_deadline_ends_the_wait_and_not_that_of_others(
         assert not slow.halts[0].halted
         slow.go.set()
         assert (await patient).labels
-    assert slow.batches == [1]  # who had gone was not shown to the model
+        assert (await provider.ask(labels(min_confidence=0.0), Deadline(30))).labels
+    assert slow.batches == [1, 1]  # who had gone was not shown to the model
 
 
 async def test_a_run_is_halted_when_the_last_who_waits_goes(tmp_path: Path, slow: Slow) -> None:

@@ -24,6 +24,7 @@ from mediamill.cli.remote.client import on_loopback
 from mediamill.cli.service.checks import Check, Level
 from mediamill.cli.service.keeping import sealing, secrecy
 from mediamill.cli.service.mailing import ask_mail
+from mediamill.cli.service.providing import models
 from mediamill.core.errors import ConfigurationError, MediamillError
 from mediamill.core.settings import Settings
 from mediamill.engine.slots import SlotLimits, SlotPool
@@ -53,6 +54,7 @@ def examine(settings: Settings, server: str | None, default_server: str) -> Iter
     yield from _events(settings)
     yield from _issuer(settings)
     yield from sealing(settings)
+    yield from models(settings)
     yield from _stream(settings)
     yield from _settings(settings)
     yield _server(server, default_server)

@@ -64,6 +64,16 @@ class Static:
         return cls(found, listed)
 
 
+    def find(self, name: str) -> Configured:
+        """Return a provider of the file, or of a mere address; raises `ProviderRefused`."""
+        if (known := self.providers.get(name)) is not None:
+            return known
+        if ":" not in name:
+            raise ProviderRefused(f"There is no provider called “{name}”.", provider=name)
+        stated = any(name in chain for chain in self.chains.values())
+        return replace(Configured.of(name), from_settings=stated)
+
+
 def _table(told: Mapping[str, Any], name: str) -> Sequence[tuple[str, Any]]:
     table = told.get(name, {})
     if not isinstance(table, dict):
@@ -141,12 +151,7 @@ class Chains:
         await self._refresh()
         if (row := self._rows.get(name)) is not None:
             return await self._of_row(row)
-        if (known := self.static.providers.get(name)) is not None:
-            return known
-        if ":" not in name:
-            raise ProviderRefused(f"There is no provider called “{name}”.", provider=name)
-        stated = any(name in chain for chain in self.static.chains.values())
-        return replace(Configured.of(name), from_settings=stated)
+        return self.static.find(name)
 
     async def resolve(self, operation: str, asked: Sequence[str] = ()) -> list[Configured]:
         """Return the chain that a step asks: those that it names, else the operation's own.

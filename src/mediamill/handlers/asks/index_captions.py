@@ -16,6 +16,8 @@ from mediamill.store.repositories.units import Unit
 
 KIND = "index_captions"
 AT_ONCE = 100
+WAIT_MS = 5_000
+"""Models are asked first; who searches sooner brings in what is theirs."""
 LOOK_AGAIN_MS = 30_000
 
 
@@ -43,7 +45,6 @@ def worded(rows: Sequence[Caption]) -> list[tuple[Caption, Sequence[str]]]:
 async def wanted(lease: Lease, owner: str) -> None:
     """See to it that the captions of a unit that has ended are brought into the index."""
     now = await lease.units.store.now()
-    unit = Unit.chore(KIND, f"captions:{owner}", 0, owner, cost=0.2, now=now, due=now)
+    unit = Unit.chore(KIND, f"captions:{owner}", 0, owner, cost=0.2, now=now, due=now + WAIT_MS)
     with suppress(MediamillError):  # it is there already, or the next search does it
         await lease.units.insert([unit])
-        lease.woken.add(unit.klass)

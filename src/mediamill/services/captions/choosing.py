@@ -22,7 +22,7 @@ LOOKED_AT = 2_000
 """Rows that are looked at for one page; a page of few then has more behind it."""
 MOST_WORDS = 60
 """Words that may begin with one of a query; further ones are not found."""
-BROUGHT = 1_000
+BROUGHT = 300
 """New rows that a search brings into the index before it looks."""
 BEGIN = (1 << 62, "")
 

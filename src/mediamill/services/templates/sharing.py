@@ -38,8 +38,12 @@ class TemplateSharing:
     """What a caller may do about who sees a template."""
 
     access: Access
-    templates: Templates
     users: Users
+
+    @property
+    def templates(self) -> Templates:
+        """Templates and shares."""
+        return self.access.templates
 
     async def share(self, principal: Principal, template_id: str, who: str, role: Role) -> Guest:
         """Share a template of one's own with a user, by address or id, or with `EVERYBODY`.

@@ -11,7 +11,7 @@ from mediamill.store.repositories.projects import SPLITS, SUBSETS
 from mediamill.web.api.jobs import view as job_view
 from mediamill.web.api.operations import operation_view
 from mediamill.web.api.projects import view
-from mediamill.web.pages.forms import inputs
+from mediamill.web.pages.forms import asking, inputs
 from mediamill.web.pages.rendering import page
 from mediamill.web.parsing import FileId, ProjectId
 from mediamill.web.security import Caller, Mill
@@ -78,7 +78,7 @@ async def process_page(project_id: ProjectId, caller: Caller, mill: Mill) -> Res
     ]
     return await _page(
         mill, caller, project_id, "process.html", "/process", operations=forms,
-        jobs=await _jobs(mill, caller, project_id),
+        asking=asking(mill.operations), jobs=await _jobs(mill, caller, project_id),
     )  # fmt: skip
 
 

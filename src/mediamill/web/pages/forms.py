@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from mediamill.operations.asking import ModelOperation
+from mediamill.operations.catalogue import Catalogue
+
 _TIED = re.compile(r"\s*\(([\w-]+)\)(?=\.?$)")
 
 
@@ -67,6 +70,12 @@ class Input:
             if self.open
             else f"{self.low:g} to {self.high:,}"
         )
+
+
+def asking(catalogue: Catalogue) -> frozenset[str]:
+    """Return the operations that ask models, which may cost money."""
+    names = catalogue.names()
+    return frozenset(name for name in names if issubclass(catalogue.get(name), ModelOperation))
 
 
 def inputs(schema: dict[str, Any]) -> list[Input]:

@@ -10,7 +10,7 @@ from mediamill.web.api.jobs import view
 from mediamill.web.api.operations import operation_view
 from mediamill.web.pages import signin
 from mediamill.web.pages.calls import troubles
-from mediamill.web.pages.forms import inputs
+from mediamill.web.pages.forms import asking, inputs
 from mediamill.web.pages.reading import pictures, sheets
 from mediamill.web.pages.reference import endpoints
 from mediamill.web.pages.rendering import page
@@ -38,6 +38,7 @@ async def home_page(caller: Caller, mill: Mill) -> Response:
         files=[file_view(file, mill.retention) for file in files.rows],
         after=files.after,
         operations=[(operation, inputs(operation.schema_)) for operation in operations],
+        asking=asking(mill.operations),
         jobs=await _recent(mill, caller),
         usage=await mill.repositories.usages.get(caller.user),
         quota=mill.repositories.usages.quota,

@@ -77,8 +77,13 @@ list.addEventListener("click", async (event) => {
   }
 });
 
-operation.addEventListener("change", () => show(form, operation.value));
-form.addEventListener("change", () => show(form, operation.value));
+function chooseOperation() {
+  show(form, operation.value);
+  document.getElementById("budget-field").hidden = operation.selectedOptions[0].dataset.asks === undefined;
+}
+
+operation.addEventListener("change", chooseOperation);
+form.addEventListener("change", chooseOperation);
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   clearProblem(form);
@@ -92,7 +97,8 @@ form.addEventListener("submit", async (event) => {
   button.disabled = true;
   try {
     const step = { operation: operation.value, parameters: parameters(form, operation.value) };
-    const job = await call("POST", "/v1/jobs", { files, steps: [step] });
+    const budget = form.elements.budget.closest("[hidden]") ? "" : form.elements.budget.value;
+    const job = await call("POST", "/v1/jobs", { files, steps: [step], ...(budget === "" ? {} : { budget: Number(budget) }) });
     location.assign(`/jobs/${job.id}`);
   } catch (problem) {
     showProblem(form, problem, "steps.0.parameters.");
@@ -107,6 +113,6 @@ async function refreshJobs() {
   if (fresh) document.getElementById("jobs").replaceChildren(fresh);
 }
 
-show(form, operation.value);
+chooseOperation();
 count();
 setInterval(refreshJobs, 2000);

@@ -15,6 +15,7 @@ export function estimated(plan) {
   const sum = (name) => plan.asks.reduce((all, one) => (one[name] === null || all === null ? null : all + one[name]), 0);
   const [expected, most] = [sum("expected"), sum("at_most")];
   const many = Number.isNaN(calls) ? "model calls, their number not known yet" : `${calls.toLocaleString("en")} model ${calls === 1 ? "call" : "calls"}`;
+  if (most === 0) return `${many} that cost nothing`;
   if (expected === null && most === null) return `${many}; cost unknown`;
   return `${many}, about ${cost(expected)}, ${most === null ? "at most unknown" : `${cost(most)} at most`}`;
 }

@@ -3,6 +3,7 @@ import { call, clearProblem, showProblem, size } from "./api.js";
 import "./page.js";
 import { made, many, tried } from "./dataset.js";
 import { parameters, show } from "./form.js";
+import { estimated } from "./money.js";
 import { latest, pictured } from "./preview.js";
 
 const page = document.getElementById("process");
@@ -149,8 +150,14 @@ get("next").addEventListener("click", () => tried(get("next"), async () => {
   refresh();
 }, (problem) => showProblem(form, problem, `steps.${steps.length}.parameters.`)));
 
-function refresh() {
+function offer() {
   show(form, operation.value);
+  const asking = [...operation.options].filter((one) => one.dataset.asks !== undefined).map((one) => one.value);
+  get("budget-field").hidden = ![operation.value, ...steps.map((one) => one.operation)].some((one) => asking.includes(one));
+}
+
+function refresh() {
+  offer();
   preview();
 }
 
@@ -170,12 +177,13 @@ form.addEventListener("submit", (event) => event.preventDefault());
 // -- estimate, run, keep ------------------------------------------------------------------------------
 
 function body(wanted = [...steps, step()]) {
-  const { subset, split, seed, name, into } = Object.fromEntries(new FormData(run));
+  const { subset, split, seed, name, into, budget } = Object.fromEntries(new FormData(run));
   const asked = { project: id, steps: wanted, name };
   if (subset) asked.subset = subset;
   if (split !== "any") asked.split = split;
   if (seed !== "") asked.seed = Number(seed);
   if (into) asked.output_project = id;
+  if (budget && !get("budget-field").hidden) asked.budget = Number(budget);
   return asked;
 }
 
@@ -189,6 +197,7 @@ function fail(problem) {
 async function estimate() {
   const plan = await call("POST", "/v1/jobs?dry_run=true", body());
   const parts = [`${plan.at_least ? "at least " : ""}${many(plan.items, "image")}, ${size(plan.bytes)}`, `about ${time(plan.core_seconds)} of one core`];
+  if (plan.asks.length) parts.push(estimated(plan));
   if (plan.reused) parts.push(`${many(plan.reused, "result")} of before will be taken over`);
   if (plan.misfits.length) parts.push(`${many(plan.misfits.length, "input")} will fail: ${plan.misfits[0].message}`);
   get("plan").textContent = `${parts.join("; ")}.`;
@@ -221,7 +230,7 @@ run.addEventListener("submit", (event) => {
 
 const wanted = new URLSearchParams(location.search).get("operation");
 if (wanted && [...operation.options].some((option) => option.value === wanted)) operation.value = wanted;
-show(form, operation.value);
+offer();
 tried(null, async () => {
   ({ settings } = await call("GET", home));
   run.elements.seed.value = settings.seed ?? "";
