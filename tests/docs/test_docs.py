@@ -68,7 +68,8 @@ def test_links_within_the_tree_lead_somewhere(page: Path):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_settings_that_are_mentioned_exist(page: Path):
     known = {f"MEDIAMILL_{name.upper()}" for name in Settings.model_fields}
-    known |= {"MEDIAMILL_SERVER", "MEDIAMILL_TOKEN", "MEDIAMILL_SAMPLES", "MEDIAMILL_HOSTILE"}
+    known |= {"MEDIAMILL_SERVER", "MEDIAMILL_TOKEN", "MEDIAMILL_PROVIDER_KEY"}
+    known |= {"MEDIAMILL_SAMPLES", "MEDIAMILL_HOSTILE"}
     known |= {"MEDIAMILL_REQUIRE_SERVICES", "MEDIAMILL_CAPTIONER"}
     mentioned = set(re.findall(r"\bMEDIAMILL_[A-Z][A-Z_]*[A-Z]\b", page.read_text()))
     assert mentioned - known == set()

@@ -103,12 +103,19 @@ class Mill:
         assert self.watch.most < 1 << 30
 
 
+ANSWERING = {
+    "caption_chain": "echo:", "label_chain": "echo:?labels=Dog:0.98", "prompt_chain": "echo:?say=[]"
+}  # fmt: skip
+"""Models for the operations that ask some."""
+
+
 @pytest.fixture(scope="session")
 def attacked(
     tmp_path_factory: pytest.TempPathFactory, session_place: dict[str, str]
 ) -> Iterator[Process]:
     """The service of all attacks: whatever one of them did, the next finds it as it should be."""
-    process = Process("up", tmp_path_factory.mktemp("attacked") / "home", free_port(), slots=2)
+    home = tmp_path_factory.mktemp("attacked") / "home"
+    process = Process("up", home, free_port(), slots=2, **ANSWERING)
     process.fresh = True
     with pytest.MonkeyPatch.context() as patch:
         for name, value in session_place.items():

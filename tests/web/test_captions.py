@@ -180,6 +180,7 @@ async def test_one_and_all_are_removed(mill, ann, bob):
     assert removed.json() == {"removed": 2, "has_more": False}
     assert await rows(ann) == []
     assert len(await rows(bob, job=his["id"])) == 1
+    assert await names(bob, "jpg") == ["a.jpg"]
     words = mill.captions.captions
     assert await words.vocabulary(ann.id, "", 10) == []
     assert await words.vocabulary(bob.id, "", 10)

@@ -10,6 +10,7 @@ from mediamill.core.sealing import key_of
 from mediamill.store.port import Put, Update
 from mediamill.store.repositories.circuits import Circuit
 from mediamill.store.repositories.providers import ProviderRow
+from mediamill.store.repositories.sealing import Sealings
 from mediamill.store.repositories.spending import EVERYBODY, Purse
 from mediamill.store.repositories.users import Role, User
 from mediamill.store.schema import all_kinds
@@ -25,14 +26,14 @@ PRICE = {"input": 10.0, "output": 20.0, "call": 0.001}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def root(mill, web):  # noqa: F811 - the fixtures above
+async def root(mill, web):
     """An administrator."""
     async with person(web, "boss") as boss:
         await mill.store.transact(Update(User, (boss.id,), set={"role": Role.ADMIN}))
         yield boss.client
 
 
-async def added(root, name, status=201, **fields):  # noqa: F811
+async def added(root, name, status=201, **fields):
     body = {"name": name, "address": f"echo:{name}", **fields}
     answer = await root.post("/v1/providers", json=body)
     assert answer.status_code == status, answer.text
@@ -46,7 +47,7 @@ async def refused(answer, status, pointer=""):
     return problem
 
 
-async def test_a_provider_is_set_up_changed_and_removed(mill, root):  # noqa: F811
+async def test_a_provider_is_set_up_changed_and_removed(mill, root):
     made = await added(root, "fast", key=KEY, price=PRICE, concurrency=4, per_minute=100)
     assert (made["has_key"], made["source"], made["concurrency"]) == (True, "page", 4)
     assert made["price"] == {"image": 0, "second": 0, "batch": 1, **PRICE}
@@ -71,7 +72,7 @@ def _body(name, **fields):
     return {"name": name, "address": f"echo:{name}", **fields}
 
 
-async def test_a_stored_key_goes_to_no_other_server(mill, root):  # noqa: F811
+async def test_a_stored_key_goes_to_no_other_server(mill, root):
     await added(root, "kept", key=KEY)
     for change in (
         {"address": "echo:other"}, {"base_url": "http://127.0.0.1:1"}, {"region": "eu-west-1"},
@@ -94,7 +95,7 @@ async def test_a_stored_key_goes_to_no_other_server(mill, root):  # noqa: F811
     await root.delete("/v1/providers/kept")
 
 
-async def test_a_key_is_nowhere_in_the_clear(mill, root, capsys):  # noqa: F811
+async def test_a_key_is_nowhere_in_the_clear(mill, root, capsys):
     configure_logging("json", "debug")
     await added(root, "sealed", key=KEY)
     await added(root, "sealed", 409, key=KEY)
@@ -132,7 +133,7 @@ async def test_what_is_wrong_is_said_where_it_is(root, fields, pointer):
     await refused(await root.post("/v1/providers", json={**_body("a"), **fields}), 422, pointer)
 
 
-async def test_chains_are_ordered_and_fall_back_to_the_settings(mill, root):  # noqa: F811
+async def test_chains_are_ordered_and_fall_back_to_the_settings(mill, root):
     await added(root, "one")
     await added(root, "two")
     usual = (await root.get("/v1/chains/label")).json()
@@ -153,7 +154,7 @@ async def test_chains_are_ordered_and_fall_back_to_the_settings(mill, root):  # 
         assert (await root.delete(f"/v1/providers/{name}")).status_code == 204
 
 
-async def test_a_trial_tells_answer_time_use_and_cost_and_is_booked(mill, root, ann):  # noqa: F811
+async def test_a_trial_tells_answer_time_use_and_cost_and_is_booked(mill, root, ann):
     await added(root, "tried", address="echo:m?say=A house.&delay=0.05", price=PRICE)
     before = (await root.get("/v1/spending")).json()["cost"]
     told = (await root.post("/v1/providers/tried/test", json={})).json()
@@ -184,7 +185,7 @@ async def test_a_trial_tells_answer_time_use_and_cost_and_is_booked(mill, root, 
     await root.delete("/v1/providers/tried")
 
 
-async def test_a_trial_that_hangs_ends_and_costs_the_most(mill, root):  # noqa: F811
+async def test_a_trial_that_hangs_ends_and_costs_the_most(mill, root):
     await added(root, "hangs", address="echo:m?fault=timeout*", price=PRICE, timeout=0.2)
     async with asyncio.timeout(20):
         told = (await root.post("/v1/providers/hangs/test", json={})).json()
@@ -195,7 +196,7 @@ async def test_a_trial_that_hangs_ends_and_costs_the_most(mill, root):  # noqa: 
     await root.delete("/v1/providers/hangs")
 
 
-async def test_what_a_trial_left_behind_is_booked_as_the_most(mill, root):  # noqa: F811
+async def test_what_a_trial_left_behind_is_booked_as_the_most(mill, root):
     spending, now = mill.repositories.spending, await mill.store.now()
     month = (await root.get("/v1/spending")).json()["month"]
     purse = Purse(job="trial_x", unit=0, fence=0, owner="user_gone", month=month,
@@ -212,7 +213,7 @@ async def test_what_a_trial_left_behind_is_booked_as_the_most(mill, root):  # no
     await root.delete("/v1/providers/tidy")
 
 
-async def test_a_rest_is_told_and_can_be_ended(mill, root):  # noqa: F811
+async def test_a_rest_is_told_and_can_be_ended(mill, root):
     await added(root, "tired")
     now = await mill.store.now()
     rests = Circuit(provider="tired", rests_until=now + 60_000, rests=2, error="It fell over.")
@@ -225,7 +226,22 @@ async def test_a_rest_is_told_and_can_be_ended(mill, root):  # noqa: F811
     await root.delete("/v1/providers/tired")
 
 
-async def test_who_is_no_administrator_does_none_of_it(ann):  # noqa: F811
+async def test_a_key_is_sealed_anew_where_another_key_seals(mill, root):
+    await added(root, "sealed", key=KEY)
+    before = await mill.store.get(ProviderRow, "sealed")
+    sealings = Sealings(mill.store, all_kinds())
+    found = [row async for row in sealings.under(before.sealed_by) if isinstance(row, ProviderRow)]
+    assert found == [before]
+    assert (await mill.parts.models.chains.find("sealed")).key == KEY
+    assert await sealings.reseal(before, mill.parts.sealer)
+    after = await mill.store.get(ProviderRow, "sealed")
+    assert after.secret != before.secret
+    assert (await root.patch("/v1/providers/sealed", json={"concurrency": 2})).status_code == 200
+    assert (await mill.parts.models.chains.find("sealed")).key == KEY
+    await root.delete("/v1/providers/sealed")
+
+
+async def test_who_is_no_administrator_does_none_of_it(ann):
     asked = (
         ("GET", "/v1/providers"), ("POST", "/v1/providers"), ("GET", "/v1/chains"),
         ("PUT", "/v1/chains/caption"), ("GET", "/v1/spending/users"), ("PUT", "/v1/budgets/x"),

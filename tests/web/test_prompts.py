@@ -91,6 +91,33 @@ async def test_all_together(ann):
         assert await download(ann, job, file) == said
 
 
+async def test_a_group_some_of_which_does_not_fit(ann):
+    tale = await upload(ann, "tale.txt", TALE.encode())
+    noise = await upload(ann, "noise.bin", bytes(range(256)) * 8)
+    job = await ask(ann, files=[tale, noise], prompt="Which?", group=True)
+    assert job["state"] == "partial", await items(ann, job)
+    assert (await download(ann, job, tale)).startswith("Echo")
+    refused = await ann.client.get(f"/v1/jobs/{job['id']}/download/{noise}")
+    assert (refused.status_code, refused.json()["details"]["state"]) == (409, "failed")
+    part = (await ann.client.get(f"/parts/answers/{job['id']}")).text
+    assert re.findall('data-state="([^"]+)"', part) == ["failed", "succeeded"]
+
+    job = await ask(ann, files=[tale], prompt={"prompt": "Which?", "model": MUTE}, group=True)
+    refused = await ann.client.get(f"/v1/jobs/{job['id']}/download/{tale}")
+    assert (refused.status_code, "will not answer" in refused.json()["detail"]) == (409, True)
+    stranger = await ann.client.get(f"/v1/jobs/{job['id']}/download/{noise}")
+    assert stranger.status_code == 404
+
+
+async def test_a_prompt_has_the_number_of_the_file(ann):
+    """Two files alike are asked about alike, save for what the prompt says of them."""
+    files = [await upload(ann, "same.txt", TALE.encode()) for _ in range(2)]
+    for prompt, different in (("Which?", 1), ("Which is number {index}?", 2)):
+        job = await ask(ann, files=files, prompt=prompt)
+        said = {one["data"]["text"] for one in await outcomes(ann, job)}
+        assert len(said) == different, prompt
+
+
 async def test_an_answer_that_is_put_right_once(ann):
     """Echo's texts are made of the question's digest: some fit, others when asked again."""
     schema = {

@@ -21,7 +21,7 @@ SETTINGS = {"caption_chain": "bad,good", "user_budget": 20.0, "lease_seconds": 2
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def root(mill, web):  # noqa: F811 - the fixtures above
+async def root(mill, web):
     """An administrator, who has set up two providers."""
     async with person(web, "boss") as boss:
         await mill.store.transact(Update(User, (boss.id,), set={"role": Role.ADMIN}))
@@ -46,14 +46,14 @@ async def uploaded(client, n=1):
     return found
 
 
-async def done(mill, client, body):  # noqa: F811
+async def done(mill, client, body):
     job = (await client.post("/v1/jobs", json=body)).json()
     assert "id" in job, job
     async with working(mill):
         return (await client.get(f"/v1/jobs/{job['id']}?wait=30")).json()
 
 
-async def test_a_job_is_estimated_paid_and_told_call_by_call(mill, root, ann, bob):  # noqa: F811
+async def test_a_job_is_estimated_paid_and_told_call_by_call(mill, root, ann, bob):
     files = await uploaded(ann.client, 2)
     plan = await ann.client.post("/v1/jobs?dry_run=true", json=asked(files, budget=3))
     assert plan.status_code == 200, plan.text
@@ -99,9 +99,7 @@ async def ledger(client, here, cost):
         page = (await client.get(f"{here}/attempts?limit=3&after={page['after']}")).json()
         rows += page["data"]
     assert [(row["item"], row["provider"], row["state"]) for row in rows] == [
-        (item, *one)
-        for item in (0, 1)
-        for one in [("bad", "declined"), ("good", "answered")]
+        (item, *one) for item in (0, 1) for one in [("bad", "declined"), ("good", "answered")]
     ]
     assert sum(row["cost"] for row in rows) == pytest.approx(cost)
     assert "will not answer" in rows[0]["error"]
@@ -114,7 +112,7 @@ async def ledger(client, here, cost):
     assert [row["provider"] for row in found] == [row["provider"] for row in rows]
 
 
-async def administered(root, ann, cost):  # noqa: F811
+async def administered(root, ann, cost):
     """What an administrator sees of Ann's."""
     rows = (await root.get("/v1/spending/users")).json()["data"]
     hers = [row for row in rows if row["user"] == ann.id]
@@ -129,7 +127,7 @@ async def administered(root, ann, cost):  # noqa: F811
     assert (await root.get("/v1/spending?month=2026-13")).status_code == 422
 
 
-async def test_a_budget_of_an_administrator_goes_before_the_settings(mill, root, ann):  # noqa: F811
+async def test_a_budget_of_an_administrator_goes_before_the_settings(mill, root, ann):
     path = f"/v1/budgets/{ann.id}"
     assert (await root.client.get(path)).json()["monthly"] == 20
     told = (await root.client.put(path, json={"monthly": 0.015})).json()
@@ -149,7 +147,7 @@ async def test_a_budget_of_an_administrator_goes_before_the_settings(mill, root,
     assert (await root.client.put(path, json={"monthly": -1})).status_code == 422
 
 
-async def test_a_job_that_is_removed_takes_its_ledger_with_it(mill, root, ann):  # noqa: F811
+async def test_a_job_that_is_removed_takes_its_ledger_with_it(mill, root, ann):
     job = await done(mill, ann.client, asked(await uploaded(ann.client), reuse=False))
     spent = (await ann.client.get("/v1/spending")).json()
     assert (await ann.client.delete(f"/v1/jobs/{job['id']}?now=true")).status_code == 204
@@ -166,7 +164,21 @@ async def test_a_job_that_is_removed_takes_its_ledger_with_it(mill, root, ann): 
     assert (await ann.client.get("/v1/spending")).json() == spent, "what was paid was paid"
 
 
-async def test_no_cell_is_a_formula(mill, root, ann):  # noqa: F811
+async def test_what_an_earlier_step_makes_is_not_counted_yet(root, ann):
+    steps = [{"operation": "augment", "parameters": {"methods": ["rotate"], "copies": 3}},
+             {"operation": "caption", "parameters": {}}]  # fmt: skip
+    body = {"files": await uploaded(ann.client), "steps": steps}
+    plan = await ann.client.post("/v1/jobs?dry_run=true", json=body)
+    (ask,) = plan.json()["asks"]
+    assert (ask["step"], ask["calls"], ask["expected"], ask["at_most"]) == (1, None, None, None)
+    away = {"address": "openai:own", "price": None, "base_url": "http://127.0.0.1:1/v1"}
+    await root.client.patch("/v1/providers/bad", json=away)
+    plan = await ann.client.post("/v1/jobs?dry_run=true", json=asked(body["files"]))
+    (ask,) = plan.json()["asks"]
+    assert (ask["calls"], ask["expected"], ask["at_most"]) == (1, None, None), "no price is known"
+
+
+async def test_no_cell_is_a_formula(mill, root, ann):
     row = Spent(owner=ann.id, month="2020-01", operation="caption", provider="=1+1", model="@x",
                 calls=1, cost=5)  # fmt: skip
     await mill.store.transact(Put(row))

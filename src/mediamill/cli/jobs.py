@@ -184,9 +184,7 @@ def items(job_id: str, *, state: str | None, as_json: bool, client: Client) -> N
 @click.option("--stage", type=click.IntRange(0), default=0, help="The stage of that item.")
 @json_option
 @connected
-def attempts(
-    job_id: str, *, item: int | None, stage: int, as_json: bool, client: Client
-) -> None:
+def attempts(job_id: str, *, item: int | None, stage: int, as_json: bool, client: Client) -> None:
     """List every model call of a job, and why others were asked.
 
     Columns: stage and item, question, provider, what became of it, milliseconds, cost, why.

@@ -96,9 +96,7 @@ def add(name: str, address: str, *, as_json: bool, client: Client, **given: Any)
 @_fields
 @json_option
 @connected
-def change(
-    name: str, address: str | None, *, as_json: bool, client: Client, **given: Any
-) -> None:
+def change(name: str, address: str | None, *, as_json: bool, client: Client, **given: Any) -> None:
     """Change a provider; what is not given stays.
 
     Another address, server, region or option needs the key anew.
@@ -123,9 +121,7 @@ def remove(names: tuple[str, ...], *, client: Client) -> None:
 @json_option
 @connected
 @click.pass_context
-def test(
-    ctx: click.Context, name: str, *, file: str | None, as_json: bool, client: Client
-) -> None:
+def test(ctx: click.Context, name: str, *, file: str | None, as_json: bool, client: Client) -> None:
     """Ask a provider about one picture; the call is paid for. The exit code is 1 without answer."""
     told = client.request("POST", f"{_at(name)}/test", json={"file": file})
     if as_json:

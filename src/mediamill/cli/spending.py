@@ -48,9 +48,7 @@ def spending(
 @click.option("--reset", is_flag=True, help="Let the settings stand again.")
 @json_option
 @connected
-def budget(
-    user: str, dollars: str | None, *, reset: bool, as_json: bool, client: Client
-) -> None:
+def budget(user: str, dollars: str | None, *, reset: bool, as_json: bool, client: Client) -> None:
     """Show or set what USER, by id, or `everybody` may spend a month; for administrators.
 
     DOLLARS is an amount, or `none` for no limit.

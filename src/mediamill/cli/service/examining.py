@@ -31,7 +31,7 @@ from mediamill.engine.slots import SlotLimits, SlotPool
 from mediamill.services.stream.rules import read_rules
 from mediamill.store.opening import probe_store
 
-CLIENT_VARIABLES = {"mediamill_server", "mediamill_token"}
+CLIENT_VARIABLES = {"mediamill_server", "mediamill_token", "mediamill_provider_key"}
 """Variables that are options of commands rather than settings."""
 TEST_VARIABLES = {"mediamill_samples", "mediamill_hostile", "mediamill_require_services"}
 

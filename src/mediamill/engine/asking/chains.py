@@ -63,7 +63,6 @@ class Static:
                 listed.setdefault(operation, names)
         return cls(found, listed)
 
-
     def find(self, name: str) -> Configured:
         """Return a provider of the file, or of a mere address; raises `ProviderRefused`."""
         if (known := self.providers.get(name)) is not None:

@@ -10,6 +10,8 @@ from mediamill.store.repositories.results import ItemOutcome, Result
 
 CAPTIONED = ("caption", "label")
 """Operations whose results stand in the history of captions."""
+TOLD = ("name", "confidence")
+"""Of a label; where it is, the result tells."""
 
 
 def enlisting(job: Job, operation: str) -> Callable[[Result], Sequence[Record]]:
@@ -26,7 +28,8 @@ def enlisting(job: Job, operation: str) -> Callable[[Result], Sequence[Record]]:
 def captioned(job: Job, operation: str, result: Result) -> Caption:
     """Return the row of what was said of an item."""
     data = result.data or {}
-    captions, labels = tuple(data.get("captions", ())), tuple(data.get("labels", ()))
+    captions = tuple(data.get("captions", ()))
+    labels = tuple({key: one[key] for key in TOLD} for one in data.get("labels", ()))
     answered = [data.get("provider", ""), *(one.get("provider", "") for one in captions)]
     return Caption(
         id=caption_id(result.job, result.stage, result.item),

@@ -9,9 +9,9 @@ from mediamill.adapters.providers.prices import Price
 from mediamill.core.errors import MediamillError
 from mediamill.engine.asking.models import Models
 from mediamill.engine.asking.panel import Named
-from mediamill.operations.work import SourceFacts
 from mediamill.operations.asking import ModelOperation
 from mediamill.operations.base import Operation
+from mediamill.operations.work import SourceFacts
 from mediamill.store.repositories.spending import Spent
 
 ENOUGH = 10

@@ -100,9 +100,7 @@ class SpendingService:
         known = dict(zip(owners, found, strict=True))
         return Page(tuple(UserSpent(row, known[row.owner]) for row in page.rows), page.after)
 
-    async def walk_users(
-        self, principal: Principal, month: str | None
-    ) -> AsyncIterator[UserSpent]:
+    async def walk_users(self, principal: Principal, month: str | None) -> AsyncIterator[UserSpent]:
         """Return what everybody spent, in constant memory; administrators only."""
         require_admin(principal)
         chosen = await self.month(month)
@@ -128,9 +126,7 @@ class SpendingService:
 
     # -- budgets ------------------------------------------------------------------------------
 
-    async def budgets(
-        self, principal: Principal, after: str | None, limit: int
-    ) -> Page[BudgetRow]:
+    async def budgets(self, principal: Principal, after: str | None, limit: int) -> Page[BudgetRow]:
         """List the budgets that administrators set; administrators only."""
         require_admin(principal)
         return await self.models.limits.all(after, limit)

@@ -1,4 +1,4 @@
-"""What administrators let somebody spend on model calls in a month, where the settings do not stand."""
+"""What administrators let people spend on model calls in a month, in place of the settings."""
 
 from collections.abc import Sequence
 

@@ -82,7 +82,7 @@ class Caption(Record, frozen=True, kw_only=True):
     original: tuple[dict[str, Any], ...] | None = None
     """As the model gave them, once they have been edited."""
     labels: tuple[dict[str, Any], ...] = ()
-    """As `captions/labels.py` writes them."""
+    """Names and confidences."""
     providers: tuple[str, ...] = ()
     """Who answered."""
     state: CaptionState = CaptionState.NEW

@@ -37,7 +37,8 @@ CaptionId = Annotated[
     ),
 ]
 Ids = Annotated[list[Annotated[str, Field(max_length=100)]], Field(min_length=1, max_length=100)]
-OfJob = Annotated[str, Query(alias="job", max_length=100, description="Only of this job.")]
+JOB = r"^(job_[0-9A-Za-z-]{1,64})?$"
+OfJob = Annotated[str, Query(alias="job", pattern=JOB, description="Only of this job.")]
 InState = Annotated[State | None, Query(alias="state", description="Only in this state.")]
 Words = Annotated[
     str,
@@ -78,7 +79,7 @@ class ReviewBody(Body):
 
 
 class AgainBody(Body):
-    job: str = Field("", max_length=100, description="Only of this job.")
+    job: str = Field("", pattern=JOB, description="Only of this job.")
     query: str = Field("", max_length=200, description="Only those with these words.")
     providers: list[Annotated[str, Field(min_length=1, max_length=300)]] = Field(
         default_factory=list, max_length=8, description="Whom to ask instead."

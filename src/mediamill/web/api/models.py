@@ -162,8 +162,6 @@ async def get_chain(operation: Operation, caller: Caller, mill: Mill) -> ChainVi
 
 
 @router.put("/chains/{operation}")
-async def set_chain(
-    operation: Operation, body: ChainBody, caller: Caller, mill: Mill
-) -> ChainView:
+async def set_chain(operation: Operation, body: ChainBody, caller: Caller, mill: Mill) -> ChainView:
     """Set whom an operation asks, in order; jobs that were accepted keep theirs."""
     return chain_view(await mill.models.providers.set_chain(caller, operation, body.providers))

@@ -95,9 +95,7 @@ async def read_spending(caller: Caller, mill: Mill, month: MonthOf = None) -> Mo
     return month_view(await mill.models.spending.mine(caller, month))
 
 
-@router.get(
-    "/spending.csv", response_class=Response, responses=described("A line per model.", CSV)
-)
+@router.get("/spending.csv", response_class=Response, responses=described("A line per model.", CSV))
 async def export_spending(caller: Caller, mill: Mill, month: MonthOf = None) -> Response:
     """Export what the caller spent in a month, as CSV."""
     mine = await mill.models.spending.mine(caller, month)

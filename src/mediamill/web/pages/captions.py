@@ -12,6 +12,7 @@ from mediamill.core.access import Principal, Right
 from mediamill.store.repositories.captions import CaptionState
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.spending import MICRO, month_of
+from mediamill.web.api.captions import JOB
 from mediamill.web.pages.rendering import page
 from mediamill.web.security import Caller, Mill
 
@@ -29,7 +30,7 @@ ABOUT = {
 
 router = APIRouter(include_in_schema=False)
 
-OfJob = Annotated[str, Query(alias="job", max_length=100)]
+OfJob = Annotated[str, Query(alias="job", pattern=JOB)]
 
 
 @router.get("/captions")

@@ -42,7 +42,9 @@ class TraitsView(View):
 class StateView(View):
     """How it does, as all workers share it."""
 
-    state: str = Field(description="`ready`, `resting` after it kept failing, or `broken`: not to be opened.")
+    state: str = Field(
+        description="`ready`, `resting` after it kept failing, or `broken`: not to be opened."
+    )
     problem: str = Field(description="Why it cannot be opened; empty where it can.")
     rests_until: Time | None
     rests: Count = Field(description="How often in a row it went to rest.")

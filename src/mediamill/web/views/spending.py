@@ -183,6 +183,4 @@ class ItemMoneyView(View):
 def item_money_view(money: ItemMoney | None) -> ItemMoneyView | None:
     if money is None:
         return None
-    return ItemMoneyView(
-        cost=money.cost / MICRO, calls=money.calls, providers=[*money.providers]
-    )
+    return ItemMoneyView(cost=money.cost / MICRO, calls=money.calls, providers=[*money.providers])
