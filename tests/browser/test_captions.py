@@ -40,7 +40,9 @@ async def test_captions_are_made_judged_and_found(page, tmp_path):
     page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
     await page.get_by_role("link", name="Captions", exact=True).click()
     await make(page, tmp_path)
-    await page.click("#review")
+    await page.click("#job-link")
+    await expect(page.locator("#said #cards > li")).to_have_count(3)
+    await page.click("#captions")
     await review(page)
     await page.get_by_role("link", name="History").click()
     await find(page)
@@ -54,6 +56,7 @@ async def test_captions_are_made_judged_and_found(page, tmp_path):
 
 
 async def make(page, tmp_path):
+    await expect(page.locator("#no-images")).to_be_visible()
     await page.click("#ask button[type=submit]")
     await expect(page.locator("#ask > [data-error]")).to_contain_text("Choose at least one image")
     await page.set_input_files("#choose", pictures(tmp_path, 3))
@@ -68,7 +71,7 @@ async def make(page, tmp_path):
     await page.click("#ask button[type=submit]")
     await expect(page.locator("#state")).to_have_text("succeeded", timeout=20_000)
     await expect(page.locator("#cards > li")).to_have_count(3)
-    first = page.locator("#cards > li").first
+    first = page.locator("#cards > li", has_text="photo_0.jpg")
     await expect(first.locator(".text")).to_have_count(2)
     await expect(first).to_contain_text("A red boat 160 wide.")
     await expect(first).to_contain_text("by boat")

@@ -39,7 +39,8 @@ async def everybodys(request, servers, tmp_path_factory):
     address = json.dumps(f"echo:one?say={ANSWER.replace('&', '%26')}")
     lines = ["[chains]", 'prompt = ["one"]', "[providers.one]", f"address = {address}",
              "[providers.two]", 'address = "echo:two?images=0"',
-             "[providers.flaky]", 'address = "echo:flaky?fault=declined"']  # fmt: skip
+             "[providers.flaky]", 'address = "echo:flaky?fault=declined"',
+             "[providers.slow]", 'address = "echo:slow?delay=1.5"']  # fmt: skip
     said.write_text("\n".join(lines))
     with pytest.MonkeyPatch.context() as patch:
         for name, value in servers.environment(chosen(request.config)).items():
@@ -127,7 +128,9 @@ async def test_ask_about_files(page, tmp_path):
     await answered(page, 2)
     await expect(page.locator("#prompt")).to_have_value("What is {name} about?")
     await page.fill("#prompt", "Why?")
+    before = page.url
     await page.click("#ask [type=submit]")
+    await page.wait_for_url(lambda url: url != before)
     await answered(page, 2)
     await page.go_back()
     await answered(page, 2)
@@ -163,6 +166,23 @@ async def test_answers_that_fit_a_schema_and_what_fails(page, tmp_path):
     await page.click("#retry")
     answers = await answered(page, 1)
     await expect(answers.first).to_contain_text("all.result.md")
+
+
+async def test_answers_come_by_and_by(page, tmp_path):
+    await page.goto(f"{page.url}prompts")
+    await upload(page, tmp_path, *(f"{n:02}.txt" for n in range(12)))
+    await page.fill("#prompt", "What?")
+    await page.select_option("#model", "slow")
+    await page.click("#ask [type=submit]")
+    waiting = page.locator('#answers > [data-state="pending"]')
+    await expect(waiting.first).to_contain_text("waiting")
+    answers = await answered(page, 10)
+    await expect(waiting).to_have_count(0)
+    await page.get_by_role("button", name="Show more answers").click()
+    await expect(answers).to_have_count(12)
+    names = await answers.locator("h3").all_inner_texts()
+    assert names == [f"{n:02}.txt" for n in range(12)]
+    await expect(page.locator("#answers .more")).to_have_count(0)
 
 
 async def test_a_template_that_is_shared(page, tmp_path, browser, everybodys):

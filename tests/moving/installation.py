@@ -53,6 +53,43 @@ async def _annotated(client: httpx.AsyncClient, project: str, files: list[str]) 
             assert put.status_code == 200, put.text
 
 
+KEY = "sk-moves-too"
+
+
+@dataclass
+class Asked:
+    """A job that asked a model, and what is known of that: as it is answered."""
+
+    job: str
+    told: dict[str, dict]
+
+    @classmethod
+    async def of(cls, client: httpx.AsyncClient, job: str) -> "Asked":
+        paths = ("providers/good", "chains/caption", f"jobs/{job}/attempts", "spending", "budgets")
+        told = {path: (await client.get(f"/v1/{path}")).json() for path in paths}
+        assert told["providers/good"]["has_key"], told
+        assert told["chains/caption"]["providers"] == ["good"], told
+        assert len(told[f"jobs/{job}/attempts"]["data"]) == 1, told
+        assert told["spending"]["cost"] == 0.01, told
+        assert told["budgets"]["data"][0]["monthly"] == 5, told
+        del told["providers/good"]["health"]  # who held permits is not moved for good
+        return cls(job, told)
+
+
+async def _asking(client: httpx.AsyncClient, owner: str, file: str) -> str:
+    """Set up a provider, and caption a picture; return the job."""
+    good = {"name": "good", "address": "echo:g", "key": KEY, "price": {"call": 0.01}}
+    caption = {"operation": "caption", "parameters": {"variants": ["concise"]}}
+    for method, path, body in (
+        ("POST", "providers", good), ("PUT", "chains/caption", {"providers": ["good"]}),
+        ("PUT", f"budgets/{owner}", {"monthly": 5}),
+        ("POST", "jobs", {"files": [file], "steps": [caption]}),
+    ):  # fmt: skip
+        answer = await client.request(method, f"/v1/{path}", json=body)
+        assert answer.is_success, answer.text
+    return answer.json()["id"]
+
+
 @dataclass
 class Installation:
     """What its one user has and was told."""
@@ -70,6 +107,7 @@ class Installation:
     waiting: str
     """A job that a worker had begun when the service ended."""
     dataset: "Dataset"
+    asked: "Asked"
 
     def settings(self, **more: object) -> Settings:
         return Settings(home=self.home, slots=1, min_free_bytes=0, lease_seconds=1, **more)
@@ -109,6 +147,7 @@ async def _filled(app, ann, guest, history, home, pictures) -> Installation:
     assert shared.is_success, shared.text
     text = await history.upload(client, "a.txt", b"hello")
     job = await submit(history, client, [*files, text])
+    asking = await _asking(client, ann.id, files[0])
     async with working(app):
         answer = await client.get(f"/v1/jobs/{job}", params={"wait": 30})
         assert answer.json()["state"] == "partial", answer.text
@@ -116,6 +155,9 @@ async def _filled(app, ann, guest, history, home, pictures) -> Installation:
         ready = await client.get(frozen.json()["links"]["self"], params={"wait": 30})
         assert ready.json()["state"] == "ready", ready.text
         dataset = await Dataset.of(client, project, guest)
+        captioned = await client.get(f"/v1/jobs/{asking}", params={"wait": 30})
+        assert captioned.json()["state"] == "succeeded", captioned.text
+        asked = await Asked.of(client, asking)
     trashed = files.pop()
     assert (await client.delete(f"/v1/files/{trashed}")).is_success
     whole = PNG + b"x" * 5000
@@ -129,7 +171,7 @@ async def _filled(app, ann, guest, history, home, pictures) -> Installation:
     assert download.status_code == 200, download.text
     etag = download.headers["etag"]
     return Installation(home, token.json()["token"], history, download.content, etag,
-                        project, trashed, place, whole[3000:], waiting, dataset)  # fmt: skip
+                        project, trashed, place, whole[3000:], waiting, dataset, asked)  # fmt: skip
 
 
 async def _half(client: httpx.AsyncClient, whole: bytes) -> str:
@@ -165,6 +207,8 @@ async def lives_on(found: Installation, settings: Settings) -> list[str]:
             assert len(listed.json()["data"]) == 2, listed.text
             there = await Dataset.of(client, found.project, found.dataset.guest)
             assert there == found.dataset
+            assert await Asked.of(client, found.asked.job) == found.asked
+            assert (await app.parts.models.chains.find("good")).key == KEY
             newer = await found.history.upload(client, "new.png", picture(9))
             await submit(found.history, client, [newer])
             for job in found.history.jobs:

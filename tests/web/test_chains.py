@@ -26,7 +26,7 @@ async def test_a_step_that_cannot_follow_is_pointed_at(ann):
     assert error["pointer"] == "steps.2.operation"
     assert error["message"] == (
         "extract-frames takes video/*; thumbnail gives image/*. "
-        "What could: augment, convert, health-check, preprocess, thumbnail."
+        "What could: augment, caption, convert, health-check, label, preprocess, prompt, thumbnail."
     )
 
 

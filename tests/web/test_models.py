@@ -7,6 +7,7 @@ import pytest_asyncio
 
 from mediamill.core.logs import configure_logging
 from mediamill.core.sealing import key_of
+from mediamill.services.models.sample import sample
 from mediamill.store.port import Put, Update
 from mediamill.store.repositories.circuits import Circuit
 from mediamill.store.repositories.providers import ProviderRow
@@ -15,6 +16,7 @@ from mediamill.store.repositories.spending import EVERYBODY, Purse
 from mediamill.store.repositories.users import Role, User
 from mediamill.store.schema import all_kinds
 from tests.faults import rows as stored
+from tests.support.serving import working
 from tests.web.conftest import person
 from tests.web.one_service import ann, mill, web  # noqa: F401 - fixtures
 from tests.web.test_strangers import PNG
@@ -125,6 +127,7 @@ async def test_a_key_is_nowhere_in_the_clear(mill, root, capsys):
     [
         ({"name": "a:b"}, "name"), ({"name": "A"}, "name"), ({"address": "nothing"}, "address"),
         ({"address": "unheard:of"}, "address"), ({"options": {"sauy": "x"}}, "address"),
+        ({"address": "openai:x", "base_url": "http://user:word@h/v1"}, "base_url"),
         ({"concurrency": 0}, "concurrency"), ({"timeout": 0}, "timeout"),
         ({"price": {"input": -1}}, "price.input"), ({"owner": "me"}, "owner"),
     ],
@@ -183,6 +186,19 @@ async def test_a_trial_tells_answer_time_use_and_cost_and_is_booked(mill, root, 
     strange = await root.post("/v1/providers/tried/test", json={"file": file})
     assert strange.status_code == 404, "it is somebody else's"
     await root.delete("/v1/providers/tried")
+
+
+async def test_a_trial_may_be_about_a_file_of_ones_own(mill, root):
+    await added(root, "seen", address="echo:m?say={name} {width}x{height}", price=PRICE)
+    file = (await root.post("/v1/files?name=house.jpg", content=sample())).json()["id"]
+    async with working(mill):
+        for _ in range(100):
+            told = (await root.post("/v1/providers/seen/test", json={"file": file})).json()
+            if told.get("ok"):
+                break
+            await asyncio.sleep(0.1)
+    assert told["text"].endswith("300x225"), told
+    await root.delete("/v1/providers/seen")
 
 
 async def test_a_trial_that_hangs_ends_and_costs_the_most(mill, root):

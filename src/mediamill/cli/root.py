@@ -33,13 +33,16 @@ COMMANDS = {
     "models": ("mediamill.cli.models:models", "Fetch and list models that run on this machine."),
     "captions": (
         "mediamill.cli.captions:captions",
-        "Find captions again, judge them, export them by file name.",
+        "Find captions again, judge them, and export them by file name.",
     ),
     "providers": (
         "mediamill.cli.providers:providers",
         "Set up who answers captions, labels and prompts; for administrators.",
     ),
-    "spending": ("mediamill.cli.spending:spending", "Show what model calls cost on a server."),
+    "spending": (
+        "mediamill.cli.spending:spending",
+        "Show what your model calls cost in a month, and what is left of your budget.",
+    ),
     "templates": ("mediamill.cli.templates:templates", "Keep steps with variables under a name."),
     "operations": ("mediamill.cli.operations:operations", "Show what a server can do with files."),
     "usage": ("mediamill.cli.usage:usage", "Show how much you keep on a server."),

@@ -91,7 +91,7 @@ class Planner:
         share = 1 - reused / len(fit) if fit and len(split(checked.steps)) == 1 else 1.0
         found = []
         for place, step in asks:
-            known = not any(before.fans_out for before in checked.steps[:place])
+            known = place == 0  # a step that asks begins a stage, with all that the former made
             name, chain = checked.request.steps[place][0], checked.chains.get(str(place), ())
             found.append(
                 await estimator.step(place, name, step, chain, facts if known else None, share)

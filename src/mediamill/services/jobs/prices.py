@@ -1,5 +1,6 @@
 """What the model calls of a job would come to, before it is made."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,7 +61,7 @@ class Estimator:
         names = tuple(one for one, _ in chain)
         if facts is None:
             return StepPrice(place, name, names, None, 0, 0, None, None)
-        used = step.estimate_all(facts)
+        used = await asyncio.to_thread(step.estimate_all, facts)
         prices = [await self._price(one) for one in names]
         known = [price for price in prices if price is not None]
         whole = len(known) == len(prices) and bool(prices)

@@ -272,10 +272,9 @@ class ProviderService:
         try:
             await self._opens(configured_of(name, {**fields, "key": key}))
         except (TypeError, ValueError) as error:
-            place = "price" if "price" in str(error) else "address"
-            raise InvalidInput.at(place, _without(str(error), key)) from None
+            raise InvalidInput.at(_wrong(str(error)), _without(str(error), key)) from None
         except ConfigurationError as error:
-            raise InvalidInput.at("address", _without(error.message, key)) from None
+            raise InvalidInput.at(_wrong(error.message), _without(error.message, key)) from None
 
     async def _opens(self, configured: Configured) -> None:
         """Open a provider, which asks nobody, and close it."""
@@ -307,6 +306,11 @@ def _told(chain: int, opened: int) -> str:
 
 def _place(name: str) -> str:
     return about(ProviderRow, "secret", name)
+
+
+def _wrong(text: str) -> str:
+    """Return which field an error is about, the address unless it names another."""
+    return next((name for name in ("price", "base_url", "region") if name in text), "address")
 
 
 def _without(text: str, key: str) -> str:

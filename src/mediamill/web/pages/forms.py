@@ -15,6 +15,8 @@ from typing import Any
 from mediamill.operations.asking import ModelOperation
 from mediamill.operations.catalogue import Catalogue
 
+LINE = 500
+"""Characters of a text; what may be longer has several lines."""
 _TIED = re.compile(r"\s*\(([\w-]+)\)(?=\.?$)")
 
 
@@ -25,7 +27,7 @@ class Input:
     name: str
     kind: str
     """`number`, `integer`, `boolean`, `choice`, `choices` (several of them), `pair` (the ends of a
-    range), `map` (names with numbers), `list`, `colour` or `text`."""
+    range), `map` (names with numbers), `json` (any object), `list`, `colour` or `text`."""
     help: str
     default: Any = None
     choices: tuple[str, ...] = ()
@@ -37,6 +39,8 @@ class Input:
     """The choice that must be made for this control to show: its name and value."""
     main: bool = True
     """Whether it shows at once, or among more options."""
+    long: bool = False
+    """Whether it is text of several lines, or JSON."""
     step: float | None = None
     """By which a pair’s ends move."""
 
@@ -136,6 +140,7 @@ def _control(
         high=high,
         open="minimum" not in ends and "exclusiveMinimum" in ends,
         when=when,
+        long=kind == "json" or entry.get("maxLength", 0) > LINE,
         step=_step(ends, low, high) if kind == "pair" else None,
     )
 
@@ -170,7 +175,9 @@ def _kind(entry: dict[str, Any]) -> str:
         return "choices" if _values(entry) else "list"
     if entry.get("pattern", "").startswith("^#"):
         return "colour"
-    known = {"number": "number", "integer": "integer", "boolean": "boolean", "object": "map"}
+    if entry.get("type") == "object":
+        return "map" if isinstance(entry.get("additionalProperties"), dict) else "json"
+    known = {"number": "number", "integer": "integer", "boolean": "boolean"}
     return known.get(entry.get("type", ""), "text")
 
 

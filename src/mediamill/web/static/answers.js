@@ -14,6 +14,7 @@ let again = false;
 
 // Show the answers of a job, from now on.
 export function follow(job) {
+  source?.close();
   id = job.id;
   place.hidden = false;
   list.replaceChildren();
@@ -26,27 +27,29 @@ export function follow(job) {
 
 function listen() {
   source?.close();
-  source = new EventSource(`/v1/jobs/${id}/events`);
-  source.addEventListener("job", (event) => {
+  const events = new EventSource(`/v1/jobs/${id}/events`);
+  source = events;
+  events.addEventListener("job", (event) => {
     const job = JSON.parse(event.data);
     update(job);
     look();
     if (!ENDED.has(job.state)) return;
-    source.close();
-    call("GET", `/v1/jobs/${id}`).then(update).catch(() => {}); // with what it has cost
+    events.close();
+    call("GET", `/v1/jobs/${job.id}`).then((now) => now.id === id && update(now)).catch(() => {}); // with what it has cost
   });
   for (const kind of ["gone", "error"]) {
-    source.addEventListener(kind, () => {
-      if (kind === "error" && source.readyState !== EventSource.CLOSED) return;
-      source.close();
+    events.addEventListener(kind, () => {
+      if (kind === "error" && events.readyState !== EventSource.CLOSED) return;
+      events.close();
       poll();
     });
   }
 }
 
 async function poll() {
-  for (;;) {
-    const job = await call("GET", `/v1/jobs/${id}`);
+  for (const mine = id; ;) {
+    const job = await call("GET", `/v1/jobs/${mine}`);
+    if (mine !== id) return;
     update(job);
     look();
     if (ENDED.has(job.state)) return;
@@ -94,8 +97,10 @@ function look() {
 // Page by page, as long as something that is shown still waits.
 async function refresh() {
   const seen = new Set();
+  const mine = id;
   for (let path = `/parts/answers/${id}`; path;) {
     const fresh = await part(path);
+    if (mine !== id) return; // another job is shown by now
     path = fresh.querySelector("[data-more]")?.dataset.more;
     merge(fresh, seen);
     if (![...list.querySelectorAll('[data-state="pending"]')].some((one) => !seen.has(base(one)))) break;

@@ -34,7 +34,7 @@ function fill(element) {
       made("div", { class: "title" }, box, made("strong", { class: "name" }, row.file_name), state, again),
       ...texts(row),
       labels(row),
-      made("p", { class: "muted by" }, row.providers.length ? `by ${row.providers.join(", ")}` : ""),
+      by(row),
       made("div", { class: "tools" }, ...buttons(row, tools)),
       made("p", { class: "error", role: "alert", "data-error": "" })),
   );
@@ -64,6 +64,12 @@ function texts(row) {
 function labels(row) {
   if (!row.labels.length) return null;
   return made("p", { class: "chips", "aria-label": "Labels" }, ...row.labels.map((one) => made("span", { class: "tag", title: `${Math.round(one.confidence * 100)} % sure` }, one.name)));
+}
+
+function by(row) {
+  const time = made("time", { datetime: row.created_at }, new Date(row.created_at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }));
+  const who = row.providers.length ? `by ${row.providers.join(", ")} · ` : "";
+  return made("p", { class: "muted by" }, who, made("a", { href: `/jobs/${row.job}`, title: "The job" }, time));
 }
 
 function* buttons(row, tools) {

@@ -72,8 +72,18 @@ function value(kind, text) {
   if (kind === "map") {
     return Object.fromEntries(text.split(",").map((pair) => pair.split("=").map((part) => part.trim())).map(([name, part]) => [name, number(part ?? "")]));
   }
+  if (kind === "json") return json(text);
   if (kind === "list") return text.split(",").map((item) => item.trim()).filter(Boolean).map(number);
   return kind === "text" ? text : number(text);
+}
+
+// What is no JSON is sent as it is, for the server to say so.
+function json(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 function number(text) {

@@ -16,10 +16,11 @@ let round = 0;
 export const fits = (type) => takes.some((one) => (one.endsWith("/*") ? type.startsWith(one.slice(0, -1)) : one === type));
 const kind = () => document.querySelector("[name=source]:checked").value;
 
-// What names the inputs in a request; null where nothing is chosen.
+// What names the inputs in a request, files by their names; null where nothing is chosen.
 export function inputs() {
   if (kind() === "project") return get("project").value ? { project: get("project").value } : null;
-  return chosen.size ? { files: [...chosen.keys()] } : null;
+  const named = [...chosen].sort(([, a], [, b]) => a.localeCompare(b, "en", { numeric: true }));
+  return named.length ? { files: named.map(([id]) => id) } : null;
 }
 
 export function start(changed) {
@@ -34,7 +35,7 @@ export function start(changed) {
   });
   get("project").addEventListener("change", told);
   get("files").addEventListener("change", (event) => {
-    if (event.target.checked) chosen.set(event.target.value, true);
+    if (event.target.checked) chosen.set(event.target.value, event.target.closest("li").querySelector(".name").textContent);
     else chosen.delete(event.target.value);
     told();
   });
@@ -44,7 +45,7 @@ export function start(changed) {
     upload(good, get("uploads"), (answer) => {
       for (const file of answer.data || [answer]) {
         add(file, true);
-        if (fits(file.media_type)) chosen.set(file.id, true);
+        if (fits(file.media_type)) chosen.set(file.id, file.name);
       }
       get("no-files").hidden = true;
       told();

@@ -20,7 +20,7 @@ class AskView(View):
     operation: str = Field(examples=["caption"])
     providers: list[str] = Field(description="Whom it asks, in order.")
     calls: Count | None = Field(
-        description="If the first provider answers well; null where an earlier step makes the "
+        description="At most, if the first provider answers; null where an earlier step makes the "
         "inputs, so that their number is not known."
     )
     input_tokens: Count = Field(description="At most.")
