@@ -78,6 +78,7 @@ async def sound(page, name):
     """See that nothing is wrong with a page on a phone, in both themes and for screen readers."""
     for theme in ("light", "dark"):
         await page.emulate_media(color_scheme=theme)
+        await page.wait_for_timeout(300)  # colours change over a sixth of a second
         await shot(page, f"{name}-{theme}")
         await page.evaluate(AXE)
         found = await page.evaluate("() => axe.run()")
@@ -132,6 +133,7 @@ async def test_ask_about_files(page, tmp_path):
     await page.click("#ask [type=submit]")
     await page.wait_for_url(lambda url: url != before)
     await answered(page, 2)
+    await expect(page.locator("#recent")).to_contain_text("Why?")
     await page.go_back()
     await answered(page, 2)
 

@@ -46,7 +46,11 @@ PLANTED = {
         "DELETE FROM file_tags WHERE tagged LIKE '%:red'"
     ),
     r"^emails: 4 records, not 3$": change("INSERT INTO emails VALUES ('b@example.org', 'user_1')"),
-    r"^units .* is different$": change("UPDATE units SET payload = '{}' WHERE kind = 'notify'"),
+    r"^units .* is different$": change(
+        "UPDATE units SET payload = '{}' "
+        'WHERE "group" = (SELECT min("group") FROM units WHERE kind = \'notify\')'
+    ),
+    r"^providers good is different$": change("UPDATE providers SET region = 'x'"),
     r"^files/file_\w+ has other bytes$": flip,
     r"^files/file_\w+ is missing$": lambda new: first_file(new / "blobs").unlink(),
     r"^1 files too many in the target$": lambda new: (new / "blobs" / "files+" / "more").touch(),

@@ -8,6 +8,7 @@ from tests.support.places import EACH_STORE
 
 from mediamill.captions.searching import words_of
 from mediamill.core.settings import Settings
+from mediamill.services.captions import choosing as choosing_module
 from mediamill.services.captions.choosing import Choice, Choosing
 from mediamill.store.memory import MemoryStore
 from mediamill.store.opening import open_store
@@ -84,7 +85,12 @@ async def searched(choosing: Choosing, texts: dict[int, str]) -> None:
         assert await found(choosing, query) == newest, query
 
 
-async def test_in_memory():
+@pytest.mark.parametrize("most", [None, 2])
+async def test_in_memory(most, monkeypatch):
+    """As well where every word is in more captions than are read at a stroke."""
+    if most is not None:
+        monkeypatch.setattr(choosing_module, "PAGE", most)
+        monkeypatch.setattr(choosing_module, "MAX_PAGE", most)
     await exercised(MemoryStore(), 100)
 
 

@@ -74,8 +74,9 @@ async def test_a_viewer_sees_no_way_to_change_anything(mill, ann, bob, project):
     share = ProjectShare(user=bob.id, project=made, role="viewer", created=1)
     await mill.store.transact(Put(share))
     editing = {
-        "": 'id="drop"', "/classes": 'id="import"', "/split": 'id="form"', "/process": 'name="into"',
-        "/versions": 'id="new"', "/settings": 'id="share"', f"/annotate/{file}": 'data-tool="box"',
+        "": 'id="drop"', "/classes": 'id="import"', "/split": 'id="form"',
+        "/process": 'name="into"', "/versions": 'id="new"', "/settings": 'id="share"',
+        f"/annotate/{file}": 'data-tool="box"',
     }  # fmt: skip
     for path, control in editing.items():
         hers = await ann.client.get(f"/projects/{made}{path}")

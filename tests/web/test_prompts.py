@@ -36,10 +36,12 @@ async def outcomes(person, job):
 
 async def download(person, job, file_id):
     """Follow the link to what came of a file."""
-    answer = await person.client.get(f"/v1/jobs/{job['id']}/download/{file_id}")
+    here = f"/v1/jobs/{job['id']}/download/{file_id}"
+    answer = await person.client.get(here, params={"direct": False})
     assert answer.status_code == 200, answer.text
     assert answer.json()["expires_at"]
     content = await person.client.get(answer.json()["url"].partition("mill.test")[2])
+    assert content.status_code == 200, content.text
     return content.text
 
 

@@ -25,6 +25,10 @@ async def root(mill, web):
     """An administrator, who has set up two providers."""
     async with person(web, "boss") as boss:
         await mill.store.transact(Update(User, (boss.id,), set={"role": Role.ADMIN}))
+        listed = (await boss.client.get("/v1/providers")).json()["data"]
+        assert [(one["name"], one["health"]["state"]) for one in listed] == [
+            ("bad", "broken"), ("good", "broken"),
+        ], "a chain names them, and nobody has set them up"  # fmt: skip
         price = {"call": 0.01}
         for name, address in (("bad", "echo:b?fault=declined*"), ("good", "echo:g")):
             body = {"name": name, "address": address, "price": price}
@@ -145,6 +149,21 @@ async def test_a_budget_of_an_administrator_goes_before_the_settings(mill, root,
     await root.client.delete(path)
     assert (await root.client.get("/v1/budgets/user_nobody")).status_code == 404
     assert (await root.client.put(path, json={"monthly": -1})).status_code == 422
+
+
+async def test_a_retry_with_more_money_goes_on(mill, root, ann):
+    body = asked(await uploaded(ann.client, 3), reuse=False, budget=0.015)
+    job = await done(mill, ann.client, body)
+    assert (job["state"], job["counts"]["succeeded"], job["spending"]["cost"]) == (
+        "partial", 1, pytest.approx(0.01),
+    )  # fmt: skip
+    here = f"/v1/jobs/{job['id']}"
+    again = await ann.client.post(f"{here}/retry?budget=0.035")
+    assert again.json()["spending"]["budget"] == 0.035
+    async with working(mill):
+        job = (await ann.client.get(f"{here}?wait=30")).json()
+    assert (job["state"], job["spending"]["cost"]) == ("succeeded", pytest.approx(0.03))
+    assert (await ann.client.post(f"{here}/retry?budget=-1")).status_code == 422
 
 
 async def test_a_job_that_is_removed_takes_its_ledger_with_it(mill, root, ann):

@@ -149,16 +149,19 @@ def cancel(job_id: str, *, client: Client) -> None:
     show_default=True,
     help="Which items; unfinished is both others.",
 )
+@budget_option
 @wait_option
 @json_option
 @connected
-@click.pass_context
-def retry(
-    ctx: click.Context, job_id: str, *, only: str, wait: bool, as_json: bool, client: Client
-) -> None:
-    """Run the failed or cancelled items of a job again."""
-    job = client.request("POST", f"/v1/jobs/{job_id}/retry", params={"only": only})
-    finish(ctx, client, job, wait=wait, as_json=as_json)
+def retry(job_id: str, *, only: str, client: Client, **given: Any) -> None:
+    """Run the failed or cancelled items of a job again.
+
+    --budget is another one for all its model calls, those before included.
+    """
+    more = {} if given["budget"] is None else {"budget": given["budget"]}
+    job = client.request("POST", f"/v1/jobs/{job_id}/retry", params={"only": only, **more})
+    ctx = click.get_current_context()
+    finish(ctx, client, job, wait=given["wait"], as_json=given["as_json"])
 
 
 @jobs.command()

@@ -69,6 +69,7 @@ async def test_each_file_is_asked_about_and_the_answer_kept(asking):
     cost = sum(row.cost for row in kept)
     assert all(0 < row.cost <= row.reserved for row in kept)
     spending, month = works.app.repositories.spending, month_of(kept[0].began)
+    await works.app.handlers()["close_purses"].sweep(young_ms=0)
     assert await spending.taken(job.id) == cost
     assert await spending.taken("user_ann", month) == cost
     assert await spending.taken("everybody", month) == cost

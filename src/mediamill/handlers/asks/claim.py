@@ -132,10 +132,15 @@ class Claim:
         )  # fmt: skip
         budgets = await parts.models.budgets_of(self.job.owner, self.job.budget)
         self._money = Money(parts.spending, purse, budgets, meter=parts.models.meter)
+        ours = True
         try:
             yield
+        except LeaseLost:
+            ours = False
+            raise
         finally:
-            if not self.lease.lost and paid_by(self.lease.unit) != unit.fence:
+            ours = ours and not self.lease.lost
+            if ours and paid_by(self.lease.unit) != unit.fence:
                 with suppress(MediamillError):  # the sweep does it
                     await self._money.close()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from mediamill.captions.searching import MOST_TERMS, plain, runs_in, texts_of, words_in
 from mediamill.handlers.asks.index_captions import worded
-from mediamill.store.port import Page, Store
+from mediamill.store.port import MAX_PAGE, Page, Store
 from mediamill.store.repositories.captions import (
     Caption,
     Captions,
@@ -21,7 +21,8 @@ PAGE = 100
 LOOKED_AT = 2_000
 """Rows that are looked at for one page; a page of few then has more behind it."""
 MOST_WORDS = 60
-"""Words that may begin with one of a query; further ones are not found."""
+"""Words that may begin with one of a query, where they find more than a thousand rows; further ones
+are not found."""
 BROUGHT = 300
 """New rows that a search brings into the index before it looks."""
 BEGIN = (1 << 62, "")
@@ -117,10 +118,8 @@ class Choosing:
         if not terms:
             return Page(())
         await self.bring(choice.owner)
-        lists = [await self._lists(choice.owner, term, start) for term in terms]
-        rarest = min(lists, key=lambda streams: sum(stream.size for stream in streams))
         found, looked, place = list[Caption](), 0, start
-        merged = Merged(rarest, start)
+        merged = Merged(await self._rarest(choice.owner, terms, start), start)
         while len(found) < limit and looked < LOOKED_AT:
             places = await merged.next(min(PAGE, limit))
             if not places:
@@ -140,15 +139,31 @@ class Choosing:
         done = place == merged.last and not await merged.next(1)
         return Page(tuple(found), None if done else _written(place))
 
-    async def _lists(self, owner: str, term: str, start: Place) -> "list[Stream]":
-        """Begin the lists of all words that begin with a term."""
-        words = [term]
+    async def _rarest(self, owner: str, terms: Sequence[str], start: Place) -> "list[Stream]":
+        """Return lists with all that has the rarest of some words, where one is rare.
+
+        Else those of the longest: of each word that begins so, for these are told one by one.
+        """
+        for most in (PAGE, MAX_PAGE):
+            pages = [await self._beginning(owner, term, most) for term in terms]
+            whole = [page.rows for page in pages if page.after is None]
+            if whole:
+                few = min(whole, key=len)
+                newest = sorted(few, key=lambda row: (row.created, row.caption), reverse=True)
+                return [Stream(self.captions, owner, "", 0, newest, begun=True)]
+        told = [len({row.word for row in page.rows}) for page in pages]
+        listed = [term for term, count in zip(terms, told, strict=True) if count <= MOST_WORDS]
+        longest = max(listed or terms, key=len)
+        words = [longest]
+        if len(longest) > 1:
+            words = await self.captions.vocabulary(owner, longest, MOST_WORDS)
+        return [Stream(self.captions, owner, word, start[0]) for word in words]
+
+    async def _beginning(self, owner: str, term: str, most: int) -> Page[CaptionWord]:
+        """List where words begin with a term; those of one letter are that letter."""
         if len(term) > 1:
-            words = await self.captions.vocabulary(owner, term, MOST_WORDS)
-        streams = [Stream(self.captions, owner, word, start[0]) for word in words]
-        for stream in streams:
-            await stream.fill()
-        return streams
+            return await self.captions.beginning(owner, term, most)
+        return await self.captions.with_word(owner, term, None, None, most)
 
 
 @dataclass
@@ -169,11 +184,6 @@ class Stream:
             until = self.until if self.until < BEGIN[0] else None
             page = await self.captions.with_word(self.owner, self.word, until, self.after, PAGE)
             self.rows, self.after, self.begun = [*page.rows], page.after, True
-
-    @property
-    def size(self) -> float:
-        """How many there are, as far as is known."""
-        return len(self.rows) + (PAGE if self.after else 0)
 
 
 @dataclass

@@ -23,6 +23,8 @@ class Retry:
 
     job: Job
     only: Only
+    budget: int | None = None
+    """The most that all its model calls may cost from now on, in micro-dollars; None: as before."""
 
     def check(self) -> None:
         """Raise `Conflict` for a job that has not ended, or has nothing to run again."""
@@ -43,6 +45,7 @@ class Retry:
         return job.evolve(
             state=JobState.EXPANDING,
             generation=job.generation + 1,
+            budget=job.budget if self.budget is None else self.budget,
             stage=stage,
             items=tally.items,
             counts=left_standing(tally.counts, self.only),

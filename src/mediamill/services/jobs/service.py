@@ -29,6 +29,7 @@ from mediamill.store.repositories.jobs import (
     Manifests,
 )
 from mediamill.store.repositories.results import Result, Results
+from mediamill.store.repositories.spending import MICRO
 from mediamill.store.repositories.units import Unit, Units, lane_of
 from mediamill.store.repositories.usage import Usages
 
@@ -224,17 +225,25 @@ class JobService:
             raise NotFound(f"There is no job {job_id}.")
         return job
 
-    async def retry(self, principal: Principal, job_id: str, only: Only = "unfinished") -> Job:
+    async def retry(
+        self,
+        principal: Principal,
+        job_id: str,
+        only: Only = "unfinished",
+        budget: float | None = None,
+    ) -> Job:
         """Run the failed or cancelled items of an ended job again, as its next generation.
 
-        A job whose download could not be prepared is ended again. Raises `Conflict` for a job
-        that has not ended or has nothing to run again.
+        `budget` is another one for all its model calls, those before included, in dollars. A job
+        whose download could not be prepared is ended again. Raises `Conflict` for a job that has
+        not ended or has nothing to run again.
         """
         job = await self.access.load(principal, Job, job_id, Right.EDIT)
         Retry(job, only).check()
         generation, told = job.generation, list[Unit]()
+        more = None if budget is None else round(budget * MICRO)
         while job.generation == generation:
-            retry, now = Retry(job, only), await self.jobs.store.now()
+            retry, now = Retry(job, only, more), await self.jobs.store.now()
             told = await self.announcer.of_job("job.accepted", retry.opened(), now)
             await self._try(retry.update(), retry.unit(now), *told)
             job = await self._again(job_id)

@@ -179,10 +179,17 @@ class Captions:
 
     # -- words ----------------------------------------------------------------------------------
 
+    async def beginning(self, owner: str, prefix: str, limit: int) -> Page[CaptionWord]:
+        """List by word where an owner's captions have words that begin with a text."""
+        index = CaptionWord.index("caption_words_of")
+        return await self.store.query(
+            CaptionWord, index, owner, at_least=prefix, at_most=prefix + LAST, limit=limit
+        )
+
     async def vocabulary(self, owner: str, prefix: str, most: int) -> list[str]:
         """Return the first of an owner's words that begin with a text."""
         index, found, start = CaptionWord.index("caption_words_of"), list[str](), prefix
-        while len(found) < most:
+        while len(found) < most:  # from one word to the next
             page = await self.store.query(
                 CaptionWord, index, owner, at_least=start, at_most=prefix + LAST, limit=1
             )

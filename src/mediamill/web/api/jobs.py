@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from mediamill.app import App
+from mediamill.services.jobs.requests import MOST_BUDGET
 from mediamill.services.jobs.retrying import Only
 from mediamill.services.jobs.service import chosen_by
 from mediamill.store.repositories.jobs import Job
@@ -132,9 +133,17 @@ async def retry_job(
     only: Annotated[Only, Query(description="Which items: `unfinished` is both others.")] = (
         "unfinished"
     ),
+    budget: Annotated[
+        float | None,
+        Query(
+            ge=0,
+            le=MOST_BUDGET,
+            description="Another budget in US dollars, for all its model calls, those before too.",
+        ),
+    ] = None,
 ) -> JobView:
     """Run the failed or cancelled items of an ended job again; what is done stays."""
-    return await view(mill, await mill.jobs.retry(caller, job_id, only))
+    return await view(mill, await mill.jobs.retry(caller, job_id, only, budget))
 
 
 ItemState = Literal["succeeded", "failed", "reused", "pending", "cancelled", "expired"]

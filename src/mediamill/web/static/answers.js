@@ -118,7 +118,9 @@ function merge(fresh, seen) {
     else if (there.dataset.key !== one.dataset.key || there.dataset.state !== one.dataset.state) there.replaceWith(one);
   }
   const stage = Math.max(...lines.map((one) => place_of(one)[0]));
-  for (const one of list.querySelectorAll('[data-state="pending"]')) if (place_of(one)[0] < stage) one.remove();
+  for (const one of list.querySelectorAll("[data-key]")) { // of a stage that is over only what failed stays
+    if (place_of(one)[0] < stage && !seen.has(base(one))) one.remove();
+  }
   if (first && more) list.append(more);
 }
 

@@ -102,10 +102,18 @@ form.addEventListener("submit", (event) => {
     const job = await call("POST", "/v1/jobs", asked);
     history.pushState(null, "", `/prompts/${job.id}`);
     follow(job);
+    remember(job);
     get("answers-part").scrollIntoView({ block: "start" });
     get("plan").textContent = "";
   }, fail);
 });
+// Among the recent answers, as the page would have it the next time.
+function remember(job) {
+  const asked = job.steps.at(-1).parameters;
+  const line = made("li", {}, made("a", { href: `/prompts/${job.id}` }, made("span", { class: "name" }, job.name || asked.prompt || asked.system)));
+  get("recent").prepend(line);
+  get("no-recent").hidden = true;
+}
 addEventListener("popstate", () => location.reload());
 
 get("estimate")?.addEventListener("click", (event) => {
