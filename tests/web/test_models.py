@@ -5,6 +5,7 @@ import asyncio
 import pytest
 import pytest_asyncio
 
+from mediamill.core.errors import ProviderRefused
 from mediamill.core.logs import configure_logging
 from mediamill.core.sealing import key_of
 from mediamill.services.models.sample import sample
@@ -210,6 +211,22 @@ async def test_a_trial_that_hangs_ends_and_costs_the_most(mill, root):
     (row,) = [one for one in spent if one["provider"] == "hangs"]
     assert (row["failed"], row["cost"] > 0.001) == (1, True)
     await root.delete("/v1/providers/hangs")
+
+
+async def test_a_server_that_says_the_key_is_not_repeated(mill, root, monkeypatch):
+    await added(root, "tells", key=KEY)
+    chains, panel = mill.parts.models.chains, mill.parts.models.panel
+    seat = await panel.seat(await chains.find("tells"))
+
+    async def ask(question, deadline):
+        raise ProviderRefused(f"Incorrect API key provided: {KEY}.", provider="tells")
+
+    monkeypatch.setattr(seat.provider, "ask", ask)
+    told = (await root.post("/v1/providers/tells/test", json={})).json()
+    assert (told["code"], told["error"]) == (
+        "provider_refused", "Incorrect API key provided: ….",
+    )  # fmt: skip
+    await root.delete("/v1/providers/tells")
 
 
 async def test_what_a_trial_left_behind_is_booked_as_the_most(mill, root):

@@ -197,6 +197,22 @@ async def test_what_an_earlier_step_makes_is_not_counted_yet(root, ann):
     assert (ask["calls"], ask["expected"], ask["at_most"]) == (1, None, None), "no price is known"
 
 
+async def test_many_users_are_listed_exported_and_shown(mill, root):
+    for n in range(0, 260, 20):
+        rows = [
+            Spent(owner=f"user_{place:03}", month="2020-02", operation="caption", provider="good",
+                  model="m", calls=1, cost=place)
+            for place in range(n, n + 20)
+        ]  # fmt: skip
+        await mill.store.transact(*map(Put, rows))
+    text = (await root.client.get("/v1/spending/users.csv?month=2020-02")).text
+    found = [*csv.DictReader(io.StringIO(text))]
+    assert [row["user"] for row in found] == [f"user_{n:03}" for n in range(260)]
+    page = await root.client.get("/spending?month=2020-02", headers={"accept": "text/html"})
+    assert page.status_code == 200
+    assert page.text.index("user_259") < page.text.index("user_100"), "the dearest come first"
+
+
 async def test_no_cell_is_a_formula(mill, root, ann):
     row = Spent(owner=ann.id, month="2020-01", operation="caption", provider="=1+1", model="@x",
                 calls=1, cost=5)  # fmt: skip

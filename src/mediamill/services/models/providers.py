@@ -38,6 +38,8 @@ OPERATIONS = ("caption", "label", "prompt")
 """Whose chains can be set."""
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 MOST_PROVIDERS, LONGEST_CHAIN = 200, 20
+MOST_SHOWN = 100
+"""Providers in chains that metrics tell of."""
 WHERE = ("address", "base_url", "region", "options")
 """Fields that say to whom a call goes; with them the key is given anew."""
 FIELDS = (
@@ -213,9 +215,10 @@ class ProviderService:
                     names[(await self.models.chains.find(one)).name] = None
         if not names:
             return ()
-        found = await self.store.get_many(Circuit, [(name,) for name in names])
+        some = [*names][:MOST_SHOWN]
+        found = await self.store.get_many(Circuit, [(name,) for name in some])
         now = await self.store.now()
-        rows = [row or Circuit(provider=name) for row, name in zip(found, names, strict=True)]
+        rows = [row or Circuit(provider=name) for row, name in zip(found, some, strict=True)]
         return [(row, row.rests_until > now) for row in rows]
 
     async def readiness(self) -> dict[str, str]:

@@ -10,14 +10,23 @@ from mediamill.core.access import Principal
 from mediamill.core.errors import InvalidInput, NotFound
 from mediamill.engine.asking.models import Models
 from mediamill.services.models.roles import require_admin
-from mediamill.store.port import MAX_PAGE, Page, Store
+from mediamill.store.port import Page, Store
 from mediamill.store.repositories.budgets import BudgetRow
-from mediamill.store.repositories.spending import EVERYBODY, MICRO, Spending, Spent, month_of
+from mediamill.store.repositories.spending import (
+    EVERYBODY,
+    MICRO,
+    Account,
+    Spending,
+    Spent,
+    month_of,
+)
 from mediamill.store.repositories.users import User
 
 log = structlog.get_logger(__name__)
 
 MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+AT_ONCE = 100
+"""Users that are looked up together (`Store.get_many`)."""
 MOST = 1_000_000
 """Dollars of a budget."""
 
@@ -77,11 +86,20 @@ class SpendingService:
 
     async def allowance(self, scope: str, month: str) -> Allowance:
         """Return what bounds a user, or `everybody`, in a month."""
-        (row,) = await self.models.limits.get(scope)
-        budgets = self.models.budgets
-        usual = budgets.everybody if scope == EVERYBODY else budgets.owner
-        most = usual if row is None else row.monthly
-        return Allowance(most, await self.spending.taken(scope, month), row is not None)
+        return (await self.allowances([scope], month))[scope]
+
+    async def allowances(self, scopes: Sequence[str], month: str) -> dict[str, Allowance]:
+        """Return what bounds several of them, each looked up once."""
+        budgets, found = self.models.budgets, dict[str, Allowance]()
+        for start in range(0, len(scopes), AT_ONCE):
+            some = scopes[start : start + AT_ONCE]
+            rows = await self.models.limits.get(*some)
+            accounts = await self.store.get_many(Account, [(scope, month) for scope in some])
+            for scope, row, account in zip(some, rows, accounts, strict=True):
+                usual = budgets.everybody if scope == EVERYBODY else budgets.owner
+                most = usual if row is None else row.monthly
+                found[scope] = Allowance(most, account.taken if account else 0, row is not None)
+        return found
 
     async def everybody(self, principal: Principal, month: str | None = None) -> Month:
         """Return the sums of all in a month, without the rows; administrators only."""
@@ -108,7 +126,7 @@ class SpendingService:
         async def rows() -> AsyncIterator[UserSpent]:
             after: str | None = None
             while True:
-                page = await self.users(principal, chosen, after, MAX_PAGE)
+                page = await self.users(principal, chosen, after, AT_ONCE)
                 for row in page.rows:
                     yield row
                 if (after := page.after) is None:

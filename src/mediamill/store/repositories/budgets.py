@@ -32,7 +32,7 @@ class BudgetRows:
         self.store = store
 
     async def get(self, *scopes: str) -> Sequence[BudgetRow | None]:
-        """Return the budgets of some scopes, None for each that has none of its own."""
+        """Return the budgets of at most 100 scopes, None for each that has none of its own."""
         return await self.store.get_many(BudgetRow, [(scope,) for scope in scopes])
 
     async def all(self, after: str | None = None, limit: int = 100) -> Page[BudgetRow]:

@@ -61,8 +61,9 @@ async def _everybody(mill: App, caller: Principal, month: str) -> dict[str, Any]
                                                  "calls": 0, "failed": 0, "cost": 0})  # fmt: skip
         for name in ("calls", "failed", "cost"):
             row[name] += getattr(one.spent, name)
+    allowances = await service.allowances([*users], month)
     for row in users.values():
-        row["allowance"] = await service.allowance(row["id"], month)
+        row["allowance"] = allowances[row["id"]]
     everybody = (await service.everybody(caller, month)).allowance
     by_cost = sorted(users.values(), key=lambda row: -row["cost"])
     return {"everybody": everybody, "users": by_cost, "more_users": more}
