@@ -20,7 +20,8 @@ APART = "/(events|logout|refresh)$"
 ALL = "examples,coverage,fuzzing,stateful"
 CONFIG = """
 [[operations]]
-include-path-regex = "^/v1/(files/(check|delete|restore|tags)|uploads/presigned|projects/sample|captions/(export|review|rerun))$"
+include-path-regex = "^/v1/(files/(check|delete|restore|tags)|uploads/presigned|projects/sample\
+|captions/(export|review|rerun))$"
 # Another method makes the word an id, of what is not there: 404.
 checks.unsupported_method.enabled = false
 

@@ -69,7 +69,7 @@ class Settings(BaseSettings):
         None, ge=0, description="The most that one user's model calls of a month may cost."
     )
     answer_seconds: float = Field(
-        120.0, gt=0, le=3600, description="Until when a question must be answered, whoever is asked."
+        120.0, gt=0, le=3600, description="Until when a question must be answered, by anybody."
     )
     calls_in_flight: int = Field(
         64, ge=1, le=4096, description="Items for which one worker asks models at a time."
