@@ -71,6 +71,14 @@ async def test_every_kind_of_document(ann):
     assert b"letter.docx.result.md" in archive.content
 
 
+async def test_a_job_that_has_the_time(ann, mill):
+    """A provider that takes no batches is asked at once."""
+    tale = await upload(ann, "tale.txt", TALE.encode())
+    job = await ask(ann, files=[tale], prompt="What?", batch=True)
+    assert job["state"] == "succeeded"
+    assert (await mill.repositories.jobs.need(job["id"])).batch
+
+
 async def test_other_sources(ann):
     tale = await upload(ann, "tale.txt", TALE.encode())
     project = await project_of(ann, [tale])

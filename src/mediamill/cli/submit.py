@@ -56,6 +56,7 @@ SOURCES = ("project", "archive", "manifest")
 @click.option("--name", help="Name of the job and of its download.")
 @click.option("--seed", type=click.INT, help="Seed of everything that is drawn.")
 @click.option("--class", "klass", type=click.Choice(("interactive", "bulk")), help="Its queue.")
+@click.option("--batch", is_flag=True, help="Let models answer within hours, for less.")
 @click.option("--no-reuse", is_flag=True, help="Do again what an earlier job did.")
 @budget_option
 @notify_option
@@ -74,6 +75,7 @@ def submit(files: tuple[str, ...], **given: Any) -> None:
     more = ("name", "seed", "subset", "split", "output_project", "budget")
     body |= {key: given[key] for key in more if given[key] is not None}
     body |= {"class": given["klass"]} if given["klass"] else {}
+    body |= {"batch": True} if given["batch"] else {}
     body |= {"reuse": False} if given["no_reuse"] else {}
     body |= told(given["notify"])
     if given["dry_run"]:

@@ -96,6 +96,11 @@ class JobBody(Body):
         description="The most that its model calls may cost, in US dollars.",
         examples=[2.5],
     )
+    batch: bool = Field(
+        False,
+        description="Let models answer within hours, for less, where the first of a chain takes "
+        "batches (Bedrock).",
+    )
     reuse: bool = Field(
         True, description="Take over what an earlier job of yours made of the same bytes."
     )
@@ -119,6 +124,7 @@ class JobBody(Body):
             klass=self.klass,
             seed=self.seed,
             budget=self.budget,
+            batch=self.batch,
             reuse=self.reuse,
             mail=self.notify.email,
             template=self.template,
