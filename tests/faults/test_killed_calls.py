@@ -118,6 +118,7 @@ async def judge(app: App, server: Server, job: str, in_flight: int) -> None:
     assert set(good.values()) <= {1}, "an answer was bought twice"
 
 
+@pytest.mark.soak
 async def test_what_is_paid_is_shown_whatever_is_killed(tmp_path: Path):
     await killed(tmp_path, items=90, kills=3, budget=None)
 
