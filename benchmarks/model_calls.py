@@ -7,9 +7,10 @@ come as one zip, pieces of MEDIAMILL_SAMPLES. The provider is `echo:`, which ans
 after `--delay`: at so many calls at a time it gives at most concurrency / delay answers a second.
 Each call is kept in the ledger before it is made and when it is answered, and paid from a budget.
 
-Printed are answers/s from the first call to the last answer, as the ledger has them, their share of
-what the provider could give, processor time, and the resident memory of the service at a tenth of
-the job and at its end: it is flat where these are the same.
+Printed are answers/s, as the ledger has them, and their share of what the provider could give: from
+the first call to the last answer, and in the middle eight tenths, without the way there and back;
+processor time; and the resident memory of the service at a tenth of the job and at its end: it is
+flat where these are the same.
 """
 
 import argparse
@@ -69,9 +70,13 @@ async def run(folder: Path, source: Path, options: argparse.Namespace) -> None:
         rows = [row async for row in app.repositories.attempts.walk_job(job["id"])]
     seconds = (max(row.ended or 0 for row in rows) - min(row.began for row in rows)) / 1000
     rate, most = len(rows) / seconds, options.concurrency / options.delay
+    ended = sorted(row.ended or 0 for row in rows)
+    first, last = len(ended) // 10, len(ended) * 9 // 10
+    middle = (last - first) / (ended[last] - ended[first]) * 1000
     tenth = max(1, len(memory) // 10)
     print(f"{options.images} images, {options.concurrency} calls at a time, {options.delay} s each")
     print(f"  answers   {rate:6.1f}/s of {most:.1f}: {rate / most:.3f}; {seconds:.1f} s")
+    print(f"  middle    {middle:6.1f}/s of {most:.1f}: {middle / most:.3f}")
     print(f"  CPU       {1000 * spent / len(rows):6.1f} ms an answer, preparing included")
     print(f"  memory    {memory[tenth]:6.0f} MB at a tenth, {memory[-1]:.0f} at the end,"
           f" {max(memory):.0f} at most")  # fmt: skip

@@ -7,6 +7,7 @@ of a question does not run meanwhile.
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ AHEAD_MS = 250
 """Calls of a rate are taken for this time at once."""
 SOON_MS = 5_000
 """Calls of a rate are taken when they are due so soon; before, others may be told first."""
+ASK_AGAIN = 0.25
+"""Seconds after which one who waits asks for more permits, when there were none."""
 PATIENCE = 3600.0
 """Seconds that a call waits here at most."""
 
@@ -70,9 +73,32 @@ class _Local:
     failures: int = 0
     seen: Circuit | None = None
     looked: float = -math.inf
+    refused: float = -math.inf
+    """When there were no more permits to be had."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    freed: asyncio.Event = field(default_factory=asyncio.Event)
     tending: "asyncio.Task[None] | None" = None
+    _waiting: "deque[asyncio.Future[None]]" = field(default_factory=deque)
+
+    async def wait(self) -> None:
+        """Wait until a permit may be free, or it is time to ask for more."""
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ASK_AGAIN):
+                await turn
+
+    def wake(self, count: int = 1) -> None:
+        """Wake so many of those who wait."""
+        while count > 0 and self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                count -= 1
+
+    def leave(self) -> None:
+        """Give a permit back to this worker."""
+        self.used -= 1
+        self.wake()
 
 
 class SharedGate:
@@ -103,8 +129,7 @@ class SharedGate:
         try:
             yield Told(said.append)
         finally:
-            here.used -= 1
-            here.freed.set()
+            here.leave()
             if said:
                 self._note(provider, here, said[-1], trial=trial)
 
@@ -192,13 +217,12 @@ class SharedGate:
     async def _permit(self, provider: str, here: _Local) -> None:
         most = here.bounds.concurrency
         while most is not None and here.used >= here.held:
-            async with here.lock:
-                if here.used < here.held or await self._more(provider, here, most):
-                    break
-            here.freed.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(0.25):
-                    await here.freed.wait()
+            lately = asyncio.get_running_loop().time() - here.refused < ASK_AGAIN
+            if here.held < most and not lately:
+                async with here.lock:
+                    if here.used < here.held or await self._more(provider, here, most):
+                        break
+            await here.wait()
         here.used += 1
 
     async def _more(self, provider: str, here: _Local, most: int) -> bool:
@@ -207,10 +231,12 @@ class SharedGate:
         for many in (CHUNK, 1):
             if await self._circuits.take(provider, self._holder, many, most, now + HOLD_MS):
                 here.held += many
+                here.wake(many - 1)
                 if here.tending is None or here.tending.done():
                     here.tending = asyncio.create_task(self._tend(provider, here))
                 return True
         await self._circuits.reclaim(provider, now)
+        here.refused = asyncio.get_running_loop().time()
         return False
 
     async def _tend(self, provider: str, here: _Local) -> None:
@@ -247,8 +273,7 @@ class SharedGate:
                 due = here.paced.pop(0)
             await asyncio.sleep(max(0.0, (due - await self._circuits.store.now()) / 1000))
         except BaseException:
-            here.used -= 1
-            here.freed.set()
+            here.leave()
             raise
 
     async def _pace(self, provider: str, rate: int) -> list[int]:

@@ -6,8 +6,6 @@ sent lies in scratch files until the call.
 
 import asyncio
 import math
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -58,6 +56,9 @@ class Apart:
             parts.slots, claim.step, claim.job.seed, takes(self.chain), self.folder,
             parts.crash_limit,
         )  # fmt: skip
+        self._context = Context(self.folder, seed=claim.job.seed)
+        self._sent: dict[int, Sequence[Path]] = {}
+        """Files that lie in the folder until their item is kept."""
         self._keeping = Keeping(self._keep, quick_seconds=math.inf)
 
     async def run(self) -> None:
@@ -118,6 +119,9 @@ class Apart:
         """Prepare some inputs; return those that were, and settle the others."""
         ready = await self._preparing.all(batch, self._opener)
         await self._settle_unprepared(batch, ready)
+        self._sent |= {
+            item: [file.path for file in made.files] for item, made in ready.outcomes.items()
+        }
         good = [(work, ready.outcomes[work.item]) for work in batch if work.item in ready.outcomes]
         return [(work, prepared(work, made), Done(work, made, 0.0)) for work, made in good]
 
@@ -129,7 +133,7 @@ class Apart:
         claim, start = self.claim, time.monotonic()
         ask = self.asking.item(work.item, self.past.get(work.item, ()))
         try:
-            outcome = await claim.operation.answer(sent, ask, self._context(work))
+            outcome = await claim.operation.answer(sent, ask, self._context)
         except Exception as raised:
             error = claim.of_item(work.item, raised)
             if claim.may_pass(error):
@@ -147,12 +151,8 @@ class Apart:
         owner = self.claim.job.owner
         for result, one in zip(await self.claim.settling.succeeded(done), done, strict=True):
             await self.flush.add(result, reuse_of(owner, one, result))
-            shutil.rmtree(self._preparing.of(result.item), ignore_errors=True)
-
-    def _context(self, work: Work) -> Context:
-        """Give an item a folder of its own for what is made of it."""
-        folder = tempfile.mkdtemp(dir=self._preparing.of(work.item))
-        return Context(Path(folder), seed=self.claim.job.seed)
+            for path in self._sent.pop(result.item, ()):
+                path.unlink(missing_ok=True)
 
     async def _settle_unprepared(self, batch: Sequence[Work], ready: Ready) -> None:
         """Fail inputs that could not be prepared, or leave them for later."""
@@ -198,7 +198,7 @@ class Apart:
                 ask = BatchAsk(self.asking.item(work.item, self.past.get(work.item, ())))
                 with suppress(AskedLaterError, MediamillError):
                     sent = prepared(work, outcome)
-                    await self.claim.operation.answer(sent, ask, self._context(work))
+                    await self.claim.operation.answer(sent, ask, self._context)
                 found += ask.wanted
         return found
 

@@ -25,7 +25,7 @@ class Ready:
 
 @dataclass
 class Preparing:
-    """Prepares inputs of one claim of a unit; files lie in a folder for each, below `folder`."""
+    """Prepares inputs of one claim of a unit; files lie in `folder`."""
 
     slots: SlotPool
     step: Step
@@ -81,18 +81,12 @@ class Preparing:
 
     def _moved(self, item: int, outcome: Outcome) -> Outcome:
         """Move what was written out of the slot's scratch."""
-        folder = self.of(item)
-        folder.mkdir(exist_ok=True)
         files = []
         for n, file in enumerate(outcome.files):
-            path = folder / f"sent-{n}"
+            path = self.folder / f"{item}-{n}"
             file.path.rename(path)
             files.append(replace(file, path=path))
         return replace(outcome, files=tuple(files))
-
-    def of(self, item: int) -> Path:
-        """Return the folder of an input."""
-        return self.folder / str(item)
 
 
 def prepared(work: Work, outcome: Outcome) -> Prepared:
