@@ -188,7 +188,7 @@ def gauges() -> Iterator[str]:
     partition = StreamPartition(source="", number=0, topic="", end=0, seen=0)
     kept = Overdue(Sweep(source="", swept=1), 1)
     meter = Meter()
-    meter.count(Attempt(of="", name="", number=0, job="", stage=0, item=0, owner="", month="",
+    meter.count(Attempt(of="", name="", number=0, job="", stage=0, item=0, owner="", day="",
                         operation="", provider="", began=0))  # fmt: skip
     models = ModelGauges(meter, [(Circuit(provider=""), False)])
     reading = Gauges(

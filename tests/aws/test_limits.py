@@ -65,7 +65,7 @@ async def test_what_sends_more_than_passes_is_stopped(ann):
     async def app(scope, receive, send):
         await StreamingResponse(endless())(scope, receive, send)
 
-    async with behind(FORM, app, seconds=4) as client:
+    async with behind(FORM, app, seconds=60) as client:
         answer = await client.get("/")
     assert (answer.status_code, answer.json()["code"]) == (413, "answer_too_large")
     assert sent == MOST // (1 << 20) + 1

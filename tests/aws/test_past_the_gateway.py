@@ -213,7 +213,7 @@ async def test_it_goes_after_a_day_and_is_made_again(web, mill, ann, job):
         await fetched(client, place)
         (key,) = await objects(mill, job)
         group = f"pack:{key.removesuffix('-zip')}-layout"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while "until" not in (unit := await mill.store.get(Unit, group, 0)).payload:
                 await asyncio.sleep(0.05)
             over = unit.evolve(payload={**unit.payload, "until": 1}).opened(unit.created)
@@ -230,7 +230,7 @@ async def test_it_goes_with_the_job(web, mill, ann, job):
     async with behind(FORM, web, authorization=f"Bearer {ann.token}") as client, working(mill):
         await fetched(client, f"{job}/download")
         assert (await client.delete(job, params={"now": True})).status_code == 204
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await objects(mill, job):
                 await asyncio.sleep(0.05)
 

@@ -10,12 +10,13 @@ import time
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
 
 from tests.conftest import chosen
 from tests.support.processes import running
 from tests.support.services import unavailable
 
+expect.set_options(timeout=30_000)
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
     "--no-sandbox",
@@ -54,7 +55,8 @@ async def service(tmp_path):
 @pytest.fixture
 def link(service):
     """The one-time sign-in link that the service printed."""
-    for _ in range(100):
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
         if found := re.search(r"http\S+/signin\?token=\S+", service.log()):
             return found[0]
         time.sleep(0.05)

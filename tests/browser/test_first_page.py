@@ -70,30 +70,35 @@ async def every_frame(page):
         before = await page.locator("figure").count()
         await page.click("[data-more]")
         await expect(page.locator("figure").nth(before)).to_be_attached()
-    images = page.locator("figure img")
+    images, drawn = page.locator("figure img"), 0
     for number in range(await images.count()):
         await images.nth(number).scroll_into_view_if_needed()
-    for _ in range(100):
-        drawn = await images.evaluate_all("all => all.filter(i => i.naturalWidth > 0).length")
-        if drawn == await images.count():
-            break
-        await asyncio.sleep(0.1)
+    async with asyncio.timeout(60):
+        while drawn < await images.count():
+            drawn = await images.evaluate_all("all => all.filter(i => i.naturalWidth > 0).length")
+            await asyncio.sleep(0.1)
     return drawn
 
 
+@pytest.mark.timeout(300)
 async def test_progress_is_live(page, tmp_path):
-    """The page shows parts of the way, not just both ends."""
-    long = clip(tmp_path / "long.mp4", seconds=12, size="640x360")
-    await upload(page, long)
-    await page.select_option("#extract-frames-mode", "all")
-    await page.click("#run button[type=submit]")
-    await page.wait_for_url(re.compile(r"/jobs/job_"))
-    values = set()
-    while await page.locator("#state").inner_text() in ("expanding", "running"):
-        values.add(await page.locator("#progress").evaluate("bar => bar.value"))
-        await asyncio.sleep(0.1)
-    await expect(page.locator("#state")).to_have_text("succeeded", timeout=90_000)
-    assert len({value for value in values if 0 < value < 1}) >= 2, values
+    """The page shows parts of the way, not just both ends: where nobody is slower than the job."""
+    for tries in range(1, 4):
+        long = clip(tmp_path / f"long-{tries}.mp4", seconds=11 + tries, size="640x360")
+        await page.set_input_files("#choose", [long])
+        await expect(page.locator(".row")).to_have_count(tries)
+        await page.select_option("#extract-frames-mode", "all")
+        await page.click("#run button[type=submit]")
+        await page.wait_for_url(re.compile(r"/jobs/job_"))
+        values = set()
+        while await page.locator("#state").inner_text() in ("expanding", "running"):
+            values.add(await page.locator("#progress").evaluate("bar => bar.value"))
+            await asyncio.sleep(0.1)
+        await expect(page.locator("#state")).to_have_text("succeeded", timeout=90_000)
+        if len({value for value in values if 0 < value < 1}) >= 2:
+            return
+        await page.goto(page.url.partition("/jobs")[0])
+    raise AssertionError(values)
 
 
 async def test_a_refused_upload_says_why(page, tmp_path):

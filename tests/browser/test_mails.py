@@ -23,7 +23,7 @@ async def mail_of(service):
         body = {"files": [file["id"]], "steps": [{"operation": "thumbnail"}]}
         job = (await client.post("/v1/jobs", json=body)).json()
         await client.get(f"/v1/jobs/{job['id']}?wait=30")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (found := [*(service.home / "outbox").glob("*.eml")]):
             await asyncio.sleep(0.1)
     return job["id"], message_from_bytes(found[0].read_bytes(), policy=default)

@@ -224,6 +224,7 @@ async def augment(page, here):
     await page.fill("#augment-copies", "2")
     await page.click("#estimate")
     await expect(page.locator("#plan")).to_contain_text("7 images")
+    await expect(page.locator("#plan")).to_contain_text("; 11 results;")
     await page.click("#keep")
     await expect(page.locator("#kept")).to_contain_text("Kept")
     await page.click("#run [type=submit]")
@@ -234,7 +235,19 @@ async def augment(page, here):
 
 
 async def check(page, here):
+    """With two images of one group that are in different splits, though they are not alike."""
+    project = f"/v1/projects/{here.rpartition('/')[2]}"
+    members = (await api(page, "GET", f"{project}/files?subset=original"))["data"]
+    one = next(row for row in members if row["split"] == "train")
+    other = next(row for row in members if row["split"] not in ("", "train"))
+    body = {"files": [one["id"], other["id"]], "set": {"group": "clip"}}
+    await api(page, "PATCH", f"{project}/files", body)
     await page.click("#check button")
+    leaks = page.locator("section", has=page.get_by_role("heading", name="Leaks between splits"))
+    await expect(leaks.locator(".group").last).to_contain_text(
+        "2 images, of the group clip", timeout=30_000
+    )
+    await expect(leaks).to_contain_text("keeping groups")
     near = page.locator("section", has=page.get_by_role("heading", name="Duplicates"))
     await expect(near.locator(".group figure")).to_have_count(2, timeout=30_000)
     await expect(page.locator(".histogram").first).to_have_attribute(
@@ -497,18 +510,16 @@ async def test_very_many_images_are_few_elements(page, total):
 
     await page.route(re.compile(r"/projects/\w+/files\?"), listed)
     await page.reload()
-    most = 0
-    for _ in range(150):
-        done = await page.evaluate(
-            """(last) => { scrollTo(0, document.body.scrollHeight);
-              return [document.querySelectorAll('*').length,
-                      Boolean(document.querySelector(`[data-file=file_${last}]`))]; }""",
-            total - 1,
-        )
-        most = max(most, done[0])
-        if done[1]:
-            break
-        await page.evaluate("new Promise(requestAnimationFrame)")
-        await asyncio.sleep(0.02)
-    assert done[1], "the end was not reached"
+    most, at_end = 0, False
+    async with asyncio.timeout(60):
+        while not at_end:
+            count, at_end = await page.evaluate(
+                """(last) => { scrollTo(0, document.body.scrollHeight);
+                  return [document.querySelectorAll('*').length,
+                          Boolean(document.querySelector(`[data-file=file_${last}]`))]; }""",
+                total - 1,
+            )
+            most = max(most, count)
+            await page.evaluate("new Promise(requestAnimationFrame)")
+            await asyncio.sleep(0.02)
     assert most <= 2_000

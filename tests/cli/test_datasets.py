@@ -74,6 +74,21 @@ def test_a_dataset_from_folder_to_zip(signed_in: Commands):
     assert hashlib.sha256(image).hexdigest() in digests
 
 
+def test_a_push_without_a_project_is_into_one_named_like_the_folder(signed_in: Commands):
+    root = a_set(signed_in.folder / "unnamed-images", 2, 40)
+    arguments = ("projects", "push", f"{root}/", "--annotations", str(root / "instances.json"))
+    first = called(signed_in, *arguments)
+    assert first.exit_code == 0, first.output
+    project = project_of(signed_in, "unnamed-images")
+    assert f"unnamed-images is a new project, {project['id']}." in first.stderr
+    again = called(signed_in, *arguments)
+    assert (again.exit_code, "is a new project" in again.stderr) == (0, False)
+    assert project_of(signed_in, "unnamed-images")["files"] == 2
+    for paths in ([root / "train", root / "valid"], [root / "valid" / "image-000.png"]):
+        refused = called(signed_in, "projects", "push", *map(str, paths))
+        assert (refused.exit_code, "--project" in refused.stderr) == (2, True), paths
+
+
 def project_of(commands: Commands, name: str) -> dict:
     listed = called(commands, "projects", "list", "--json").stdout.splitlines()
     (project,) = [row for row in map(json.loads, listed) if row["name"] == name]

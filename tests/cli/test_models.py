@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 import structlog
@@ -17,6 +18,7 @@ from tests.web.conftest import person
 from tests.web.test_uploading import PNG
 
 KEY = "sk-not-to-be-shown"
+DAYS = re.compile(r"(20\d\d-\d\d-\d\d\t\d+\t\d+\t\$0\.\d\d(\n|$))+")
 
 
 @pytest.fixture
@@ -80,6 +82,9 @@ async def test_from_a_provider_to_what_its_calls_cost(command):
     assert "$0.02 in 20" in told
     assert "$2.98 is left of $3.00" in told
     assert f"{ann.email}\tcaption" in await run("spending", "--users")
+    days = await run("spending", "--days")
+    assert DAYS.fullmatch(days), days
+    assert DAYS.fullmatch(await run("spending", "--days", "--users"))
     assert f"{ann.id}\t$1.50" in await run("spending", "budget", ann.id, "1.5")
     assert "no limit" in await run("spending", "budget", ann.id, "none")
     assert "$3.00" in await run("spending", "budget", ann.id, "--reset")

@@ -19,6 +19,9 @@ from mediamill.cli.transfer.pushing import Options, walk
 from tests.cli.conftest import Commands
 from tests.support.cutting import Cutter
 
+PER_CONNECTION = 25_000
+"""Bytes after which a proxy holds a connection of a push: 300 small files are far more."""
+
 
 def a_folder(root: Path, count: int, seed: int) -> Path:
     """Write small text files that no other test has, some in folders."""
@@ -40,10 +43,10 @@ def api(service: Credentials) -> httpx.Client:
 
 
 @contextmanager
-def cut_by(service: Credentials, cuts: list[int]):
+def cut_by(service: Credentials, cuts: list[int], *, held: bool = False):
     """Run a cutting proxy in a thread; give it and the address of its port."""
     loop = asyncio.new_event_loop()
-    cutter = Cutter(int(service.server.rpartition(":")[2]), cuts)
+    cutter = Cutter(int(service.server.rpartition(":")[2]), cuts, held=held)
     server = loop.run_until_complete(asyncio.start_server(cutter.serve, "127.0.0.1", 0))
     cutter.port = server.sockets[0].getsockname()[1]
     thread = threading.Thread(target=loop.run_forever)
@@ -124,10 +127,11 @@ def test_small_files_through_cuts(signed_in: Commands, service: Credentials):
 
 def test_killed_in_the_middle_it_goes_on(signed_in: Commands, service: Credentials):
     folder = a_folder(signed_in.folder / "set", 300, 3)
-    process = signed_in.start("files", "push", folder, "--json")
-    seen = [process.stdout.readline() for _ in range(5)]
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    with cut_by(service, [PER_CONNECTION] * 100, held=True) as (_, address):
+        process = signed_in.start("files", "push", folder, "--server", address, "--json")
+        seen = [process.stdout.readline() for _ in range(5)]
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert all(json.loads(line)["state"] == "uploaded" for line in seen)
     again = signed_in("files", "push", folder, "--json")
@@ -145,11 +149,11 @@ def test_killed_in_the_middle_it_goes_on(signed_in: Commands, service: Credentia
 def test_a_large_one_killed_is_resumed_not_begun_anew(signed_in: Commands, service: Credentials):
     path = signed_in.folder / "large.bin"
     path.write_bytes(random.Random(time.time_ns()).randbytes(40 << 20))
-    process = signed_in.start("files", "push", path)
     memory = signed_in.home / "push.db"
     place = None
-    until = time.monotonic() + 30
-    with api(service) as client:
+    with cut_by(service, [24 << 20], held=True) as (cutter, address), api(service) as client:
+        process = signed_in.start("files", "push", path, "--server", address)
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             if place is None and memory.exists():
                 with Memory(signed_in.home) as kept:
@@ -161,7 +165,9 @@ def test_a_large_one_killed_is_resumed_not_begun_anew(signed_in: Commands, servi
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert place
-        done = signed_in("files", "push", path, "--json")
+        assert 16 << 20 <= client.get(place).json()["offset"] <= 24 << 20
+        cutter.cuts, cutter.held = [], False
+        done = signed_in("files", "push", path, "--server", address, "--json")
         assert done.returncode == 0, done.stderr
         upload = client.get(place).json()
         row = lines(done)[0]

@@ -17,6 +17,7 @@ from mediamill.cli.terminal.failures import Failure
 from mediamill.engine.partnering import Ring
 from mediamill.media.image.codecs.encode import encode
 from tests.cli.conftest import Commands
+from tests.media_factory import clip
 from tests.operations.preprocess.test_corrections import pictured
 
 ONE = ("--processes", "1")
@@ -126,6 +127,23 @@ def test_a_manifest_of_somebody_else_is_left_alone(mediamill: Commands, images: 
     assert (out / "manifest.jsonl").read_text() == "mine\n"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"name": "images/a.png", "version": "v1", "file": "file_1", "lineage": {}},  # an export's
+        {"item": 0, "input": {"file": "file_1"}, "steps": [], "files": [{"path": "a"}]},
+    ],
+)
+def test_a_manifest_of_a_server_says_what_to_do(mediamill: Commands, line: dict):
+    path = mediamill.folder / "manifest.jsonl"
+    path.write_text(json.dumps(line) + "\n")
+    refused = called("replay", path)
+    assert refused.exit_code != 0
+    assert isinstance(refused.exception, SystemExit)
+    assert "is of a server" in refused.output
+    assert "Name the id of a result" in refused.output
+
+
 def test_a_job_over_a_project_and_its_replay_on_a_server(
     signed_in: Commands, service: Credentials, images: Path, tmp_path: Path
 ):
@@ -155,3 +173,28 @@ def test_a_job_over_a_project_and_its_replay_on_a_server(
     assert (again.exit_code, "the same bytes" in again.stdout) == (0, True), again.output
     other = called("replay", ids[0], env=signed_in.environment)
     assert "came in as it is" in other.output
+
+
+def test_a_frame_in_a_project_is_made_again_with_its_archive(
+    signed_in: Commands, service: Credentials, tmp_path: Path
+):
+    env, video = signed_in.environment, clip(tmp_path / "a b.mp4", seconds=1)
+    with httpx.Client(
+        base_url=service.server, headers={"Authorization": f"Bearer {service.token}"}, timeout=60
+    ) as client:
+        file = client.post("/v1/files", params={"name": video.name}, content=video.read_bytes())
+        body = {"operation": "extract-frames", "parameters": {"fps": 3}}
+        body = {"files": [file.json()["id"]], "steps": [body]}
+        job = client.post("/v1/jobs", json=body).json()["id"]
+        while client.get(f"/v1/jobs/{job}", params={"wait": 30}).json()["finished_at"] is None:
+            continue
+        project = client.post("/v1/projects", json={"name": "frames"}).json()["id"]
+        task = client.post(f"/v1/projects/{project}/import", json={"job": job}).json()
+        while task["finished_at"] is None:
+            task = client.get(task["links"]["self"], params={"wait": 30}).json()
+        assert task["outcome"]["taken"] == 3
+        members = client.get(f"/v1/projects/{project}/files").json()["data"]
+    frame = members[1]["id"]
+    again = called("replay", frame, env=env)
+    assert (again.exit_code, "the same bytes" in again.stdout) == (0, True), again.output
+    assert members[1]["name"] in again.stdout

@@ -1,6 +1,7 @@
 """`mediamill projects`, `templates` and `jobs submit` against a running service."""
 
 import json
+import re
 import zipfile
 
 from tests.cli.conftest import Commands
@@ -35,6 +36,11 @@ def test_a_template_over_a_project_and_an_archive(signed_in: Commands, clip):
     run = ("jobs", "submit", "--template", "CLI thumbs", "--set", "format=png")
     plan = json.loads(done(signed_in(*run, "--project", project, "--dry-run", "--json")))
     assert (plan["items"], plan["steps"][0]["parameters"]["format"]) == (1, "png")
+    assert (plan["outputs"], plan["outputs_are"]) == (1, "exact")
+    steps = signed_in.folder / "steps.json"
+    steps.write_text('[{"operation": "extract-frames", "parameters": {"mode": "keyframes"}}]')
+    tried = done(signed_in("jobs", "submit", file_id, "--steps", steps, "--dry-run"))
+    assert re.search("^outputs +at most [1-9]", tried, re.MULTILINE), tried
     more = ("--set", "size=32", "--no-notify", "--wait", "--json")
     made = signed_in(*run, "--project", project, *more)
     job = json.loads(done(made))

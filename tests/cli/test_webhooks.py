@@ -52,7 +52,7 @@ async def test_from_adding_one_to_removing_it(command):
         event = await command("test", hook)
         [got] = await there.wait(1)
         assert got.headers["webhook-id"] == event
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while "delivered" not in (told := await command("deliveries", hook)):
                 await asyncio.sleep(0.1)
         assert told.split("\t")[:5] == [event, "webhook.test", "delivered", "1 tries", "204"]

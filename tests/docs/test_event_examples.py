@@ -75,7 +75,7 @@ class Shown:
         )
 
     async def listening(self, port: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -85,7 +85,7 @@ class Shown:
                     writer.close()
                     return
 
-    async def line(self, seconds: float = 20) -> str:
+    async def line(self, seconds: float = 60) -> str:
         """Wait for a line of output."""
         assert self.process.stdout is not None
         async with asyncio.timeout(seconds):

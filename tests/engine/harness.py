@@ -97,9 +97,13 @@ class PlainItems:
 
 
 class Harness:
-    """One store with services and any number of workers."""
+    """One store with services and any number of workers.
 
-    def __init__(self, store: Store, lease: float = 0.6) -> None:
+    Leases outlast that the tests get no processor for a few seconds; a third of one is also how
+    long work in hand takes to notice that its job is cancelled.
+    """
+
+    def __init__(self, store: Store, lease: float = 6.0) -> None:
         self.store, self.blobs, self.bell = store, MemoryBlobs(), InProcessDoorbell()
         self.jobs, self.units, self.results = Jobs(store), Units(store), Results(store)
         self.files, self.lookup = Files(store), FileLookup(store)
@@ -224,7 +228,7 @@ class Harness:
         request = JobRequest(tuple(files), (("thumbnail", {}),), **more)
         return await self.service.submit(Principal(owner), request)
 
-    async def finished(self, owner: str, job: Job, seconds: float = 20) -> Job:
+    async def finished(self, owner: str, job: Job, seconds: float = 60) -> Job:
         ended = await self.service.wait(Principal(owner), job.id, seconds)
         assert ended.state.terminal, ended
         return ended

@@ -1,6 +1,7 @@
 """A worker with nothing to do asks little, and is there at once when it is rung for."""
 
 import asyncio
+import time
 from collections import Counter
 
 from mediamill.engine.sweeping import CLASSES
@@ -11,6 +12,12 @@ from mediamill.store.repositories.units import Unit
 from tests.engine.harness import Harness
 
 POLL, POLLS = 0.2, 8
+
+
+async def settled() -> None:
+    """Let everybody do what he can do without waiting: nothing here waits for a thread."""
+    for _ in range(500):
+        await asyncio.sleep(0)
 
 
 async def test_the_runners_of_a_worker_share_their_looks():
@@ -25,16 +32,20 @@ async def test_the_runners_of_a_worker_share_their_looks():
             return await claim(klasses, holder)
 
         scheduler.claim_next = counted
-        await asyncio.sleep(POLL * POLLS)
+        async with asyncio.timeout(60):
+            began, polls = time.monotonic(), 0.0
+            while polls < POLLS or looks.keys() != set(CLASSES):
+                await asyncio.sleep(POLL)
+                polls = (time.monotonic() - began) / POLL
     assert looks.keys() == set(CLASSES)
-    assert all(0 < count <= POLLS + 4 for count in looks.values()), looks
+    assert all(count <= polls + 4 for count in looks.values()), looks
 
 
 async def test_of_those_who_only_wait_one_looks_when_it_is_rung():
     harness = Harness(MemoryStore())
     harness.timing.poll = 60.0
     async with harness.worker() as worker:
-        await asyncio.sleep(0.1)
+        await settled()  # all have looked once
         scheduler, looks = worker.engine.scheduler, Counter[str]()
         claim = scheduler.claim_next
 
@@ -45,7 +56,7 @@ async def test_of_those_who_only_wait_one_looks_when_it_is_rung():
         scheduler.claim_next = counted
         for _ in range(5):
             await harness.bell.ring("work:notices")
-            await asyncio.sleep(0.02)
+            await settled()
     assert looks == {"notices": 5}, "each of its runners looked"
 
 
@@ -64,8 +75,8 @@ async def test_work_that_comes_while_others_are_at_work_is_begun():
     engine = harness.engine()
     engine.handlers = {**engine.handlers, "hanging": Hanging()}
     harness.engine = lambda: engine
-    async with harness.worker(), asyncio.timeout(20):
-        await asyncio.sleep(0.1)
+    async with harness.worker(), asyncio.timeout(60):
+        await settled()
         for n in range(NOTICES + 3):
             unit = Unit.notice("hanging", f"{n}", 0, f"user_{n}", now=await harness.store.now())
             await harness.units.insert([unit])
@@ -82,7 +93,7 @@ async def test_a_ring_is_followed_by_a_look_though_another_just_looked():
     harness.timing.poll = 60.0
     files = await harness.add_files("user_alice", 2)
     async with harness.worker():
-        await asyncio.sleep(0.1)
+        await settled()
         for _ in range(3):
             job = await harness.submit("user_alice", files)
             ended = await harness.finished("user_alice", job)

@@ -22,7 +22,7 @@ FILES = {"a.txt": b"some text\n", "b.png": png(), "c.png": png()[:20], "d.txt": 
 
 @pytest.fixture
 async def inspector(tmp_path: Path) -> AsyncIterator[Inspector]:
-    pool = SlotPool(1, SlotLimits(timeout_seconds=1.0), scratch=tmp_path)
+    pool = SlotPool(1, SlotLimits(timeout_seconds=20.0), scratch=tmp_path)
     yield Inspector(pool, tmp_path)
     await pool.close()
 

@@ -37,7 +37,7 @@ async def cut_short(harness: Harness) -> Job:
 
     harness.items.settle = settle
     job = await harness.submit("user_alice", await harness.add_files("user_alice", 10))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await reached.wait()
         while len(await harness.outcomes(job)) < 6:  # until they are durable
             await asyncio.sleep(0.05)

@@ -22,17 +22,18 @@ from mediamill.store.repositories.units import Unit, UnitState
 from tests.engine.harness import Harness
 
 MEGABYTE = 1 << 20
+TRIES = 8
 
 
 class Mill(Harness):
     """A harness in which shifts are worked."""
 
-    def bounds(self, seconds=5.0, margin=0.2, most=300.0, room=(400 * MEGABYTE,) * 2, **more):
+    def bounds(self, seconds=60.0, margin=0.2, most=300.0, room=(400 * MEGABYTE,) * 2, **more):
         lease_ends = time.monotonic() + seconds - margin
         whole = seconds - 2 * margin
         return Bounds(lease_ends - margin, lease_ends, whole, most, lambda: room, **more)
 
-    async def shift(self, seconds=5.0, who=None, handlers=None, **bounds):
+    async def shift(self, seconds=60.0, who=None, handlers=None, **bounds):
         engine = self.engine()
         engine.handlers = {**engine.handlers, **(handlers or {})}
         shift = Shift(engine, who or crew(1), self.bounds(seconds, **bounds))
@@ -49,6 +50,18 @@ class Mill(Harness):
         """Work shifts until there is nothing to do."""
         while (await self.shift(**more)).ran:
             pass
+
+    async def cut(self, job, counted, **more):
+        """Work shifts until the ends of so many had cut a job's unit; return the unit.
+
+        One that got too little of its time, on a machine that is busy, does not count.
+        """
+        for _ in range(TRIES):
+            await self.shift(seconds=0.8, margin=0.2, **more)
+            unit = await self.unit(job)
+            if unit.klass == "long" or unit.lost + unit.payload.get(bounding.CUT, 0) >= counted:
+                return unit
+        raise AssertionError(f"the end of no shift of {TRIES} cut it")
 
 
 @pytest.fixture
@@ -81,9 +94,8 @@ def slow(seconds):
 
 async def test_it_does_all_there_is_with_what_comes_of_it_and_ends(mill, files):
     job = await mill.submit("ann", files)
-    began = time.monotonic()
-    shift = await mill.shift(seconds=60)
-    assert time.monotonic() - began < 10, "it waited for its time to be up"
+    async with asyncio.timeout(60):  # else it waited for its time to be up
+        shift = await mill.shift(seconds=3600)
     assert shift.ran == 2, "items and seal"
     assert not shift.left
     ended = await mill.service.get(Principal("ann"), job.id)
@@ -102,14 +114,14 @@ async def test_an_idle_runner_takes_what_another_brings(mill, monkeypatch):
     async def settle(lease, item):
         if lease.unit.payload["job"] == jobs[0].id:
             jobs.append(await mill.submit("ann", more))
-            await asyncio.wait_for(over.wait(), 10)
+            await asyncio.wait_for(over.wait(), 60)
         else:
             over.set()
         return ItemOutcome.SUCCEEDED
 
     mill.items.settle = settle
     jobs.append(await mill.submit("ann", photos))
-    await mill.shift(seconds=20, who=crew(2))
+    await mill.shift(seconds=120, who=crew(2))
     assert [(await mill.finished("ann", job)).state for job in jobs] == [JobState.SUCCEEDED] * 2
 
 
@@ -117,30 +129,40 @@ async def test_the_lease_ends_with_the_call_however_often_it_is_kept(mill, files
     seen = []
 
     async def settle(lease, item):
-        await asyncio.sleep(0.3)
+        while lease.unit is lease.claimed:  # until it was extended
+            await asyncio.sleep(0.01)
         unit = await mill.unit(job)
         seen.append(unit.due)
         return ItemOutcome.SUCCEEDED
 
     mill.items.settle = settle
+    mill.timing.lease = 0.3
     job = await mill.submit("ann", files[:1])
-    bounds = mill.bounds(3.0)
+    bounds = mill.bounds(60.0)
     ends = await mill.store.now() + bounds.lease_ms()
     await Shift(mill.engine(), crew(1), bounds).run()
-    assert abs(seen[0] - ends) < 300, "not until the end of the call"
+    assert abs(seen[0] - ends) < 5_000, "not until the end of the call"
 
 
 async def test_what_is_cut_keeps_what_is_done_and_goes_on_elsewhere(mill, files):
-    mill.items.settle = slow(0.2)
+    async def settle(lease, item):
+        await asyncio.sleep(0 if item < 2 else 600)
+        return ItemOutcome.SUCCEEDED
+
+    mill.items.settle = settle
     job = await mill.submit("ann", files)
-    first = await mill.shift(seconds=0.7, margin=0.1, who=Crew((("interactive",),) * 2))
-    unit = await mill.unit(job)
+    for _ in range(TRIES):  # until it was begun in time
+        first = await mill.shift(seconds=0.7, margin=0.1, who=Crew((("interactive",),) * 2))
+        unit = await mill.unit(job)
+        if len(unit.pending()) < 4:
+            break
     assert unit.state is UnitState.READY
     assert unit.due <= await mill.store.now()
-    assert 0 < len(unit.pending()) < 4
+    assert len(unit.pending()) == 2
     assert first.left == {"interactive"}, "one runner saw it empty, another was cut"
     assert unit.attempts == 0
-    await mill.work_off(seconds=5)
+    mill.items.settle = slow(0)
+    await mill.work_off()
     assert Counter(mill.items.runs).most_common(1)[0][1] <= 2
     ended = await mill.finished("ann", job)
     assert (ended.state, ended.counts.succeeded) == (JobState.SUCCEEDED, 4)
@@ -151,7 +173,7 @@ async def test_what_is_cut_keeps_what_is_done_and_goes_on_elsewhere(mill, files)
     ("bounds", "said"),
     [
         ({"most": 5.0}, Verdict.TOO_LONG),
-        ({"seconds": 2.0}, Verdict.TOO_LONG),
+        ({"seconds": 8.0}, Verdict.TOO_LONG),
         ({"seconds": 60.0, "room": (9, 9)}, Verdict.TOO_LARGE),
     ],
 )
@@ -174,22 +196,29 @@ async def test_what_does_not_fit_is_left_to_workers(mill, files, bounds, said):
 async def test_what_needs_more_time_than_is_left_waits_for_the_next_call(mill, files):
     job, late = await mill.submit("ann", files[:1]), await mill.submit("ann", files[1:2])
     await mill.change(late, cost=2.0)
-    mill.items.settle = slow(0.5)
-    shift = await mill.shift(seconds=2.8)
+    bounds = mill.bounds()
+
+    async def settle(lease, item):
+        bounds.work_ends = time.monotonic() + 1
+        return ItemOutcome.SUCCEEDED
+
+    mill.items.settle = settle
+    shift = Shift(mill.engine(), crew(1), bounds)
+    await shift.run()
     assert [name for name, _ in mill.items.runs] == [job.id]
     unit = await mill.unit(late)
     assert (unit.klass, unit.state, unit.attempts) == ("interactive", UnitState.READY, 0)
     assert shift.left == {"interactive"}
     assert (await mill.units.lane("interactive", "ann")).vtime < 2, "its owner pays for nothing"
-    mill.items.settle = slow(0.0)
-    await mill.work_off(seconds=5)
+    await mill.work_off()
     assert (await mill.finished("ann", late)).state is JobState.SUCCEEDED
 
 
-async def test_what_others_leave_no_room_for_waits(mill, files):
+async def test_what_others_leave_no_room_for_waits(mill, files, monkeypatch):
     """By its end it is tried by itself; whose room it is that nobody here has, it is counted."""
+    monkeypatch.setattr(bounding, "NO_ROOM_MS", 600_000)
     job = await mill.submit("ann", files[:1])
-    bounds = {"seconds": 0.8, "room": (20, 5), "measures": {"items": Large(10)}}
+    bounds = {"room": (20, 5), "measures": {"items": Large(10)}}
     await mill.shift(**bounds)
     unit = await mill.unit(job)
     assert (unit.klass, unit.state) == ("interactive", UnitState.READY)
@@ -251,10 +280,8 @@ async def test_what_filled_the_folder_beside_others_has_it_alone_next_time(mill,
 async def test_what_two_calls_could_not_finish_is_left_to_workers(mill, files):
     mill.items.settle = slow(60)
     job = await mill.submit("ann", files[:1])
-    await mill.shift(seconds=0.6, margin=0.1)
-    assert (await mill.unit(job)).klass == "interactive"
-    await mill.shift(seconds=0.6, margin=0.1)
-    unit = await mill.unit(job)
+    assert (await mill.cut(job, 1)).klass == "interactive"
+    unit = await mill.cut(job, 2)
     assert (unit.klass, unit.error) == ("long", Verdict.FRUITLESS)
     mill.items.settle = slow(0)
     async with mill.worker():
@@ -262,9 +289,18 @@ async def test_what_two_calls_could_not_finish_is_left_to_workers(mill, files):
 
 
 async def test_a_unit_that_gets_on_is_never_left_to_workers(mill):
-    mill.items.settle = slow(0.15)
+    begun = set()
+
+    async def settle(lease, item):
+        """Let each call end one item."""
+        if lease.unit.fence in begun:
+            await asyncio.sleep(600)
+        begun.add(lease.unit.fence)
+        return ItemOutcome.SUCCEEDED
+
+    mill.items.settle = settle
     job = await mill.submit("ann", await mill.add_files("ann", 4))
-    for _ in range(9):
+    for _ in range(4 + TRIES):
         shift = await mill.shift(seconds=0.55, margin=0.1)
         assert (await mill.unit(job)).klass == "interactive"
         if not shift.ran:
@@ -303,54 +339,62 @@ async def test_a_chore_that_kills_calls_is_left_to_workers_unless_it_lives_for_e
     assert (await mill.units.get("fetch", 0)).klass == "long"
 
 
-async def test_no_room_twice_leaves_a_unit_to_workers(mill, files):
+async def test_no_room_twice_leaves_a_unit_to_workers(mill, files, monkeypatch):
+    monkeypatch.setattr(bounding, "FULL_MS", 600_000)
+
     async def settle(lease, item):
         raise StorageFull("No room to copy an input.")
 
     mill.items.settle = settle
     job = await mill.submit("ann", files[:1])
-    await mill.shift(seconds=1)
+    await mill.shift()
     unit = await mill.unit(job)
     assert (unit.klass, unit.state) == ("interactive", UnitState.READY)
     assert unit.due > await mill.store.now(), "it is tried again at once"
     await mill.change(job, due=0)
-    await mill.shift(seconds=1)
+    await mill.shift()
     assert (await mill.unit(job)).klass == "long"
 
 
 async def test_a_cancelled_job_ends_its_unit(mill, files):
-    mill.items.settle = slow(60)
+    begun = asyncio.Event()
+
+    async def settle(lease, item):
+        begun.set()
+        await asyncio.sleep(600)
+
+    mill.items.settle = settle
     job = await mill.submit("ann", files[:1])
-    working = asyncio.create_task(mill.shift(seconds=30))
-    await asyncio.sleep(0.3)
+    working = asyncio.create_task(mill.shift(seconds=600))
+    await asyncio.wait_for(begun.wait(), 60)
     await mill.service.cancel(Principal("ann"), job.id)
-    await asyncio.wait_for(working, 10)
+    await asyncio.wait_for(working, 60)
     assert (await mill.unit(job)).state is UnitState.CANCELLED
     assert (await mill.finished("ann", job)).state is JobState.CANCELLED
 
 
 async def test_who_overslept_the_end_of_the_lease_changes_nothing(mill, files):
     """As a call that is frozen in its midst and thaws when another has the unit."""
-    held = asyncio.Event()
+    begun, held = asyncio.Event(), asyncio.Event()
 
     async def settle(lease, item):
         if lease.unit.fence == 1:
+            begun.set()
             await held.wait()
         return ItemOutcome.SUCCEEDED
 
     mill.items.settle = settle
     job = await mill.submit("ann", files[:1])
-    bounds = mill.bounds(30)
-    bounds.lease_ends = time.monotonic() + 0.15  # it sleeps through the rest of its time
     engine = mill.engine()
-    engine.timing = type(mill.timing)(lease=60, poll=0.05)
-    frozen = asyncio.create_task(Shift(engine, crew(1), bounds).run())
-    await asyncio.sleep(0.2)
-    await mill.shift(seconds=5)
+    engine.timing = type(mill.timing)(lease=600, poll=0.05)
+    frozen = asyncio.create_task(Shift(engine, crew(1), mill.bounds()).run())
+    await asyncio.wait_for(begun.wait(), 60)
+    await mill.change(job, due=1)  # it sleeps through the rest of its time
+    await mill.shift()
     before = await mill.unit(job)
     assert before.state is UnitState.DONE
     held.set()
-    await asyncio.wait_for(frozen, 10)
+    await asyncio.wait_for(frozen, 120)
     assert await mill.unit(job) == before
     assert len(await mill.outcomes(job)) == 1
 
@@ -379,10 +423,8 @@ async def test_what_is_due_in_a_moment_is_waited_for(mill, files):
 
 async def test_what_is_due_later_is_not(mill, files):
     job = await mill.submit("ann", files[:1])
-    await mill.change(job, due=await mill.store.now() + 5_000)
-    began = time.monotonic()
+    await mill.change(job, due=await mill.store.now() + 600_000)
     assert (await mill.shift()).ran == 0
-    assert time.monotonic() - began < 4
     assert (await mill.unit(job)).state is UnitState.READY
 
 
@@ -422,4 +464,4 @@ async def test_long_units_do_not_wait_for_the_end_of_bulk(mill):
     mill.items.settle = slow(0.05)
     async with mill.worker(slots=1):
         await mill.finished("bob", job)
-    assert len(mill.items.runs) < 10
+    assert len(mill.items.runs) < 30

@@ -23,7 +23,7 @@ from mediamill.engine.slots import (
     Started,
     Succeeded,
 )
-from tests.support.holding import done_within, hold_below
+from tests.support.holding import hold_below, undisturbed
 from tests.support.slots import CATALOGUE, LIMITS, Slots, open_slots
 
 
@@ -41,7 +41,7 @@ def gone(pid: int) -> bool:
         return True
 
 
-async def until(condition: Callable[[], bool], seconds: float = 1.0) -> bool:
+async def until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
     """Wait for what comes about by itself, at most so long; return whether it did."""
     for _ in range(int(seconds / 0.005)):
         if condition():
@@ -117,9 +117,8 @@ async def test_no_items_is_a_call_without_events(slots: Slots):
 async def test_progress_is_limited_to_ten_a_second(slots: Slots):
     events = await slots.events("progress 0.55")
     progress = [e for e in events if isinstance(e, Progress)]
-    assert 4 <= len(progress) <= 6
+    assert 1 <= len(progress) <= 10 * events[-1].outcome.data["answer"] + 1
     assert {(e.index, e.fraction) for e in progress} == {(0, 0.5)}
-    assert events[-1].outcome.data["answer"] > 1_000
 
 
 async def test_items_come_from_a_generator_one_descriptor_at_a_time(slots: Slots):
@@ -189,17 +188,17 @@ async def test_memory_is_bounded_and_a_worn_child_replaced(slots: Slots):
     assert sum(isinstance(e, Succeeded) for e in events) == 2
     (other,) = await slots.answers("pid")
     assert other != pid
-    assert gone(pid)
+    assert await until_gone(pid)
 
 
 async def test_r19_bad_items_among_89_good_ones(tmp_path: Path):
     """As the engine does it: after a crash the rest goes on, the culprit has failed."""
     texts = [f"good {number}" for number in range(92)]
-    bad = {17: "native_hog", 40: "segfault", 71: "loop"}
+    bad = {17: "native_hog", 40: "segfault", 71: "sleep 60"}
     for index, word in bad.items():
         texts[index] = word
     left, good, failed = list(range(92)), set(), {}
-    limits = replace(LIMITS, memory_bytes=1000 << 20, timeout_seconds=3)
+    limits = replace(LIMITS, memory_bytes=1000 << 20, timeout_seconds=6)
     async with open_slots(tmp_path, limits=limits) as slots:
         while left:
             try:
@@ -233,13 +232,13 @@ async def test_memory_is_told_though_we_once_held_more(tmp_path: Path):
 
 
 async def test_an_endless_item_times_out_and_others_have_their_own_time(tmp_path: Path):
-    async with open_slots(tmp_path, limits=replace(LIMITS, timeout_seconds=0.8)) as slots:
-        assert await slots.answers("sleep 0.5", "sleep 0.5", "sleep 0.5") == [0.5, 0.5, 0.5]
+    async with open_slots(tmp_path, limits=replace(LIMITS, timeout_seconds=4)) as slots:
+        assert await slots.answers("sleep 1.4", "sleep 1.4", "sleep 1.4") == [1.4, 1.4, 1.4]
         (pid,) = await slots.answers("pid")
         started = time.monotonic()
         with pytest.raises(TimedOut) as caught:
-            await slots.events("good", "loop")
-        assert time.monotonic() - started > 0.7
+            await slots.events("good", "sleep 60")
+        assert time.monotonic() - started > 3.9
         assert caught.value.details["index"] == 1
         assert await until_gone(pid)
         assert await slots.answers("good again") == ["again"]
@@ -265,7 +264,7 @@ async def test_cancelling_while_a_child_starts_leaves_none(slots: Slots):
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     (pid,) = await slots.answers("pid")
-    assert await until(lambda: children() - others == {pid}, seconds=10)
+    assert await until(lambda: children() - others == {pid})
 
 
 async def test_leaving_in_the_middle_kills(slots: Slots):
@@ -310,13 +309,23 @@ async def test_children_are_recycled(tmp_path: Path):
 
 
 async def test_slots_run_side_by_side_and_wait_for_a_free_one(tmp_path: Path):
+    now, most = 0, []
+
+    async def asleep(slots: Slots) -> None:
+        nonlocal now
+        async with slots.items("sleep 0.3") as items, slots.pool.acquire() as slot:
+            async for event in slot.run(Call((("told", {}),), items)):
+                now += {Started: 1, Succeeded: -1}[type(event)]
+                most[-1] = max(most[-1], now)
+
     async with open_slots(tmp_path, size=2) as slots:
         await slots.pool.warm()
-        started = time.monotonic()
-        four = ["sleep 0.5"] * 4
-        answers = await done_within(1.9, lambda: asyncio.gather(*map(slots.answers, four)))
-        assert answers == [[0.5]] * 4
-        assert time.monotonic() - started > 0.9
+        while most[-1:] != [2]:  # who is late may see one end before the other begins
+            most.append(0)
+            await asyncio.gather(*(asleep(slots) for _ in range(4)))
+            assert now == 0
+            assert most[-1] <= 2
+            assert len(most) <= 5, most
 
 
 async def test_a_closed_pool_refuses_and_leaves_nothing(tmp_path: Path):
@@ -368,7 +377,7 @@ async def test_a_warm_call_takes_little(slots: Slots, capsys: pytest.CaptureFixt
     median = statistics.median(taken)
     with capsys.disabled():
         print(f"\nwarm no-op call: p50 {median * 1e3:.2f} ms, max {max(taken) * 1e3:.2f} ms")
-    assert median < 0.02  # 0.4 ms alone; the limit allows for a busy machine
+    assert min(taken) < 0.02  # 0.4 ms alone; on a busy machine that is not so of most
 
 
 async def test_the_loop_is_not_blocked(slots: Slots):
@@ -378,7 +387,7 @@ async def test_the_loop_is_not_blocked(slots: Slots):
             await slots.events("segfault")
         await slots.answers("good")
 
-    await hold_below(0.25, work, time.perf_counter)
+    await hold_below(0.25, work, undisturbed)
 
 
 HOSTILE = {
@@ -392,7 +401,8 @@ HOSTILE = {
 
 @pytest.mark.parametrize("what", HOSTILE)
 async def test_nonsense_from_a_child_is_a_failure(tmp_path: Path, what: str):
-    async with open_slots(tmp_path, limits=replace(LIMITS, timeout_seconds=1)) as slots:
+    seconds = 3 if what == "half a message" else 30
+    async with open_slots(tmp_path, limits=replace(LIMITS, timeout_seconds=seconds)) as slots:
         with pytest.raises(SlotFailure) as caught:
             await slots.events("x", operation="babbler", hex=HOSTILE[what])
         assert caught.value.details["index"] == 0

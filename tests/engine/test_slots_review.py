@@ -18,6 +18,7 @@ from mediamill.core.errors import MediamillError, SlotFailure
 from mediamill.engine.slots import Call, Progress, SlotLimits, calls
 from mediamill.engine.slots.wire import ChildEnd, frame
 from mediamill.operations.base import Context, MediaOperation, Operation, Outcome, Source
+from tests.engine.test_slots import until
 from tests.support.slots import Slots, open_slots
 
 HERE = "tests.engine.test_slots_review"
@@ -37,7 +38,7 @@ class Taken(MediaOperation):
     def do_flood(self, context: Context) -> None:
         end = _end()
         message = frame(calls.encode(Progress(0, 0.5))) * 1000
-        stop = time.monotonic() + 12
+        stop = time.monotonic() + 60
         while time.monotonic() < stop:
             end._socket.sendall(message)
 
@@ -138,11 +139,11 @@ async def test_a_flood_of_events_does_not_outlive_the_time_limit(tmp_path):
             try:
                 async for _ in slot.run(Call((("taken", {}),), items)):
                     await asyncio.sleep(0)
-                    if time.monotonic() - began > 5:
+                    if time.monotonic() - began > 30:
                         break
             except SlotFailure:
                 ended = True
-        assert ended, "an item ran for 5 s where 1 s is allowed"
+        assert ended, "an item ran for 30 s where 1 s is allowed"
 
 
 async def test_an_idle_child_cannot_fill_the_parents_memory(slots):
@@ -180,6 +181,4 @@ async def test_what_a_child_leaves_behind_goes_with_it(slots, tmp_path):
     with suppress(SlotFailure):
         await slots.events("die", operation="taken")
     await slots.events("flood_later", operation="taken")  # a new child sits here
-    await asyncio.sleep(0.2)
-    left = list((tmp_path / "scratch").rglob("left"))
-    assert not left
+    assert await until(lambda: not list((tmp_path / "scratch").rglob("left")))

@@ -85,7 +85,7 @@ async def test_a_channel_with_a_defect_silences_no_other(harness):
     async with harness.worker():
         job = await harness.submit("user_alice", await harness.add_files("user_alice", 1))
         await harness.finished("user_alice", job)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await announced(harness, job) != [(1, UnitState.DONE)]:
                 await asyncio.sleep(0.02)
     assert await harness.units.get(f"{job.id}:notify:x", 1) is not None
@@ -113,7 +113,7 @@ async def test_each_generation_is_announced_once(harness):
         for _ in range(2):
             await harness.service.retry(ALICE, job.id)
             await harness.finished("user_alice", job)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while [state for _, state in await announced(harness, job)] != [UnitState.DONE] * 3:
                 await asyncio.sleep(0.02)
     assert told == [1, 2, 3]
@@ -133,7 +133,7 @@ async def test_a_worker_that_does_not_know_the_class_leaves_it_to_one_that_does(
     finally:
         worker.stop()
         await working
-    async with harness.worker(), asyncio.timeout(10):
+    async with harness.worker(), asyncio.timeout(60):
         while await announced(harness, job) != [(1, UnitState.DONE)]:
             await asyncio.sleep(0.02)
 

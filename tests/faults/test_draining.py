@@ -39,7 +39,7 @@ class Load:
     answered: int = 0
     number: int = 0
 
-    async def until_refused(self, seconds: float = 60) -> None:
+    async def until_refused(self, seconds: float = 120) -> None:
         """Do everything beside each other until no answer comes any more."""
         ways = (self.uploads, self.slow_uploads, self.reads, self.jobs, self.events)
         async with asyncio.timeout(seconds):

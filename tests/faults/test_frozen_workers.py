@@ -191,6 +191,7 @@ async def test_a_worker_frozen_within_a_transaction_holds_up_nobody(tmp_path, fr
 async def test_locks_of_a_silent_transaction_are_given_up(tmp_path, monkeypatch):
     """The same within this process: who says nothing before its commit has written nothing."""
     url = Settings(home=tmp_path).store_url
+    await (await open_store(url)).close()  # its tables are made in as much time as that takes
     store = await open_store(f"{url}?options=-c%20idle_in_transaction_session_timeout%3D200")
     real = psycopg.AsyncConnection.execute
 

@@ -30,11 +30,11 @@ def disk(tmp_path):
     place.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", str(place)]
     try:
-        subprocess.run(command, check=True, capture_output=True, timeout=10)
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
     except (OSError, subprocess.SubprocessError):
         unavailable("a small tmpfs cannot be mounted: this needs root")
     yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True, timeout=10)
+    subprocess.run(["umount", "--lazy", str(place)], check=True, timeout=60)
 
 
 @pytest.fixture
@@ -161,12 +161,9 @@ async def waits_for_room(ann, mill, hog):
     worker = await mill.worker()
     worker.engine.policy = RetryPolicy(cap_ms=200)
     async with working(worker):
-        for _ in range(100):
-            unit = await mill.repositories.units.get(job, 0)
-            if unit is not None and unit.attempts >= 2:
-                break
-            await asyncio.sleep(0.1)
-        assert unit.attempts >= 2
+        async with asyncio.timeout(60):
+            while (unit := await mill.repositories.units.get(job, 0)) is None or unit.attempts < 2:
+                await asyncio.sleep(0.1)
         assert "StorageFull" in unit.error
         assert (await ann.client.get(f"/v1/jobs/{job}")).json()["state"] == "running"
         hog.file.unlink()

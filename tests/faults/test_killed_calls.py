@@ -14,7 +14,7 @@ import pytest
 from mediamill.app import App
 from mediamill.core.settings import Settings
 from mediamill.store.repositories.attempts import AttemptState
-from mediamill.store.repositories.spending import Purse
+from mediamill.store.repositories.spending import EVERYBODY, Purse
 from tests.faults import checks
 from tests.faults.history import History
 from tests.faults.test_killed_workers import SHORT, Worker
@@ -75,6 +75,7 @@ async def killed(folder: Path, items: int, kills: int, budget: float | None) -> 
                 for _ in range(kills):
                     await asyncio.sleep(0.2 + chance.random())
                     victim = chance.choice(workers)
+                    await stopped(victim)  # what it asks after the look was not counted
                     in_flight += sum(
                         row.state is AttemptState.ASKED for row in await ledger(app, job)
                     )
@@ -100,6 +101,18 @@ async def killed(folder: Path, items: int, kills: int, budget: float | None) -> 
                     await asyncio.to_thread(worker.end)
 
 
+async def stopped(worker: Worker) -> None:
+    """Let a worker do no more, and wait until that is so."""
+    worker.send(signal.SIGSTOP)
+    async with asyncio.timeout(60):
+        while state_of(worker.child.pid) != "T":
+            await asyncio.sleep(0.005)
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 async def ledger(app: App, job: str) -> list:
     return [row async for row in app.repositories.attempts.walk_job(job)]
 
@@ -114,6 +127,13 @@ async def judge(app: App, server: Server, job: str, in_flight: int) -> None:
     assert len(unknown) >= repeated, "a repeated call is not shown as such"
     assert not [row for row in rows if row.state is AttemptState.ASKED]
     assert await app.repositories.spending.taken(job) == sum(row.cost for row in rows)
+    by_day = Counter[str]()
+    for row in rows:
+        by_day[row.day] += row.cost
+    spending, months = app.repositories.spending, {row.month for row in rows}
+    for scope in (EVERYBODY, rows[0].owner):
+        days = [day for month in months for day in await spending.days(scope, month)]
+        assert {one.day: one.cost for one in days} == by_day, "days and ledger differ"
     good = Counter(row.item for row in rows if row.state is AttemptState.ANSWERED)
     assert set(good.values()) <= {1}, "an answer was bought twice"
 

@@ -12,7 +12,7 @@ from tests.handlers.files.test_fetch import png
 from tests.support.processes import Process, running, signed_in
 from tests.support.sources import file, source
 
-SHORT = {"lease_seconds": 1, "poll_seconds": 0.1, "slots": 1, "fetch_allow": "127.0.0.1:*",
+SHORT = {"lease_seconds": 3, "poll_seconds": 0.1, "slots": 1, "fetch_allow": "127.0.0.1:*",
          "min_free_bytes": 0}  # fmt: skip
 
 
@@ -20,9 +20,14 @@ SHORT = {"lease_seconds": 1, "poll_seconds": 0.1, "slots": 1, "fetch_allow": "12
 @pytest.mark.timeout(600)
 async def test_killed_workers_fetch_a_file_once(tmp_path, kills):
     home, data = tmp_path / "home", png(1_000_000)
-    slow = file(data, pause=0.02, step=10_000)
+    slow, whole = file(data, pause=60, step=10_000), file(data)
+
+    async def given(ask, writer):
+        """Give a part to those who are killed, all to who comes after them."""
+        await (slow if len(outer.asked) <= kills else whole)(ask, writer)
+
     async with (
-        source(a_png=slow) as outer,
+        source(a_png=given) as outer,
         running("api", home, **SHORT) as api,
         signed_in(api) as client,
     ):
@@ -31,7 +36,7 @@ async def test_killed_workers_fetch_a_file_once(tmp_path, kills):
         worker = Process("worker", home, **SHORT)
         for n in range(kills):
             worker.start()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while len(outer.asked) <= n:
                     await asyncio.sleep(0.02)
             await asyncio.sleep(0.3)

@@ -128,7 +128,7 @@ async def traced(home: Path, *program: str):
 
 async def until_there(client, url: str) -> None:
     """Wait for what was told already: with a planted fault it may come later."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await client.get(url)).status_code != 200:
             await asyncio.sleep(0.05)
 

@@ -104,7 +104,7 @@ async def _deleted(client, file: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _settled(there, told: Told, seconds: float = 15) -> None:
+async def _settled(there, told: Told, seconds: float = 30) -> None:
     """Wait until all has come, or nothing has for a while."""
     seen, until = -1, 0.0
     while told.wrong([got.event for got in there.got]):

@@ -86,7 +86,7 @@ async def test_two_versions_at_work(tmp_path, monkeypatch, servers, where):
                     await ended(client, history.jobs)
                     known = len(history.jobs)
                     await load(client, history, 4, "transmute")
-                    await asyncio.sleep(1)
+                    await until_passed_on(settings)
                     told = await client.get(f"/v1/jobs/{history.jobs[-1]}")
                     assert told.json()["state"] == "running"
                     assert (await ann.client.get(f"/v1/jobs/{history.jobs[-1]}")).is_success
@@ -104,6 +104,16 @@ async def test_two_versions_at_work(tmp_path, monkeypatch, servers, where):
         assert await history.check(client, settings) == []
 
 
+async def until_passed_on(settings: Settings) -> None:
+    """Wait until the old worker has had both in hand: thumbnails, and items of a job."""
+    async with asyncio.timeout(90):
+        had: set[str] = set()
+        while had != {"draw", "items"}:
+            await asyncio.sleep(0.1)
+            open_ones = [unit for unit in table(settings, Unit) if unit.state.open]
+            had = {unit.kind for unit in open_ones if unit.fence} & {"draw", "items"}
+
+
 def passed_on(settings: Settings, jobs: list[str]) -> None:
     """What the old worker cannot do waits as it was, thumbnails and jobs alike."""
     waiting = [unit for unit in table(settings, Unit) if unit.state.open]
@@ -116,11 +126,9 @@ def passed_on(settings: Settings, jobs: list[str]) -> None:
 
 
 async def until_drawn(settings: Settings) -> None:
-    for _ in range(300):
-        if not any(unit.kind == "draw" and unit.state.open for unit in table(settings, Unit)):
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError("thumbnails wait")
+    async with asyncio.timeout(90):
+        while any(unit.kind == "draw" and unit.state.open for unit in table(settings, Unit)):
+            await asyncio.sleep(0.1)
 
 
 def unknown_to_the_old(settings: Settings) -> dict[str | None, int]:

@@ -48,7 +48,7 @@ async def test_what_is_not_seen_yet_is_looked_for_again(works: Works, shared):
     files = [await works.upload(f"{n}.png", png(n)) for n in range(4)]
     bring = await put_away(works, files[1])
     job = await works.submit(files, "thumbnail", reuse=False)
-    async with asyncio.timeout(20):  # the others are not kept waiting
+    async with asyncio.timeout(60):  # the others are not kept waiting
         while len(await works.rows(job, 0)) < 3:
             await asyncio.sleep(0.05)
     bring()
@@ -100,7 +100,7 @@ async def test_a_version_waits_for_what_is_not_seen_yet_and_does_without_what_ne
     bring = await put_away(works, files[2])
     begun = await versions.create(ANN, project.id)
     task = await works.app.datasets.tasks.get(ANN, project.id, begun.task)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (await works.app.repositories.units.get(*task.unit)).attempts:
             await asyncio.sleep(0.02)
     bring()

@@ -1,6 +1,7 @@
 """Replays: a result made again is the same, to the byte."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from mediamill.media.image.codecs.encode import encode
 from mediamill.store.repositories.jobs import Job, JobState
 from tests.handlers.conftest import ANN, BOB, Works
 from tests.handlers.test_projects_of_jobs import Named, project, submitted
+from tests.media_factory import clip
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -69,6 +71,28 @@ async def test_annotations_are_replayed_with_it(works: Works):
     )
     (row,) = await works.rows(again)
     assert row.files[0].annotations == (await works.rows(job))[2].files[0].annotations != b""
+
+
+async def test_an_archive_of_frames_is_made_again(works: Works, tmp_path: Path):
+    file = await works.upload("a.mp4", clip(tmp_path / "a.mp4", seconds=1).read_bytes())
+    frames = ("extract-frames", {"fps": 4})
+    job = await works.run([file], frames, ("augment", {"methods": ["rotate"]}), "flip", seed=5)
+    (row,) = await works.rows(job)
+    assert row.files[0].media_type == "application/zip"
+    one, other = await replayed(works, job)
+    assert one == other
+    again = await works.run([file], frames, ("augment", {"methods": ["rotate"]}), "flip", seed=6)
+    assert (await works.rows(again))[0].files[0].sha256 != one, "it is drawn"
+
+
+async def test_a_stage_over_frames_of_the_one_before_is_made_again(works: Works, tmp_path: Path):
+    """Three steps in two stages: the frames lie in an archive that the first stage made."""
+    file = await works.upload("a.mp4", clip(tmp_path / "a.mp4", seconds=1).read_bytes())
+    job = await works.run([file], ("extract-frames", {"fps": 3}), "copied", "flip")
+    assert (job.stages, len(await works.rows(job))) == (2, 3)
+    digests = [await replayed(works, job, item) for item in (0, 2)]
+    assert all(one == other for one, other in digests)
+    assert digests[0] != digests[1]
 
 
 async def test_what_cannot_be_replayed(works: Works):

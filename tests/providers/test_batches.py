@@ -111,6 +111,14 @@ async def test_a_batch_that_expired_has_what_was_answered(service, provider):
         await provider.collect(batch)
 
 
+async def test_a_batch_is_stopped_once(service, provider):
+    batch = await provider.submit(questions(), "a")
+    await provider.stop(batch)
+    assert service.jobs[batch]["status"] == "Stopped"
+    await provider.stop(batch)
+    assert await provider.collect(batch) == {}
+
+
 async def test_what_cannot_be_a_batch_is_refused(service, provider, monkeypatch):
     with pytest.raises(QuestionRefused, match="100 questions"):
         await provider.submit(questions(99), "a")

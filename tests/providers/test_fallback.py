@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -178,12 +179,13 @@ class Stubborn:
     name, model, traits = "stubborn", "m", Traits(frozenset(Kind))
 
     def __init__(self, error=None):
-        self.error = error
+        self.error, self.asked = error, asyncio.Event()
 
     async def ask(self, question, deadline):
         if self.error:
             raise self.error
-        await asyncio.sleep(60)
+        self.asked.set()
+        await asyncio.sleep(600)
 
     async def close(self):
         pass
@@ -193,15 +195,15 @@ async def test_the_deadline_holds_whoever_is_asked():
     notes, began = Notes(), time.monotonic()
     asking = chain(Stubborn(), "echo:b", ledger=notes).ask(caption(), Deadline(0.2))
     with pytest.raises(ProviderUnavailable):
-        await asyncio.wait_for(asking, 10)
+        await asyncio.wait_for(asking, 60)
     assert time.monotonic() - began >= 0.2
     assert course(notes) == [("stubborn", Outcome.LOST), ("echo:b", "skipped")]
 
 
 async def test_a_call_that_is_cancelled_or_breaks_is_not_left_open():
-    notes = Notes()
-    asking = asyncio.create_task(chain(Stubborn(), ledger=notes).ask(caption(), Deadline(60)))
-    await asyncio.sleep(0.01)
+    notes, stubborn = Notes(), Stubborn()
+    asking = asyncio.create_task(chain(stubborn, ledger=notes).ask(caption(), Deadline(60)))
+    await stubborn.asked.wait()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
@@ -250,10 +252,50 @@ async def test_a_captioner_that_follows_no_instruction_is_told_so():
     assert not (await chain("echo:a").ask(caption(), Deadline(5))).plain
 
 
+async def test_one_who_takes_less_stands_in_where_it_can():
+    """It is left out where it cannot, and keeps nobody from asking those before it."""
+    notes = Notes()
+    asked = chain("echo:a?images=5&long_side=800&fault=500*2", "echo:b?images=0&input_bytes=200",
+                  ledger=notes, repeats=1)  # fmt: skip
+    traits = asked.traits
+    assert (traits.images, traits.long_side, traits.input_bytes) == (5, 800, 400_000)
+    with pytest.raises(ProviderUnavailable, match="takes 0 pictures at most"):
+        await asked.ask(caption(), Deadline(5))
+    assert (await asked.ask(caption(), Deadline(5))).provider == "echo:a"
+    assert [n.provider for n in notes.attempts] == ["echo:a", "echo:a", "echo:b", "echo:a"]
+
+
+async def test_going_on_with_an_answer_may_add_nothing():
+    silent = chain("echo:a?fault=empty*")
+    with pytest.raises(InvalidAnswer, match="answers nothing"):
+        await silent.ask(prompt(), Deadline(5))
+    assert (await silent.ask(prompt(begun="All of it"), Deadline(5))).text == ""
+
+
+async def test_when_to_ask_again_is_told_where_all_said_so():
+    class Resting(Alone):
+        @asynccontextmanager
+        async def enter(self, provider, deadline):
+            if provider == "echo:b":
+                raise ProviderUnavailable("echo:b is left alone for 40 s.", retry_after=40.0)
+            async with super().enter(provider, deadline) as permit:
+                yield permit
+
+    async def told(*addresses):
+        with pytest.raises(ProviderUnavailable) as raised:
+            await chain(*addresses, gate=Resting(), repeats=0).ask(caption(), Deadline(5))
+        return raised.value.details.get("retry_after")
+
+    assert await told("echo:a?fault=429:60*", "echo:b") == 40
+    assert await told("echo:b", "echo:c?fault=declined*") == 40
+    assert await told("echo:a?fault=500*", "echo:b") is None, "the first may answer before"
+    assert await told("echo:a?fault=429*") is None
+
+
 async def test_a_chain_is_a_provider():
     inner = chain("echo:a?fault=500*", "echo:b?images=3&long_side=800", repeats=0)
     outer = chain(inner, "echo:c?images=5&kinds=text")
-    assert (outer.traits.images, outer.traits.long_side) == (3, 800)
+    assert (inner.traits.images, outer.traits.long_side) == (20, 800)
     assert outer.traits.kinds == frozenset(Kind)
     assert inner.name == "echo:a → echo:b"
     assert (await outer.ask(prompt(), Deadline(5))).provider == "echo:b"

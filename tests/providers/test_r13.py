@@ -6,6 +6,7 @@ never ends, and a connection that is given up is closed.
 
 import asyncio
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -22,6 +23,7 @@ from tests.support.providers.server import serving
 from tests.support.providers.vendors import converse, detect_labels, image_to_text, openai_chat
 
 SECONDS = 2.0
+TRIES = 4
 BACKENDS = {
     "openai": ("openai:m", openai_chat, caption()),
     "huggingface": ("huggingface:a/b", image_to_text, caption()),
@@ -63,18 +65,22 @@ async def test_each_fault_falls_to_the_next_and_is_paid_for_once(backend):
         for provider in (first, second):
             await provider.ask(question, Deadline(20))  # what is loaded once is loaded
         for fault, outcome in FAULTS.items():
-            notes, server.faults, server.answered = Notes(), [fault], 0
-            server.requests.clear()
-            first._timeout = 0.15 if fault in NEVER_END else 20
-            chain = Fallback([first, second], gate=Alone(), ledger=notes, repeats=0)
-            answer = await chain.ask(question, Deadline(20))
+            for patience in (0.15, 3) if fault in NEVER_END else (20,):
+                notes, server.faults, server.answered = Notes(), [fault], 0
+                server.requests.clear()
+                first._timeout = patience
+                chain = Fallback([first, second], gate=Alone(), ledger=notes, repeats=0)
+                with suppress(ProviderUnavailable):
+                    answer = await chain.ask(question, Deadline(20))
+                if len(server.requests) == 2:
+                    break  # else it was starved until its patience ended, before it asked
             assert answer.provider == "second", fault
             told = [(note.provider, note.outcome) for note in notes.attempts]
             assert told == [("first", outcome), ("second", Outcome.ANSWERED)], fault
             assert (server.answered, len(server.requests)) == (1, 2), fault
             paid = [note for note in notes.attempts if note.answer is not None]
             assert [note.provider for note in paid] == ["second"], fault
-        await asyncio.wait_for(_hung_up(server, len(GIVEN_UP)), 5)
+        await asyncio.wait_for(_hung_up(server, len(GIVEN_UP)), 60)
         await first.close()
         await second.close()
 
@@ -93,7 +99,6 @@ async def _held(address, respond, question):
     async with serving(respond) as server:
         provider = opened(server, address)
         await provider.ask(question, Deadline(20))
-        server.faults = [*NEVER_END]
 
         async def asked():
             began = time.monotonic()
@@ -101,10 +106,18 @@ async def _held(address, respond, question):
                 await provider.ask(question, Deadline(SECONDS))
             return time.monotonic() - began, raised.value.details
 
-        for seconds, details in await asyncio.gather(*(asked() for _ in NEVER_END)):
-            assert 0.9 <= seconds / SECONDS <= 1.1, address  # R13's own bound
-            assert details["slow"], address
-            assert details["lost"], address
+        for _ in range(TRIES):  # a busy machine may be late now and then, a wrong deadline always
+            server.faults = [*NEVER_END]
+            told = await asyncio.gather(*(asked() for _ in NEVER_END))
+            for seconds, details in told:
+                assert seconds >= 0.9 * SECONDS, address
+                assert details["slow"], address
+                assert details["lost"], address
+            took = [seconds for seconds, _ in told]
+            if max(took) <= 1.1 * SECONDS:  # R13's own bound
+                break
+        else:
+            raise AssertionError(f"{address} took {took} s of {SECONDS}")
         assert (await provider.ask(question, Deadline(20))).provider == "it"
         await provider.close()
 

@@ -8,12 +8,12 @@ import socket
 import struct
 import subprocess
 import threading
-import time
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -21,6 +21,7 @@ from PIL import Image
 from tests.media_factory import X264, clip, ffmpeg, run, sample
 from tests.security.conftest import Mill
 from tests.security.mutator import boxes
+from tests.support.holding import TRIES, done_within
 from tests.web.test_hostile_archives import bomb
 
 IN_OPEN = 0x20
@@ -288,9 +289,7 @@ async def test_bombs_are_refused_within_a_second(mill):
     async with mill() as service:
         await service.upload("warm.jpg", sample("orientation-6.jpg").read_bytes())
         for name, data in bombs().items():
-            began = time.monotonic()
-            answer = await service.upload(name, data)
-            assert time.monotonic() - began < 1, name
+            answer = await done_within(1, partial(service.upload, name, data))
             assert answer.status_code in (413, 422), (name, answer.text)
             assert answer.json()["detail"], name
         for name, data in (
@@ -302,10 +301,13 @@ async def test_bombs_are_refused_within_a_second(mill):
         members = {"zeros.png": bytes(64 << 20), "flat.png": png(60_000, 60_000),
                    "many.png": png(8500, 6001, 20), "good.png": png(30, 20, 20)}  # fmt: skip
         file = (await service.upload("set.zip", zipped(members))).json()["id"]
-        body = {"archive": file, "steps": [{"operation": "thumbnail"}]}
-        job = (await service.client.post("/v1/jobs", json=body)).json()["id"]
-        await service.client.get(f"/v1/jobs/{job}", params={"wait": 60})
-        items = (await service.client.get(f"/v1/jobs/{job}/items")).json()["data"]
+        body = {"archive": file, "steps": [{"operation": "thumbnail"}], "reuse": False}
+        for _ in range(TRIES):  # a busy machine may be late now and then, a bomb always is
+            job = (await service.client.post("/v1/jobs", json=body)).json()["id"]
+            await service.client.get(f"/v1/jobs/{job}", params={"wait": 60})
+            items = (await service.client.get(f"/v1/jobs/{job}/items")).json()["data"]
+            if all(item["seconds"] < 1 for item in items):
+                break
         told = {item["name"]: item for item in items}
         assert told.pop("good.png")["state"] == "succeeded", items
         assert len(told) == 3

@@ -102,7 +102,7 @@ async def test_a_deleted_project_goes_and_its_files_stay(harness, projects):
     await projects.delete(ANN, project.id, now=True)
     with pytest.raises(NotFound):
         await projects.add(ANN, project.id, files[:1])
-    async with harness.worker(), asyncio.timeout(10):
+    async with harness.worker(), asyncio.timeout(60):
         while await projects.projects.get(project.id) is not None:
             await asyncio.sleep(0.02)
     assert await members(projects, project.id) == []
@@ -133,7 +133,7 @@ async def test_a_deleted_project_comes_back_within_a_day(harness, projects):
     await asyncio.sleep(0.005)
     await projects.delete(ANN, project.id)
     await harness.store.transact(Update(Unit, unit.key_values(), set={"due": unit.created}))
-    async with harness.worker(), asyncio.timeout(10):  # of the deletion that was undone
+    async with harness.worker(), asyncio.timeout(60):  # of the deletion that was undone
         while len(await harness.units.of_group(f"purge:{project.id}")) > 1:
             await asyncio.sleep(0.02)
     await projects.restore(ANN, project.id)
@@ -147,7 +147,7 @@ async def test_a_deleted_project_comes_back_within_a_day(harness, projects):
         await projects.restore(ANN, project.id)
     with pytest.raises(NotFound):
         await projects.delete(ANN, project.id, now=True)
-    async with harness.worker(), asyncio.timeout(10):
+    async with harness.worker(), asyncio.timeout(60):
         while await projects.projects.get(project.id) is not None:
             await asyncio.sleep(0.02)
 
@@ -171,7 +171,7 @@ async def test_what_is_deleted_for_good_leaves_its_projects(harness, projects):
     await harness.store.transact(*joining(project, [member(project.id, made, 1)]))
     access, announcer = Access(harness.store), Announcer(harness.store)
     trash = Trash(harness.store, access, harness.files, harness.units, harness.bell, announcer)
-    async with harness.worker(), asyncio.timeout(10):
+    async with harness.worker(), asyncio.timeout(60):
         await harness.finished(ANN.user, job)
         await trash.delete(ANN, files[0])
         assert len((await projects.files(ANN, project.id, None, 10)).rows) == 1

@@ -150,7 +150,7 @@ def test_what_all_writers_share_is_spread():
     spread = {i.name: i.shards for kind in all_kinds() for i in kind.indexes if i.shards > 1}
     assert spread == {
         "attempt_job": 4,
-        "attempt_month": 4,
+        "attempt_day": 4,
         "caption_fresh": 4,
         "caption_job": 4,
         "caption_listed": 4,

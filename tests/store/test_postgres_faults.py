@@ -13,6 +13,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 from tests.contracts.store_contract import KINDS, Thing, put, thing
+from tests.engine.test_slots import gone
 from tests.support.postgres import PostgresServer, postgres_server
 
 from mediamill.core.errors import ConditionFailed, ConfigurationError, Locked, Unavailable
@@ -58,6 +59,17 @@ async def opened(address: str) -> PostgresStore:
 def ask(address: str, sql: str) -> list[tuple[object, ...]]:
     with psycopg.connect(address, autocommit=True) as connection:
         return connection.execute(sql.encode()).fetchall()
+
+
+async def ended(address: str, which: str) -> int:
+    """End some of the server's connections, and wait until they are; return how many."""
+    end = "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+    pids = [int(str(pid)) for pid, _ in ask(address, end + which)]
+    async with asyncio.timeout(60):
+        while not all(gone(pid) for pid in pids):
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    return len(pids)
 
 
 def add(n: int) -> Update:
@@ -111,9 +123,9 @@ async def test_a_restart_in_the_middle(store: PostgresStore, server: PostgresSer
         await asyncio.to_thread(server.control, "-m", "immediate", "stop")
         await asyncio.to_thread(server.start)
         back, reads = time.monotonic(), load.read
-        while load.last < back or load.read == reads:
-            assert time.monotonic() - back < 10, "it is not back within 10 s"
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):
+            while load.last < back or load.read == reads:
+                await asyncio.sleep(0.01)
     load.going = False
     await asyncio.gather(*tasks)
     assert load.wrong == []
@@ -124,8 +136,8 @@ async def test_a_restart_in_the_middle(store: PostgresStore, server: PostgresSer
 
 
 async def test_a_server_that_stays_away_is_unavailable(server: PostgresServer, address: str):
-    store = await opened(f"{address}?timeout=0.3")
-    await put(store, thing())
+    patient, store = await opened(address), await opened(f"{address}?timeout=1")
+    await put(patient, thing())
     await asyncio.to_thread(server.control, "-m", "immediate", "stop")
     try:
         for call in (store.get(Thing, "g", 0), store.transact(Put(thing(1)), Put(thing(2)))):
@@ -135,16 +147,15 @@ async def test_a_server_that_stays_away_is_unavailable(server: PostgresServer, a
             await open_store(address)
     finally:
         await asyncio.to_thread(server.start)
-    assert await store.get(Thing, "g", 0) == thing()
+    assert await patient.get(Thing, "g", 0) == thing()
+    await patient.close()
     await store.close()
 
 
 async def test_connections_that_the_server_closed_are_not_lent(store: PostgresStore, address: str):
     """Not even a single write, whose outcome would not be known, meets one of them."""
     await asyncio.gather(*(store.transact(Put(thing(n))) for n in range(50)))
-    killed = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '%s'"
-    assert len(ask(address, killed % "mediamill")) >= 1
-    await asyncio.sleep(0.1)
+    assert await ended(address, "application_name = 'mediamill'") >= 1
     for n in range(20):
         await store.transact(Put(thing(n, text="again")))
 
@@ -240,8 +251,8 @@ async def test_a_server_that_neither_answers_nor_ends(
     store: PostgresStore, address: str, monkeypatch: pytest.MonkeyPatch
 ):
     await put(store, thing())
-    monkeypatch.setattr(pool, "LONGEST_USE", 0.2)
-    with psycopg.connect(address) as holder:
+    with psycopg.connect(address) as holder, monkeypatch.context() as patch:
+        patch.setattr(pool, "LONGEST_USE", 0.2)
         holder.execute('UPDATE "contract_things" SET "count" = 100')
         with pytest.raises(Unavailable, match="does not answer"):
             await store.transact(add(0))
@@ -251,7 +262,7 @@ async def test_a_server_that_neither_answers_nor_ends(
 
 async def test_too_many_at_once_are_told_so(address: str, store: PostgresStore):
     await put(store, thing())
-    small = await opened(f"{address}?pool=2&timeout=0.2")
+    small = await opened(f"{address}?pool=2&timeout=1")
     with psycopg.connect(address) as holder:
         holder.execute('UPDATE "contract_things" SET "count" = 100')
         waiting = [asyncio.create_task(small.transact(add(0))) for _ in range(2)]
@@ -457,11 +468,9 @@ async def test_a_replica_is_refused_and_a_primary_that_became_one_is_left(server
     store = await opened(address)
     await put(store, thing())
     demote = 'ALTER DATABASE "replica" SET default_transaction_read_only = {}'
-    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'replica'"
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute(demote.format("on").encode())
-        connection.execute(end.encode())
-        await asyncio.sleep(0.1)
+        await ended(server.url(), "datname = 'replica'")
         with pytest.raises(Unavailable, match="takes no writes"):
             await store.transact(add(0))
         with pytest.raises(Unavailable, match="takes no writes"):

@@ -22,7 +22,10 @@ class Cutter:
     passed: int = 0
     """How many bytes clients have sent in all."""
     held: bool = False
-    """Whether a cut connection stays open and silent instead of being reset."""
+    """Whether a cut connection, instead of being reset, stays silent until the client goes.
+
+    What is begun is in its middle then, however late anybody looks.
+    """
 
     async def serve(self, reader, writer):
         try:
@@ -52,7 +55,9 @@ class Cutter:
                 back.write(data[: max(0, keep)])
                 await back.drain()
                 if self.held:
-                    await asyncio.sleep(3600)
+                    while await reader.read(1 << 16):
+                        pass
+                    return
                 for end in (back, writer):
                     end.get_extra_info("socket").setsockopt(
                         socket.SOL_SOCKET, socket.SO_LINGER, RESET

@@ -42,7 +42,7 @@ MARKS = {
             mood="happy",""",
     },
     "handlers/kinds.py": {
-        "    return {": """
+        '        "close_purses": ClosePurses(nouns.units, nouns.attempts, parts.models),': """
         "draw": Thumbnail(nouns.files, parts.blobs, parts.slots, parts.scratch),""",
     },
 }

@@ -96,7 +96,7 @@ class Process:
         return self.output.read_text(errors="replace")
 
 
-async def until_live(process: Process, seconds: float = 30) -> None:
+async def until_live(process: Process, seconds: float = 60) -> None:
     """Wait until a listening process answers; raises with its output when it does not."""
     url = f"http://127.0.0.1:{process.port}/health/live"
     async with httpx.AsyncClient(trust_env=False) as client:

@@ -78,7 +78,7 @@ class Receiver:
         made = chosen(got)
         return made if isinstance(made, bytes) else await made
 
-    async def wait(self, count: int, seconds: float = 20) -> list[Got]:
+    async def wait(self, count: int, seconds: float = 60) -> list[Got]:
         """Wait for so many requests; return them all."""
         async with asyncio.timeout(seconds):
             while len(self.got) < count:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from mediamill.adapters.providers.fallback import judge
 from mediamill.adapters.providers.port import Answer, Finish, Kind, Question, Traits, Used
 
 TALKS = Traits(frozenset({Kind.TEXT}), images=20, schema=True, continues=True)
@@ -29,6 +30,5 @@ class Script:
             raise line
         text, finish = (line, Finish.END) if isinstance(line, str) else line
         answer = Answer("test:model", "model-1", text, used=Used(10, 5), finish=finish)
-        if question.check is not None:
-            question.check(answer)
+        judge(answer.provider, question, answer)
         return answer

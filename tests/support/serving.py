@@ -9,6 +9,27 @@ from mediamill.web.connections import Connection
 from tests.support.processes import free_port
 
 
+class Taken:
+    """A web application, and how many bytes of bodies it has taken."""
+
+    def __init__(self, app):
+        self.app, self.bytes = app, 0
+
+    async def __call__(self, scope, receive, send):
+        async def counted():
+            message = await receive()
+            self.bytes += len(message.get("body", b""))
+            return message
+
+        await self.app(scope, counted, send)
+
+    async def until(self, count):
+        """Wait until so many have been taken."""
+        async with asyncio.timeout(60):
+            while self.bytes < count:
+                await asyncio.sleep(0.01)
+
+
 @asynccontextmanager
 async def served(web):
     """Give the port of an application that is served for the length of the block."""

@@ -112,7 +112,7 @@ def source_in_thread(**pages: Page) -> Iterator[Source]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
     thread.start()
-    ready.wait(10)
+    ready.wait(60)
     try:
         yield found[0]
     finally:

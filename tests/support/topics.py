@@ -52,7 +52,7 @@ class Aws:
         self.sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue_arn, Attributes=attributes)
         return queue
 
-    def bodies(self, queue: str, wanted: int, looks: int = 100) -> list[Any]:
+    def bodies(self, queue: str, wanted: int, looks: int = 1_000) -> list[Any]:
         """Take so many messages out of a queue; return their bodies, in the order they came."""
         found: list[Any] = []
         for _ in range(looks):

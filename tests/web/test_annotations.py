@@ -216,18 +216,16 @@ async def test_what_is_purged_takes_its_annotations(mill, ann, project, worker):
     assert set(await rows.rows(project_id, list(files.values()))) == {files["b.jpg"]}
     await ann.client.delete(f"{here}?now=true")
     await until(lambda: left(mill, here), 0)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await rows.book(project_id)).revision:  # which goes last
             await asyncio.sleep(0.05)
     assert await rows.rows(project_id, list(files.values())) == {}
 
 
 async def until(look, count):
-    for _ in range(200):
-        if len(await look()) == count:
-            return
-        await asyncio.sleep(0.1)
-    assert len(await look()) == count
+    async with asyncio.timeout(60):
+        while len(await look()) != count:
+            await asyncio.sleep(0.1)
 
 
 async def test_an_import_that_was_cut_goes_on_with_what_was_checked(
@@ -288,6 +286,39 @@ async def test_what_is_drawn_after_an_import_was_asked_for_stays(ann, project, w
     again = await imported(ann.client, here, json.dumps(coco()).encode())
     assert again["outcome"]["drawn_since"] == 0
     assert (await ann.client.get(cuts[0])).json()["annotations"]
+
+
+@pytest.mark.parametrize("form", ["coco", "yolo", "voc"])
+async def test_files_of_one_name_in_folders_come_back_to_their_own(ann, worker, form):
+    """They are exported with the folders by which an import tells them apart."""
+    client, sides = ann.client, {"c1": 20.0, "c2": 40.0}
+    project = (await client.post("/v1/projects", json={"name": "twins"})).json()["id"]
+    here = f"/v1/projects/{project}"
+    await added(client, here, "dog")
+    files = {}
+    for folder, side in sides.items():
+        made = await client.post(f"/v1/files?name=img.png&tags=folder:set/{folder}",
+                                 content=png(80, 60))  # fmt: skip
+        files[folder] = made.json()["id"]
+        assert made.json()["tags"] == [f"folder:set/{folder}"]
+        await client.post(f"{here}/files", json={"files": [files[folder]]})
+        body = {"annotations": [{"class": "dog", "box": [4, 8, side, 16]}]}
+        await client.put(f"{here}/files/{files[folder]}/annotations", json=body)
+    out = await client.get(f"{here}/annotations/export?format={form}")
+    if form == "coco":
+        names = {image["file_name"] for image in out.json()["images"]}
+        assert names == {"set/c1/img.png", "set/c2/img.png"}
+    for file in files.values():
+        put = await client.put(f"{here}/files/{file}/annotations", json={"annotations": []},
+                               headers={"if-match": "*"})  # fmt: skip
+        assert put.status_code == 200
+    name = "instances.json" if form == "coco" else f"{form}.zip"
+    task = await imported(client, here, out.content, name)
+    assert task["outcome"]["findings"] == {}, task
+    for folder, side in sides.items():
+        drawn = (await client.get(f"{here}/files/{files[folder]}/annotations")).json()
+        (one,) = drawn["annotations"]
+        assert one["box"] == pytest.approx([4, 8, side, 16], abs=1e-5)
 
 
 async def test_key_points_come_to_a_class_that_is_there(ann, project, worker):

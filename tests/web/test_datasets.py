@@ -127,12 +127,6 @@ async def test_a_split_keeps_groups_whole_and_tells_its_ratios(ann, worker):
     later = await splits(client, project)
     assert {file: later[file] for file in files} == found
     assert later[more]
-    near = await client.post(
-        f"/v1/projects/{project}/split", json={"group_by": ["near-duplicates"]}
-    )
-    task = (await client.get(near.json()["links"]["self"] + "?wait=10")).json()
-    assert task["state"] == "failed"
-    assert "health check" in task["error"]
 
 
 async def exported(client, url):
@@ -270,16 +264,31 @@ async def test_the_sample_has_classes_and_boxes_and_exports_them(ann, worker):
     voc = opened(await exported(client, f"{export}?format=voc&wait=10"))
     assert len(voc.read("ImageSets/Main/train.txt").split()) == 12
 
+    kept = {"seed": 5, "export": "voc", "max_files": 5, "split": {"train": 3, "test": 1}}
+    told = (await client.patch(here, json={"settings": kept})).json()["settings"]
     copy = await client.post(f"{here}/copy", json={"name": "some", "files": 6, "seed": 3})
     assert (await ended(client, copy))["outcome"] == {"copied": 6, "left_out": 0}
     other = copy.headers["location"]
+    assert (await client.get(other)).json()["settings"] == {**told, "max_files": 6}
     members = (await client.get(f"{other}/files?limit=100")).json()["data"]
     assert len(members) == 6
     assert {row["split"] for row in members} <= {"train", "validation", "test"}
+    whole, part = [await drawings(client, place) for place in (here, other)]
+    assert part == {row["id"]: whole[row["id"]] for row in members}
+    points = [one["keypoints"] for found in part.values() for one in found if one["keypoints"]]
+    assert points
+    assert {len(one) for one in points} == {15}
     again = await client.post(f"{here}/copy", json={"name": "x", "files": 6, "seed": 3})
     await ended(client, again)
     twins = (await client.get(f"{again.headers['location']}/files?limit=100")).json()["data"]
     assert [row["id"] for row in twins] == [row["id"] for row in members]
+
+
+async def drawings(client, here):
+    """Return what is drawn on the files of a project, by file, and nothing of its changes."""
+    page = (await client.get(f"{here}/annotations?limit=100")).json()
+    assert not page["has_more"]
+    return {row["file"]: row["annotations"] for row in page["data"]}
 
 
 def opened(answer):
@@ -318,13 +327,10 @@ async def test_an_archive_becomes_members(ann, worker, monkeypatch):
 
 
 async def pictured(client, file):
-    for _ in range(200):
-        answer = await client.get(f"/v1/files/{file}/thumbnail")
-        if answer.status_code == 200:
-            assert answer.headers["content-type"] == "image/jpeg"
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{file} has no thumbnail")
+    async with asyncio.timeout(60):
+        while (answer := await client.get(f"/v1/files/{file}/thumbnail")).status_code != 200:
+            await asyncio.sleep(0.05)
+    assert answer.headers["content-type"] == "image/jpeg"
 
 
 async def test_annotations_find_images_of_one_name_by_their_folders(ann, worker):
@@ -456,10 +462,19 @@ async def test_a_shared_project_opens_as_far_as_the_role_goes(mill, ann, bob, wo
     done = (await guest.get(f"/v1/jobs/{theirs['id']}?wait=20")).json()
     assert done["state"] == "succeeded", done
     assert (await client.get(f"/v1/jobs/{theirs['id']}")).status_code == 404
+    await client.post(f"{here}/classes", json={"name": "leaf", "colour": "#00ff00"})
+    marked = {"annotations": [{"class": "leaf", "box": [1, 2, 3, 4], "extra": {"by": "ann"}}]}
+    await client.put(f"{here}/files/{files[2]}/annotations", json=marked)
     copy = await guest.post(f"{here}/copy", json={"name": "mine"})
     assert (await ended(guest, copy))["outcome"]["copied"] == 4
-    mine = (await guest.get(f"{copy.headers['location']}/files")).json()["data"]
+    place = copy.headers["location"]
+    mine = (await guest.get(f"{place}/files")).json()["data"]
     assert not {row["id"] for row in mine} & set(files)
+    (copied,) = [row["id"] for row in mine if row["name"] == "plant0_02.png"]
+    ((_, drawn),) = (await drawings(client, here)).items()
+    assert await drawings(guest, place) == {copied: drawn}
+    (leaf,) = (await guest.get(f"{place}/classes")).json()["data"]
+    assert (leaf["name"], leaf["colour"]) == ("leaf", "#00ff00")
 
     await client.post(f"{here}/shares", json={"user": bob.id, "role": "editor"})
     assert (await guest.patch(f"{here}/files", json=edit)).status_code == 202
@@ -494,16 +509,42 @@ async def test_near_duplicates_stay_together(ann, worker):
     here = f"/v1/projects/{project}"
     await client.post(f"{here}/files", json={"files": files[3:]})
     assert (await client.get(f"{here}/health")).status_code == 404
-    body = {"project": project, "steps": [{"operation": "health-check"}]}
-    job = (await client.post("/v1/jobs", json=body)).json()
-    done = (await client.get(f"/v1/jobs/{job['id']}?wait=20")).json()
-    assert done["state"] == "succeeded", done
-    assert (await client.get(f"{here}/health")).json()["summary"]["images"] == 6
     split = {"train": 1, "validation": 1, "test": 1, "group_by": ["near-duplicates"]}
+    assert (await client.post(f"{here}/split", json=split)).status_code == 409
+    for part in (
+        {"split": ""},
+        {"steps": [{"operation": "health-check", "parameters": {"duplicates": False}}]},
+        {"steps": [{"operation": "augment", "parameters": {"methods": ["horizontal-flip"]}},
+                   {"operation": "health-check"}]},
+    ):  # fmt: skip
+        assert (await checked(client, project, **part))["images"] == 6
+        refused = await client.post(f"{here}/split", json=split)
+        assert refused.status_code == 409, part
+        assert "run `health-check` over the project" in refused.json()["detail"]
+    await checked(client, project, subset="original")
+    await checked(client, project, split="")  # a later one that cannot be used hides it not
+    late = (await client.post("/v1/files?name=late.png", content=png(98))).json()["id"]
+    await client.post(f"{here}/files", json={"files": [late]})
     task = await ended(client, await client.post(f"{here}/split", json=split))
-    assert task["outcome"]["largest_group"] == 3
+    assert (task["outcome"]["largest_group"], task["outcome"]["unchecked"]) == (3, 1)
     found = await splits(client, project)
     assert len({found[file] for file in files[3:]}) == 1
+    alone = {**split, "group_by": ["video"]}
+    task = await ended(client, await client.post(f"{here}/split", json=alone))
+    assert task["outcome"]["unchecked"] == 0
+
+
+async def checked(client, project, **part):
+    """Check a project, or a part of it; return the summary that the project then shows."""
+    body = {"project": project, "steps": [{"operation": "health-check"}], **part}
+    job = (await client.post("/v1/jobs", json=body)).json()
+    done = (await client.get(f"/v1/jobs/{job['id']}?wait=30")).json()
+    while done["finished_at"] is None:
+        done = (await client.get(f"/v1/jobs/{job['id']}?wait=30")).json()
+    assert done["state"] == "succeeded", done
+    shown = (await client.get(f"/v1/projects/{project}/health")).json()
+    assert shown["job"] == job["id"]
+    return shown["summary"]
 
 
 def noisy(seed):

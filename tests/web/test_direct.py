@@ -476,13 +476,9 @@ async def test_a_file_deleted_while_it_is_checked(mill, ann, bucket):
     file = (await complete(ann, upload)).json()["id"]
     assert (await ann.client.delete(f"/v1/files/{file}")).status_code == 204
     assert (await complete(ann, upload)).status_code == 410
-    async with working(mill):
-        for _ in range(200):
-            gone = await mill.store.get(File, file) is None
-            if gone and not await left(mill, upload["id"], file):
-                break
+    async with working(mill), asyncio.timeout(60):
+        while await mill.store.get(File, file) or await left(mill, upload["id"], file):
             await asyncio.sleep(0.05)
-    assert await left(mill, upload["id"], file) == []
     assert (await ann.client.get(upload["links"]["self"])).json()["state"] == "rejected"
     assert charges.usage(mill) == []
 
@@ -524,7 +520,7 @@ async def test_a_worker_that_was_overtaken_changes_nothing(mill, ann, bucket, mo
 
     monkeypatch.setattr(check, "digest_of", stands_still)
     slow = asyncio.create_task(mill.handlers()["check"].run(lease))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await stopped.wait()
     async with working(mill):
         assert (await complete(ann, upload, wait=20)).json()["state"] == "ready"
@@ -756,7 +752,7 @@ async def test_it_is_told_like_any_other_file(mill, ann, bucket, monkeypatch):
     hook = (await ann.client.post("/v1/webhooks", json=body)).json()["id"]
     _, good = await uploaded(mill, ann, bucket, PNG)
     _, bad = await uploaded(mill, ann, bucket, b"\x89PNG\r\n\x1a\n" + bytes(500))
-    async with working(mill), asyncio.timeout(20):
+    async with working(mill), asyncio.timeout(60):
         while len(rows := (await told(ann, hook))["data"]) < 2:
             await asyncio.sleep(0.02)
     assert (good["state"], bad["state"]) == ("ready", "rejected")

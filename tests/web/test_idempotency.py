@@ -273,7 +273,7 @@ async def test_whatever_else_is_made_before_the_cut_is_found(mill, ann, path, re
         assert other.json()["code"] == "idempotency_key_reused"
 
 
-async def test_the_lease_is_kept_while_the_work_goes_on(mill, ann):
+async def test_the_lease_is_kept_while_the_work_goes_on(mill, ann, clock):
     mill.once.lease_ms = 300
     go = asyncio.Event()
 
@@ -282,8 +282,16 @@ async def test_the_lease_is_kept_while_the_work_goes_on(mill, ann):
         await go.wait()
         yield PNG[10:]
 
+    async def kept():
+        row = await mill.store.get(KeyedRequest, ann.id, "order-17")
+        return row is not None and row.until == clock.now() + 300
+
     coming = asyncio.ensure_future(upload(ann, data=slowly(), **KEY))
-    await asyncio.sleep(1.0)
+    for _ in range(4):
+        clock.advance(200)  # in all more than two leases
+        async with asyncio.timeout(60):
+            while not await kept():
+                await asyncio.sleep(0.01)
     busy = await upload(ann, data=slowly(), **KEY)
     assert busy.json()["code"] == "idempotency_in_progress"
     go.set()

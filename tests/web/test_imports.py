@@ -16,7 +16,7 @@ async def mill(tmp_path):
 
 
 async def shown(ann, here):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (row := (await ann.client.get(here)).json())["state"] not in ENDED:
             await asyncio.sleep(0.02)
     return row

@@ -94,12 +94,18 @@ async def test_lists_go_page_by_page(ann, job):
 
 
 async def test_beats_while_nothing_happens():
+    go_on, found = asyncio.Event(), []
+
     async def slow():
         yield 1
-        await asyncio.sleep(0.25)
+        await go_on.wait()
         yield 2
 
-    assert [value async for value in beating(slow(), 0.1)] == [1, None, None, 2]
+    async for value in beating(slow(), 0.01):
+        found.append(value)
+        if 1 in found and found[-2:] == [None, None]:
+            go_on.set()
+    assert [value for value in found if value] == [1, 2]
 
 
 async def test_leaving_closes_the_source():

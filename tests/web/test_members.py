@@ -144,7 +144,7 @@ async def test_the_old_bytes_go_in_the_end(ann, archive, mill, monkeypatch):
     monkeypatch.setattr(service, "KEPT_MS", 0)
     for name in ("1.txt", "2.txt"):
         await ann.client.delete(f"/v1/files/{archive['id']}/members/{name}")
-    async with working(mill), asyncio.timeout(20):
+    async with working(mill), asyncio.timeout(60):
         while await _versions(mill, archive["id"]):
             await asyncio.sleep(0.02)
     row = await mill.store.get(File, archive["id"])

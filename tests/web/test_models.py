@@ -5,7 +5,6 @@ import asyncio
 import pytest
 import pytest_asyncio
 
-from mediamill.core.errors import ProviderRefused
 from mediamill.core.logs import configure_logging
 from mediamill.core.sealing import key_of
 from mediamill.services.models.sample import sample
@@ -17,6 +16,8 @@ from mediamill.store.repositories.spending import EVERYBODY, Purse
 from mediamill.store.repositories.users import Role, User
 from mediamill.store.schema import all_kinds
 from tests.faults import rows as stored
+from tests.support.providers.server import serving
+from tests.support.providers.vendors import openai_error
 from tests.support.serving import working
 from tests.web.conftest import person
 from tests.web.one_service import ann, mill, web  # noqa: F401 - fixtures
@@ -131,6 +132,7 @@ async def test_a_key_is_nowhere_in_the_clear(mill, root, capsys):
         ({"address": "openai:x", "base_url": "http://user:word@h/v1"}, "base_url"),
         ({"concurrency": 0}, "concurrency"), ({"timeout": 0}, "timeout"),
         ({"price": {"input": -1}}, "price.input"), ({"owner": "me"}, "owner"),
+        ({"key": "two\nlines"}, "key"), ({"key": "sécret"}, "key"),
     ],
 )  # fmt: skip
 async def test_what_is_wrong_is_said_where_it_is(root, fields, pointer):
@@ -192,19 +194,18 @@ async def test_a_trial_tells_answer_time_use_and_cost_and_is_booked(mill, root, 
 async def test_a_trial_may_be_about_a_file_of_ones_own(mill, root):
     await added(root, "seen", address="echo:m?say={name} {width}x{height}", price=PRICE)
     file = (await root.post("/v1/files?name=house.jpg", content=sample())).json()["id"]
-    async with working(mill):
-        for _ in range(100):
+    async with working(mill), asyncio.timeout(60):
+        told = {}
+        while not told.get("ok"):
             told = (await root.post("/v1/providers/seen/test", json={"file": file})).json()
-            if told.get("ok"):
-                break
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.05)
     assert told["text"].endswith("300x225"), told
     await root.delete("/v1/providers/seen")
 
 
 async def test_a_trial_that_hangs_ends_and_costs_the_most(mill, root):
     await added(root, "hangs", address="echo:m?fault=timeout*", price=PRICE, timeout=0.2)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         told = (await root.post("/v1/providers/hangs/test", json={})).json()
     assert told["ok"] is False
     spent = (await root.get("/v1/spending")).json()["spent"]
@@ -213,26 +214,59 @@ async def test_a_trial_that_hangs_ends_and_costs_the_most(mill, root):
     await root.delete("/v1/providers/hangs")
 
 
-async def test_a_server_that_says_the_key_is_not_repeated(mill, root, monkeypatch):
-    await added(root, "tells", key=KEY)
-    chains, panel = mill.parts.models.chains, mill.parts.models.panel
-    seat = await panel.seat(await chains.find("tells"))
-
-    async def ask(question, deadline):
-        raise ProviderRefused(f"Incorrect API key provided: {KEY}.", provider="tells")
-
-    monkeypatch.setattr(seat.provider, "ask", ask)
-    told = (await root.post("/v1/providers/tells/test", json={})).json()
+async def test_a_server_that_says_the_key_is_not_repeated(root):
+    refused = openai_error(401, "invalid_api_key", f"Incorrect API key provided: {KEY}.")
+    async with serving(lambda request: refused) as server:
+        where = {"address": "openai:m", "base_url": server.url}
+        await added(root, "tells", key=KEY, price=PRICE, **where)
+        told = (await root.post("/v1/providers/tells/test", json={})).json()
     assert (told["code"], told["error"]) == (
-        "provider_refused", "Incorrect API key provided: ….",
+        "provider_refused", "tells answers 401: Incorrect API key provided: ….",
     )  # fmt: skip
     await root.delete("/v1/providers/tells")
+
+
+async def test_a_trial_whose_answer_will_not_do_costs_the_most(root):
+    await added(root, "babbles", address="echo:m?fault=invalid*", price=PRICE)
+    told = (await root.post("/v1/providers/babbles/test", json={})).json()
+    assert (told["ok"], told["code"]) == (False, "invalid_answer")
+    spent = (await root.get("/v1/spending")).json()["spent"]
+    (row,) = [one for one in spent if one["provider"] == "babbles"]
+    assert (row["failed"], row["cost"] > 0.001) == (1, True)
+    await root.delete("/v1/providers/babbles")
+
+
+async def test_a_key_that_is_lost_is_told_and_stops_nobody_else(mill, root):
+    for name in ("lost", "fine"):
+        await added(root, name, key=KEY)
+    chain = {"providers": ["lost", "fine"]}
+    assert (await root.put("/v1/chains/prompt", json=chain)).status_code == 200
+    await mill.store.transact(Update(ProviderRow, ("lost",), set={"secret": "mm1$x$y$z"}))
+    mill.parts.models.chains.forget()
+    states = {one["name"]: one for one in (await root.get("/v1/providers")).json()["data"]}
+    assert states["lost"]["health"]["state"] == "broken"
+    assert states["fine"]["health"]["state"] == "ready"
+    for page in ("/captions", "/prompts", "/models"):
+        assert (await root.get(page)).status_code == 200, page
+    file = (await root.post("/v1/files?name=a.txt", content=b"A text.")).json()["id"]
+    step = {"operation": "prompt", "parameters": {"prompt": "Sum up.", "providers": ["fine"]}}
+    for steps in ([step], [{"operation": "prompt", "parameters": {"prompt": "Sum up."}}]):
+        sent = await root.post("/v1/jobs", json={"files": [file], "steps": steps})
+        assert sent.status_code == 202, sent.text
+        async with working(mill), asyncio.timeout(60):
+            job = sent.json()
+            while job["state"] not in ("succeeded", "partial", "failed"):
+                job = (await root.get(f"/v1/jobs/{job['id']}?wait=5")).json()
+        assert job["state"] == "succeeded", job
+    assert (await root.put("/v1/chains/prompt", json={"providers": []})).status_code == 200
+    for name in ("lost", "fine"):
+        await root.delete(f"/v1/providers/{name}")
 
 
 async def test_what_a_trial_left_behind_is_booked_as_the_most(mill, root):
     spending, now = mill.repositories.spending, await mill.store.now()
     month = (await root.get("/v1/spending")).json()["month"]
-    purse = Purse(job="trial_x", unit=0, fence=0, owner="user_gone", month=month,
+    purse = Purse(job="trial_x", unit=0, fence=0, owner="user_gone", day=f"{month}-01",
                   bounded=("user_gone", EVERYBODY), created=now, open="trial")  # fmt: skip
     await spending.allot(purse, 7_000, (), new=True)
     assert not [one for one in await spending.open_purses(now + 1) if one.job == "trial_x"]
@@ -256,6 +290,11 @@ async def test_a_rest_is_told_and_can_be_ended(mill, root):
     assert health["rests_until"]
     woken = (await root.post("/v1/providers/tired/wake")).json()["health"]
     assert (woken["state"], woken["rests"], woken["rests_until"]) == ("ready", 0, None)
+    await mill.store.transact(Put(Circuit(provider="tired", paused_until=now + 60_000)))
+    health = (await root.get("/v1/providers/tired")).json()["health"]
+    assert (health["state"], bool(health["rests_until"])) == ("paused", True)
+    woken = (await root.post("/v1/providers/tired/wake")).json()["health"]
+    assert (woken["state"], woken["rests_until"]) == ("ready", None)
     await root.delete("/v1/providers/tired")
 
 

@@ -65,7 +65,7 @@ async def job_of(somebody, **more):
 
 async def told(mill, job_id):
     """Wait until all that is to be told of a job is told; return what the owner may read of it."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             units = mill.repositories.units
             groups = [await units.of_group(f"{job_id}:{kind}") for kind in ("notify", "mail")]
@@ -249,7 +249,7 @@ async def test_a_mail_that_was_refused_is_seen_on_the_job_and_goes_with_it(mill,
     assert 'mediamill_mails_total{outcome="refused"} 0.0' in counted
     async with working(mill):
         await ann.client.delete(f"/v1/jobs/{job_id}?now=true")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await mill.repositories.jobs.get(job_id) is not None:
                 await asyncio.sleep(0.05)
     assert await mill.repositories.units.of_group(f"{job_id}:mail") == ()

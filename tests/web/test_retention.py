@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from mediamill.app import App
-from mediamill.cli.retention import retention as command
+from mediamill.cli.root import root
 from mediamill.core.clock import DAY, rfc3339
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.retention import read_retention
@@ -203,7 +203,9 @@ async def test_the_command_shows_what_is_due_and_takes_it(mill, ann, monkeypatch
     monkeypatch.setattr("mediamill.cli.retention.configure_logging", lambda *_: None)
 
     async def asked(*arguments: str) -> str:
-        done = await asyncio.to_thread(CliRunner().invoke, command, arguments)  # a loop of its own
+        done = await asyncio.to_thread(
+            CliRunner().invoke, root, ["retention", *arguments]
+        )  # a loop of its own
         assert done.exit_code == 0, done.output
         return str(done.stdout)
 
@@ -213,7 +215,7 @@ async def test_the_command_shows_what_is_due_and_takes_it(mill, ann, monkeypatch
     assert "stream: 1 files" in await asked("run", "--dry-run")
     sweeps, now = Sweeps(mill.store), await mill.store.now()
     await sweeps.hold("stream", "90d", now)  # by a worker, whose settings this shell has not
-    told = await asyncio.to_thread(CliRunner().invoke, command, ["run"])
+    told = await asyncio.to_thread(CliRunner().invoke, root, ["retention", "run"])
     assert told.exit_code == 1
     assert "stream=90d in force, stream=7d here" in told.stderr
     assert (await asked()).startswith("stream\tkept 90d\tdue: 0 files, ")

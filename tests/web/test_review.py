@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 import tracemalloc
 import zipfile
@@ -26,7 +27,7 @@ from mediamill.services.files import directories
 from mediamill.web import app as web_app
 from mediamill.web import connections
 from tests.support.holding import hold_below
-from tests.web.test_uploading import PNG, server  # noqa: F401 - a fixture
+from tests.web.test_uploading import PNG, server, taken  # noqa: F401 - fixtures
 
 JSON = {"content-type": "application/json"}
 SIGN_IN = Path(web_app.__file__).parent / "static" / "signin.js"
@@ -218,13 +219,15 @@ def test_names_that_are_cut_to_the_same_are_tried_a_few_times_each(monkeypatch):
 
 
 async def test_a_client_that_leaves_a_slow_member_does_not_stop_the_loop(ann, server, monkeypatch):
-    """A read that takes a second: a slow disk, or gigabytes of deflate blocks that hold nothing."""
+    """A read that takes long: a slow disk, or gigabytes of deflate blocks that hold nothing."""
     file = await put(ann.client, zipped(["a.txt"], zipfile.ZIP_DEFLATED))
     await ann.client.get(f"/v1/files/{file}/members")
-    raw = _MemberReader._raw
+    raw, begun, go_on, waited = _MemberReader._raw, asyncio.Event(), threading.Event(), []
+    loop = asyncio.get_running_loop()
 
     def slowly(self, size):
-        time.sleep(1)
+        loop.call_soon_threadsafe(begun.set)
+        waited.append(go_on.wait(30))
         return raw(self, size)
 
     monkeypatch.setattr(_MemberReader, "_raw", slowly)
@@ -233,14 +236,15 @@ async def test_a_client_that_leaves_a_slow_member_does_not_stop_the_loop(ann, se
         f"Authorization: Bearer {ann.token}\r\n\r\n"
     )
 
-    async def leave():
-        _, writer = await asyncio.open_connection("127.0.0.1", server)
-        writer.write(head.encode())
-        await asyncio.sleep(0.3)
-        writer.transport.abort()
-        await asyncio.sleep(1)
-
-    await hold_below(0.5, leave, time.perf_counter)
+    _, writer = await asyncio.open_connection("127.0.0.1", server)
+    writer.write(head.encode())
+    await begun.wait()
+    writer.transport.abort()
+    await asyncio.sleep(0.5)  # it is seen that the client left
+    go_on.set()
+    while not waited:
+        await asyncio.sleep(0.01)
+    assert waited[0], "the loop stood still until the read gave up"
 
 
 # -- the command line, logs -------------------------------------------------------------------

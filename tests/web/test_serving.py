@@ -138,7 +138,7 @@ async def test_a_client_that_leaves_stops_the_read():
         if len(sent) == 100:
             await incoming.put({"type": "http.disconnect"})
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await response({"type": "http", "method": "GET"}, incoming.get, send)
     assert closed.is_set()
 
@@ -216,7 +216,7 @@ async def test_the_next_bytes_are_read_while_those_before_are_sent():
 
     async def send(message):
         if message.get("body"):
-            await asyncio.wait_for(second.wait(), 20)
+            await asyncio.wait_for(second.wait(), 60)
             sent.extend(message["body"])
 
     scope = {"type": "http", "method": "GET", "headers": [], "path": "/", "query_string": b""}

@@ -272,7 +272,7 @@ async def test_his_stream_tells_nothing_of_her_jobs(mill, web, ann, bob, hers, m
     """Also while she listens, and when he says that he has seen events of hers."""
     monkeypatch.setattr("mediamill.web.events.BEAT_SECONDS", 0.2)
     own = Stream(web, ann, "/v1/events")
-    await asyncio.sleep(0.1)
+    await own.until(lambda one: one.id)
     streams = [Stream(web, bob, "/v1/events", last=last) for last in ("", "1")]
     gone = Stream(web, bob, f"/v1/jobs/{hers.ids['job']}/events", last="0-0")
     dot = await upload(bob, "dot.png", PNG + b"bob")

@@ -13,7 +13,7 @@ import pytest
 from mediamill.services.uploads import holding
 from tests.support.cutting import cutting
 from tests.support.processes import Process, free_port, signed_in, until_live
-from tests.support.serving import served
+from tests.support.serving import Taken, served
 from tests.support.tus import last, tus_upload
 from tests.web.conftest import person
 
@@ -29,8 +29,13 @@ async def ann(web):
 
 
 @pytest.fixture
-async def port(web):
-    async with served(web) as port:
+def taken(web):
+    return Taken(web)
+
+
+@pytest.fixture
+async def port(taken):
+    async with served(taken) as port:
         yield port
 
 
@@ -149,19 +154,18 @@ async def at(person, place):
 
 
 @pytest.mark.parametrize("how", ["closed", "reset"])
-async def test_a_cut_body_keeps_what_came(ann, port, how):
+async def test_a_cut_body_keeps_what_came(ann, port, taken, how):
     data = os.urandom(300_000)
     length = {**TUS, "upload-length": str(len(data))}
     place = (await ann.client.post("/v1/uploads", headers=length)).headers["location"]
     _, writer = await raw(port, ann, place, 0, len(data))
     writer.write(data[:123_456])
-    await writer.drain()
-    await asyncio.sleep(0.2)
+    await taken.until(123_456)
     if how == "closed":
         writer.close()
     else:
         writer.transport.abort()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await at(ann, place) != 123_456:
             await asyncio.sleep(0.05)
     rest = {**BYTES, "upload-offset": "123456"}
@@ -170,16 +174,18 @@ async def test_a_cut_body_keeps_what_came(ann, port, how):
     assert back.content == data
 
 
-async def test_a_body_that_pauses_too_long_keeps_what_came(ann, port, monkeypatch):
+async def test_a_body_that_pauses_too_long_keeps_what_came(ann, port, taken, monkeypatch):
     from mediamill.web import limits
 
-    monkeypatch.setattr(limits, "LONGEST_PAUSE", 0.3)
     place = (
         await ann.client.post("/v1/uploads", headers={**TUS, "upload-length": "100000"})
     ).headers["location"]
     reader, writer = await raw(port, ann, place, 0, 100_000)
-    writer.write(b"x" * 60_000)
-    async with asyncio.timeout(10):
+    writer.write(b"x" * 59_999)
+    await taken.until(59_999)
+    monkeypatch.setattr(limits, "LONGEST_PAUSE", 0.3)
+    writer.write(b"x")  # from here on
+    async with asyncio.timeout(60):
         status = await reader.readline()
     writer.transport.abort()
     assert status.split()[1] == b"503"
@@ -223,7 +229,7 @@ async def test_killed_in_the_middle_of_a_request_and_gone_on(tmp_path):
 
 
 async def settled(client, place):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 head = await client.head(place, headers=TUS)
@@ -234,7 +240,7 @@ async def settled(client, place):
 
 
 async def reached(client, place, offset):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await client.get(place)).json()["offset"] < offset:
             await asyncio.sleep(0.05)
 

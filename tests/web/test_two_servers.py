@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.media_factory import clip
+from tests.support.holding import done_within
 from tests.support.places import Place
 from tests.support.processes import Process, free_port, until_live
 from tests.web.test_tus import begin, offset_of, patch
@@ -68,7 +69,7 @@ async def first_admin(two: Two) -> None:
     """Both links that the servers printed sign in as one administrator, whichever is asked."""
     users = set()
     for server, client in zip(two.servers, reversed(two.clients), strict=True):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (found := re.search(r"/signin\?token=(\S+)", server.log())) is None:
                 await asyncio.sleep(0.05)
         said = await client.post("/v1/auth/redeem", json={"token": found[1]})
@@ -131,15 +132,21 @@ async def downloaded(two: Two, file_id: str, job: str, data: bytes) -> None:
 async def signed_out(two: Two) -> None:
     """A session that ends at one, and a token that is revoked there, are refused at the other."""
     one, other = two.clients
-    made = (await one.post("/v1/tokens", json={"name": "a script"})).json()
-    script = {"Authorization": f"Bearer {made['token']}"}
-    assert (await other.get("/v1/me", headers=script)).status_code == 200
-    assert (await one.delete(f"/v1/tokens/{made['id']}")).status_code == 204
-    assert (await one.post("/v1/auth/logout")).status_code == 204
-    async with asyncio.timeout(SOON):
-        for headers in (script, {}):
+
+    async def refused() -> None:
+        begun = (await one.post("/v1/auth/login", json=ACCOUNT)).json()["token"]
+        session = {"Authorization": f"Bearer {begun}"}
+        made = (await one.post("/v1/tokens", json={"name": "a script"}, headers=session)).json()
+        script = {"Authorization": f"Bearer {made['token']}"}
+        assert (await other.get("/v1/me", headers=script)).status_code == 200
+        gone = await one.delete(f"/v1/tokens/{made['id']}", headers=session)
+        assert gone.status_code == 204
+        assert (await one.post("/v1/auth/logout", headers=session)).status_code == 204
+        for headers in (script, session):
             while (await other.get("/v1/me", headers=headers)).status_code != 401:
                 await asyncio.sleep(0.1)
+
+    await done_within(SOON, refused)
 
 
 @pytest.mark.places(Place("postgresql", "s3"))

@@ -60,7 +60,7 @@ async def picture(ann) -> str:
 
 async def until(ann, size: int) -> None:
     """Wait until so much is kept."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await kept(ann) != size:
             await asyncio.sleep(0.05)
 

@@ -68,7 +68,7 @@ async def deliveries(person, hook, **query):
     return answer.json()
 
 
-async def ended(person, hook, state, seconds=20):
+async def ended(person, hook, state, seconds=60):
     """Wait until the newest delivery is at its end; return it."""
     async with asyncio.timeout(seconds):
         while True:
@@ -299,7 +299,7 @@ async def test_deleting_one_ends_and_removes_its_deliveries(mill, ann, there, mo
         await there.wait(4)
         await ended(ann, other, "pending")
         assert (await ann.client.delete(f"/v1/webhooks/{hook['id']}")).status_code == 204
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while left(mill, hook):
                 await asyncio.sleep(0.02)
     assert len(left(mill, other)) == 3, "webhook, delivery, unit"
@@ -363,13 +363,14 @@ async def dead_ones(mill, owners, each):
         over.set()
 
 
-async def test_many_owners_of_dead_receivers_delay_nobody(mill, ann, there):
+async def test_many_owners_of_dead_receivers_delay_nobody(mill, ann, there, monkeypatch):
     """They all hang at a time, and another owner's first delivery goes out meanwhile."""
+    monkeypatch.setattr(deliver, "ANSWER_SECONDS", 600)
     hook = await added(ann, there.url())
     async with working(mill), dead_ones(mill, 24, 2) as dead:
-        await dead.wait(24, seconds=12)  # the first is given up after 15
+        await dead.wait(24)
         await tried(ann, hook)
-        await there.wait(1, seconds=12)
+        await there.wait(1)
         assert dead.busy == 24, "they do not hang"
 
 
@@ -421,7 +422,7 @@ async def test_what_is_open_ends_with_the_account(mill, ann, there, quick):
     """Nothing is sent to webhooks of an owner who is disabled or gone, nor kept for them."""
     principal, hook = await disabled(mill, there)
     async with working(mill):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (row := await newest(mill, hook.id)).state is DeliveryState.PENDING:
                 await asyncio.sleep(0.02)
     assert (row.state, row.attempts) == (DeliveryState.FAILED, 0)
@@ -465,7 +466,7 @@ async def test_an_overburdened_receiver_says_when(mill, ann, there):
     await tried(ann, hook)
     async with working(mill):
         await there.wait(1)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (shown := (await deliveries(ann, hook))["data"][0])["next_try_at"] is None:
                 await asyncio.sleep(0.02)
     due = datetime.fromisoformat(shown["next_try_at"])
@@ -494,7 +495,7 @@ async def test_deliveries_go_after_a_month_though_none_follows(mill, ann, there)
         await tried(ann, hook)
     async with working(mill):
         await there.wait(3)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while any(row["state"] == "pending" for row in (await deliveries(ann, hook))["data"]):
                 await asyncio.sleep(0.02)
     assert (await ann.client.patch(f"/v1/webhooks/{hook['id']}", json={"enabled": False})).json()

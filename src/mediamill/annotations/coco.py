@@ -1,7 +1,8 @@
 """COCO JSON in and out (https://cocodataset.org/#format-data), and the fields that others add.
 
 Unchanged in and out keeps ids, polygons, masks in their spelling, `iscrowd`, key points,
-categories, `info`, `licenses` and every field that is not known here.
+categories, `info`, `licenses` and every field that is not known here. What evaluators need and
+nobody said is added: `bbox`, `area`, `num_keypoints`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,16 +10,19 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from mediamill.annotations.complete import completed, labelled
 from mediamill.annotations.index import Image, Index
 from mediamill.annotations.model import Annotation, Box, Category, Ring, Rle
 from mediamill.annotations.scan import Scanner
 from mediamill.annotations.values import MAX_NAME, key, name, number, numbers, size
 from mediamill.core.errors import InvalidInput
 
+BESIDE = "mediamill_mask"
+"""A mask of what has polygons too: COCO's `segmentation` holds one of them."""
 CATEGORY = ("id", "name", "supercategory", "keypoints", "skeleton")
 IMAGE = ("file_name", "width", "height", "labels")
 ANNOTATION = ("id", "image_id", "category_id", "bbox", "segmentation", "area", "iscrowd",
-              "keypoints")  # fmt: skip
+              "keypoints", BESIDE)  # fmt: skip
 
 
 def read(
@@ -156,6 +160,8 @@ def mirrored(points: Sequence[str]) -> tuple[tuple[int, int], ...]:
 def annotation_of(found: int | str, category: str, value: Mapping[str, Any]) -> Annotation:
     """Return COCO's annotation as ours; raises `InvalidInput`."""
     polygons, mask = _segmentation(value.get("segmentation"))
+    if mask is None and isinstance(beside := value.get(BESIDE), dict):
+        mask = _mask(beside)
     box = value.get("bbox")
     area = value.get("area")
     return Annotation(
@@ -232,22 +238,30 @@ def category_record(category: Category) -> dict[str, Any]:
     return record | category.extra
 
 
-def annotation_record(one: Annotation, image: int | str, category: int) -> dict[str, Any]:
-    """Make COCO's record of an annotation."""
+def annotation_record(
+    one: Annotation, image: int | str, category: int, points: int = 0
+) -> dict[str, Any]:
+    """Make COCO's record of an annotation whose class has so many key points.
+
+    It has all that evaluators read of it: of a class with key points also those that are not there.
+    """
+    whole = completed(one)
     record: dict[str, Any] = {"id": one.id, "image_id": image, "category_id": category}
-    if one.box is not None:
-        record["bbox"] = one.box
-    if one.mask is not None and not one.polygons:
-        extent = [one.mask.height, one.mask.width]
-        record["segmentation"] = {"size": extent, "counts": one.mask.counts}
-    else:
-        record["segmentation"] = one.polygons
-    if one.area is not None:
-        record["area"] = one.area
+    if whole.box is not None:
+        record["bbox"] = whole.box
+    mask = None if one.mask is None else _mask_record(one.mask)
+    record["segmentation"] = mask if mask and not one.polygons else one.polygons
+    record["area"] = whole.area
     record["iscrowd"] = int(one.crowd)
-    if one.keypoints:
-        record["keypoints"] = one.keypoints
-    return record | one.extra
+    if one.keypoints or points:
+        record["keypoints"] = one.keypoints or (0,) * 3 * points
+        record["num_keypoints"] = labelled(one)
+    record |= one.extra
+    return record | {BESIDE: mask} if mask and one.polygons else record
+
+
+def _mask_record(mask: Rle) -> dict[str, Any]:
+    return {"size": [mask.height, mask.width], "counts": mask.counts}
 
 
 def members(document: Mapping[str, Any]) -> Iterator[bytes]:

@@ -76,7 +76,7 @@ def coco_json(
     categories: Sequence[Category], pictures: Iterable[Pictured], document: Mapping[str, Any]
 ) -> Iterator[bytes]:
     """Yield a COCO file piece by piece; ids that are taken already are given anew."""
-    numbers = {category.name: category.number for category in categories}
+    named = {category.name: category for category in categories}
     images, annotations = _Ids(), _Ids()
     with tempfile.SpooledTemporaryFile(SPOOL) as later:
         yield b"{\n"
@@ -90,7 +90,8 @@ def coco_json(
             comma = b",\n"
             for one in picture.content.annotations:
                 own = msgspec.structs.replace(one, id=annotations.own(one.id))
-                record = coco.annotation_record(own, found, numbers[one.category])
+                of = named[one.category]
+                record = coco.annotation_record(own, found, of.number, len(of.keypoints))
                 later.write((b"\n" if first else b",\n") + msgspec.json.encode(record))
                 first = False
         yield b'\n],\n"annotations":['

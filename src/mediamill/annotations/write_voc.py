@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from xml.sax.saxutils import escape
 
+from mediamill.annotations.complete import completed
 from mediamill.annotations.index import base_of
 from mediamill.annotations.model import Annotation
 from mediamill.annotations.voc import FLAGS
@@ -38,10 +39,11 @@ def _lines(picture: Pictured, losses: Losses) -> Iterator[str]:
 
 
 def _object(one: Annotation, losses: Losses) -> Iterator[str]:
-    if one.crowd or one.box is None:
+    box = completed(one).box
+    if one.crowd or box is None:
         losses.lost("crowd" if one.crowd else "no_box")
         return
-    if one.mask is not None and not one.polygons:
+    if one.mask is not None:
         losses.lost("mask")
     if one.keypoints:
         losses.lost("keypoints")
@@ -50,7 +52,7 @@ def _object(one: Annotation, losses: Losses) -> Iterator[str]:
     yield f"    <pose>{_said(str(one.extra.get('pose', 'Unspecified')))}</pose>"
     for flag in FLAGS:
         yield f"    <{flag}>{int(one.extra.get(flag) in (1, True, '1'))}</{flag}>"
-    x, y, w, h = one.box
+    x, y, w, h = box
     corners = zip(("xmin", "ymin", "xmax", "ymax"), (x, y, x + w, y + h), strict=True)
     yield "    <bndbox>"
     for tag, value in corners:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from mediamill.annotations.clip import area
+from mediamill.annotations.complete import completed, ring_area
 from mediamill.annotations.model import Annotation, Category, ImageAnnotations, Ring
 from mediamill.annotations.write import Files, Losses, Pictured
 
@@ -20,8 +20,9 @@ def yolo_files(
     Classes are counted from 0 in the order of their numbers. Where all of them have key points it
     is a set of poses: lines are box and key points. Else lines are boxes, or polygons, several
     parts joined by lines there and back; in a picture with polygons boxes are written as such, as
-    Ultralytics reads all lines of a file as polygons where one is (`verify_image_label`). Masks
-    without polygons, crowds and labels are lost, and polygons of poses, key points of others.
+    Ultralytics reads all lines of a file as polygons where one is (`verify_image_label`). Masks,
+    crowds and labels are lost, and polygons of poses, key points of others; what has none of its
+    own gets the box around its shape.
     """
     ordered = sorted(categories, key=lambda category: category.number)
     numbers = {category.name: place for place, category in enumerate(ordered)}
@@ -88,18 +89,19 @@ def _line(
     if one.crowd:
         losses.lost("crowd")
         return ""
-    if one.mask is not None and not one.polygons:
+    if one.mask is not None:
         losses.lost("mask")
     if one.keypoints and not points:
         losses.lost("keypoints")
     if one.polygons and not points:
         return _words(number, _parts(_whole(one.polygons), content))
-    if one.box is None:
+    around = completed(one).box
+    if around is None:
         losses.lost("no_box")
         return ""
     if one.polygons:
         losses.lost("polygon")
-    x, y, w, h = one.box
+    x, y, w, h = around
     if outlined:
         corners = (x, y, x + w, y, x + w, y + h, x, y + h)
         return _words(number, _parts(corners, content))
@@ -129,7 +131,7 @@ def _whole(rings: Sequence[Ring]) -> Ring:
     """Return rings as one, which goes from the largest to each other one and back."""
     if len(rings) == 1:
         return rings[0]
-    ordered = sorted(rings, key=lambda ring: -area(list(zip(ring[::2], ring[1::2], strict=True))))
+    ordered = sorted(rings, key=ring_area, reverse=True)
     begin = ordered[0][:2]
     whole = ordered[0] + begin
     for ring in ordered[1:]:

@@ -5,7 +5,6 @@ picture, in English, which serves as each variant for which it will do.
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,10 +19,11 @@ from mediamill.core.errors import InvalidAnswer
 
 PLAIN_LANGUAGE = "en"
 """What plain captioners were trained to write."""
+LONGEST_DOCUMENT = 100_000
+"""Characters of an answer: captions and a hundred labels have far fewer."""
 TELLING_WORDS = 5
 """A text of so many words is not the same in two languages."""
 _STYLED = frozenset({"concise", "creative"})
-_FENCE = re.compile(r"^\s*```[\w-]*\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,9 @@ def document(answer: Answer) -> dict[str, Any]:
 
     Raises `InvalidAnswer`.
     """
-    fenced = _FENCE.match(answer.text)
-    text = fenced[1] if fenced else answer.text
+    text = answer.text
+    if len(text) > LONGEST_DOCUMENT:
+        raise refused(answer, f"it has {len(text):,} characters, {LONGEST_DOCUMENT:,} at most")
     for part in (text, text[text.find("{") : text.rfind("}") + 1]):
         try:
             found = json.loads(part)

@@ -24,7 +24,8 @@ _PACKED = (
     (re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"), 5),
 )
 """Letters of scripts that have no spaces, and how many of them are a word, roughly."""
-_END = re.compile(r"(?:[.!?…]+[\"'”’»)\]]*(?=\s+\S|$))|[。！？｡।։؟]+[」』”]*")
+_END = re.compile(r"(?:(?<![.!?…])[.!?…]++[\"'”’»)\]]*+(?=\s+\S|$))|[。！？｡।։؟]+[」』”]*")
+"""Tried once for each row of such signs: a text that is nothing else is read in no time."""
 _SHORT = re.compile(
     r"\b(?:mr|mrs|ms|dr|st|prof|sr|jr|vs|ca|bzw|z\. ?b|e\.g|i\.e|approx|inc|ltd|[^\W\d_])\.",
     re.IGNORECASE,

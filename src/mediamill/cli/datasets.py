@@ -25,7 +25,11 @@ project_argument = click.argument("project_id", metavar="ID")
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATHS…", type=click.Path(exists=True))
-@click.option("--project", required=True, metavar="NAME", help="Its id or name; made if new.")
+@click.option(
+    "--project",
+    metavar="NAME",
+    help="Its id or name; made if new [named like the one folder given].",
+)
 @click.option(
     "--annotations",
     metavar="FILE",
@@ -47,7 +51,7 @@ def push(
     ctx: click.Context,
     paths: tuple[str, ...],
     *,
-    project: str,
+    project: str | None,
     annotations: str | None,
     form: str | None,
     skip_invalid: bool,
@@ -66,7 +70,7 @@ def push(
     from mediamill.cli.transfer.pushed import Memory
     from mediamill.cli.transfer.pushing import Options, Parcel, Push, checked, walk
 
-    target = _project(client, project)
+    target = _project(client, project or _named(paths))
     splits: dict[str, list[str]] = defaultdict(list)
 
     def settled(parcel: Parcel, file: str) -> None:
@@ -135,6 +139,9 @@ def split(project_id: str, *, as_json: bool, client: Client, **options: Any) -> 
     for name, wanted in outcome["wanted"].items():
         reached, count = outcome["reached"].get(name, 0.0), outcome["counts"].get(name, 0)
         click.echo(f"{name}\t{count}\twanted {wanted:.1%}\treached {reached:.1%}")
+    if unchecked := outcome.get("unchecked"):
+        words = "not in the health check, so near-duplicates may be apart: check again, then split."
+        click.echo(f"{unchecked} of the images: {words}", err=True)
 
 
 @click.command()
@@ -238,14 +245,24 @@ def share(project_id: str, user: str, *, role: str, revoke: bool, client: Client
     raise Failure(f"{project_id} is not shared with {user}.", f"See {here}.")
 
 
+def _named(paths: tuple[str, ...]) -> str:
+    """Return what a project is called that is named like the one folder given."""
+    folders = [Path(path).resolve() for path in paths if Path(path).is_dir()]
+    if len(paths) != 1 or not folders or not folders[0].name:
+        raise click.UsageError("Say which project with --project: only one folder names one.")
+    return folders[0].name
+
+
 def _project(client: Client, name: str) -> str:
-    """Return the id of a project by its id or name; a new one where there is none."""
+    """Return the id of a project by its id or name; a new one, which is said, where none is."""
     if name.startswith("proj_"):
         return str(client.get(f"/v1/projects/{name}")["id"])
     for row in client.pages("/v1/projects"):
         if row["name"] == name.strip():
             return str(row["id"])
-    return str(client.request("POST", "/v1/projects", json={"name": name})["id"])
+    made = str(client.request("POST", "/v1/projects", json={"name": name})["id"])
+    click.echo(f"{name} is a new project, {made}.", err=True)
+    return made
 
 
 def _annotate(

@@ -9,9 +9,9 @@ from urllib.parse import quote
 import click
 
 from mediamill.cli.remote.client import Client
-from mediamill.cli.remote.connection import connected, show
+from mediamill.cli.remote.connection import connected
 from mediamill.cli.remote.following import follow
-from mediamill.cli.submit import read_json, settings
+from mediamill.cli.submit import read_json, settings, show_plan
 from mediamill.cli.terminal.failures import SOME_FAILED, Failure
 from mediamill.cli.terminal.inputs import gather
 from mediamill.cli.terminal.progress import bar
@@ -69,7 +69,7 @@ def prompt(files: tuple[str, ...], **given: Any) -> None:
     body |= {"reuse": False} if given["no_reuse"] else {}
     if given["dry_run"]:
         plan = client.request("POST", "/v1/jobs", json=body, params={"dry_run": "true"})
-        show(plan, as_json=given["as_json"])
+        show_plan(plan, as_json=given["as_json"])
         return
     job = follow(client, client.request("POST", "/v1/jobs", json=body))
     missing = _answers(client, job, given)

@@ -1,10 +1,12 @@
 """`mediamill replay`: make an output again, and say whether it is the same."""
 
 import asyncio
+import hashlib
 import json
 import math
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -23,9 +25,10 @@ from mediamill.cli.terminal.failures import SOME_FAILED, Failure
 def replay(what: str, name: str | None, *, as_json: bool, client: Client) -> None:
     """Make an output again by its lineage, and say whether it is the same.
 
-    FILE_ID is a result on the server. MANIFEST is the manifest.jsonl that `mediamill run` wrote
-    beside its outputs, or their folder; with NAME only that output. The exit code is 1 where bytes
-    differ: the versions of libraries that differ are named, and how like the images are.
+    FILE_ID is a result on the server, or a frame that a project took out of one. MANIFEST is the
+    manifest.jsonl that `mediamill run` wrote beside its outputs, or their folder; with NAME only
+    that output. The exit code is 1 where bytes differ: what differs of libraries and processor is
+    named, and how like the images are.
     """
     path = Path(what)
     if path.exists():
@@ -42,22 +45,30 @@ def replay(what: str, name: str | None, *, as_json: bool, client: Client) -> Non
 
 
 def _on_server(client: Client, file_id: str) -> Verdict:
-    """Have a server make a result again; raises `Failure` where that fails."""
+    """Have a server make a result again; raises `Failure` where that fails.
+
+    Of a frame that a project took out of a job's archive the archive is made again.
+    """
     before = client.get(f"/v1/files/{file_id}")
+    whole, path = (before["lineage"].get(name, "") for name in ("archive", "path"))
     job = follow(client, client.request("POST", f"/v1/files/{file_id}/replay"))
     results = client.get(f"/v1/jobs/{job['id']}/results")["data"]
-    n = int(file_id.rpartition("-")[2])
+    n = int((whole or file_id).rpartition("-")[2])
     if job["state"] != "succeeded" or not results or n >= len(results[0]["files"]):
         why = results[0]["error"] if results else job["error"]
         raise Failure(f"It could not be made again: {why or job['state']}")
     made = results[0]["files"][n]
     if made["sha256"] == before["sha256"]:
         return Verdict(before["name"], same=True)
-    after = client.get(f"/v1/files/{made['id']}")
-    one, other = (
-        client.send("GET", f"/v1/files/{each}/content").content for each in (file_id, made["id"])
+    place = f"members/{quote(path)}" if whole else "content"
+    other = client.send("GET", f"/v1/files/{made['id']}/{place}").content
+    if hashlib.sha256(other).hexdigest() == before["sha256"]:
+        return Verdict(before["name"], same=True)
+    one = client.send("GET", f"/v1/files/{file_id}/content").content
+    then, now = (
+        client.get(f"/v1/files/{each}")["lineage"].get("libraries", {})
+        for each in (whole or file_id, made["id"])
     )
-    then, now = (each["lineage"].get("libraries", {}) for each in (before, after))
     differing = differences(then, now)
     return Verdict(before["name"], same=False, psnr=likeness(one, other), libraries=differing)
 
@@ -71,7 +82,8 @@ def _said(verdict: Verdict) -> str:
         f"{name} was {then}, is {now}" for name, (then, now) in verdict.libraries.items()
     )
     like = "" if verdict.psnr is None else f", {_decibels(verdict.psnr)}"
-    return f"{verdict.name}: other bytes{like}; {versions or 'all libraries are as they were'}"
+    differing = versions or "libraries and processor are as they were"
+    return f"{verdict.name}: other bytes{like}; {differing}"
 
 
 def _decibels(value: float) -> str:

@@ -1,5 +1,6 @@
 """`mediamill spending`: what model calls cost on a server, and budgets."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -8,23 +9,32 @@ import click
 from mediamill.cli.remote.client import Client
 from mediamill.cli.remote.connection import connected, json_option, show, show_list
 
+DAY_COLUMNS = ("day", "calls", "failed")
 COLUMNS = ("operation", "provider", "model", "calls", "failed", "input_tokens", "output_tokens")
 
 
 @click.group(invoke_without_command=True)
 @click.option("--month", help="Like 2026-11 (UTC); default: this one.")
 @click.option("--users", is_flag=True, help="What everybody spent, by user; for administrators.")
+@click.option("--days", is_flag=True, help="Day by day (UTC); with --users that of all together.")
 @json_option
 @connected
 @click.pass_context
 def spending(
-    ctx: click.Context, *, month: str | None, users: bool, as_json: bool, client: Client
-) -> None:
+    ctx: click.Context, *, month: str | None, users: bool, days: bool, as_json: bool,
+    client: Client,
+) -> None:  # fmt: skip
     """Show what your model calls cost in a month, and what is left of your budget.
 
-    Columns: operation, provider, model, calls, those that failed, tokens in, tokens out, cost.
+    Columns: operation, provider, model, calls, those that failed, tokens in, tokens out, cost; with
+    --days the day, calls, those that failed, cost.
     """
     if ctx.invoked_subcommand is not None:
+        return
+    if days:
+        path = "/v1/spending/everybody" if users else "/v1/spending"
+        rows = client.get(path, **({"month": month} if month else {}))["days"]
+        show_list(rows, *_columns(DAY_COLUMNS), as_json=as_json)
         return
     if users:
         rows = client.pages("/v1/spending/users", month=month)
@@ -80,6 +90,6 @@ def _amount(text: str) -> float:
         raise click.BadParameter(f"{text!r} is no amount in dollars.") from None
 
 
-def _columns() -> list[Any]:
-    plain = [lambda row, name=name: row[name] for name in COLUMNS]
+def _columns(names: Sequence[str] = COLUMNS) -> list[Any]:
+    plain = [lambda row, name=name: row[name] for name in names]
     return [*plain, lambda row: money(row["cost"])]

@@ -80,10 +80,26 @@ def submit(files: tuple[str, ...], **given: Any) -> None:
     body |= told(given["notify"])
     if given["dry_run"]:
         plan = client.request("POST", "/v1/jobs", json=body, params={"dry_run": "true"})
-        show(plan, as_json=given["as_json"])
+        show_plan(plan, as_json=given["as_json"])
         return
     job = client.request("POST", "/v1/jobs", json=body)
     finish(ctx, client, job, wait=given["wait"], as_json=given["as_json"])
+
+
+def show_plan(plan: dict[str, Any], *, as_json: bool) -> None:
+    """Print what a job would be; for people numbers say how far they can be relied on."""
+    if as_json:
+        show(plan, as_json=True)
+        return
+    asks = [_sure(one, "inputs") for one in plan["asks"]]
+    show({**_sure(plan, "outputs"), "asks": asks}, as_json=False)
+
+
+def _sure(row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a row whose number has the words before it that say so: `about 12`."""
+    word = {"about": "about ", "at_most": "at most "}.get(row[f"{name}_are"], "")
+    shown = {key: value for key, value in row.items() if key != f"{name}_are"}
+    return {**shown, name: "not known" if row[name] is None else f"{word}{row[name]}"}
 
 
 def told(notify: bool | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from mediamill.core.ids import encode
 
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Number = Annotated[int, Field(ge=0)]
+Dollars = Annotated[float, Field(ge=0)]
 Links = Annotated[
     dict[str, Annotated[str, Field(json_schema_extra={"format": "uri-reference"})]],
     Field(description="Under the service's public address; paths where none is set."),
@@ -76,6 +77,20 @@ class FileData(Part):
     links: Links
 
 
+class BudgetData(Part):
+    """A month's budget for model calls at that moment; amounts are US dollars."""
+
+    id: str = Field(description="Id of the user whose it is, or `everybody`.")
+    month: str = Field(description="`2026-11`, UTC.")
+    monthly: Dollars = Field(description="The budget.")
+    spent: Dollars
+    percent: Number = Field(description="The part that is passed: 80 or 100.")
+    wanted: Dollars | None = Field(
+        description="What a call may have cost for which not enough was left, if one was refused."
+    )
+    links: Links
+
+
 class WebhookData(Part):
     """The webhook that is tried."""
 
@@ -122,6 +137,19 @@ class FileEvent(Event):
     }
 
 
+class BudgetEvent(Event):
+    """So much of a month's budget for model calls is spent; each is told once a month."""
+
+    type: Literal["budget.near", "budget.reached"]
+    data: BudgetData
+
+    about = {
+        "budget.near": "80 % of a month's budget for model calls is spent.",
+        "budget.reached": "A month's budget for model calls is spent, or too little of it is left "
+        "for a call.",
+    }
+
+
 class WebhookEvent(Event):
     """Somebody tries a webhook; no other channel has it."""
 
@@ -131,7 +159,7 @@ class WebhookEvent(Event):
     about = {"webhook.test": "Its owner asked for a delivery to try it."}
 
 
-MODELS: tuple[type[Event], ...] = (JobEvent, FileEvent, WebhookEvent)
+MODELS: tuple[type[Event], ...] = (JobEvent, FileEvent, BudgetEvent, WebhookEvent)
 TYPES: dict[str, str] = {name: text for model in MODELS for name, text in model.about.items()}
 """Every type with what has happened."""
 CHOSEN = tuple(name for name in TYPES if name != "webhook.test")
@@ -143,7 +171,7 @@ Snapshot = dict[str, Any]
 """An event as JSON has it."""
 
 _ANY: TypeAdapter[Any] = TypeAdapter(
-    Annotated[JobEvent | FileEvent | WebhookEvent, Field(discriminator="type")]
+    Annotated[JobEvent | FileEvent | BudgetEvent | WebhookEvent, Field(discriminator="type")]
 )
 
 

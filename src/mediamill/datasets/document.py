@@ -71,6 +71,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     lineage: dict[str, Any]
     parts: tuple[Part, ...] = ()
     """How its bytes are made of those of its source, where they are not the same."""
+    upright: str = ""
+    """The blob with its bytes where those of its source lie turned, while the version is made."""
 
 
 class Header(msgspec.Struct, frozen=True):

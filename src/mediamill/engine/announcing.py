@@ -5,7 +5,7 @@ inserted only when somebody listens: events go somewhere (`MEDIAMILL_EVENTS_URL`
 webhooks. What becomes of it: `handlers/telling/notify.py`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from mediamill.core.events import Snapshot, checked, event_id
 from mediamill.store.port import Store
 from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.jobs import Job
+from mediamill.store.repositories.spending import MICRO
 from mediamill.store.repositories.units import Unit
 from mediamill.store.repositories.webhooks import Listeners
 
@@ -108,6 +109,20 @@ def job_event(type_: str, job: Job, at: int) -> Snapshot:
         "links": links,
     }
     return _event(type_, at, data, job.id, type_, job.generation)
+
+
+def budget_event(type_: str, told: Mapping[str, Any], at: int) -> Snapshot:
+    """Describe that a part of a month's budget is spent (`engine/asking/booking.py`)."""
+    data: dict[str, Any] = {
+        "id": told["scope"],
+        "month": told["month"],
+        "monthly": told["most"] / MICRO,
+        "spent": told["spent"] / MICRO,
+        "percent": told["percent"],
+        "wanted": told["wanted"] / MICRO if told["wanted"] else None,
+        "links": {"self": f"/v1/spending?month={told['month']}"},
+    }
+    return _event(type_, at, data, told["scope"], type_, told["month"], told["most"])
 
 
 def _event(type_: str, at: int, data: dict[str, Any], *fact: str | int) -> Snapshot:

@@ -5,6 +5,7 @@ killed and begun again makes each unit once. Small jobs are expanded where they 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mediamill.engine.gathering.members import guessed
 from mediamill.engine.stages import Piece
@@ -18,14 +19,17 @@ UNITS_PER_STEP = 90
 
 def facts(file: File) -> SourceFacts:
     """Return what an operation may know of a file before it is opened."""
-    return SourceFacts(file.media_type, file.size, file.width, file.height, file.duration)
+    size = file.width, file.height
+    return SourceFacts(
+        file.media_type, file.size, *size, file.duration, rate=file.rate, steady=file.steady
+    )
 
 
 def facts_of(entry: Entry, file: File) -> SourceFacts:
     """Return what may be known of an input; a member's type is guessed by its name."""
     if entry.place is not None:
-        return SourceFacts(guessed(entry.path), entry.place.size)
-    return facts(file)
+        return SourceFacts(guessed(entry.path), entry.place.size, split=entry.split)
+    return replace(facts(file), split=entry.split)
 
 
 def piece(item: int, entry: Entry, file: File | None, steps: Sequence[Operation]) -> Piece:

@@ -1,5 +1,6 @@
 """When to try a unit again: a decision, made in one place."""
 
+import math
 import random
 from dataclasses import dataclass
 
@@ -65,7 +66,10 @@ class RetryPolicy:
 
 def _asked_ms(error: BaseException) -> int:
     """Return how long (ms) the other side asked to be left alone, as who raised it bounded it."""
-    return int(error.details.get("after_ms") or 0) if isinstance(error, MediamillError) else 0
+    if not isinstance(error, MediamillError):
+        return 0
+    seconds = error.details.get("retry_after") or 0
+    return int(error.details.get("after_ms") or math.ceil(1000 * seconds))
 
 
 def may_be_late(error: BaseException, attempts: int) -> bool:

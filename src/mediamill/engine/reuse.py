@@ -25,7 +25,10 @@ _canonical = msgspec.json.Encoder(order="deterministic").encode
 
 
 class Digests:
-    """Makes the digests of one stage's items; those of a reduction are empty: it is made anew."""
+    """Makes the digests of one stage's items.
+
+    Those of a reduction are empty: it is made anew, unless models are asked in it (`of_set`).
+    """
 
     def __init__(
         self,
@@ -33,9 +36,9 @@ class Digests:
         stage: Stage,
         seed: int,
         agreed: Mapping[int, Mapping[str, Any]] | None = None,
-        asked: Sequence[tuple[str, str]] = (),
+        asked: Sequence[tuple[object, ...]] = (),
     ) -> None:
-        """`asked` are the providers, by name and address, of a stage that asks models."""
+        """`asked` are the providers of a stage that asks models (`Opened.identity`)."""
         done = [
             (step.operation, type(made).__module__, made.version, step.parameters)
             for step, made in zip(steps, stage.steps, strict=True)
@@ -67,7 +70,18 @@ class Digests:
         beside: tuple[object, ...] = (known,) if any(known) else ()
         beside += ("named", entry.name or file.name) if self._named else ()
         beside += ("placed", item) if self._placed else ()
-        return hashlib.sha256(_canonical((*self._stage, read, *beside))).hexdigest()
+        return self._digest(read, *beside)
+
+    def of_set(self, members: Sequence[tuple[str, str]]) -> str:
+        """Return the digest of a reduction that asks models; empty where a member has none.
+
+        Members are the digests of what was measured, in order, with what the inputs are called: an
+        answer about many tells them apart so.
+        """
+        return self._digest("set", members) if all(digest for digest, _ in members) else ""
+
+    def _digest(self, *read: object) -> str:
+        return hashlib.sha256(_canonical((*self._stage, *read))).hexdigest()
 
 
 def marks(entry: Entry) -> str:

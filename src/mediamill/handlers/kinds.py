@@ -38,10 +38,12 @@ from mediamill.handlers.stages.next_stage import NextStage
 from mediamill.handlers.stages.pack import Pack
 from mediamill.handlers.stages.seal import Seal
 from mediamill.handlers.telling.announce import Announce, StreamChannel
+from mediamill.handlers.telling.budgets import BudgetMail, BudgetMailChannel
 from mediamill.handlers.telling.deliver import Deliver, Delivering
 from mediamill.handlers.telling.mail import Mail, MailChannel
 from mediamill.handlers.telling.notify import Channel, Notify
 from mediamill.handlers.telling.publish import Publish, Publishing
+from mediamill.letters.budget import BudgetLetters
 from mediamill.letters.job import JobLetters
 from mediamill.media.archive.read import MAX_MEMBER_BYTES
 from mediamill.parts import Parts, cpu_slots
@@ -87,7 +89,7 @@ def handlers(
     return {
         "items": _items(parts, segments),
         "asks": _asks(parts),
-        "close_purses": ClosePurses(nouns.units, nouns.attempts, nouns.spending),
+        "close_purses": ClosePurses(nouns.units, nouns.attempts, parts.models),
         "index_captions": IndexCaptions(Captions(store)),
         "segment": segments,
         "gather": Gather(nouns.jobs, nouns.manifests, parts.sources, parts.bell, parts.operations),
@@ -109,7 +111,8 @@ def handlers(
         "pack": Pack(nouns.jobs, parts.results),
         "cancel": Cancel(nouns.jobs, nouns.units),
         "notify": Notify(nouns.jobs, parts.bell, channels(parts)),
-        "mail": _mail(parts, unsubscribe),
+        "budget": Notify(nouns.jobs, parts.bell, channels(parts)),
+        **_mails(parts, unsubscribe),
         "publish": Publish(parts.events, parts.told),
         "deliver": Deliver(nouns.webhooks, parts.fetcher, parts.sealer, parts.told),
         "arrived": ArrivedHandler(submits, store),
@@ -146,16 +149,23 @@ def channels(parts: Parts) -> Sequence[Channel]:
     nouns = parts.nouns
     return (
         MailChannel(nouns.jobs, nouns.units, nouns.users, nouns.mails, parts.post),
+        BudgetMailChannel(nouns.users, nouns.mails, parts.post),
         Publishing(parts.events, public),
         Delivering(nouns.webhooks, public),
         StreamChannel(nouns.jobs),
     )
 
 
-def _mail(parts: Parts, unsubscribe: Callable[[str], Awaitable[str]]) -> Mail:
+def _mails(parts: Parts, unsubscribe: Callable[[str], Awaitable[str]]) -> Mapping[str, Handler]:
+    """Make what sends mails, all kinds to one server."""
     nouns, public = parts.nouns, parts.settings.address
     letters = JobLetters(nouns.manifests, nouns.results, nouns.projects, public, unsubscribe)
-    return Mail(nouns.jobs, nouns.users, nouns.mails, letters, parts.post, parts.told)
+    mail = Mail(nouns.jobs, nouns.users, nouns.mails, letters, parts.post, parts.told)
+    budgets = BudgetMail(
+        nouns.users, nouns.mails, BudgetLetters(public, unsubscribe), parts.post, parts.told,
+        pause=mail.pause, gates=mail.gates,
+    )  # fmt: skip
+    return {"mail": mail, "mail_budget": budgets}
 
 
 def _items(parts: Parts, segments: Segments) -> Items:

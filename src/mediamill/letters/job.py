@@ -2,14 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from mediamill.adapters.mail.port import Letter
 from mediamill.engine.outcomes import Outcome
+from mediamill.letters.paper import Paper
 from mediamill.letters.wording import counted, shown, took
 from mediamill.store.repositories.jobs import Job, JobState, Manifests
 from mediamill.store.repositories.projects import Projects
@@ -18,15 +15,6 @@ from mediamill.store.repositories.results import ItemOutcome, Results
 FAILURES = 5
 """Failed items whose reasons a mail tells."""
 NAME, REASON = 80, 300
-
-_environment = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=select_autoescape(("html",)),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
 
 VERDICTS = {
     JobState.SUCCEEDED: "done",
@@ -65,26 +53,15 @@ class JobLetters:
         title = await self._title(job)
         what = shown(" → ".join(step.operation for step in job.steps), NAME)
         subject = f"{title}: {what} {_ending(outcome)}"
-        url = await self.unsubscribe(job.owner)
         told = {
             **await self._told(job, outcome),
-            "subject": subject,
             "title": title,
             "what": what,
             "job_url": f"{self.public}/jobs/{job.id}",
-            "account_url": f"{self.public}/account",
-            "unsubscribe_url": url,
-            "place": self.public.partition("://")[2] or self.public,
         }
-        return Letter(
-            to=to,
-            subject=subject,
-            text=_environment.get_template("job.txt").render(told),
-            html=_environment.get_template("job.html").render(told),
-            key=f"{job.id}.{generation}",
-            date=datetime.fromtimestamp(outcome.finished / 1000, UTC),
-            headers=_headers(url, job.id, generation),
-        )
+        paper = Paper(self.public, await self.unsubscribe(job.owner))
+        key = f"{job.id}.{generation}"
+        return paper.letter("job", to, subject, told, key, outcome.finished)
 
     async def _title(self, job: Job) -> str:
         """Return what the owner knows the job by: its name, its project's, its first file's."""
@@ -114,13 +91,6 @@ class JobLetters:
             "more": max(0, failed - len(failures)),
             "advice": ADVICE[outcome.state],
         }
-
-
-def _headers(url: str, job: str, generation: int) -> dict[str, str]:
-    headers = {"X-Mediamill-Notice": f"{job}.{generation}", "List-Unsubscribe": f"<{url}>"}
-    if url.startswith("https:"):  # RFC 8058 wants nothing else
-        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    return headers
 
 
 def _failed(name: str, path: str, reason: str) -> Failed:

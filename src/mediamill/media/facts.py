@@ -7,7 +7,9 @@ from dataclasses import dataclass
 class Facts:
     """What is known about a file; 0 and "" where it does not apply or is not known.
 
-    `width` and `height` are pixels after orientation, `duration` is in seconds.
+    `width` and `height` are pixels after orientation, `duration` is in seconds, `rate` in frames a
+    second, on average. A `steady` video has frames of one length, as many as those two say, all by
+    its headers.
     """
 
     media_type: str
@@ -16,3 +18,5 @@ class Facts:
     duration: float = 0.0
     frames: int = 0
     codec: str = ""
+    rate: float = 0.0
+    steady: bool = False

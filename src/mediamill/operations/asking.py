@@ -23,7 +23,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from mediamill.adapters.providers.port import Answer, Image, Part, Question, Text, Traits, Used
-from mediamill.operations.base import Context, Operation, Outcome, Placement, Source, SourceFacts
+from mediamill.operations.base import (
+    Context,
+    Expected,
+    Operation,
+    Outcome,
+    Placement,
+    Source,
+    SourceFacts,
+)
 
 
 @dataclass(frozen=True)
@@ -125,6 +133,7 @@ class ModelOperation(Operation):
         """Return what an input uses at most, roughly; for a dry run."""
         return Used()
 
-    def estimate_all(self, facts: Iterable[SourceFacts]) -> Used:
+    def estimate_all(self, inputs: Iterable[Expected]) -> Used:
         """Return what all inputs of a job use at most, roughly."""
-        return sum(map(self.estimate, facts), Used(calls=0))
+        used = (self.estimate(one.facts).times(one.count) for one in inputs)
+        return sum(used, Used(calls=0))

@@ -22,6 +22,7 @@ One that must see the whole set before it can work on any of it says `surveys`, 
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,20 +31,22 @@ from pydantic import BaseModel, ConfigDict
 from mediamill.core.errors import InvalidInput
 from mediamill.operations.work import (
     Context,
+    Expected,
     Measure,
     Outcome,
     Output,
     OutputWriter,
     Source,
     SourceFacts,
+    Sure,
 )
 
 if TYPE_CHECKING:
     from mediamill.media.image.picture import Picture
 
 __all__ = [
-    "MAX_PARTNERS", "Context", "Measure", "MediaOperation", "Operation", "Outcome", "Output",
-    "OutputWriter", "Placement", "Source", "SourceFacts",
+    "MAX_PARTNERS", "Context", "Expected", "Measure", "MediaOperation", "Operation", "Outcome",
+    "Output", "OutputWriter", "Placement", "Source", "SourceFacts", "Sure",
 ]  # fmt: skip
 
 
@@ -76,6 +79,8 @@ class Operation(BaseModel):
     """Whether one input becomes many pictures, in an archive; `gives` is then the type of each."""
     draws: ClassVar[bool] = False
     """Whether what it makes depends on the job's seed."""
+    most_outputs: ClassVar[int | None] = None
+    """How many one input may become in a stage that it begins; more and the input fails."""
 
     @property
     def surveys(self) -> bool:
@@ -133,6 +138,17 @@ class Operation(BaseModel):
     def cost(self, source: SourceFacts) -> float:
         """Estimate the seconds of one core that an input takes; used to pack and to share."""
         return 1.0
+
+    def expect(self, source: SourceFacts) -> Expected | None:
+        """Tell what an input becomes, before it is opened; None where that cannot be told.
+
+        Unless it fans out, one of the type that it `gives`. Raises `InvalidInput` for an input that
+        it is sure to refuse.
+        """
+        if self.fans_out:
+            return None
+        kept = not self.gives or _overlap(self.gives, source.media_type)
+        return Expected(1, source if kept else replace(source, media_type=self.gives))
 
 
 def _overlap(one: str, other: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Self, cast
 from pydantic import Field, StringConstraints, model_validator
 
 from mediamill.media.image.codecs.encoding import QUALITIES, AnyFormat, Encoding, fitted
-from mediamill.operations.base import Context, SourceFacts
+from mediamill.operations.base import Context, Expected, SourceFacts
 from mediamill.operations.image import ImageOperation
 
 if TYPE_CHECKING:
@@ -61,6 +61,13 @@ class Convert(ImageOperation):
         left = fitted(width, height, self.width, self.height)
         decoded = width * height / _DECODED_PER_SECOND.get(source.media_type, 3e7)
         return 0.01 + decoded + left[0] * left[1] / _ENCODED_PER_SECOND[self.format or "webp"]
+
+    def expect(self, source: SourceFacts) -> Expected:
+        """Tell the size that fits; of one that is not known what it is fitted inside."""
+        wide, high = source.width, source.height
+        known = fitted(wide, high, self.width, self.height) if wide and high else None
+        size = known or (self.width or 0, self.height or 0)
+        return Expected(1, self.sized(source, *size))
 
     def apply(self, image: "Picture", context: Context) -> "Picture":
         """Return the picture scaled down to fit, and without transparency where that is asked."""

@@ -29,7 +29,16 @@ from mediamill.media.archive.names import with_suffix
 from mediamill.media.image.codecs.encoding import EXTENSIONS, MEDIA_TYPES, Encoding
 from mediamill.media.image.codecs.formats import FORMATS
 from mediamill.media.sniff import HEAD, sniff
-from mediamill.operations.base import Context, MediaOperation, Operation, Outcome, Output, Source
+from mediamill.operations.base import (
+    Context,
+    Expected,
+    MediaOperation,
+    Operation,
+    Outcome,
+    Output,
+    Source,
+    SourceFacts,
+)
 from mediamill.operations.writing import written
 
 if TYPE_CHECKING:
@@ -44,6 +53,7 @@ class ImageOperation(MediaOperation):
 
     accepts: ClassVar[tuple[str, ...]] = ("image/*",)
     gives: ClassVar[str] = "image/*"
+    most_outputs: ClassVar[int | None] = MAX_OUTPUTS
     suffix: ClassVar[str] = ""
     """What is added to the stem of the input's name."""
     deep: ClassVar[bool] = False
@@ -73,6 +83,19 @@ class ImageOperation(MediaOperation):
     def needs(self, width: int, height: int) -> tuple[int, int]:
         """Return the least upright size that will do of an image; (0, 0) asks for all pixels."""
         return 0, 0
+
+    def expect(self, source: SourceFacts) -> Expected | None:
+        """Tell of one with `apply`; one with `apply_all` knows itself what several are."""
+        if type(self).apply_all is not ImageOperation.apply_all:
+            return None
+        return Expected(1, self.sized(source, source.width, source.height))
+
+    def sized(self, source: SourceFacts, width: int, height: int) -> SourceFacts:
+        """Return what is known of a picture made of an input, of so many pixels."""
+        written = self.written_as()
+        kind = MEDIA_TYPES[written.form] if written else source.media_type
+        kind = kind if kind.startswith("image/") else self.gives
+        return SourceFacts(kind, 0, width, height, split=source.split)
 
     def carries(self, step: Operation) -> bool:
         """Pass pictures on to other operations on images."""
@@ -128,6 +151,7 @@ class ImageOperation(MediaOperation):
         """Decode a source, whose type is told by its content; return it with that type."""
         from mediamill.media.image.codecs.decode import decode
         from mediamill.media.image.codecs.header import read_header
+        from mediamill.media.image.orient import UPRIGHT
 
         with source.open() as stream:
             media_type = sniff(stream.read(HEAD))
@@ -138,7 +162,7 @@ class ImageOperation(MediaOperation):
         least = self.needs(header.width, header.height)
         picture = decode(source.open, header, source.name, at_least=least, deep=deep)
         picture.digest, picture.split, picture.untouched = source.sha256, source.split, True
-        picture.grey = header.grey
+        picture.grey, picture.turned = header.grey, header.orientation != UPRIGHT
         if source.annotations:
             picture.annotations = ImageAnnotations.decode(source.annotations)
         return picture, media_type

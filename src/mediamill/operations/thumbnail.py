@@ -8,7 +8,7 @@ from mediamill.core.errors import UnsupportedMedia
 from mediamill.media.image.codecs.encoding import Encoding, Format, fitted
 from mediamill.media.image.codecs.formats import FORMATS
 from mediamill.media.sniff import HEAD, sniff
-from mediamill.operations.base import Context, Source, SourceFacts
+from mediamill.operations.base import Context, Expected, Source, SourceFacts
 from mediamill.operations.image import ImageOperation
 
 if TYPE_CHECKING:
@@ -31,6 +31,12 @@ class Thumbnail(ImageOperation):
         if source.media_type == "image/jpeg":
             return 0.01 + source.width * source.height / 3e8
         return 0.02 + (source.width or 1920) * (source.height or 1080) / 3e7
+
+    def expect(self, source: SourceFacts) -> Expected:
+        """Tell the size of the thumbnail."""
+        known = source.width and source.height
+        size = self.needs(source.width, source.height) if known else (self.size, self.size)
+        return Expected(1, self.sized(source, *size))
 
     def apply(self, image: "Picture", context: Context) -> "Picture":
         """Return the picture scaled down."""

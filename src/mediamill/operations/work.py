@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -108,13 +109,41 @@ class Source:
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """What is known about an input before it is opened; for `Operation.cost` and for limits."""
+    """What is known about an input before it is opened; for `Operation.cost` and for limits.
+
+    What is 0 or empty is not known, or there is none. `rate` is in frames a second, on average;
+    those of a `steady` video last equally long, by its headers.
+    """
 
     media_type: str
     size: int
     width: int = 0
     height: int = 0
     duration: float = 0.0
+    rate: float = 0.0
+    steady: bool = False
+    split: str = ""
+
+
+class Sure(StrEnum):
+    """How far a number can be relied on, the surest first."""
+
+    EXACT = "exact"
+    AT_MOST = "at_most"
+    ABOUT = "about"
+
+    def joined(self, other: "Sure") -> "Sure":
+        """Return what holds of a number that comes of two."""
+        return max(self, other, key=[*Sure].index)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What an input is expected to become: how many, and what will be known of the largest."""
+
+    count: int
+    facts: SourceFacts
+    sure: Sure = Sure.EXACT
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ async def said_to_a_thief(url: str) -> bytes:
     with structlog.testing.capture_logs() as told:
         bell = open_bell(f"{url}@127.0.0.1:{port}", ELSEWHERE)
         await bell.ring("work:bulk")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not told:
                 await asyncio.sleep(0.02)
         await bell.close()

@@ -7,7 +7,7 @@ import pytest
 
 from mediamill.adapters.brokers.opening import open_bell
 from mediamill.core.errors import ConfigurationError
-from tests.contracts.doorbell_contract import ELSEWHERE, GatedContract, heard
+from tests.contracts.doorbell_contract import ELSEWHERE, GatedContract, all_heard, heard
 from tests.support.postgres import postgres_server
 
 SECRET = "s3cret"
@@ -36,7 +36,7 @@ class TestPostgresql(GatedContract):
             ear.clear()
             await bell.ring("a")  # lost
             await asyncio.to_thread(server.start)
-            assert await ear.wait(20), "nobody is told to look for what was missed"
+            assert await ear.wait(60), "nobody is told to look for what was missed"
             ear.clear()
             await heard(bell, "a", ear)
 
@@ -44,11 +44,11 @@ class TestPostgresql(GatedContract):
         end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
         with other.listen("a") as ear:
             await heard(bell, "a", ear)
-            await asyncio.sleep(0.1)
+            await all_heard(bell, other)
             ear.clear()
             with psycopg.connect(server.url(), autocommit=True) as connection:
                 assert connection.execute(end, ("mediamill-doorbell",)).rowcount == 4
-            assert await ear.wait(20), "nobody is told to look for what was missed"
+            assert await ear.wait(60), "nobody is told to look for what was missed"
             ear.clear()
             await heard(bell, "a", ear)
 
@@ -56,7 +56,7 @@ class TestPostgresql(GatedContract):
         ours = "pool=3&timeout=5&prepare=no&options=-c%20jit%3Doff"
         bell = open_bell("postgresql:", f"{server.url()}?{ours}")
         with bell.listen("a") as ear:
-            assert await ear.wait(20), "it does not connect"
+            assert await ear.wait(60), "it does not connect"
         await bell.close()
 
     async def test_who_is_cut_off_is_noticed(self, server):

@@ -21,7 +21,7 @@ from mediamill.core.errors import (
 from tests.support.services import unavailable
 from tests.support.sources import file, fixed, head, source
 
-QUICK = Patience(connect=2, answer=2, read=2, window=0.3, least=1000)
+CALM = Patience(connect=60, answer=60, read=60, window=60, least=1000)
 
 PLAIN = """
 http://127.0.0.1:{port}/ http://127.0.0.2:{port}/ http://127.1:{port}/ http://127.0.1:{port}/
@@ -77,7 +77,7 @@ def test_there_are_enough_spellings():
 
 
 async def test_no_spelling_of_an_inner_address_is_reached(inner):
-    fetcher = Fetcher(Guard(), QUICK)
+    fetcher = Fetcher(Guard(), CALM)
     for spelling in INNER:
         with pytest.raises((AddressRefused, FetchFailed)):
             async with fetcher.get(spelling.format(port=inner.port)):
@@ -88,7 +88,7 @@ async def test_no_spelling_of_an_inner_address_is_reached(inner):
 async def test_nor_when_ports_are_no_obstacle(inner):
     """The same with an operator who allows the port of some host: the address decides."""
     allowed = read_allowed(f"media.example:{inner.port} 10.9.9.9:*")
-    fetcher = Fetcher(Guard(allowed), QUICK)
+    fetcher = Fetcher(Guard(allowed), CALM)
     for url in (f"http://127.0.0.1:{inner.port}/", f"http://localhost:{inner.port}/"):
         with pytest.raises(AddressRefused):
             async with fetcher.get(url):
@@ -111,7 +111,7 @@ async def test_a_name_with_one_inner_address_is_refused(inner):
         return ["93.184.216.34", "127.0.0.1"]
 
     with pytest.raises(AddressRefused):
-        async with Fetcher(Guard(resolver=both), QUICK).get("http://two.example.org/"):
+        async with Fetcher(Guard(resolver=both), CALM).get("http://two.example.org/"):
             pass
     assert inner.connections == 0
 
@@ -128,12 +128,12 @@ async def test_rebinding_the_address_that_was_checked_is_the_one_that_is_used(in
     async with source("127.0.0.2", f=file(b"good")) as good:
         inner_only = f"http://media.example.org:{good.port}/f"
         guard = Guard(read_allowed("127.0.0.2:*"), rebinding)
-        async with Fetcher(guard, QUICK).get(inner_only) as fetched:
+        async with Fetcher(guard, CALM).get(inner_only) as fetched:
             assert b"".join([c async for c in fetched.chunks]) == b"good"
         assert asked == ["media.example.org"]
         assert good.asked[0].headers["host"] == f"media.example.org:{good.port}"
         with pytest.raises(AddressRefused):
-            async with Fetcher(guard, QUICK).get(inner_only):
+            async with Fetcher(guard, CALM).get(inner_only):
                 pass
     assert inner.connections == 0
 
@@ -143,7 +143,7 @@ async def test_redirects_are_not_followed_and_say_where_to(inner, status):
     there = inner.url("/secret?key=hidden")
     answer = head(f"{status} Moved", Location=there, Content_Length=0)
     async with source("127.0.0.3", f=fixed(answer)) as outer:
-        fetcher = Fetcher(Guard(read_allowed("127.0.0.3:*")), QUICK)
+        fetcher = Fetcher(Guard(read_allowed("127.0.0.3:*")), CALM)
         with pytest.raises(FetchFailed) as caught:
             async with fetcher.get(outer.url("/f")):
                 pass
@@ -156,7 +156,7 @@ async def test_proxies_of_the_environment_are_not_asked(inner, monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, inner.url(""))
     async with source("127.0.0.3", f=file(b"direct")) as outer:
-        fetcher = Fetcher(Guard(read_allowed("127.0.0.3:*")), QUICK)
+        fetcher = Fetcher(Guard(read_allowed("127.0.0.3:*")), CALM)
         async with fetcher.get(outer.url("/f")) as fetched:
             assert [c async for c in fetched.chunks] == [b"direct"]
         sent = outer.asked[0].headers
@@ -174,11 +174,11 @@ async def test_what_the_operator_allows(inner):
             return ["127.0.0.1"]
 
         guard = Guard(read_allowed(setting), four)
-        async with Fetcher(guard, QUICK).get(f"http://{host}:{inner.port}/f") as fetched:
+        async with Fetcher(guard, CALM).get(f"http://{host}:{inner.port}/f") as fetched:
             assert [c async for c in fetched.chunks] == [b"allowed"]
     for setting in ("127.0.0.1", "127.0.0.1:1", "10.0.0.0/8:*", "*.localhost:*"):
         with pytest.raises(AddressRefused):
-            async with Fetcher(Guard(read_allowed(setting)), QUICK).get(inner.url("/f")):
+            async with Fetcher(Guard(read_allowed(setting)), CALM).get(inner.url("/f")):
                 pass
 
 
@@ -202,10 +202,11 @@ async def test_slow_drips_and_silence_end(inner):
     slow = file(b"x" * 5000, pause=0.05, step=10)
 
     async def silent(ask, writer):
-        await asyncio.sleep(20)
+        await asyncio.sleep(600)
 
     async with source(slow=slow, silent=silent) as outer:
-        fetcher = Fetcher(Guard(read_allowed("127.0.0.1:*")), QUICK)
+        hasty = Patience(connect=60, answer=2, read=2, window=0.3, least=1000)
+        fetcher = Fetcher(Guard(read_allowed("127.0.0.1:*")), hasty)
         for path in ("/slow", "/silent"):
             with pytest.raises(SourceUnavailable):
                 await whole(fetcher, outer.url(path))
@@ -228,7 +229,7 @@ async def test_lies_are_noticed():
     }  # fmt: skip
     errors = {}
     async with source(**pages) as outer:
-        fetcher = Fetcher(Guard(read_allowed("127.0.0.1:*")), QUICK)
+        fetcher = Fetcher(Guard(read_allowed("127.0.0.1:*")), CALM)
         for name in pages:
             try:
                 await whole(fetcher, outer.url(f"/{name}"), 5, '"v"')
@@ -252,7 +253,7 @@ async def test_lies_are_noticed():
 )
 async def test_the_name_that_the_answer_gives(header, name):
     async with source(f=file(b"x", Content_Disposition=header)) as outer:
-        fetcher = Fetcher(Guard(read_allowed("127.0.0.1:*")), QUICK)
+        fetcher = Fetcher(Guard(read_allowed("127.0.0.1:*")), CALM)
         async with fetcher.get(outer.url("/f")) as fetched:
             assert (fetched.name, fetched.size, fetched.validator) == (name, 1, '"one"')
 
@@ -278,11 +279,11 @@ async def test_certificates_are_checked_against_the_name(tmp_path):
     async with source(tls=serving, f=file(b"sealed")) as outer:
         guard = Guard(read_allowed("127.0.0.1:*"), four)
         good = f"https://media.example.org:{outer.port}/f"
-        async with Fetcher(guard, QUICK, trusting).get(good) as fetched:
+        async with Fetcher(guard, CALM, trusting).get(good) as fetched:
             assert [c async for c in fetched.chunks] == [b"sealed"]
         for tls, host in ((trusting, "other.example.org"), (None, "media.example.org")):
             with pytest.raises(FetchFailed, match="certificate"):
-                async with Fetcher(guard, QUICK, tls).get(f"https://{host}:{outer.port}/f"):
+                async with Fetcher(guard, CALM, tls).get(f"https://{host}:{outer.port}/f"):
                     pass
 
 
@@ -293,7 +294,7 @@ async def test_a_name_that_does_not_exist_and_one_that_cannot_be_told():
             raise socket.gaierror(number, "x")
 
         with pytest.raises(kind):
-            async with Fetcher(Guard(resolver=failing), QUICK).get("http://gone.example.org/"):
+            async with Fetcher(Guard(resolver=failing), CALM).get("http://gone.example.org/"):
                 pass
 
 
@@ -303,14 +304,17 @@ async def test_slow_look_ups_hold_up_no_other_work_and_are_bounded(monkeypatch):
 
     def slow(host, *rest, **more):
         asked.append(host)
-        over.wait(20)
+        over.wait(100)
         return [(0, 0, 0, "", ("93.184.215.14", 0))]
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     lookups = Lookups(threads=2, patience=0.1)
-    waiting = [asyncio.ensure_future(lookups(f"{n}.example.org", 443)) for n in range(2)]
-    await asyncio.sleep(0.05)
+    waiting = []
     try:
+        for n in range(2):
+            waiting.append(asyncio.ensure_future(lookups(f"{n}.example.org", 443)))
+            while len(asked) <= n:
+                await asyncio.sleep(0.005)
         with pytest.raises(SourceUnavailable, match="Too many"):
             await lookups("third.example.org", 443)
         names = {thread.name.partition("_")[0] for thread in threading.enumerate()}
@@ -321,6 +325,7 @@ async def test_slow_look_ups_hold_up_no_other_work_and_are_bounded(monkeypatch):
             await lookups("fourth.example.org", 443)
     finally:
         over.set()
+    lookups._patience = 60
     assert await waiting[0] == ["93.184.215.14"]
     assert await lookups("fifth.example.org", 443) == ["93.184.215.14"]
     assert asked == ["0.example.org", "1.example.org", "fifth.example.org"]

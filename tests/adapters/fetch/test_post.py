@@ -1,7 +1,6 @@
 """S16 for messages: the same guard, no redirect, an end in time, little kept of the answer."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -89,14 +88,13 @@ async def test_without_tls_only_what_is_allowed_by_name_or_number(there):
 
 async def test_one_that_never_answers_is_left_in_time(there):
     async def never(got):
-        await asyncio.sleep(30)
+        await asyncio.sleep(600)
         return b""
 
     there.always = never
-    began = time.monotonic()
-    with pytest.raises(SourceUnavailable, match="in time"):
-        await allowing().post(there.url(), BODY, {}, 0.3)
-    assert time.monotonic() - began < 10, "RELIABILITY: a delivery has its time, no more"
+    async with asyncio.timeout(60):  # RELIABILITY: a delivery has its time, no more
+        with pytest.raises(SourceUnavailable, match="in time"):
+            await allowing().post(there.url(), BODY, {}, 0.3)
 
 
 async def test_one_that_drips_its_answer_is_left_in_time():

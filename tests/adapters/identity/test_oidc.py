@@ -233,7 +233,7 @@ async def test_many_at_once_ask_once(documents, key):
 
 
 async def test_one_that_hangs_delays_nobody_who_is_known(documents, key, monkeypatch):
-    monkeypatch.setattr("mediamill.adapters.identity.calls.SECONDS", 0.3)
+    monkeypatch.setattr("mediamill.adapters.identity.calls.SECONDS", 60)
     clock = Clock()
     documents.tell("/keys", {"keys": [key.as_dict(private=False)]})
     identity = identity_of(documents.url(), clock)
@@ -244,7 +244,20 @@ async def test_one_that_hangs_delays_nobody_who_is_known(documents, key, monkeyp
         await asyncio.sleep(0.01)
     await identity.bearer(token_of(documents, key), now())
     assert not first.done()  # that one waits for the issuer, which does not answer
+    documents.tell("/keys", {}, 500)
+    documents.over.set()
     assert (await first).subject == "x"
+
+
+async def test_one_that_hangs_is_not_waited_for_long(documents, key, monkeypatch):
+    clock = Clock()
+    documents.tell("/keys", {"keys": [key.as_dict(private=False)]})
+    identity = identity_of(documents.url(), clock)
+    await identity.bearer(token_of(documents, key), now())
+    monkeypatch.setattr("mediamill.adapters.identity.calls.SECONDS", 0.3)
+    documents.hanging, clock.at = True, clock.at + 700
+    async with asyncio.timeout(60):
+        assert (await identity.bearer(token_of(documents, key), now())).subject == "x"
 
 
 @pytest.mark.parametrize(

@@ -269,7 +269,7 @@ async def test_two_processes_share_a_home_while_keys_turn(tmp_path):
             assert await sealer.open(sealed, "about") == asked(f"open {sealed}") == text
     finally:
         other.stdin.close()
-        assert other.wait(10) == 0
+        assert other.wait(60) == 0
         other.stdout.close()
 
 

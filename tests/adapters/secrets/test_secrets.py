@@ -19,10 +19,28 @@ SECRET = "p/w@:%? #ä"
 numbers = count()
 
 
+class Hand:
+    """Stands for the module `time`."""
+
+    at = 1_000.0
+
+    def monotonic(self):
+        return self.at
+
+
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """What is waited for here is the keeper's answer, however busy the machine is."""
-    monkeypatch.setattr(reading, "WAIT_SECONDS", 10.0)
+    monkeypatch.setattr(reading, "WAIT_SECONDS", 60.0)
+    monkeypatch.setattr(reading, "RENEWAL_SECONDS", 60.0)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that the test moves, by which secrets grow old."""
+    made = Hand()
+    monkeypatch.setattr(reading, "time", made)
+    return made
 
 
 @pytest.fixture
@@ -120,7 +138,7 @@ async def test_without_credentials(keepers, monkeypatch, tmp_path):
         await filled(f"${{ssm:/x?{place(keepers)}}}")
 
 
-async def test_it_is_asked_again_in_time(kept, aws, monkeypatch):
+async def test_it_is_asked_again_in_time(kept, aws, clock):
     async with gate_to(aws.port) as gate:
         secret = Secrets(0.5).of(kept.create("one", port=gate.port), "MEDIAMILL_MAIL_URL")
         for _ in range(10):
@@ -128,17 +146,19 @@ async def test_it_is_asked_again_in_time(kept, aws, monkeypatch):
         assert gate.passed == 1
         kept.change("two")
         assert await secret.current() == "one"  # it is believed for a while
-        await asyncio.sleep(0.6)
+        clock.at += 0.6
         assert await secret.current() == "two"
 
 
-async def test_a_refused_secret_is_asked_for_at_once_but_not_all_the_time(kept, aws, monkeypatch):
+async def test_a_refused_secret_is_asked_for_at_once_but_not_all_the_time(
+    kept, aws, clock, monkeypatch
+):
     monkeypatch.setattr(reading, "PAUSE_SECONDS", 0.5)
     async with gate_to(aws.port) as gate:
         secret = Secrets().of(kept.create("one", port=gate.port), "MEDIAMILL_MAIL_URL")
         assert await secret.current() == "one"
         kept.change("two")
-        await asyncio.sleep(0.6)
+        clock.at += 0.6
         renewed = await asyncio.gather(*(secret.renewed() for _ in range(50)))
         assert set(renewed) == {"two"}
         assert await secret.current() == "two"
@@ -147,19 +167,19 @@ async def test_a_refused_secret_is_asked_for_at_once_but_not_all_the_time(kept, 
         for _ in range(20):
             assert await secret.renewed() == "two"
         assert gate.passed == 2
-        await asyncio.sleep(0.6)
+        clock.at += 0.6
         assert await secret.renewed() == "three"
 
 
-async def test_what_is_known_counts_while_its_keeper_is_away(kept, aws, monkeypatch):
+async def test_what_is_known_counts_while_its_keeper_is_away(kept, aws, clock, monkeypatch):
     monkeypatch.setattr(reading, "RETRY_SECONDS", 0.2)
-    monkeypatch.setattr(asking, "SECONDS", 0.5)
+    monkeypatch.setattr(asking, "SECONDS", 60.0)
     async with gate_to(aws.port) as gate:
         reference = kept.create("one", port=gate.port)
         secret = Secrets(0.1).of(reference, "MEDIAMILL_MAIL_URL")
         assert await secret.current() == "one"
         gate.close()
-        await asyncio.sleep(0.2)
+        clock.at += 0.2
         with structlog.testing.capture_logs() as logs:
             for _ in range(5):
                 assert await secret.current() == await secret.renewed() == "one"
@@ -169,7 +189,7 @@ async def test_what_is_known_counts_while_its_keeper_is_away(kept, aws, monkeypa
             await filled(reference, "MEDIAMILL_MAIL_URL")
         gate.open()
         kept.change("two")
-        await asyncio.sleep(0.3)
+        clock.at += 0.3
         assert await secret.current() == "two"
 
 
@@ -222,7 +242,7 @@ async def test_what_is_known_counts_while_its_keeper_is_silent(monkeypatch):
     assert asking.cancelled()
 
 
-async def test_strangers_have_no_keeper_asked_all_the_time(tmp_path, monkeypatch):
+async def test_strangers_have_no_keeper_asked_all_the_time(tmp_path, clock, monkeypatch):
     monkeypatch.setattr(file.FileKeeper, "holds_seconds", None)
     (tmp_path / "pw").write_text("one")
     secret = Secrets().of(f"${{file:{tmp_path}/pw}}", "MEDIAMILL_SECRET")

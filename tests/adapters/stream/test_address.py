@@ -99,13 +99,14 @@ def _signature(said: dict[str, str], region: str) -> str:
 
 
 def test_a_partition_that_holds_its_share_is_paused_until_half_is_released(monkeypatch):
-    monkeypatch.setattr("mediamill.adapters.stream.kafka.room.PATIENCE", 0.02)
+    monkeypatch.setattr("mediamill.adapters.stream.kafka.room.PATIENCE", 600)
     one, two = (Part("c", "t", "i", number) for number in range(2))
     room = Room(20_000)
     room.reset([one, two])
     messages = [Message(one, n, None, b"x" * 1_500) for n in range(5)]
     assert [room.hold(message) for message in messages] == [True] * 4 + [False]
     assert room.wait(0) == (False, set())  # it may get some yet
+    monkeypatch.setattr("mediamill.adapters.stream.kafka.room.PATIENCE", 0.02)
     assert room.wait(0.03) == (True, {one})
     assert room.hold(Message(two, 0, None, b""))
     assert room.wait(0) == (True, set())
@@ -114,14 +115,15 @@ def test_a_partition_that_holds_its_share_is_paused_until_half_is_released(monke
     assert not room.tight
 
 
-def test_room_that_comes_in_time_pauses_nothing():
+def test_room_that_comes_in_time_pauses_nothing(monkeypatch):
+    monkeypatch.setattr("mediamill.adapters.stream.kafka.room.PATIENCE", 600)
     part = Part("c", "t", "i", 0)
     room, message = Room(2_000), Message(part, 0, None, b"x" * 2_000)
     room.reset([part])
     assert not room.hold(message)
     later = threading.Timer(0.05, room.release, [[message]])
     later.start()
-    assert room.wait(20) == (True, set())
+    assert room.wait(60) == (True, set())
     later.join()
     assert not room.tight
 

@@ -105,7 +105,7 @@ async def test_every_client_asks_for_its_token(kafka, monkeypatch):
     stream, taker, stop = KafkaStream(address, [topic]), Slow(), asyncio.Event()
     running = asyncio.ensure_future(stream.run(taker, stop))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not taker.held:
                 await asyncio.sleep(0.05)
         part = taker.held[0].part
@@ -205,7 +205,7 @@ async def test_who_is_refused_looks_the_password_up_anew(kafka):
 
 
 async def until(true) -> None:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         while not true():
             await asyncio.sleep(0.05)
 
@@ -257,7 +257,7 @@ async def test_a_slow_taker_pauses_its_partitions_and_stays_in_the_group(kafka):
     )
     running = asyncio.ensure_future(stream.run(taker, stop))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len(taker.held) < 30:
                 await asyncio.sleep(0.05)
         await asyncio.sleep(4)  # the session's time is 3 s

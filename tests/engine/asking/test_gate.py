@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -16,10 +17,11 @@ from mediamill.store.repositories.circuits import Circuit, Circuits, Permit
 class Clocked(MemoryStore):
     """A store whose time goes on by what a test says, beside real time."""
 
-    ahead = 0
+    ahead, stands = 0, 0
+    """Milliseconds beside real time; when real time stands still for the test."""
 
     async def now(self) -> int:
-        return await super().now() + self.ahead
+        return (self.stands or await super().now()) + self.ahead
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ async def test_all_workers_together_keep_to_the_calls_at_a_time(store):
 
     async def call(gate: SharedGate) -> None:
         nonlocal now, most, done
-        async with gate.enter("p", Deadline(20)) as permit:
+        async with gate.enter("p", Deadline(60)) as permit:
             now, most = now + 1, max(most, now + 1)
             await asyncio.sleep(0.01)
             now, done = now - 1, done + 1
@@ -57,11 +59,11 @@ async def test_all_workers_together_keep_to_the_calls_at_a_time(store):
 
 async def test_permits_of_a_worker_that_vanished_come_back(store):
     gone, other = workers(store, 2, concurrency=4)
-    async with gone.enter("p", Deadline(20)), gone.enter("p", Deadline(20)):
+    async with gone.enter("p", Deadline(60)), gone.enter("p", Deadline(60)):
         gone._locals["p"].tending.cancel()
         store.ahead = gates.HOLD_MS + 1
-        async with asyncio.timeout(5):
-            held = [other.enter("p", Deadline(20)) for _ in range(4)]
+        async with asyncio.timeout(60):
+            held = [other.enter("p", Deadline(60)) for _ in range(4)]
             for one in held:
                 await one.__aenter__()
         for one in held:
@@ -73,37 +75,43 @@ async def test_permits_of_a_worker_that_vanished_come_back(store):
 async def test_unused_permits_are_given_to_others(store, monkeypatch):
     monkeypatch.setattr(gates, "TEND_SECONDS", 0.05)
     first, second = workers(store, 2, concurrency=8)
-    async with first.enter("p", Deadline(20)):
+    async with first.enter("p", Deadline(60)):
         assert first._locals["p"].held == 8
-        async with asyncio.timeout(5), second.enter("p", Deadline(20)):
+        async with asyncio.timeout(60), second.enter("p", Deadline(60)):
             pass
         assert first._locals["p"].held == 1
     await first.close()
     await second.close()
 
 
-async def test_all_workers_together_keep_to_the_rate(store):
+async def test_all_workers_together_keep_to_the_rate(store, monkeypatch):
+    """Each call has a time of its own, and is not made before it."""
     gate_of = workers(store, 2, per_minute=3000)
-    times = []
+    made, due, pace = [], [], SharedGate._pace
+
+    async def noted(gate: SharedGate, provider: str, rate: int) -> list[int]:
+        found = await pace(gate, provider, rate)
+        due.extend(found)
+        return found
 
     async def call(gate: SharedGate) -> None:
-        async with gate.enter("p", Deadline(20)):
-            times.append(time.monotonic())
+        async with gate.enter("p", Deadline(60)):
+            made.append(await store.now())
 
-    start = time.monotonic()
+    monkeypatch.setattr(SharedGate, "_pace", noted)
     await asyncio.gather(*(call(gate_of[n % 2]) for n in range(60)))
-    assert max(times) - start >= 59 / 50 - 0.3, "60 calls at 50 a second"
-    for second in range(20):
-        part = [at for at in times if start + second / 10 <= at < start + second / 10 + 0.1]
-        assert len(part) <= 2 * 12 + 5
+    due.sort()
+    assert all(later - sooner >= 20 for sooner, later in pairwise(due)), "50 a second"
+    assert all(at >= moment - 10 for at, moment in zip(sorted(made), due, strict=False))
 
 
 async def test_a_provider_that_keeps_failing_rests_for_all_and_one_tries_it(store):
+    store.stands = await store.now()
     first, second = workers(store, 2)
     broken = ProviderUnavailable("p answers 500.")
 
     async def call(gate: SharedGate, error=None) -> None:
-        async with gate.enter("p", Deadline(20)) as permit:
+        async with gate.enter("p", Deadline(60)) as permit:
             permit.tell(error)
 
     for error in (RateLimited("slow down"), *[broken] * (gates.FAILURES - 1), None, broken):
@@ -119,7 +127,7 @@ async def test_a_provider_that_keeps_failing_rests_for_all_and_one_tries_it(stor
         await call(second)
     assert caught.value.details["retry_after"] > 13
     store.ahead = gates.REST_MS + 100
-    async with second.enter("p", Deadline(20)) as trial:
+    async with second.enter("p", Deadline(60)) as trial:
         first._locals.clear()
         with pytest.raises(ProviderUnavailable, match="left alone"):
             await call(first)
@@ -139,13 +147,18 @@ async def test_a_provider_that_keeps_failing_rests_for_all_and_one_tries_it(stor
 
 async def test_waiting_in_our_line_takes_nothing_of_the_deadline(store):
     (gate,) = workers(store, 1, concurrency=1)
-    deadline = Deadline(0.2)
-    async with gate.enter("p", Deadline(20)):
+    began, deadline = time.monotonic(), Deadline(60)
+    async with gate.enter("p", Deadline(60)):
         waiting = asyncio.create_task(_entered(gate, deadline))
-        await asyncio.sleep(0.5)
-    async with asyncio.timeout(5):
+        while not gate._locals["p"]._waiting:
+            await asyncio.sleep(0.005)
+        stood = time.monotonic()
+        await asyncio.sleep(0.2)
+        waited = time.monotonic() - stood
+    async with asyncio.timeout(60):
         await waiting
-    assert deadline.left > 0.05
+    left = deadline.left
+    assert left >= 60 - (time.monotonic() - began) + waited
     await gate.close()
 
 

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from mediamill.adapters.providers.port import Answer
+from mediamill.blobs.memory import MemoryBlobs
 from mediamill.core.errors import ConditionFailed, Unavailable
+from mediamill.engine.asking.answers import Answers
 from mediamill.engine.asking.journal import ROWS, Journal
 from mediamill.store.memory import MemoryStore
-from mediamill.store.repositories.attempts import AttemptState
+from mediamill.store.repositories.attempts import Attempt, AttemptState
 from tests.engine.asking.test_money import called
 
 
@@ -67,3 +70,31 @@ async def test_whoever_waits_is_told_what_went_wrong():
         await journal.write(called(10, 0, item=1))
     writes.fail = None
     await journal.write(called(10, 0, item=1))
+
+
+async def test_a_row_that_nobody_waited_for_and_that_is_not_kept_is_told_of():
+    writes = Writes(MemoryStore(), fail=Unavailable("away"))
+    journal = Journal(writes)
+    journal.later(called(10, 0))
+    while not journal._writer.done():
+        await asyncio.sleep(0)
+    writes.fail = None
+    journal.later(called(10, 0, item=1))
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await journal.settle()
+    assert await writes.store.get(Attempt, *called(10, 0, item=1).key_values())
+
+
+async def test_the_longest_answers_of_any_script_go_in_one_transaction():
+    writes = Writes(MemoryStore())
+    journal, answers = Journal(writes), Answers(MemoryBlobs())
+    rows = [
+        await answers.kept(
+            called(10, 0, item=n).evolve(error="粉" * 500), Answer("p", "m", "粉" * 2_600)
+        )
+        for n in range(ROWS)
+    ]
+    assert all(row.answer and "blob" not in row.answer for row in rows)
+    await asyncio.gather(*(journal.write(row) for row in rows))
+    assert writes.sizes == [ROWS]

@@ -7,13 +7,14 @@ import pytest
 
 from mediamill.core.errors import BudgetExceeded, ConditionFailed
 from mediamill.engine.asking.asking import settle_dead
-from mediamill.engine.asking.money import Budgets, Money
+from mediamill.engine.asking.booking import Booking, Budgets
+from mediamill.engine.asking.money import Money
 from mediamill.store.memory import MemoryStore
 from mediamill.store.port import Put
 from mediamill.store.repositories.attempts import Attempt, Attempts, AttemptState, of_item
 from mediamill.store.repositories.spending import EVERYBODY, Purse, Spending, dollars
 
-MONTH = "2026-11"
+MONTH, DAY = "2026-11", "2026-11-22"
 
 
 @pytest.fixture
@@ -23,9 +24,18 @@ async def spending():
     await store.close()
 
 
+def booking(spending: Spending, **most: int) -> Booking:
+    """Return what books for claims of which these budgets of a month hold."""
+
+    async def budgets_of(owner: str) -> Budgets:
+        return Budgets(**most)
+
+    return Booking(spending, budgets_of)
+
+
 def purse(job: str = "job_a", unit: int = 0, fence: int = 1, owner: str = "user_a") -> Purse:
     return Purse(
-        job=job, unit=unit, fence=fence, owner=owner, month=MONTH, created=0,
+        job=job, unit=unit, fence=fence, owner=owner, day=DAY, created=0,
         bounded=(job, owner, EVERYBODY),
     )  # fmt: skip
 
@@ -33,7 +43,7 @@ def purse(job: str = "job_a", unit: int = 0, fence: int = 1, owner: str = "user_
 def called(worst: int, cost: int, job: str = "job_a", fence: int = 1, item: int = 0) -> Attempt:
     return Attempt(
         of=of_item(job, 0, item), name="q", number=0, job=job, stage=0, item=item, owner="user_a",
-        month=MONTH, operation="caption", provider="p", model="m", purse=fence, began=0,
+        day=DAY, operation="caption", provider="p", model="m", purse=fence, began=0,
         state=AttemptState.ANSWERED, reserved=worst, cost=cost, input_tokens=10,
     )  # fmt: skip
 
@@ -45,7 +55,7 @@ async def test_calls_of_many_claims_never_exceed_a_budget(spending):
 
     async def claim(n: int) -> None:
         nonlocal most, under_way, refused
-        money = Money(spending, purse(f"job_{n}", owner=f"user_{n % 3}"), budgets)
+        money = Money(booking(spending), purse(f"job_{n}", owner=f"user_{n % 3}"), budgets)
 
         async def call() -> None:
             nonlocal most, under_way, refused
@@ -77,7 +87,7 @@ async def test_calls_of_many_claims_never_exceed_a_budget(spending):
 
 
 async def test_one_waits_for_what_calls_under_way_give_back(spending):
-    money = Money(spending, purse(), Budgets(job=100))
+    money = Money(booking(spending), purse(), Budgets(job=100))
     await money.reserve(80)
     waiting = asyncio.create_task(money.reserve(60))
     await asyncio.sleep(0.05)
@@ -93,19 +103,36 @@ async def test_one_waits_for_what_calls_under_way_give_back(spending):
     assert await spending.taken("job_a") == 50
 
 
+async def test_what_is_given_back_while_one_looks_what_is_left_is_counted(spending, monkeypatch):
+    money = Money(booking(spending), purse(), Budgets(job=100))
+    await money.reserve(80)
+    allot = spending.allot
+
+    async def while_the_last_call_ends(*given, **more):
+        try:
+            return await allot(*given, **more)
+        finally:
+            if money.under_way:
+                money.settle(called(80, 20))
+
+    monkeypatch.setattr(spending, "allot", while_the_last_call_ends)
+    await money.reserve(60)
+    assert (money.reserved, money.under_way) == (80, 1)
+
+
 async def test_what_dies_is_booked_by_what_its_rows_say(spending):
     store = spending.store
-    money = Money(spending, purse(), Budgets(job=1_000))
+    money = Money(booking(spending), purse(), Budgets(job=1_000))
     for _ in range(3):
         await money.reserve(100)
     asked = called(100, 0, item=1).evolve(state=AttemptState.ASKED)
     others = called(100, 40), called(100, 0, fence=7, item=2)
     await store.transact(Put(asked), *map(Put, others))
-    await settle_dead(Attempts(store), spending, money.purse, 0, [0, 1, 2])
+    await settle_dead(Attempts(store), money.booking, money.purse, 0, [0, 1, 2])
     assert await spending.taken("job_a") == 140
     row = await store.get(Attempt, *asked.key_values())
     assert (row.state, row.cost) == (AttemptState.UNKNOWN, 100)
-    await settle_dead(Attempts(store), spending, money.purse, 0, [0, 1, 2])
+    await settle_dead(Attempts(store), money.booking, money.purse, 0, [0, 1, 2])
     assert await spending.taken("job_a") == 140, "it was booked twice"
     (sum_,) = (await spending.of_month("user_a", MONTH)).rows
     assert (sum_.calls, sum_.failed, sum_.cost, sum_.input_tokens) == (2, 1, 140, 20)

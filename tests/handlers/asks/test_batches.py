@@ -22,6 +22,7 @@ class Batched(Echo):
 
     least = 3
     handed_in: dict[str, list[tuple[str, Question]]]
+    stopped: list[str]
     done = False
     refuses: Exception | None = None
 
@@ -39,6 +40,9 @@ class Batched(Echo):
             found[name] = "It was not understood." if n == 1 else self._answer(question)
         return found
 
+    async def stop(self, batch: str) -> None:
+        self.stopped.append(batch)
+
     def _answer(self, question: Question, *more, **others) -> Answer:
         return super()._answer(question, *(more or ("end",)), **({"empty": False} | others))
 
@@ -54,7 +58,7 @@ async def batched(asking, monkeypatch):
 
     def opening(configured):
         provider = Batched(configured, Address.of(configured.address, {}, Echo.options))
-        provider.handed_in = {}
+        provider.handed_in, provider.stopped = {}, []
         opened.append(provider)
         return provider
 
@@ -64,7 +68,7 @@ async def batched(asking, monkeypatch):
 
 
 async def until(said) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not said():
             await asyncio.sleep(0.05)
 

@@ -53,7 +53,7 @@ async def test_an_import_goes_on_after_a_cut(works: Works, monkeypatch, after):
 
     async def cut(self, looked, **more):
         calls.append(len(looked.files))
-        await asyncio.wait_for(second.wait(), 20)
+        await asyncio.wait_for(second.wait(), 60)
         if len(calls) == 2:
             if after:
                 await join(self, looked, **more)
@@ -100,7 +100,7 @@ async def test_a_project_that_is_purged_leaves_no_file_without_its_picture(
     await asyncio.sleep(0.3)
     gives_way.clear()
     gives_way.append(False)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await app.store.get(Project, project):
             await asyncio.sleep(0.02)
     drawn = [row.thumbnail for row in await records(app, File) if row.source == "import"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import itertools
 
 import pytest
@@ -18,9 +19,11 @@ from mediamill.handlers.datasets.forget import Forgetting, RedactVersion
 from mediamill.handlers.datasets.freeze import Freeze
 from mediamill.handlers.datasets.listing import Listing
 from mediamill.handlers.datasets.owning import Owning
+from mediamill.handlers.datasets.turning import Turning
 from mediamill.handlers.removing.collect import Collect
 from mediamill.store.repositories.datasets import VersionFile, VersionState
 from mediamill.store.repositories.projects import Project
+from tests import media_factory as make
 from tests.conftest import chosen
 from tests.faults import charges
 from tests.handlers.conftest import ANN, Beside, Works
@@ -103,6 +106,110 @@ async def listed(app: App, project: str) -> list[VersionFile]:
     ]
 
 
+async def phones(works: Works) -> tuple[str, list[str]]:
+    """Make a project of a picture and of two photos that lie turned."""
+    names = ("orientation-6.jpg", "orientation-8.jpg")
+    files = [await works.upload(name, make.sample(name).read_bytes()) for name in names]
+    project, others = await made(works, 1)
+    await works.app.projects.add(ANN, project, files)
+    return project, [*others, *files]
+
+
+async def upright(works: Works, project: str) -> list[str]:
+    """Return what lies between the listing of version 1 and its end."""
+    return await left(works.app, f"versions/{project}/1/upright/")
+
+
+async def test_turned_photos_are_turned_once_however_often_it_is_cut(works: Works, monkeypatch):
+    """Cut while they are listed, and while they get their keys."""
+    app = works.app
+    project, _ = await phones(works)
+    call, charge, copy = Turning._call, Freeze._charge, Owning.copy
+    calls, cuts = [], []
+
+    async def counted(self, given, key):
+        calls.append(given.file.name)
+        return await call(self, given, key)
+
+    async def listed_not(self, *arguments):
+        if not cuts:
+            cuts.append(await upright(works, project))
+            raise OSError("killed")
+        return await charge(self, *arguments)
+
+    async def copied_not(self, pairs, attempts):
+        lacking = await copy(self, pairs, attempts)
+        if len(cuts) == 1:
+            cuts.append(await upright(works, project))
+            raise OSError("killed")
+        return lacking
+
+    monkeypatch.setattr(Turning, "_call", counted)
+    monkeypatch.setattr(Freeze, "_charge", listed_not)
+    monkeypatch.setattr(Owning, "copy", copied_not)
+    version = await frozen(works, project)
+    assert sorted(calls) == ["orientation-6.jpg", "orientation-8.jpg"]
+    assert [len(found) for found in cuts] == [2, 2]
+    assert cuts[0] == cuts[1]
+    assert await upright(works, project) == []
+    rows = [row async for row in app.datasets.versions.datasets.walk(version.root)]
+    assert len(rows) == 3
+    for row in rows:
+        data = await app.blobs.get(row.blob)
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (row.size, row.sha256)
+    assert charges.usage(app) == []
+
+
+@pytest.mark.parametrize("moment", ["listed", "copied"])
+async def test_a_turned_photo_that_goes_meanwhile_is_in_no_version(
+    works: Works, monkeypatch, moment
+):
+    """Purged for good, its row too, before it got a row here, and after it got its bytes."""
+    app = works.app
+    project, files = await phones(works)
+    record, copied = Freeze._record, Owning._copied
+
+    async def purged():
+        if await app.repositories.files.get(files[1]):
+            await app.trash.delete(ANN, files[1], now=True)
+            await gone(app, files[1])
+
+    async def recorded(self, *arguments):
+        await purged()
+        return await record(self, *arguments)
+
+    async def late(self, row, entry, attempts):
+        if row.root == files[1] and moment == "copied":
+            await self.blobs.copy(entry.upright, row.blob)
+            await purged()
+        return await copied(self, row, entry, attempts)
+
+    if moment == "listed":
+        monkeypatch.setattr(Freeze, "_record", recorded)
+    monkeypatch.setattr(Owning, "_copied", late)
+    version = await frozen(works, project)
+    assert version.summary["left_out"] == {"gone": 1}
+    rows = [row async for row in app.datasets.versions.datasets.walk(version.root)]
+    assert {row.root for row in rows} == {files[0], files[2]}
+    keys = {row.blob for row in rows}
+    assert {*await left(app, f"{version.root}/files/")} == keys
+    assert await upright(works, project) == []
+    await settled(app)
+    assert charges.usage(app) == []
+
+
+async def test_a_photo_that_cannot_be_turned_is_as_it_came(works: Works):
+    app = works.app
+    broken = make.sample("orientation-6.jpg").read_bytes()[:40_000]
+    project, _ = await made(works, 1)
+    file = await works.upload("broken.jpg", broken)
+    await app.projects.add(ANN, project, [file])
+    version = await frozen(works, project)
+    rows = [row async for row in app.datasets.versions.datasets.walk(version.root)]
+    (row,) = [row for row in rows if row.root == file]
+    assert await app.blobs.get(row.blob) == broken
+
+
 async def test_results_of_a_job_that_is_purged_stay_in_a_version(works: Works):
     """Its bytes are its own, in the store where they were; charged until it is deleted."""
     app = works.app
@@ -117,14 +224,14 @@ async def test_results_of_a_job_that_is_purged_stay_in_a_version(works: Works):
     await app.job_trash.delete(ANN, job.id, now=True)
     for file in files:
         await app.trash.delete(ANN, file, now=True)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await app.repositories.jobs.get(job.id):
             await asyncio.sleep(pace())
     await gone(app, *files)
     assert await content(works, project, 1) == before
     assert charges.usage(app) == []
     await app.datasets.versions.delete(ANN, project, 1)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await left(app, f"versions/{project}/") or await left(app, f"frozen/{project}/"):
             await asyncio.sleep(pace())
     await settled(app)
@@ -167,7 +274,7 @@ async def test_a_purged_project_leaves_nothing(works: Works):
     await app.datasets.members.move(ANN, project, [page.rows[0].id], fields)
     assert await left(app, f"tasks/{project}")
     await app.projects.delete(ANN, project, now=True)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await app.store.get(Project, project):
             await asyncio.sleep(pace())
     for place in ("versions", "frozen", "tasks"):
@@ -230,7 +337,7 @@ async def test_a_version_that_is_deleted_while_it_is_made_leaves_nothing(works: 
     monkeypatch.setattr(forget, "SOON_MS", 50)
     versions = app.datasets.versions
     await versions.create(ANN, project)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await going.wait()
         await versions.delete(ANN, project, 1)
         await asyncio.sleep(0.2)
@@ -415,7 +522,7 @@ async def test_an_export_beside_a_deletion_is_taken_back(works: Works, monkeypat
             await expire(app, files[0])
         elif len(deeds) == 2:
             await app.datasets.versions.delete(ANN, project, 1)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while await app.datasets.versions.datasets.version(project, 1):
                     await asyncio.sleep(pace())
         return laid
@@ -423,14 +530,14 @@ async def test_an_export_beside_a_deletion_is_taken_back(works: Works, monkeypat
     monkeypatch.setattr(ExportVersion, "_lay", slow)
     with pytest.raises(Conflict):
         await app.datasets.versions.export(ANN, project, 1, FILES)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not deeds:
             await asyncio.sleep(pace())
     await settled(app)
     assert await left(app, f"{version.root}/exports") == []
     with pytest.raises((Conflict, NotFound)):
         await app.datasets.versions.export(ANN, project, 1, FILES, rest=True)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(deeds) < 2:
             await asyncio.sleep(pace())
     await settled(app)

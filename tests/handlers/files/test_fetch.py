@@ -78,7 +78,7 @@ async def working(mill, **changes):
         await task
 
 
-async def ended(mill, row, seconds=20):
+async def ended(mill, row, seconds=60):
     async with asyncio.timeout(seconds):
         while (found := await mill.store.get(File, row.id)).state not in ENDED:
             await asyncio.sleep(0.02)
@@ -234,12 +234,12 @@ async def test_deleting_a_file_stops_its_fetch(mill):
     async with source(a_png=file(data, pause=0.02, step=20_000)) as outer:
         row = await mill.imports.begin(ANN, outer.url("/a.png"))
         async with working(mill):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not outer.asked:
                     await asyncio.sleep(0.01)
             await mill.trash.delete(ANN, row.id)
             unit, there = f"fetch:{row.id}", mill.repositories.units.get
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while (found := await there(unit, 0)) is not None and found.state.open:
                     await asyncio.sleep(0.02)
             given = len(outer.asked)

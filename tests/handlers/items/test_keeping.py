@@ -41,7 +41,7 @@ async def test_nothing_waits_for_long(monkeypatch):
     collects = Keeping(keep)
     async with collects.ticking():
         await collects.add(done(1))
-        await asyncio.wait_for(came.wait(), 5)
+        await asyncio.wait_for(came.wait(), 60)
 
 
 async def test_what_the_ticker_could_not_keep_is_raised(monkeypatch):
@@ -55,7 +55,7 @@ async def test_what_the_ticker_could_not_keep_is_raised(monkeypatch):
     collects = Keeping(keep)
     async with collects.ticking():
         await collects.add(done(1))
-        await asyncio.wait_for(tried.wait(), 5)
+        await asyncio.wait_for(tried.wait(), 60)
         await asyncio.sleep(0)
         with pytest.raises(StorageFull):
             await collects.settle()

@@ -117,7 +117,7 @@ async def test_jobs_are_purged_without_looking_at_each_other(works: Works):
 async def gone(works: Works, job_id: str) -> None:
     import asyncio
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await works.app.repositories.jobs.get(job_id):
             await asyncio.sleep(0.05)
 

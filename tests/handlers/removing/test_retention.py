@@ -310,7 +310,7 @@ async def test_nothing_goes_that_is_not_counted(works: Works, monkeypatch):
         patch.setattr(Dailies, "counting", counting)
         await age(app, file)
         await sweep(app)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len(tried) < 2:
                 await asyncio.sleep(0.05)
         assert await all_blobs(app) == blobs
@@ -419,7 +419,7 @@ async def test_results_of_a_file_that_its_owner_deleted_go_when_it_would_have(
     await app.store.transact(Update(Origin, (origin.id,), set=change))
     assert await sweep(app) == 1
     await settled(app)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await records(app, Origin):
             await asyncio.sleep(0.05)
     await settled(app)
@@ -499,7 +499,7 @@ async def test_while_it_is_taken_out_there_is_no_download(works: Works, monkeypa
     content = await app.downloads.job(ANN, job.id)
     await age(app, file)
     await sweep(app)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await begun.wait()
     assert seen == [(0, 2)]  # the layout goes before any bytes that it names
     with pytest.raises(Conflict, match="made anew"):
@@ -560,7 +560,7 @@ async def test_a_thumbnail_that_is_late_does_not_stay(works: Works, monkeypatch,
     second = await app.worker()  # one worker draws while the other purges
     task = asyncio.create_task(second.run())
     await works.worker.resume()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await drawn.wait()
         await age(app, file)
         await sweep(app)
@@ -651,7 +651,7 @@ async def test_who_was_overtaken_takes_nothing_more_away(works: Works, step):
     await age(app, file)
     await sweep(app)
     scheduler, handlers = Scheduler(app.store, 1), app.handlers()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             await scheduler.tidy("housekeeping")
             unit = await scheduler.claim_next(("housekeeping",), "zombie")
@@ -671,7 +671,7 @@ async def test_who_was_overtaken_takes_nothing_more_away(works: Works, step):
 
     setattr(handler, step, late)
     zombie = asyncio.create_task(handler.run(lease))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await begun.wait()
     await works.worker.resume()
     await gone(app, file)
@@ -714,7 +714,7 @@ async def test_a_job_is_deleted_while_something_of_it_expires(works: Works, monk
     acts = [lambda: sweep(app), lambda: app.job_trash.delete(ANN, job.id, now=True)]
     for act in acts if first == "expire_job" else reversed(acts):
         await act()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await begun.wait()
     await asyncio.sleep(0.3)
     assert await app.store.get(Job, job.id)  # whoever is second waits for the first

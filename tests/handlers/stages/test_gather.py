@@ -367,7 +367,7 @@ async def test_deleted_while_it_is_listed(harness, pages, monkeypatch):
     assert lease.gone
     with pytest.raises(NotFound):
         await harness.service.get(ANN, job.id)
-    async with harness.worker(), asyncio.timeout(20):
+    async with harness.worker(), asyncio.timeout(60):
         while await harness.jobs.get(job.id) is not None:
             await asyncio.sleep(0.02)
     for kind in (ManifestPage, Result):
@@ -388,7 +388,7 @@ async def test_a_job_deleted_while_a_killed_worker_listed_it(quick, monkeypatch)
     with pytest.raises(Killed):
         await harness.engine().handlers["gather"].run(lease)
     await harness.trash.delete(ANN, job.id, now=True)
-    async with harness.worker(), asyncio.timeout(20):
+    async with harness.worker(), asyncio.timeout(60):
         while await harness.jobs.get(job.id) is not None:
             await asyncio.sleep(0.02)
     assert (await harness.store.query(ManifestPage, key_index(ManifestPage), job.id)).rows == ()

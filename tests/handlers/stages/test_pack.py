@@ -69,7 +69,7 @@ async def test_it_does_not_come_back_when_its_job_goes_meanwhile(works: Works, m
     files = [await works.upload(f"{n}.png", png(n)) for n in range(2)]
     job = await works.run(files, "flip")
     held = Held(monkeypatch)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await packing(works, job)
         await held.begun.wait()
         await remove(works, job, files[0])
@@ -83,7 +83,7 @@ async def test_it_does_not_come_back_when_its_job_goes_meanwhile(works: Works, m
 @MEMORY
 async def test_its_unit_goes_with_its_job(works: Works):
     job = await works.run([await works.upload("1.png", png(1))], "flip")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await packing(works, job)
         while "until" not in (await unit(works, job)).payload:
             await asyncio.sleep(0.02)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from tests.support import pictures
 
+from mediamill.annotations.covering import covered
 from mediamill.annotations.model import Annotation, ImageAnnotations
 from mediamill.annotations.rle import bitmap_of, mask_of
 from mediamill.media.image.picture import Picture
@@ -205,11 +206,70 @@ def test_what_is_erased_is_hidden():
         assert not made.array()[gone].any()
         for x, y, shown in np.array(found.keypoints).reshape(-1, 3):
             assert shown == (1 if gone[int(y), int(x)] else 2)
-    small = Annotation(2, "thing", (90, 60, 4, 4))
-    (made,) = moved(
-        painted((9, 9, 9), shape), small, ["erase"], 0, erase=(1, 1), erase_ratio=(1, 1)
-    )
-    assert len(made.annotations.annotations) in (0, 1)
+        x, y, w, h = found.box
+        rows, columns = np.nonzero(bitmap_of(found.mask))
+        assert (x, y) == (columns.min(), rows.min())
+        assert (x + w, y + h) == (columns.max() + 1, rows.max() + 1)
+
+
+def square(left: float, top: float, side: float) -> tuple[float, ...]:
+    return (left, top, left + side, top, left + side, top + side, left, top + side)
+
+
+def spots(left: int, top: int, side: int) -> np.ndarray:
+    bitmap = np.zeros((SIZE[1], SIZE[0]), np.uint8)
+    bitmap[top : top + side, left : left + side] = 1
+    return bitmap
+
+
+ROOM = (40, 40, 150, 100)
+"""A box that is larger than the shape in it: most of it is seen whatever is painted over."""
+
+
+def shapes_at(left: int, top: int) -> dict[str, Annotation]:
+    """Return a shape of 10 × 10 pixels of each kind."""
+    ring, mask = square(left, top, 10), mask_of(spots(left, top, 10))
+    return {
+        "box": Annotation(1, "thing", (left, top, 10, 10)),
+        "polygon": Annotation(1, "thing", polygons=(ring,)),
+        "polygon in a box": Annotation(1, "thing", ROOM, (ring,)),
+        "mask": Annotation(1, "thing", mask=mask),
+        "mask in a box": Annotation(1, "thing", ROOM, mask=mask),
+    }
+
+
+@pytest.mark.parametrize("kind", shapes_at(0, 0))
+def test_what_is_erased_whole_is_gone(kind: str):
+    """A part of 173 × 150 pixels is painted, that begins at 27 at most."""
+    pixels = np.full((SIZE[1], SIZE[0], 3), 9, np.uint8)
+    wide = {"erase": (1, 1), "erase_ratio": (1, 1), "min_visibility": 0}
+    for seed in range(3):
+        (made,) = moved(pixels, shapes_at(90, 60)[kind], ["erase"], seed, **wide)
+        assert made.annotations.annotations == ()
+        assert not made.array()[60:70, 90:100].any()
+
+
+@pytest.mark.parametrize("kind", shapes_at(0, 0))
+@pytest.mark.parametrize(("least", "kept"), [(0.0, True), (0.3, True), (0.5, False)])
+def test_what_is_erased_in_part_is_judged_by_its_shape(kind: str, least: float, kept: bool):
+    """Of ten columns six are painted over."""
+    one = shapes_at(90, 60)[kind]
+    found = covered(ImageAnnotations(*SIZE, (one,)), (80, 50, 16, 40), least).annotations
+    assert bool(found) is kept
+    if kept and one.mask is not None:
+        assert (bitmap_of(found[0].mask) == spots(90, 60, 10) * (np.arange(SIZE[0]) >= 96)).all()
+        assert found[0].box in (None, (96, 60, 4, 10))
+    elif kept:
+        assert found == (one,)
+
+
+def test_areas_that_are_said_are_those_that_are_left():
+    masked = Annotation(1, "thing", (90, 60, 10, 10), mask=mask_of(spots(90, 60, 10)), area=100.0)
+    (found,) = covered(ImageAnnotations(*SIZE, (masked,)), (80, 50, 16, 40), 0).annotations
+    assert found.area == 40
+    points = Annotation(1, "thing", keypoints=(90, 60, 2, 99, 60, 2))
+    (found,) = covered(ImageAnnotations(*SIZE, (points,)), (80, 50, 16, 40), 0.9).annotations
+    assert found.keypoints == (90, 60, 1, 99, 60, 2)
 
 
 def test_mosaic_and_mixup_bring_the_annotations_of_all():

@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 import pytest
 from PIL import Image
-from tests.operations.augment.references import REFERENCES, convolved
+from tests.operations.augment.references import REFERENCES, convolved, sampled, with_alpha
 from tests.support import pictures
 
 from mediamill.core.errors import BrokenMedia
@@ -115,6 +115,34 @@ def test_motion_blur_is_along_its_line(kind: str):
         assert after.array().shape == before.shape
 
 
+@pytest.mark.parametrize("degrees", [33, 117, -45])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_motion_blur_at_any_angle_is_the_mean_along_its_line(degrees: int, alpha: bool):
+    """Each pixel is the mean of places along a line through it, with the edges mirrored."""
+    noise = np.random.default_rng(4).random((40, 50, 4 if alpha else 3))
+    before = np.rint(noise * 65_535).astype(np.uint16)
+    told = {"motion_blur": (9, 9), "motion_blur_angle": (degrees, degrees)}
+    (after,) = Augment(methods=["motion-blur"], **told).apply_all(
+        Picture(before), pictures.context(1)
+    )
+
+    def along(part: np.ndarray, turn: float) -> np.ndarray:
+        framed = np.pad(part, ((8, 8), (8, 8), (0, 0)), mode="reflect")
+        x, y = np.meshgrid(np.arange(50) + 8.0, np.arange(40) + 8.0)
+        steps = np.linspace(-4, 4, 81)
+        places = ((t * np.cos(turn), -t * np.sin(turn)) for t in steps)
+        return sum(sampled(framed, x + right, y + down) for right, down in places) / len(steps)
+
+    found, turn = shares(after.array()), np.radians(degrees)
+    errors = [
+        np.abs(found - with_alpha(shares(before), lambda part, way=way: along(part, way)))
+        for way in (turn, -turn, turn + np.pi / 2)
+    ]
+    assert errors[0].mean() * 255 < 2
+    assert errors[0].max() * 255 < 10
+    assert min(error.mean() for error in errors[1:]) * 255 > 10, "another line is seen"
+
+
 @pytest.mark.parametrize("kind", pictures.KINDS)
 def test_resampling_loses_detail_and_nothing_else(kind: str):
     before, after = made(kind, "super-resolution", super_resolution=(0.5, 0.5))
@@ -143,8 +171,6 @@ def test_compression_is_that_of_pillow(kind: str):
 
 @pytest.mark.parametrize("kind", pictures.KINDS)
 def test_elastic_moves_each_pixel_as_its_field_says(kind: str):
-    from tests.operations.augment.references import sampled, with_alpha
-
     from mediamill.media.image.geometry.elastic import elastic
     from mediamill.operations.draws import Draws
 
@@ -167,16 +193,29 @@ def test_elastic_moves_each_pixel_as_its_field_says(kind: str):
     assert error[seen].mean() < 0.5
 
 
+@pytest.mark.parametrize("other", ["rgb", "alpha", "alpha16"])
 @pytest.mark.parametrize("kind", pictures.KINDS)
-def test_mixup_is_a_weighted_mean(kind: str):
-    before, other = pictures.picture(kind), pictures.picture("rgb")
-    step, context = Augment(methods=["mixup"]), pictures.context(3, partners=[lambda: other])
+def test_mixup_is_a_weighted_mean(kind: str, other: str):
+    """Of what shows: colours count by their alpha, and what is without alpha is opaque."""
+    before, partner = pictures.picture(kind), pictures.picture(other)
+    step, context = Augment(methods=["mixup"]), pictures.context(3, partners=[lambda: partner])
     (after,) = step.apply_all(before, context)
-    share = after.info["drawn"]["mixup"]
-    expected = (1 - share) * shares(before.array())[:, :, :3] + share * shares(other.array())
-    if before.array().shape[2] == 3:
-        assert np.abs(shares(after.array()) - expected).max() * 255 <= 1
+    share, found = after.info["drawn"]["mixup"], shares(after.array())
     assert after.array().shape == before.array().shape
+    assert after.array().dtype == before.array().dtype
+    one, two = shares(before.array()), shares(partner.array())
+    if one.shape[2] == 3:
+        expected = (1 - share) * one + share * two[:, :, :3]
+        assert np.abs(found - expected).max() * 255 <= 1
+        return
+    two = np.dstack([two[:, :, :3], two[:, :, 3:] if two.shape[2] == 4 else np.ones((61, 83, 1))])
+    alpha = (1 - share) * one[:, :, 3:] + share * two[:, :, 3:]
+    strong = (1 - share) * one[:, :, :3] * one[:, :, 3:] + share * two[:, :, :3] * two[:, :, 3:]
+    assert np.abs(found[:, :, 3:] - alpha).max() * 255 <= 1
+    assert (
+        np.abs(found[:, :, :3] - strong / np.maximum(alpha, 1e-9))[alpha[:, :, 0] > 0.1].max() * 255
+        <= 1.5
+    )
 
 
 @pytest.mark.parametrize("kind", ["rgb", "alpha16"])
@@ -195,6 +234,39 @@ def test_a_mosaic_has_four_quarters(kind: str):
     found = [{int(value) for value in np.unique(quarter[:, :, 0])} for quarter in quarters]
     assert sorted(map(tuple, found)) == [(60,), (120,), (180,)]
     assert after.array().shape == before.array().shape
+
+
+@pytest.mark.parametrize("kind", ["rgb", "alpha16"])
+def test_each_quarter_of_a_mosaic_is_a_picture_scaled_to_cover_it_and_cut_around_its_middle(
+    kind: str,
+):
+    """By plain bilinear sampling: partners are smaller than any quarter, each another texture."""
+    before, waves = pictures.picture(kind), pictures.smooth()
+    plain = [waves[:8, :12], waves[30:45, 10:20, [1, 2, 0]], waves[40:50, 60:70, [2, 0, 1]]]
+    plain = [np.rint(one * 255).astype(np.uint8) for one in plain]
+    partners = [lambda pixels=pixels: Picture(pixels) for pixels in plain]
+    told = {"mosaic": (0.4, 0.6)}
+    (after,) = Augment(methods=["mosaic"], **told).apply_all(
+        before, pictures.context(5, partners=partners)
+    )
+    height, width = before.array().shape[:2]
+    x = round(after.info["drawn"]["mosaic.x"] * width)
+    y = round(after.info["drawn"]["mosaic.y"] * height)
+    found = shares(after.array())[:, :, :3]
+    for quarter in (found[:y, x:], found[y:, :x], found[y:, x:]):
+        errors = [np.abs(quarter - covering(shares(one), quarter.shape)).max() for one in plain]
+        assert [error * 255 <= 4 for error in errors].count(True) == 1
+        del plain[int(np.argmin(errors))]  # each is there once
+
+
+def covering(px: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Scale a picture to cover a shape and cut around its middle; edges are repeated."""
+    (high, wide), (rows, columns) = shape[:2], px.shape[:2]
+    factor = max(wide / columns, high / rows)
+    x = (np.arange(wide) + 0.5 - (wide - columns * factor) / 2) / factor - 0.5
+    y = (np.arange(high) + 0.5 - (high - rows * factor) / 2) / factor - 0.5
+    x, y = np.meshgrid(np.clip(x, 0, columns - 1), np.clip(y, 0, rows - 1))
+    return sampled(px, x, y)
 
 
 def test_a_broken_partner_does_not_break_others():

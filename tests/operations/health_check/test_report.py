@@ -134,6 +134,35 @@ def test_duplicates_are_groups_and_leaks_those_that_straddle_splits(found: Found
     assert [n for n, row in enumerate(rows) if row["exact_group"] == 0] == [0, 23]
 
 
+def test_groups_that_straddle_splits_are_leaks_though_nothing_is_alike(tmp_path: Path):
+    """Of frames of a video, by whatever way they came apart, and of what was made of a file."""
+    known = (
+        ("file_0", "clip", "train"), ("file_1", "clip", "test"), ("file_2", "clip", "train"),
+        ("file_3", "", "validation"), ("file_4", "file_3", ""), ("file_5", "whole", "test"),
+        ("file_6", "whole", "test"), ("file_7", "", "test"),
+    )  # fmt: skip
+    step, context = HealthCheck(duplicates=False), Context(tmp_path)
+    measures = [
+        Measure(n, file, f"{n}.jpg", sha256=f"{n % 7:064x}", split=split, group=group, images=({},))
+        for n, (file, group, split) in enumerate(known)
+    ]  # the last is the same file as the first
+    outcome = step.reduce(iter(measures), context)
+    report = json.loads(outcome.files[0].path.read_bytes())
+    exact, *leaks = report["leaks"]
+    assert (exact["kind"], exact["splits"]) == ("exact", ["test", "train"])
+    assert [(one["kind"], one["group"], one["splits"]) for one in leaks] == [
+        ("group", "clip", ["test", "train"]), ("group", "file_3", ["train", "validation"]),
+    ]  # fmt: skip
+    shown = [[image["file"] for image in one["images"]] for one in leaks]
+    assert shown == [["file_0", "file_1", "file_2"], ["file_3", "file_4"]]
+    assert report["summary"]["leaks"] == 6, "each image once"
+    advice = [one for one in report["advice"] if one["code"] == "leak-group"]
+    assert [(one["count"], one["groups"]) for one in advice] == [(3, ["clip"]), (2, ["file_3"])]
+    assert advice[0]["text"].startswith("3 images are of one group")
+    assert "across train and test" in advice[0]["text"]
+    assert "groups" not in report["advice"][0]
+
+
 def test_numbers_are_spread_as_numpy_says(found: Found):
     _, report, rows = found
     for name, measure in report["measures"].items():

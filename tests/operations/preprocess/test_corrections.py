@@ -122,24 +122,43 @@ def test_the_curves_are_those_that_are_named(kind: str):
     assert np.abs(back[0, :, 0] / most - x).max() < 3 / most
 
 
-@pytest.mark.parametrize("kind", ["rgb", "deep"])
-def test_saturation_keeps_hue_and_value(kind: str):
-    pixels = pictured(kind)
-    made = corrections.saturated(pixels, 0.5)
-    for row, column in ((3, 3), (20, 40), (47, 59)):
-        before = colorsys.rgb_to_hsv(*(pixels[row, column] / top(pixels)))
-        after = colorsys.rgb_to_hsv(*(made[row, column] / top(pixels)))
-        assert after[2] == pytest.approx(before[2], abs=1e-6)
-        apart = abs(after[0] - before[0])
-        assert min(apart, 1 - apart) < 0.02
+def hsv_of(pixels: np.ndarray) -> np.ndarray:
+    """Return hue, saturation and value (0…1) of every pixel, by the standard library."""
+    colours = pixels[:, :, :3].reshape(-1, 3) / top(pixels)
+    return np.array([colorsys.rgb_to_hsv(*colour) for colour in colours])
 
 
 @pytest.mark.parametrize("kind", ["rgb", "deep", "alpha"])
-def test_the_hue_is_turned_by_what_was_asked(kind: str):
+@pytest.mark.parametrize("target", [0.15, 0.5, 0.9])
+def test_saturation_keeps_hue_and_value(kind: str, target: float):
+    """Of every pixel, and all saturations grow by one factor, up to 1."""
     pixels = pictured(kind)
-    made = corrections.hue_turned(pixels, 0.3)
+    made = corrections.saturated(pixels, target)
+    before, after = hsv_of(pixels), hsv_of(made)
+    level = 1 / top(pixels)
+    assert np.abs(after[:, 2] - before[:, 2]).max() < 1e-9
+    chroma = after[:, 1] * after[:, 2]
+    apart = np.abs(after[:, 0] - before[:, 0])
+    turned = np.minimum(apart, 1 - apart) * 6 * chroma  # in shares of white
+    assert turned.max() <= 1.01 * level, "no channel is off by more than its rounding"
+    free = (after[:, 1] < 0.98) & (before[:, 1] > 0.05) & (before[:, 2] > 0.1)
+    factor = np.median(after[free, 1] / before[free, 1])
+    expected = np.minimum(1, factor * before[:, 1])
+    assert (np.abs(after[:, 1] - expected) * after[:, 2]).max() <= 3 * level
+
+
+@pytest.mark.parametrize("kind", ["rgb", "deep", "alpha"])
+@pytest.mark.parametrize("turn", [0.3, 0.85])
+def test_the_hue_is_turned_by_what_was_asked(kind: str, turn: float):
+    """Of every pixel, while saturation and value stay."""
+    pixels = pictured(kind)
+    made = corrections.hue_turned(pixels, turn)
+    turned = [colorsys.hsv_to_rgb((h + turn) % 1, s, v) for h, s, v in hsv_of(pixels)]
+    found = made[:, :, :3].reshape(-1, 3) / top(made)
+    assert np.abs(found - turned).max() <= 1.01 / 255
+    assert np.abs(found - turned).mean() <= 0.3 / 255
     apart = (levels(made)["hue"] - levels(pixels)["hue"]) % 1
-    assert apart == pytest.approx(0.3, abs=0.01)
+    assert apart == pytest.approx(turn, abs=0.01)
 
 
 @pytest.mark.parametrize("kind", ["rgb", "deep"])
@@ -152,6 +171,50 @@ def test_a_histogram_is_spread_evenly(kind: str):
         0.04 if kind == "rgb" else 0.03
     )
     assert levels(corrections.equalized(pixels, clahe=True))["range"] > levels(pixels)["range"]
+
+
+def clahe(plane: np.ndarray, clip: float = 2.0, tiles: int = 8) -> np.ndarray:
+    """Equalize by tiles with a clipped histogram (Zuiderveld 1994), the tables blended bilinearly.
+
+    Sides are multiples of `tiles`. What is clipped is spread evenly over all bins, the rest of it
+    one by one at equal distances.
+    """
+    bins, (high, wide) = top(plane) + 1, (n // tiles for n in plane.shape)
+    most, tables = max(1, int(clip * high * wide / bins)), np.empty((tiles, tiles, bins))
+    for row in range(tiles):
+        for column in range(tiles):
+            part = plane[row * high : (row + 1) * high, column * wide : (column + 1) * wide]
+            counts = np.bincount(part.ravel(), minlength=bins)
+            over = int(np.maximum(counts - most, 0).sum())
+            counts = np.minimum(counts, most) + over // bins
+            if rest := over % bins:
+                counts[:: max(1, bins // rest)][:rest] += 1
+            tables[row, column] = np.rint(np.cumsum(counts) * (bins - 1) / (high * wide))
+    y, x = ((np.arange(n * tiles) / n - 0.5) for n in (high, wide))
+    places = []
+    for at in (y, x):
+        low = np.floor(at).astype(int)
+        places.append((np.clip(low, 0, tiles - 1), np.clip(low + 1, 0, tiles - 1), at - low))
+    (upper, lower, v), (left, right, u) = places
+    v, u = v[:, None], u[None, :]
+    above = (1 - u) * tables[upper[:, None], left, plane] + u * tables[upper[:, None], right, plane]
+    below = (1 - u) * tables[lower[:, None], left, plane] + u * tables[lower[:, None], right, plane]
+    return (1 - v) * above + v * below
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_clahe_is_that_of_its_definition(depth: type):
+    y, x = np.mgrid[0:128, 0:160]
+    waves = 0.5 + 0.08 * np.sin(x / 9 + y / 23) + 0.03 * np.cos(y / 4) + x / 1600
+    noise = np.random.default_rng(2).normal(0, 0.004, waves.shape)
+    plane = np.rint((waves + noise) * np.iinfo(depth).max).astype(depth)
+    grey = np.repeat(plane[:, :, None], 3, axis=2)
+    made = corrections.equalized(grey, clahe=True)
+    expected = clahe(plane)
+    assert np.abs(made - expected[:, :, None]).max() <= 1.01
+    assert np.abs(expected - plane).mean() > 0.03 * top(grey), "and it does something"
+    whole = corrections.equalized(grey)[:, :, 0]
+    assert np.abs(whole - expected).mean() > 0.02 * top(grey), "other than over the whole"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -187,6 +250,60 @@ def test_sizes_and_where_points_go(kind: str, fit: placing.Fit, size: tuple[int,
     rows, columns = np.nonzero(made[:, :, 0] > top(pixels) // 2)
     (point,) = warp.points(np.array([[30.5, 22.5]]))
     assert np.abs([columns.mean() - point[0], rows.mean() - point[1]]).max() < 0.6
+
+
+def averaging(before: int, after: int) -> np.ndarray:
+    """Return after × before weights: each new pixel is the mean of what it covers."""
+    edges = np.arange(after + 1) * before / after
+    start, end = (
+        np.maximum.outer(edges[:-1], np.arange(before)),
+        np.minimum.outer(edges[1:], np.arange(before) + 1),
+    )
+    return np.maximum(0, end - start) * after / before
+
+
+def cubic(before: int, after: int, a: float = -0.75) -> np.ndarray:
+    """Return after × before weights of cubic convolution (Keys 1981), edges repeated."""
+    made = np.zeros((after, before))
+    for n in range(after):
+        at = (n + 0.5) * before / after - 0.5
+        for source in range(math.floor(at) - 1, math.floor(at) + 3):
+            far = abs(at - source)
+            near = ((a + 2) * far - (a + 3)) * far * far + 1
+            outer = ((a * far - 5 * a) * far + 8 * a) * far - 4 * a
+            weight = near if far <= 1 else outer if far < 2 else 0
+            made[n, min(before - 1, max(0, source))] += weight
+    return made
+
+
+@pytest.mark.parametrize("size", [(25, 17), (30, 24), (151, 101)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_sizes_are_averaged_or_interpolated_as_their_definitions_say(
+    kind: str, size: tuple[int, int]
+):
+    pixels = pictured(kind)
+    made, _ = placing.scaled(pixels, *size, "stretch")
+    weights = averaging if size[0] < 60 else cubic
+    down, right = weights(48, size[1]), weights(60, size[0])
+
+    def sized(part: np.ndarray) -> np.ndarray:
+        rows = np.tensordot(down, part, (1, 0))
+        return np.moveaxis(np.tensordot(right, rows, (1, 1)), 0, 1)
+
+    shares = pixels / top(pixels)
+    strong = shares[:, :, :3] * shares[:, :, 3:] if "alpha" in kind else shares
+    expected = sized(strong)
+    found = made / top(made)
+    if "alpha" not in kind:
+        assert (
+            np.abs(found - np.clip(expected, 0, 1)).max() <= (0.51 if "deep" in kind else 1.1) / 255
+        )
+        return
+    alpha = np.clip(sized(shares[:, :, 3]), 0, 1)
+    assert np.abs(found[:, :, 3] - alpha).max() <= 1.1 / 255
+    shown = alpha > 0.5
+    colours = np.clip(expected / np.maximum(alpha, 1e-9)[:, :, None], 0, 1)
+    assert np.abs(found[:, :, :3] - colours)[shown].max() <= 2 / 255
 
 
 def test_cuts_tiles_and_quarter_turns():

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 from tests.operations.preprocess.test_corrections import KINDS, pictured
 
@@ -198,6 +199,25 @@ def test_what_would_not_be_nearer_is_left():
     report = made.info["preprocess"]["methods"]["normalize-brightness"]
     assert (report["applied"], report["why"]) == (False, "it would not be nearer")
     assert np.array_equal(made.array(), black)
+
+
+@pytest.mark.parametrize(("orientation", "turned"), [(0, False), (1, False), (3, True), (6, True)])
+def test_it_is_told_whether_a_picture_lay_otherwise_in_its_file(
+    tmp_path: Path, orientation: int, turned: bool
+):
+    image = Image.fromarray(pictured("rgb"))
+    exif = Image.Exif()
+    if orientation:
+        exif[0x0112] = orientation
+    path = tmp_path / "it.jpg"
+    image.save(path, exif=exif)
+    step, context = Preprocess(methods=("auto-orient", "grayscale")), Context(tmp_path)
+    with path.open("rb") as stream:
+        source = Source(stream.fileno(), path.name, "image/jpeg", path.stat().st_size)
+        (picture,) = step.originals(source, context)
+    (made,) = step.apply_all(picture, context)
+    assert made.info["preprocess"]["methods"]["auto-orient"] == {"applied": turned}
+    assert (made.width, made.height) == ((48, 60) if orientation == 6 else (60, 48))
 
 
 def test_measured_at_full_depth(tmp_path: Path):

@@ -26,7 +26,7 @@ from mediamill.core.errors import (
     UnsupportedMedia,
 )
 from mediamill.operations.asking import Prepared
-from mediamill.operations.base import Context, Outcome, SourceFacts
+from mediamill.operations.base import Context, Expected, Outcome, SourceFacts
 from mediamill.operations.catalogue import OPERATIONS
 from mediamill.operations.prompt.operation import Prompt
 
@@ -231,6 +231,8 @@ async def test_a_picture_is_a_part(desk: Desk):
         ([("a:\n", CUT), ("\n    b", CUT)], 1, "a:\n    b\n", True, ["answer", "continue-1"]),
         ([("one", CUT)], 0, "one\n", True, ["answer"]),
         ([("one", CUT), ("", CUT)], 7, "one\n", True, ["answer", "continue-1"]),
+        ([("one", CUT), ""], 7, "one\n", False, ["answer", "continue-1"]),
+        ([("one", CUT), InvalidAnswer("no JSON")], 7, "one\n", True, ["answer", "continue-1"]),
         ([("one", CUT), QuestionRefused("too long")], 7, "one\n", True, ["answer", "continue-1"]),
         ([("x", CUT)] * 8, 7, "xxxxxxxx\n", True,
          ["answer", *(f"continue-{n}" for n in range(1, 8))]),
@@ -258,7 +260,7 @@ async def test_a_model_that_cannot_go_on_is_not_asked_to(desk: Desk):
 
 @pytest.mark.parametrize("line", ["", " \n", ("I will not.", Finish.REFUSED)])
 async def test_an_answer_that_says_nothing_is_refused(desk: Desk, line: Line):
-    with pytest.raises(InvalidAnswer):
+    with pytest.raises((InvalidAnswer, QuestionRefused)):
         await desk.answer(b"x", "a.txt", Script([line]))
 
 
@@ -425,10 +427,11 @@ async def test_an_estimate_is_never_exceeded(
 
 
 def test_a_group_is_estimated_as_one_question():
-    facts = [SourceFacts("text/plain", 100), SourceFacts("image/png", 9_999)]
-    alone = Prompt(prompt="x", continuations=0).estimate_all(facts)
-    group = Prompt(prompt="x", continuations=0, group=True).estimate_all(facts)
-    assert (alone.calls, group.calls) == (2, 1)
-    assert (alone.images, group.images) == (1, 1)
+    photo, text = SourceFacts("image/png", 9_999), SourceFacts("text/plain", 100)
+    inputs = [Expected(1, text), Expected(3, photo)]
+    alone = Prompt(prompt="x", continuations=0).estimate_all(inputs)
+    group = Prompt(prompt="x", continuations=0, group=True).estimate_all(inputs)
+    assert (alone.calls, group.calls) == (4, 1)
+    assert (alone.images, group.images) == (3, 3)
     assert group.output_tokens == 4096 < alone.output_tokens
     assert TALKS.continues

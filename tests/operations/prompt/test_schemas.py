@@ -170,6 +170,8 @@ def test_a_long_answer_is_no_matter():
         ('Here is it:\n```json\n{"a": "`"}\n```\nHope that helps!', {"a": "`"}),
         ("~~~\n[1]\n~~~", [1]),
         ("```\nno\n```\n```json\n[2]\n```", [2]),
+        ("````\nno\n```json\n  [4]\n  ``` and more", [4]),
+        ("~~~~ a\n[5]\n~~~~~", [5]),
         ('Sure [of it]: {"a": {"b": []}} and so on', {"a": {"b": []}}),
         ('<think>x</think>{"a": null}', {"a": None}),
         ('\ufeff{"a": 1}', {"a": 1}),
@@ -182,7 +184,8 @@ def test_json_is_found_among_words(text: str, value: Any):
 @pytest.mark.parametrize(
     "text",
     ["", "no", '{"a": 1', '{"a": NaN}', '{"a": 1, "a": 2}', "[" * 100_000, '{"a": Infinity}',
-     "9" * 5_000, "{" * 100_000 + "x"],
+     "9" * 5_000, "{" * 100_000 + "x", "~" * 20_000 + "\n" + "x\n" * 500_000,
+     "```a\n" * 10_001 + "x"],
 )  # fmt: skip
 def test_what_is_no_json(text: str):
     with pytest.raises(NoJson):

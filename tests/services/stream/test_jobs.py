@@ -112,7 +112,7 @@ async def test_files_that_are_not_processed_are_told_of(kafka, mill, topic, monk
     async with working(mill):
         told = await outcomes(kafka, topic, 3)
         job = told[0]["id"].partition("-")[0]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await mill.store.get(StreamJob, job):
                 await asyncio.sleep(0.05)
     files = await files_of(mill, topic)
@@ -130,7 +130,7 @@ async def test_files_are_processed_once_there_is_room(kafka, mill, topic, monkey
     async with ingesting(mill, rule):
         await until_taken(kafka, topic)
     async with working(mill):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not [unit for unit in await arrivals(mill) if unit.attempts]:
                 await asyncio.sleep(0.05)
         mill.repositories.usages.quota = None
@@ -146,8 +146,9 @@ async def test_what_rules_name_and_is_not_there_is_told_at_the_start(kafka, mill
             await asyncio.sleep(0.05)
     assert not [one for one in logs if one.get("action") == "stream_wanting"]
     with capture_logs() as logs:
-        async with ingesting(mill, *rules):
-            await asyncio.sleep(0.05)
+        async with ingesting(mill, *rules), asyncio.timeout(60):
+            while sum(one.get("action") == "stream_wanting" for one in logs) < 4:
+                await asyncio.sleep(0.05)
     told = [one["event"] for one in logs if one.get("action") == "stream_wanting"]
     assert [one["log_level"] for one in logs if one["event"] in told] == ["warning"] * 4
     for text, wanted in zip(

@@ -251,7 +251,7 @@ async def test_a_letter_whose_step_fails_comes_once_also_after_idle_times(
     kafka.group("mediamill").members.clear()
     for _ in range(2):
         async with ingesting(mill, rule):
-            await asyncio.sleep(0.1)
+            await until_taken(kafka, topic)
         assert kafka.lag(topic) == 0
     sent += write(kafka, topic, [b"more"])
     async with ingesting(mill, rule):

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import msgspec
 
 from tests.support.providers.server import Reply, Request
-from tests.support.providers.vendors import conversed
+from tests.support.providers.vendors import aws_error, conversed
 
 ARN = "arn:aws:bedrock:us-east-1:123456789012:model-invocation-job/"
 WHEN = "2026-11-22T07:00:00Z"
@@ -54,6 +54,8 @@ class Batches:
             job["status"] = "Completed"
 
     def _job(self, request: Request, name: str, query: dict[str, list[str]]) -> Reply:
+        if request.method == "POST" and name.endswith("/stop"):
+            return self._stop(self.jobs[ARN + name.removesuffix("/stop").rpartition("/")[2]])
         if request.method == "POST":
             asked = request.json
             self.created.append(asked)
@@ -66,6 +68,12 @@ class Batches:
             ]
             return Reply({"invocationJobSummaries": found})
         return Reply(self.jobs[ARN + name.rpartition("/")[2]])
+
+    def _stop(self, job: dict[str, Any]) -> Reply:
+        if job["status"] in ("Completed", "Stopped"):
+            return aws_error(409, "ConflictException", "The job is over")
+        job["status"] = "Stopped"
+        return Reply({})
 
     def _object(self, request: Request, path: str, query: dict[str, list[str]]) -> Reply:
         xml = {"Content-Type": "application/xml"}

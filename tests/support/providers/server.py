@@ -69,6 +69,8 @@ class Server:
     connections: int = 0
     port: int = 0
     retry_after: str = "0"
+    failing: str = "/"
+    """How paths begin of requests that faults are for."""
 
     @property
     def url(self) -> str:
@@ -80,7 +82,8 @@ class Server:
             while True:
                 request = await receive(reader, writer)
                 self.requests.append(request)
-                fault = self.faults.pop(0) if self.faults else ""
+                fails = self.faults and request.path.startswith(self.failing)
+                fault = self.faults.pop(0) if fails else ""
                 if not await self._answer(request, fault, reader, writer):
                     break
         writer.close()

@@ -10,8 +10,9 @@ record's id is the question's in base 32: letters and digits. `{batch}` and the 
 the key, so what is handed in again is the same job.
 
 We need `bedrock:CreateModelInvocationJob`, `GetModelInvocationJob`, `ListModelInvocationJobs`,
-`iam:PassRole` for the role, and `s3:PutObject`, `GetObject`, `AbortMultipartUpload` below the
-prefix; the role `s3:ListBucket`, `GetObject`, `PutObject` there and `bedrock:InvokeModel`.
+`StopModelInvocationJob`, `iam:PassRole` for the role, and `s3:PutObject`, `GetObject`,
+`AbortMultipartUpload` below the prefix; the role `s3:ListBucket`, `GetObject`, `PutObject` there
+and `bedrock:InvokeModel`.
 """
 
 import base64
@@ -122,6 +123,16 @@ class BatchJobs:
                 async for line in lines:
                     self._take(line, found)
             return found
+
+    async def stop(self, batch: str) -> None:
+        """Stop a job, unless it is over; raises what `Provider.ask` does."""
+        with told(self.name):
+            client = await self._bedrock.client()
+            try:
+                await client.stop_model_invocation_job(jobIdentifier=batch)
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") != "ConflictException":
+                    raise
 
     async def close(self) -> None:
         """Close connections."""

@@ -84,6 +84,10 @@ class BatchedBedrock(Bedrock):
         """Return what there is of a job that ended."""
         return await self._jobs.collect(batch)
 
+    async def stop(self, batch: str) -> None:
+        """Stop a job, unless it is over."""
+        await self._jobs.stop(batch)
+
     async def close(self) -> None:
         """Close its connections."""
         await super().close()

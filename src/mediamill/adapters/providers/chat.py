@@ -5,6 +5,8 @@ the caller's: models do best so, and nothing of a file stands where instructions
 text is the question's, never anything of a file.
 """
 
+from typing import Annotated
+
 import msgspec
 
 from mediamill.adapters.providers.port import Kind, Question
@@ -14,6 +16,10 @@ GO_ON = (
     "nothing of it. Say nothing about this."
 )
 DESCRIBE = "Describe this picture in one sentence."
+LONGEST_NAME = 200
+"""Characters of names that servers give: they are among the keys of what was spent."""
+Tokens = Annotated[int, msgspec.Meta(ge=0, le=10_000_000)]
+"""What a server may say that a call used: no model takes or makes more at once."""
 
 
 def instruction_of(question: Question, *, schema_in_words: bool) -> str:
@@ -36,6 +42,11 @@ def continuing(begun: str) -> str:
 def gone_on(begun: str, text: str) -> str:
     """Return what follows `begun`, which a model was given by `continuing`."""
     return text.lstrip() if begun != begun.rstrip() else text
+
+
+def named(name: str | None) -> str:
+    """Return a name that a server gives its model or a call, as a row takes it."""
+    return "".join(filter(str.isprintable, (name or "")[:LONGEST_NAME]))
 
 
 def strict(schema: object) -> bool:

@@ -44,6 +44,8 @@ from mediamill.core.plaintext import ALLOWING
 OPTIONS = frozenset({"region", "endpoint", ALLOWING})
 """Parameters of addresses of AWS's services."""
 CONNECT_SECONDS = 10.0
+MOST_CONNECTIONS = 10_000
+"""Of a client: how many calls there are at a time is the gate's, and may be changed meanwhile."""
 LIMITED = frozenset({
     "LimitExceededException", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
     "ServiceQuotaExceededException", "SlowDown", "Throttling", "ThrottlingException",
@@ -132,7 +134,7 @@ class Cloud:
         `endpoint` is the parameter that says where the service is, `config` more of the client's.
         """
         self.name = configured.name
-        self._service, self._places = service, configured.concurrency
+        self._service = service
         self._region = address.options.get("region")
         self._endpoint, self._config = address.options.get(endpoint), config
         if self._endpoint:
@@ -155,7 +157,7 @@ class Cloud:
                         connect_timeout=CONNECT_SECONDS,
                         read_timeout=3600,  # the deadline ends it
                         retries={"total_max_attempts": 1},
-                        max_pool_connections=max(10, self._places),
+                        max_pool_connections=MOST_CONNECTIONS,
                         http_session_cls=Bounded,
                         **self._config,
                     )

@@ -12,9 +12,11 @@ import pybase64
 from mediamill.adapters.providers.address import Address
 from mediamill.adapters.providers.chat import (
     GO_ON,
+    Tokens,
     continuing,
     gone_on,
     instruction_of,
+    named,
     strict,
 )
 from mediamill.adapters.providers.faults import invalid
@@ -60,8 +62,8 @@ class Choice(msgspec.Struct):
 class Usage(msgspec.Struct):
     """What it is paid by."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: Tokens = 0
+    completion_tokens: Tokens = 0
 
 
 class Completion(msgspec.Struct):
@@ -135,11 +137,11 @@ class Completions:
             finish = Finish.REFUSED
         return Answer(
             self.name,
-            found.model or self.model,
+            named(found.model) or self.model,
             gone_on(question.begun, _text(choice.message.content)),
             used=self._used(question, found.usage),
             finish=finish,
-            request=reply.headers.get("x-request-id") or found.id or "",
+            request=named(reply.headers.get("x-request-id") or found.id),
         )
 
     def _used(self, question: Question, usage: Usage | None) -> Used:

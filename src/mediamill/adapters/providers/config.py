@@ -1,5 +1,6 @@
 """A provider as somebody set it up."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,10 +8,16 @@ from pathlib import Path
 from mediamill.adapters.providers.prices import Price
 from mediamill.core.sourced import Sourced
 
+SENDABLE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?")
+"""What a header may say of a key (RFC 9110, 5.5): also nothing."""
+
 
 @dataclass(frozen=True)
 class Configured:
-    """What opens a provider: where it is, whose key is used, what it bears, what it costs."""
+    """What opens a provider: where it is, whose key is used, what it bears, what it costs.
+
+    Raises `ValueError` for numbers and keys that can be none.
+    """
 
     name: str
     """By which it is known and told; the address where nobody gave it another."""
@@ -41,8 +48,15 @@ class Configured:
             raise ValueError(
                 "concurrency and calls a minute are 1 or more, a timeout is up to 3,600 seconds"
             )
+        if isinstance(self.key, str) and (why := wrong_key(self.key)):
+            raise ValueError(why)
 
     @classmethod
     def of(cls, address: str) -> "Configured":
         """Make one that is nothing but its address."""
         return cls(address.partition("?")[0] if address.startswith("echo:") else address, address)
+
+
+def wrong_key(key: str) -> str:
+    """Say why a key cannot be sent, without a letter of it; empty where it can."""
+    return "" if SENDABLE.fullmatch(key) else "its key is one line of ASCII, no spaces at its ends"

@@ -9,7 +9,13 @@ from typing import Any
 
 import msgspec
 
-from mediamill.adapters.providers.chat import GO_ON, continuing, gone_on, instruction_of
+from mediamill.adapters.providers.chat import (
+    GO_ON,
+    Tokens,
+    continuing,
+    gone_on,
+    instruction_of,
+)
 from mediamill.adapters.providers.families import Family, Structured
 from mediamill.adapters.providers.faults import invalid
 from mediamill.adapters.providers.port import (
@@ -53,8 +59,8 @@ class Output(msgspec.Struct):
 
 
 class Usage(msgspec.Struct):
-    inputTokens: int  # noqa: N815 - as it is on the wire
-    outputTokens: int  # noqa: N815
+    inputTokens: Tokens  # noqa: N815 - as it is on the wire
+    outputTokens: Tokens  # noqa: N815
 
 
 class Reply(msgspec.Struct):

@@ -11,7 +11,8 @@ is never asked more often than there are providers and repeats. A provider is
 - followed by the next for everything else, also for an answer that `question.check` refuses and
   for one in which the model refuses
 
-If none is left, the error is that of the most hopeful kind and tells all reasons in order.
+If none is left, the error is that of the most hopeful kind and tells all reasons in order; and in
+how many seconds it is of use to ask again (`retry_after`), where all said so who may yet answer.
 """
 
 import asyncio
@@ -150,14 +151,14 @@ class Fallback:
             raise SkippedError(declined(provider.name, f"is not asked: {why}"))
         earlier = await self._ledger.recall(provider, question)
         if earlier is not None:
-            judge(provider, question, earlier)
+            judge(provider.name, question, earlier)
             return earlier
         if deadline.left <= 0:
             raise SkippedError(away(provider.name, "is not asked: no time is left", slow=True))
         attempt, answer = await self._called(provider, question, deadline)
         await attempt.answered(answer)
         try:
-            judge(provider, question, answer)
+            judge(provider.name, question, answer)
         except (InvalidAnswer, QuestionRefused) as error:
             await attempt.ended(outcome_of(error), error)
             raise
@@ -204,12 +205,13 @@ async def answered(
     return replace(answer, plain=not provider.traits.instructed)
 
 
-def judge(provider: Provider, question: Question, answer: Answer) -> None:
+def judge(provider: str, question: Question, answer: Answer) -> None:
     """Raise `QuestionRefused` where the model refused, `InvalidAnswer` for what will not do."""
     if answer.finish is Finish.REFUSED:
-        raise declined(provider.name, "refuses to answer")
-    if question.kind is not Kind.LABELS and not answer.text.strip():
-        raise invalid(provider.name, "answers nothing")
+        raise declined(provider, "refuses to answer")
+    silent = question.kind is not Kind.LABELS and not answer.text.strip()
+    if silent and not question.begun:  # what was begun may have been all
+        raise invalid(provider, "answers nothing")
     if question.check is not None:
         question.check(answer)
 
@@ -232,26 +234,30 @@ def ended(tried: Sequence[Tried]) -> MediamillError:
     if not tried:
         return ProviderRefused("No provider is set up.", tried=[])
     first = next(entry.error for kind in HOPES for entry in tried if isinstance(entry.error, kind))
-    waits = [
-        entry.error.details["retry_after"]
-        for entry in tried
-        if isinstance(entry.error, RateLimited) and "retry_after" in entry.error.details
-    ]
-    more = {"retry_after": min(waits)} if waits and isinstance(first, RateLimited) else {}
+    last = {entry.provider: entry.error for entry in tried}.values()
+    passing = [error.details for error in last if isinstance(error, ProviderUnavailable)]
+    waits = [details["retry_after"] for details in passing if "retry_after" in details]
+    more = {"retry_after": min(waits)} if waits and len(waits) == len(passing) else {}
     message = " ".join(entry.error.message for entry in tried)
     return type(first)(message, tried=[entry.told() for entry in tried], **more)
 
 
 def agreed(traits: Sequence[Traits]) -> Traits:
-    """Return what each of some providers can be asked; kinds: what one of them can."""
+    """Return what a chain can be asked, whose providers each are left out that cannot be.
+
+    Kinds, how many pictures and how much text are what one of them takes, so that one who takes
+    less stands in where it can. A picture is sent to all alike, so it is as small as all take that
+    look at pictures; all else is what each of them can.
+    """
     if not traits:
         return Traits(frozenset())
+    looking = [each for each in traits if each.images] or traits
     return Traits(
         kinds=frozenset().union(*(each.kinds for each in traits)),
-        images=min(each.images for each in traits),
-        long_side=min(each.long_side for each in traits),
-        image_bytes=min(each.image_bytes for each in traits),
-        input_bytes=min(each.input_bytes for each in traits),
+        images=max(each.images for each in traits),
+        long_side=min(each.long_side for each in looking),
+        image_bytes=min(each.image_bytes for each in looking),
+        input_bytes=max(each.input_bytes for each in traits),
         output_tokens=min(each.output_tokens for each in traits),
         schema=all(each.schema for each in traits),
         continues=all(each.continues for each in traits),

@@ -127,6 +127,16 @@ class Used:
             self.seconds + other.seconds,
         )
 
+    def times(self, count: int) -> "Used":
+        """Return what so many such calls use."""
+        return Used(
+            self.input_tokens * count,
+            self.output_tokens * count,
+            self.images * count,
+            self.calls * count,
+            self.seconds * count,
+        )
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -240,17 +250,41 @@ class Provider(Protocol):
 
 @runtime_checkable
 class Batches(Protocol):
-    """A provider that takes many questions at once, to be answered within hours for less."""
+    """A provider that takes many questions at once, to be answered within hours for less.
+
+    None of them goes on with an answer. Its methods raise what `Provider.ask` does.
+    """
 
     least: ClassVar[int]
     """Questions that a batch has at least."""
 
     async def submit(self, questions: Sequence[tuple[str, Question]], key: str) -> str:
-        """Hand in questions by their id, once for each `key`; return the batch's name."""
+        """Hand in questions by their id, once for each `key`; return the batch's name.
+
+        Raises `QuestionRefused` or `ProviderRefused` where it was not handed in, nor will be.
+        """
         ...
 
     async def collect(self, batch: str) -> "Mapping[str, Answer | str] | None":
-        """Return the answers by id, or why there is none; None while it is worked on."""
+        """Return the answers by id, or why there is none; None while it is worked on.
+
+        Raises `ProviderRefused` for a batch that failed as a whole.
+        """
+        ...
+
+    async def stop(self, batch: str) -> None:
+        """Have a batch worked on no more; one that is over stays as it is."""
+
+
+@runtime_checkable
+class Needing(Protocol):
+    """A provider that can be asked only where something is on this machine, such as its model."""
+
+    def lacks(self) -> str:
+        """Say what is missing and how to get it, empty where nothing is; asks nobody.
+
+        It reads little, and raises nothing.
+        """
         ...
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from mediamill.adapters.providers.address import Address
+from mediamill.adapters.providers.chat import named
 from mediamill.adapters.providers.cloud import OPTIONS, Cloud, called, told
 from mediamill.adapters.providers.config import Configured
 from mediamill.adapters.providers.faults import declined, invalid, within
@@ -122,7 +123,7 @@ class Rekognition:
             raise invalid(self.name, why) from None
         return Answer(
             self.name,
-            f"{self.model} {reply.label_model_version}".strip(),
+            named(f"{self.model} {reply.label_model_version}".strip()),
             labels=tuple(one.label() for one in reply.labels),
             used=Used(images=1, seconds=seconds),
             request=request,

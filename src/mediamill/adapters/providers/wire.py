@@ -17,7 +17,7 @@ import msgspec
 
 from mediamill import __version__
 from mediamill.adapters.providers.address import Address
-from mediamill.adapters.providers.config import Configured
+from mediamill.adapters.providers.config import Configured, wrong_key
 from mediamill.adapters.providers.faults import (
     away,
     by_status,
@@ -40,6 +40,8 @@ OPTIONS = frozenset({"base_url", "ca", ALLOWING})
 """Parameters of addresses of servers that are reached by HTTP."""
 SPENT = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 """Codes of errors that come as "too often" and do not pass by themselves."""
+HIDDEN = "…"
+"""What stands for a key in a server's words."""
 T = TypeVar("T")
 
 
@@ -88,14 +90,20 @@ class Wire:
         if response.status_code == 401 and key and await self._key.renewed() != key:
             raise away(self.name, "has a new key since this was asked")
         if not 200 <= response.status_code < 300:
+            found = found.replace(key.encode(), HIDDEN.encode()) if key else found
             if (error := meant(response.status_code, found)) is not None:
                 raise error
-            after = seconds_of(response.headers.get("retry-after"))
-            why, code = why_of(found)
-            if code in SPENT:
-                raise misconfigured(self.name, f"has nothing left to spend: {harmless(why)}")
-            raise by_status(self.name, response.status_code, why, after)
+            raise self._refused(response, found, key)
         return Reply(response.headers, found)
+
+    def _refused(self, response: httpx.Response, body: bytes, key: str) -> MediamillError:
+        """Return what an answer with a bad status means; some servers say the key they refuse."""
+        why, code = why_of(body)
+        why = why.replace(key, HIDDEN) if key else why  # its JSON may have had it escaped
+        if code in SPENT:
+            return misconfigured(self.name, f"has nothing left to spend: {harmless(why)}")
+        after = seconds_of(response.headers.get("retry-after"))
+        return by_status(self.name, response.status_code, why, after)
 
     async def close(self) -> None:
         """Close what is open; whoever asks afterwards opens it anew."""
@@ -105,9 +113,12 @@ class Wire:
 
     async def _current_key(self) -> str:
         try:
-            return await self._key.current()
+            key = await self._key.current()
         except ConfigurationError:
             raise misconfigured(self.name, "has a key that cannot be read") from None
+        if why := wrong_key(key):
+            raise misconfigured(self.name, f"cannot be asked: {why}")
+        return key
 
     def _pool(self) -> "Pool":
         """Return the first pool that is not full, so that connections are used again."""
@@ -200,6 +211,8 @@ def told(name: str) -> Iterator[None]:
                 raise misconfigured(name, "has a certificate that is not trusted") from None
             cause = cause.__cause__ or cause.__context__
         raise away(name, "cannot be reached") from None
+    except httpx.LocalProtocolError:  # which nobody was sent
+        raise misconfigured(name, "cannot be asked: what it would be sent is no HTTP") from None
     except httpx.HTTPError as error:
         why = f"broke off: {type(error).__name__}"
         raise away(name, why, lost=True) from None

@@ -16,7 +16,7 @@ from mediamill.cli.terminal.failures import Failure
 from mediamill.cli.terminal.inputs import Input
 from mediamill.cli.transfer.saving import unfinished
 from mediamill.core.errors import MediamillError
-from mediamill.engine.libraries import libraries
+from mediamill.engine.libraries import PROCESSOR, libraries
 from mediamill.operations.catalogue import OPERATIONS
 
 Line = Mapping[str, Any]
@@ -31,7 +31,7 @@ class Verdict:
     psnr: float | None = None
     """Peak signal-to-noise ratio against what is there, dB; None where it cannot be told."""
     libraries: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Versions that differ: then and now."""
+    """Versions, and what the processor can do, that differ: then and now."""
     error: str = ""
 
 
@@ -43,6 +43,9 @@ def lines_of(path: Path, name: str | None) -> tuple[Path, list[Line]]:
     path = path / MANIFEST if path.is_dir() else path
     try:
         lines = [msgspec.json.decode(line) for line in path.read_bytes().splitlines() if line]
+        if any("file" in line or "file" in line["input"] for line in lines):
+            message = f"{path} is of a server: of a job's download, or of an export."
+            raise Failure(message, "Name the id of a result, which the server makes again.")
         meant = [line for line in lines if name is None or name in names_of(line)]
         last = {names_of(line): line for line in meant if line["files"]}
     except OSError as error:
@@ -133,8 +136,12 @@ def _verdicts(folder: Path, line: Line, done: Done) -> list[Verdict]:
 
 
 def differences(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Return what differs between two sets of versions, by name."""
-    names = sorted({*then, *now})
+    """Return what differs between two sets of versions, by name; what one lacks is `none`.
+
+    Of the processor nothing is told where the older of them did not note it.
+    """
+    unknown = PROCESSOR - then.keys()
+    names = sorted({*then, *now} - unknown)
     known = {name: (then.get(name, "none"), now.get(name, "none")) for name in names}
     return {name: pair for name, pair in known.items() if pair[0] != pair[1]}
 

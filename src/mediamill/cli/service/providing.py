@@ -1,8 +1,11 @@
 """What `mediamill doctor` says of who answers model calls; nobody is asked anything."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 from mediamill.adapters.providers.opening import open_provider
+from mediamill.adapters.providers.port import Needing
 from mediamill.adapters.providers.prices import Prices
 from mediamill.cli.service.checks import Check, Level
 from mediamill.core.errors import MediamillError
@@ -14,7 +17,10 @@ LEVELS = (Level.OK, Level.NOTE, Level.PROBLEM)
 
 
 def models(settings: Settings) -> Iterator[Check]:
-    """Open every provider that the settings name, and say whose price is not known."""
+    """Open every provider that the settings name; say what it lacks, and whose price nobody knows.
+
+    `local:` models are looked for where the service looks for them.
+    """
     said = {
         "caption": settings.caption_chain,
         "label": settings.label_chain,
@@ -26,33 +32,47 @@ def models(settings: Settings) -> Iterator[Check]:
         yield Check("models", Level.PROBLEM, error.message)
         return
     bounded = settings.budget is not None or settings.user_budget is not None
+    named = _Named(static, prices, settings.home / "models", bounded)
     for operation in OPERATIONS:
-        yield _chain(static, operation, prices, bounded=bounded)
+        yield named.chain(operation)
 
 
-def _chain(static: Static, operation: str, prices: Prices, *, bounded: bool) -> Check:
-    chain = static.chains.get(operation, ())
-    if not chain:
-        text = "the settings name nobody; the page “Models” may"
-        return Check("models", Level.NOTE, f"{operation}: {text}")
-    findings = [_opened(static, name, prices, bounded=bounded) for name in chain]
-    level = max((found.level for found in findings), key=LEVELS.index)
-    bad = "; ".join(found.text for found in findings if found.text)
-    text = f"{operation}: {' → '.join(chain)}"
-    return Check("models", level, f"{text}: {bad}" if bad else text)
+@dataclass(frozen=True)
+class _Named:
+    """Those whom the settings name."""
 
+    static: Static
+    prices: Prices
+    kept: Path
+    """Where models lie that run here."""
+    bounded: bool
+    """Whether there is a budget."""
 
-def _opened(static: Static, name: str, prices: Prices, *, bounded: bool) -> Check:
-    """Open a provider; say what is wrong with it, nothing where nothing is."""
-    if ":" not in name and name not in static.providers:
-        return Check(name, Level.NOTE, f"{name} is not in the file: set it up on the page “Models”")
-    try:
-        configured = static.find(name)
-        open_provider(configured)
-    except (MediamillError, ValueError) as error:
-        text = error.message if isinstance(error, MediamillError) else str(error)
-        return Check(name, Level.PROBLEM, text)
-    if bounded and prices.of(configured) is None:
-        text = f"nobody knows what {name} costs, so it is not asked where there is a budget"
-        return Check(name, Level.PROBLEM, text)
-    return Check(name, Level.OK, "")
+    def chain(self, operation: str) -> Check:
+        chain = self.static.chains.get(operation, ())
+        if not chain:
+            text = "the settings name nobody; the page “Models” may"
+            return Check("models", Level.NOTE, f"{operation}: {text}")
+        findings = [self._one(name) for name in chain]
+        level = max((found.level for found in findings), key=LEVELS.index)
+        bad = "; ".join(found.text for found in findings if found.text)
+        text = f"{operation}: {' → '.join(chain)}"
+        return Check("models", level, f"{text}: {bad}" if bad else text)
+
+    def _one(self, name: str) -> Check:
+        """Open a provider; say what is wrong with it, nothing where nothing is."""
+        if ":" not in name and name not in self.static.providers:
+            text = f"{name} is not in the file: set it up on the page “Models”"
+            return Check(name, Level.NOTE, text)
+        try:
+            configured = self.static.find(name)
+            provider = open_provider(configured, models=self.kept)
+        except (MediamillError, ValueError) as error:
+            text = error.message if isinstance(error, MediamillError) else str(error)
+            return Check(name, Level.PROBLEM, text)
+        if isinstance(provider, Needing) and (lacking := provider.lacks()):
+            return Check(name, Level.PROBLEM, lacking)
+        if self.bounded and self.prices.of(configured) is None:
+            text = f"nobody knows what {name} costs, so it is not asked where there is a budget"
+            return Check(name, Level.PROBLEM, text)
+        return Check(name, Level.OK, "")

@@ -14,13 +14,15 @@ from mediamill.adapters.providers.fallback import Fallback
 from mediamill.adapters.providers.hooks import Gate
 from mediamill.adapters.providers.port import Answer, Deadline, Finish, Question, Traits
 from mediamill.core.errors import ConditionFailed, InvalidAnswer, InvalidInput
+from mediamill.engine.asking.answers import Answers
+from mediamill.engine.asking.booking import Booking
 from mediamill.engine.asking.journal import Journal
-from mediamill.engine.asking.ledger import QuestionLedger, answer_of
+from mediamill.engine.asking.ledger import QuestionLedger
 from mediamill.engine.asking.money import Money, add
 from mediamill.engine.asking.panel import Opened, traits_of
 from mediamill.store.port import Equals, Put, Store
 from mediamill.store.repositories.attempts import Attempt, Attempts, AttemptState, of_item
-from mediamill.store.repositories.spending import Purse, Spending, Spent
+from mediamill.store.repositories.spending import Purse, Spent
 
 MOST_QUESTIONS = 200
 """Different questions of one item."""
@@ -38,6 +40,7 @@ class Asking:
     money: Money
     store: Store
     blank: Attempt
+    answers: Answers
     seconds: float
     """Until when a question must be answered."""
 
@@ -70,13 +73,13 @@ class ItemAsk:
             raise InvalidInput(f"“{name[:NAME]}” cannot be asked: each question has its own name.")
         self._asked.add(name)
         past = self.of_question(name)
-        known = self.known(past, question)
+        known = await self.known(past, question)
         if known is not None:
             return self._noted(name, known)
         asking = self.asking
         ledger = QuestionLedger(
             asking.journal, asking.money, asking.store, self.blank.evolve(name=name),
-            {opened.provider.name: opened for opened in asking.chain}, past,
+            {opened.provider.name: opened for opened in asking.chain}, asking.answers, past,
         )  # fmt: skip
         providers = [opened.provider for opened in asking.chain]
         chain = Fallback(providers, gate=asking.gate, ledger=ledger)
@@ -90,10 +93,10 @@ class ItemAsk:
         """Return the attempts so far at a question."""
         return [row for row in self.past if row.name == name]
 
-    def known(self, past: Sequence[Attempt], question: Question) -> Answer | None:
+    async def known(self, past: Sequence[Attempt], question: Question) -> Answer | None:
         """Return the latest answer that will do; those that were not judged yet are now."""
         for row in reversed(past):
-            answer = answer_of(row)
+            answer = await self.asking.answers.of(row)
             if answer is None:
                 continue
             state = AttemptState.ANSWERED if _will_do(answer, question) else AttemptState.INVALID
@@ -116,7 +119,7 @@ def _will_do(answer: Answer, question: Question) -> bool:
 
 
 async def settle_dead(
-    attempts: Attempts, spending: Spending, purse: Purse, stage: int, items: Sequence[int]
+    attempts: Attempts, booking: Booking, purse: Purse, stage: int, items: Sequence[int]
 ) -> None:
     """Close the purse of a claim that is over, by what the rows of its calls say.
 
@@ -127,7 +130,7 @@ async def settle_dead(
         for row in await attempts.of_item(purse.job, stage, item):
             if row.purse == purse.fence:
                 add(sums, await _ended(attempts.store, row))
-    await spending.close(purse, [*sums.values()])
+    await booking.close(purse, [*sums.values()])
 
 
 async def _ended(store: Store, row: Attempt) -> Attempt:

@@ -21,12 +21,21 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from mediamill.adapters.providers.config import Configured
 from mediamill.adapters.providers.prices import Price
-from mediamill.core.errors import ConfigurationError, ProviderRefused
+from mediamill.core.errors import (
+    ConfigurationError,
+    MediamillError,
+    ProviderRefused,
+    Unsealable,
+)
 from mediamill.core.sealing import Sealer, about
 from mediamill.engine.asking.panel import Named
 from mediamill.store.repositories.providers import ProviderRow, ProviderRows
+
+log = structlog.get_logger(__name__)
 
 FRESH_SECONDS = 2.0
 """For as long what was read is good."""
@@ -134,25 +143,23 @@ class Chains:
         await self._refresh()
         return self._chains.get(operation) or self.static.chains.get(operation, ())
 
-    async def known(self) -> dict[str, Configured]:
-        """Return all providers that have been given a name."""
+    async def known(self) -> list[str]:
+        """Return the names of all providers that have been given one, in order; opens no key."""
         await self._refresh()
-        found = dict(self.static.providers)
-        for row in self._rows.values():
-            found[row.name] = await self._of_row(row)
-        return found
+        return sorted({*self.static.providers, *self._rows})
 
     async def find(self, name: str) -> Configured:
         """Return a provider by its name or address.
 
-        Raises `ProviderRefused` where there is none, `ConfigurationError` for a wrong one.
+        Raises `ProviderRefused` where there is none, `ConfigurationError` for a wrong one,
+        `Unsealable` where its key cannot be opened.
         """
         await self._refresh()
         if (row := self._rows.get(name)) is not None:
             return await self._of_row(row)
         return self.static.find(name)
 
-    async def resolve(self, operation: str, asked: Sequence[str] = ()) -> list[Configured]:
+    async def resolve(self, operation: str, asked: Sequence[str] = ()) -> list[Named]:
         """Return the chain that a step asks: those that it names, else the operation's own.
 
         What is named must be set up: an address alone is not taken from callers. Raises
@@ -166,26 +173,46 @@ class Chains:
                     said = ", ".join(sorted(allowed)) or "none"
                     message = f"There is no provider called “{name}”. Set up: {said}."
                     raise ProviderRefused(message, provider=name)
-        return [await self.find(name) for name in names]
+        return [self._named(name) for name in names]
 
     async def of_job(self, chain: Sequence[Named]) -> list[Configured]:
-        """Return the providers of a job's step that are still set up as they were then."""
-        found = list[Configured]()
+        """Return the providers of a job's step that are still set up as they were then.
+
+        One that is set up wrongly, or whose key cannot be opened, is left out; raises its
+        `ConfigurationError` or `Unsealable` where there is no other.
+        """
+        found, broken = list[Configured](), list[MediamillError]()
         for name, address in chain:
             try:
                 one = await self.find(name)
             except ProviderRefused:
+                continue
+            except (ConfigurationError, Unsealable) as error:
+                log.warning(
+                    "provider left out", action="provider_broken", provider=name,
+                    error=error.message,
+                )  # fmt: skip
+                broken.append(error)
                 continue
             plain = Configured.of(address)
             if one.address == name and plain.name == name:
                 one = plain  # named after its address, without the parameters there
             if one.address == address:
                 found.append(one)
+        if broken and not found:
+            raise broken[0]
         return found
 
     def forget(self) -> None:
         """Read anew what was set up, at the next question."""
         self._read = -FRESH_SECONDS
+
+    def _named(self, name: str) -> Named:
+        """Return a provider as a job keeps it; raises `ProviderRefused` where there is none."""
+        if (row := self._rows.get(name)) is not None:
+            return row.name, row.address
+        found = self.static.find(name)
+        return found.name, found.address
 
     async def _refresh(self) -> None:
         if time.monotonic() - self._read < FRESH_SECONDS:
@@ -206,4 +233,7 @@ class Chains:
             "concurrency": row.concurrency, "per_minute": row.per_minute, "timeout": row.timeout,
             "price": row.price, "options": row.options,
         }  # fmt: skip
-        return configured(row.name, fields)
+        try:
+            return configured(row.name, fields)
+        except ValueError as error:
+            raise ConfigurationError(f"provider {row.name}: {error}.") from None

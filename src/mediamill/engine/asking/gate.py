@@ -2,7 +2,8 @@
 
 A worker keeps the permits that it has, and gives back those that it does not use; what it takes of
 a rate it takes for a quarter of a second. Whoever waits here waits in our own line: the deadline
-of a question does not run meanwhile.
+of a question does not run meanwhile. It does while a provider has asked to be left alone for a
+while, and who cannot wait that long is told so at once.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ import structlog
 
 from mediamill.adapters.providers.hooks import counts_against
 from mediamill.adapters.providers.port import Deadline
-from mediamill.core.errors import MediamillError, ProviderUnavailable
+from mediamill.core.errors import MediamillError, ProviderUnavailable, RateLimited
 from mediamill.store.repositories.circuits import MINUTE_MS, Circuit, Circuits
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,8 @@ HOLD_MS = 15_000
 TEND_SECONDS = 2.0
 FRESH_SECONDS = 1.0
 """For as long a look at what is shared is good."""
+ALIKE_SECONDS = 0.1
+"""Pauses that end so near to each other are one: many calls are told at once."""
 CHUNK = 8
 """Permits that are taken at a time."""
 AHEAD_MS = 250
@@ -73,9 +76,15 @@ class _Local:
     failures: int = 0
     seen: Circuit | None = None
     looked: float = -math.inf
+    paused: float = -math.inf
+    """Until when it is left alone as it asked; by the loop's clock, as others are here."""
+    said: float = -math.inf
+    """The same, as it said here and not all know yet."""
     refused: float = -math.inf
     """When there were no more permits to be had."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    pacing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Of `paced`: who waits for the rate keeps nobody from holding permits."""
     tending: "asyncio.Task[None] | None" = None
     _waiting: "deque[asyncio.Future[None]]" = field(default_factory=deque)
 
@@ -112,10 +121,15 @@ class SharedGate:
 
     @asynccontextmanager
     async def enter(self, provider: str, deadline: Deadline) -> AsyncIterator[Told]:
-        """Wait for leave to ask a provider; raises `ProviderUnavailable`."""
+        """Wait for leave to ask a provider.
+
+        Raises `ProviderUnavailable`: `RateLimited` where it asked to be left alone for longer than
+        the deadline leaves.
+        """
         here = self._locals.setdefault(provider, _Local(self._bounds(provider)))
         here.bounds = self._bounds(provider)
         said: list[MediamillError | None] = []
+        await self._pause_over(provider, here, deadline)
         with deadline.paused():
             trial = await self._awake(provider, here)
             try:
@@ -127,6 +141,7 @@ class SharedGate:
                     f"{provider} is busy: no call of it was free within {PATIENCE:.0f} s."
                 ) from None
         try:
+            await self._pause_over(provider, here, deadline)  # it may have begun meanwhile
             yield Told(said.append)
         finally:
             here.leave()
@@ -165,13 +180,21 @@ class SharedGate:
         async with here.lock:
             if here.seen is None or loop.time() - here.looked > FRESH_SECONDS:
                 here.seen = await self._circuits.get(provider)
-                here.looked = loop.time()
+                here.looked, here.paused = loop.time(), -math.inf
+                if until := here.seen.paused_until:
+                    left = until - await self._circuits.store.now()
+                    here.paused = loop.time() + left / 1000
             return here.seen
 
     def _note(
         self, provider: str, here: _Local, error: MediamillError | None, *, trial: bool
     ) -> None:
         """Count a call's end; the store is told in the background where others must know."""
+        if isinstance(error, RateLimited) and (after := error.details.get("retry_after")):
+            until = asyncio.get_running_loop().time() + after
+            if until > max(here.paused, here.said) + ALIKE_SECONDS:
+                here.said = until
+                self._later(self._pause(provider, here, after))
         if not counts_against(error):
             rested = here.seen is not None and here.seen.rests_until
             here.failures = 0
@@ -200,6 +223,28 @@ class SharedGate:
             "provider rests", action="provider_rests", provider=provider, seconds=length / 1000,
             error=why,
         )  # fmt: skip
+
+    # -- pause --------------------------------------------------------------------------------
+
+    async def _pause_over(self, provider: str, here: _Local, deadline: Deadline) -> None:
+        """Wait until a provider may be asked that asked to be left alone; raises `RateLimited`."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._look(provider, here)
+            left = max(here.paused, here.said) - loop.time()
+            if left <= 0:
+                return
+            if left >= deadline.left:
+                message = f"{provider} asked to be left alone for {left:.0f} s."
+                raise RateLimited(message, provider=provider, retry_after=round(left, 3))
+            await asyncio.sleep(min(left, FRESH_SECONDS))
+
+    async def _pause(self, provider: str, here: _Local, seconds: float) -> None:
+        now = await self._circuits.store.now()
+        await self._circuits.pause(provider, now + math.ceil(1000 * seconds))
+        here.paused = max(here.paused, here.said)
+        here.said = here.looked = -math.inf
+        log.info("provider paused", action="provider_paused", provider=provider, seconds=seconds)
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(self._quietly(work))
@@ -267,7 +312,7 @@ class SharedGate:
         if rate is None:
             return
         try:
-            async with here.lock:
+            async with here.pacing:
                 if not here.paced:
                     here.paced = await self._pace(provider, rate)
                 due = here.paced.pop(0)

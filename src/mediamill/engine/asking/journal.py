@@ -1,7 +1,8 @@
 """Write attempts: many rows in one transaction, guarded by the unit's fence.
 
 While one transaction is written, rows that come gather for the next, so 64 calls in flight need few
-of them. A row that begins an attempt is put if absent.
+of them. A row that begins an attempt is put if absent. Long answers are in blobs (`answers.py`), so
+as many rows as one transaction writes are far smaller than a store takes.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from mediamill.engine.lease import Lease
 from mediamill.store.port import Absent, Put
 from mediamill.store.repositories.attempts import Attempt
 
-ROWS, BYTES = 40, 2_000_000
+ROWS = 40
 """The most that one transaction writes."""
 
 
@@ -22,10 +23,6 @@ class _Entry:
     row: Attempt
     new: bool
     done: "asyncio.Future[None]"
-
-    @property
-    def size(self) -> int:
-        return 2_000 + len(str(self.row.answer or ""))
 
     def put(self) -> Put:
         return Put(self.row, when=(Absent(),) if self.new else ())
@@ -38,6 +35,8 @@ class Journal:
     lease: Lease
     _waiting: list[_Entry] = field(default_factory=list)
     _writer: "asyncio.Task[None] | None" = None
+    _failed: BaseException | None = None
+    """Why a row could not be written that nobody waited for."""
 
     async def write(self, row: Attempt, *, new: bool = False) -> None:
         """Make a row durable; `new` says that there must be none yet.
@@ -48,12 +47,20 @@ class Journal:
 
     def later(self, row: Attempt) -> None:
         """Take a row that is durable after the next `settle`, at the latest."""
-        self._take(row, new=False).add_done_callback(_seen)
+        self._take(row, new=False).add_done_callback(self._seen)
 
     async def settle(self) -> None:
-        """Wait until all that was taken is durable; raises what writing it raised."""
+        """Wait until all that was taken is durable; raises why a row of `later` never was."""
         while self._writer is not None and not self._writer.done():
             await asyncio.shield(self._writer)
+        await asyncio.sleep(0)  # what the last rows came to is seen in the next turn
+        if self._failed is not None:
+            raise self._failed
+
+    def _seen(self, done: "asyncio.Future[None]") -> None:
+        """Keep the first error that nobody waits for."""
+        if not done.cancelled():
+            self._failed = self._failed or done.exception()
 
     def _take(self, row: Attempt, new: bool) -> "asyncio.Future[None]":
         done = asyncio.get_running_loop().create_future()
@@ -92,10 +99,9 @@ class Journal:
 
     def _next(self) -> list[_Entry]:
         """Take what one transaction writes: of an attempt one row, the last."""
-        some, size, keys = list[_Entry](), 0, set[tuple[object, ...]]()
+        some, keys = list[_Entry](), set[tuple[object, ...]]()
         for entry in self._waiting[:ROWS]:
-            size += entry.size
-            if some and (size > BYTES or entry.row.key_values() in keys):
+            if entry.row.key_values() in keys:
                 break
             keys.add(entry.row.key_values())
             some.append(entry)
@@ -113,9 +119,3 @@ def _fail(some: Sequence[_Entry], error: BaseException) -> None:
     for entry in some:
         if not entry.done.done():
             entry.done.set_exception(error)
-
-
-def _seen(done: "asyncio.Future[None]") -> None:
-    """Note an error that nobody waits for; whoever writes next meets it too."""
-    if not done.cancelled():
-        done.exception()

@@ -1,13 +1,16 @@
 """The ledger of one question of an item: a row for each call, and money for it (`hooks.Ledger`)."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from mediamill.adapters.providers.hooks import Outcome
 from mediamill.adapters.providers.port import Answer, Provider, Question, Used
 from mediamill.adapters.providers.prices import worst
-from mediamill.core.errors import BudgetExceeded, InvalidAnswer, MediamillError
-from mediamill.engine.asking.answers import kept, read
+from mediamill.core.errors import BudgetExceeded, MediamillError
+from mediamill.engine.asking.answers import Answers
+from mediamill.engine.asking.booking import Budgets
 from mediamill.engine.asking.journal import Journal
 from mediamill.engine.asking.money import Money
 from mediamill.engine.asking.panel import Opened
@@ -35,6 +38,7 @@ class QuestionLedger:
     store: Store
     blank: Attempt
     chain: Mapping[str, Opened]
+    answers: Answers
     past: Sequence[Attempt] = ()
     _number: int = field(init=False)
 
@@ -48,24 +52,27 @@ class QuestionLedger:
     async def begin(self, provider: Provider, question: Question) -> "KeptAttempt":
         """Reserve the most that a call can cost, and keep that it begins."""
         opened = self.chain[provider.name]
-        used = worst(question, provider.traits, opened.price, opened.configured.timeout)
-        if opened.price is None and self.money.budgets.bounded:
-            raise BudgetExceeded(
-                f"Nobody knows what {provider.name} costs, and there is a budget: set its price.",
-                budget="price",
-            )
-        reserved = opened.price.cost(used) if opened.price else 0
-        await self.money.reserve(reserved)
+        reserved = worst_cost(opened, question, self.money.budgets)
+        await self.money.reserve_call(reserved)
         row = self._row(provider.name).evolve(
             model=provider.model, reserved=reserved, began=await self.store.now()
         )
         attempt = KeptAttempt(self, row, opened)
-        try:
+        with self.durably():
             await self.journal.write(row, new=True)
-        except BaseException:
-            self.money.release(reserved)  # it was not made
-            raise
         return attempt
+
+    @contextmanager
+    def durably(self) -> Iterator[None]:
+        """Write a row of a call that is under way, which is over here if that fails.
+
+        It may be durable all the same, also when who waits for it is cancelled.
+        """
+        try:
+            yield
+        except BaseException:
+            self.money.doubt()
+            raise
 
     async def skipped(self, provider: str, why: str) -> None:
         """Keep that a provider was not asked, and why."""
@@ -88,43 +95,38 @@ class KeptAttempt:
     ledger: QuestionLedger
     row: Attempt
     opened: Opened
+    _since: float = field(default_factory=time.monotonic)
 
     async def answered(self, answer: Answer) -> None:
-        """Make an answer durable with what it cost; raises `InvalidAnswer` for one too long."""
+        """Make an answer durable with what it cost."""
         price, used = self.opened.price, answer.used
-        now = await self.ledger.store.now()
-        self.row = counted(self.row, used).evolve(
+        self.row = counted(self._over(), used).evolve(
             state=AttemptState.JOURNALED,
             cost=price.cost(used) if price else 0,
             model=answer.model or self.row.model,
             request=answer.request[:200],
-            ended=now,
-            milliseconds=max(0, now - self.row.began),
         )
-        try:
-            self.row = self.row.evolve(answer=kept(answer))
-        except InvalidAnswer as error:
-            await self.ended(Outcome.INVALID, error)
-            raise
-        await self.ledger.journal.write(self.row)
+        with self.ledger.durably():
+            self.row = await self.ledger.answers.kept(self.row, answer)
+            await self.ledger.journal.write(self.row)
 
     async def ended(self, outcome: Outcome, error: MediamillError | None) -> None:
         """Keep how it ended; what may have been paid for counts as the most that it could cost."""
-        now = await self.ledger.store.now()
-        answered = self.row.state is AttemptState.JOURNALED
-        cost = self.row.cost
-        if not answered and outcome.may_cost:
-            cost = self.row.reserved
-        self.row = self.row.evolve(
+        row = self.row
+        if row.state is not AttemptState.JOURNALED:
+            row = self._over().evolve(cost=row.reserved if outcome.may_cost else 0)
+        self.row = row.evolve(
             state=STATES[outcome],
-            cost=cost,
             code=error.code if error else "",
             error=error.message[:MOST_WHY] if error else "",
-            ended=self.row.ended or now,
-            milliseconds=self.row.milliseconds or max(0, now - self.row.began),
         )
         self.ledger.money.settle(self.row)
         self.ledger.journal.later(self.row)
+
+    def _over(self) -> Attempt:
+        """Return the row with when the call was over; nobody is asked, so nothing comes between."""
+        took = round((time.monotonic() - self._since) * 1000)
+        return self.row.evolve(ended=self.row.began + took, milliseconds=took)
 
 
 def counted(row: Attempt, used: Used) -> Attempt:
@@ -134,7 +136,18 @@ def counted(row: Attempt, used: Used) -> Attempt:
     )
 
 
-def answer_of(row: Attempt) -> Answer | None:
-    """Return what a call answered, if that was kept and nobody refused it."""
-    good = (AttemptState.JOURNALED, AttemptState.ANSWERED)
-    return read(row.answer) if row.answer is not None and row.state in good else None
+def worst_cost(opened: Opened, question: Question, budgets: Budgets, *, batch: bool = False) -> int:
+    """Return the most that a call can cost, in micro-dollars.
+
+    Raises `BudgetExceeded` where there is a budget and nobody knows a price.
+    """
+    provider, price = opened.provider, opened.price
+    if price is not None:
+        used = worst(question, provider.traits, price, opened.configured.timeout)
+        return price.cost(used, batch=batch)
+    if budgets.bounded:
+        raise BudgetExceeded(
+            f"Nobody knows what {provider.name} costs, and there is a budget: set its price.",
+            budget="price",
+        )
+    return 0

@@ -12,16 +12,16 @@ from mediamill.core.errors import MediamillError
 from mediamill.core.ids import new_id
 from mediamill.core.sealing import Sealer
 from mediamill.core.settings import Settings
+from mediamill.engine.asking.booking import Booking, Budgets
 from mediamill.engine.asking.chains import Chains, Static
 from mediamill.engine.asking.gate import SharedGate
 from mediamill.engine.asking.meter import Meter
-from mediamill.engine.asking.money import Budgets
 from mediamill.engine.asking.panel import Panel
 from mediamill.store.port import Store
 from mediamill.store.repositories.budgets import BudgetRows
 from mediamill.store.repositories.circuits import Circuits
 from mediamill.store.repositories.providers import ProviderRows
-from mediamill.store.repositories.spending import EVERYBODY, MICRO
+from mediamill.store.repositories.spending import EVERYBODY, MICRO, Spending
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,11 @@ class Models:
             self.budgets.owner if mine is None else mine.monthly,
             self.budgets.everybody if all_ is None else all_.monthly,
         )
+
+    @property
+    def booking(self) -> Booking:
+        """What books their calls."""
+        return Booking(Spending(self.limits.store), self.budgets_of)
 
     async def close(self) -> None:
         """Give back permits and close connections."""

@@ -11,51 +11,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mediamill.core.errors import BudgetExceeded
+from mediamill.engine.asking.booking import Booking, Budgets
 from mediamill.engine.asking.meter import Meter
 from mediamill.store.repositories.attempts import Attempt
-from mediamill.store.repositories.spending import (
-    EVERYBODY,
-    Limit,
-    Purse,
-    Spending,
-    Spent,
-    too_dear,
-)
+from mediamill.store.repositories.spending import Limit, Purse, Spending, Spent, too_dear
 
 PORTION = 16
 """Calls for which money is taken out of the accounts together, where there is plenty."""
-
-
-@dataclass(frozen=True)
-class Budgets:
-    """The most that may be spent, in micro-dollars; None for no limit."""
-
-    job: int | None = None
-    owner: int | None = None
-    """Of the job's owner in a month."""
-    everybody: int | None = None
-    """Of all in a month."""
-
-    def limits(self, purse: Purse) -> list[Limit]:
-        """Return them as limits of the accounts of a purse."""
-        known = (
-            (self.job, purse.job, "", "the job's budget"),
-            (self.owner, purse.owner, purse.month, "the owner's budget for the month"),
-            (self.everybody, EVERYBODY, purse.month, "the budget of all for the month"),
-        )
-        return [Limit(scope, month, most, name) for most, scope, month, name in known
-                if most is not None]  # fmt: skip
-
-    @property
-    def bounded(self) -> bool:
-        return any(most is not None for most in (self.job, self.owner, self.everybody))
 
 
 @dataclass
 class Money:
     """What a claim has, and what is reserved of it."""
 
-    spending: Spending
+    booking: Booking
     purse: Purse
     budgets: Budgets
     reserved: int = 0
@@ -63,20 +32,35 @@ class Money:
     under_way: int = 0
     meter: Meter | None = None
     """Told of every call that has ended."""
+    doubted: bool = False
+    """The row of a call may say more of it than is known here."""
     _begun: bool = False
     _spent: dict[tuple[str, str, str], Spent] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _given_back: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def spending(self) -> Spending:
+        return self.booking.spending
+
+    async def reserve_call(self, worst: int) -> None:
+        """Reserve the most that a call can cost, as `reserve`; people are told of a refusal."""
+        try:
+            await self.reserve(worst)
+        except BudgetExceeded as refused:
+            limits = {limit.name: limit for limit in self.budgets.limits(self.purse)}
+            await self.booking.refused(limits[refused.details["budget"]], worst, self.reserved)
+            raise
+
     async def reserve(self, worst: int) -> None:
-        """Reserve the most that a call can cost; raises `BudgetExceeded`."""
+        """Reserve the most that calls can cost; raises `BudgetExceeded`."""
         async with self._lock:
             while not self._begun or self.reserved + worst > self.purse.allotted:
                 self._given_back.clear()
                 try:
                     await self._allot(worst)
                 except BudgetExceeded as refused:
-                    if not self.under_way:
+                    if not self.under_way and not self._given_back.is_set():
                         raise self._told(refused, worst) from None
                     await self._given_back.wait()
             self.reserved += worst
@@ -110,12 +94,13 @@ class Money:
                 return False
         return True
 
-    def settle(self, row: Attempt) -> None:
-        """Take what a call cost for what was reserved for it."""
-        if self.meter is not None:
-            self.meter.count(row)
-        add(self._spent, row)
-        self.release(row.reserved - row.cost)
+    def settle(self, *rows: Attempt) -> None:
+        """Take what calls cost for what was reserved for them, together if they are several."""
+        for row in rows:
+            if self.meter is not None:
+                self.meter.count(row)
+            add(self._spent, row)
+        self.release(sum(row.reserved - row.cost for row in rows))
 
     def release(self, back: int) -> None:
         """Give back what a call that is over did not need."""
@@ -123,10 +108,19 @@ class Money:
         self.under_way -= 1
         self._given_back.set()
 
+    def doubt(self) -> None:
+        """End a call of which its row may say more than is known here: it stays reserved."""
+        self.doubted = True
+        self.release(0)
+
     async def close(self) -> None:
-        """Book what was spent, and give the rest back."""
-        if self._begun:
-            await self.spending.close(self.purse, [*self._spent.values()])
+        """Book what was spent, and give the rest back.
+
+        Where the rows of calls may say more the purse is left open, and closed by what they say
+        (`settle_dead`).
+        """
+        if self._begun and not self.under_way and not self.doubted:
+            await self.booking.close(self.purse, [*self._spent.values()])
 
 
 def add(sums: dict[tuple[str, str, str], Spent], row: Attempt) -> None:

@@ -16,7 +16,9 @@ from mediamill.operations.work import Outcome, Output, Source
 REMEDY = "Make it smaller first, or have MEDIAMILL_SLOT_MEMORY_MB raised."
 """What can be done about an input for which a slot has too little memory."""
 
-Kind = Literal["run", "measure", "reduce", "preview", "probe", "plan", "annotations", "prepare"]
+Kind = Literal[
+    "run", "measure", "reduce", "preview", "probe", "plan", "annotations", "prepare", "upright"
+]
 
 
 @dataclass(frozen=True)

@@ -266,8 +266,25 @@ def annotation_sets(begin: Begin, build: Build) -> Work:
     return partial(resolve(ANNOTATED), form)
 
 
+def upright_items(begin: Begin, build: Build) -> Work:
+    """Turn JPEG upright; nothing comes of one that is."""
+    return partial(_turned, resolve(UPRIGHT))
+
+
+def _turned(
+    turn: Callable[[bytes, str], bytes | None], source: Source, context: Context
+) -> Outcome:
+    data = turn(source.read(), source.name)
+    if data is None:
+        return Outcome()
+    with context.output(source.name, source.media_type) as writer:
+        writer.write(data)
+    return Outcome((writer.output,))
+
+
 PROBE = "mediamill.media.probe:probe"
 ANNOTATED = "mediamill.engine.slots.annotated:read_set"
+UPRIGHT = "mediamill.media.image.codecs.upright:upright"
 KINDS: dict[str, Callable[[Begin, Build], Work]] = {
     "run": run_steps,
     "measure": measure_items,
@@ -277,4 +294,5 @@ KINDS: dict[str, Callable[[Begin, Build], Work]] = {
     "probe": probe_items,
     "annotations": annotation_sets,
     "prepare": prepare_items,
+    "upright": upright_items,
 }

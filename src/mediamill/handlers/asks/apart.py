@@ -8,19 +8,20 @@ import asyncio
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mediamill.adapters.providers.port import Batches
-from mediamill.core.errors import MediamillError, QuotaExceeded, Restoring, StorageFull
-from mediamill.engine.asking.batch import AskedLaterError, BatchAsk, Wanted
+from mediamill.core.errors import QuotaExceeded, Restoring, StorageFull
+from mediamill.engine.asking.asking import ItemAsk
+from mediamill.engine.asking.batch import AskedLaterError, BatchAsk, Gathering
 from mediamill.engine.asking.panel import Opened, traits_of
 from mediamill.engine.flush import Flush
 from mediamill.engine.retry import may_be_late
 from mediamill.engine.slots import Failed
 from mediamill.engine.stages import StageKind
-from mediamill.handlers.asks.batching import Batching, paid_by
+from mediamill.handlers.asks.batching import Batching, handed_to
 from mediamill.handlers.asks.claim import Claim, with_answers
 from mediamill.handlers.asks.preparing import Preparing, Ready, prepared
 from mediamill.handlers.items.keeping import Keeping
@@ -57,6 +58,8 @@ class Apart:
             parts.crash_limit,
         )  # fmt: skip
         self._context = Context(self.folder, seed=claim.job.seed)
+        self._gathering: Gathering | None = None
+        """Takes the questions that go as a batch, while they are found."""
         self._sent: dict[int, Sequence[Path]] = {}
         """Files that lie in the folder until their item is kept."""
         self._keeping = Keeping(self._keep, quick_seconds=math.inf)
@@ -64,15 +67,13 @@ class Apart:
     async def run(self) -> None:
         """Run what has no outcome yet; raises why some items are left for another attempt."""
         claim, batching = self.claim, self._batching()
-        if batching is not None and batching.noted and not batching.cut_off:
-            await batching.collect()
-            batching = None  # what is asked after that is asked at once
-        works = await self._inputs()
+        if batching is not None:
+            await batching.settle()
+        works: Sequence[Work] = await self._inputs()
         self.past = await claim.past(works)
         async with self._keeping.ticking():
             if batching is not None and works:
-                await self._hand_in(works, batching)
-                self.past = await claim.attempts_of(works)
+                works = await self._hand_in(works, batching)
             await self._each(works)
             await self._keeping.settle()
         await self.asking.journal.settle()
@@ -83,7 +84,7 @@ class Apart:
     async def _inputs(self) -> list[Work]:
         """Load the pending inputs; settle those that are gone, and those that were done before."""
         claim, parts, settling = self.claim, self.claim.parts, self.claim.settling
-        works, unfit = await claim.loading.load(claim.lease.unit.pending())
+        works, unfit = await claim.loading(self.chain).load(claim.lease.unit.pending())
         for one in unfit:
             await self.flush.add(await settling.failed(one.item, one.entry, one.why))
         if claim.job.reuse:
@@ -128,12 +129,18 @@ class Apart:
     def _left(self, task: "asyncio.Task[None]") -> None:
         self.claim.parts.room.release()
 
+    def _ask(self, work: Work) -> ItemAsk | BatchAsk:
+        past = self.past.get(work.item, ())
+        return (self._gathering or self.asking).item(work.item, past)
+
     async def _one(self, work: Work, sent: Prepared) -> None:
         """Ask about one input, and keep what comes of it."""
-        claim, start = self.claim, time.monotonic()
-        ask = self.asking.item(work.item, self.past.get(work.item, ()))
+        claim, start, ask = self.claim, time.monotonic(), self._ask(work)
         try:
             outcome = await claim.operation.answer(sent, ask, self._context)
+        except AskedLaterError:
+            self._clear(work.item)
+            return
         except Exception as raised:
             error = claim.of_item(work.item, raised)
             if claim.may_pass(error):
@@ -151,8 +158,12 @@ class Apart:
         owner = self.claim.job.owner
         for result, one in zip(await self.claim.settling.succeeded(done), done, strict=True):
             await self.flush.add(result, reuse_of(owner, one, result))
-            for path in self._sent.pop(result.item, ()):
-                path.unlink(missing_ok=True)
+            self._clear(result.item)
+
+    def _clear(self, item: int) -> None:
+        """Remove the files of an item that are not needed any more."""
+        for path in self._sent.pop(item, ()):
+            path.unlink(missing_ok=True)
 
     async def _settle_unprepared(self, batch: Sequence[Work], ready: Ready) -> None:
         """Fail inputs that could not be prepared, or leave them for later."""
@@ -173,34 +184,36 @@ class Apart:
 
     def _batching(self) -> Batching | None:
         """Return how the unit's questions go as a batch, if the job and who is asked allow it."""
-        claim, parts, first = self.claim, self.claim.parts, self.chain[0]
-        if not claim.job.batch or not isinstance(first.provider, Batches):
+        claim, parts = self.claim, self.claim.parts
+        if claim.cut.kind is not StageKind.RUN or not claim.job.batch:
             return None
-        return Batching(claim.lease, first, claim.stage, parts.attempts, parts.spending)
+        name = handed_to(claim.lease.unit) or self.chain[0].provider.name
+        opened = next((one for one in self.chain if one.provider.name == name), None)
+        if opened is None or not isinstance(opened.provider, Batches):
+            return None
+        return Batching(
+            claim.lease, self.asking, opened, claim.stage, parts.attempts, parts.models.booking
+        )
 
-    async def _hand_in(self, works: Sequence[Work], batching: Batching) -> None:
-        """Hand in what would be asked about inputs, unless it is too little for a batch."""
-        wanted = [one for batch in _batches(works) for one in await self._wanted(batch)]
-        if batching.cut_off:
-            fence = paid_by(self.claim.lease.unit)
-            paid = [row for past in self.past.values() for row in past if row.purse == fence]
-            kept = {f"{row.item}/{row.name}" for row in paid}
-            await batching.hand_in_again([one for one in wanted if one.id in kept])
-        if len(wanted) >= batching.opened.batches.least:
-            await batching.hand_in(self.asking, wanted)
+    async def _hand_in(self, works: Sequence[Work], batching: Batching) -> Sequence[Work]:
+        """Hand in what is asked next of inputs, unless it is too little for a batch.
 
-    async def _wanted(self, batch: Sequence[Work]) -> list[Wanted]:
-        """Return what would be asked about some inputs; what fails is told in its turn."""
-        found = list[Wanted]()
-        ready = await self._preparing.all(batch, self._opener)
-        for work in batch:
-            if (outcome := ready.outcomes.get(work.item)) is not None:
-                ask = BatchAsk(self.asking.item(work.item, self.past.get(work.item, ())))
-                with suppress(AskedLaterError, MediamillError):
-                    sent = prepared(work, outcome)
-                    await self.claim.operation.answer(sent, ask, self._context)
-                found += ask.wanted
-        return found
+        Return the inputs that are to be asked about at once. Those of which nothing goes as a batch
+        have their outcome by then.
+        """
+        opened = batching.opened
+        gathering = self._gathering = Gathering(self.asking, opened, self.folder, batching.over)
+        await self._each(works)
+        self._gathering = None
+        await self._keeping.settle()
+        await self.asking.journal.settle()
+        wanted = gathering.wanted
+        if self.claim.late is None and (batching.noted or len(wanted) >= opened.batches.least):
+            await batching.hand_in(wanted)
+        items = {one.row.item for one in wanted}
+        left = [work for work in works if work.item in items]
+        self.past = await self.claim.attempts_of(left)
+        return left
 
 
 def takes(chain: Sequence[Opened]) -> dict[str, int]:

@@ -43,11 +43,11 @@ class Asks:
             await index_captions.wanted(lease, claim.job.owner)
 
     async def _all(self, claim: Claim, flush: Flush, folder: Path) -> None:
-        chain = await claim.chain()
-        if claim.cut.kind is StageKind.REDUCE:
-            await Together(claim, flush, folder).run(chain)
-        else:
-            await Apart(claim, chain, flush, folder).run()
+        async with claim.chain() as chain:
+            if claim.cut.kind is StageKind.REDUCE:
+                await Together(claim, flush, folder).run(chain)
+            else:
+                await Apart(claim, chain, flush, folder).run()
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Fail what has no outcome yet, with the error of the surroundings."""

@@ -16,6 +16,7 @@ from mediamill.core.errors import (
     StorageFull,
     Unavailable,
 )
+from mediamill.engine.asking.answers import Answers
 from mediamill.engine.asking.asking import Asking, settle_dead
 from mediamill.engine.asking.journal import Journal
 from mediamill.engine.asking.models import Models
@@ -24,7 +25,7 @@ from mediamill.engine.asking.panel import Opened, seated
 from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.reuse import Digests
 from mediamill.engine.slots import SlotPool
-from mediamill.engine.stages import StageKind
+from mediamill.engine.stages import Stage, StageKind
 from mediamill.handlers.asks.batching import paid_by
 from mediamill.handlers.items.loading import Loading
 from mediamill.handlers.items.settling import Settling
@@ -37,7 +38,7 @@ from mediamill.store.repositories.attempts import Attempt, Attempts
 from mediamill.store.repositories.jobs import Job, Jobs, Manifests
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.results import Results
-from mediamill.store.repositories.spending import EVERYBODY, Purse, Spending, month_of
+from mediamill.store.repositories.spending import EVERYBODY, Purse, Spending, day_of
 from mediamill.store.repositories.usage import Usages
 
 log = structlog.get_logger(__name__)
@@ -82,11 +83,14 @@ class Claim:
     late: MediamillError | None = None
     """Why some inputs are left for another attempt."""
     _money: Money | None = None
+    journal: Journal = field(init=False)
+    """Writes the rows of its calls."""
     _done: int = field(init=False)
 
     def __post_init__(self) -> None:
         parts, unit = self.parts, self.lease.unit
         self.stage = int(unit.payload["stage"])
+        self.journal = Journal(self.lease)
         self.cut = stage_of(parts.catalogue, self.job, self.stage)
         (self.step,) = stored(self.job, self.cut)
         inner = self.cut.kind is StageKind.MEASURE
@@ -101,37 +105,47 @@ class Claim:
             raise TypeError(f"{self.step.operation} asks no models")
         return step
 
-    @property
-    def loading(self) -> Loading:
-        """Return what loads the unit's inputs."""
-        parts = self.parts
-        digests = Digests((self.step,), self.cut, self.job.seed, asked=self._named)
-        return Loading(self.job, self.stage, self.cut, digests, parts.manifests, parts.lookup)
+    def loading(self, chain: Sequence[Opened]) -> Loading:
+        """Return what loads the unit's inputs, about which a chain is asked."""
+        return self._loading(chain, self.stage, self.cut)
+
+    def loading_members(self, chain: Sequence[Opened]) -> Loading:
+        """Return what loads the inputs of the set that the unit is about."""
+        before = self.stage - 1
+        return self._loading(chain, before, stage_of(self.parts.catalogue, self.job, before))
+
+    def _loading(self, chain: Sequence[Opened], stage: int, cut: Stage) -> Loading:
+        parts, asked = self.parts, [one.identity for one in chain]
+        digests = Digests((self.step,), cut, self.job.seed, asked=asked)
+        return Loading(self.job, stage, cut, digests, parts.manifests, parts.lookup)
 
     # -- who is asked, and who pays -----------------------------------------------------------
 
-    async def chain(self) -> list[Opened]:
-        """Open whom the job's step asks; raises the first's error where none can be."""
+    @asynccontextmanager
+    async def chain(self) -> AsyncIterator[list[Opened]]:
+        """Use whom the job's step asks; raises the first's error where none can be opened."""
         models = self.parts.models
-        return await seated(models.panel, await models.chains.of_job(self._named))
+        async with seated(models.panel, await models.chains.of_job(self._named)) as opened:
+            yield opened
 
     @asynccontextmanager
     async def paying(self) -> AsyncIterator[None]:
         """Give the claim a purse, which is closed when the block is over and the unit still held.
 
-        Purses of claims that ended otherwise are closed first; that of a batch stays open.
+        All rows are durable by then; where they are not, the purse is left open. Purses of claims that ended otherwise are closed first; that of a batch stays open.
         """
         parts, unit = self.parts, self.lease.unit
+        booking = parts.models.booking
         async for purse in parts.spending.purses(self.job.id, unit.seq):
             if purse.fence != paid_by(unit):
-                await settle_dead(parts.attempts, parts.spending, purse, self.stage, unit.items)
+                await settle_dead(parts.attempts, booking, purse, self.stage, unit.items)
         now = await parts.jobs.store.now()
         purse = Purse(
             job=self.job.id, unit=unit.seq, fence=unit.fence, owner=self.job.owner,
-            month=month_of(now), bounded=(self.job.id, self.job.owner, EVERYBODY), created=now,
+            day=day_of(now), bounded=(self.job.id, self.job.owner, EVERYBODY), created=now,
         )  # fmt: skip
         budgets = await parts.models.budgets_of(self.job.owner, self.job.budget)
-        self._money = Money(parts.spending, purse, budgets, meter=parts.models.meter)
+        self._money = Money(booking, purse, budgets, meter=parts.models.meter)
         ours = True
         try:
             yield
@@ -141,7 +155,8 @@ class Claim:
         finally:
             ours = ours and not self.lease.lost
             if ours and paid_by(self.lease.unit) != unit.fence:
-                with suppress(MediamillError):  # the sweep does it
+                with suppress(Exception):  # the next claim does it, or the sweep, by the rows
+                    await self.journal.settle()
                     await self._money.close()
 
     def asking(self, chain: Sequence[Opened]) -> Asking:
@@ -151,12 +166,12 @@ class Claim:
             raise RuntimeError("nobody pays")
         blank = Attempt(
             of="", name="", number=0, job=self.job.id, stage=self.stage, item=0,
-            owner=self.job.owner, month=self._money.purse.month, operation=self.step.operation,
+            owner=self.job.owner, day=self._money.purse.day, operation=self.step.operation,
             provider="", purse=unit.fence, began=0,
         )  # fmt: skip
         return Asking(
-            chain, parts.models.gate, Journal(self.lease), self._money, parts.jobs.store, blank,
-            parts.seconds,
+            chain, parts.models.gate, self.journal, self._money, parts.jobs.store, blank,
+            Answers(parts.results), parts.seconds,
         )  # fmt: skip
 
     async def past(self, works: Sequence[Work]) -> Mapping[int, Sequence[Attempt]]:
@@ -198,7 +213,7 @@ class Claim:
             "an operation failed", action="item_crashed", item=item, exc_info=error,
             **self.job.log_context(),
         )  # fmt: skip
-        return MediamillError("The operation failed unexpectedly.", error=repr(error)[:500])
+        return MediamillError("The operation failed unexpectedly.", error=type(error).__name__)
 
 
 def with_answers(outcome: Outcome, answered: Sequence[dict[str, str]]) -> Outcome:

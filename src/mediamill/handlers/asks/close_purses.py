@@ -1,7 +1,8 @@
 """`close_purses`: book what claims have spent that ended without saying so.
 
 A worker that vanished, and one whose job was cancelled under it, leave their purse open. Its money
-is given back, and its calls are booked, as soon as the unit is in other hands or in none.
+is given back, and its calls are booked, as soon as the unit is in other hands or in none. A batch
+of a unit that was cancelled is stopped.
 """
 
 from dataclasses import dataclass
@@ -9,10 +10,11 @@ from typing import ClassVar
 
 from mediamill.core.clock import MINUTE, SECOND
 from mediamill.engine.asking.asking import settle_dead
+from mediamill.engine.asking.models import Models
 from mediamill.engine.lease import Lease
-from mediamill.handlers.asks.batching import paid_by
+from mediamill.handlers.asks.batching import paid_by, stop
 from mediamill.store.repositories.attempts import Attempts
-from mediamill.store.repositories.spending import Purse, Spending
+from mediamill.store.repositories.spending import Purse
 from mediamill.store.repositories.units import Units, UnitState
 
 EVERY_MS = 3 * MINUTE
@@ -28,7 +30,10 @@ class ClosePurses:
 
     units: Units
     attempts: Attempts
-    spending: Spending
+    models: Models
+
+    def __post_init__(self) -> None:
+        self.booking = self.models.booking
 
     async def run(self, lease: Lease) -> None:
         await self.sweep()
@@ -41,17 +46,19 @@ class ClosePurses:
     async def sweep(self, young_ms: int = YOUNG_MS) -> None:
         """Close every purse whose claim is over."""
         before = await self.units.store.now() - young_ms
-        for purse in await self.spending.open_purses(before, PAGE):
+        for purse in await self.booking.spending.open_purses(before, PAGE):
             await self._look(purse)
 
     async def _look(self, purse: Purse) -> None:
         unit = await self.units.get(purse.job, purse.unit)
         if unit is None:
-            await self.spending.close(purse, [])
+            await self.booking.close(purse, [])
             return
         if unit.state is UnitState.LEASED and unit.fence == purse.fence:
             return
-        if unit.state.open and paid_by(unit) == purse.fence:
-            return  # its batch is worked on
+        if paid_by(unit) == purse.fence:
+            if unit.state.open:
+                return  # its batch is worked on
+            await stop(self.models, unit)
         stage = int(unit.payload["stage"])
-        await settle_dead(self.attempts, self.spending, purse, stage, unit.payload["items"])
+        await settle_dead(self.attempts, self.booking, purse, stage, unit.payload["items"])

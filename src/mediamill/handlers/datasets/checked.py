@@ -1,12 +1,13 @@
 """The latest health check of a project, and the near-duplicates that it found."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from mediamill.blobs.port import Blobs
-from mediamill.store.repositories.jobs import Job, Jobs, JobState
+from mediamill.core.errors import Conflict
+from mediamill.store.repositories.jobs import Job, Jobs, JobState, Manifests
 from mediamill.store.repositories.projects import Project
 from mediamill.store.repositories.results import Result, ResultFile, Results
 
@@ -35,6 +36,7 @@ class Report(msgspec.Struct):
     """What is read of `health.json`."""
 
     duplicates: Duplicates
+    broken: list[Shown] = []
 
 
 @dataclass(frozen=True)
@@ -46,26 +48,58 @@ class Check:
     report: ResultFile
 
 
+@dataclass(frozen=True)
+class Alike:
+    """What a check knows of files that are alike, and of which files it knows anything."""
+
+    groups: Mapping[str, str]
+    """The group of duplicates of each file that is in one."""
+    known: frozenset[str]
+    """The files that it has looked at; broken ones are not among them."""
+
+
 @dataclass
 class Checks:
     """Finds health checks."""
 
     jobs: Jobs
     results: Results
+    manifests: Manifests
     made: Blobs
 
     async def latest(self, project: Project, user: str) -> Check | None:
         """Return the newest finished check of a project by its owner or by a user of it."""
-        found = [await self._of(owner, project.id) for owner in {project.owner, user}]
+        return await self._newest(project, user, _checks)
+
+    async def comparing(self, project: Project, user: str) -> Check:
+        """Return the newest check by which near-duplicates can be kept in one split.
+
+        Raises `Conflict` where there is none.
+        """
+        found = await self._newest(project, user, _compares)
+        if found is None:
+            raise Conflict(
+                "No health check has compared the images of all splits yet: run `health-check` "
+                "over the project, not over one split, with `duplicates` and without other steps; "
+                "then split."
+            )
+        return found
+
+    async def _newest(
+        self, project: Project, user: str, wanted: Callable[[Job, str], bool]
+    ) -> Check | None:
+        found = [await self._of(owner, project.id, wanted) for owner in {project.owner, user}]
         there = [check for check in found if check is not None]
         return max(there, key=lambda check: check.job.finished or 0, default=None)
 
-    async def _of(self, owner: str, project: str) -> Check | None:
+    async def _of(
+        self, owner: str, project: str, wanted: Callable[[Job, str], bool]
+    ) -> Check | None:
         after: str | None = None
         for _ in range(PAGES):
             page = await self.jobs.of_owner(owner, after, PAGE)
             for job in page.rows:
-                if _checks(job, project) and (found := await self._report(job)) is not None:
+                if wanted(job, project) and (found := await self._report(job)) is not None:
                     return found
             if (after := page.after) is None:
                 break
@@ -78,19 +112,25 @@ class Checks:
                     return Check(job, result, file)
         return None
 
-    async def groups(self, project: Project, user: str) -> Mapping[str, str] | None:
-        """Return the group of duplicates of each file that is in one; None where nobody looked."""
-        check = await self.latest(project, user)
-        if check is None:
-            return None
+    async def alike(self, project: Project, user: str) -> Alike:
+        """Return what the newest check over all splits knows; raises `Conflict` without one."""
+        check = await self.comparing(project, user)
         report = msgspec.json.decode(await self.made.get(check.report.blob), type=Report)
         found: dict[str, str] = {}
         groups = (*report.duplicates.exact, *report.duplicates.near)
         for n, group in enumerate(groups):  # the near ones hold equal files too
             found |= {image.file: f"near-{n}" for image in group.images if image.file}
-        return found
+        job, broken = check.job, {image.file for image in report.broken}
+        listed = self.manifests.walk(job.id, 0, job.tallies[0].items)
+        return Alike(found, frozenset({entry.file async for _, entry in listed} - broken))
 
 
 def _checks(job: Job, project: str) -> bool:
     over = job.inputs.get("source") == "project" and job.inputs.get("id") == project
     return over and job.state in GOOD and job.steps[-1].operation == OPERATION
+
+
+def _compares(job: Job, project: str) -> bool:
+    """Tell whether a check looked for near-duplicates in all splits, among images as they are."""
+    alone = len(job.steps) == 1 and bool(job.steps[0].parameters.get("duplicates", True))
+    return _checks(job, project) and alone and job.inputs.get("split") is None

@@ -2,7 +2,8 @@
 
 Each step is gone on with after a cut; a later one begins when those before it are whole:
 
-1. list    `{version}/entries`, the images line by line, and the charge for all of them
+1. list    `{version}/entries`, the images line by line, and the charge for all of them; what lies
+           turned is made upright meanwhile
 2. own     for some at a time their rows, by which retention finds them, then a second key for
            their bytes; the version's `files` counts those that have rows
 3. tell    the document of what is there then, its hash, and `ready`, if nothing went meanwhile
@@ -15,7 +16,7 @@ holds; of inputs of which the job made nothing it holds what they were.
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,11 @@ from mediamill.datasets.document import (
 )
 from mediamill.engine.gathering.ahead import ahead
 from mediamill.handlers.datasets.forget import Forgetting
-from mediamill.handlers.datasets.listing import Listing, entry_of
-from mediamill.handlers.datasets.owning import Owning
+from mediamill.handlers.datasets.listing import Found, Listing, entry_of
+from mediamill.handlers.datasets.owning import Given, Owning
 from mediamill.handlers.datasets.task import Work
 from mediamill.handlers.datasets.texts import entries_of, images_of, lines_of, without_gone
+from mediamill.handlers.datasets.turning import Turning
 from mediamill.handlers.stages.naming import ManyNames
 from mediamill.handlers.stages.seal import Lines
 from mediamill.store.port import Equals, Put, Update
@@ -78,6 +80,7 @@ class Freeze:
     blobs: Blobs
     scratch: Path
     owning: Owning
+    turning: Turning
 
     def __post_init__(self) -> None:
         self.aging = Aging(self.datasets.store)
@@ -142,21 +145,27 @@ class Freeze:
                 async for some in self.listing.walk(version, left):
                     unknown = [one.file.id for one in some if not one.root]
                     roots = await self.listing.lookup.roots(unknown)
-                    for one in some:
-                        given = await self.owning.given(
-                            version.owner, one.file, work.attempts, left
-                        )
-                        if given is None:
-                            continue
-                        file, root = given.file, one.root or roots[one.file.id]
-                        fixed = replace(one, file=file)
-                        entry = entry_of(fixed, root, paths, groups, given.parts)
+                    for one, given in await self._given(work, version, some, left):
+                        root = one.root or roots[one.file.id]
+                        entry = entry_of(one, given, root, paths, groups)
                         await lines.add(entry_line(entry), end=b"")
-                        count, size = count + 1, size + file.size
+                        count, size = count + 1, size + given.file.size
                 if not count:
                     raise InvalidInput("There are no images to fix in a version.")
                 await self._charge(work, version, size, left)
                 await lines.commit()
+
+    async def _given(
+        self, work: Work, version: DatasetVersion, some: Sequence[Found], left: Counter[str]
+    ) -> list[tuple[Found, Given]]:
+        """Return what the version's owner may have of images, upright, without those withheld."""
+        pairs: list[tuple[Found, Given]] = []
+        for one in some:
+            given = await self.owning.given(version.owner, one.file, work.attempts, left)
+            if given is not None:
+                pairs.append((one, given))
+        turned = await self.turning.all(version.root, [given for _, given in pairs], work.attempts)
+        return [(one, given) for (one, _), given in zip(pairs, turned, strict=True)]
 
     async def _charge(
         self, work: Work, version: DatasetVersion, size: int, left: Counter[str]
@@ -189,6 +198,7 @@ class Freeze:
                     if row.place in lacking or _went(row.root, some.before, after):
                         await self.forgetting.take(row)
                 await work.show(some.end, max(some.end, work.task.total))
+        await self.turning.done(version.root)
 
     async def _recorded(
         self, work: Work, version: DatasetVersion

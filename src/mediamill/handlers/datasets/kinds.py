@@ -16,6 +16,7 @@ from mediamill.handlers.datasets.moving import MoveMembers, Mover
 from mediamill.handlers.datasets.owning import Owning
 from mediamill.handlers.datasets.sample import SampleMembers
 from mediamill.handlers.datasets.split import SplitMembers
+from mediamill.handlers.datasets.turning import Turning
 from mediamill.handlers.datasets.undo import UndoTask
 from mediamill.handlers.files import thumbnails
 from mediamill.handlers.files.thumbnail import Thumbnail
@@ -49,7 +50,8 @@ def _tasks(parts: Parts, taking: Taking) -> Mapping[str, task.Kind]:
         "move": MoveMembers(mover),
         "undo": UndoTask(mover, notes),
         "split": SplitMembers(
-            mover, nouns.lookup, notes.classes, Checks(nouns.jobs, nouns.results, parts.results)
+            mover, nouns.lookup, notes.classes,
+            Checks(nouns.jobs, nouns.results, nouns.manifests, parts.results),
         ),
         "version": Freeze(
             datasets,
@@ -57,6 +59,7 @@ def _tasks(parts: Parts, taking: Taking) -> Mapping[str, task.Kind]:
                     notes, parts.results),
             forgetting_of(parts), nouns.usages, parts.blobs, parts.scratch,
             Owning(parts.blobs, parts.results, parts.cutting),
+            Turning(parts.blobs, parts.slots, parts.scratch),
         ),
         "import": ImportMembers(
             nouns.lookup, nouns.jobs, nouns.results, notes, taking, parts.blobs, parts.results,

@@ -12,7 +12,7 @@ import msgspec
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import Conflict
 from mediamill.datasets.document import NOTHING, Entry, Groups, Image, Paths
-from mediamill.media.privacy.parts import Part
+from mediamill.handlers.datasets.owning import Given
 from mediamill.store.repositories.annotations import Annotations
 from mediamill.store.repositories.datasets import DatasetVersion
 from mediamill.store.repositories.files import File
@@ -138,11 +138,9 @@ def _fits(file: File) -> bool:
     return file.media_type.startswith("image/") and not file.hidden and not file.obstacle
 
 
-def entry_of(
-    one: Found, root: str, paths: Paths, groups: Groups, parts: tuple[Part, ...] = ()
-) -> Entry:
-    """Describe an image as it is fixed."""
-    file = one.file
+def entry_of(one: Found, given: Given, root: str, paths: Paths, groups: Groups) -> Entry:
+    """Describe an image as it is fixed: what is given of it."""
+    file = given.file
     image = Image(
         path=paths.claim(file.name, file.media_type),
         media_type=file.media_type,
@@ -156,4 +154,7 @@ def entry_of(
         annotations=msgspec.Raw(one.annotations) if one.annotations else NOTHING,
     )
     results = file.source == "result"
-    return Entry(image, file.id, root, file.blob, results, file.crc32, file.lineage, parts)
+    return Entry(
+        image, file.id, root, file.blob, results, file.crc32, file.lineage, given.parts,
+        given.upright,
+    )  # fmt: skip

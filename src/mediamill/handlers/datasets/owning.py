@@ -1,7 +1,8 @@
 """Bytes of a version's images: what its owner may have of each, under a second key.
 
 Files of the version's owner, and what jobs made, are fixed as they are. Originals of others, who
-edit the project too, are fixed without what they say of place, time, device and person.
+edit the project too, are fixed without what they say of place, time, device and person. JPEGs that
+lie turned are fixed upright (`turning.py`).
 """
 
 from collections import Counter
@@ -25,6 +26,8 @@ class Given:
 
     file: File
     parts: tuple[Part, ...] = ()
+    upright: str = ""
+    """The blob of what it is upright, where it lies turned; the file's digests are then of that."""
 
 
 @dataclass
@@ -64,8 +67,8 @@ class Owning:
 
         Raises `NotFound` where bytes may only not be seen yet.
         """
-        whole = [(row, entry) for row, entry in pairs if not entry.parts]
-        single = [(row, entry) for row, entry in pairs if entry.parts]
+        single = [(row, entry) for row, entry in pairs if entry.parts or entry.upright]
+        whole = [(row, entry) for row, entry in pairs if not (entry.parts or entry.upright)]
         try:
             for home, results in ((self.blobs, False), (self.made, True)):
                 some = [(entry.source, row.blob) for row, entry in whole if row.results == results]
@@ -78,15 +81,20 @@ class Owning:
         """Give one image its second key; tell whether its bytes are there.
 
         On a shared folder all that is missing may come to sight yet: who has waited long enough
-        for it does without.
+        for it does without. One that was turned counts as long as its source is there afterwards:
+        who takes that away looks for rows next, and finds this one with its key.
         """
         home = self.made if row.results else self.blobs
         try:
             if not await _has(home, row.blob):
-                if entry.parts:
+                if entry.upright:
+                    await home.copy(entry.upright, row.blob)
+                elif entry.parts:
                     await write_cut(home, entry.source, entry.parts, home, row.blob)
                 else:
                     await home.copy(entry.source, row.blob)
+            if entry.upright:
+                await home.info(entry.source)
         except NotFound as error:
             if may_be_late(error, attempts):
                 raise

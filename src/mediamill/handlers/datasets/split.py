@@ -9,7 +9,7 @@ import msgspec
 
 from mediamill.core.errors import InvalidInput
 from mediamill.datasets.splitting import Division, Image, divide, merged
-from mediamill.handlers.datasets.checked import Checks
+from mediamill.handlers.datasets.checked import Alike, Checks
 from mediamill.handlers.datasets.moving import Move, Mover, Place
 from mediamill.handlers.datasets.task import Plain, Work
 from mediamill.store.repositories.lookup import FileLookup
@@ -48,7 +48,8 @@ class SplitMembers(Plain):
         rows = [row async for row in self.mover.projects.walk(project)]
         if not rows:
             raise InvalidInput("The project has no files to split.")
-        groups = await self._groups(work, rows, request["group_by"])
+        alike = await self._alike(work, request["group_by"])
+        groups = await self._groups(rows, request["group_by"], alike)
         classes = await self._classes(project, rows) if request["stratify"] else {}
         images = [
             Image(
@@ -67,11 +68,18 @@ class SplitMembers(Plain):
             keep=request["keep"],
         )
         moves = [_move(row, division.splits[row.file]) for row in rows]
-        outcome = {**told(division), "total": len(rows)}
+        unchecked = sum(row.file not in alike.known for row in rows) if alike else 0
+        outcome = {**told(division), "unchecked": unchecked, "total": len(rows)}
         await self.mover.write(work.task.plan, moves, outcome)
 
+    async def _alike(self, work: Work, group_by: Sequence[str]) -> Alike | None:
+        """Return what is known of near-duplicates where they are to stay together."""
+        if "near-duplicates" not in group_by:
+            return None
+        return await self.checks.alike(work.project, work.task.user)
+
     async def _groups(
-        self, work: Work, rows: Sequence[ProjectFile], group_by: Sequence[str]
+        self, rows: Sequence[ProjectFile], group_by: Sequence[str], alike: Alike | None
     ) -> dict[str, str]:
         """Return the group of each file: its own where nothing ties it to another."""
         labels: list[dict[str, str]] = []
@@ -81,13 +89,8 @@ class SplitMembers(Plain):
             labels.append(own | {row.file: row.group for row in rows if row.group})
         if "name" in group_by:
             labels.append(await self._stems(rows))
-        if "near-duplicates" in group_by:
-            near = await self.checks.groups(work.project, work.task.user)
-            if near is None:
-                raise InvalidInput.at(
-                    "group_by", "Run a health check over the project first: it finds duplicates."
-                )
-            labels.append(dict(near))
+        if alike is not None:
+            labels.append(dict(alike.groups))
         return merged([row.file for row in rows], *labels)
 
     async def _stems(self, rows: Sequence[ProjectFile]) -> dict[str, str]:

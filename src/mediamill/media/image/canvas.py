@@ -7,18 +7,13 @@ out when something else needs the pixels.
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
-import msgspec
-
+from mediamill.annotations.covering import Rectangle, covered
 from mediamill.annotations.geometry import joined, moved
-from mediamill.annotations.model import Annotation, ImageAnnotations, Rle
-from mediamill.annotations.rle import bitmap_of, mask_of
+from mediamill.annotations.model import ImageAnnotations
 from mediamill.media.image.depth import Pixels, top
 from mediamill.media.image.effects.tone import Tone, grey_mean, recoloured
 from mediamill.media.image.geometry.warp import Edge, Interpolation, Part, Size, Warp
 from mediamill.media.image.picture import Picture
-
-Rectangle = tuple[int, int, int, int]
-"""Left, top, width, height in whole pixels."""
 
 
 class Canvas:
@@ -71,7 +66,7 @@ class Canvas:
         self._pixels[upper : upper + height, left : left + width, :3] = 0
         self._pixels[upper : upper + height, left : left + width, 3:] = top(self._pixels)
         if self.annotations is not None:
-            self.annotations = hidden(self.annotations, at, self.min_visibility)
+            self.annotations = covered(self.annotations, at, self.min_visibility)
 
     def put(self, pixels: Pixels, parts: list[ImageAnnotations]) -> None:
         """Put pixels of the same size in the place of what is there, with annotations of all."""
@@ -112,40 +107,3 @@ class Canvas:
     def _colour(self) -> None:
         if self._tones:
             self._pixels, self._tones = recoloured(self._pixels, self._tones), ()
-
-
-def hidden(annotations: ImageAnnotations, at: Rectangle, least: float) -> ImageAnnotations:
-    """Return annotations after a rectangle was painted over.
-
-    Key points in it count as hidden, masks lose what it covers, and what keeps less than `least`
-    of its box goes, at any rate what is covered whole; other boxes and polygons stay as they are.
-    """
-    least = max(1e-9, least)
-    shown = [one for one in annotations.annotations if _shown(one, at) >= least]
-    return annotations.with_annotations(_hidden(one, at) for one in shown)
-
-
-def _shown(one: Annotation, at: Rectangle) -> float:
-    """Return the share of an annotation's box that is not covered; 1 where it has none."""
-    if one.box is None or one.box[2] * one.box[3] <= 0:
-        return 1.0
-    left, upper, width, height = one.box
-    across = min(left + width, at[0] + at[2]) - max(left, at[0])
-    down = min(upper + height, at[1] + at[3]) - max(upper, at[1])
-    return 1 - max(0.0, across) * max(0.0, down) / (width * height)
-
-
-def _hidden(one: Annotation, at: Rectangle) -> Annotation:
-    points = list(one.keypoints)
-    for n in range(0, len(points), 3):
-        x, y, seen = points[n : n + 3]
-        if seen == 2 and at[0] <= x < at[0] + at[2] and at[1] <= y < at[1] + at[3]:
-            points[n + 2] = 1
-    mask = None if one.mask is None else _without(one.mask, at)
-    return msgspec.structs.replace(one, keypoints=tuple(points), mask=mask)
-
-
-def _without(mask: Rle, at: Rectangle) -> Rle:
-    bitmap = bitmap_of(mask).copy()
-    bitmap[at[1] : at[1] + at[3], at[0] : at[0] + at[2]] = 0
-    return mask_of(bitmap, compress=isinstance(mask.counts, str))

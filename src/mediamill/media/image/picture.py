@@ -31,6 +31,8 @@ class Picture:
     """`train`, `validation`, `test`; empty where it has none, which counts as train."""
     grey: bool = False
     """Whether its file was grey alone; what is made of it may have colours."""
+    turned: bool = False
+    """Whether what it was decoded from lies otherwise, by its orientation."""
     untouched: bool = False
     """Whether each step says that it did nothing (`kept`): then its file will do."""
 
@@ -62,6 +64,7 @@ class Picture:
     def of(self, other: "Picture") -> Self:
         """Take over where another picture comes from: digest, split, kind; return self."""
         self.digest, self.split, self.grey = other.digest, other.split, other.grey
+        self.turned = other.turned
         return self
 
     def made(

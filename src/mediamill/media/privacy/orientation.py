@@ -37,6 +37,15 @@ def from_xmp(data: bytes) -> int | None:
     return int(found[1]) if found else None
 
 
+def of_head(data: bytes) -> int:
+    """Return what the first bytes of a JPEG say, 1 for nothing: EXIF is the first of its segments.
+
+    It may be wrong for files that are built to mislead: who turns pixels looks again.
+    """
+    at = data.find(PREFIX)
+    return (from_exif(data[at:]) if at >= 0 else None) or from_xmp(data) or 1
+
+
 def minimal(orientation: int) -> bytes:
     """Return a TIFF block that says nothing but an orientation."""
     return b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, TAG, SHORT, 1, orientation, 0, 0)

@@ -84,6 +84,23 @@ class Video:
         return max(1, rounded(1 / rate / self.time_base)) if rate else 0
 
     @property
+    def rate(self) -> Fraction | None:
+        """Frames a second, on average, as the headers say; None where they do not."""
+        return self.stream.average_rate or self.stream.guessed_rate or None
+
+    def steady(self, first: int | None) -> bool:
+        """Tell whether by the headers all frames last equally long, from second 0 to the end.
+
+        `first` is the time stamp of the first that is shown.
+        """
+        stream, rate = self.stream, self.rate
+        if not (rate and rate == stream.base_rate and stream.frames and stream.duration):
+            return False
+        ticks = 1 / rate / self.time_base
+        whole = ticks.denominator == 1 and stream.frames * ticks == stream.duration
+        return whole and first is not None and self.origin(first) == first
+
+    @property
     def aspect(self) -> float:
         """Width ÷ height of a sample, by the container or else the codec; 1 where absurd."""
         aspect = float(self.stream.sample_aspect_ratio or 1)

@@ -26,7 +26,9 @@ def _facts(video: Video, media_type: str, name: str) -> Facts:
         if frame is not None:
             size = orientation(frame).size(frame.width, frame.height)
             frames = max(0, video.stream.frames)
-            return Facts(media_type, *size, video.duration, frames, video.codec.name)
+            rate, steady = float(video.rate or 0), video.steady(frame.pts)
+            codec = video.codec.name
+            return Facts(media_type, *size, video.duration, frames, codec, rate, steady)
         if seen > _PATIENCE:
             break
     raise BrokenMedia(f"{name}: no frame could be decoded")

@@ -25,7 +25,7 @@ class FramePicture(Picture):
         self, frame: Frame, size: tuple[int, int] | None = None, *, deinterlace: bool = True
     ) -> None:
         self._frame, self._deinterlace = frame, deinterlace
-        self._orientation = frame.orientation
+        self._orientation, self.turned = frame.orientation, frame.orientation != UPRIGHT
         self._grade = grade_of(frame.pixels, frame.peak)
         stored = frame.pixels.width, frame.pixels.height
         self._size = size or self._orientation.size(*squared(*stored, frame.aspect))

@@ -1,6 +1,7 @@
 """Choose frames by their presentation times. Nothing here decodes or even opens a video.
 
-All functions take a `Timeline` and a `Span` of it and return ascending frame indexes.
+All functions take a `Timeline` and a `Span` of it and return ascending frame indexes; those that
+begin with `many_` say of an even timeline, whose ticks are frames, how many that would be.
 """
 
 from bisect import bisect_left, bisect_right
@@ -82,6 +83,25 @@ def at_interval(timeline: Timeline, span: Span, every: Fraction) -> list[int]:
         if _upward(timeline.ticks[n] - start, scale) * scale.denominator
         < (end - start) * scale.numerator
     ]
+
+
+def many_at_rate(timeline: Timeline, span: Span, rate: Fraction) -> int:
+    """Count the frames of `at_rate`: each is in a slot of its own, or each slot has a frame."""
+    scale = timeline.time_base * rate
+    slots = _slot(span.end, scale) - _slot(timeline.ticks[span.first], scale)
+    return max(1, min(len(span), slots))
+
+
+def many_at_interval(timeline: Timeline, span: Span, every: Fraction) -> int:
+    """Count the frames of `at_interval`, likewise."""
+    start = timeline.ticks[span.first]
+    return min(len(span), _upward(span.end - start, timeline.time_base / every))
+
+
+def many_shots(timeline: Timeline, span: Span, shortest: float) -> int:
+    """Return how many shots there are at most, none of them shorter than so many seconds."""
+    lasting = (len(span) - 1) * timeline.time_base
+    return min(len(span), int(lasting / Fraction(str(shortest))) + 1 if shortest else len(span))
 
 
 def _upward(ticks: int, scale: Fraction) -> int:

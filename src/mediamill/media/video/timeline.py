@@ -1,6 +1,7 @@
 """The presentation times of a video's frames, and what is known about the packets they are in."""
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -26,7 +27,7 @@ class Timeline:
 
     time_base: Fraction
     origin: int
-    ticks: "array[int]"
+    ticks: Sequence[int]
     keys: bytearray
     end: int
     """Where the last frame stops being shown, in ticks."""
@@ -46,6 +47,11 @@ class Timeline:
     def pts(self, index: int) -> int:
         """Return a frame's presentation time stamp as the container has it."""
         return self.ticks[index] + self.origin
+
+    @classmethod
+    def even(cls, frames: int, rate: Fraction) -> "Timeline":
+        """Return that of frames which last equally long; a tick is one. It takes no memory."""
+        return cls(1 / rate, 0, range(frames), bytearray(), frames)
 
     @property
     def duration(self) -> float:

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from mediamill.operations.augment.expecting import copied
 from mediamill.operations.augment.methods import METHODS
 from mediamill.operations.augment.parameters import AugmentParameters
 from mediamill.operations.augment.ranges import Method
 from mediamill.operations.augment.showing import PLACES, ranges_of, shrunk
 from mediamill.operations.augment.working import Work
-from mediamill.operations.base import Context, SourceFacts
+from mediamill.operations.base import Context, Expected, SourceFacts
 from mediamill.operations.draws import Draws
 from mediamill.operations.formatted import Formatted
 from mediamill.operations.image import Variant
@@ -41,6 +42,26 @@ class Augment(Formatted, AugmentParameters):
         pixels = (source.width or 1920) * (source.height or 1080)
         return 0.01 + (self.copies + self.keep_original) * pixels / _PER_SECOND
 
+    def chance(self, method: Method) -> float:
+        """Return how often a method is used, 0…1."""
+        return self.probability.get(method, 0.5 if method in _FLIPS else 1.0)
+
+    def changes(self, split: str) -> bool:
+        """Tell whether images of a split are changed; others pass as they are."""
+        return (split or "train") in self.splits
+
+    def expect(self, source: SourceFacts) -> Expected | None:
+        """Tell how many copies and tiles there will be; at most, where tiles are drawn for."""
+        size = source.width, source.height
+        if not self.changes(source.split):
+            return Expected(1, self.sized(source, *size))
+        if (found := copied(self, size)) is None:
+            return None
+        count, cut, sure = found
+        largest = size if self.keep_original else cut
+        facts = self.sized(source, *largest)
+        return Expected(self.copies * count + self.keep_original, facts, sure)
+
     def shrunk(self, factor: float) -> Self:
         """Return the parameters for a picture of another size: what they count in pixels."""
         return self.model_copy(update=shrunk(self, factor))
@@ -65,7 +86,7 @@ class Augment(Formatted, AugmentParameters):
 
     def apply_all(self, image: "Picture", context: Context) -> "Iterator[Picture]":
         """Yield the copies, each with what was drawn for it in `info`."""
-        changed = (image.split or "train") in self.splits
+        changed = self.changes(image.split)
         if self.keep_original or not changed:
             yield image.kept({**image.info, "copy": 0})
         if not changed:
@@ -78,7 +99,7 @@ class Augment(Formatted, AugmentParameters):
     def _changed(self, image: "Picture", draws: Draws, context: Context) -> "list[Canvas]":
         canvases = [self._canvas(image)]
         for name, method in self._named():
-            chance = self.probability.get(method, 0.5 if method in _FLIPS else 1.0)
+            chance = self.chance(method)
             if chance < 1 and not draws.chance(f"{name}.used", chance):
                 continue
             canvases = [

@@ -10,7 +10,7 @@ from mediamill.media.video.reader import FrameReader
 from mediamill.media.video.timeline import Timeline
 from mediamill.operations.base import Context, Source
 from mediamill.operations.extract_frames.segments import Run, runs
-from mediamill.operations.extract_frames.selection import NUMBERS, check_count, choose
+from mediamill.operations.extract_frames.selection import check_count, choose
 from mediamill.operations.extract_frames.shots import LOOKING, Shots
 from mediamill.operations.image import derived
 
@@ -78,6 +78,5 @@ class Extraction:
         operation = self._operation
         if self._shots:
             return self._shots.choose(timeline)
-        field = NUMBERS.get(operation.mode)
-        number = getattr(operation, field) if field else 0
-        return choose(timeline, operation.mode, number, (operation.start, operation.end))
+        bounds = operation.start, operation.end
+        return choose(timeline, operation.mode, operation.number, bounds)

@@ -11,12 +11,14 @@ from mediamill.media.image.codecs.encoding import Encoding, Format
 from mediamill.media.video.select import MIN_SHOT, THRESHOLD
 from mediamill.operations.base import (
     Context,
+    Expected,
     MediaOperation,
     Operation,
     Outcome,
     Source,
     SourceFacts,
 )
+from mediamill.operations.extract_frames.expecting import expected
 from mediamill.operations.extract_frames.segments import Run
 from mediamill.operations.extract_frames.selection import NUMBERS, Moment, clock, time_of
 from mediamill.operations.image import ImageOperation, encoding_of, image_steps, through
@@ -107,6 +109,16 @@ class ExtractFrames(MediaOperation):
         if not _in_order(self.start, self.end):
             raise ValueError("`start` must be before `end`")
         return self
+
+    @property
+    def number(self) -> float | tuple[Moment, ...]:
+        """The mode's own number or times, 0 where it has none; the shortest shot of scene."""
+        field = "min_shot" if self.mode == "scene" else NUMBERS.get(self.mode)
+        return getattr(self, field) if field else 0
+
+    def expect(self, source: SourceFacts) -> Expected:
+        """Tell how many frames there will be; raises `InvalidInput` for more than `max_frames`."""
+        return expected(self, source)
 
     def cost(self, source: SourceFacts) -> float:
         """Estimate seconds of one core: reading, decoding what the mode needs, encoding."""

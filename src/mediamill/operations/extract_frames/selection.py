@@ -13,6 +13,9 @@ from mediamill.media.video.select import (
     every_frame,
     every_nth,
     key_frames,
+    many_at_interval,
+    many_at_rate,
+    many_shots,
     rate_of,
     spread,
 )
@@ -54,6 +57,19 @@ def choose(
     return found
 
 
+def how_many(
+    timeline: Timeline, mode: str, number: float | Sequence[Moment], bounds: Bounds
+) -> int:
+    """Return how many frames `choose` gives of an even timeline; at most, of keyframes and scene.
+
+    `number` of scene is the shortest shot in seconds. Raises what `choose` does.
+    """
+    span = span_of(timeline, bounds)
+    if isinstance(number, Sequence):
+        return len(at_times(timeline, span, seconds(timeline, span, number)))
+    return _MANY[mode](timeline, span, number)
+
+
 def span_of(timeline: Timeline, bounds: Bounds) -> Span:
     """Return the frames within the bounds; percentages are of the whole video.
 
@@ -76,6 +92,17 @@ _BY_NUMBER: dict[str, Callable[[Timeline, Span, float], list[int]]] = {
     "count": lambda timeline, span, count: spread(timeline, span, int(count)),
     "keyframes": lambda timeline, span, _: key_frames(timeline, span),
     "all": lambda timeline, span, _: every_frame(timeline, span),
+}
+_MANY: dict[str, Callable[[Timeline, Span, float], int]] = {
+    "interval": lambda timeline, span, every: many_at_interval(
+        timeline, span, Fraction(str(every))
+    ),
+    "fps": lambda timeline, span, fps: many_at_rate(timeline, span, rate_of(fps)),
+    "every_nth": lambda _, span, n: len(range(0, len(span), int(n))),
+    "count": lambda _, span, count: min(int(count), len(span)),
+    "keyframes": lambda _, span, __: len(span),
+    "scene": many_shots,
+    "all": lambda _, span, __: len(span),
 }
 
 

@@ -1,12 +1,24 @@
 """What a report comes to, in plain words: each entry has a code that stays and a sentence."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 Advice = dict[str, Any]
 
 IMBALANCE = 10.0
 """How many times the rarest class the most frequent may have before it is said."""
+GROUPS = 20
+"""Groups that an entry names; the report has all."""
+_ANEW = "without keeping images where they are"
+_LEAKS = {
+    "exact": ("the same file", f"Split anew, {_ANEW}, grouped by near-duplicates."),
+    "near": ("near-duplicates", f"Split anew, {_ANEW}, grouped by near-duplicates."),
+    "group": (
+        "of one group (frames of one video, or what was made of one image)",
+        f"Split anew, {_ANEW}, grouped by video.",
+    ),
+}
+"""What leaks of a kind are, and what helps."""
 _SAID = {
     "sharpness": "far less sharp than is usual",
     "luminance": "far darker or brighter than is usual",
@@ -49,17 +61,22 @@ def _broken(broken: list[dict[str, Any]]) -> list[Advice]:
 def _leaks(leaks: list[dict[str, Any]]) -> list[Advice]:
     """Count images by the splits that they straddle."""
     counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
+    groups: defaultdict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
     for leak in leaks:
-        counts[leak["kind"], tuple(leak["splits"])] += len(leak["images"])
-    words = {"exact": "the same file", "near": "near-duplicates"}
-    return [
-        _entry(
-            f"leak-{kind}", "error", count,
-            f"{_images(count)} {words[kind]} across {_listed(splits)}: what a model is measured by "
-            "is among what it learns from. Split again, grouped by near-duplicates.",
+        where = leak["kind"], tuple(leak["splits"])
+        counts[where] += len(leak["images"])
+        groups[where] += [leak["group"]] if "group" in leak else []
+    told = []
+    for (kind, splits), count in sorted(counts.items()):
+        words, way = _LEAKS[kind]
+        text = (
+            f"{_images(count)} {words} across {_listed(splits)}: what a model is measured by is "
+            f"among what it learns from. {way}"
         )
-        for (kind, splits), count in sorted(counts.items())
-    ]  # fmt: skip
+        entry = _entry(f"leak-{kind}", "error", count, text)
+        names = groups[kind, splits][:GROUPS]
+        told.append({**entry, "groups": names} if names else entry)
+    return told
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Which pictures of a set are there more than once, and in which splits."""
+"""Which pictures of a set are there more than once, and what belongs together yet is apart."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -23,20 +23,40 @@ class Repeats:
     similarity: list[float]
 
     def leaks(self, table: Table) -> list[dict[str, Any]]:
-        """Return the groups whose members are in different splits; none counts as train."""
+        """Return what is in different splits and should not be; none counts as train.
+
+        That is duplicates, and members of one group, such as the frames of a video.
+        """
         exact = {row: n for n, group in enumerate(self.exact) for row in group}
         found = []
         for group, similarity in zip(self.near, self.similarity, strict=True):
-            splits = sorted({table.words["split"][row] or "train" for row in group})
-            if len(splits) > 1:
+            if leak := _leak(table, group):
                 same = len({exact.get(row, -1 - row) for row in group}) == 1
-                found.append({
-                    "kind": "exact" if same else "near",
-                    "splits": splits,
-                    "similarity": similarity,
-                    "images": [table.shown(row) for row in group],
-                })  # fmt: skip
+                kind = "exact" if same else "near"
+                found.append({"kind": kind, "similarity": similarity, **leak})
+        for name, group in _grouped(table).items():
+            if leak := _leak(table, group):
+                found.append({"kind": "group", "group": name, **leak})
         return found
+
+
+def _leak(table: Table, rows: list[int]) -> dict[str, Any] | None:
+    """Return which splits some rows are in, where these are several."""
+    splits = sorted({table.words["split"][row] or "train" for row in rows})
+    if len(splits) == 1:
+        return None
+    return {"splits": splits, "images": [table.shown(row) for row in rows]}
+
+
+def _grouped(table: Table) -> dict[str, list[int]]:
+    """Return the rows of each group; the file that a group is called after is in it."""
+    groups = {*table.words["group"]} - {""}
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for row in table.sound:
+        file = table.words["file"][row]
+        if name := table.words["group"][row] or (file if file in groups else ""):
+            found[name].append(row)
+    return found
 
 
 def repeats(

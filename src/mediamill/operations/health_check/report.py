@@ -2,12 +2,14 @@
 
 The schema of `health.json` (`schema` is raised when something in it changes its meaning):
 
-- `parameters`, `summary` (counts), `advice` (`code`, `severity`, `count`, `text`);
+- `parameters`, `summary` (counts), `advice` (`code`, `severity`, `count`, `text`, and `groups`, the
+  first that leak);
 - `measures`: for each number its `description`, what `distributions.distribution` returns, and
   `outliers`: `distance`, `low`, `high`, `count`, `below`, and the `images` farthest away;
 - `counts`: images by `format`, `split`, `depth`;
 - `duplicates`: `exact` and `near`, each a list of groups with `similarity` and `images`;
-- `leaks`: groups whose images are in several `splits`; `broken`: files with `code` and `message`;
+- `leaks`: images in several `splits` that are alike (`kind` `exact` or `near`, with `similarity`)
+  or of one `group` (`kind` `group`); `broken`: files with `code` and `message`;
 - `classes`: what `classes.classes` returns; null where nothing is annotated.
 
 An image is shown by its `row` in the table, `item`, `file`, `name`, `path` in its archive, `split`,
@@ -116,7 +118,7 @@ def _summary(table: Table, found: Repeats, report: dict[str, Any]) -> dict[str, 
         "exact_duplicates": spare[0],
         "near_duplicates": spare[1],
         "duplicate_groups": len(found.near),
-        "leaks": sum(len(leak["images"]) for leak in report["leaks"]),
+        "leaks": len({image["row"] for leak in report["leaks"] for image in leak["images"]}),
         "classes": len(report["classes"]["classes"]) if report["classes"] else 0,
     }
 

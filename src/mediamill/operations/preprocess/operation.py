@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from mediamill.operations.base import Context, Measure, Outcome, SourceFacts
+from mediamill.operations.base import Context, Expected, Measure, Outcome, SourceFacts
 from mediamill.operations.formatted import Formatted
 from mediamill.operations.preprocess.agreeing import agreed
+from mediamill.operations.preprocess.expecting import tiled
 from mediamill.operations.preprocess.parameters import PreprocessParameters, shrunk
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ class Preprocess(Formatted, PreprocessParameters):
     def cost(self, source: SourceFacts) -> float:
         """Estimate seconds of one core."""
         return 0.01 + (source.width or 1920) * (source.height or 1080) / _PER_SECOND
+
+    def expect(self, source: SourceFacts) -> Expected:
+        """Tell how many tiles there are, and how large pictures become where parameters say so."""
+        count, size = tiled(self, (source.width, source.height))
+        return Expected(count, self.sized(source, *size))
 
     def shrunk(self, factor: float) -> Self:
         """Return the parameters for a picture of another size: what they count in pixels."""

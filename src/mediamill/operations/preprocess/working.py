@@ -146,7 +146,7 @@ class Work:
     # -- where pixels go ------------------------------------------------------------------------
 
     def _auto_orient(self) -> Report:
-        return {"applied": True}  # pictures come upright
+        return {"applied": self._image.turned}  # pictures come upright
 
     def _rotate_to_reference(self) -> Report:
         wide, high = self._size

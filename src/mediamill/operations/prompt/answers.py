@@ -2,12 +2,14 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
-_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)^[ \t]*\1", re.DOTALL | re.MULTILINE)
+_SIGNS, _LEAST = ("`", "~"), 3
+"""What fences are made of, and how much of it."""
 _OPENING = re.compile(r"[{\[]")
 _ATTEMPTS = 20
-"""Places in a text where a document may begin that are tried."""
+"""Places in a text where a document may begin that are tried, and fences that nothing closes."""
 
 
 class NoJson(ValueError):
@@ -23,9 +25,9 @@ def json_in(text: str) -> Any:
         return _parsed(text)
     except NoJson as error:
         first = error
-    for found in _FENCE.finditer(text):
+    for fenced in _fenced(text):
         try:
-            return _parsed(found[2])
+            return _parsed(fenced)
         except NoJson:
             continue
     for attempt, found in enumerate(_OPENING.finditer(text)):
@@ -36,6 +38,33 @@ def json_in(text: str) -> Any:
         except (ValueError, RecursionError):
             continue
     raise first
+
+
+def _fenced(text: str) -> Iterator[str]:
+    """Return what stands in fences, in order (CommonMark, 4.5); read line by line, whatever it is.
+
+    A pattern would look for the end of each fence anew, which an answer can make take hours.
+    """
+    lines, at, unclosed = text.split("\n"), 0, 0
+    while at < len(lines) and unclosed < _ATTEMPTS:
+        mark, at = _mark(lines[at]), at + 1
+        if not mark:
+            continue
+        ends = (n for n in range(at, len(lines)) if lines[n].lstrip(" \t").startswith(mark))
+        end = next(ends, None)
+        if end is None:
+            unclosed += 1
+            continue
+        yield "\n".join(lines[at:end])
+        at = end + 1
+
+
+def _mark(line: str) -> str:
+    """Return the row of signs with which a line opens a fence; empty where it opens none."""
+    line = line.lstrip(" \t")
+    rest = line.lstrip(line[:1]) if line[:1] in _SIGNS else line
+    mark = line[: len(line) - len(rest)]
+    return mark if len(mark) >= _LEAST and "`" not in rest else ""
 
 
 def _parsed(text: str) -> Any:

@@ -51,7 +51,7 @@ async def whole(ask: Ask, question: Question, continuations: int, prefix: str = 
         name = f"{prefix}-continue-{len(answers)}" if prefix else f"continue-{len(answers)}"
         try:
             answer = await ask(name, replace(question, begun=text.rstrip()))
-        except QuestionRefused:  # with what was answered it has become too long
+        except (QuestionRefused, InvalidAnswer):  # it became too long, or will not be gone on with
             break
         answers.append(answer)
         text = joined(text, answer.text)

@@ -19,7 +19,7 @@ from mediamill.media.documents.types import DOCX, PPTX, XLSX
 from mediamill.media.sniff import PDF
 from mediamill.operations import sending
 from mediamill.operations.asking import Ask, ModelOperation, Prepared
-from mediamill.operations.base import Context, Outcome, Source, SourceFacts
+from mediamill.operations.base import Context, Expected, Outcome, Source, SourceFacts
 from mediamill.operations.prompt import answers, asking, framing, placeholders, schemas
 from mediamill.operations.prompt.asking import MAX_CONTINUATIONS, Said
 from mediamill.operations.prompt.framing import Contents
@@ -151,11 +151,14 @@ class Prompt(ModelOperation):
         """Return what a file may use: each byte a token, all continuations and the repair."""
         return self._used(self._input(facts), self._pictures(facts))
 
-    def estimate_all(self, facts: Iterable[SourceFacts]) -> Used:
+    def estimate_all(self, inputs: Iterable[Expected]) -> Used:
         """Return what all files may use; a group is one question."""
         if not self.group:
-            return super().estimate_all(facts)
-        files = [(self._input(one), self._pictures(one)) for one in facts]
+            return super().estimate_all(inputs)
+        files = [
+            (self._input(one.facts) * one.count, self._pictures(one.facts) * one.count)
+            for one in inputs
+        ]
         text = min(MOST_TEXT, sum(size for size, _ in files))
         return self._used(text, sum(pictures for _, pictures in files))
 

@@ -6,10 +6,7 @@ from mediamill.core.clock import Clock
 from mediamill.core.errors import ConditionFailed, Conflict, Unauthenticated
 from mediamill.core.ids import new_id
 from mediamill.store.port import Absent, Action, Put
-from mediamill.store.repositories.users import Email, Role, User, Users
-
-FIRST_USER = "first-user"
-"""Key of the claim that makes one user the installation's first; no address lacks the @."""
+from mediamill.store.repositories.users import FIRST_USER, Email, Role, User, Users
 
 
 class People:

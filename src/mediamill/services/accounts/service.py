@@ -22,10 +22,10 @@ from mediamill.core.errors import (
 from mediamill.core.ids import made_at
 from mediamill.services.accounts.federation import Federation, looks_signed
 from mediamill.services.accounts.passwords import Passwords, clean_address, clean_name, invalid
-from mediamill.services.accounts.people import FIRST_USER, People
+from mediamill.services.accounts.people import People
 from mediamill.services.accounts.sessions import Issued, Sessions
 from mediamill.store.port import Delete, Exists, Page, Put, Update, unsettled
-from mediamill.store.repositories.users import Email, Token, TokenKind, User, Users
+from mediamill.store.repositories.users import FIRST_USER, Email, Token, TokenKind, User, Users
 
 LINK_MINUTES = 15
 MAX_TOKEN_DAYS = 3650

@@ -16,7 +16,7 @@ from mediamill.annotations.write import LEFT_OUT, Format, Losses, Pictured, writ
 from mediamill.blobs.port import Blobs
 from mediamill.core.access import Principal, Right
 from mediamill.core.errors import InvalidInput, NotFound
-from mediamill.handlers.datasets.annotate import KIND, blob_at
+from mediamill.handlers.datasets.annotate import KIND, blob_at, path_of
 from mediamill.media.archive.names import Names
 from mediamill.media.archive.write import ArchiveWriter
 from mediamill.services.access import Access
@@ -151,7 +151,7 @@ class TransferService:
             content = ImageAnnotations(file.width, file.height)
             if file.id in drawn:
                 content = ImageAnnotations.decode(drawn[file.id])
-            picture = Pictured(names.claim(file.name), content, row.split)
+            picture = Pictured(names.claim(path_of(file)), content, row.split)
             lines.append(msgspec.json.encode(picture) + b"\n")
         await asyncio.to_thread(out.writelines, lines)
 

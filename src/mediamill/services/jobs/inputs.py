@@ -195,17 +195,20 @@ def _check_patterns(patterns: Sequence[str]) -> None:
         raise InvalidInput(message)
 
 
-def misfits(look: Look, first: Operation, operation: str) -> list[dict[str, str]]:
-    """Tell which inputs will fail for what they are; members of archives only show when run."""
+def misfits(look: Look, first: Operation, operation: str) -> dict[int, str]:
+    """Tell which inputs will fail for what they are, by their places, and why.
+
+    Members of archives only show when they are run.
+    """
     takes = ", ".join(first.accepts)
-    errors = []
+    found = {}
     for place, one in enumerate(look.found):
         if one.entry.problem is not None:
-            errors.append(wrong(f"inputs.{place}", one.entry.problem.message))
+            found[place] = one.entry.problem.message
         elif one.entry.place is None and one.file and not first.takes(one.file.media_type):
-            message = f"{one.entry.name}: {operation} takes {takes}, not {one.file.media_type}."
-            errors.append(wrong(f"inputs.{place}", message))
-    return errors
+            kind = one.file.media_type
+            found[place] = f"{one.entry.name}: {operation} takes {takes}, not {kind}."
+    return found
 
 
 def _refuse_hopeless(look: Look, first: Operation, operation: str, source: str) -> None:
@@ -220,4 +223,4 @@ def _refuse_hopeless(look: Look, first: Operation, operation: str, source: str) 
         files = [one.file for one in look.found if one.file]
         kinds = ", ".join(sorted({file.media_type for file in files})[:3])
         message = f"{operation} takes {', '.join(first.accepts)}, not {kinds}."
-        raise InvalidInput.at(source, message if files else wrongs[0]["message"])
+        raise InvalidInput.at(source, message if files else wrongs[0])

@@ -1,12 +1,17 @@
 """What a job would be, told without making it."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from mediamill.core.access import Principal
+from mediamill.core.errors import MediamillError, wrong
 from mediamill.engine.expand import facts_of
 from mediamill.engine.reuse import Digests
 from mediamill.engine.stages import pack, split
+from mediamill.operations.work import SourceFacts
+from mediamill.services.jobs.forecasts import Forecast, Number, forecast
 from mediamill.services.jobs.inputs import misfits
 from mediamill.services.jobs.prices import Estimator, StepPrice, asking
 from mediamill.services.jobs.requests import Checked, JobRequest, Requests
@@ -39,6 +44,8 @@ class Plan:
     """What each stage does: `run`, or `measure` and `reduce` of what looks at the set first."""
     misfits: Sequence[dict[str, str]]
     """Why inputs would fail for what they are, the first hundred."""
+    outputs: Number | None
+    """What comes of those that would not; None where that cannot be told."""
     asks: Sequence[StepPrice] = ()
     """What the steps that ask models would come to."""
 
@@ -59,6 +66,10 @@ class Planner:
         first = checked.steps[0]
         job = checked.draft(principal, seconds, now)
         reused = await self._reused(principal, checked)
+        failing = misfits(checked.look, first, checked.request.steps[0][0])
+        foreseen = await asyncio.to_thread(forecast, checked.steps, _facts(checked, failing))
+        for place, why in foreseen.refused.items():
+            failing[place] = f"{checked.look.found[place].entry.name}: {why}"
         return Plan(
             job=job,
             items=len(checked.look.found),
@@ -72,30 +83,28 @@ class Planner:
             units=len(packed),
             kinds=[stage.kind.value for stage in split(checked.steps)],
             reused=reused,
-            asks=await self._asks(principal, checked, reused or 0, month_of(now)),
-            misfits=misfits(checked.look, first, checked.request.steps[0][0])[:100],
+            asks=await self._asks(principal, checked, foreseen, reused or 0, month_of(now)),
+            misfits=[wrong(f"inputs.{n}", failing[n]) for n in sorted(failing)[:100]],
+            outputs=foreseen.outputs,
         )
 
     async def _asks(
-        self, principal: Principal, checked: Checked, reused: int, month: str
+        self, principal: Principal, checked: Checked, foreseen: Forecast, reused: int, month: str
     ) -> list[StepPrice]:
-        """Estimate the steps that ask models; of inputs of an earlier step nothing is known."""
+        """Estimate the steps that ask models."""
         asks = asking(checked.steps)
         if not asks:
             return []
         estimator = Estimator(
             self.requests.models, await self.spending.all_of(principal.user, month)
         )
-        fit = [one for one in checked.look.found if one.file is not None]
-        facts = [facts_of(one.entry, one.file) for one in fit if one.file is not None]
-        share = 1 - reused / len(fit) if fit and len(split(checked.steps)) == 1 else 1.0
+        fit = len(foreseen.before[0] or ())
+        share = 1 - reused / fit if fit and len(split(checked.steps)) == 1 else 1.0
         found = []
         for place, step in asks:
-            known = place == 0  # a step that asks begins a stage, with all that the former made
             name, chain = checked.request.steps[place][0], checked.chains.get(str(place), ())
-            found.append(
-                await estimator.step(place, name, step, chain, facts if known else None, share)
-            )
+            inputs = foreseen.before[place]
+            found.append(await estimator.step(place, name, step, chain, inputs, share))
         return found
 
     async def _reused(self, principal: Principal, checked: Checked) -> int | None:
@@ -107,10 +116,27 @@ class Planner:
         if not checked.request.reuse:
             return 0
         steps = checked.made()[: len(stage.steps)]
-        asked = checked.chains.get("0", ())
+        asked = await self._asked(checked)
         digests = Digests(steps, stage, checked.request.seed or 0, asked=asked)
         known = [digests.of(one.file, one.entry) for one in look.found if one.file is not None]
         wanted = [digest for digest in known if digest]
         reuses = Reuses(self.requests.templates.templates.store)
         found = await reuses.find(principal.user, [*dict.fromkeys(wanted)])
         return sum(1 for digest in wanted if digest in found)
+
+    async def _asked(self, checked: Checked) -> list[tuple[object, ...]]:
+        """Return which models the first step asks, as far as they can be opened."""
+        models, found = self.requests.models, list[tuple[object, ...]]()
+        for configured in await models.chains.of_job(checked.chains.get("0", ())):
+            with suppress(MediamillError):
+                found.append((await models.panel.seat(configured)).identity)
+        return found
+
+
+def _facts(checked: Checked, failing: Mapping[int, str]) -> dict[int, SourceFacts]:
+    """Return what is known of the inputs that will not fail for what they are, by their places."""
+    return {
+        place: facts_of(one.entry, one.file)
+        for place, one in enumerate(checked.look.found)
+        if one.file is not None and place not in failing
+    }

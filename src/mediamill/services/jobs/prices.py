@@ -12,7 +12,8 @@ from mediamill.engine.asking.models import Models
 from mediamill.engine.asking.panel import Named
 from mediamill.operations.asking import ModelOperation
 from mediamill.operations.base import Operation
-from mediamill.operations.work import SourceFacts
+from mediamill.operations.work import Expected
+from mediamill.services.jobs.forecasts import Number, total
 from mediamill.store.repositories.spending import Spent
 
 ENOUGH = 10
@@ -26,8 +27,10 @@ class StepPrice:
     place: int
     operation: str
     providers: tuple[str, ...]
+    inputs: Number | None
+    """How many inputs it will have; None where that cannot be told, nor what follows from it."""
     calls: int | None
-    """At most, if the first provider answers well; None where the inputs are not known yet."""
+    """At most, if the first provider answers well, for so many inputs."""
     input_tokens: int
     output_tokens: int
     expected: int | None
@@ -51,17 +54,17 @@ class Estimator:
         name: str,
         step: ModelOperation,
         chain: Sequence[Named],
-        facts: Sequence[SourceFacts] | None,
+        inputs: Sequence[Expected] | None,
         share: float,
     ) -> StepPrice:
         """Estimate a step over inputs of which a share (0…1) is to be done anew.
 
-        `facts` is None where the inputs are made by an earlier step.
+        `inputs` is None where an earlier step makes nobody knows how many.
         """
         names = tuple(one for one, _ in chain)
-        if facts is None:
-            return StepPrice(place, name, names, None, 0, 0, None, None)
-        used = await asyncio.to_thread(step.estimate_all, facts)
+        if inputs is None:
+            return StepPrice(place, name, names, None, None, 0, 0, None, None)
+        used = await asyncio.to_thread(step.estimate_all, inputs)
         prices = [await self._price(one) for one in names]
         known = [price for price in prices if price is not None]
         whole = len(known) == len(prices) and bool(prices)
@@ -74,6 +77,7 @@ class Estimator:
             place=place,
             operation=name,
             providers=names,
+            inputs=total(inputs),
             calls=used.calls,
             input_tokens=used.input_tokens,
             output_tokens=used.output_tokens,

@@ -1,8 +1,11 @@
 """Make one result again: by the steps, seed, agreement, annotations and partners that it had.
 
-A replay is a job of one item, which begins in the stage that made the result. What it makes is told
-from the original by its SHA-256; where the two differ, the versions of libraries in the lineage of
-both say why.
+A replay is a job of one item, which begins in the stage that made the result. What it makes is
+told from the original by its SHA-256; where the two differ, libraries and processor in the lineage
+of both say why. Of a frame that a project took out of a job's archive the archive is made again.
+
+A report is not: its one input are measures that name all inputs of the job, so a copy of them would
+be one more place where retention has to look. Run again, the job makes the same report.
 """
 
 from collections.abc import Sequence
@@ -36,6 +39,8 @@ LOOKS = 20
 class Original:
     """A result, the job and stage that made it, and its input with those mixed into it."""
 
+    file: str
+    """Its id."""
     job: Job
     result: Result
     stage: Stage
@@ -73,7 +78,7 @@ class Replays:
             turn, now = await gates.turn(principal.user), await self.units.store.now()
             original = await self._original(principal, file_id)
             await self.usages.require(principal.user, 1)
-            job = self._draft(original, file_id, job_id, now)
+            job = self._draft(original, job_id, now)
             first, *others = [await self._own(job, entry) for entry in original.entries]
             mixed = tuple(range(1, len(original.entries)))
             entries = [msgspec.structs.replace(first, partners=mixed), *others]
@@ -91,19 +96,22 @@ class Replays:
 
     async def _original(self, principal: Principal, file_id: str) -> Original:
         """Return what is known of a result file that its owner may have made again."""
-        place = parse_result_file(file_id)
+        made = await self._made(principal, file_id)
+        place = parse_result_file(made)
         if place is None:
-            await self.access.load(principal, File, file_id, Right.EDIT)
             raise InvalidInput("Only what a job made can be made again; this came in as it is.")
         job = await self.access.load(principal, Job, place[0])
         result = await self.results.get(*place[:3])
         if result is None or result.expired or place[3] >= len(result.files):
-            raise NotFound(f"There is no file {file_id}.")
+            raise NotFound(f"There is no file {made}.")
         stages = split(self.catalogue.build_all(job.steps))
         if stages[result.stage].asks:
             raise InvalidInput("A model answers otherwise each time: run the job again instead.")
         if stages[result.stage].kind is not StageKind.RUN:
-            raise InvalidInput("A report is made of a whole set: run the job again instead.")
+            raise InvalidInput(
+                "A report is made of a whole set, not of one input: run the job again instead. "
+                "Over the same inputs it makes the same report."
+            )
         items = [result.item, *result.lineage.get("partners", ())]
         found = await self.manifests.at(job.id, result.stage, items)
         entries = [found[item] for item in items]
@@ -111,9 +119,16 @@ class Replays:
         for entry, file in zip(entries, files, strict=True):
             if file is None:
                 raise NotFound(f"{entry.name or 'An input'}, which it was made of, is gone.")
-        return Original(job, result, stages[result.stage], entries)
+        return Original(made, job, result, stages[result.stage], entries)
 
-    def _draft(self, original: Original, file_id: str, job_id: str, now: int) -> Job:
+    async def _made(self, principal: Principal, file_id: str) -> str:
+        """Return the id of the result that a file is, or was taken out of; else its own."""
+        if parse_result_file(file_id) is not None:
+            return file_id
+        file = await self.access.load(principal, File, file_id, Right.EDIT)
+        return str(file.lineage.get("archive", file_id))
+
+    def _draft(self, original: Original, job_id: str, now: int) -> Job:
         """Make the job: of the steps up to that stage, with what they had agreed on."""
         before, stage = original.job, original.stage
         steps = before.steps[: stage.first + len(stage.steps)]
@@ -125,7 +140,7 @@ class Replays:
             open="open",
             checked=now,
             name=f"Replay of {original.result.name}"[:200],
-            inputs={"source": "replay", "id": file_id},
+            inputs={"source": "replay", "id": original.file},
             steps=steps,
             klass="interactive",
             seed=before.seed,

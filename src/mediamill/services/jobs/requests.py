@@ -196,13 +196,13 @@ class Requests:
             if not isinstance(step, ModelOperation):
                 continue
             try:
-                chain = await self.models.chains.resolve(step.chain, step.asked)
+                chain = tuple(await self.models.chains.resolve(step.chain, step.asked))
             except ProviderRefused as error:
                 where = f"steps.{place}.parameters.providers"
                 raise InvalidInput.at(where, error.message) from None
             if not chain:
                 raise InvalidInput.at(f"steps.{place}.operation", nobody(step.chain))
-            found[str(place)] = tuple((one.name, one.address) for one in chain)
+            found[str(place)] = chain
         return found
 
     async def _references(self, principal: Principal, steps: list[Operation]) -> Sequence[Found]:

@@ -152,9 +152,9 @@ class ProviderService:
         log.info("provider removed", action="provider_removed", provider=name, by=principal.user)
 
     async def wake(self, principal: Principal, name: str) -> ProviderState:
-        """End a provider's rest: it is asked again at once. Raises `NotFound`."""
+        """End a provider's rest, or its pause: it is asked at once. Raises `NotFound`."""
         state = await self.get(principal, name)
-        await self.circuits.works(state.configured.name)
+        await self.circuits.wake(state.configured.name)
         log.info("provider woken", action="provider_woken", provider=name, by=principal.user)
         return await self.get(principal, name)
 
@@ -228,12 +228,12 @@ class ProviderService:
         """
         told = dict[str, str]()
         for operation, chain in (await self._chains()).items():
-            opened = 0
+            able = 0
             for one in chain:
                 with suppress(MediamillError, ValueError):
-                    await self.models.panel.seat(await self.models.chains.find(one))
-                    opened += 1
-            told[operation] = _told(len(chain), opened)
+                    seat = await self.models.panel.seat(await self.models.chains.find(one))
+                    able += not await seat.lacks()
+            told[operation] = _told(len(chain), able)
         return told
 
     # -- within -------------------------------------------------------------------------------
@@ -298,13 +298,13 @@ class ProviderService:
         return await self.get(principal, row.name)
 
 
-def _told(chain: int, opened: int) -> str:
+def _told(chain: int, able: int) -> str:
     """Say how many of a chain can be asked."""
     if not chain:
         return "not set up"
-    if opened == chain:
+    if able == chain:
         return "ok"
-    return f"{chain - opened} of {chain} providers cannot be opened"
+    return f"{chain - able} of {chain} providers cannot be asked"
 
 
 def _place(name: str) -> str:
@@ -313,7 +313,8 @@ def _place(name: str) -> str:
 
 def _wrong(text: str) -> str:
     """Return which field an error is about, the address unless it names another."""
-    return next((name for name in ("price", "base_url", "region") if name in text), "address")
+    known = {"its key": "key", "price": "price", "base_url": "base_url", "region": "region"}
+    return next((name for said, name in known.items() if said in text), "address")
 
 
 def _without(text: str, key: str) -> str:

@@ -18,6 +18,7 @@ from mediamill.store.repositories.spending import (
     Account,
     Spending,
     Spent,
+    SpentDay,
     month_of,
 )
 from mediamill.store.repositories.users import User
@@ -38,6 +39,8 @@ class Allowance:
     most: int | None
     taken: int
     """Spent, and held for calls that are under way."""
+    spent: int = 0
+    """Of it, booked: people are told of parts of a budget by this."""
     own: bool = False
     """Whether an administrator set it, rather than the settings."""
 
@@ -52,6 +55,8 @@ class Month:
 
     month: str
     spent: Sequence[Spent]
+    days: Sequence[SpentDay]
+    """Those on which models were asked, in order."""
     allowance: Allowance
 
     @property
@@ -81,8 +86,9 @@ class SpendingService:
         Raises `InvalidInput` for what is no month.
         """
         month = await self.month(month)
-        spent = await self.spending.all_of(principal.user, month)
-        return Month(month, spent, await self.allowance(principal.user, month))
+        user, spending = principal.user, self.spending
+        spent, days = await spending.all_of(user, month), await spending.days(user, month)
+        return Month(month, spent, days, await self.allowance(user, month))
 
     async def allowance(self, scope: str, month: str) -> Allowance:
         """Return what bounds a user, or `everybody`, in a month."""
@@ -98,14 +104,16 @@ class SpendingService:
             for scope, row, account in zip(some, rows, accounts, strict=True):
                 usual = budgets.everybody if scope == EVERYBODY else budgets.owner
                 most = usual if row is None else row.monthly
-                found[scope] = Allowance(most, account.taken if account else 0, row is not None)
+                taken, spent = (account.taken, account.spent) if account else (0, 0)
+                found[scope] = Allowance(most, taken, spent, row is not None)
         return found
 
     async def everybody(self, principal: Principal, month: str | None = None) -> Month:
-        """Return the sums of all in a month, without the rows; administrators only."""
+        """Return the sums of all in a month, without those by model; administrators only."""
         require_admin(principal)
         month = await self.month(month)
-        return Month(month, (), await self.allowance(EVERYBODY, month))
+        days = await self.spending.days(EVERYBODY, month)
+        return Month(month, (), days, await self.allowance(EVERYBODY, month))
 
     async def users(
         self, principal: Principal, month: str | None, after: str | None, limit: int

@@ -26,12 +26,14 @@ class ProviderState:
     has_key: bool
     circuit: Circuit
     resting: bool
+    paused: bool
+    """Whether it asked not to be called for a while."""
     price: Price | None
     priced: str
     """Where the price comes from: `own`, `file` (of prices), or empty where none is known."""
     traits: Traits | None = None
     problem: str = ""
-    """Why it cannot be opened; empty where it can."""
+    """Why it cannot be opened, or asked as it is; empty where it can."""
     chains: tuple[str, ...] = ()
     """Operations whose chains name it."""
     row: ProviderRow | None = None
@@ -63,6 +65,7 @@ class States:
         try:
             seat = await self.panel.seat(configured)
             found = {"price": seat.price, "traits": seat.provider.traits}
+            found["problem"] = await seat.lacks()
         except MediamillError as error:
             found = {"price": self.panel.prices.of(configured), "problem": error.message}
         own = "own" if configured.price is not None else "file"
@@ -72,7 +75,8 @@ class States:
             source=source,
             has_key=bool(row.secret if row else configured.key),
             circuit=circuit,
-            resting=bool(circuit.rests_until and now < circuit.rests_until),
+            resting=now < circuit.rests_until,
+            paused=now < circuit.paused_until,
             priced=own if found["price"] is not None else "",
             chains=chains,
             row=row,

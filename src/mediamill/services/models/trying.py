@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from mediamill.adapters.providers.hooks import outcome_of
 from mediamill.adapters.providers.port import Answer, Deadline, Image, Kind, Question, Traits
 from mediamill.adapters.providers.prices import worst
 from mediamill.core.access import Principal
@@ -30,7 +31,7 @@ from mediamill.services.files.service import FileService
 from mediamill.services.models.roles import require_admin
 from mediamill.services.models.sample import jpeg_size, sample
 from mediamill.store.port import Store
-from mediamill.store.repositories.spending import EVERYBODY, Purse, Spending, Spent, month_of
+from mediamill.store.repositories.spending import EVERYBODY, Purse, Spending, Spent, day_of
 
 log = structlog.get_logger(__name__)
 
@@ -73,12 +74,12 @@ class Trials:
         """
         require_admin(principal)
         await self._settle_old()
-        opened = await self.models.panel.seat(await self.models.chains.find(name))
         picture = await self._picture(principal, file)
-        question = _question(opened.provider.traits, picture)
-        if why := opened.provider.traits.objection(question):
-            raise InvalidInput(f"{name} cannot be tried with a picture: {why}.")
-        trial = await self._paid(principal, opened, question)
+        async with self.models.panel.using(await self.models.chains.find(name)) as opened:
+            question = _question(opened.provider.traits, picture)
+            if why := opened.provider.traits.objection(question):
+                raise InvalidInput(f"{name} cannot be tried with a picture: {why}.")
+            trial = await self._paid(principal, opened, question)
         log.info(
             "provider tried", action="provider_tried", provider=name, by=principal.user,
             code=trial.error.code if trial.error else "", cost=trial.cost,
@@ -99,12 +100,12 @@ class Trials:
         reserved = opened.price.cost(most) if opened.price else 0
         now = await self.store.now()
         purse = Purse(
-            job=new_id("trial"), unit=0, fence=0, owner=principal.user, month=month_of(now),
+            job=new_id("trial"), unit=0, fence=0, owner=principal.user, day=day_of(now),
             bounded=(principal.user, EVERYBODY), created=now, open=OPEN,
         )  # fmt: skip
         purse = await self.spending.allot(purse, reserved, budgets.limits(purse), new=True)
         trial = await _asked(opened, question, seconds)
-        await self.spending.close(purse, [_spent(purse, opened, trial, reserved)])
+        await self.models.booking.close(purse, [_spent(purse, opened, trial, reserved)])
         return trial
 
     async def _picture(self, principal: Principal, file: str | None) -> Image:
@@ -124,7 +125,7 @@ class Trials:
                 owner=purse.owner, month=purse.month, operation=OPERATION, provider="unknown",
                 model="", calls=1, failed=1, cost=purse.allotted,
             )  # fmt: skip
-            await self.spending.close(purse, [lost])
+            await self.models.booking.close(purse, [lost])
 
 
 async def _asked(opened: Opened, question: Question, seconds: float) -> Trial:
@@ -139,16 +140,8 @@ async def _asked(opened: Opened, question: Question, seconds: float) -> Trial:
         message = f"{opened.provider.name} did not answer within {seconds:.0f} s."
         facts = {"error": ProviderUnavailable(message, lost=True)}
     except MediamillError as error:
-        facts = {"error": _without_key(error, opened)}
+        facts = {"error": error}
     return Trial(kind, round((time.monotonic() - start) * 1000), **facts)
-
-
-def _without_key(error: MediamillError, opened: Opened) -> MediamillError:
-    """Return an error as it may be shown: a server may say a key that it does not take."""
-    key = opened.configured.key
-    if not isinstance(key, str) or not key or key not in error.message:
-        return error
-    return type(error)(error.message.replace(key, "…"), **error.details)
 
 
 def _question(traits: Traits, picture: Image) -> Question:
@@ -160,7 +153,7 @@ def _question(traits: Traits, picture: Image) -> Question:
 def _spent(purse: Purse, opened: Opened, trial: Trial, reserved: int) -> Spent:
     answer = trial.answer
     used = answer.used if answer else None
-    unsure = trial.error is not None and bool(trial.error.details.get("lost"))
+    unsure = trial.error is not None and outcome_of(trial.error).may_cost
     return Spent(
         owner=purse.owner, month=purse.month, operation=OPERATION, provider=opened.provider.name,
         model=answer.model if answer else opened.provider.model, calls=1,

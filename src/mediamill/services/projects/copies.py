@@ -29,11 +29,16 @@ class CopyService:
     async def copy(
         self, principal: Principal, project_id: str, name: str, files: int | None, seed: int
     ) -> ProjectTask:
-        """Begin to copy a project that the caller may see into a new one of theirs."""
+        """Begin to copy a project that the caller may see into a new one of theirs.
+
+        It has the same settings; where the source holds more than these allow there is room for it.
+        """
         source = await self.access.load(principal, Project, project_id)
-        fresh = await self.projects.create(principal, name, source.description)
-        request = {"source": source.id, "files": files, "seed": seed}
         total = min(files or source.files, source.files)
+        most = {} if source.most is None else {"max_files": max(source.most, total)}
+        settings = {**source.settings, **most}
+        fresh = await self.projects.create(principal, name, source.description, settings)
+        request = {"source": source.id, "files": files, "seed": seed}
         return await self.tasks.begin(
             principal, fresh, "copy", request, task_id=new_id("task"), total=total
         )

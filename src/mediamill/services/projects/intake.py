@@ -114,6 +114,8 @@ def _owned(file: File, user: str) -> File:
         width=file.width,
         height=file.height,
         duration=file.duration,
+        rate=file.rate,
+        steady=file.steady,
         source=SOURCE,
         blob=f"files/{file.id}",
         thumbnail=None if file.media_type.startswith(THUMBNAILED) else "",

@@ -61,8 +61,14 @@ class ProjectService:
     bell: Doorbell
     annotations: Annotations
 
-    async def create(self, principal: Principal, name: str, description: str = "") -> Project:
-        """Make an empty project; names need not be unique. Raises `InvalidInput`."""
+    async def create(
+        self, principal: Principal, name: str, description: str = "",
+        settings: dict[str, Any] | None = None,
+    ) -> Project:  # fmt: skip
+        """Make an empty project; names need not be unique, settings are those of another one.
+
+        Raises `InvalidInput`.
+        """
         if made := await made_before(self.projects.store, principal, Project, "proj"):
             return made
         project = Project(
@@ -71,6 +77,7 @@ class ProjectService:
             listed=principal.user,
             name=_name(name),
             description=description,
+            settings=settings or {},
             created=await self.projects.store.now(),
         )
         await self.projects.store.transact(Put(project, when=(Absent(),)))

@@ -42,6 +42,7 @@ class DatasetServices:
         nouns, datasets = parts.nouns, Datasets(parts.store)
         tasks = TaskService(access, datasets, nouns.units, parts.bell)
         mover = Mover(nouns.projects, parts.blobs)
+        checks = Checks(nouns.jobs, nouns.results, nouns.manifests, parts.results)
         versions = VersionService(
             access, datasets, nouns.units, tasks, jobs, parts.operations, parts.blobs,
             parts.results, parts.bell,
@@ -52,10 +53,10 @@ class DatasetServices:
         return cls(
             tasks,
             members,
-            SplitService(access, tasks),
+            SplitService(access, tasks, checks),
             versions,
             SharingService(access, datasets, nouns.users),
             CopyService(access, projects, files, tasks),
             SettingsService(access, parts.operations),
-            CheckService(access, Checks(nouns.jobs, nouns.results, parts.results)),
+            CheckService(access, checks),
         )

@@ -32,7 +32,7 @@ class Choices:
 
     async def all(self) -> Sequence[Choice]:
         """Return those that answer in words and can be opened, the chain's own first."""
-        names = dict.fromkeys([*await self.chain(), *sorted(await self.models.chains.known())])
+        names = dict.fromkeys([*await self.chain(), *await self.models.chains.known()])
         found = [await self._choice(name) for name in names]
         return [choice for choice in found if choice is not None]
 

@@ -177,6 +177,8 @@ def known(file: File, digest: Digest, facts: Facts) -> dict[str, Any]:
         "width": facts.width,
         "height": facts.height,
         "duration": facts.duration,
+        "rate": facts.rate,
+        "steady": facts.steady,
         "thumbnail": None if facts.media_type.startswith(THUMBNAILED) else "",
     }
 

@@ -44,7 +44,7 @@ class Attempt(Record, frozen=True, kw_only=True):
     key = Key("of", "name", "number")
     indexes = (
         Index("attempt_job", ("job",), ("stage", "item", "name", "number"), shards=4),
-        Index("attempt_month", ("owner", "month"), ("began", "of", "name", "number"), shards=4),
+        Index("attempt_day", ("owner", "day"), ("began", "of", "name", "number"), shards=4),
     )
 
     of: str
@@ -57,8 +57,8 @@ class Attempt(Record, frozen=True, kw_only=True):
     stage: int
     item: int
     owner: str
-    month: str
-    """In which it began, `2026-11`, UTC."""
+    day: str
+    """On which its unit was claimed, `2026-11-22`, UTC: it is booked on it."""
     operation: str
     provider: str
     model: str = ""
@@ -82,6 +82,10 @@ class Attempt(Record, frozen=True, kw_only=True):
     """The provider's own id of the call."""
     answer: dict[str, Any] | None = None
     """What was answered (`engine/asking/answers.py`)."""
+
+    @property
+    def month(self) -> str:
+        return self.day[:7]
 
     @property
     def called(self) -> bool:
@@ -138,11 +142,11 @@ class Attempts:
             if (after := page.after) is None:
                 return
 
-    async def of_month(
-        self, owner: str, month: str, after: str | None = None, limit: int = 100
+    async def of_day(
+        self, owner: str, day: str, after: str | None = None, limit: int = 100
     ) -> Page[Attempt]:
-        """List an owner's attempts that began in a month, the latest first."""
-        index = Attempt.index("attempt_month")
+        """List an owner's attempts that are booked on a day, the latest first."""
+        index = Attempt.index("attempt_day")
         return await self.store.query(
-            Attempt, index, owner, month, after=after, limit=limit, descending=True
+            Attempt, index, owner, day, after=after, limit=limit, descending=True
         )

@@ -4,16 +4,20 @@ A worker takes permits some at a time and keeps them while it uses them; they ar
 provider's row, under the worker's name with a time until which it holds them, so those of one that
 vanished come back. A rate is kept by one number, the time at which the next call is due (the
 generic cell rate algorithm, ITU-T I.371, also called the virtual scheduling algorithm). A provider
-that keeps failing rests until a time; then one call is let through, and tells for all.
+that keeps failing rests until a time; then one call is let through, and tells for all. One that
+says that it is asked too often, and until when, is paused for all, which counts against nothing.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from mediamill.core.errors import ConditionFailed
 from mediamill.core.records import Index, Key, Record
 from mediamill.store.port import Absent, AtMost, Delete, Equals, Put, Store, Update
 
 MINUTE_MS = 60_000
+_WORKS: Mapping[str, Any] = {"rests_until": 0, "trial_until": 0, "rests": 0, "error": ""}
 
 
 class Circuit(Record, frozen=True, kw_only=True):
@@ -31,6 +35,8 @@ class Circuit(Record, frozen=True, kw_only=True):
     """Until when it is not called (ms); 0 while it works."""
     trial_until: int = 0
     """Until when somebody tries it after its rest (ms)."""
+    paused_until: int = 0
+    """Until when it asked not to be called (ms), which is no failure."""
     rests: int = 0
     """How often in a row it went to rest."""
     error: str = ""
@@ -160,9 +166,22 @@ class Circuits:
 
     async def works(self, provider: str) -> None:
         """Note that a provider works again."""
-        fields = {"rests_until": 0, "trial_until": 0, "rests": 0, "error": ""}
+        await self._set(provider, _WORKS)
+
+    async def wake(self, provider: str) -> None:
+        """End a provider's rest and its pause."""
+        await self._set(provider, {**_WORKS, "paused_until": 0})
+
+    async def pause(self, provider: str, until: int) -> None:
+        """Keep that a provider asked to be left alone until a time, unless it is for longer yet."""
+        shorter = AtMost("paused_until", until)
         with suppress(ConditionFailed):
-            await self.store.transact(Update(Circuit, (provider,), set=fields))
+            change = Update(Circuit, (provider,), set={"paused_until": until}, when=(shorter,))
+            await self.store.transact(change)
+
+    async def _set(self, provider: str, fields: Mapping[str, Any]) -> None:
+        with suppress(ConditionFailed):
+            await self.store.transact(Update(Circuit, (provider,), set=dict(fields)))
 
 
 def _held(new: Permit, old: Permit | None) -> Put:

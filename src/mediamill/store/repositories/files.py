@@ -55,6 +55,10 @@ class File(Record, frozen=True, kw_only=True):
     height: int = 0
     duration: float = 0.0
     """Seconds; 0 for what has none."""
+    rate: float = 0.0
+    """Frames a second, on average, by a video's headers; 0 where they do not say."""
+    steady: bool = False
+    """Whether they say that all frames last equally long (`media/facts.py`)."""
     source: str = "upload"
     """`upload`, `stream`, `import` or `result`."""
     state: FileState = FileState.READY

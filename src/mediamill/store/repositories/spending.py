@@ -4,12 +4,13 @@ Money moves in two steps. A claim of a unit takes an allotment out of every acco
 in one transaction that fails where one has not so much left; from it the calls of the claim are
 reserved, each with the most that it can cost. When the claim ends, or is found dead, its purse is
 closed: what its calls did not cost goes back, what they did is booked. So an account never has
-more taken out than its limit, whatever dies; and only a few writes touch it.
+more taken out than its limit, whatever dies; and only a few writes touch it. Sums by month and by
+day are booked in that same transaction, on the day of the claim, so they always agree.
 
 All amounts are micro-dollars, whole numbers.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,9 +35,14 @@ MICRO = 1_000_000
 EVERYBODY = "everybody"
 
 
+def day_of(time_ms: int) -> str:
+    """Return the day of a time, `2026-11-22`, UTC."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d")
+
+
 def month_of(time_ms: int) -> str:
     """Return the month of a time, `2026-11`, UTC."""
-    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m")
+    return day_of(time_ms)[:7]
 
 
 class Account(Record, frozen=True, kw_only=True):
@@ -51,6 +57,8 @@ class Account(Record, frozen=True, kw_only=True):
     """`2026-11`; empty for a job."""
     taken: int = 0
     """Booked, and allotted to claims that go on."""
+    spent: int = 0
+    """Of it, booked: what only ever grows."""
 
 
 class Purse(Record, frozen=True, kw_only=True):
@@ -65,12 +73,17 @@ class Purse(Record, frozen=True, kw_only=True):
     """Sequence number of the unit."""
     fence: int
     owner: str
-    month: str
+    day: str
+    """Of the claim, `2026-11-22`, UTC: its calls are booked on it."""
     bounded: tuple[str, ...]
     """Scopes of the accounts that it is taken from."""
     allotted: int = 0
     created: int
     open: str = "open"
+
+    @property
+    def month(self) -> str:
+        return self.day[:7]
 
 
 class Spent(Record, frozen=True, kw_only=True):
@@ -96,6 +109,36 @@ class Spent(Record, frozen=True, kw_only=True):
     output_tokens: int = 0
     images: int = 0
     cost: int = 0
+
+
+class SpentDay(Record, frozen=True, kw_only=True):
+    """What an owner, or everybody, has spent on a day."""
+
+    table = "spent_days"
+    key = Key("scope", "day")
+
+    scope: str
+    """Id of a user, or `everybody`."""
+    day: str
+    """`2026-11-22`, UTC."""
+    calls: int = 0
+    failed: int = 0
+    cost: int = 0
+
+
+class BudgetNotice(Record, frozen=True, kw_only=True):
+    """Says that people were told how much of a month's budget is spent: once for each part."""
+
+    table = "budget_notices"
+    key = Key("scope", "month", "most", "percent")
+
+    scope: str
+    """Id of a user, or `everybody`."""
+    month: str
+    most: int
+    """The budget: another one is told of anew."""
+    percent: int
+    created: int
 
 
 @dataclass(frozen=True)
@@ -137,6 +180,13 @@ class Spending:
             if (after := page.after) is None:
                 return found
 
+    async def days(self, scope: str, month: str) -> Sequence[SpentDay]:
+        """Return what an owner, or `everybody`, spent on each day of a month with calls."""
+        page = await self.store.query(
+            SpentDay, key_index(SpentDay), scope, at_least=f"{month}-01", at_most=f"{month}-31"
+        )
+        return page.rows
+
     async def of_everybody(
         self, month: str, after: str | None = None, limit: int = 100
     ) -> Page[Spent]:
@@ -175,27 +225,49 @@ class Spending:
         return purse.evolve(allotted=purse.allotted + more)
 
     async def close(self, purse: Purse, spent: Sequence[Spent]) -> bool:
-        """Book what a purse's calls came to, and give the rest back; False if that was done.
-
-        It is booked for the owner's month, and for the job.
-        """
-        back = sum(row.cost for row in spent) - purse.allotted
-        if purse.job in purse.bounded:
-            spent = [*spent, *(row.evolve(owner=purse.job, month="") for row in spent)]
-        given = [
-            Update(Account, (scope, self._month(scope, purse)), add={"taken": back})
-            for scope in purse.bounded
-        ]
-        for row in spent:
-            with suppress(ConditionFailed):  # it is there
-                await self.store.transact(Put(_blank(row), when=(Absent(),)))
-        booked = [Update(Spent, row.key_values(), add=_counts(row)) for row in spent]
-        gone = Delete(Purse, purse.key_values(), when=(Equals("allotted", purse.allotted),))
+        """Book what a purse's calls came to, and give the rest back; False if that was done."""
         try:
-            await self.store.transact(gone, *given, *booked)
+            await self.store.transact(*await self.closing(purse, spent))
         except ConditionFailed:
             return False
         return True
+
+    async def closing(
+        self, purse: Purse, spent: Sequence[Spent], under: Mapping[str, int] | None = None
+    ) -> list[Action]:
+        """Make the actions that close a purse; the first fails if another has closed it.
+
+        It is booked for the owner's month and day, everybody's day, and for the job. They hold
+        only while what each scope of `under` has spent so far is at most so much.
+        """
+        cost, under = sum(row.cost for row in spent), under or {}
+        given = [
+            Update(
+                Account,
+                (scope, self._month(scope, purse)),
+                add={"taken": cost - purse.allotted, "spent": cost},
+                when=(AtMost("spent", under[scope]),) if scope in under else (),
+            )
+            for scope in purse.bounded
+        ]
+        rows: list[Spent | SpentDay] = [*spent, *_days(purse, spent)]
+        if purse.job in purse.bounded:
+            rows += [row.evolve(owner=purse.job, month="") for row in spent]
+        await self._open(rows)
+        booked = [Update(type(row), row.key_values(), add=_counts(row)) for row in rows]
+        gone = Delete(Purse, purse.key_values(), when=(Equals("allotted", purse.allotted),))
+        return [gone, *given, *booked]
+
+    async def _open(self, rows: Sequence[Spent | SpentDay]) -> None:
+        """See to it that there are rows to count in."""
+        for kind in (Spent, SpentDay):
+            some = [row for row in rows if isinstance(row, kind)]
+            keys = [row.key_values() for row in some]
+            found = await self.store.get_many(kind, keys) if keys else []
+            for row, known in zip(some, found, strict=True):
+                if known is None:
+                    with suppress(ConditionFailed):  # another was first
+                        await self.store.transact(Put(_blank(row), when=(Absent(),)))
 
     async def purses(self, job: str, unit: int | None = None) -> AsyncIterator[Purse]:
         """Visit the open purses of a job, or of one of its units."""
@@ -245,10 +317,25 @@ def dollars(micro: int) -> str:
     return f"${whole}.{parts:0<2}"
 
 
-def _counts(row: Spent) -> dict[str, int | float]:
-    names = ("calls", "failed", "input_tokens", "output_tokens", "images", "cost")
-    return {name: getattr(row, name) for name in names}
+def _days(purse: Purse, spent: Sequence[Spent]) -> list[SpentDay]:
+    """Sum what a purse's calls came to for the day of all whose month it belongs to."""
+    if not spent:
+        return []
+    calls, failed = sum(row.calls for row in spent), sum(row.failed for row in spent)
+    cost = sum(row.cost for row in spent)
+    return [
+        SpentDay(scope=scope, day=purse.day, calls=calls, failed=failed, cost=cost)
+        for scope in purse.bounded
+        if scope != purse.job
+    ]
 
 
-def _blank(row: Spent) -> Spent:
+COUNTS = ("calls", "failed", "input_tokens", "output_tokens", "images", "cost")
+
+
+def _counts(row: Spent | SpentDay) -> dict[str, int | float]:
+    return {name: getattr(row, name) for name in COUNTS if hasattr(row, name)}
+
+
+def _blank(row: Spent | SpentDay) -> Spent | SpentDay:
     return row.evolve(**dict.fromkeys(_counts(row), 0))

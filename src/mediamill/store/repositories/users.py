@@ -1,9 +1,13 @@
 """Users, and the tokens by which they prove who they are."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from mediamill.core.records import Index, Key, Record
 from mediamill.store.port import Absent, Action, Page, Put, Store
+
+FIRST_USER = "first-user"
+"""Key of the claim that makes one user the installation's first; no address lacks the @."""
 
 
 class Role(StrEnum):
@@ -26,6 +30,7 @@ class User(Record, frozen=True, kw_only=True):
 
     table = "users"
     key = Key("id")
+    indexes = (Index("user_role", partition=("role",), sort=("id",)),)
 
     id: str
     email: str
@@ -88,6 +93,20 @@ class Users:
         """Find a user by address, whatever its case."""
         claim = await self.store.get(Email, email.lower())
         return await self.get(claim.user) if claim else None
+
+    async def administrators(self, limit: int = 100) -> Sequence[User]:
+        """Return who runs the service, without those who are kept out, in the order of their ids.
+
+        The first user is among them also where the store has them from before there was an index.
+        """
+        index, found = User.index("user_role"), dict[str, User]()
+        for user in (await self.store.query(User, index, Role.ADMIN, limit=limit)).rows:
+            found[user.id] = user
+        claim = await self.store.get(Email, FIRST_USER)
+        first = await self.get(claim.user) if claim else None
+        if first is not None and first.role is Role.ADMIN:
+            found[first.id] = first
+        return [found[id_] for id_ in sorted(found) if not found[id_].disabled]
 
     async def add(self, user: User, *others: Action) -> None:
         """Insert a user; raises `ConditionFailed` when the address, if any, is taken."""

@@ -124,7 +124,9 @@ async def split_project(
 ) -> TaskView:
     """Place members in splits: seeded, grouped, stratified by class.
 
-    The task's outcome tells the ratios wanted and reached, and the classes by split.
+    The task's outcome tells the ratios wanted and reached, and the classes by split; with
+    `near-duplicates` also how many members the health check has not looked at (`unchecked`). 409
+    when no check has compared the images of all splits.
     """
     ratios = {"train": body.train, "validation": body.validation, "test": body.test}
     task = await mill.datasets.splits.begin(

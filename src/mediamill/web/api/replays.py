@@ -14,8 +14,9 @@ router = APIRouter(prefix="/v1/files", tags=["files"], responses=PROBLEM, route_
 async def replay_file(file_id: FileId, caller: Caller, mill: Mill, response: Response) -> JobView:
     """Make a result file again by its lineage, as a job of one item.
 
-    The result of that job has the same `sha256` under the same libraries; else the `lineage` of
-    both files names the versions that differ.
+    The result of that job has the same `sha256` under the same libraries on the same kind of
+    processor; else the `lineage` of both files names what differs. Of a frame that a project took
+    out of a job's archive the archive is made again. Reports and answers of models are refused.
     """
     job = await mill.replays.begin(caller, file_id)
     response.headers["Location"] = f"/v1/jobs/{job.id}"

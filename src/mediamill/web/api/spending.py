@@ -16,12 +16,14 @@ from mediamill.web.views.spending import (
     AllowanceView,
     AttemptView,
     BudgetView,
+    EverybodyView,
     MonthView,
     SpentView,
     UserSpentView,
     allowance_view,
     attempt_view,
     budget_view,
+    everybody_view,
     month_view,
     spent_view,
     user_spent_view,
@@ -91,7 +93,7 @@ async def _told(rows: AsyncIterator[Attempt]) -> AsyncIterator[dict[str, Any]]:
 
 @router.get("/spending")
 async def read_spending(caller: Caller, mill: Mill, month: MonthOf = None) -> MonthView:
-    """Tell what the caller's model calls cost in a month, and what is left of their budget."""
+    """Tell what the caller's model calls cost in a month and by day, and what is left."""
     return month_view(await mill.models.spending.mine(caller, month))
 
 
@@ -109,9 +111,9 @@ async def export_spending(caller: Caller, mill: Mill, month: MonthOf = None) -> 
 
 
 @router.get("/spending/everybody")
-async def read_everybody(caller: Caller, mill: Mill, month: MonthOf = None) -> AllowanceView:
-    """Tell what all have spent in a month; administrators only."""
-    return allowance_view((await mill.models.spending.everybody(caller, month)).allowance)
+async def read_everybody(caller: Caller, mill: Mill, month: MonthOf = None) -> EverybodyView:
+    """Tell what all have spent in a month, and by day; administrators only."""
+    return everybody_view(await mill.models.spending.everybody(caller, month))
 
 
 @router.get("/spending/users")

@@ -7,9 +7,11 @@ from fastapi import APIRouter, Query, Response
 
 from mediamill.app import App
 from mediamill.core.access import Principal
+from mediamill.engine.asking.booking import NEAR
 from mediamill.services.models.roles import administers
 from mediamill.services.models.spending import UserSpent
 from mediamill.store.repositories.spending import Spent
+from mediamill.web.pages.days import charted
 from mediamill.web.pages.rendering import page
 from mediamill.web.security import Caller, Mill
 
@@ -17,8 +19,6 @@ router = APIRouter(include_in_schema=False)
 
 MOST_USERS = 500
 """Sums of users that the page shows; the CSV has them all."""
-NEAR = 0.8
-"""Of a budget, from which on the page says so."""
 
 
 @router.get("/spending")
@@ -38,6 +38,7 @@ async def spending_page(
         before=_shifted(mine.month, -1),
         after=_shifted(mine.month, 1) if mine.month < now else None,
         near=NEAR,
+        chart=charted(mine.month, mine.days),
         by_operation=_summed(mine.spent, "operation"),
         by_provider=_summed(mine.spent, "provider"),
         **await _everybody(mill, caller, mine.month),
@@ -47,7 +48,7 @@ async def spending_page(
 async def _everybody(mill: App, caller: Principal, month: str) -> dict[str, Any]:
     """Return what administrators see of others."""
     if not administers(caller):
-        return {"everybody": None, "users": [], "more_users": False}
+        return {"everybody": None, "all_chart": None, "users": [], "more_users": False}
     service = mill.models.spending
     found, more = list[UserSpent](), False
     async for one in await service.walk_users(caller, month):
@@ -64,9 +65,12 @@ async def _everybody(mill: App, caller: Principal, month: str) -> dict[str, Any]
     allowances = await service.allowances([*users], month)
     for row in users.values():
         row["allowance"] = allowances[row["id"]]
-    everybody = (await service.everybody(caller, month)).allowance
+    everybody = await service.everybody(caller, month)
     by_cost = sorted(users.values(), key=lambda row: -row["cost"])
-    return {"everybody": everybody, "users": by_cost, "more_users": more}
+    return {
+        "everybody": everybody.allowance, "all_chart": charted(month, everybody.days),
+        "users": by_cost, "more_users": more,
+    }  # fmt: skip
 
 
 def _summed(rows: Iterable[Spent], field: str) -> list[tuple[str, int]]:

@@ -71,10 +71,15 @@ function picture(one, ...more) {
   return made("figure", { "data-file": one.file }, frame, caption, ...more.filter((each) => typeof each !== "string"));
 }
 
+function likeness({ kind, group: name, similarity }) {
+  if (kind === "group") return `of the group ${name}`;
+  return similarity === 1 ? "the same" : `alike by ${short(similarity)}`;
+}
+
 function group(found, keep) {
   const shown = found.images.filter((one) => !removed.has(one.file));
   const line = made("div", { class: "group" });
-  const head = made("p", { class: "muted" }, `${many(shown.length, "image")}, ${found.similarity === 1 ? "the same" : `alike by ${short(found.similarity)}`}${found.splits ? `, in ${found.splits.join(" and ")}` : ""}`);
+  const head = made("p", { class: "muted" }, `${many(shown.length, "image")}, ${likeness(found)}${found.splits ? `, in ${found.splits.join(" and ")}` : ""}`);
   const pictures = made("div", { class: "frames" }, ...shown.slice(0, SHOWN).map((one) => {
     const button = keep && made("button", { type: "button", class: "quiet", "aria-label": `Keep ${one.name}, remove the others` }, "Keep this one");
     if (button) button.addEventListener("click", () => others(button, line, shown, one));
@@ -121,7 +126,9 @@ function groups({ duplicates }) {
 
 function leaks(list) {
   if (!list.length) return null;
-  const way = made("p", {}, "What a model is measured by is among what it learns from. ", made("a", { href: `/projects/${id}/split` }, "Split again"), ", keeping near-duplicates together.");
+  const kinds = new Set(list.map((one) => one.kind));
+  const kept = [kinds.has("group") && "groups", (kinds.has("near") || kinds.has("exact")) && "near-duplicates"].filter(Boolean).join(" and ");
+  const way = made("p", {}, "What a model is measured by is among what it learns from. ", made("a", { href: `/projects/${id}/split` }, "Split anew"), `, without leaving images where they are, keeping ${kept} together.`);
   return card("Leaks between splits", way, ...some(list, (one) => group(one, false)));
 }
 

@@ -3,7 +3,7 @@ import { call, clearProblem, showProblem, size } from "./api.js";
 import "./page.js";
 import { made, many, tried } from "./dataset.js";
 import { parameters, show } from "./form.js";
-import { estimated } from "./money.js";
+import { estimated, sure } from "./money.js";
 import { latest, pictured } from "./preview.js";
 
 const page = document.getElementById("process");
@@ -197,6 +197,7 @@ function fail(problem) {
 async function estimate() {
   const plan = await call("POST", "/v1/jobs?dry_run=true", body());
   const parts = [`${plan.at_least ? "at least " : ""}${many(plan.items, "image")}, ${size(plan.bytes)}`, `about ${time(plan.core_seconds)} of one core`];
+  parts.splice(1, 0, plan.outputs === null ? "how many results is not known before" : `${plan.at_least ? "at least " : sure(plan.outputs_are)}${many(plan.outputs, "result")}`);
   if (plan.asks.length) parts.push(estimated(plan));
   if (plan.reused) parts.push(`${many(plan.reused, "result")} of before will be taken over`);
   if (plan.misfits.length) parts.push(`${many(plan.misfits.length, "input")} will fail: ${plan.misfits[0].message}`);

@@ -26,10 +26,11 @@ function parts(counts, text = (value) => value.toLocaleString("en")) {
 
 function show(task) {
   last = task;
-  const { wanted, reached, classes, groups, largest_group: largest, straddling, moved } = task.outcome;
+  const { wanted, reached, classes, groups, largest_group: largest, straddling, unchecked, moved } = task.outcome;
   get("outcome").hidden = false;
   get("told").textContent = `${moved.toLocaleString("en")} of ${many(task.total, "image")} moved. ${many(groups, "group")}, the largest of ${largest}.`
-    + (straddling ? ` ${many(straddling, "group")} straddle splits, for images that were to stay: split anew without keeping them.` : "");
+    + (straddling ? ` ${many(straddling, "group")} straddle splits, for images that were to stay: split anew without keeping them.` : "")
+    + (unchecked ? ` ${many(unchecked, "image")} ${unchecked === 1 ? "is" : "are"} not in the health check, so near-duplicates may be apart: check again, then split.` : "");
   get("reached").replaceChildren(stacked("wanted", parts(wanted, percent)), stacked("reached", parts(reached, percent)));
   const rows = Object.entries(classes).map(([name, counts]) => stacked(name, parts(counts)));
   get("by-class").replaceChildren(...(rows.length ? rows : ["Nothing is annotated."]));

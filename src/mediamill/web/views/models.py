@@ -43,10 +43,11 @@ class StateView(View):
     """How it does, as all workers share it."""
 
     state: str = Field(
-        description="`ready`, `resting` after it kept failing, or `broken`: not to be opened."
+        description="`ready`, `resting` after it kept failing, `paused` as it asked to be, or "
+        "`broken`: not to be opened."
     )
-    problem: str = Field(description="Why it cannot be opened; empty where it can.")
-    rests_until: Time | None
+    problem: str = Field(description="Why it cannot be opened, or asked as it is; empty where it can.")
+    rests_until: Time | None = Field(description="Until when it is left alone.")
     rests: Count = Field(description="How often in a row it went to rest.")
     error: str = Field(description="What went wrong before its rest.")
     permits: Count = Field(description="Calls that workers may have under way now.")
@@ -108,10 +109,13 @@ def provider_view(one: ProviderState) -> ProviderView:
 
 def state_view(one: ProviderState) -> StateView:
     circuit = one.circuit
+    alone = {"resting": one.resting, "paused": one.paused}
+    state = next((name for name, so in alone.items() if so), "ready")
+    until = max(circuit.rests_until, circuit.paused_until)
     return StateView(
-        state="broken" if one.problem else "resting" if one.resting else "ready",
+        state="broken" if one.problem else state,
         problem=one.problem,
-        rests_until=moment(circuit.rests_until if one.resting else None),
+        rests_until=moment(until if any(alone.values()) else None),
         rests=circuit.rests,
         error=circuit.error,
         permits=max(0, circuit.granted),

@@ -1,6 +1,6 @@
 """Plans of jobs and templates as they look outside."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,11 @@ from mediamill.store.repositories.templates import EVERYBODY, TemplateVersion, V
 from mediamill.web.views.common import Count, Dollars, FieldError, Time, View, dollars
 from mediamill.web.views.jobs import StepView
 
+Surety = Literal["exact", "at_most", "about"]
+SURE = (
+    "Whether the number is exact, if files are what their headers say; at most so many; or about."
+)
+
 
 class AskView(View):
     """What a step that asks models would come to."""
@@ -19,9 +24,13 @@ class AskView(View):
     step: Count = Field(description="Its place among the steps, from 0.")
     operation: str = Field(examples=["caption"])
     providers: list[str] = Field(description="Whom it asks, in order.")
+    inputs: Count | None = Field(
+        description="How many inputs it will have, such as frames; null where that cannot be told."
+    )
+    inputs_are: Surety | None = Field(description=SURE)
     calls: Count | None = Field(
-        description="At most, if the first provider answers; null where an earlier step makes the "
-        "inputs, so that their number is not known."
+        description="At most, if the first provider answers, for so many inputs; null where their "
+        "number is."
     )
     input_tokens: Count = Field(description="At most.")
     output_tokens: Count = Field(description="At most.")
@@ -45,6 +54,11 @@ class PlanView(View):
     bytes: Count
     core_seconds: float = Field(ge=0, description="Estimated seconds of one core.")
     units: Count = Field(description="Pieces of work of the first stage.")
+    outputs: Count | None = Field(
+        description="Pictures, documents or answers that come of it, frames of a video one by one; "
+        "null where that cannot be told."
+    )
+    outputs_are: Surety | None = Field(description=SURE)
     reused: Count | None = Field(
         description="Inputs done before by a job of yours; null where that is not told."
     )
@@ -67,6 +81,8 @@ def plan_view(plan: Plan) -> PlanView:
         bytes=plan.bytes,
         core_seconds=plan.seconds,
         units=plan.units,
+        outputs=plan.outputs.count if plan.outputs else None,
+        outputs_are=plan.outputs.sure.value if plan.outputs else None,
         reused=plan.reused,
         klass=plan.job.klass,
         stages=plan.job.stages,
@@ -83,6 +99,8 @@ def ask_view(one: StepPrice) -> AskView:
         step=one.place,
         operation=one.operation,
         providers=[*one.providers],
+        inputs=one.inputs.count if one.inputs else None,
+        inputs_are=one.inputs.sure.value if one.inputs else None,
         calls=one.calls,
         input_tokens=one.input_tokens,
         output_tokens=one.output_tokens,

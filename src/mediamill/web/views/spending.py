@@ -7,7 +7,7 @@ from mediamill.services.models.ledger import ItemMoney, JobMoney
 from mediamill.services.models.spending import Allowance, Month, UserSpent
 from mediamill.store.repositories.attempts import Attempt
 from mediamill.store.repositories.budgets import BudgetRow
-from mediamill.store.repositories.spending import Spent
+from mediamill.store.repositories.spending import Spent, SpentDay
 from mediamill.web.views.common import MICRO, Count, Dollars, Time, View, dollars, moment
 
 
@@ -110,14 +110,41 @@ class AllowanceView(View):
 
     monthly: Dollars | None = Field(description="The most; null for no limit.")
     taken: Dollars = Field(description="Spent, and held for calls that are under way.")
+    spent: Dollars = Field(description="Of it, booked; mails about budgets go by this.")
     left: Dollars | None
     own: bool = Field(description="Whether an administrator set it, rather than the settings.")
 
 
 def allowance_view(one: Allowance) -> AllowanceView:
     return AllowanceView(
-        monthly=dollars(one.most), taken=one.taken / MICRO, left=dollars(one.left), own=one.own
-    )
+        monthly=dollars(one.most), taken=one.taken / MICRO, spent=one.spent / MICRO,
+        left=dollars(one.left), own=one.own,
+    )  # fmt: skip
+
+
+class DayView(View):
+    """What was spent on a day (UTC)."""
+
+    day: str = Field(examples=["2026-11-22"])
+    calls: Count
+    failed: Count
+    cost: Dollars
+
+
+def day_view(row: SpentDay) -> DayView:
+    return DayView(day=row.day, calls=row.calls, failed=row.failed, cost=row.cost / MICRO)
+
+
+class EverybodyView(AllowanceView):
+    """What all have spent in a month."""
+
+    month: str = Field(examples=["2026-11"])
+    days: list[DayView] = Field(description="Those on which models were asked.")
+
+
+def everybody_view(month: Month) -> EverybodyView:
+    bounds = allowance_view(month.allowance).model_dump()
+    return EverybodyView(**bounds, month=month.month, days=[day_view(row) for row in month.days])
 
 
 class MonthView(View):
@@ -125,6 +152,7 @@ class MonthView(View):
     cost: Dollars = Field(description="Booked; what runs now is booked when its unit ends.")
     budget: AllowanceView
     spent: list[SpentView]
+    days: list[DayView] = Field(description="Those on which models were asked.")
 
 
 def month_view(month: Month) -> MonthView:
@@ -133,6 +161,7 @@ def month_view(month: Month) -> MonthView:
         cost=month.cost / MICRO,
         budget=allowance_view(month.allowance),
         spent=[spent_view(row) for row in month.spent],
+        days=[day_view(row) for row in month.days],
     )
 
 

@@ -131,13 +131,25 @@ class Local:
             self._model.close()
         self._model = None
 
-    def _look(self) -> ModelFolder:
-        """Learn what lies in the folder without loading it; raises `ProviderRefused`."""
+    def lacks(self) -> str:
+        """Say how to get the model where there is none."""
+        try:
+            self._found().captions()
+        except MediamillError as error:
+            return error.message
+        return ""
+
+    def _found(self) -> ModelFolder:
+        """Return the folder with the model's files; raises `ProviderRefused` where it is none."""
         if not self._folder.is_dir():
             raise misconfigured(self.name, f"has no model: {_remedy(self._address.model)}")
         manifest = manifest_of(self._folder)
         usual = manifest.variant if manifest else ""
-        folder = ModelFolder(self._folder, self._address.options.get("variant", usual))
+        return ModelFolder(self._folder, self._address.options.get("variant", usual))
+
+    def _look(self) -> ModelFolder:
+        """Learn what lies in the folder without loading it; raises `ProviderRefused`."""
+        folder = self._found()
         captions = folder.captions()
         known = replace(TRAITS, kinds=frozenset({Kind.CAPTION if captions else Kind.LABELS}))
         if captions:
@@ -161,8 +173,7 @@ class Local:
         return await asyncio.shield(self._loading)
 
     async def _load(self) -> Loaded:
-        if not self._folder.is_dir():
-            self._look()
+        self._found()
         try:
             self._model = await self._run(self._open)
         except MediamillError as error:

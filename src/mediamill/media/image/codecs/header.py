@@ -10,12 +10,9 @@ from typing import BinaryIO, cast
 from PIL import Image
 
 from mediamill.core.errors import BrokenMedia, LimitExceeded, MediamillError, UnsupportedMedia
-from mediamill.media.image.codecs.formats import FORMATS
+from mediamill.media.image.codecs.formats import FORMATS, MAX_PIXELS
 from mediamill.media.image.codecs.gif import count_frames
 from mediamill.media.image.orient import UPRIGHT, Orientation, from_exif
-
-MAX_PIXELS = 50_000_000
-"""Pixels of all frames together."""
 
 _ANIMATED = frozenset({"image/png", "image/webp", "image/avif"})
 _ORIENTATION = 0x0112

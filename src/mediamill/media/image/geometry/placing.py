@@ -1,19 +1,17 @@
 """Other sizes, cuts and quarter turns, each with the warp by which annotations follow."""
 
 from collections.abc import Iterator
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mediamill.core.errors import InvalidInput, LimitExceeded
 from mediamill.media.image.alpha import weighted
-from mediamill.media.image.codecs.header import MAX_PIXELS
 from mediamill.media.image.depth import Pixels
+from mediamill.media.image.geometry.sizes import Fit, cut_from, scaled_size, spans
 from mediamill.media.image.geometry.warp import Edge, Matrix, Warp, stretching
 
-Fit = Literal["fit", "fill", "crop", "pad", "stretch"]
 Placed = tuple[Pixels, Warp]
 
 
@@ -27,19 +25,9 @@ def scaled(
     for more pixels than an image may have.
     """
     high, wide = pixels.shape[:2]
-    width = width or max(1, round(wide * cast("int", height) / high))
-    height = height or max(1, round(high * width / wide))
-    shares = width / wide, height / high
-    covering = fit in ("fill", "crop")
-    most = max(shares) ** 2 * wide * high if covering else width * height
-    if most > MAX_PIXELS:
-        raise LimitExceeded(f"Resized it would have {most:,.0f} pixels, more than {MAX_PIXELS:,}.")
-    if fit == "stretch":
-        return _stretched(pixels, width, height)
-    share = min(shares) if fit in ("fit", "pad") else max(shares)
-    size = max(1, round(wide * share)), max(1, round(high * share))
+    size, (width, height) = scaled_size((wide, high), width, height, fit)
     made, warp = _stretched(pixels, *size)
-    if fit in ("fit", "fill") or size == (width, height):
+    if size == (width, height):
         return made, warp
     left, upper = (width - size[0]) // 2, (height - size[1]) // 2
     if fit == "crop":
@@ -75,10 +63,7 @@ def _padded(
 def cropped(pixels: Pixels, left: int, upper: int, width: int, height: int) -> Placed:
     """Cut a rectangle, as much of it as lies in the picture; raises `InvalidInput` for none."""
     high, wide = pixels.shape[:2]
-    right, lower = min(wide, left + width), min(high, upper + height)
-    left, upper = max(0, left), max(0, upper)
-    if right <= left or lower <= upper:
-        raise InvalidInput(f"The crop lies outside of a picture of {wide} × {high} pixels.")
+    left, upper, right, lower = cut_from((wide, high), left, upper, width, height)
     made = np.ascontiguousarray(pixels[upper:lower, left:right])
     size = right - left, lower - upper
     return cast("Pixels", made), Warp((wide, high), (wide, high)).then(
@@ -89,18 +74,11 @@ def cropped(pixels: Pixels, left: int, upper: int, width: int, height: int) -> P
 def tiles(pixels: Pixels, rows: int, columns: int, overlap: float) -> Iterator[Placed]:
     """Cut into equal tiles, row by row, neighbours sharing a part (0…0.9) of their side."""
     high, wide = pixels.shape[:2]
-    height, tops = _spans(high, rows, overlap)
-    width, lefts = _spans(wide, columns, overlap)
+    height, tops = spans(high, rows, overlap)
+    width, lefts = spans(wide, columns, overlap)
     for upper in tops:
         for left in lefts:
             yield cropped(pixels, left, upper, width, height)
-
-
-def _spans(length: int, count: int, overlap: float) -> tuple[int, list[int]]:
-    """Return how long each of `count` spans is that cover a length, and where they begin."""
-    size = min(length, int(np.ceil(length / (count - (count - 1) * overlap))))
-    steps = max(1, count - 1)
-    return size, [round(place * (length - size) / steps) for place in range(count)]
 
 
 def quarter_turned(pixels: Pixels) -> Placed:

@@ -81,14 +81,14 @@ def _tile(work: Work) -> "Iterator[Canvas]":
     """Yield canvases of equal size that cover all; where they do not divide it, they overlap."""
     width, height = work.canvas.size
     size = min(work.told.tile, width), min(work.told.tile, height)
-    for upper in _places(height, size[1]):
-        for left in _places(width, size[0]):
+    for upper in places(height, size[1]):
+        for left in places(width, size[0]):
             part = work.canvas.copy({"tile": [left, upper, *size]})
             _cut(part, left, upper, size)
             yield part
 
 
-def _places(length: int, side: int) -> list[int]:
+def places(length: int, side: int) -> list[int]:
     """Return where tiles begin, evenly spread, the last at the very end."""
     count = ceil(length / side)
     return [round(n * (length - side) / max(1, count - 1)) for n in range(count)]

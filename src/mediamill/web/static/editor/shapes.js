@@ -121,9 +121,10 @@ export function fresh(category, shape) {
   return made.polygons.length ? { ...made, box: bounds({ ...made, box: null }) } : made;
 }
 
-// Its area is no longer what was said; the box of polygons is that around them.
+// Its area and the number of its key points are no longer what was said; the box of polygons is that around them.
 function changed(one, fields) {
-  const next = { ...one, ...fields, area: null };
+  const { num_keypoints: _, ...extra } = one.extra;
+  const next = { ...one, extra, ...fields, area: null };
   if (next.polygons.length) next.box = bounds({ ...next, box: null, keypoints: [] });
   return next;
 }

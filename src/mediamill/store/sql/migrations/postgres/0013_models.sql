@@ -4,11 +4,14 @@
 ALTER TABLE "jobs" ADD COLUMN "budget" BIGINT;
 ALTER TABLE "jobs" ADD COLUMN "chains" TEXT COLLATE "C" NOT NULL DEFAULT '{}';
 ALTER TABLE "jobs" ADD COLUMN "batch" BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE "files" ADD COLUMN "rate" DOUBLE PRECISION NOT NULL DEFAULT 0;
+ALTER TABLE "files" ADD COLUMN "steady" BIGINT NOT NULL DEFAULT 0;
 
 CREATE TABLE "accounts" (
     "scope" TEXT COLLATE "C" NOT NULL,
     "month" TEXT COLLATE "C" NOT NULL,
     "taken" BIGINT NOT NULL,
+    "spent" BIGINT NOT NULL,
     PRIMARY KEY ("scope", "month")
 );
 
@@ -20,7 +23,7 @@ CREATE TABLE "attempts" (
     "stage" BIGINT NOT NULL,
     "item" BIGINT NOT NULL,
     "owner" TEXT COLLATE "C" NOT NULL,
-    "month" TEXT COLLATE "C" NOT NULL,
+    "day" TEXT COLLATE "C" NOT NULL,
     "operation" TEXT COLLATE "C" NOT NULL,
     "provider" TEXT COLLATE "C" NOT NULL,
     "model" TEXT COLLATE "C" NOT NULL,
@@ -43,7 +46,16 @@ CREATE TABLE "attempts" (
 
 CREATE INDEX "attempt_job" ON "attempts" ("job", "stage", "item", "name", "number", "of");
 
-CREATE INDEX "attempt_month" ON "attempts" ("owner", "month", "began", "of", "name", "number");
+CREATE INDEX "attempt_day" ON "attempts" ("owner", "day", "began", "of", "name", "number");
+
+CREATE TABLE "budget_notices" (
+    "scope" TEXT COLLATE "C" NOT NULL,
+    "month" TEXT COLLATE "C" NOT NULL,
+    "most" BIGINT NOT NULL,
+    "percent" BIGINT NOT NULL,
+    "created" BIGINT NOT NULL,
+    PRIMARY KEY ("scope", "month", "most", "percent")
+);
 
 CREATE TABLE "budgets" (
     "scope" TEXT COLLATE "C" NOT NULL,
@@ -114,6 +126,7 @@ CREATE TABLE "circuits" (
     "due" BIGINT NOT NULL,
     "rests_until" BIGINT NOT NULL,
     "trial_until" BIGINT NOT NULL,
+    "paused_until" BIGINT NOT NULL,
     "rests" BIGINT NOT NULL,
     "error" TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY ("provider")
@@ -158,7 +171,7 @@ CREATE TABLE "purses" (
     "unit" BIGINT NOT NULL,
     "fence" BIGINT NOT NULL,
     "owner" TEXT COLLATE "C" NOT NULL,
-    "month" TEXT COLLATE "C" NOT NULL,
+    "day" TEXT COLLATE "C" NOT NULL,
     "bounded" TEXT COLLATE "C" NOT NULL,
     "allotted" BIGINT NOT NULL,
     "created" BIGINT NOT NULL,
@@ -185,6 +198,15 @@ CREATE TABLE "spent" (
 
 CREATE INDEX "spent_month" ON "spent" ("month", "owner", "operation", "provider", "model");
 
+CREATE TABLE "spent_days" (
+    "scope" TEXT COLLATE "C" NOT NULL,
+    "day" TEXT COLLATE "C" NOT NULL,
+    "calls" BIGINT NOT NULL,
+    "failed" BIGINT NOT NULL,
+    "cost" BIGINT NOT NULL,
+    PRIMARY KEY ("scope", "day")
+);
+
 CREATE TABLE "template_shares" (
     "user" TEXT COLLATE "C" NOT NULL,
     "template" TEXT COLLATE "C" NOT NULL,
@@ -194,3 +216,5 @@ CREATE TABLE "template_shares" (
 );
 
 CREATE INDEX "share_of_template" ON "template_shares" ("template", "user");
+
+CREATE INDEX "user_role" ON "users" ("role", "id");

@@ -4,11 +4,14 @@
 ALTER TABLE "jobs" ADD COLUMN "budget" INTEGER;
 ALTER TABLE "jobs" ADD COLUMN "chains" TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE "jobs" ADD COLUMN "batch" INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE "files" ADD COLUMN "rate" REAL NOT NULL DEFAULT 0;
+ALTER TABLE "files" ADD COLUMN "steady" INTEGER NOT NULL DEFAULT 0;
 
 CREATE TABLE "accounts" (
     "scope" TEXT NOT NULL,
     "month" TEXT NOT NULL,
     "taken" INTEGER NOT NULL,
+    "spent" INTEGER NOT NULL,
     PRIMARY KEY ("scope", "month")
 ) STRICT;
 
@@ -20,7 +23,7 @@ CREATE TABLE "attempts" (
     "stage" INTEGER NOT NULL,
     "item" INTEGER NOT NULL,
     "owner" TEXT NOT NULL,
-    "month" TEXT NOT NULL,
+    "day" TEXT NOT NULL,
     "operation" TEXT NOT NULL,
     "provider" TEXT NOT NULL,
     "model" TEXT NOT NULL,
@@ -43,7 +46,16 @@ CREATE TABLE "attempts" (
 
 CREATE INDEX "attempt_job" ON "attempts" ("job", "stage", "item", "name", "number", "of");
 
-CREATE INDEX "attempt_month" ON "attempts" ("owner", "month", "began", "of", "name", "number");
+CREATE INDEX "attempt_day" ON "attempts" ("owner", "day", "began", "of", "name", "number");
+
+CREATE TABLE "budget_notices" (
+    "scope" TEXT NOT NULL,
+    "month" TEXT NOT NULL,
+    "most" INTEGER NOT NULL,
+    "percent" INTEGER NOT NULL,
+    "created" INTEGER NOT NULL,
+    PRIMARY KEY ("scope", "month", "most", "percent")
+) STRICT;
 
 CREATE TABLE "budgets" (
     "scope" TEXT NOT NULL,
@@ -114,6 +126,7 @@ CREATE TABLE "circuits" (
     "due" INTEGER NOT NULL,
     "rests_until" INTEGER NOT NULL,
     "trial_until" INTEGER NOT NULL,
+    "paused_until" INTEGER NOT NULL,
     "rests" INTEGER NOT NULL,
     "error" TEXT NOT NULL,
     PRIMARY KEY ("provider")
@@ -158,7 +171,7 @@ CREATE TABLE "purses" (
     "unit" INTEGER NOT NULL,
     "fence" INTEGER NOT NULL,
     "owner" TEXT NOT NULL,
-    "month" TEXT NOT NULL,
+    "day" TEXT NOT NULL,
     "bounded" TEXT NOT NULL,
     "allotted" INTEGER NOT NULL,
     "created" INTEGER NOT NULL,
@@ -185,6 +198,15 @@ CREATE TABLE "spent" (
 
 CREATE INDEX "spent_month" ON "spent" ("month", "owner", "operation", "provider", "model");
 
+CREATE TABLE "spent_days" (
+    "scope" TEXT NOT NULL,
+    "day" TEXT NOT NULL,
+    "calls" INTEGER NOT NULL,
+    "failed" INTEGER NOT NULL,
+    "cost" INTEGER NOT NULL,
+    PRIMARY KEY ("scope", "day")
+) STRICT;
+
 CREATE TABLE "template_shares" (
     "user" TEXT NOT NULL,
     "template" TEXT NOT NULL,
@@ -194,3 +216,5 @@ CREATE TABLE "template_shares" (
 ) STRICT;
 
 CREATE INDEX "share_of_template" ON "template_shares" ("template", "user");
+
+CREATE INDEX "user_role" ON "users" ("role", "id");
