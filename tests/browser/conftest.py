@@ -29,7 +29,8 @@ FLAGS = [
 ]
 
 
-SETTINGS = {"slots": 2, "min_free_bytes": 0, "lease_seconds": 2}
+SETTINGS = {"slots": 2, "min_free_bytes": 0}
+LIVELY = {**SETTINGS, "lease_seconds": 2}
 """A short lease: progress is written at each third of it."""
 MODULE = {"scope": "module", "loop_scope": "module"}
 
@@ -41,7 +42,7 @@ async def everybodys(request, servers, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in servers.environment(chosen(request.config)).items():
             patch.setenv(name, value)
-        async with running("up", home, **SETTINGS) as process:
+        async with running("up", home, **LIVELY) as process:
             yield process
 
 

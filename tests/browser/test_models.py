@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest.fixture
 async def service(tmp_path):
     """A service that nobody has used, with little to spend."""
-    given = {"slots": 1, "min_free_bytes": 0, "lease_seconds": 2, "user_budget": 0.05}
+    given = {"slots": 1, "min_free_bytes": 0, "user_budget": 0.05}
     async with running("up", tmp_path / "home", **given) as process:
         yield process
 

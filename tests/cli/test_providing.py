@@ -25,3 +25,15 @@ def test_doctor_tells_of_each_chain(tmp_path, given, level, says):
     assert (first.name, first.level) == ("models", level), first.text
     assert says in first.text
     assert len(rest) in (0, 2)
+
+
+def test_doctor_knows_the_models_that_were_fetched(tmp_path):
+    settings = Settings(home=tmp_path, caption_chain="local:owner/name")
+    missing, *_ = models(settings)
+    assert missing.level is Level.PROBLEM
+    assert "mediamill models fetch owner/name" in missing.text
+    folder = tmp_path / "models" / "owner" / "name"
+    folder.mkdir(parents=True)
+    (folder / "encoder_model.onnx").touch()
+    found, *_ = models(settings)
+    assert (found.level, found.text) == (Level.OK, "caption: local:owner/name")

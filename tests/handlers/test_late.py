@@ -90,20 +90,24 @@ def test_how_long_it_is_waited_for(error, attempts, late):
 
 @FOLDER
 async def test_a_version_waits_for_what_is_not_seen_yet_and_does_without_what_never_is(
-    works: Works, shared, hurried
+    works: Works, shared, monkeypatch
 ):
+    """One comes to sight once it has been missed, before anybody looks again."""
     files = [await works.upload(f"{n}.png", png(n)) for n in range(4)]
     project = await works.app.projects.create(ANN, "set")
     await works.app.projects.add(ANN, project.id, files)
     versions = works.app.datasets.versions
     await put_away(works, files[1])
-    bring = await put_away(works, files[2])
+    brings = [await put_away(works, files[2])]
+
+    def missed(self, ceiling):
+        if brings:
+            brings.pop()()
+        return 50
+
+    monkeypatch.setattr(RetryPolicy, "_jittered", missed)
     begun = await versions.create(ANN, project.id)
-    task = await works.app.datasets.tasks.get(ANN, project.id, begun.task)
-    async with asyncio.timeout(60):
-        while not (await works.app.repositories.units.get(*task.unit)).attempts:
-            await asyncio.sleep(0.02)
-    bring()
-    made = await versions.wait(ANN, project.id, begun.number, 20)
+    made = await versions.wait(ANN, project.id, begun.number, 60)
+    assert not brings, "nobody missed it"
     assert (made.state, made.files) == (VersionState.READY, 3), made
     assert made.summary["left_out"] == {"gone": 1}

@@ -110,7 +110,7 @@ class Installation:
     asked: "Asked"
 
     def settings(self, **more: object) -> Settings:
-        return Settings(home=self.home, slots=1, min_free_bytes=0, lease_seconds=1, **more)
+        return Settings(home=self.home, slots=1, min_free_bytes=0, lease_seconds=6, **more)
 
 
 def picture(number: int) -> bytes:
@@ -123,7 +123,7 @@ async def submit(history: History, client: httpx.AsyncClient, files: list[str]) 
 
 async def made(home: Path, pictures: int = 4) -> Installation:
     """Make one; nothing runs on it afterwards."""
-    settings = Settings(home=home, slots=1, min_free_bytes=0, lease_seconds=1, poll_seconds=0.05)
+    settings = Settings(home=home, slots=1, min_free_bytes=0, poll_seconds=0.05)
     history = History()
     async with (
         await App.open(settings) as app,

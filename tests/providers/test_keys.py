@@ -4,10 +4,19 @@ import json
 
 import pytest
 
+from mediamill.adapters.providers.address import Address
 from mediamill.adapters.providers.config import Configured
+from mediamill.adapters.providers.faults import declined
 from mediamill.adapters.providers.opening import open_provider
 from mediamill.adapters.providers.port import Deadline
-from mediamill.core.errors import ConfigurationError, MediamillError, ProviderRefused
+from mediamill.adapters.providers.wire import Wire
+from mediamill.core.errors import (
+    ConfigurationError,
+    MediamillError,
+    ProviderRefused,
+    QuestionRefused,
+)
+from mediamill.engine.asking.chains import Static
 from tests.support.providers.questions import caption, labels
 from tests.support.providers.server import Reply, serving
 from tests.support.providers.vendors import aws_error, openai_chat, openai_error
@@ -60,6 +69,19 @@ async def test_a_key_that_a_server_quotes_is_not_repeated(address):
                 else:
                     assert "Incorrect" not in told or "…" in told
             await provider.close()
+
+
+async def test_who_reads_a_refusal_by_itself_meets_no_key():
+    def meant(status, body):
+        return declined("IT", body.decode())
+
+    async with serving(lambda request: openai_error(401, "x", f"Wrong: {PLAIN}")) as server:
+        configured = Configured("IT", "openai:m", server.url, key=PLAIN)
+        wire = Wire(configured, Address.of("openai:m", {}, frozenset()), server.url)
+        with pytest.raises(QuestionRefused, match="Wrong: …") as raised:
+            await wire.post("/", b"", {}, meant)
+        assert PLAIN not in raised.value.message
+        await wire.close()
 
 
 @pytest.mark.parametrize("address", CLOUDS)
@@ -126,8 +148,6 @@ async def test_what_is_no_http_was_not_sent(monkeypatch):
 
 
 def test_a_file_with_such_a_key_is_refused(tmp_path):
-    from mediamill.engine.asking.chains import Static
-
     file = tmp_path / "providers.toml"
     file.write_text('[providers.one]\naddress = "openai:m"\nkey = "sécret"\n')
     with pytest.raises(ConfigurationError, match="provider one: its key is one line") as raised:

@@ -87,6 +87,14 @@ async def test_words_of_captions_labels_and_names_find_them(ann, bob):
     assert [row["file_name"] for row in (*page["data"], *rest)] == ["IMG_7.jpg", "Café am See.jpg"]
 
 
+async def test_what_was_not_given_is_told(ann):
+    plain = await captioned(ann, ["a.jpg"], **SPOKEN, labels=True)
+    (row,) = await rows(ann, job=plain["id"])
+    (missing,) = row["missing"]
+    assert (missing["variant"], row["labels"]) == ("labels", [])
+    assert "boat gives none" in missing["reason"]
+
+
 async def test_texts_are_edited_and_taken_back(ann):
     job = await captioned(ann, ["a.jpg"], **SPOKEN)
     (row,) = await rows(ann, job=job["id"])
@@ -165,6 +173,27 @@ async def test_they_are_exported_by_file_name(ann):
     assert empty == b"\xef\xbb\xbffile_name,labels,state,provider,model\r\n"
 
 
+async def test_what_was_rejected_and_asked_anew_has_one_line(ann):
+    job = await captioned(ann, ["a.jpg", "b.jpg", "c.jpg"])
+    first, second, _ = await rows(ann, job=job["id"])
+    await ann.client.patch(f"/v1/captions/{first['id']}", json={"state": "rejected"})
+    again = await ann.client.post("/v1/captions/rerun", json={"providers": ["other"]})
+    await ended(ann, {"id": again.json()["jobs"][0]})
+    await ann.client.patch(f"/v1/captions/{second['id']}", json={"state": "rejected"})
+
+    async def told(**asked):
+        lines = (await export(ann, format="jsonl", **asked)).text.splitlines()
+        return sorted((one["file_name"], one["state"]) for one in map(json.loads, lines))
+
+    kept = [("b.jpg", "rejected"), ("c.jpg", "")]
+    assert await told() == [("a.jpg", ""), *kept], "b.jpg was not asked about anew"
+    assert await told(state="rejected") == [("a.jpg", "rejected"), ("b.jpg", "rejected")]
+    assert await told(job=job["id"]) == [("a.jpg", "rejected"), *kept]
+    tags = (await export(ann, format="html")).text
+    assert [name in tags for name in ("a.jpg", "b.jpg", "c.jpg")] == [True, False, True]
+    assert "b.jpg" in (await export(ann, format="html", state="rejected")).text
+
+
 async def test_one_and_all_are_removed(mill, ann, bob):
     job, other = await captioned(ann, ["a.jpg", "b.jpg"]), await captioned(ann, ["c.jpg"])
     his = await captioned(bob, ["a.jpg"])
@@ -205,3 +234,22 @@ async def test_frames_of_a_video_are_items_of_one_job(ann, tmp_path):
     assert new["items"] == 1, new
     (row,) = await rows(ann, job=new["id"])
     assert row["member"] == found[1]["member"]
+
+
+async def test_frames_of_two_videos_have_names_of_their_own(ann, tmp_path):
+    """Also where the videos are called the same."""
+    clips = [write_pattern(tmp_path / f"{n}.mp4", seconds=n).read_bytes() for n in (1, 2)]
+    names = zip(("one.mp4", "two.mp4", "two.mp4"), (*clips, clips[0] + bytes(8)), strict=True)
+    files = [await upload(ann, name, clip) for name, clip in names]
+    steps = [{"operation": "extract-frames", "parameters": {"mode": "keyframes", "width": 64}},
+             {"operation": "caption", "parameters": {"variants": ["alt-text"]}}]  # fmt: skip
+    answer = await ann.client.post("/v1/jobs", json={"files": files, "steps": steps})
+    job = await ended(ann, answer.json())
+    assert job["state"] == "succeeded", await items(ann, job)
+    lines = (await export(ann, format="jsonl", job=job["id"])).text.splitlines()
+    found = [json.loads(line)["file_name"] for line in lines]
+    assert len({*found}) == len(found) == job["items"]
+    folders = dict.fromkeys(name.partition("/")[0] for name in found)
+    assert [*folders] == ["one-frames", "two-frames", "two-frames-2"]
+    members = [row["member"] for row in await rows(ann, job=job["id"], limit=100)]
+    assert [name.partition("/")[2] for name in found] == members

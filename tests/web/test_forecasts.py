@@ -15,7 +15,7 @@ from tests.web.one_service import ann, mill, web  # noqa: F401 - fixtures
 from tests.web.test_submission import items, jpeg, upload, zipped
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-SETTINGS = {"caption_chain": "good", "lease_seconds": 2}
+SETTINGS = {"caption_chain": "good"}
 CAPTION = {"operation": "caption", "parameters": {"variants": ["concise"]}}
 FRAMES = {"operation": "extract-frames", "parameters": {"fps": 5, "width": 64}}
 

@@ -2,11 +2,13 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from mediamill.store.port import Update
 from mediamill.store.repositories.jobs import Counts, Job, JobState
 from tests.web.test_events import working
+from tests.web.test_previews import png, uploaded
 from tests.web.test_uploading import PNG
 
 
@@ -28,3 +30,35 @@ async def test_only_what_holds_results_is_offered(mill, ann, state, succeeded, o
     assert ("hidden" not in link) is offered
     recent = (await ann.client.get("/parts/jobs")).text
     assert (" kB" in recent or " B" in recent) is offered
+
+
+async def test_what_images_were_compared_with_and_which_are_far_from_it(mill, ann):
+    lights = [90, 95, 100, 105, 110, 112, 250]
+    files = {
+        await uploaded(ann, f"{n}.png", png(np.full((20, 30, 3), light, np.uint8))): n
+        for n, light in enumerate(lights)
+    }
+    step = {"operation": "preprocess", "parameters": {"methods": ["remove-outliers"]}}
+    body = {"files": list(files), "steps": [step]}
+    job = (await ann.client.post("/v1/jobs", json=body)).json()["id"]
+    async with working(mill):
+        ended = await ann.client.get(f"/v1/jobs/{job}", params={"wait": 20}, timeout=30)
+    (done,) = ended.json()["steps"]
+    reference = done["agreed"]["reference"]["file"]
+    results = f"/v1/jobs/{job}/results"
+    far = (await ann.client.get(results, params={"outlier": True})).json()
+    assert [one["name"] for one in far["data"]] == ["6.png"]
+    found, after = [], ""
+    while after is not None:  # a page of one result at a time
+        asked = {"outlier": True, "limit": 1, **({"after": after} if after else {})}
+        listed = (await ann.client.get(results, params=asked)).json()
+        found += [one["name"] for one in listed["data"]]
+        after = listed["after"]
+    assert found == ["6.png"]
+    page = (await ann.client.get(f"/jobs/{job}", headers={"accept": "text/html"})).text
+    assert f'<img src="/v1/files/{reference}/thumbnail" alt="{files[reference]}.png"' in page
+    assert "of 7 images the one whose numbers are nearest" in page
+    assert "1 image was marked" in page
+    assert re.search(r"<figcaption>6\.png · [a-z, ]*brightness", page)
+    more = await ann.client.get(f"/parts/jobs/{job}/outliers")
+    assert "6.png" in more.text

@@ -269,7 +269,7 @@ async def test_what_a_trial_left_behind_is_booked_as_the_most(mill, root):
     purse = Purse(job="trial_x", unit=0, fence=0, owner="user_gone", day=f"{month}-01",
                   bounded=("user_gone", EVERYBODY), created=now, open="trial")  # fmt: skip
     await spending.allot(purse, 7_000, (), new=True)
-    assert not [one for one in await spending.open_purses(now + 1) if one.job == "trial_x"]
+    assert not [one async for one in spending.open_purses(now + 1) if one.job == "trial_x"]
     await mill.store.transact(Update(Purse, purse.key_values(), set={"created": 1}))
     await added(root, "tidy", price=PRICE)
     await root.post("/v1/providers/tidy/test", json={})

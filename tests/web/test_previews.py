@@ -80,6 +80,30 @@ async def test_what_is_counted_in_pixels_shrinks_with_the_image(ann):
     assert blurred[80, 160].mean() > 200
 
 
+async def test_a_range_of_one_value_is_shown_once(ann, image):
+    parameters = {"methods": ["gaussian-noise", "posterize", "shear"], "posterize": [3, 4]}
+    answer = await ann.client.post(PREVIEW, json={"file": image, "parameters": parameters})
+    told = [(one["parameter"], one["place"], one["value"]) for one in answer.json()["data"]]
+    assert told == [
+        ("", "before", None),
+        ("gaussian-noise", "after", None),
+        ("posterize", "low", 3), ("posterize", "high", 4),
+        ("shear", "low", -10), ("shear", "middle", 0), ("shear", "high", 10),
+    ]  # fmt: skip
+
+
+async def test_all_methods_of_augment_together(ann, image):
+    """As one copy of the image in its split, not the original that may be kept."""
+    parameters = {"methods": ["grayscale", "horizontal-flip"], "copies": 5, "keep_original": True}
+    parameters |= {"probability": {"horizontal-flip": 1}, "splits": ["test"]}
+    body = {"file": image, "parameters": parameters, "whole": True}
+    answer = await ann.client.post(PREVIEW, json=body)
+    assert [one["place"] for one in answer.json()["data"]] == ["before", "after"]
+    before, after = pictures(answer)
+    assert np.ptp(after, axis=2).max() < 12
+    assert np.abs(after[:, ::-1].mean(axis=2) - before.mean(axis=2)).mean() < 12
+
+
 async def test_other_operations_show_before_and_after(ann, image):
     body = {"file": image, "parameters": {"format": "jpeg"}}
     answer = await ann.client.post("/v1/operations/convert/preview", json=body)
@@ -175,15 +199,39 @@ async def test_preprocess_is_compared_with_the_reference_that_is_named(ann):
     parameters = {"methods": ["normalize-brightness"], "reference": light, "threshold": 0.1}
     answer = await ann.client.post(address, json={"file": dark, "parameters": parameters})
     assert answer.status_code == 200, answer.text
-    before, after = pictures(answer)
+    told = [(one["parameter"], one["place"], one["value"]) for one in answer.json()["data"]]
+    assert told == [
+        ("", "before", None), ("", "after", None),
+        ("threshold", "low", 0), ("threshold", "middle", 0.1), ("threshold", "high", 10),
+    ]  # fmt: skip
+    before, after, low, middle, high = pictures(answer)
     assert before.mean() < 60
     assert after.mean() == pytest.approx(183, abs=25)
+    assert low.mean() == pytest.approx(after.mean(), abs=1)
+    assert (middle == after).all()
+    assert (high == before).all()
     body = {"file": dark, "parameters": {"methods": ["normalize-brightness"]}}
     answer = await ann.client.post(address, json=body)
     assert answer.status_code == 422
     assert "reference" in answer.json()["detail"]
     hers = {"file": dark, "parameters": {**parameters, "reference": "file_of-somebody-else"}}
     assert (await ann.client.post(address, json=hers)).status_code == 404
+
+
+async def test_numbers_that_preprocess_goes_by_are_shown_from_least_to_most(ann, image):
+    parameters = {"methods": ["denoise", "equalize-histogram", "tile"], "strength": 0.1}
+    parameters |= {"rows": 2, "columns": 2, "overlap": 0, "low_contrast": 1}
+    body = {"file": image, "parameters": parameters}
+    answer = await ann.client.post("/v1/operations/preprocess/preview", json=body)
+    told = [(one["parameter"], one["place"], one["value"]) for one in answer.json()["data"]]
+    assert told == [
+        ("", "before", None), ("", "after", None),
+        ("strength", "low", 0.001), ("strength", "middle", 0.1), ("strength", "high", 0.5),
+        ("low_contrast", "low", 0), ("low_contrast", "middle", 1),
+        ("overlap", "low", 0), ("overlap", "high", 0.9),
+    ]  # fmt: skip
+    sizes = [one["width"] for one in answer.json()["data"] if one["parameter"] == "overlap"]
+    assert sizes[0] < sizes[1]
 
 
 async def test_preprocess_counts_its_pixels_in_the_whole_photo(ann):

@@ -17,7 +17,7 @@ from tests.web.one_service import ann, bob, mill, web  # noqa: F401 - fixtures
 from tests.web.test_uploading import PNG
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-SETTINGS = {"caption_chain": "bad,good", "user_budget": 20.0, "lease_seconds": 2}
+SETTINGS = {"caption_chain": "bad,good", "user_budget": 20.0}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mediamill.cli.terminal.parameters import options, parameters
-from mediamill.operations.base import Operation, Placement
+from mediamill.operations.base import Operation
 from mediamill.operations.catalogue import OPERATIONS
 
 if TYPE_CHECKING:
@@ -86,11 +86,10 @@ def _start(name: str, kind: type[Operation], schema: dict[str, Any], typed: dict
     from mediamill.cli.local.targets import target_of
     from mediamill.cli.terminal.failures import SOME_FAILED, Failure
     from mediamill.cli.terminal.inputs import gather
+    from mediamill.operations.asking import ModelOperation
 
     chosen = parameters(schema, typed)
     operation = OPERATIONS.build(name, chosen, where="")
-    if kind.placement is not Placement.SLOT:
-        raise Failure(f"{name} needs a server.", "Start one with `mediamill up`, then use `jobs`.")
     inputs = gather(typed["cli_paths"])
     target = target_of(typed["cli_output"], overwrite=typed["cli_overwrite"])
     missing = [path for path in operation.references if not Path(path).is_file()]
@@ -114,6 +113,7 @@ def _start(name: str, kind: type[Operation], schema: dict[str, Any], typed: dict
         annotations=marking.contents if marking else {},
         splits=marking.splits if marking else {},
         marking=marking,
+        asks=operation if isinstance(operation, ModelOperation) else None,
     )
     if run_plan(plan, target, as_json=typed["cli_json"]):
         click.get_current_context().exit(SOME_FAILED)

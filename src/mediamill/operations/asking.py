@@ -133,7 +133,16 @@ class ModelOperation(Operation):
         """Return what an input uses at most, roughly; for a dry run."""
         return Used()
 
+    def usual(self, facts: SourceFacts) -> Used:
+        """Return what an input uses where the first answers will do, roughly."""
+        return self.estimate(facts)
+
     def estimate_all(self, inputs: Iterable[Expected]) -> Used:
         """Return what all inputs of a job use at most, roughly."""
         used = (self.estimate(one.facts).times(one.count) for one in inputs)
+        return sum(used, Used(calls=0))
+
+    def usual_all(self, inputs: Iterable[Expected]) -> Used:
+        """Return what all inputs of a job use where the first answers will do, roughly."""
+        used = (self.usual(one.facts).times(one.count) for one in inputs)
         return sum(used, Used(calls=0))

@@ -199,6 +199,13 @@ class MediaOperation(Operation):
         """
         raise InvalidInput("This operation has no preview; there are some of those on images.")
 
+    def compare(self, source: Source, context: Context) -> Outcome:
+        """Write two small pictures: one input as it is, and as all of the operation makes it.
+
+        Raises what `preview` does.
+        """
+        return self.preview(source, context)
+
     def measure_picture(self, picture: "Picture", context: Context) -> dict[str, Any]:
         """Return what the survey must know of a picture: JSON, a few kB at most."""
         raise TypeError(f"{type(self).__name__} does not say what it measures")

@@ -135,15 +135,25 @@ class ImageOperation(MediaOperation):
         """Return the step with what it counts in pixels multiplied by a factor."""
         return self
 
+    def whole(self) -> "Variant":
+        """Return the step as it is, to be shown by one picture."""
+        return Variant(self, "", "after")
+
     def variants(self) -> "Iterator[Variant]":
         """Yield what a preview shows: the step with some of its parameters at one place."""
-        yield Variant(self, "", "after")
+        yield self.whole()
 
     def preview(self, source: Source, context: Context) -> Outcome:
         """Write a small picture of the image, and one for each variant."""
         from mediamill.operations.previews import previewed
 
-        return previewed(self, source, context)
+        return previewed(self, self.variants(), source, context)
+
+    def compare(self, source: Source, context: Context) -> Outcome:
+        """Write a small picture of the image, and one of the whole."""
+        from mediamill.operations.previews import previewed
+
+        return previewed(self, [self.whole()], source, context)
 
     def picture(
         self, source: Source, context: Context, deep: bool = False
@@ -178,6 +188,14 @@ class Variant:
     place: str
     """`low`, `middle` or `high` of the parameter's range; `after` for the step as it is."""
     value: float | None = None
+
+
+def told_apart(ends: tuple[float, float, float]) -> dict[float, str]:
+    """Return where in a range its low end, middle and high end are; equal ones once."""
+    places: dict[float, str] = {}
+    for value, place in zip(ends, ("low", "middle", "high"), strict=True):
+        places.setdefault(value, place)
+    return places
 
 
 def _too_many(name: str) -> NoReturn:

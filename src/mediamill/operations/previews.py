@@ -4,6 +4,7 @@ The image is shrunk while it is decoded, and what a step counts in pixels shrink
 shown as strong as at full size, where looking from afar would soften it.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mediamill.core.errors import InvalidInput
@@ -19,12 +20,14 @@ SIDE = 320
 QUALITY = 80
 
 
-def previewed(step: ImageOperation, source: Source, context: Context) -> Outcome:
-    """Return small pictures: of the image as it is, then of each variant of a step."""
+def previewed(
+    step: ImageOperation, variants: Iterable[Variant], source: Source, context: Context
+) -> Outcome:
+    """Return small pictures: of the image as it is, then of variants of a step."""
     before, longest = _small(source, context)
     agreed = _agreed(step, before, source, context)
     files = [_written(before, context, {"place": "before"})]
-    for variant in step.variants():
+    for variant in variants:
         shown = variant.step.shrunk(max(before.width, before.height) / longest)
         context.agreements = {id(shown): agreed} if agreed is not None else {}
         files.append(_written(_first(before, shown, context), context, _told(variant)))

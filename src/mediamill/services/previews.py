@@ -17,7 +17,7 @@ from mediamill.blobs.port import Blobs
 from mediamill.core.access import Principal
 from mediamill.core.errors import InvalidInput, MediamillError, Unavailable, by_code
 from mediamill.engine.inputs import call_item, home_of, opened
-from mediamill.engine.slots import Call, CallItem, Failed, SlotPool, Succeeded
+from mediamill.engine.slots import Call, CallItem, Failed, Kind, SlotPool, Succeeded
 from mediamill.operations.base import Operation, Outcome
 from mediamill.operations.catalogue import Catalogue
 from mediamill.services.access import Access
@@ -87,8 +87,12 @@ class Previews:
         file_id: str,
         parameters: Mapping[str, Any],
         seed: int = 0,
+        *,
+        whole: bool = False,
     ) -> tuple[Shown, ...]:
         """Return the image as it is, and then as the operation makes it.
+
+        That is one picture of the `whole`, else whatever the operation shows of its parameters.
 
         Raises `NotFound` for a file or operation, `InvalidInput` for parameters and for a file that
         it does not take, what is wrong with the file, and `Unavailable` where no slot can do it.
@@ -98,11 +102,12 @@ class Previews:
         references = [
             await self._image(principal, step, one, "parameters") for one in step.references
         ]
-        key = _key(operation, step, file, references, seed)
+        kind: Kind = "compare" if whole else "preview"
+        key = _key(kind, operation, step, file, references, seed)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        return self._keep(key, await self._made(operation, step, file, references, seed))
+        return self._keep(key, await self._made(kind, operation, step, file, references, seed))
 
     async def _image(self, principal: Principal, step: Operation, file_id: str, where: str) -> File:
         file = await self.access.load(principal, File, file_id)
@@ -112,14 +117,20 @@ class Previews:
         return file
 
     async def _made(
-        self, operation: str, step: Operation, file: File, references: list[File], seed: int
+        self,
+        kind: Kind,
+        operation: str,
+        step: Operation,
+        file: File,
+        references: list[File],
+        seed: int,
     ) -> tuple[Shown, ...]:
         async with AsyncExitStack() as stack:
             items = [await self._opened(stack, one) for one in (file, *references)]
             item = replace(items[0], partners=tuple(items[1:]))
             steps = ((operation, step.model_dump(mode="json")),)
             slot = await stack.enter_async_context(self.slots.acquire())
-            async for event in slot.run(Call(steps, (item,), seed=seed, kind="preview")):
+            async for event in slot.run(Call(steps, (item,), seed=seed, kind=kind)):
                 if isinstance(event, Failed):
                     raise _public(event)
                 if isinstance(event, Succeeded):
@@ -145,9 +156,11 @@ def _weight(shown: tuple[Shown, ...]) -> int:
     return sum(len(one.image) for one in shown)
 
 
-def _key(operation: str, step: Operation, file: File, references: list[File], seed: int) -> str:
+def _key(
+    kind: Kind, operation: str, step: Operation, file: File, references: list[File], seed: int
+) -> str:
     digests = [one.sha256 for one in (file, *references)]
-    told = [operation, type(step).version, step.model_dump(mode="json"), digests, seed]
+    told = [kind, operation, type(step).version, step.model_dump(mode="json"), digests, seed]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

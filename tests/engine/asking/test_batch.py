@@ -47,10 +47,11 @@ def test_pictures_of_questions_that_wait_are_not_in_memory(tmp_path):
 
 def test_what_goes_as_a_batch(tmp_path):
     reads = opened("echo:m?images=0&kinds=text")
-    gathering = Gathering(SimpleNamespace(), reads, tmp_path, over=[3])
+    gathering = Gathering(SimpleNamespace(), reads, tmp_path, over=[(0, 3)])
     assert gathering.takes(prompt(), ())
     assert gathering.takes(prompt(), [row(purse=2)])
     assert not gathering.takes(prompt(), [row(purse=3)]), "once"
+    assert gathering.takes(prompt(), [row(purse=3, unit=1)]), "that was another unit's"
     assert not gathering.takes(prompt(begun="It goes"), ()), "what goes on with an answer"
     assert not gathering.takes(caption(), ()), "what the provider cannot be asked"
 

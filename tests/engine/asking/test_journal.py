@@ -72,18 +72,18 @@ async def test_whoever_waits_is_told_what_went_wrong():
     await journal.write(called(10, 0, item=1))
 
 
-async def test_a_row_that_nobody_waited_for_and_that_is_not_kept_is_told_of():
+async def test_rows_that_nobody_waited_for_are_written_once_more_or_told_of():
     writes = Writes(MemoryStore(), fail=Unavailable("away"))
-    journal = Journal(writes)
-    journal.later(called(10, 0))
-    while not journal._writer.done():
-        await asyncio.sleep(0)
-    writes.fail = None
-    journal.later(called(10, 0, item=1))
+    journal, rows = Journal(writes), [called(10, 0, item=n) for n in range(3)]
+    for row in rows:
+        journal.later(row)
     for _ in range(2):
         with pytest.raises(Unavailable):
             await journal.settle()
-    assert await writes.store.get(Attempt, *called(10, 0, item=1).key_values())
+    writes.fail = None
+    await journal.settle()
+    assert await writes.store.get_many(Attempt, [row.key_values() for row in rows]) == rows
+    assert writes.sizes == [3]
 
 
 async def test_the_longest_answers_of_any_script_go_in_one_transaction():

@@ -11,7 +11,13 @@ from mediamill.engine.asking.booking import Booking, Budgets
 from mediamill.engine.asking.money import Money
 from mediamill.store.memory import MemoryStore
 from mediamill.store.port import Put
-from mediamill.store.repositories.attempts import Attempt, Attempts, AttemptState, of_item
+from mediamill.store.repositories.attempts import (
+    AT_ONCE,
+    Attempt,
+    Attempts,
+    AttemptState,
+    of_item,
+)
 from mediamill.store.repositories.spending import EVERYBODY, Purse, Spending, dollars
 
 MONTH, DAY = "2026-11", "2026-11-22"
@@ -138,6 +144,44 @@ async def test_what_dies_is_booked_by_what_its_rows_say(spending):
     assert (sum_.calls, sum_.failed, sum_.cost, sum_.input_tokens) == (2, 1, 140, 20)
     with pytest.raises(ConditionFailed):
         await spending.allot(money.purse, 10, ())
+
+
+async def test_a_claim_of_another_unit_with_the_same_fence_pays_for_itself(spending):
+    store = spending.store
+    for unit, cost in ((0, 70), (1, 100)):
+        money = Money(booking(spending), purse(unit=unit), Budgets(job=1_000))
+        await money.reserve(100)
+        row = called(100, cost).evolve(unit=unit, number=unit)
+        await store.transact(Put(row))
+        await settle_dead(Attempts(store), money.booking, money.purse, 0, [0])
+    assert await spending.taken("job_a") == 170, "a call of before a retry was booked twice"
+
+
+async def test_attempts_of_many_items_are_read_in_their_order(spending):
+    store = spending.store
+    for n in range(40):
+        await store.transact(Put(called(1, 1, item=n)))
+    items = [39, *range(0, 36, 2), 77]
+    found = [rows async for rows in Attempts(store).of_items("job_a", 0, items)]
+    assert [[row.item for row in rows] for rows in found] == [[n] if n < 40 else [] for n in items]
+
+
+async def test_attempts_of_many_items_are_read_some_at_a_time(spending, monkeypatch):
+    now, most, attempts = 0, 0, Attempts(spending.store)
+    usual = attempts.page_of_item
+
+    async def page_of_item(*given):
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0)
+        page = await usual(*given)
+        now -= 1
+        return page
+
+    monkeypatch.setattr(attempts, "page_of_item", page_of_item)
+    assert len([rows async for rows in attempts.of_items("job_a", 0, range(100))]) == 100
+    assert most == AT_ONCE
 
 
 def test_amounts_are_written_exactly():

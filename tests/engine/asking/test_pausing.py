@@ -84,8 +84,9 @@ async def test_whoever_stands_in_line_when_it_begins_does_not_ask(store):
     (gate,) = workers(store, 1, concurrency=1)
     async with gate.enter("p", Deadline(20)) as permit:
         waiting = asyncio.create_task(call(gate))
-        while not gate._locals["p"]._waiting:
-            await asyncio.sleep(0)
+        async with asyncio.timeout(60):
+            while not gate._locals["p"]._waiting:
+                await asyncio.sleep(0.001)
         permit.tell(LIMITED)
     with pytest.raises(RateLimited):
         await waiting
@@ -124,8 +125,9 @@ async def test_who_waits_for_the_rate_keeps_nobody_from_holding_permits(store):
     await call(gate)
     waiting = asyncio.create_task(call(gate))
     local = gate._locals["p"]
-    while not local.pacing.locked():
-        await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        while not local.pacing.locked():
+            await asyncio.sleep(0.001)
     for _ in range(100):  # until it sleeps: the next call is due in ten seconds
         await asyncio.sleep(0)
     assert local.pacing.locked()

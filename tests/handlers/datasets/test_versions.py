@@ -52,7 +52,7 @@ async def everybodys(request, servers, tmp_path_factory):
             patch.setenv(name, value)
         settings = Settings(
             home=folder / "home", slots=1, min_free_bytes=0, poll_seconds=pace(),
-            results_url=f"file://{folder}/results", lease_seconds=2,
+            results_url=f"file://{folder}/results",
         )  # fmt: skip
     async with await App.open(settings, CHAINED) as app:
         beside = Beside(app)
@@ -303,6 +303,33 @@ async def test_a_version_goes_on_after_a_kill(works: Works, monkeypatch):
     rows = [row async for row in app.datasets.versions.datasets.walk(version.root)]
     assert [row.place for row in rows] == list(range(6))
     assert isinstance(rows[0], VersionFile)
+    assert charges.usage(app) == []
+
+
+async def test_a_version_that_was_told_of_is_not_told_of_again(works: Works, monkeypatch):
+    """Cut between `ready` and the end of its task, when it is not as it was listed any more."""
+    app = works.app
+    project, files = await made(works, 3)
+    record, tell, told = Freeze._record, Freeze._tell, []
+
+    async def recorded(self, *arguments):
+        if await app.repositories.files.get(files[1]):
+            await app.trash.delete(ANN, files[1], now=True)
+            await gone(app, files[1])
+        return await record(self, *arguments)
+
+    async def cut(self, work):
+        told.append(await tell(self, work))
+        raise OSError("killed")
+
+    monkeypatch.setattr(Freeze, "_record", recorded)
+    monkeypatch.setattr(Freeze, "_tell", cut)
+    version = await frozen(works, project)
+    task = await app.datasets.tasks.get(ANN, project, version.task, 60)
+    assert (task.state, task.outcome["hash"]) == ("succeeded", version.hash)
+    assert [one.hash for one in told] == [version.hash]
+    assert version.files == 2
+    await settled(app)
     assert charges.usage(app) == []
 
 

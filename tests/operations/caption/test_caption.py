@@ -151,6 +151,16 @@ def test_a_plain_captioner_gives_what_its_one_text_will_do_for(tmp_path: Path):
     ]
 
 
+def test_labels_that_a_plain_captioner_does_not_give_are_missing(tmp_path: Path):
+    says = Says(["a dog running on the beach"], CAPTIONS, name="local:vit")
+    outcome = answered(Caption(labels=True), tmp_path, says)
+    assert outcome.data is not None
+    assert "labels" not in outcome.data
+    (missing,) = outcome.data["missing"]
+    assert (missing["variant"], missing["language"]) == ("labels", "")
+    assert "local:vit gives none" in missing["reason"]
+
+
 @pytest.mark.parametrize(
     ("said", "parameters"),
     [

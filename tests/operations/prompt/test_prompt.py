@@ -426,6 +426,27 @@ async def test_an_estimate_is_never_exceeded(
     assert len(questions) <= estimate.calls
 
 
+def test_what_is_expected_is_one_call_that_is_answered_at_once():
+    text, photo = SourceFacts("text/plain", 1_000), SourceFacts("image/png", 9_999)
+    scans = SourceFacts("application/pdf", 500_000)
+    schema = {"type": "object", "properties": {"title": {"type": "string"}}}
+    for given in ({}, {"output_schema": schema}):
+        one = Prompt(prompt="Sum up.", **given)
+        most, used = one.estimate(text), one.usual(text)
+        assert (used.calls, most.calls > 1) == (1, True)
+        assert 300 < used.input_tokens < 500
+        assert used.output_tokens < 1_000
+        assert one.usual(photo).images == 1
+    assert (one.usual(scans).images, Prompt(prompt="x", pages="images").usual(scans).images) == (
+        0,
+        11,
+    )
+    inputs = [Expected(1, text), Expected(3, photo)]
+    alone, group = Prompt(prompt="x"), Prompt(prompt="x", group=True)
+    assert (alone.usual_all(inputs).calls, group.usual_all(inputs).calls) == (4, 1)
+    assert group.usual_all(inputs).images == 3
+
+
 def test_a_group_is_estimated_as_one_question():
     photo, text = SourceFacts("image/png", 9_999), SourceFacts("text/plain", 100)
     inputs = [Expected(1, text), Expected(3, photo)]

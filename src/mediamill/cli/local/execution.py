@@ -9,20 +9,22 @@ import os
 import signal
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mediamill.cli.local.asking import Asking, asked
 from mediamill.cli.local.lineage import line_of
 from mediamill.cli.local.outcomes import Done, Reporter
 from mediamill.cli.local.surveying import Survey
 from mediamill.cli.local.targets import Made, Target
 from mediamill.cli.local.working import Plan, Working
-from mediamill.cli.remote.home import load_settings
+from mediamill.cli.remote.home import load_settings, read_all_settings
 from mediamill.cli.terminal.failures import Failure
 from mediamill.cli.terminal.inputs import Input
 from mediamill.cli.transfer.saving import unfinished
 from mediamill.core.errors import MediamillError
+from mediamill.core.settings import Settings
 from mediamill.engine.slots import SlotLimits, SlotPool
 
 __all__ = ["Plan", "run_plan"]
@@ -33,9 +35,10 @@ AHEAD = 4
 
 def run_plan(plan: Plan, target: Target, *, as_json: bool) -> int:
     """Run a plan; return how many inputs failed. Ctrl-C leaves nothing half-written."""
+    settings = load_settings() if plan.asks is None else read_all_settings()
     with Reporter(len(plan.inputs), as_json=as_json) as reporter:
         try:
-            asyncio.run(_run(plan, target, reporter))
+            asyncio.run(_run(plan, target, reporter, settings))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
         finally:
@@ -44,18 +47,22 @@ def run_plan(plan: Plan, target: Target, *, as_json: bool) -> int:
         return reporter.failed
 
 
-async def _run(plan: Plan, target: Target, reporter: Reporter) -> None:
+async def _run(plan: Plan, target: Target, reporter: Reporter, settings: Settings) -> None:
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine runs in a task
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     with unfinished(target.folder) as scratch:
         scratch.mkdir()
-        async with pool_for(plan, scratch) as pool:
+        async with pool_for(plan, scratch) as pool, AsyncExitStack() as stack:
             working = Working(plan, reporter, pool, scratch, target.expect)
+            if plan.asks is not None:
+                chain = await stack.enter_async_context(asked(plan.asks, settings))
+                working = Asking(working, plan.asks, chain)
             if plan.surveys:
                 working = await _surveyed(working, target, reporter)
+                plan = working.plan
             if plan.applies:
-                await Line(working, Placing(target, reporter, working.plan).settle).run()
+                await Line(working, Placing(target, reporter, plan).settle).run()
         if plan.marking is not None:
             await asyncio.to_thread(plan.marking.write, target)
         target.finish()

@@ -21,6 +21,7 @@ from mediamill.engine.partnering import Ring, drawn
 from mediamill.engine.slots import Call, CallItem, Failed, Progress, Slot, SlotPool, Succeeded
 from mediamill.engine.slots.calls import Kind
 from mediamill.media.sniff import HEAD, sniff
+from mediamill.operations.asking import ModelOperation
 from mediamill.operations.work import Output
 
 
@@ -51,6 +52,8 @@ class Plan:
     """Splits of the set that inputs are in; none counts as train."""
     marking: Marking | None = None
     """Where the annotations came from, which writes those of what is made."""
+    asks: ModelOperation | None = None
+    """The operation, where it asks models."""
     fixed: Mapping[Path, str] | None = None
     """The partners of the one input, with their SHA-256, when it is made again."""
 
@@ -77,14 +80,14 @@ class Working:
     ) -> None:
         """`expect` raises `Failure` for an input whose results would meet something."""
         self.plan, self.reporter, self.pool = plan, reporter, pool
-        self.scratch, self._expect = scratch, expect
+        self.scratch, self.expect = scratch, expect
         self._ring: asyncio.Task[Ring] | None = None
         self._digests: dict[Path, str] = {}
         """SHA-256 of the inputs on the ring."""
 
     def over(self, plan: Plan) -> "Working":
         """Return the same for another plan."""
-        return Working(plan, self.reporter, self.pool, self.scratch, self._expect)
+        return Working(plan, self.reporter, self.pool, self.scratch, self.expect)
 
     async def done(self, index: int, item: Input) -> Done:
         """Run one input; whatever goes wrong with it is its outcome."""
@@ -92,7 +95,7 @@ class Working:
         done = Done(item)
         try:
             if self.plan.fans_out and self.plan.kind == "run":
-                self._expect(item)
+                self.expect(item)
             done = replace(done, made=await self._made(index, item))
         except UnsupportedMedia as error:
             done = done.failing(error.code, error.message, skipped=not item.named)

@@ -126,9 +126,9 @@ async def settle_dead(
     A call without an end is `unknown` from now on, and counts as the most that it could cost.
     """
     sums = dict[tuple[str, str, str], Spent]()
-    for item in items:
-        for row in await attempts.of_item(purse.job, stage, item):
-            if row.purse == purse.fence:
+    async for rows in attempts.of_items(purse.job, stage, items):
+        for row in rows:
+            if row.claim == (purse.unit, purse.fence):
                 add(sums, await _ended(attempts.store, row))
     await booking.close(purse, [*sums.values()])
 

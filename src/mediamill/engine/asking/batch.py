@@ -77,8 +77,8 @@ class Gathering:
     asking: Asking
     opened: Opened
     folder: Path
-    over: Collection[int] = ()
-    """Purses of batches of the unit that are over."""
+    over: Collection[tuple[int, int]] = ()
+    """Claims of the unit whose batches are over (`Attempt.claim`)."""
     wanted: list[Wanted] = field(default_factory=list)
 
     def item(self, item: int, past: Sequence[Attempt] = ()) -> "BatchAsk":
@@ -90,7 +90,7 @@ class Gathering:
 
         It must not go on with an answer, and be one that the provider can be asked.
         """
-        before = any(row.purse in self.over for row in past)
+        before = any(row.claim in self.over for row in past)
         return not (before or question.begun or self.opened.provider.traits.objection(question))
 
     def add(self, question: Question, row: Attempt) -> None:

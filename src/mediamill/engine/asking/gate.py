@@ -68,13 +68,14 @@ class _Local:
     """What this worker knows of one provider."""
 
     bounds: Bounds
+    seen: Circuit
+    """As it was when it was looked at, at `looked`."""
     held: int = 0
     used: int = 0
     """Permits of those held that calls have now."""
     paced: list[int] = field(default_factory=list)
     """Times (ms) at which the next calls may be made."""
     failures: int = 0
-    seen: Circuit | None = None
     looked: float = -math.inf
     paused: float = -math.inf
     """Until when it is left alone as it asked; by the loop's clock, as others are here."""
@@ -126,7 +127,9 @@ class SharedGate:
         Raises `ProviderUnavailable`: `RateLimited` where it asked to be left alone for longer than
         the deadline leaves.
         """
-        here = self._locals.setdefault(provider, _Local(self._bounds(provider)))
+        if (here := self._locals.get(provider)) is None:
+            here = _Local(self._bounds(provider), Circuit(provider=provider))
+            self._locals[provider] = here
         here.bounds = self._bounds(provider)
         said: list[MediamillError | None] = []
         await self._pause_over(provider, here, deadline)
@@ -177,14 +180,15 @@ class SharedGate:
 
     async def _look(self, provider: str, here: _Local) -> Circuit:
         loop = asyncio.get_running_loop()
-        async with here.lock:
-            if here.seen is None or loop.time() - here.looked > FRESH_SECONDS:
-                here.seen = await self._circuits.get(provider)
-                here.looked, here.paused = loop.time(), -math.inf
-                if until := here.seen.paused_until:
-                    left = until - await self._circuits.store.now()
-                    here.paused = loop.time() + left / 1000
-            return here.seen
+        if loop.time() - here.looked > FRESH_SECONDS:
+            async with here.lock:
+                if loop.time() - here.looked > FRESH_SECONDS:
+                    seen, left = await self._circuits.get(provider), -math.inf
+                    if seen.paused_until:
+                        left = (seen.paused_until - await self._circuits.store.now()) / 1000
+                    here.seen, here.looked = seen, loop.time()
+                    here.paused = here.looked + left
+        return here.seen
 
     def _note(
         self, provider: str, here: _Local, error: MediamillError | None, *, trial: bool
@@ -196,9 +200,8 @@ class SharedGate:
                 here.said = until
                 self._later(self._pause(provider, here, after))
         if not counts_against(error):
-            rested = here.seen is not None and here.seen.rests_until
             here.failures = 0
-            if trial or rested:
+            if trial or here.seen.rests_until:
                 self._later(self._works(provider, here))
             return
         here.failures += 1

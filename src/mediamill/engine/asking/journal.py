@@ -8,6 +8,7 @@ as many rows as one transaction writes are far smaller than a store takes.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from mediamill.core.errors import ConditionFailed
 from mediamill.engine.lease import Lease
@@ -35,8 +36,8 @@ class Journal:
     lease: Lease
     _waiting: list[_Entry] = field(default_factory=list)
     _writer: "asyncio.Task[None] | None" = None
-    _failed: BaseException | None = None
-    """Why a row could not be written that nobody waited for."""
+    _lost: dict[tuple[object, ...], tuple[Attempt, BaseException]] = field(default_factory=dict)
+    """Rows that nobody waited for and that could not be written, and why, by their key."""
 
     async def write(self, row: Attempt, *, new: bool = False) -> None:
         """Make a row durable; `new` says that there must be none yet.
@@ -47,20 +48,32 @@ class Journal:
 
     def later(self, row: Attempt) -> None:
         """Take a row that is durable after the next `settle`, at the latest."""
-        self._take(row, new=False).add_done_callback(self._seen)
+        done = self._take(row, new=False)
+        done.add_done_callback(partial(self._seen, row))
 
     async def settle(self) -> None:
-        """Wait until all that was taken is durable; raises why a row of `later` never was."""
+        """Wait until all that was taken is durable; raises why a row of `later` is not.
+
+        What could not be written is so once more, now and whenever this is called again.
+        """
+        await self._written()
+        lost, self._lost = self._lost, {}
+        for row, _ in lost.values():
+            self.later(row)
+        await self._written()
+        for _, error in self._lost.values():
+            raise error
+
+    async def _written(self) -> None:
         while self._writer is not None and not self._writer.done():
             await asyncio.shield(self._writer)
-        await asyncio.sleep(0)  # what the last rows came to is seen in the next turn
-        if self._failed is not None:
-            raise self._failed
+        await asyncio.sleep(0)  # what became of the last rows is seen in the next turn
 
-    def _seen(self, done: "asyncio.Future[None]") -> None:
-        """Keep the first error that nobody waits for."""
-        if not done.cancelled():
-            self._failed = self._failed or done.exception()
+    def _seen(self, row: Attempt, done: "asyncio.Future[None]") -> None:
+        """Keep a row that nobody waits for until it is durable."""
+        error = None if done.cancelled() else done.exception()
+        if error is not None:
+            self._lost[row.key_values()] = row, error
 
     def _take(self, row: Attempt, new: bool) -> "asyncio.Future[None]":
         done = asyncio.get_running_loop().create_future()

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +17,7 @@ from mediamill.engine.asking.booking import Booking, Budgets
 from mediamill.engine.asking.chains import Chains, Static
 from mediamill.engine.asking.gate import SharedGate
 from mediamill.engine.asking.meter import Meter
-from mediamill.engine.asking.panel import Panel
+from mediamill.engine.asking.panel import Named, Panel
 from mediamill.store.port import Store
 from mediamill.store.repositories.budgets import BudgetRows
 from mediamill.store.repositories.circuits import Circuits
@@ -60,6 +61,18 @@ class Models:
             self.budgets.owner if mine is None else mine.monthly,
             self.budgets.everybody if all_ is None else all_.monthly,
         )
+
+    async def lacking(self, chain: Sequence[Named]) -> str:
+        """Say what a job's chain needs on this machine, where that keeps all of it from answering.
+
+        Empty where somebody can be asked, as far as that is known without asking.
+        """
+        found = list[str]()
+        with suppress(MediamillError):  # whose set-up is wrong is told where it is asked
+            for configured in await self.chains.of_job(chain):
+                with suppress(MediamillError):
+                    found.append(await (await self.panel.seat(configured)).lacks())
+        return "" if "" in found else " ".join(found)
 
     @property
     def booking(self) -> Booking:

@@ -11,6 +11,7 @@ from mediamill.engine.slots.calls import (
     CallItem,
     Event,
     Failed,
+    Kind,
     Progress,
     SlotLimits,
     Started,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from mediamill.engine.slots.pool import Slot, SlotPool
 
 __all__ = [
-    "Call", "CallItem", "Event", "Failed", "Progress", "Slot", "SlotLimits", "SlotPool",
+    "Call", "CallItem", "Event", "Failed", "Kind", "Progress", "Slot", "SlotLimits", "SlotPool",
     "Started", "Succeeded",
 ]  # fmt: skip
 

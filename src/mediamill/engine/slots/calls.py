@@ -17,8 +17,9 @@ REMEDY = "Make it smaller first, or have MEDIAMILL_SLOT_MEMORY_MB raised."
 """What can be done about an input for which a slot has too little memory."""
 
 Kind = Literal[
-    "run", "measure", "reduce", "preview", "probe", "plan", "annotations", "prepare", "upright"
-]
+    "run", "measure", "reduce", "preview", "compare", "probe", "plan", "annotations", "prepare",
+    "upright",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -135,9 +136,10 @@ Event = Started | Progress | Succeeded | Failed
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """The child's sandbox is closed; what the kernel granted."""
+    """The child's sandbox is closed; what the kernel granted, and the child's process id."""
 
     report: dict[str, bool | str]
+    pid: int
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from mediamill.core.errors import MediamillError, OutOfMemory, StorageFull
-from mediamill.engine.slots import calls, sandbox
+from mediamill.engine.slots import calls, libc, sandbox
 from mediamill.engine.slots.steps import KINDS, Build, Work, resolve
 from mediamill.engine.slots.wire import ChildEnd, Closed
 from mediamill.operations.work import Context
@@ -33,6 +33,9 @@ Send = Callable[[Any], None]
 
 def main(descriptor: int, parent: int) -> None:
     """Serve the worker at the other end of a socket; `parent` is its process id."""
+    with suppress(OSError):  # then nobody can tell what memory it held: see `process.Exit`
+        if libc.fork_sibling():
+            os._exit(0)
     sandbox.die_with(parent)
     child = Child(ChildEnd(descriptor))
     with suppress(Closed):
@@ -69,7 +72,7 @@ class Child:
             setup.open_files,
         )
         self._cold = [*setup.warm]
-        self.send(calls.Ready(sandbox.apply(rules)))
+        self.send(calls.Ready(sandbox.apply(rules), os.getpid()))
 
     def serve_call(self) -> None:
         """Serve one call to its end."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -33,7 +32,11 @@ _NEARLY_FULL = 0.8
 
 @dataclass(frozen=True)
 class Exit:
-    """How a process ended: its exit code, or minus the signal; the most memory it held, bytes."""
+    """How a process ended: its exit code, or minus the signal; the most memory it held, bytes.
+
+    That is 0 of one that we started ourselves: Linux counts for it what we held then, which may be
+    more than it ever did. So a child goes on as a sibling of the process that we started.
+    """
 
     code: int
     most_memory: int
@@ -58,7 +61,6 @@ class Process:
         self.calls = 0
         self.killed = False
         self._memory, self._kills_before = memory, oom_kills()
-        self._inherited = own_peak()  # Linux counts what this process held when it forked
         self._reserved = 0
         self._errors, self._tail = errors, b""
         self._loop = asyncio.get_running_loop()
@@ -83,7 +85,7 @@ class Process:
         if not self.killed:
             self.killed = True
             if self._reaping is None:
-                _kill_group(self.pid)
+                _kill_group(self._popen.pid)
             self.end.close()
             self.reap()
 
@@ -104,6 +106,9 @@ class Process:
     def welcome(self, ready: calls.Ready) -> None:
         """Note what a child says that is ready."""
         self.report = ready.report
+        if ready.pid != self._popen.pid:
+            self.pid = ready.pid
+            self._popen.poll()  # it has ended
 
     def weigh(self) -> None:
         """Note how much address space the child has taken and does not fill."""
@@ -130,8 +135,7 @@ class Process:
             return oom_kills() > self._kills_before
         words = self._tail.lower()
         said = any(word in words for word in _MEMORY_WORDS)
-        held = ended.most_memory if ended.most_memory > self._inherited else 0
-        return said or held + self._reserved > _NEARLY_FULL * self._memory
+        return said or ended.most_memory + self._reserved > _NEARLY_FULL * self._memory
 
     def _read_errors(self) -> None:
         with suppress(BlockingIOError):
@@ -199,7 +203,6 @@ def _spawn(folder: Path) -> Spawned:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     errors, their_errors = os.pipe()
     os.set_blocking(errors, False)
-    forget_peak()
     with theirs:
         try:
             popen = subprocess.Popen(  # noqa: S603 - our own interpreter
@@ -223,41 +226,31 @@ def _spawn(folder: Path) -> Spawned:
 
 
 def _wait(popen: "subprocess.Popen[bytes]") -> Exit:
-    """Reap a dying process; one that closed its socket but lives on is killed."""
+    """Reap a dying process and the one it came of; if it closed its socket but lives, kill it."""
     deadline = time.monotonic() + _GRACE_SECONDS
+    ended: Exit | None = None
     while True:
-        pid, status, usage = os.wait4(popen.pid, os.WNOHANG)
-        if pid:
+        try:
+            pid, status, usage = os.wait4(-popen.pid, os.WNOHANG)  # its group is ours alone
+        except ChildProcessError:
             break
-        if time.monotonic() > deadline:
-            _kill_group(popen.pid)
-        time.sleep(0.002)
-    popen.returncode = os.waitstatus_to_exitcode(status)
+        code = os.waitstatus_to_exitcode(status)
+        if pid == popen.pid:
+            popen.returncode = code
+            ended = ended or Exit(code, 0)
+        elif pid:
+            ended = Exit(code, usage.ru_maxrss * 1024)
+        else:
+            if time.monotonic() > deadline:
+                _kill_group(popen.pid)
+            time.sleep(0.002)
     _kill_group(popen.pid)
-    return Exit(popen.returncode, usage.ru_maxrss * 1024)
+    return ended or Exit(0, 0)
 
 
 def _kill_group(pid: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-
-
-def own_peak() -> int:
-    """Return the most memory that this process has held since `forget_peak`, in bytes."""
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def forget_peak() -> None:
-    """Let the count of a child's memory, which begins with our peak, begin with what we hold now.
-
-    See `clear_refs` in proc(5).
-    """
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
 
 
 def oom_kills() -> int:

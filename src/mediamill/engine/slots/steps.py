@@ -215,6 +215,12 @@ def preview_items(begin: Begin, build: Build) -> Work:
     return step.first.preview
 
 
+def compare_items(begin: Begin, build: Build) -> Work:
+    """Build a step that shows what it comes to, in two small pictures."""
+    (step,) = _built(begin, build)
+    return step.first.compare
+
+
 def plan_items(begin: Begin, build: Build) -> Work:
     """Cut items into parts that can be run beside each other; the spans are the outcome's data."""
     chain = run_steps(begin, build)
@@ -290,6 +296,7 @@ KINDS: dict[str, Callable[[Begin, Build], Work]] = {
     "measure": measure_items,
     "reduce": reduce_items,
     "preview": preview_items,
+    "compare": compare_items,
     "plan": plan_items,
     "probe": probe_items,
     "annotations": annotation_sets,

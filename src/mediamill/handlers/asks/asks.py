@@ -38,6 +38,7 @@ class Asks:
                 async with claim.paying(), Flush(lease, beside) as flush:
                     await self._all(claim, flush, Path(folder))
             except WaitingError:
+                await lease.write(attempts=0)  # those of a day would add up
                 await lease.release(LOOK_AGAIN_MS, counted=False)
         if claim.step.operation in CAPTIONED:
             await index_captions.wanted(lease, claim.job.owner)

@@ -87,9 +87,10 @@ class Batching:
         return self.lease.unit.payload.get("batch") or {}
 
     @property
-    def over(self) -> Sequence[int]:
-        """Purses of batches that are over."""
-        return list(self.lease.unit.payload.get("batched", ()))
+    def over(self) -> Sequence[tuple[int, int]]:
+        """Claims whose batches are over (`Attempt.claim`)."""
+        unit = self.lease.unit
+        return [(unit.seq, fence) for fence in unit.payload.get("batched", ())]
 
     async def settle(self) -> None:
         """Take what was answered; raises `WaitingError` while it is worked on.
@@ -189,17 +190,16 @@ class Batching:
             async for purse in self.booking.spending.purses(unit.payload["job"], unit.seq):
                 if purse.fence == fence:
                     await settle_dead(self.attempts, self.booking, purse, self.stage, unit.items)
-        await self._note(None, batched=[*self.over, *[fence] * asked])
+        before = unit.payload.get("batched", ())
+        await self._note(None, batched=[*before, *[fence] * asked])
 
     async def _rows(self) -> Sequence[Attempt]:
         """Return the rows of the batch's questions that have no end yet."""
-        unit, fence = self.lease.unit, self.noted["fence"]
-        return [
-            row
-            for item in unit.items
-            for row in await self.attempts.of_item(unit.payload["job"], self.stage, item)
-            if row.state is AttemptState.ASKED and row.purse == fence
-        ]
+        unit = self.lease.unit
+        claim, found = (unit.seq, self.noted["fence"]), list[Attempt]()
+        async for rows in self.attempts.of_items(unit.payload["job"], self.stage, unit.items):
+            found += [row for row in rows if row.state is AttemptState.ASKED and row.claim == claim]
+        return found
 
     async def _note(self, batch: dict[str, Any] | None, **more: Any) -> None:
         payload = {**self.lease.unit.payload, "batch": batch, **more}

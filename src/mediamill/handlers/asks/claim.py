@@ -132,7 +132,8 @@ class Claim:
     async def paying(self) -> AsyncIterator[None]:
         """Give the claim a purse, which is closed when the block is over and the unit still held.
 
-        All rows are durable by then; where they are not, the purse is left open. Purses of claims that ended otherwise are closed first; that of a batch stays open.
+        All rows are durable by then; where they are not, the purse is left open. Purses of claims
+        that ended otherwise are closed first; that of a batch stays open.
         """
         parts, unit = self.parts, self.lease.unit
         booking = parts.models.booking
@@ -167,7 +168,7 @@ class Claim:
         blank = Attempt(
             of="", name="", number=0, job=self.job.id, stage=self.stage, item=0,
             owner=self.job.owner, day=self._money.purse.day, operation=self.step.operation,
-            provider="", purse=unit.fence, began=0,
+            provider="", unit=unit.seq, purse=unit.fence, began=0,
         )  # fmt: skip
         return Asking(
             chain, parts.models.gate, self.journal, self._money, parts.jobs.store, blank,
@@ -182,8 +183,9 @@ class Claim:
 
     async def attempts_of(self, works: Sequence[Work]) -> Mapping[int, Sequence[Attempt]]:
         """Return all attempts of items, by item."""
-        of_item, job, stage = self.parts.attempts.of_item, self.job.id, self.stage
-        return {work.item: await of_item(job, stage, work.item) for work in works}
+        items = [work.item for work in works]
+        found = self.parts.attempts.of_items(self.job.id, self.stage, items)
+        return dict(zip(items, [rows async for rows in found], strict=True))
 
     # -- what comes of items ------------------------------------------------------------------
 

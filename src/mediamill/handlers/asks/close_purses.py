@@ -8,6 +8,8 @@ of a unit that was cancelled is stopped.
 from dataclasses import dataclass
 from typing import ClassVar
 
+import structlog
+
 from mediamill.core.clock import MINUTE, SECOND
 from mediamill.engine.asking.asking import settle_dead
 from mediamill.engine.asking.models import Models
@@ -16,6 +18,8 @@ from mediamill.handlers.asks.batching import paid_by, stop
 from mediamill.store.repositories.attempts import Attempts
 from mediamill.store.repositories.spending import Purse
 from mediamill.store.repositories.units import Units, UnitState
+
+log = structlog.get_logger(__name__)
 
 EVERY_MS = 3 * MINUTE
 YOUNG_MS = 10 * SECOND
@@ -46,8 +50,12 @@ class ClosePurses:
     async def sweep(self, young_ms: int = YOUNG_MS) -> None:
         """Close every purse whose claim is over."""
         before = await self.units.store.now() - young_ms
-        for purse in await self.booking.spending.open_purses(before, PAGE):
-            await self._look(purse)
+        async for purse in self.booking.spending.open_purses(before, PAGE):
+            try:
+                await self._look(purse)
+            except Exception as error:  # the others are closed all the same
+                log.warning("a purse is left open", action="purse_left", job=purse.job,
+                            unit=purse.unit, exc_info=error)  # fmt: skip
 
     async def _look(self, purse: Purse) -> None:
         unit = await self.units.get(purse.job, purse.unit)

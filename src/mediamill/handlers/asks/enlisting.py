@@ -44,6 +44,7 @@ def captioned(job: Job, operation: str, result: Result) -> Caption:
         name=result.name,
         captions=captions,
         labels=labels,
+        missing=tuple(data.get("missing", ())),
         providers=tuple(dict.fromkeys(filter(None, answered))),
         state=CaptionState.NEW,
         words=words_of(result.name, captions, labels),

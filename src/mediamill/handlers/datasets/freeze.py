@@ -93,13 +93,19 @@ class Freeze:
                 await work.show(job.counts.succeeded + job.counts.failed, job.items)
                 await work.wait(LOOK_AGAIN_MS)
                 return None
+        if version.state is not VersionState.READY:  # else cut between that and the task's end
+            version = await self._made(work, version)
+        return {"version": version.number, "hash": version.hash, "total": version.files}
+
+    async def _made(self, work: Work, version: DatasetVersion) -> DatasetVersion:
+        """Go through the steps, those that were done before included."""
         if not await self._listed(version):
             await self._list(work, version)
         await self._own_all(work, await self._version(work))
         version = await self._tell(work)
         log.info("version frozen", action="version_frozen", files=version.files,
                  **version.log_context())  # fmt: skip
-        return {"version": version.number, "hash": version.hash, "total": version.files}
+        return version
 
     async def give_up(self, work: Work, error: MediamillError) -> None:
         """Remove what is there of the version, and note in it that it failed, and why."""

@@ -7,12 +7,12 @@ from mediamill.operations.augment.expecting import copied
 from mediamill.operations.augment.methods import METHODS
 from mediamill.operations.augment.parameters import AugmentParameters
 from mediamill.operations.augment.ranges import Method
-from mediamill.operations.augment.showing import PLACES, ranges_of, shrunk
+from mediamill.operations.augment.showing import ONE_COPY, ranges_of, shrunk
 from mediamill.operations.augment.working import Work
 from mediamill.operations.base import Context, Expected, SourceFacts
 from mediamill.operations.draws import Draws
 from mediamill.operations.formatted import Formatted
-from mediamill.operations.image import Variant
+from mediamill.operations.image import Variant, told_apart
 
 if TYPE_CHECKING:
     from mediamill.media.image.canvas import Canvas
@@ -66,21 +66,26 @@ class Augment(Formatted, AugmentParameters):
         """Return the parameters for a picture of another size: what they count in pixels."""
         return self.model_copy(update=shrunk(self, factor))
 
+    def whole(self) -> Variant:
+        """Return one copy, changed whatever split the image is in."""
+        return Variant(self.model_copy(update=ONE_COPY), "", "after")
+
     def variants(self) -> Iterator[Variant]:
         """Yield each method alone, with each of its ranges at the low end, the middle and the high.
 
-        What else it draws is held at its middle.
+        What else it draws is held at its middle; of a range whose ends are one there is no more to
+        be seen than that, and of a method without ranges one picture.
         """
         for method in dict.fromkeys(self.methods):
-            fixed: dict[str, Any] = {"methods": (method,), "copies": 1, "keep_original": False}
-            fixed["probability"] = {method: 1.0}
             ranges = ranges_of(self, method)
+            fixed: dict[str, Any] = {"methods": (method,), "probability": {method: 1.0}}
             middles = {name: (ends[1], ends[1]) for name, ends in ranges.items()}
-            alone = self.model_copy(update={**fixed, **middles})
-            if not ranges:
+            alone = self.model_copy(update={**ONE_COPY, **fixed, **middles})
+            drawn = {name: places for name, places in ranges.items() if places[0] < places[-1]}
+            if not drawn:
                 yield Variant(alone, method, "after")
-            for name, places in ranges.items():
-                for place, value in zip(PLACES, places, strict=True):
+            for name, places in drawn.items():
+                for value, place in told_apart(places).items():
                     step = alone.model_copy(update={name: (value, value)})
                     yield Variant(step, name, place, value)
 

@@ -37,7 +37,10 @@ class AugmentParameters(ImageOperation):
     """The parameters of `augment`; values are drawn evenly from the ranges."""
 
     methods: tuple[Method, ...] = Field(
-        min_length=1, max_length=20, description="What to do to each copy, in this order."
+        min_length=1,
+        max_length=20,
+        description="What to do to each copy, in this order.",
+        json_schema_extra={"ordered": True},
     )
     copies: int = Field(1, ge=1, le=100, description="Changed copies of each image.")
     probability: dict[Method, Chance] = Field(

@@ -4,7 +4,8 @@ from typing import Any
 
 from mediamill.operations.augment.parameters import AugmentParameters
 
-PLACES = ("low", "middle", "high")
+ONE_COPY: dict[str, Any] = {"copies": 1, "keep_original": False, "splits": ("train",)}
+"""What a picture is made with; it is shown as one of no split, which counts as `train`."""
 _ODD = frozenset({"gaussian_blur_kernel", "motion_blur"})
 _IN_PIXELS = frozenset({"gaussian_blur"})
 _SIDES = frozenset({"random_crop", "tile"})

@@ -24,6 +24,8 @@ ProviderName = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Tag = Annotated[str, StringConstraints(min_length=2, max_length=20)]
 LABELLING = Labelling(10, 0.7)
 """Which labels are asked for beside captions: those that `label` gives unless told otherwise."""
+LABELS = "labels"
+"""In the place of a variant, where they are missing."""
 OWN = "own"
 """The style of captions that were written in the caller's words."""
 
@@ -112,8 +114,9 @@ class Caption(ModelOperation):
     async def answer(self, prepared: Prepared, ask: Ask, context: Context) -> Outcome:
         """Return `captions`, an entry for each variant and language that was given.
 
-        `missing` has those that a plain captioner's words would not do for, and why; `labels` what
-        is seen, where asked for. One call for each language.
+        `missing` has those that a plain captioner's words would not do for, and why, and `labels`
+        where they were asked for and it gives none; `labels` what is seen. One call for each
+        language.
         """
         picture = only_picture(prepared)
         captions: list[Words] = []
@@ -124,11 +127,15 @@ class Caption(ModelOperation):
             answer = await ask(f"captions-{wanted.language}", question)
             found = read(answer, wanted, captions)
             captions += found.captions
-            labels = found.labels if labels is None else labels
+            if wanted.labelling is not None:
+                labels = found.labels
             missing += [
                 {"variant": variant, "language": wanted.language, "reason": why}
                 for variant, why in found.missing.items()
             ]
+            if wanted.labelling is not None and labels is None:
+                why = f"{answer.provider} gives none beside captions: ask for them with `label`"
+                missing.append({"variant": LABELS, "language": "", "reason": why})
         data: dict[str, Any] = {"captions": [caption.as_data() for caption in captions]}
         if labels is not None:
             data["labels"] = [labelled.as_data(label) for label in labels]

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from mediamill.operations.base import Context, Expected, Measure, Outcome, SourceFacts
 from mediamill.operations.formatted import Formatted
+from mediamill.operations.image import Variant, told_apart
 from mediamill.operations.preprocess.agreeing import agreed
 from mediamill.operations.preprocess.expecting import tiled
 from mediamill.operations.preprocess.parameters import PreprocessParameters, shrunk
+from mediamill.operations.preprocess.showing import ranges_of
 
 if TYPE_CHECKING:
     from mediamill.media.image.picture import Picture
@@ -34,6 +36,13 @@ class Preprocess(Formatted, PreprocessParameters):
     def shrunk(self, factor: float) -> Self:
         """Return the parameters for a picture of another size: what they count in pixels."""
         return self.model_copy(update=shrunk(self, factor))
+
+    def variants(self) -> Iterator[Variant]:
+        """Yield the whole, then each number that its methods go by at its ends and as it is set."""
+        yield self.whole()
+        for name, ends in ranges_of(self).items():
+            for value, place in told_apart(ends).items():
+                yield Variant(self.model_copy(update={name: value}), name, place, value)
 
     def measure_picture(self, picture: "Picture", context: Context) -> dict[str, Any]:
         """Return the picture's numbers (`media/image/numbers/levels.py`)."""

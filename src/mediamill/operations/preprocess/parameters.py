@@ -58,6 +58,7 @@ class PreprocessParameters(ImageOperation):
         min_length=1,
         max_length=20,
         description="What is done, in this order; crop, tile and grayscale only where named.",
+        json_schema_extra={"ordered": True},
     )
     reference: str = Field(
         "auto",

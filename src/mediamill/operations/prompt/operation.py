@@ -35,6 +35,10 @@ _WORDS = 1_000
 _REPAIRED = 2 * _WORDS + 4 * asking.SHOWN
 _WIDEST = 3
 """Bytes of UTF-8 that one byte of another encoding may take."""
+_BYTES_A_TOKEN, _PICTURE_TOKENS, _ANSWER_TOKENS = 3, 1_500, 500
+"""As they usually are: in most languages, of most models, of most answers."""
+_PAGE, _MARKUP = 50_000, 4
+"""Bytes of a PDF's page, and how much larger a document usually is than the text in it."""
 
 Words = Annotated[str, StringConstraints(max_length=100_000)]
 Provider = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -162,6 +166,21 @@ class Prompt(ModelOperation):
         text = min(MOST_TEXT, sum(size for size, _ in files))
         return self._used(text, sum(pictures for _, pictures in files))
 
+    def usual(self, facts: SourceFacts) -> Used:
+        """Return what a file uses where it is answered at once, in some hundred words."""
+        return self._once(_usual_text(facts), self._usual_pictures(facts))
+
+    def usual_all(self, inputs: Iterable[Expected]) -> Used:
+        """Return what all files use so; a group is one question."""
+        if not self.group:
+            return super().usual_all(inputs)
+        files = [
+            (_usual_text(one.facts) * one.count, self._usual_pictures(one.facts) * one.count)
+            for one in inputs
+        ]
+        text = min(MOST_TEXT, sum(size for size, _ in files))
+        return self._once(text, sum(pictures for _, pictures in files))
+
     async def _ask(self, contents: Contents, words: str, ask: Ask) -> Said:
         framed = await asyncio.to_thread(framing.framed, contents)
         schema = self.output_schema
@@ -220,6 +239,19 @@ class Prompt(ModelOperation):
             return 1
         return self.max_pages if facts.media_type == PDF and self.pages != "text" else 0
 
+    def _usual_pictures(self, facts: SourceFacts) -> int:
+        if facts.media_type.startswith("image/"):
+            return 1
+        if facts.media_type != PDF or self.pages != "images":
+            return 0
+        return min(self.max_pages, 1 + facts.size // _PAGE)
+
+    def _once(self, text: int, pictures: int) -> Used:
+        """Return what one call uses that sends so many bytes of text, and so many pictures."""
+        own = self._words_size("") + schemas.size(self.output_schema)
+        tokens = (text + own) // _BYTES_A_TOKEN + pictures * _PICTURE_TOKENS
+        return Used(tokens, min(self.max_tokens, _ANSWER_TOKENS), pictures)
+
     def _used(self, text: int, pictures: int) -> Used:
         own = _WORDS + self._words_size("x" * LONGEST_NAME)
         own += schemas.size(self.output_schema)  # as a tool and in words
@@ -230,6 +262,14 @@ class Prompt(ModelOperation):
             return once
         more = (self.max_tokens * calls + _REPAIRED) * calls
         return once + once + Used(input_tokens=more, calls=0)
+
+
+def _usual_text(facts: SourceFacts) -> int:
+    """Return how many bytes of text a file usually has."""
+    if facts.media_type.startswith("image/"):
+        return 0
+    known = facts.media_type.startswith("text/") or facts.media_type == JSON
+    return min(MOST_TEXT, facts.size if known else facts.size // _MARKUP)
 
 
 def _contents(prepared: Sequence[Prepared]) -> Contents:

@@ -1,15 +1,19 @@
 """Ask anew about what was rejected: the same step over the same pictures, in new jobs.
 
-One job for each step with its parameters; members of an archive have one for each twenty.
+One job for each step with its parameters; members of an archive have one for each twenty. A caption
+names the job that asks anew about it before that is submitted, so of two requests one asks. If that
+was cut off in between, there is no such job, and after a while the caption may be asked about.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from glob import escape
 from typing import Any
 
 from mediamill.core.access import Principal
+from mediamill.core.clock import MINUTE
 from mediamill.core.errors import InvalidInput, MediamillError
+from mediamill.core.ids import made_at, new_id
 from mediamill.engine.gathering.members import MAX_PATTERN, MAX_PATTERNS
 from mediamill.services.captions.choosing import Choice
 from mediamill.services.captions.service import CaptionService
@@ -22,6 +26,9 @@ from mediamill.store.repositories.jobs import Job, Step
 MOST = 1_000
 """Captions of one request."""
 MOST_JOBS = 20
+SUBMITTED_MS = 10 * MINUTE
+"""After so long a job that was to ask anew is there, or will never be."""
+NOTHING = "There are no rejected captions that were not asked about anew."
 
 
 @dataclass(frozen=True)
@@ -35,11 +42,42 @@ class Again:
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures that one job asks about."""
+    """Pictures that one job asks about, with the captions of each."""
 
     step: Step
-    named: Named
-    rows: Sequence[Caption]
+    archive: str
+    """Whose members they are; empty for files."""
+    pictures: Mapping[str, Sequence[Caption]]
+    """By file, or by path in the archive."""
+
+    @property
+    def rows(self) -> list[Caption]:
+        return [row for rows in self.pictures.values() for row in rows]
+
+    @property
+    def named(self) -> Named:
+        """Name them as a job's inputs."""
+        if not self.archive:
+            return Named(files=tuple(self.pictures))
+        return Named(
+            archive=self.archive,
+            members=tuple(escape(path)[:MAX_PATTERN] for path in self.pictures),
+        )
+
+    def of(self, rows: Sequence[Caption]) -> "Batch":
+        """Return it with some of the captions only, as they are now."""
+        return Batch(self.step, self.archive, _by_picture(rows, self.archive))
+
+
+@dataclass
+class _Round:
+    """One request: how to ask, and what has come of it so far."""
+
+    principal: Principal
+    providers: Sequence[str]
+    budget: float | None
+    jobs: list[Job] = field(default_factory=list)
+    failed: list[tuple[Caption, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -61,57 +99,82 @@ class Rerunning:
         choice = Choice(choice.owner, choice.job, CaptionState.REJECTED, choice.query)
         rows, more = list[Caption](), False
         async for row in self.captions.choosing.walk(choice):
-            if row.again:
+            if row.again and await self._asks(row.again):
                 continue
             if len(rows) == MOST:
                 more = True
                 break
             rows.append(row)
-        if not rows:
-            raise InvalidInput("There are no rejected captions that were not asked about anew.")
-        return await self._submit(principal, rows, providers, budget, more=more)
-
-    async def _submit(
-        self, principal: Principal, rows: Sequence[Caption], providers: Sequence[str],
-        budget: float | None, *, more: bool,
-    ) -> Again:  # fmt: skip
-        jobs, failed = list[Job](), list[tuple[Caption, str]]()
+        asking = _Round(principal, providers, budget)
         for batch in await self._batches(rows):
-            if len(jobs) == MOST_JOBS:
+            if len(asking.jobs) == MOST_JOBS:
                 more = True
                 break
+            await self._ask(batch, asking)
+        if not asking.jobs and not asking.failed:
+            raise InvalidInput(NOTHING)
+        return Again(asking.jobs, asking.failed, more)
+
+    async def _asks(self, job: str) -> bool:
+        """Tell whether a job that was to ask anew is there, or may yet be."""
+        store = self.captions.store
+        if await store.get(Job, job) is not None:
+            return True
+        return await store.now() - made_at(job) < SUBMITTED_MS
+
+    async def _ask(self, batch: Batch, asking: _Round) -> None:
+        """Submit the job of a batch, for what no other request asks about."""
+        job = await self._new_id()
+        noted = [await self.captions.asked_again(row, job) for row in batch.rows]
+        batch = batch.of([row for row in noted if row is not None])
+        if not batch.pictures:
+            return
+        try:
             try:
-                job = await self.jobs.submit(principal, _request(batch, providers, budget))
+                await self._submit(job, batch, asking)
             except InvalidInput as error:
                 errors = error.details.get("errors", ())
                 if errors and all(one["pointer"].startswith("steps.") for one in errors):
                     raise InvalidInput.at("providers", errors[0]["message"]) from None
-                failed += await self._alone(principal, batch, providers, budget, jobs, error)
-                continue
-            jobs.append(job)
-            for row in batch.rows:
-                await self.captions.asked_again(row, job.id)
-        return Again(jobs, failed, more)
+                await self._without_gone(job, batch, asking, error)
+        except MediamillError:
+            await self._give_back(batch.rows)
+            raise
 
-    async def _alone(
-        self, principal: Principal, batch: Batch, providers: Sequence[str], budget: float | None,
-        jobs: list[Job], error: MediamillError,
-    ) -> list[tuple[Caption, str]]:  # fmt: skip
-        """Ask without the files that are gone; return what cannot be asked about, and why."""
+    async def _submit(self, job: str, batch: Batch, asking: _Round) -> None:
+        request = _request(batch, asking.providers, asking.budget)
+        asking.jobs.append(await self.jobs.submit(asking.principal, request, job))
+
+    async def _without_gone(
+        self, job: str, batch: Batch, asking: _Round, error: MediamillError
+    ) -> None:
+        """Ask without the files that are gone; those cannot be asked about."""
         gone = {
             int(one["pointer"].partition(".")[2]): one["message"]
             for one in error.details.get("errors", ())
             if one["pointer"].startswith("files.")
         }
-        left = [row for n, row in enumerate(batch.rows) if n not in gone]
-        if not gone or not left:
-            return [(row, gone.get(n, error.message)) for n, row in enumerate(batch.rows)]
-        files = Named(files=tuple(row.file for row in left))
-        fewer = Batch(batch.step, files, left)
-        jobs.append(await self.jobs.submit(principal, _request(fewer, providers, budget)))
-        for row in left:
-            await self.captions.asked_again(row, jobs[-1].id)
-        return [(batch.rows[n], why) for n, why in gone.items()]
+        left, lost = list[Caption](), list[tuple[Caption, str]]()
+        for n, rows in enumerate(batch.pictures.values()):
+            if n in gone or not gone:
+                lost += [(row, gone.get(n, error.message)) for row in rows]
+            else:
+                left += rows
+        if left:
+            await self._submit(job, batch.of(left), asking)
+        asking.failed += lost
+        await self._give_back([row for row, _ in lost])
+
+    async def _give_back(self, rows: Sequence[Caption]) -> None:
+        """Note that captions are not asked about after all."""
+        for row in rows:
+            await self.captions.asked_again(row, "")
+
+    async def _new_id(self) -> str:
+        """Make the id of a job that an earlier attempt at this request has not made."""
+        while await self.captions.store.get(Job, job := new_id("job")) is not None:
+            pass
+        return job
 
     async def _batches(self, rows: Sequence[Caption]) -> list[Batch]:
         """Put together what one job can ask about."""
@@ -127,22 +190,19 @@ class Rerunning:
             groups.setdefault(key, []).append(row)
         found = list[Batch]()
         for (_, archive), some in groups.items():
+            step, pictures = steps[some[0].job], [*_by_picture(some, archive).items()]
             size = MAX_PATTERNS if archive else MOST
-            for start in range(0, len(some), size):
-                part = _once(some[start : start + size], archive)
-                found.append(Batch(steps[part[0].job], _named(part, archive), part))
+            for start in range(0, len(pictures), size):
+                found.append(Batch(step, archive, dict(pictures[start : start + size])))
         return found
 
 
-def _once(rows: Sequence[Caption], archive: str) -> list[Caption]:
-    """Return rows, each picture once."""
-    return [*{row.path if archive else row.file: row for row in rows}.values()]
-
-
-def _named(rows: Sequence[Caption], archive: str) -> Named:
-    if not archive:
-        return Named(files=tuple(row.file for row in rows))
-    return Named(archive=archive, members=tuple(escape(row.path)[:MAX_PATTERN] for row in rows))
+def _by_picture(rows: Sequence[Caption], archive: str) -> dict[str, list[Caption]]:
+    """Return captions by what they are of."""
+    found = dict[str, list[Caption]]()
+    for row in rows:
+        found.setdefault(row.path if archive else row.file, []).append(row)
+    return found
 
 
 def _step(job: Job | None, row: Caption) -> Step:

@@ -103,10 +103,11 @@ class CaptionService:
         fields: dict[str, Any] = {"state": last.state, "captions": last.captions}
         return await self._write(row, **fields, original=original, before=row.before[:-1])
 
-    async def asked_again(self, row: Caption, job: str) -> None:
-        """Note the job that asks anew about one."""
+    async def asked_again(self, row: Caption, job: str) -> Caption | None:
+        """Note the job that asks anew about one, or none; None if it changed meanwhile."""
         with suppress(Conflict):
-            await self._write(row, again=job)
+            return await self._write(row, again=job)
+        return None
 
     async def _judged(self, row: Caption, state: CaptionState) -> Caption:
         if state is row.state:

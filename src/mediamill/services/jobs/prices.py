@@ -30,7 +30,7 @@ class StepPrice:
     inputs: Number | None
     """How many inputs it will have; None where that cannot be told, nor what follows from it."""
     calls: int | None
-    """At most, if the first provider answers well, for so many inputs."""
+    """For so many inputs, if the first provider answers well at once."""
     input_tokens: int
     output_tokens: int
     expected: int | None
@@ -64,7 +64,8 @@ class Estimator:
         names = tuple(one for one, _ in chain)
         if inputs is None:
             return StepPrice(place, name, names, None, None, 0, 0, None, None)
-        used = await asyncio.to_thread(step.estimate_all, inputs)
+        most = await asyncio.to_thread(step.estimate_all, inputs)
+        used = await asyncio.to_thread(step.usual_all, inputs)
         prices = [await self._price(one) for one in names]
         known = [price for price in prices if price is not None]
         whole = len(known) == len(prices) and bool(prices)
@@ -72,7 +73,7 @@ class Estimator:
         expected = None if first is None else round(first.cost(used) * share)
         each = self._each(name, names[:1])
         if first is not None and each is not None:
-            expected = min(round(each * used.calls * share), expected or 0)
+            expected = round(min(each * used.calls, first.cost(most)) * share)
         return StepPrice(
             place=place,
             operation=name,
@@ -82,7 +83,7 @@ class Estimator:
             input_tokens=used.input_tokens,
             output_tokens=used.output_tokens,
             expected=expected,
-            at_most=_at_most(known, used) if whole else None,
+            at_most=_at_most(known, most) if whole else None,
             by_experience=each is not None and first is not None,
         )
 

@@ -202,6 +202,8 @@ class Requests:
                 raise InvalidInput.at(where, error.message) from None
             if not chain:
                 raise InvalidInput.at(f"steps.{place}.operation", nobody(step.chain))
+            if lacking := await self.models.lacking(chain):
+                raise InvalidInput.at(f"steps.{place}.operation", lacking)
             found[str(place)] = chain
         return found
 

@@ -14,6 +14,7 @@ from mediamill.engine.announcing import Announcer
 from mediamill.engine.expand import UNITS_PER_STEP
 from mediamill.engine.stages import Piece, cancellation, item_units, pack, pass_unit, split
 from mediamill.services.access import Access
+from mediamill.services.jobs.outliers import outlying
 from mediamill.services.jobs.progress import Ahead, Progress, measure
 from mediamill.services.jobs.queue import Queue
 from mediamill.services.jobs.requests import Checked, JobRequest, Requests
@@ -59,15 +60,18 @@ class JobService:
 
     # -- submit ---------------------------------------------------------------------------------
 
-    async def submit(self, principal: Principal, request: JobRequest) -> Job:
+    async def submit(self, principal: Principal, request: JobRequest, job_id: str = "") -> Job:
         """Accept a job: when this returns, it is durable and will reach a terminal state.
+
+        It has the id that its caller made for it, if they did; then it is theirs to find out
+        whether they have submitted it before.
 
         Raises `InvalidInput` with one entry in `details["errors"]` per wrong file or parameter, and
         `QuotaExceeded` when the caller has no room for results.
         """
-        if made := await made_before(self.jobs.store, principal, Job, "job"):
+        if not job_id and (made := await made_before(self.jobs.store, principal, Job, "job")):
             return made
-        job_id, gates = new_id("job"), Gates(self.jobs.store)
+        job_id, gates = job_id or new_id("job"), Gates(self.jobs.store)
         for _ in range(LOOKS):
             turn, now = await gates.turn(principal.user), await self.jobs.store.now()
             checked = await self.requests.check(principal, request)
@@ -182,6 +186,23 @@ class JobService:
         job = await self.get(principal, job_id)
         page = await self.results.of_stage(job.id, job.stage, after, limit)
         return Page(tuple(row for row in page.rows if not row.expired), page.after)
+
+    async def outliers(
+        self, principal: Principal, job_id: str, after: str | None, limit: int, rounds: int = 10
+    ) -> Page[Result]:
+        """List the images that preprocess marked, in whatever stage.
+
+        At most so many rounds of `limit` results are looked at: a page may hold fewer than there
+        are, or none, and have others after it.
+        """
+        job = await self.get(principal, job_id)
+        for _ in range(rounds):
+            page = await self.results.of_job(job.id, after, limit)
+            found = tuple(row for row in page.rows if not row.expired and outlying(row))
+            after = page.after
+            if found or after is None:
+                break
+        return Page(found, after)
 
     async def all_outcomes(self, job: Job) -> AsyncIterator[Result]:
         """Visit where every item ended: failures of earlier stages, then the last stage."""

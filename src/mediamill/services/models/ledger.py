@@ -1,6 +1,5 @@
 """The ledger of model calls and what they came to, as the owner of a job sees it."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
@@ -10,9 +9,6 @@ from mediamill.store.port import Page
 from mediamill.store.repositories.attempts import Attempt, Attempts
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.spending import Spending, Spent
-
-AT_ONCE = 16
-"""Items whose attempts are looked up at a time."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +78,13 @@ class LedgerService:
         """Sum what the calls for some items (stage, index) cost; none for a job without any."""
         if not job.chains:
             return {}
-        room = asyncio.Semaphore(AT_ONCE)
-
-        async def one(stage: int, item: int) -> ItemMoney:
-            async with room:
-                return summed(await self.attempts.of_item(job.id, stage, item))
-
-        found = await asyncio.gather(*(one(*item) for item in items))
-        return dict(zip(items, found, strict=True))
+        found = dict[tuple[int, int], ItemMoney]()
+        for stage in dict.fromkeys(stage for stage, _ in items):
+            some = [item for at, item in items if at == stage]
+            rows = self.attempts.of_items(job.id, stage, some)
+            each = [summed(one) async for one in rows]
+            found |= zip(((stage, item) for item in some), each, strict=True)
+        return found
 
 
 def summed(rows: Sequence[Attempt]) -> ItemMoney:

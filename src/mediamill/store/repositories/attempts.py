@@ -7,12 +7,16 @@ it is not paid for again. Who finds a row without an end, left by a worker that 
 Money is in micro-dollars (millionths of a US dollar), whole numbers.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from enum import StrEnum
 from typing import Any
 
 from mediamill.core.records import Index, Key, Record
 from mediamill.store.port import MAX_PAGE, Page, Store, key_index
+
+AT_ONCE = 16
+"""Items whose attempts are read at a time."""
 
 
 class AttemptState(StrEnum):
@@ -63,6 +67,8 @@ class Attempt(Record, frozen=True, kw_only=True):
     provider: str
     model: str = ""
     state: AttemptState = AttemptState.ASKED
+    unit: int = 0
+    """For which unit of the job: its sequence number."""
     purse: int = 0
     """Of which claim of the unit: its fence."""
     code: str = ""
@@ -86,6 +92,11 @@ class Attempt(Record, frozen=True, kw_only=True):
     @property
     def month(self) -> str:
         return self.day[:7]
+
+    @property
+    def claim(self) -> tuple[int, int]:
+        """Return whose purse pays for it: the number of a unit of the job, and a fence."""
+        return self.unit, self.purse
 
     @property
     def called(self) -> bool:
@@ -118,6 +129,15 @@ class Attempts:
             found += page.rows
             if (after := page.after) is None:
                 return found
+
+    async def of_items(
+        self, job: str, stage: int, items: Sequence[int]
+    ) -> AsyncIterator[Sequence[Attempt]]:
+        """Visit all attempts of each of some items, in their order; some are read at a time."""
+        for start in range(0, len(items), AT_ONCE):
+            some = items[start : start + AT_ONCE]
+            for rows in await asyncio.gather(*(self.of_item(job, stage, item) for item in some)):
+                yield rows
 
     async def page_of_item(
         self, job: str, stage: int, item: int, after: str | None = None, limit: int = 100

@@ -83,13 +83,15 @@ class Caption(Record, frozen=True, kw_only=True):
     """As the model gave them, once they have been edited."""
     labels: tuple[dict[str, Any], ...] = ()
     """Names and confidences."""
+    missing: tuple[dict[str, str], ...] = ()
+    """What was asked for and not given: `variant` or `labels`, `language`, and the `reason`."""
     providers: tuple[str, ...] = ()
     """Who answered."""
     state: CaptionState = CaptionState.NEW
     before: tuple[Before, ...] = ()
     """Changes that can be undone, the last one last."""
     again: str = ""
-    """The job that asked anew about it, once it was rejected."""
+    """The job that asked anew about it, once it was rejected; it is noted before there is one."""
     words: tuple[str, ...] = ()
     """Under which it may be found."""
     fresh: str | None = None

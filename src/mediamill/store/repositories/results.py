@@ -148,6 +148,10 @@ class Results:
             limit=limit,
         )
 
+    async def of_job(self, job: str, after: str | None = None, limit: int = 100) -> Page[Result]:
+        """List the results of all stages, by stage and item."""
+        return await self.store.query(Result, key_index(Result), job, after=after, limit=limit)
+
     async def with_outcome(
         self,
         job: str,

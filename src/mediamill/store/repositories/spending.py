@@ -281,11 +281,20 @@ class Spending:
             if (after := page.after) is None:
                 return
 
-    async def open_purses(self, before: int, limit: int = 100) -> Sequence[Purse]:
-        """Return open purses that were begun before a time (ms), the oldest first."""
-        index = Purse.index("purse_open")
-        page = await self.store.query(Purse, index, "open", at_most=before, limit=limit)
-        return page.rows
+    async def open_purses(self, before: int, limit: int = 100) -> AsyncIterator[Purse]:
+        """Visit open purses that were begun before a time (ms), the oldest first.
+
+        So many are read at a time; those that are visited may be closed meanwhile.
+        """
+        index, after = Purse.index("purse_open"), None
+        while True:
+            page = await self.store.query(
+                Purse, index, "open", at_most=before, after=after, limit=limit
+            )
+            for purse in page.rows:
+                yield purse
+            if (after := page.after) is None:
+                return
 
     async def _begin(self, scope: str, month: str) -> None:
         if await self.store.get(Account, scope, month) is None:

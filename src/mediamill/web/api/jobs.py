@@ -169,11 +169,22 @@ async def list_items(
 
 @router.get("/{job_id}/results")
 async def list_results(
-    job_id: JobId, caller: Caller, mill: Mill, after: After = None, limit: Limit = 20
+    job_id: JobId,
+    caller: Caller,
+    mill: Mill,
+    outlier: Annotated[
+        bool, Query(description="Only images that preprocess marked as far from the set.")
+    ] = False,
+    after: After = None,
+    limit: Limit = 20,
 ) -> Listed[ResultView]:
-    """List a job's outcomes, in the order of its inputs."""
+    """List a job's outcomes, in the order of its inputs.
+
+    With `outlier` those of all stages; a page may then hold fewer than there are.
+    """
+    find = mill.jobs.outliers if outlier else mill.jobs.outcomes
     with cursor(after):
-        page = await mill.jobs.outcomes(caller, job_id, after, limit)
+        page = await find(caller, job_id, after, limit)
     return listed([result_view(result) for result in page.rows], page.after)
 
 

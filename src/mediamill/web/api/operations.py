@@ -52,9 +52,13 @@ async def preview_operation(
     """Show what an operation's parameters do to an image of yours, in small pictures.
 
     `augment` shows each of its methods alone, with each range at its low end, its middle and its
-    high end; other operations show the image before and after.
+    high end. Other operations show the image before and after; `preprocess` then each number that
+    its methods go by, at the least that is allowed, as it is set, and at the most. `whole` leaves
+    it at before and after, for `augment` too.
     """
-    shown = await mill.previews.show(caller, name, body.file, body.parameters, body.seed)
+    shown = await mill.previews.show(
+        caller, name, body.file, body.parameters, body.seed, whole=body.whole
+    )
     return preview_view(shown)
 
 

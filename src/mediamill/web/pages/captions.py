@@ -4,11 +4,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
+from mediamill.adapters.providers.port import Kind
 from mediamill.app import App
 from mediamill.captions.languages import NAMES
 from mediamill.captions.model import VARIANTS
 from mediamill.captions.rules import ALT_LETTERS, CONCISE_WORDS, CREATIVE_LETTERS
 from mediamill.core.access import Principal, Right
+from mediamill.services.models.choices import Choices
 from mediamill.store.repositories.captions import CaptionState
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.spending import MICRO, month_of
@@ -56,14 +58,11 @@ async def review_page(caller: Caller, mill: Mill, job: OfJob = "") -> Response:
 async def _page(
     mill: App, caller: Principal, template: str, section: str, **context: Any
 ) -> Response:
-    chains = mill.parts.models.chains
-    chain = await chains.names(OPERATION)
     return page(
         template,
         user=await mill.accounts.profile(caller),
         section=section,
-        chain=chain,
-        choices=[*dict.fromkeys((*chain, *await chains.known()))],
+        offer=await Choices(mill.parts.models, OPERATION, Kind.CAPTION).offer(),
         variants={variant: ABOUT[variant] for variant in VARIANTS},
         styles=STYLES,
         languages=NAMES,

@@ -11,6 +11,7 @@ from mediamill.store.repositories.projects import SPLITS, SUBSETS
 from mediamill.web.api.jobs import view as job_view
 from mediamill.web.api.operations import operation_view
 from mediamill.web.api.projects import view
+from mediamill.web.pages.agreed import chosen_before
 from mediamill.web.pages.forms import asking, inputs
 from mediamill.web.pages.rendering import page
 from mediamill.web.parsing import FileId, ProjectId
@@ -76,9 +77,11 @@ async def process_page(project_id: ProjectId, caller: Caller, mill: Mill) -> Res
         (operation, inputs(operation.schema_), mill.operations.get(operation.name).draws)
         for operation in operations
     ]
+    jobs = await _jobs(mill, caller, project_id)
     return await _page(
         mill, caller, project_id, "process.html", "/process", operations=forms,
-        asking=asking(mill.operations), jobs=await _jobs(mill, caller, project_id),
+        asking=asking(mill.operations), jobs=jobs,
+        reference=await chosen_before(mill, caller, jobs),
     )  # fmt: skip
 
 

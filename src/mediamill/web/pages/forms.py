@@ -41,6 +41,8 @@ class Input:
     """Whether it shows at once, or among more options."""
     long: bool = False
     """Whether it is text of several lines, or JSON."""
+    ordered: bool = False
+    """Whether it matters in which order several are chosen."""
     step: float | None = None
     """By which a pair’s ends move."""
 
@@ -140,6 +142,7 @@ def _control(
         high=high,
         open="minimum" not in ends and "exclusiveMinimum" in ends,
         when=when,
+        ordered=bool(entry.get("ordered")),
         long=kind == "json" or entry.get("maxLength", 0) > LINE,
         step=_step(ends, low, high) if kind == "pair" else None,
     )

@@ -4,9 +4,10 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from mediamill.adapters.providers.port import Kind
 from mediamill.app import App
 from mediamill.core.access import Principal
-from mediamill.services.prompts.choices import Choices
+from mediamill.services.models.choices import Choices
 from mediamill.store.repositories.jobs import Job
 from mediamill.web.api.jobs import view
 from mediamill.web.pages.answers import answers
@@ -43,15 +44,13 @@ async def answers_part(job_id: JobId, caller: Caller, mill: Mill, after: After =
 
 
 async def _page(mill: App, caller: Principal, job: Job | None) -> Response:
-    choices = Choices(mill.parts.models)
     return page(
         "prompts.html",
         user=await mill.accounts.profile(caller),
         job=None if job is None else await view(mill, job),
         asked=_asked(job),
         inputs=None if job is None else await mill.items.inputs(caller, job.id),
-        chain=await choices.chain(),
-        choices=await choices.all(),
+        offer=await Choices(mill.parts.models, OPERATION, Kind.TEXT).offer(),
         accepts=mill.operations.get(OPERATION).accepts,
         jobs=await _recent(mill, caller),
     )

@@ -9,6 +9,7 @@ from mediamill.core.access import Principal
 from mediamill.web.api.jobs import view
 from mediamill.web.api.operations import operation_view
 from mediamill.web.pages import signin
+from mediamill.web.pages.agreed import Outliers, outliers, references
 from mediamill.web.pages.calls import troubles
 from mediamill.web.pages.forms import asking, inputs
 from mediamill.web.pages.reading import pictures, sheets
@@ -115,6 +116,15 @@ async def outcome_part(job_id: JobId, caller: Caller, mill: Mill) -> Response:
     return page("parts/outcome.html", job=job, **await _outcome(mill, caller, job_id))
 
 
+@router.get("/parts/jobs/{job_id}/outliers")
+async def outliers_part(job_id: JobId, caller: Caller, mill: Mill, after: After = None) -> Response:
+    """Render more images that a job marked as far from the set."""
+    job = await mill.jobs.get(caller, job_id)
+    with cursor(after):
+        found = await outliers(mill, caller, job, after) or Outliers([], None)
+    return page("parts/outliers.html", outliers=found, job=job.id)
+
+
 @router.get("/parts/frames/{file_id}")
 async def frames_part(file_id: FileId, caller: Caller, mill: Mill, after: After = None) -> Response:
     """Render more pictures of an archive."""
@@ -139,4 +149,6 @@ async def _outcome(mill: App, caller: Principal, job_id: str) -> dict[str, Any]:
         "failed": failed.rows,
         "more_failed": failed.after is not None,
         "sheets": found,
+        "references": references(job),
+        "outliers": await outliers(mill, caller, job) if job.state.terminal else None,
     }

@@ -34,6 +34,7 @@ function fill(element) {
       made("div", { class: "title" }, box, made("strong", { class: "name" }, row.file_name), state, again),
       ...texts(row),
       labels(row),
+      ...missing(row),
       by(row),
       made("div", { class: "tools" }, ...buttons(row, tools)),
       made("p", { class: "error", role: "alert", "data-error": "" })),
@@ -65,6 +66,8 @@ function labels(row) {
   if (!row.labels.length) return null;
   return made("p", { class: "chips", "aria-label": "Labels" }, ...row.labels.map((one) => made("span", { class: "tag", title: `${Math.round(one.confidence * 100)} % sure` }, one.name)));
 }
+
+const missing = (row) => row.missing.map((one) => made("p", { class: "muted" }, `no ${[one.variant, one.language].filter(Boolean).join(", ")}: ${one.reason}`));
 
 function by(row) {
   const time = made("time", { datetime: row.created_at }, new Date(row.created_at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }));

@@ -61,7 +61,41 @@ document.addEventListener("change", (event) => {
   if (!group) return;
   turns += 1;
   event.target.dataset.turn = turns;
+  arrange(group);
 });
+for (const group of document.querySelectorAll(".choices")) arrange(group);
+
+// Where the order of what is chosen matters it is shown, and one can be moved up or down.
+function arrange(group) {
+  const list = group.parentElement.querySelector("[data-order]");
+  if (!list) return;
+  const names = picked(group);
+  list.hidden = names.length < 2;
+  list.replaceChildren(...names.map((name, n) => {
+    const line = document.createElement("li");
+    const button = (way, sign, by) => {
+      const one = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: sign, disabled: names[n + by] === undefined });
+      one.setAttribute("aria-label", `Move ${name} ${way}`);
+      one.addEventListener("click", () => move(group, list, n, by));
+      return one;
+    };
+    line.append(Object.assign(document.createElement("span"), { textContent: name }), button("up", "↑", -1), button("down", "↓", 1));
+    return line;
+  }));
+}
+
+function move(group, list, at, by) {
+  const names = picked(group);
+  [names[at], names[at + by]] = [names[at + by], names[at]];
+  for (const name of names) {
+    turns += 1;
+    group.querySelector(`input[value="${CSS.escape(name)}"]`).dataset.turn = turns;
+  }
+  arrange(group);
+  const moved = list.children[at + by].querySelectorAll("button");
+  (moved[by < 0 ? 0 : 1].disabled ? moved[by < 0 ? 1 : 0] : moved[by < 0 ? 0 : 1]).focus();
+  list.dispatchEvent(new Event("change", { bubbles: true }));
+}
 
 function set(pair, end, text, except = null) {
   for (const input of pair.querySelectorAll(`[data-end="${end}"]`)) if (input !== except) input.value = text;

@@ -2,7 +2,8 @@
 import { call, clearProblem, showProblem, size } from "./api.js";
 import "./page.js";
 import { made, many, tried } from "./dataset.js";
-import { parameters, show } from "./form.js";
+import { chosen, parameters, show } from "./form.js";
+import { Images } from "./images.js";
 import { estimated, sure } from "./money.js";
 import { latest, pictured } from "./preview.js";
 
@@ -12,6 +13,7 @@ const home = `/v1/projects/${id}`;
 const get = (name) => document.getElementById(name);
 const [form, run, operation] = [get("form"), get("run"), get("operation")];
 const steps = [];
+const images = new Images(id);
 let settings = {};
 let file = null;
 
@@ -20,33 +22,31 @@ const step = () => ({ operation: operation.value, parameters: parameters(form, o
 
 // -- previews -----------------------------------------------------------------------------------
 
-const ask = (parts) => call("POST", `/v1/operations/${operation.value}/preview`, { file: file.id, parameters: parts, seed: Number(get("seed").value) || 0 });
+const ask = (name, parts, whole = false) => call("POST", `/v1/operations/${name}/preview`, { file: file.id, parameters: parts, seed: Number(get("seed").value) || 0, whole });
 
 // Each method that is chosen, alone, at both ends and in the middle of its ranges.
 function shots(section) {
   const method = section.dataset.is;
-  const all = parameters(form, operation.value);
+  const name = section.closest("fieldset").dataset.operation;
+  const all = parameters(form, name);
   const own = new Set([...section.querySelectorAll("[data-name], [name]")].map((one) => one.dataset.name || one.name));
   const common = ["fill", "border", "interpolation"];
-  const parts = Object.fromEntries(Object.entries(all).filter(([name]) => own.has(name) || common.includes(name)));
-  const place = section.querySelector("[data-shots]");
+  const parts = Object.fromEntries(Object.entries(all).filter(([one]) => own.has(one) || common.includes(one)));
   const error = section.querySelector("[data-shots-error]");
   latest(section, async (current) => {
-    const { data } = await ask({ ...parts, methods: [method] });
+    const { data: [before, ...rest] } = await ask(name, { ...parts, methods: [method] });
     if (!current()) return;
     error.textContent = "";
-    const [before, ...rest] = data;
-    const rows = Map.groupBy ? Map.groupBy(rest, (one) => one.parameter) : grouped(rest);
-    const lines = [...rows].map(([name, shown]) => made("div", { class: "shot-row" },
-      ...(rows.size > 1 ? [made("h4", {}, name.replaceAll("_", " "))] : []), shot(before), ...shown.map(shot)));
-    replace(place, lines);
+    replace(section.querySelector("[data-shots]"), rows(rest, (several, title) => [...(several ? [title] : []), shot(before)]));
   }, (problem) => { error.textContent = problem.message; });
 }
 
-function grouped(list) {
+// A line of pictures for each parameter, with something at its head.
+function rows(list, head) {
   const found = new Map();
   for (const one of list) found.set(one.parameter, [...(found.get(one.parameter) || []), one]);
-  return found;
+  return [...found].map(([name, shown]) => made("div", { class: "shot-row" },
+    ...head(found.size > 1, made("h4", {}, name.replaceAll("_", " "))), ...shown.map(shot)));
 }
 
 function shot(one) {
@@ -60,69 +60,103 @@ function replace(place, lines) {
   place.replaceChildren(...lines);
 }
 
-// The whole of an operation, before and after, with a slider between.
+// The whole of an operation, before and after, with a slider between; then what its numbers do.
 function compare(place) {
-  const [pictures, slider] = [place.querySelector(".pictures"), place.querySelector("input")];
-  const error = place.querySelector("[data-shots-error]");
+  const name = place.closest("fieldset").dataset.operation;
+  const [pictures, slider, error] = [".pictures", "input", "[data-shots-error]"].map((one) => place.querySelector(one));
+  const say = (told, wrong = "") => {
+    pictures.hidden = slider.hidden = !told;
+    place.querySelector("[data-told]").textContent = told;
+    error.textContent = wrong;
+  };
+  const whole = Boolean(place.dataset.compare);
+  if (whole && !chosen(place.closest("fieldset"), place.dataset.compare).length) {
+    say("");
+    return;
+  }
   latest(place, async (current) => {
-    const { data } = await ask(parameters(form, operation.value));
+    const other = reference(place.closest("fieldset"));
+    const parts = { ...parameters(form, name), ...(other && { reference: other.id }) };
+    const { data: [before, after, ...rest] } = await ask(name, parts, whole);
     if (!current()) return;
-    error.textContent = "";
-    const [before, after] = data;
     const [over, under] = [place.querySelector(".before"), place.querySelector(".after")];
     for (const [image, one] of [[over, before], [under, after]]) {
       if (image.src) URL.revokeObjectURL(image.src);
       image.src = pictured(one.image);
     }
     pictures.style.aspectRatio = `${before.width} / ${before.height}`;
-    pictures.hidden = slider.hidden = false;
-    place.querySelector("[data-told]").textContent = "Before on the left, after on the right.";
+    replace(place.querySelector("[data-rows]"), rows(rest, (_, title) => [title]));
+    say(["Before on the left, after on the right", whole && "as one copy may become", other?.told].filter(Boolean).join(", ").concat("."));
   }, (problem) => {
-    pictures.hidden = slider.hidden = true;
-    place.querySelector("[data-told]").textContent = "";
-    error.textContent = problem.message;
+    replace(place.querySelector("[data-rows]"), []);
+    say("", problem.message);
   });
+}
+
+// What previews are compared with, by the set not being looked at for them; undefined where nothing is.
+function reference(fieldset) {
+  const field = fieldset.querySelector("[name=reference]");
+  if (!field) return undefined;
+  const named = field.value.trim();
+  if (named && named !== "auto") return { id: named, told: `compared with ${images.named(named)?.name || named}` };
+  const { reference: before, referenceName: name } = page.dataset;
+  if (before) return { id: before, told: `compared with ${name}, which auto chose in the last job` };
+  const other = images.list.find((one) => one.id !== file.id) || file;
+  return { id: other.id, told: `compared with ${other.name}: what auto chooses is known once a job has looked at all images` };
+}
+
+function part(pictures, percent) {
+  pictures.style.setProperty("--part", `${percent}%`);
+  pictures.parentElement.querySelector("input").value = percent;
 }
 
 form.addEventListener("input", (event) => {
   const pictures = event.target.closest("[data-compare]")?.querySelector(".pictures");
-  if (pictures) pictures.style.setProperty("--part", `${event.target.value}%`);
+  if (pictures) part(pictures, event.target.value);
 });
+for (const kind of ["pointerdown", "pointermove"]) {
+  form.addEventListener(kind, (event) => {
+    const pictures = event.target.closest(".pictures");
+    if (!pictures || event.buttons !== 1) return;
+    const { left, width } = pictures.getBoundingClientRect();
+    part(pictures, Math.round(Math.min(1, Math.max(0, (event.clientX - left) / width)) * 100));
+    event.preventDefault();
+  });
+}
 
 function preview(only = null) {
   if (!file) return;
-  if (only) shots(only);
-  else {
-    for (const section of fields().querySelectorAll(".one-method:not([hidden])")) if (section.querySelector("[data-shots]")) shots(section);
-    const whole = fields().querySelector("[data-compare]");
-    if (whole) compare(whole);
-  }
+  for (const section of only ? [only] : fields().querySelectorAll(".one-method:not([hidden])")) if (section.querySelector("[data-shots]")) shots(section);
+  const whole = fields().querySelector("[data-compare]");
+  if (whole) compare(whole);
 }
 
-// -- the image they are shown on ------------------------------------------------------------------
+// -- the image they are shown on, and the one that it is compared with -----------------------------
 
-async function images() {
-  const { data } = await call("GET", `${home}/files?subset=original&limit=16`);
-  const shown = data.filter((one) => one.links.thumbnail);
-  get("no-images").hidden = shown.length > 0;
-  get("thumbs").replaceChildren(...shown.map((one, n) => made("div", {},
-    made("label", { title: one.name },
-      made("input", { type: "radio", name: "shown", value: one.id, checked: n === 0, "aria-label": one.name }),
-      made("img", { src: one.links.thumbnail, alt: "", "data-retry": "" })))));
-  [file] = shown;
+async function shownOn() {
+  await images.more();
+  get("no-images").hidden = images.list.length > 0;
+  images.choose(get("thumbs"), "shown", (problem) => showProblem(form, problem));
+  [file] = images.list;
+  if (!file) return;
+  get("thumbs").querySelector("input").checked = true;
   get("thumbs").addEventListener("change", (event) => {
-    file = shown.find((one) => one.id === event.target.value);
+    file = images.named(event.target.value);
     preview();
   });
-  const reference = form.querySelector("[name=reference]");
-  if (reference && shown.length) {
-    const button = made("button", { type: "button", class: "quiet" }, "Use the image of the previews");
-    button.addEventListener("click", () => {
-      reference.value = file.id;
-      preview();
-    });
-    reference.after(button);
-  }
+  for (const field of form.querySelectorAll("[name=reference]")) offerReference(field);
+}
+
+function offerReference(field) {
+  const place = made("div", { class: "thumbs", role: "radiogroup", "aria-label": "Reference among the images" });
+  images.choose(place, "reference-image", (problem) => showProblem(form, problem));
+  place.prepend(made("label", { class: "word" }, made("input", { type: "radio", name: "reference-image", value: "auto", checked: true }), made("span", {}, "auto")));
+  place.addEventListener("change", (event) => { field.value = event.target.value; });
+  field.addEventListener("input", () => {
+    for (const box of place.querySelectorAll("input")) box.checked = box.value === field.value.trim();
+  });
+  field.after(place);
+  field.closest(".field").classList.add("full");
 }
 
 // -- steps ----------------------------------------------------------------------------------------
@@ -235,6 +269,6 @@ offer();
 tried(null, async () => {
   ({ settings } = await call("GET", home));
   run.elements.seed.value = settings.seed ?? "";
-  await images();
+  await shownOn();
   preview();
 }, (problem) => showProblem(run, problem));

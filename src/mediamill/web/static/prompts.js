@@ -133,8 +133,8 @@ get("estimate")?.addEventListener("click", (event) => {
 
 // In words: what the calls of a step come to.
 function cost({ calls, input_tokens: sent, output_tokens: said, expected, at_most: most }) {
-  const told = calls === null ? [] : [`at most ${many(calls, "call")}`];
-  told.push(`${sent.toLocaleString("en")} tokens in and ${said.toLocaleString("en")} out`);
+  const told = calls === null ? [] : [many(calls, "call")];
+  told.push(`some ${sent.toLocaleString("en")} tokens in and ${said.toLocaleString("en")} out`);
   told.push(expected === null ? "what it costs is not known" : `about ${dollars(expected)}`);
   if (most !== null) told.push(`at most ${dollars(most)}`);
   return told.join(", ");

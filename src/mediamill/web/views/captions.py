@@ -30,6 +30,12 @@ class CaptionLabelView(View):
     confidence: float
 
 
+class CaptionMissingView(View):
+    variant: str = Field(examples=["creative", "labels"])
+    language: str = Field(description="Empty for labels.")
+    reason: str
+
+
 class CaptionLinks(View):
     thumbnail: str = Field(description="A picture to look at; its file may be gone meanwhile.")
     job: str
@@ -47,6 +53,7 @@ class CaptionView(View):
     state: str = Field(examples=["new", "approved", "edited", "rejected"])
     captions: list[CaptionTextView]
     labels: list[CaptionLabelView]
+    missing: list[CaptionMissingView] = Field(description="What was asked for and not given.")
     providers: list[str] = Field(description="Who answered.")
     undoable: bool = Field(description="Whether there is a change that can be undone.")
     again: str | None = Field(description="Id of the job that asked anew about it.")
@@ -69,6 +76,7 @@ def caption_view(row: Caption) -> CaptionView:
         labels=[
             CaptionLabelView(name=one["name"], confidence=one["confidence"]) for one in row.labels
         ],
+        missing=[CaptionMissingView(**one) for one in row.missing],
         providers=list(row.providers),
         undoable=bool(row.before),
         again=row.again or None,

@@ -29,17 +29,18 @@ class AskView(View):
     )
     inputs_are: Surety | None = Field(description=SURE)
     calls: Count | None = Field(
-        description="At most, if the first provider answers, for so many inputs; null where their "
-        "number is."
+        description="For so many inputs, if the first provider answers well at once; null where "
+        "their number is."
     )
-    input_tokens: Count = Field(description="At most.")
-    output_tokens: Count = Field(description="At most.")
+    input_tokens: Count = Field(description="Of these calls, roughly.")
+    output_tokens: Count = Field(description="Of these calls, roughly.")
     expected: Dollars | None = Field(
         description="From what such calls cost you this month, where there were enough; else with "
         "the price of the first provider. Null where no price is known."
     )
     at_most: Dollars | None = Field(
-        description="If every provider is asked everything and paid for it, repeats included. Null "
+        description="If every provider is asked everything and paid for it, with all repeats, "
+        "repairs and continuations, and no text has more tokens than bytes. Null "
         "where a price is not known."
     )
     by_experience: bool = Field(description="Whether `expected` comes from calls of this month.")

@@ -15,6 +15,9 @@ class PreviewRequest(Body):
     file: str = Field(max_length=100, examples=["file_01KAHRQPV0V3E3M2X5E2C8T2QG"])
     parameters: dict[str, Any] = Field({}, examples=[{"methods": ["rotate"], "rotate": [-10, 10]}])
     seed: int = Field(0, ge=0, lt=1 << 63, description="For what is drawn beside the parameter.")
+    whole: bool = Field(
+        False, description="Show one picture of all of it, and none of single parameters."
+    )
 
 
 class ShownView(View):

@@ -1,0 +1,1 @@
+"""Units whose items ask models."""
