@@ -1,9 +1,11 @@
-"""Previews of augment for a photo of 12 megapixels, over HTTP into a real service; nothing kept.
+"""Previews for a photo of 12 megapixels, over HTTP into a real service; nothing kept.
 
     .venv/bin/python benchmarks/previews.py [--rounds 9]
 
-Each round asks about another photo. Slots import the codecs when they have nothing to do; the first
-preview is printed by itself. The claim is under 300 ms, for the first too.
+Each round asks about another photo: methods of augment one by one and together, and preprocess as
+it is by default, whose reference, one more photo, is decoded too: the whole, and each of its
+numbers. Slots import the codecs when they have nothing to do; the first preview of each kind is
+printed by itself. The claim is under 300 ms, for the first too.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import httpx
 from fastapi import FastAPI
@@ -35,7 +38,7 @@ def main() -> None:
     configure_logging("json", "error")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        photos(folder, rounds + 1)
+        photos(folder, rounds + 2)
         data = [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
         settings = Settings(home=folder / "home", slots=1, min_free_bytes=0)
         asyncio.run(measure(settings, data))
@@ -47,9 +50,18 @@ async def measure(settings: Settings, photos: list[bytes]) -> None:
         await warm_up(app, web)  # as a server does when it begins
         files = [await uploaded(client, data) for data in photos]
         await asyncio.sleep(1)
-        for methods in (METHODS[:1], METHODS):
-            first, *others = [await asked(client, file, methods) for file in files]
-            print(f"{len(methods)} methods, {first[1] - 1} pictures: first {first[0]:.0f} ms, "
+        reference, *files = files
+        for operation, parameters, whole in (
+            ("augment", {"methods": METHODS[:1]}, False),
+            ("augment", {"methods": METHODS}, False),
+            ("augment", {"methods": METHODS}, True),
+            ("preprocess", {"reference": reference}, True),
+            ("preprocess", {"reference": reference}, False),
+        ):
+            body = {"parameters": parameters, "whole": whole}
+            first, *others = [await asked(client, operation, file, body) for file in files]
+            told = f"{operation}, {len(parameters.get('methods', ())) or 'default'} methods, "
+            print(f"{told}{first[1] - 1} pictures: first {first[0]:.0f} ms, "
                   f"then median {median(one[0] for one in others):.0f} ms")  # fmt: skip
 
 
@@ -69,11 +81,12 @@ async def uploaded(client: httpx.AsyncClient, data: bytes) -> str:
     return answer.raise_for_status().json()["id"]
 
 
-async def asked(client: httpx.AsyncClient, file: str, methods: list[str]) -> tuple[float, int]:
+async def asked(
+    client: httpx.AsyncClient, operation: str, file: str, body: dict[str, Any]
+) -> tuple[float, int]:
     """Return the milliseconds that a preview took, and its pictures."""
     begin = time.perf_counter()
-    body = {"file": file, "parameters": {"methods": methods}}
-    answer = await client.post("/v1/operations/augment/preview", json=body)
+    answer = await client.post(f"/v1/operations/{operation}/preview", json={"file": file, **body})
     pictures = len(answer.raise_for_status().json()["data"])
     return (time.perf_counter() - begin) * 1000, pictures
 

@@ -1,6 +1,7 @@
 """The pages of projects, from bringing images in to a frozen version, as a person uses them."""
 
 import asyncio
+import io
 import json
 import re
 import zipfile
@@ -57,9 +58,9 @@ def zipped(paths, target):
 
 async def api(page, method, path, body=None):
     answer = await page.context.request.fetch(
-        f"{page.url.split('/projects')[0]}{path}",
+        f"{page.url.split('/projects')[0].split('/jobs')[0]}{path}",
         method=method,
-        headers={"origin": page.url.split("/projects")[0]},
+        headers={"origin": page.url.split("/projects")[0].split("/jobs")[0]},
         data=body,
     )
     assert answer.ok, await answer.text()
@@ -94,6 +95,7 @@ async def test_from_images_to_a_frozen_version(page, tmp_path):
     await page.goto(f"{here}/settings")
     await settings(page, project)
     await page.goto(f"{here}/process")
+    await compare(page)
     await augment(page, here)
     await page.goto(f"{here}/health")
     await check(page, here)
@@ -209,6 +211,42 @@ async def settings(page, project):
     assert kept["split"]["train"] == 60
 
 
+async def compare(page):
+    """The slider by keyboard and mouse; the reference stays when another image is shown."""
+    await page.select_option("#operation", "preprocess")
+    fields = page.locator("fieldset[data-operation=preprocess]")
+    told = fields.locator("[data-told]")
+    await expect(told).to_contain_text("compared with")
+    await expect(fields.locator(".shot-row figcaption").first).to_have_text("low 0")
+    row = page.get_by_role("radiogroup", name="Reference among the images")
+    await row.get_by_label("photo_02.jpg").check(force=True)
+    await page.locator("#thumbs input").nth(3).check(force=True)
+    await expect(told).to_contain_text("compared with photo_02.jpg")
+    await page.check("#preprocess-methods input[value=grayscale]")
+    await expect(fields.locator("[data-compare]")).not_to_have_attribute("aria-busy", "true")
+    pictures, slider = fields.locator(".pictures"), fields.locator("[data-compare] input")
+    assert await coloured(pictures) == [True, False]
+    await slider.press("Home")
+    assert await coloured(pictures) == [False, False]
+    box = await slider.bounding_box()
+    await page.mouse.click(box["x"] + box["width"] - 2, box["y"] + box["height"] / 2)
+    assert await coloured(pictures) == [True, True]
+    await pictures.click(position={"x": 2, "y": 9})
+    await expect(slider).to_have_value(re.compile("^[01]$"))
+    assert await coloured(pictures) == [False, False]
+    await page.select_option("#operation", "augment")
+
+
+async def coloured(pictures):
+    """Tell of the left quarter of what is shown, and of the right one, whether it has colours."""
+    decoded = "(all) => Promise.all(all.map((image) => image.decode()))"
+    await pictures.locator("img").evaluate_all(decoded)
+    shown = np.array(Image.open(io.BytesIO(await pictures.screenshot())).convert("RGB"), float)
+    quarter = shown.shape[1] // 4
+    parts = shown[20:-20, 20:quarter], shown[20:-20, -quarter:-20]
+    return [bool(np.ptp(part, axis=2).mean() > 10) for part in parts]
+
+
 async def augment(page, here):
     await expect(page.locator("#seed")).to_have_value("11")
     await page.check("#augment-methods input[value=rotate]")
@@ -217,7 +255,15 @@ async def augment(page, here):
     low = page.locator(".pair[data-name=rotate] input[type=range]").first
     await low.focus()
     await low.press("End")  # and the high end goes with it
-    await expect(shots).to_have_text(["before", "low 180", "middle 180", "high 180"])
+    await expect(shots).to_have_text(["before", "after"])  # one value is shown once
+    fields = page.locator("fieldset[data-operation=augment]")
+    order = fields.get_by_label("Methods in their order")
+    await expect(order).to_be_hidden()
+    await page.check("#augment-methods input[value=hue]")
+    await page.get_by_role("button", name="Move hue up").press("Enter")
+    await expect(order.locator("li span")).to_have_text(["hue", "rotate"])
+    await expect(page.get_by_role("button", name="Move hue down")).to_be_focused()
+    await expect(fields.locator("[data-told]")).to_contain_text("after")
     await page.fill("#augment-copies", "500")
     await page.click("#estimate")
     await expect(page.locator("#augment-copies-error")).to_contain_text("100")
@@ -229,6 +275,8 @@ async def augment(page, here):
     await expect(page.locator("#kept")).to_contain_text("Kept")
     await page.click("#run [type=submit]")
     await expect(page.locator("#state")).to_have_text("succeeded", timeout=30_000)
+    job = await api(page, "GET", f"/v1/jobs/{page.url.rpartition('/')[2]}")
+    assert job["steps"][0]["parameters"]["methods"] == ["hue", "rotate"]
     await page.click("#project")
     await page.select_option("[name=subset]", "augmented")
     await expect(page.locator("#grid li")).to_have_count(11)  # 4 in train, twice; 3 unchanged
@@ -255,6 +303,11 @@ async def check(page, here):
     )
     await near.get_by_role("button", name="Keep").first.click()
     await expect(near).to_contain_text("1 other removed from the project")
+    files, step = [row["id"] for row in members], {"operation": "health-check"}
+    job = await api(page, "POST", "/v1/jobs", {"files": files, "steps": [step]})
+    await page.goto(f"{page.url.split('/projects')[0]}/jobs/{job['id']}")  # of files, in no project
+    await expect(page.locator("#report .histogram").first).to_be_visible(timeout=30_000)
+    await expect(page.locator("#report")).not_to_contain_text("Keep this one")
 
 
 async def freeze(page, tmp_path, project):

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.cli.conftest import Commands
 
 from mediamill.cli.local.asking import asked
 from mediamill.cli.terminal.failures import Failure
@@ -14,6 +13,7 @@ from mediamill.core.settings import Settings
 from mediamill.media.image.codecs.encode import encode
 from mediamill.operations.caption.operation import Caption
 from mediamill.operations.prompt.operation import Prompt
+from tests.cli.conftest import Commands
 
 
 def test_captions_without_a_server(mediamill: Commands):

@@ -22,6 +22,7 @@ from mediamill.engine.slots import (
     SlotPool,
     Started,
     Succeeded,
+    process,
 )
 from tests.support.holding import hold_below, undisturbed
 from tests.support.slots import CATALOGUE, LIMITS, Slots, open_slots
@@ -226,6 +227,26 @@ async def test_memory_is_told_though_we_hold_more(tmp_path: Path):
                 await slots.events(word)
             assert type(caught.value) is error
     del held
+
+
+@pytest.mark.parametrize("refusing", [False, True])
+async def test_a_child_is_ours_also_where_the_kernel_makes_no_siblings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusing: bool
+):
+    if refusing:
+        clear = "from mediamill.engine.slots import libc; libc._CLONE.clear(); "
+        monkeypatch.setattr(process, "_MAIN", clear + process._MAIN)
+    others = children()
+    async with open_slots(tmp_path) as slots:
+        (pid,) = await slots.answers("pid")
+        assert children() - others == {pid}
+        async with slots.pool.acquire() as slot:
+            child = await slot.child()
+            assert (child.pid, child._popen.pid == pid) == (pid, refusing)
+        with pytest.raises(SlotFailure, match="SIGSEGV"):
+            await slots.events("segfault")
+        assert await slots.answers("good again") == ["again"]
+    assert await until(lambda: children() <= others)
 
 
 async def test_an_endless_item_times_out_and_others_have_their_own_time(tmp_path: Path):

@@ -40,8 +40,7 @@ async def app(tmp_path, patience):
     settings = Settings(
         home=tmp_path,
         slots=2,
-        lease_seconds=2,
-        slot_memory_mb=1000,  # more than this process holds after other tests: see `own_peak`
+        slot_memory_mb=1000,
         slot_timeout_seconds=patience,
     )
     async with await App.open(settings, Misbehaving()) as app:

@@ -54,6 +54,15 @@ def _import_all() -> None:
     _import_below(mediamill.operations)
     for name in ("mediamill.media.probe", "av", *MODULES):
         importlib.import_module(name)
+    _make_routes()
+
+
+def _make_routes() -> None:
+    """Make what FastAPI makes of each route when the first request looks for its own."""
+    from mediamill.web.app import routes
+
+    for route in routes():
+        route.matches({"type": "http", "method": "GET", "path": "/none-of-them", "headers": []})
 
 
 def _import_below(package: ModuleType) -> None:

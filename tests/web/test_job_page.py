@@ -39,7 +39,9 @@ async def test_what_images_were_compared_with_and_which_are_far_from_it(mill, an
         for n, light in enumerate(lights)
     }
     step = {"operation": "preprocess", "parameters": {"methods": ["remove-outliers"]}}
-    body = {"files": list(files), "steps": [step]}
+    project = (await ann.client.post("/v1/projects", json={"name": "Greys"})).json()["id"]
+    await ann.client.post(f"/v1/projects/{project}/files", json={"files": list(files)})
+    body = {"project": project, "steps": [step]}
     job = (await ann.client.post("/v1/jobs", json=body)).json()["id"]
     async with working(mill):
         ended = await ann.client.get(f"/v1/jobs/{job}", params={"wait": 20}, timeout=30)
@@ -62,3 +64,7 @@ async def test_what_images_were_compared_with_and_which_are_far_from_it(mill, an
     assert re.search(r"<figcaption>6\.png · [a-z, ]*brightness", page)
     more = await ann.client.get(f"/parts/jobs/{job}/outliers")
     assert "6.png" in more.text
+    process = f"/projects/{project}/process"  # where previews are compared with it from now on
+    assert f'data-reference="{reference}"' in (await ann.client.get(process)).text
+    await ann.client.delete(f"/v1/files/{reference}")
+    assert 'data-reference=""' in (await ann.client.get(process)).text

@@ -8,7 +8,7 @@ those who use it.
 
 import importlib
 import pkgutil
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import Any, Generic, TypeVar
@@ -53,6 +53,7 @@ class Registry(Generic[T]):
         return found  # type: ignore[no-any-return]  # whatever the folder's port says it is
 
 
+@cache
 def homes_of_guests(group: str) -> tuple[str, ...]:
     """Return where packages of other people that join a plug-in folder lie, with their libraries.
 

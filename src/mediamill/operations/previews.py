@@ -27,10 +27,15 @@ def previewed(
     before, longest = _small(source, context)
     agreed = _agreed(step, before, source, context)
     files = [_written(before, context, {"place": "before"})]
+    made: list[tuple[ImageOperation, Picture]] = []
     for variant in variants:
-        shown = variant.step.shrunk(max(before.width, before.height) / longest)
-        context.agreements = {id(shown): agreed} if agreed is not None else {}
-        files.append(_written(_first(before, shown, context), context, _told(variant)))
+        picture = next((known for each, known in made if each == variant.step), None)
+        if picture is None:
+            shown = variant.step.shrunk(max(before.width, before.height) / longest)
+            context.agreements = {id(shown): agreed} if agreed is not None else {}
+            picture = _first(before, shown, context)
+            made.append((variant.step, picture))
+        files.append(_written(picture, context, _told(variant)))
     return Outcome(tuple(files))
 
 

@@ -159,8 +159,9 @@ async def test_who_waits_for_money_does_not_wait_for_a_call_that_broke_off(desk,
     monkeypatch.setattr(Answers, "kept", broken)
     with pytest.raises(OSError, match="no room"):
         await attempt.answered(ANSWER)
-    with pytest.raises(BudgetExceeded):
-        await waiting
+    async with asyncio.timeout(60):
+        with pytest.raises(BudgetExceeded):
+            await waiting
 
 
 async def test_a_call_ends_while_the_store_is_away(desk, monkeypatch):

@@ -169,7 +169,7 @@ async def test_all_are_asked_about_at_once(asking):
 
 async def test_a_job_is_cancelled_while_models_are_asked(asking):
     works = await asking(
-        set_up("one", one='address = "echo:m?delay=30"\n' + PRICE), lease_seconds=3
+        set_up("one", one='address = "echo:m?delay=30"\n' + PRICE), lease_seconds=6
     )
     job = await works.submit(await texts(works, "a", "b"), "say")
     while len(await ledger(works, job)) < 2:

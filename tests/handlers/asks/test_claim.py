@@ -16,7 +16,10 @@ from tests.handlers.conftest import Works
 __all__ = ["asking"]
 
 MEMORY = {"blobs_url": "memory:", "store_url": "memory:"}
-ENDS = (AttemptState.ANSWERED, AttemptState.UNKNOWN)
+ENDS = (AttemptState.ANSWERED, AttemptState.DECLINED, AttemptState.UNKNOWN)
+NO, YES = f'address = "echo:m?fault=declined*"\n{PRICE}', f'address = "echo:m?say=yes"\n{PRICE}'
+PROVIDERS = set_up("no", "yes", no=NO, yes=YES)
+GOOD, BAD = Counts(succeeded=3), Counts(failed=3)
 
 
 def states(actions) -> set[AttemptState]:
@@ -39,9 +42,9 @@ async def checked(works: Works, job) -> None:
 
 
 @pytest.mark.parametrize("written", [True, False])
-@pytest.mark.parametrize("state", ["asked", "journaled", "answered"])
+@pytest.mark.parametrize("state", ["asked", "declined", "journaled", "answered"])
 async def test_a_store_that_fails_once_under_calls(asking, monkeypatch, state, written):
-    works = await asking(set_up("one", one=f'address = "echo:m?say=yes"\n{PRICE}'), **MEMORY)
+    works = await asking(PROVIDERS, **MEMORY)
     usual, failed = Lease.write, []
 
     async def write(self, *actions, **more):
@@ -54,13 +57,22 @@ async def test_a_store_that_fails_once_under_calls(asking, monkeypatch, state, w
 
     monkeypatch.setattr(Lease, "write", write)
     job = await works.run(await texts(works, "a", "b", "c"), "say", budget=1)
-    assert (job.counts, failed) == (Counts(succeeded=3), [True])
+    assert (job.counts, failed) == (GOOD, [True])
     await checked(works, job)
 
 
-@pytest.mark.parametrize("state", ["asked", "journaled", "answered"])
-async def test_a_worker_is_stopped_while_rows_are_written(asking, monkeypatch, state):
-    works = await asking(set_up("one", one=f'address = "echo:m?say=yes"\n{PRICE}'), **MEMORY)
+@pytest.mark.parametrize(
+    ("providers", "state", "counts"),
+    [
+        *((PROVIDERS, state, GOOD) for state in ("asked", "declined", "journaled", "answered")),
+        (set_up("no", no=NO), "declined", BAD),
+    ],
+    ids=["asked", "declined", "journaled", "answered", "the last end"],
+)
+async def test_a_worker_is_stopped_while_rows_are_written(
+    asking, monkeypatch, providers, state, counts
+):
+    works = await asking(providers, **MEMORY)
     usual, begun, go = Lease.write, asyncio.Event(), asyncio.Event()
 
     async def write(self, *actions, **more):
@@ -80,5 +92,5 @@ async def test_a_worker_is_stopped_while_rows_are_written(asking, monkeypatch, s
         await stopped
     await works.worker.resume()
     job = await works.ended(job)
-    assert job.counts == Counts(succeeded=3)
+    assert job.counts == counts
     await checked(works, job)

@@ -15,7 +15,7 @@ from mediamill.core.settings import Settings
 from mediamill.handlers.stages import expand, feeding, next_stage
 from mediamill.media.image.codecs.encode import encode
 from mediamill.store.repositories import jobs, manifests
-from mediamill.store.repositories.jobs import Counts, JobState
+from mediamill.store.repositories.jobs import Counts, Job, JobState
 from tests.handlers.conftest import ANN, BOTH, Works
 from tests.support.chains import CHAINED, TELLS
 from tests.support.nursery import Forked, nursery

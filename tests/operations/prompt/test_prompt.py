@@ -430,8 +430,7 @@ def test_what_is_expected_is_one_call_that_is_answered_at_once():
     text, photo = SourceFacts("text/plain", 1_000), SourceFacts("image/png", 9_999)
     scans = SourceFacts("application/pdf", 500_000)
     schema = {"type": "object", "properties": {"title": {"type": "string"}}}
-    for given in ({}, {"output_schema": schema}):
-        one = Prompt(prompt="Sum up.", **given)
+    for one in (Prompt(prompt="Sum up."), Prompt(prompt="Sum up.", output_schema=schema)):
         most, used = one.estimate(text), one.usual(text)
         assert (used.calls, most.calls > 1) == (1, True)
         assert 300 < used.input_tokens < 500

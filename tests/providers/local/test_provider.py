@@ -21,6 +21,7 @@ from mediamill.adapters.providers.port import (
     Finish,
     Image,
     Kind,
+    Needing,
     Provider,
     Question,
     Text,
@@ -181,6 +182,17 @@ async def test_paths_are_of_the_settings_and_their_file(tmp_path: Path) -> None:
     assert (await chains.find(f"local:{tmp_path}/b")).from_settings
     assert not (await chains.find(f"local:{tmp_path}/c")).from_settings
     assert "from_settings" not in FIELDS
+
+
+async def test_what_it_lacks_is_told_until_it_is_there(tmp_path: Path) -> None:
+    provider = open_provider("local:owner/name", models=tmp_path)
+    assert isinstance(provider, Needing)
+    assert "mediamill models fetch owner/name" in provider.lacks()
+    (tmp_path / "owner" / "name").mkdir(parents=True)
+    assert "ONNX files in it: none" in provider.lacks()
+    write_classifier(tmp_path / "owner" / "name")
+    assert provider.lacks() == ""
+    await provider.close()
 
 
 def test_a_link_does_not_leave_the_folder_of_models(tmp_path: Path) -> None:

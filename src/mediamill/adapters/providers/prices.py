@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -101,8 +102,7 @@ class Prices:
     @classmethod
     def load(cls, path: Path | str | None = None) -> "Prices":
         """Read the known prices and one's own file; raises `ConfigurationError`."""
-        shipped = files("mediamill.adapters.providers").joinpath("prices.toml").read_text("utf-8")
-        known, pictures = _read(shipped, "prices.toml", {})
+        known, pictures = _shipped()
         if path is None:
             return cls({}, known)
         try:
@@ -145,6 +145,13 @@ class Prices:
         kind = name.partition(":")[0]
         price = self.find(name) or self.find(f"{kind}:{model}")
         return None if price is None else price.cost(used)
+
+
+@cache
+def _shipped() -> tuple[dict[str, Price], dict[str, Pictures]]:
+    """Read the prices that come with the package, once."""
+    text = files("mediamill.adapters.providers").joinpath("prices.toml").read_text("utf-8")
+    return _read(text, "prices.toml", {})
 
 
 def _names(address: str) -> Iterator[str]:

@@ -113,7 +113,8 @@ async def asked(step: ModelOperation, settings: Settings) -> AsyncIterator[Chain
         if all(lacking):
             raise Failure(" ".join(lacking), "Or have another asked: --providers.")
         limits = {one.name: Limits(one.concurrency, one.per_minute) for one in chain}
-        yield Chain(Fallback(providers, gate=Alone(limits), ledger=Notes()), settings.answer_seconds)
+        fallback = Fallback(providers, gate=Alone(limits), ledger=Notes())
+        yield Chain(fallback, settings.answer_seconds)
     finally:
         for provider in providers:
             await provider.close()

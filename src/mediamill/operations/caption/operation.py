@@ -134,7 +134,7 @@ class Caption(ModelOperation):
                 for variant, why in found.missing.items()
             ]
             if wanted.labelling is not None and labels is None:
-                why = f"{answer.provider} gives none beside captions: ask for them with `label`"
+                why = f"{answer.provider} gives none beside captions; the operation “label” does"
                 missing.append({"variant": LABELS, "language": "", "reason": why})
         data: dict[str, Any] = {"captions": [caption.as_data() for caption in captions]}
         if labels is not None:

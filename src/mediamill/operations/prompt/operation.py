@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from mediamill.adapters.providers.port import Finish, Image, Kind, Question, Text, Traits, Used
+from mediamill.adapters.providers.prices import Pictures
 from mediamill.core.errors import LimitExceeded
 from mediamill.media.archive.names import MAX_BYTES as LONGEST_NAME
 from mediamill.media.archive.names import safe_name
@@ -255,6 +256,7 @@ class Prompt(ModelOperation):
     def _used(self, text: int, pictures: int) -> Used:
         own = _WORDS + self._words_size("x" * LONGEST_NAME)
         own += schemas.size(self.output_schema)  # as a tool and in words
+        own += pictures * Pictures().tokens(sending.LONG_SIDE, sending.LONG_SIDE)
         calls = 1 + self.continuations
         begun = self.max_tokens * self.continuations * calls // 2
         once = Used((text + own) * calls + begun, self.max_tokens * calls, pictures * calls, calls)

@@ -76,8 +76,8 @@ async def written(choosing: Choosing, choice: Choice, export: Export) -> AsyncIt
 class Names:
     """What pictures are called: members of an archive, such as frames, by its name and their path.
 
-    By their own names the frames of two videos would be the same. Of archives with the same name the
-    second is called `name-2`.
+    By their own names the frames of two videos would be the same. Of archives with the same name
+    the second is called `name-2`.
     """
 
     store: Store
@@ -101,7 +101,7 @@ class Names:
 
 
 def entry_of(row: Caption, variants: Sequence[Variant] = (), name: str = "") -> Entry:
-    """Return what is said of a picture, as it stands now, under another name than its own if any."""
+    """Return what is said of a picture, as it stands now; under its own name, or another."""
     captions = [Words.from_data(one) for one in row.captions]
     kept = [one for one in captions if not variants or one.variant in variants]
     return Entry(name or row.name, kept, row.labels, "" if row.state == "new" else row.state)

@@ -1,6 +1,7 @@
 """Operations: what can be done, and the schema of each one's parameters."""
 
 import inspect
+from functools import cache
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -62,8 +63,9 @@ async def preview_operation(
     return preview_view(shown)
 
 
+@cache
 def operation_view(name: str, operation: type[Operation]) -> OperationView:
-    """Describe an operation by what its class says of itself."""
+    """Describe an operation by what its class says of itself; whoever asks gets the same object."""
     summary = (inspect.getdoc(operation) or name).partition("\n")[0]
     return OperationView(
         name=name,

@@ -46,7 +46,9 @@ class Outliers:
     """The images that were marked, as far as results were looked at."""
 
     images: list[Marked]
-    after: str | None
+    after: str | None = None
+    frames: bool = False
+    """Whether they are frames, of which their archive tells and no row here."""
 
 
 def references(job: Job) -> list[Reference]:
@@ -94,6 +96,8 @@ async def outliers(
     """List images that were marked, on from a cursor; None for a job that marks none."""
     if not any(METHOD in step.parameters.get("methods", ()) for step in job.steps):
         return None
+    if any(app.operations.get(step.operation).fans_out for step in job.steps):
+        return Outliers([], frames=True)
     found: list[Marked] = []
     for _ in range(LOOKED_AT // AT_ONCE):
         page = await app.jobs.outliers(principal, job.id, after, AT_ONCE, rounds=1)

@@ -7,6 +7,8 @@ from fastapi import APIRouter, Response
 from mediamill.app import App
 from mediamill.core.access import Principal
 from mediamill.datasets.exporting import EXPORTS
+from mediamill.operations.base import Operation
+from mediamill.operations.image import ImageOperation
 from mediamill.store.repositories.projects import SPLITS, SUBSETS
 from mediamill.web.api.jobs import view as job_view
 from mediamill.web.api.operations import operation_view
@@ -74,13 +76,13 @@ async def process_page(project_id: ProjectId, caller: Caller, mill: Mill) -> Res
     names = [name for name in mill.operations.names() if _for_images(mill, name)]
     operations = [operation_view(name, mill.operations.get(name)) for name in names]
     forms = [
-        (operation, inputs(operation.schema_), mill.operations.get(operation.name).draws)
+        (operation, inputs(operation.schema_), mill.operations.get(operation.name))
         for operation in operations
     ]
     jobs = await _jobs(mill, caller, project_id)
     return await _page(
         mill, caller, project_id, "process.html", "/process", operations=forms,
-        asking=asking(mill.operations), jobs=jobs,
+        asking=asking(mill.operations), varies=_varies, jobs=jobs,
         reference=await chosen_before(mill, caller, jobs),
     )  # fmt: skip
 
@@ -123,6 +125,11 @@ async def _page(
 def _for_images(mill: App, name: str) -> bool:
     """Tell whether an operation takes images and gives some, or a report about them."""
     return name != HEALTH and "image/*" in mill.operations.get(name).accepts
+
+
+def _varies(kind: type[Operation]) -> bool:
+    """Tell whether an operation's previews show single parameters too."""
+    return issubclass(kind, ImageOperation) and kind.variants is not ImageOperation.variants
 
 
 async def _jobs(

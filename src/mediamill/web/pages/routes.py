@@ -121,7 +121,7 @@ async def outliers_part(job_id: JobId, caller: Caller, mill: Mill, after: After 
     """Render more images that a job marked as far from the set."""
     job = await mill.jobs.get(caller, job_id)
     with cursor(after):
-        found = await outliers(mill, caller, job, after) or Outliers([], None)
+        found = await outliers(mill, caller, job, after) or Outliers([])
     return page("parts/outliers.html", outliers=found, job=job.id)
 
 

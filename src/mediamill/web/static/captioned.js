@@ -67,7 +67,7 @@ function labels(row) {
   return made("p", { class: "chips", "aria-label": "Labels" }, ...row.labels.map((one) => made("span", { class: "tag", title: `${Math.round(one.confidence * 100)} % sure` }, one.name)));
 }
 
-const missing = (row) => row.missing.map((one) => made("p", { class: "muted" }, `no ${[one.variant, one.language].filter(Boolean).join(", ")}: ${one.reason}`));
+const missing = (row) => row.missing.map((one) => made("p", { class: "muted by" }, `no ${[one.variant, one.language].filter(Boolean).join(", ")}: ${one.reason}`));
 
 function by(row) {
   const time = made("time", { datetime: row.created_at }, new Date(row.created_at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }));

@@ -60,7 +60,7 @@ function replace(place, lines) {
   place.replaceChildren(...lines);
 }
 
-// The whole of an operation, before and after, with a slider between; then what its numbers do.
+// The whole of an operation, before and after, with a slider between.
 function compare(place) {
   const name = place.closest("fieldset").dataset.operation;
   const [pictures, slider, error] = [".pictures", "input", "[data-shots-error]"].map((one) => place.querySelector(one));
@@ -69,15 +69,14 @@ function compare(place) {
     place.querySelector("[data-told]").textContent = told;
     error.textContent = wrong;
   };
-  const whole = Boolean(place.dataset.compare);
-  if (whole && !chosen(place.closest("fieldset"), place.dataset.compare).length) {
+  const drawn = Boolean(place.dataset.compare);
+  if (drawn && !chosen(place.closest("fieldset"), place.dataset.compare).length) {
     say("");
     return;
   }
   latest(place, async (current) => {
     const other = reference(place.closest("fieldset"));
-    const parts = { ...parameters(form, name), ...(other && { reference: other.id }) };
-    const { data: [before, after, ...rest] } = await ask(name, parts, whole);
+    const { data: [before, after] } = await ask(name, compared(name, other), true);
     if (!current()) return;
     const [over, under] = [place.querySelector(".before"), place.querySelector(".after")];
     for (const [image, one] of [[over, before], [under, after]]) {
@@ -85,12 +84,22 @@ function compare(place) {
       image.src = pictured(one.image);
     }
     pictures.style.aspectRatio = `${before.width} / ${before.height}`;
-    replace(place.querySelector("[data-rows]"), rows(rest, (_, title) => [title]));
-    say(["Before on the left, after on the right", whole && "as one copy may become", other?.told].filter(Boolean).join(", ").concat("."));
+    say(["Before on the left, after on the right", drawn && "as one copy may become", other?.told].filter(Boolean).join(", ").concat("."));
   }, (problem) => {
-    replace(place.querySelector("[data-rows]"), []);
     say("", problem.message);
   });
+}
+
+const compared = (name, other) => ({ ...parameters(form, name), ...(other && { reference: other.id }) });
+
+// What the numbers that its methods go by do, each from the least to the most.
+function vary(place) {
+  const name = place.closest("fieldset").dataset.operation;
+  latest(place, async (current) => {
+    const other = reference(place.closest("fieldset"));
+    const { data } = await ask(name, compared(name, other));
+    if (current()) replace(place, rows(data.filter((one) => one.parameter), (_, title) => [title]));
+  }, () => replace(place, []));
 }
 
 // What previews are compared with, by the set not being looked at for them; undefined where nothing is.
@@ -127,8 +136,10 @@ for (const kind of ["pointerdown", "pointermove"]) {
 function preview(only = null) {
   if (!file) return;
   for (const section of only ? [only] : fields().querySelectorAll(".one-method:not([hidden])")) if (section.querySelector("[data-shots]")) shots(section);
-  const whole = fields().querySelector("[data-compare]");
-  if (whole) compare(whole);
+  for (const [place, action] of [["[data-compare]", compare], ["[data-rows]", vary]]) {
+    const found = fields().querySelector(place);
+    if (found) action(found);
+  }
 }
 
 // -- the image they are shown on, and the one that it is compared with -----------------------------

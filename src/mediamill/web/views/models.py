@@ -46,7 +46,9 @@ class StateView(View):
         description="`ready`, `resting` after it kept failing, `paused` as it asked to be, or "
         "`broken`: not to be opened."
     )
-    problem: str = Field(description="Why it cannot be opened, or asked as it is; empty where it can.")
+    problem: str = Field(
+        description="Why it cannot be opened, or asked as it is; empty where it can."
+    )
     rests_until: Time | None = Field(description="Until when it is left alone.")
     rests: Count = Field(description="How often in a row it went to rest.")
     error: str = Field(description="What went wrong before its rest.")
