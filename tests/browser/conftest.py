@@ -1,4 +1,4 @@
-"""A real service and a real Chromium, one each for all tests of a module.
+"""A real Chromium for the whole session, and a real service for all tests of a module.
 
 Each test has a person of its own, who has nothing yet; where a service must be fresh, it is.
 """
@@ -32,7 +32,8 @@ FLAGS = [
 SETTINGS = {"slots": 2, "min_free_bytes": 0}
 LIVELY = {**SETTINGS, "lease_seconds": 2}
 """A short lease: progress is written at each third of it."""
-MODULE = {"scope": "module", "loop_scope": "module"}
+MODULE = {"scope": "module", "loop_scope": "session"}
+SESSION = {"scope": "session", "loop_scope": "session"}
 
 
 @pytest_asyncio.fixture(**MODULE)
@@ -46,7 +47,7 @@ async def everybodys(request, servers, tmp_path_factory):
             yield process
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def service(tmp_path):
     """A service that nobody has used."""
     async with running("up", tmp_path / "home", **SETTINGS) as process:
@@ -64,7 +65,7 @@ def link(service):
     raise AssertionError(service.log())
 
 
-@pytest_asyncio.fixture(**MODULE)
+@pytest_asyncio.fixture(**SESSION)
 async def browser():
     if shutil.which(CHROMIUM) is None:
         unavailable("these tests need Chromium: apt install chromium")
@@ -74,7 +75,7 @@ async def browser():
         await chromium.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(browser, everybodys):
     """A signed-in page; what its scripts complain of, or its policy refuses, is a failure."""
     base = f"http://127.0.0.1:{everybodys.port}"

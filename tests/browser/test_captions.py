@@ -15,7 +15,7 @@ from tests.browser.test_first_page import PHONE, fits
 from tests.browser.test_projects import serious
 from tests.support.processes import running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 PROVIDERS = Path(__file__).parents[1] / "web" / "captions.toml"
 
 

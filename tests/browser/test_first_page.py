@@ -14,7 +14,7 @@ from tests.media_factory import clip
 PHONE = {"width": 390, "height": 844}
 FAST = ("-c:v", "libx264", "-preset", "ultrafast", "-threads", "1", "-pix_fmt", "yuv420p")
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest.fixture

@@ -18,14 +18,14 @@ from tests.support.places import Place
 from tests.support.serving import served, working
 
 BUCKET = Place(blobs="s3")
-pytestmark = [pytest.mark.places(BUCKET), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.places(BUCKET), pytest.mark.asyncio(loop_scope="session")]
 SUBMIT = """said => fetch("/v1/jobs", {
     method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(said),
 }).then(answer => answer.json())"""
 ACCOUNT = {"email": "ann@example.org", "password": "correct horse battery"}
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def base(servers, tmp_path):
     """The address of a service whose files lie in a bucket, behind a gateway."""
     with pytest.MonkeyPatch.context() as patch:

@@ -13,7 +13,7 @@ from tests.web.test_strangers import PNG
 
 EMAIL, PASSWORD = "ann@example.org", "correct horse battery"
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def mail_of(service):

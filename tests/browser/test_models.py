@@ -11,7 +11,7 @@ from tests.support.processes import running
 from tests.web.test_uploading import PNG
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest.fixture

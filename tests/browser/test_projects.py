@@ -17,7 +17,7 @@ from mediamill.annotations.model import Rle
 from mediamill.annotations.rle import bitmap_of
 from tests.browser.test_first_page import PHONE, fits
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 DROPPED = """async () => {

@@ -18,7 +18,7 @@ from tests.conftest import chosen
 from tests.support.documents import docx_of
 from tests.support.processes import running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ANSWER = """# About *{name}*
 

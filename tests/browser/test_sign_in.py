@@ -11,10 +11,10 @@ from tests.support.processes import Process, free_port, signed_in, until_live
 
 EMAIL, PASSWORD = "ann@example.org", "correct horse battery"
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def service(tmp_path):
     """A service and the issuer that it trusts."""
     port = free_port()

@@ -71,7 +71,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clip that takes seconds to turn into PNG frames."""
-    return write_pattern(tmp_path_factory.mktemp("long") / "long.mp4", seconds=20)
+    return write_pattern(tmp_path_factory.mktemp("long") / "long.mp4", seconds=5)
 
 
 @pytest.fixture(scope="session")
