@@ -3,6 +3,7 @@
 `serve(descriptor)`; a request comes as JSON with the descriptors of the child to be.
 """
 
+import atexit
 import fcntl
 import gc
 import importlib
@@ -13,6 +14,7 @@ import runpy
 import socket
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from types import ModuleType
@@ -38,7 +40,28 @@ def serve(descriptor: int) -> None:
     command = _forked(socket.socket(fileno=descriptor))
     if SLOTTED & {*command[2:4]}:
         command = _with_slots(command)
-    _run(command)
+    os._exit(_ended(command))
+
+
+def _ended(command: Sequence[str]) -> int:
+    """Run a command line and what is registered for its end; return its exit code.
+
+    What an interpreter does after that, giving back each object that the nursery has imported, is
+    the largest part of what most commands take, and nobody sees it.
+    """
+    code: object = None
+    try:
+        _run(command)
+    except SystemExit as end:
+        code = end.code
+    if not isinstance(code, int | None):
+        print(code, file=sys.stderr)
+        code = 1
+    threading._shutdown()  # waits for threads, as the interpreter does first of all
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code or 0
 
 
 def _import_all() -> None:
