@@ -114,6 +114,7 @@ BY_ID = {
     "GET /projects/{project_id}/process", "GET /projects/{project_id}/health",
     "GET /projects/{project_id}/versions", "GET /projects/{project_id}/settings",
     "GET /jobs/{job_id}", "GET /parts/files/{file_id}", "GET /parts/jobs/{job_id}",
+    "GET /parts/jobs/{job_id}/outliers",
     "GET /parts/frames/{file_id}",
     "GET /v1/webhooks/{webhook_id}", "PATCH /v1/webhooks/{webhook_id}",
     "DELETE /v1/webhooks/{webhook_id}", "POST /v1/webhooks/{webhook_id}/test",

@@ -122,7 +122,7 @@ def _left_out(row: Caption, choice: Choice, export: Export) -> bool:
     """Tell whether a row was rejected and has no line, though its choice takes it."""
     if row.state is not CaptionState.REJECTED or choice.state is not None:
         return False
-    return export.form == "html" or (bool(row.again) and not choice.job)
+    return export.form == "html" or (bool(row.again) and not choice.job and not choice.query)
 
 
 async def _columns(choosing: Choosing, choice: Choice, export: Export) -> Sequence[Column]:
