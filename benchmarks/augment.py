@@ -136,17 +136,31 @@ def ours(methods: list[str]) -> Callable[[Path, Path], None]:
 
 
 def theirs(methods: list[str]) -> Callable[[Path, Path], None]:
-    """Return what makes one copy of a file with albumentations, its transforms one by one."""
+    """Return what makes one copy of a file with albumentations."""
+    import simplejpeg
+
+    pipeline = albumentations(methods)
+
+    def run(path: Path, scratch: Path) -> None:
+        pixels = simplejpeg.decode_jpeg(path.read_bytes())
+        made = pipeline(image=pixels)["image"]
+        data = simplejpeg.encode_jpeg(made, quality=QUALITY, colorsubsampling="420")
+        (scratch / "out.jpg").write_bytes(data)
+
+    return run
+
+
+def albumentations(methods: list[str], flip: float = 1) -> Any:
+    """Return albumentations' pipeline, its transforms one by one; `flip` is how often it flips."""
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
     import albumentations as A  # noqa: N812 - as its manual has it
     import cv2
-    import simplejpeg
 
     cv2.setNumThreads(1)
     still = {"brightness": (1, 1), "contrast": (1, 1), "saturation": (1, 1), "hue": (0, 0)}
     colours = [name for name in ("brightness", "contrast", "saturation", "hue") if name in methods]
     transforms = {
-        "horizontal-flip": lambda: A.HorizontalFlip(p=1),
+        "horizontal-flip": lambda: A.HorizontalFlip(p=flip),
         "rotate": lambda: A.Rotate(limit=RANGES["rotate"], p=1),
         "scale": lambda: A.Affine(scale=RANGES["scale"], p=1),
         "shear": lambda: A.Affine(shear={"x": RANGES["shear"], "y": (0, 0)}, p=1),
@@ -160,15 +174,7 @@ def theirs(methods: list[str]) -> Callable[[Path, Path], None]:
     if colours:  # all in one transform, which is its fastest way
         place = next(n for n, name in enumerate(methods) if name in colours)
         chain.insert(place, A.ColorJitter(**still | {c: RANGES[c] for c in colours}, p=1))
-    pipeline = A.Compose(chain)
-
-    def run(path: Path, scratch: Path) -> None:
-        pixels = simplejpeg.decode_jpeg(path.read_bytes())
-        made = pipeline(image=pixels)["image"]
-        data = simplejpeg.encode_jpeg(made, quality=QUALITY, colorsubsampling="420")
-        (scratch / "out.jpg").write_bytes(data)
-
-    return run
+    return A.Compose(chain)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 """The whole way of a dataset: zip of images → project → augment × 2 → version → export as zip.
 
-    .venv/bin/python benchmarks/dataset.py [--images 10000] [--rounds 1] [--small] [--quarter]
-                                           [--methods …]
+    python -m venv /tmp/yardstick && /tmp/yardstick/bin/pip install albumentations==2.0.8 simplejpeg
+    .venv/bin/python benchmarks/dataset.py --albumentations /tmp/yardstick/bin/python
+        [--images 10000] [--rounds 1] [--small] [--quarter] [--methods …]
 
 Ours is the real service with its embedded defaults (`mediamill up`: SQLite, a folder, fsync, one
 slot per core), over HTTP: upload of the zip, import into a project, a frozen version with `augment`
-as its step, download of its export. Beside it, in turns, a bare script on the same cores: it reads
-the zip, decodes, augments and encodes with the same library calls in a process per core, and writes
-a zip; nothing else: no digests, no rows, no sandbox, nothing made durable. Both have the
+as its step, download of its export. Beside it, in turns, bare scripts on the same cores: they read
+the zip, decode, augment and encode in a process per core, and write a zip; nothing else: no
+digests, no rows, no sandbox, nothing made durable. One calls albumentations, as people's scripts
+do; the other calls the kernels of our own operation, so that the ratio tells what all the rest of
+the service costs. Decoder, encoder, ranges and interpolation are the same; all have the
 allocator's settings of our slots. The images are JPEGs of 1 to 2 megapixels, with `--small` of 0.3
 to 1, pieces of MEDIAMILL_SAMPLES. Thumbnails, which give way to jobs, may still be drawn when it
 has ended: how many were is told.
@@ -28,12 +31,14 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
+
+from sides import KEEPING
 
 COPIES, QUALITY, SEED = 2, 85, 7
 METHODS = ("horizontal-flip", "rotate", "brightness", "contrast", "saturation")
@@ -54,28 +59,37 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=list(METHODS))
     parser.add_argument("--quarter", action="store_true")
     parser.add_argument("--small", action="store_true")
-    parser.add_argument("--bare", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--albumentations", help="a Python that has albumentations 2.0.8")
+    parser.add_argument("--bare", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.bare:
-        bare(*map(Path, options.bare[:2]), options.bare[2].split(","))
+        side, methods = options.bare[2], options.bare[3].split(",")
+        bare(*map(Path, options.bare[:2]), KERNELS[side], methods)
         return
+    scripts = {"our kernels": sys.executable}
+    if options.albumentations:
+        scripts["albumentations"] = options.albumentations
     with tempfile.TemporaryDirectory(dir=".", prefix="dataset-") as folder:
         sizes = [options.images // 4] * options.quarter + [options.images]
         for images in sizes:
             source = Path(folder) / f"{images}.zip"
             pack(source, images, SMALL if options.small else LARGE)
-            compare(source, images, options.rounds, options.methods)
+            compare(source, images, options.rounds, options.methods, scripts)
             source.unlink()
 
 
-def compare(source: Path, images: int, rounds: int, methods: list[str]) -> None:
-    """Measure both sides and print."""
+def compare(
+    source: Path, images: int, rounds: int, methods: list[str], scripts: dict[str, str]
+) -> None:
+    """Measure all sides and print; `scripts` are the Pythons of the bare ones."""
     folder, size = source.parent, source.stat().st_size / 1e6
     print(f"{images} images, {size:.0f} MB; {', '.join(methods)}", flush=True)
-    found = []
+    found: dict[str, list[tuple[float, float]]] = {side: [] for side in scripts}
     for turn in range(rounds):
-        plain = run_bare(source, folder / "bare.zip", methods)
-        (folder / "bare.zip").unlink()
+        plain = {}
+        for side, python in scripts.items():
+            plain[side] = run_bare(source, folder / "bare.zip", side, python, methods)
+            (folder / "bare.zip").unlink()
         work = folder / f"{images}-{turn}"
         work.mkdir()
         parts = asyncio.run(ours(source, work, methods))
@@ -88,12 +102,16 @@ def compare(source: Path, images: int, rounds: int, methods: list[str]) -> None:
             print(f"    {name:10} {part.seconds:7.1f} s {part.used:7.1f} s CPU, of it"
                   f" {part.own:.1f} the service's; {part.memory}")  # fmt: skip
         print(f"  ours       {images / wall:7.1f} images/s {used:7.1f} s CPU; {drawn} thumbnails")
-        print(f"  bare       {images / plain[0]:7.1f} images/s {plain[1]:7.1f} s CPU")
-        found.append((plain[0] / wall, plain[1] / used))
-        print(f"  ratio      {found[-1][0]:7.2f} {found[-1][1]:16.2f} CPU", flush=True)
+        for side, (seconds, processor) in plain.items():
+            print(f"  bare script, {side}: {images / seconds:.1f} images/s, {processor:.1f} s CPU")
+            found[side].append((seconds / wall, processor / used))
+            print(
+                f"  ratio      {found[side][-1][0]:7.2f} {found[side][-1][1]:16.2f} CPU", flush=True
+            )
     if rounds > 1:
-        walls, cpus = zip(*found, strict=True)
-        print(f"  median     {median(walls):7.2f} {median(cpus):16.2f} CPU")
+        for side, ratios in found.items():
+            walls, cpus = zip(*ratios, strict=True)
+            print(f"  median     {median(walls):7.2f} {median(cpus):16.2f} CPU, {side}")
 
 
 def pack(path: Path, images: int, pixels: tuple[float, float]) -> None:
@@ -133,25 +151,27 @@ def pieces(least: float, most: float) -> Iterator[bytes]:
 # -- the bare script --------------------------------------------------------------------------
 
 
-def run_bare(source: Path, target: Path, methods: list[str]) -> tuple[float, float]:
-    """Run the bare script in a process of its own; return its wall and processor time."""
-    from mediamill.engine.slots.launch import KEEPING
-
+def run_bare(
+    source: Path, target: Path, side: str, python: str, methods: list[str]
+) -> tuple[float, float]:
+    """Run a bare script in a process of its own; return its wall and processor time."""
     start, before = time.perf_counter(), os.times()
-    command = [sys.executable, __file__, "--bare", str(source), str(target), ",".join(methods)]
+    command = [python, __file__, "--bare", str(source), str(target), side, ",".join(methods)]
     subprocess.run(command, check=True, env={**os.environ, **KEEPING})
     after = os.times()
     used = sum(after[2:4]) - sum(before[2:4])
     return time.perf_counter() - start, used
 
 
-def bare(source: Path, target: Path, methods: list[str]) -> None:
+def bare(
+    source: Path, target: Path, ready: Callable[[list[str]], None], methods: list[str]
+) -> None:
     """Read a zip, change each image twice, write a zip."""
     cores = len(os.sched_getaffinity(0))
     with (
         zipfile.ZipFile(source) as archive,
         zipfile.ZipFile(target, "w") as made,
-        ProcessPoolExecutor(cores, initializer=_ready, initargs=(methods,)) as pool,
+        ProcessPoolExecutor(cores, initializer=ready, initargs=(methods,)) as pool,
     ):
         names = archive.namelist()
         for start in range(0, len(names), AHEAD):
@@ -163,27 +183,43 @@ def bare(source: Path, target: Path, methods: list[str]) -> None:
 
 
 def _ready(methods: list[str]) -> None:
-    """Give a process of the bare script its step."""
+    """Give a process of the script with our kernels what changes a picture."""
     import cv2
 
+    from mediamill.media.image.picture import Picture
     from mediamill.operations.augment import Augment
+    from mediamill.operations.base import Context
 
     cv2.setNumThreads(1)
-    globals()["STEP"] = Augment(methods=methods, copies=COPIES)
+    step = Augment(methods=methods, copies=COPIES)
+
+    def change(pixels, name: str):
+        picture = Picture(pixels)
+        picture.digest = name
+        return [one.array() for one in step.apply_all(picture, Context(Path(), seed=SEED))]
+
+    globals()["CHANGE"] = change
+
+
+def _ready_albumentations(methods: list[str]) -> None:
+    """Give a process of the script with albumentations what changes a picture."""
+    from augment import albumentations
+
+    pipeline = albumentations(methods, flip=0.5)
+    globals()["CHANGE"] = lambda pixels, _: [pipeline(image=pixels)["image"] for _ in range(COPIES)]
+
+
+KERNELS = {"our kernels": _ready, "albumentations": _ready_albumentations}
+"""What the bare scripts change pictures with."""
 
 
 def _bare(data: bytes, name: str) -> list[bytes]:
     """Decode, augment and encode, nothing else."""
     import simplejpeg
 
-    from mediamill.media.image.picture import Picture
-    from mediamill.operations.base import Context
-
-    picture = Picture(simplejpeg.decode_jpeg(data))
-    picture.digest = name
-    made = globals()["STEP"].apply_all(picture, Context(Path(), seed=SEED))
     return [
-        simplejpeg.encode_jpeg(one.array(), quality=QUALITY, colorsubsampling="420") for one in made
+        simplejpeg.encode_jpeg(one, quality=QUALITY, colorsubsampling="420")
+        for one in globals()["CHANGE"](simplejpeg.decode_jpeg(data), name)
     ]
 
 
