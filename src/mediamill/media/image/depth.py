@@ -18,7 +18,8 @@ def eight(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     """Return pixels of 8 bits, rounded to the nearest where there were 16."""
     if pixels.dtype == np.uint8:
         return pixels
-    return cast("NDArray[np.uint8]", cv2.convertScaleAbs(pixels, alpha=1 / 257))
+    made = cv2.convertScaleAbs(pixels, alpha=1 / 257)  # without the axis of a single channel
+    return cast("NDArray[np.uint8]", made.reshape(pixels.shape))
 
 
 def sixteen(pixels: NDArray[Any]) -> NDArray[np.uint16]:

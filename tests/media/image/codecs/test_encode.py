@@ -1,5 +1,7 @@
 """What a format or its encoder cannot do is said as such."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -24,3 +26,16 @@ def test_an_encoder_without_room_is_no_defect(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Image.Image, "save", save)
     with pytest.raises(MemoryError):
         encode(np.zeros((4, 4, 3), np.uint8), "avif")
+
+
+@pytest.mark.parametrize(
+    ("form", "channels"),
+    [("jpeg", 1), ("jpeg", 3), ("jpeg", 4), ("webp", 3), ("webp", 4), ("avif", 3)],
+)
+def test_sixteen_bits_are_rounded_where_there_are_eight(form: str, channels: int):
+    levels = np.linspace(0, 65535, 32).round().astype(np.uint16)
+    pixels = np.broadcast_to(levels[None, :, None], (16, 32, channels)).copy()
+    pixels[..., 3:] = 65535
+    made = np.array(Image.open(io.BytesIO(encode(pixels, form, 95))).convert("L"))
+    assert made.shape == (16, 32)
+    assert np.abs(made.astype(int) - levels // 257).max() <= 8
