@@ -2,6 +2,7 @@
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -26,6 +27,9 @@ def test_an_encoder_without_room_is_no_defect(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Image.Image, "save", save)
     with pytest.raises(MemoryError):
         encode(np.zeros((4, 4, 3), np.uint8), "avif")
+    monkeypatch.setattr(cv2, "imencode", lambda *_: (False, None))
+    with pytest.raises(MemoryError):
+        encode(np.zeros((4, 4, 3), np.uint8), "png")
 
 
 @pytest.mark.parametrize(

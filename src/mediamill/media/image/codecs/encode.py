@@ -86,6 +86,6 @@ def _by_opencv(pixels: Pixels, extension: str, options: list[int]) -> bytes:
     swapped = pixels if code is None else cv2.cvtColor(pixels, code)
     done, data = cv2.imencode(extension, swapped, options)
     del swapped
-    if not done:
-        raise ValueError(f"OpenCV could not write {extension}")
+    if not done:  # sides and channels fit, so that its library had no room
+        raise MemoryError(f"OpenCV could not write {extension}")
     return cast("NDArray[Any]", data).tobytes()
