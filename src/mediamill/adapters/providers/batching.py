@@ -57,7 +57,7 @@ class Line(msgspec.Struct):
     """A line of answers, as far as it is read."""
 
     recordId: str  # noqa: N815 - as it is on the wire
-    modelOutput: Any = None  # noqa: N815
+    modelOutput: Any = None  # noqa: N815 - as it is on the wire
     error: Failure | None = None
 
 

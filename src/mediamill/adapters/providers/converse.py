@@ -60,7 +60,7 @@ class Output(msgspec.Struct):
 
 class Usage(msgspec.Struct):
     inputTokens: Tokens  # noqa: N815 - as it is on the wire
-    outputTokens: Tokens  # noqa: N815
+    outputTokens: Tokens  # noqa: N815 - as it is on the wire
 
 
 class Reply(msgspec.Struct):

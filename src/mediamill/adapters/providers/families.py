@@ -44,7 +44,7 @@ class Family:
 
 
 def _family(pattern: str, structured: Structured = "words", **more: int | bool) -> Family:
-    return Family(re.compile(pattern), structured, **more)  # type: ignore[arg-type]
+    return Family(re.compile(pattern), structured, **more)  # type: ignore[arg-type]  # each its own
 
 
 FAMILIES = (

@@ -28,7 +28,8 @@ class Scored(msgspec.Struct):
 
 def text_of(name: str, body: bytes) -> str:
     """Read `[{"generated_text": …}]`, which some wrap once more or not; raises `InvalidAnswer`."""
-    found = read(name, body, Generated | list[Generated | list[Generated]])  # type: ignore[arg-type]
+    shape: Any = Generated | list[Generated | list[Generated]]
+    found = read(name, body, shape)
     while isinstance(found, list):
         if not found:
             raise invalid(name, "answers no text")
