@@ -8,7 +8,6 @@ import gc
 import os
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +33,6 @@ LONG = ("security", "faults", "browser", "handlers", "cli")
 
 FORKED = ("annotations", "cli", "handlers", "services", "web")
 """Folders whose tests are about what comes out of slots, not how those start or end."""
-
-FROZEN_EVERY = 100
-"""Tests after which what there is is no longer looked through for garbage: it only grows."""
-_ended = count(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -79,11 +74,14 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-def pytest_runtest_logfinish() -> None:
-    """Leave what the session keeps of its tests out of collections too, now and then."""
-    if next(_ended) % FROZEN_EVERY == 0:
-        gc.collect()
-        gc.freeze()
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Collect what a test leaves: what it left open is told of right behind it, not somewhere.
+
+    What is still there then is left out of all later collections: it only grows.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _turn(item: pytest.Item) -> int:

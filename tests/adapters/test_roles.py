@@ -29,6 +29,7 @@ from mediamill.store.opening import open_store
 from mediamill.store.repositories.users import User
 from tests.contracts.mail_contract import letter
 from tests.support.buckets import bucket_server
+from tests.support.listening import connected, listening
 from tests.support.secrets import judge, place
 
 LIFE_SECONDS = 5.0
@@ -147,27 +148,13 @@ class Noting:
                 writer.write(data)
             writer.write_eof()
 
-        ways: set[asyncio.Task[None]] = set()
-
         async def serve(reader, writer) -> None:
-            ways.add(asyncio.current_task())
-            back, onward = await asyncio.open_connection("127.0.0.1", port)
-            flows = (flow(reader, onward, True), flow(back, writer, False))
-            try:
-                with suppress(asyncio.CancelledError, OSError):
-                    await asyncio.gather(*flows)
-            finally:
-                onward.close()
-                writer.close()
+            with suppress(OSError):
+                async with connected(port) as (back, onward):
+                    await asyncio.gather(flow(reader, onward, True), flow(back, writer, False))
 
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        try:
-            yield server.sockets[0].getsockname()[1]
-        finally:
-            server.close()
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
+        async with listening(serve) as here:
+            yield here
 
     def keys(self, service: str) -> set[str]:
         return {key for key, _ in self.used[service]}

@@ -1,16 +1,13 @@
 """`mediamill files push` where the server has a bucket: past the server, and by tus where not."""
 
-import asyncio
 import random
 import re
 import shutil
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -20,7 +17,8 @@ from mediamill.cli.transfer.pushed import Memory
 from tests.cli.conftest import Commands, wait_for_service
 from tests.cli.test_pushing import api, lines
 from tests.docs.test_sessions import NEXT, pattern, session
-from tests.support.cutting import Cutter
+from tests.support.cutting import Cutter, cutting
+from tests.support.listening import beside
 from tests.support.places import Place
 from tests.support.services import unavailable
 
@@ -31,20 +29,8 @@ MEBIBYTE = 1 << 20
 @pytest.fixture(scope="module")
 def bucket(servers) -> Iterator[Cutter]:
     """The way from everybody to the bucket, which can be cut; it counts what passes."""
-    loop = asyncio.new_event_loop()
-    cutter = Cutter(urlsplit(servers.buckets.endpoint).port)
-    server = loop.run_until_complete(asyncio.start_server(cutter.serve, "127.0.0.1", 0))
-    cutter.port = server.sockets[0].getsockname()[1]
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    yield cutter
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    server.close()
-    for task in asyncio.all_tasks(loop):
-        task.cancel()
-    loop.run_until_complete(asyncio.sleep(0.05))
-    loop.close()
+    with beside(cutting(servers.buckets.port)) as cutter:
+        yield cutter
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,9 @@
 """`mediamill files push` against a real service: skip, resume, go on after a kill."""
 
-import asyncio
 import json
 import os
 import random
 import signal
-import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +15,8 @@ from mediamill.cli.remote.home import Credentials
 from mediamill.cli.transfer.pushed import Memory
 from mediamill.cli.transfer.pushing import Options, walk
 from tests.cli.conftest import Commands
-from tests.support.cutting import Cutter
+from tests.support.cutting import cutting
+from tests.support.listening import beside
 
 PER_CONNECTION = 25_000
 """Bytes after which a proxy holds a connection of a push: 300 small files are far more."""
@@ -45,22 +44,9 @@ def api(service: Credentials) -> httpx.Client:
 @contextmanager
 def cut_by(service: Credentials, cuts: list[int], *, held: bool = False):
     """Run a cutting proxy in a thread; give it and the address of its port."""
-    loop = asyncio.new_event_loop()
-    cutter = Cutter(int(service.server.rpartition(":")[2]), cuts, held=held)
-    server = loop.run_until_complete(asyncio.start_server(cutter.serve, "127.0.0.1", 0))
-    cutter.port = server.sockets[0].getsockname()[1]
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
+    target = int(service.server.rpartition(":")[2])
+    with beside(cutting(target, cuts, held=held)) as cutter:
         yield cutter, f"http://127.0.0.1:{cutter.port}"
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        server.close()
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0.05))
-        loop.close()
 
 
 def test_a_folder_once_and_again(signed_in: Commands, service: Credentials):

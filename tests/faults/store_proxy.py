@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
+from tests.support.listening import connected, listening
+
 STATED = {
     "error": 0.2,
     "cut": 0.05,
@@ -62,35 +64,20 @@ class StoreProxy:
         self.faults: Mapping[str, float] = {}
         self.done: Counter[str] = Counter()
         self._upstream, self._stall, self._chance = upstream, stall, random.Random(seed)
-        self._serving: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[int]:
         """Give the port that it listens on for the length of the block."""
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=1 << 20)
-        try:
-            yield server.sockets[0].getsockname()[1]
-        finally:
-            server.close()
-            for task in self._serving:
-                task.cancel()
-            await asyncio.gather(*self._serving, return_exceptions=True)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(self._serve(reader, writer))
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
+        async with listening(self._serve, limit=1 << 20) as port:
+            yield port
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            with suppress(OSError, asyncio.IncompleteReadError):
-                head = await reader.readuntil(END)
-                if field(head, b"expect"):
-                    writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-                writer.write(await self._answered(head, await body_of(reader, head)))
-                await writer.drain()
-        finally:
-            writer.close()
+        with suppress(OSError, asyncio.IncompleteReadError):
+            head = await reader.readuntil(END)
+            if field(head, b"expect"):
+                writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            writer.write(await self._answered(head, await body_of(reader, head)))
+            await writer.drain()
 
     async def _answered(self, head: bytes, body: bytes) -> bytes:
         """Return the answer to a request, or what is left of it."""
@@ -131,12 +118,9 @@ class StoreProxy:
 
     async def _passed_on(self, head: bytes, body: bytes) -> tuple[bytes, bytes]:
         """Send a request on; return head and body of the answer."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._upstream, limit=1 << 20)
-        try:
+        async with connected(self._upstream, limit=1 << 20) as (reader, writer):
             writer.write(closing(head) + body)
             await writer.drain()
             answer = await reader.readuntil(END)
             bodiless = head.startswith(b"HEAD") or answer.split(b" ")[1] in (b"204", b"304")
             return answer, b"" if bodiless else await body_of(reader, answer)
-        finally:
-            writer.close()

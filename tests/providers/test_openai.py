@@ -186,11 +186,9 @@ async def test_errors(server, reply, error):
     assert "kkkk" not in told
     assert len(server.requests) == 1, "it is for the chain to repeat"
     if reply.status != 302 and reply.status >= 400 and error is not ProviderRefused:
-        with pytest.raises(openai.APIStatusError):
-            await asyncio.to_thread(
-                openai.OpenAI(api_key="x", base_url=server.url, max_retries=0)
-                .chat.completions.create, model="m", messages=[],
-            )  # fmt: skip
+        async with openai.AsyncOpenAI(api_key="x", base_url=server.url, max_retries=0) as sdk:
+            with pytest.raises(openai.APIStatusError):
+                await sdk.chat.completions.create(model="m", messages=[])
 
 
 async def test_retry_after_in_seconds_and_as_a_date(server):

@@ -1,10 +1,12 @@
 """A TCP proxy on 127.0.0.1 that resets its connections after so many bytes from the client."""
 
-import asyncio
 import socket
 import struct
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+
+from tests.support.listening import connected, either, listening
 
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER that makes a close a reset."""
@@ -28,21 +30,9 @@ class Cutter:
     """
 
     async def serve(self, reader, writer):
-        try:
-            onward, back = await asyncio.open_connection("127.0.0.1", self.target)
-        except OSError:
-            writer.close()
-            return
-        tasks = [
-            asyncio.ensure_future(self._forth(reader, back, writer)),
-            asyncio.ensure_future(pump(onward, writer)),
-        ]
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for end in (back, writer):
-            end.close()
+        with suppress(OSError):
+            async with connected(self.target) as (onward, back):
+                await either(self._forth(reader, back, writer), pump(onward, writer))
 
     async def _forth(self, reader, back, writer):
         """Forward what the client sends; cut it in the middle when its time has come."""
@@ -76,12 +66,8 @@ async def pump(reader, writer):
 
 
 @asynccontextmanager
-async def cutting(target: int, cuts: list[int]):
+async def cutting(target: int, cuts: Sequence[int] = (), *, held: bool = False):
     """Run a proxy for the length of the block."""
-    cutter = Cutter(target, cuts)
-    server = await asyncio.start_server(cutter.serve, "127.0.0.1", 0)
-    cutter.port = server.sockets[0].getsockname()[1]
-    try:
+    cutter = Cutter(target, [*cuts], held=held)
+    async with listening(cutter.serve) as cutter.port:
         yield cutter
-    finally:
-        server.close()

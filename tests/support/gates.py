@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.support.listening import connected, either, listening
+
 
 @dataclass
 class Gate:
@@ -37,29 +39,17 @@ class Gate:
         way = asyncio.current_task()
         assert way is not None
         self._ways.add(way)
-        ends, flows = [writer], []
         try:
             if self.shut:
                 return
-            onward, back = await asyncio.open_connection("127.0.0.1", self.target)
-            ends.append(back)
-            self.passed += 1
-            flows = [
-                asyncio.ensure_future(self._flow(*pair))
-                for pair in ((reader, back), (onward, writer))
-            ]
-            await asyncio.wait(flows, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            pass  # cut
-        except OSError:
-            pass  # the server is away
+            with suppress(OSError):  # the server is away
+                async with connected(self.target) as (onward, back):
+                    self.passed += 1
+                    await either(self._flow(reader, back), self._flow(onward, writer))
+                    back.transport.abort()
         finally:
             self._ways.discard(way)
-            for flow in flows:
-                flow.cancel()
-            for end in ends:
-                end.transport.abort()
-            await asyncio.gather(*flows, return_exceptions=True)
+            writer.transport.abort()
 
     async def _flow(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with suppress(OSError):
@@ -74,12 +64,5 @@ async def gate_to(target: int) -> AsyncIterator[Gate]:
     """Stand before a port for the length of the block."""
     gate = Gate(target)
     gate.moving.set()
-    server = await asyncio.start_server(gate.serve, "127.0.0.1", 0)
-    gate.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(gate.serve) as gate.port:
         yield gate
-    finally:
-        server.close()
-        left = [*gate._ways]
-        gate.cut()
-        await asyncio.gather(*left, return_exceptions=True)

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.support.listening import listening
+
 Answer = Callable[["Got"], "bytes | Awaitable[bytes]"]
 
 
@@ -60,7 +62,6 @@ class Receiver:
             pass
         finally:
             self.busy -= 1
-            writer.close()
 
     async def _read(self, reader: asyncio.StreamReader) -> Got:
         first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -95,9 +96,5 @@ class Receiver:
 async def receiver():
     """Run one for the length of the block."""
     made = Receiver()
-    server = await asyncio.start_server(made, "127.0.0.1", 0)
-    made.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(made) as made.port:
         yield made
-    finally:
-        server.close()

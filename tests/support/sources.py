@@ -2,10 +2,11 @@
 
 import asyncio
 import re
-import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+
+from tests.support.listening import beside, listening
 
 Page = Callable[["Ask", asyncio.StreamWriter], Awaitable[None]]
 
@@ -31,7 +32,6 @@ class Source:
     connections: int = 0
     host: str = "127.0.0.1"
     port: int = 0
-    answering: set[asyncio.Task] = field(default_factory=set)
     names: list[str] = field(default_factory=list)
     """Names that TLS clients asked for."""
 
@@ -40,11 +40,7 @@ class Source:
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        task = asyncio.current_task()
-        assert task is not None
-        self.answering.add(task)
-        task.add_done_callback(self.answering.discard)
-        try:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             pairs = (line.split(": ", 1) for line in head[1:] if line)
             ask = Ask(head[0].split(" ")[1], {name.lower(): value for name, value in pairs})
@@ -52,10 +48,6 @@ class Source:
             page = self.pages.get(ask.path.partition("?")[0], missing)
             await page(ask, writer)
             await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
 
 
 async def missing(ask: Ask, writer: asyncio.StreamWriter) -> None:
@@ -101,36 +93,13 @@ def file(data: bytes, *, ranges: bool = True, etag: str = '"one"', cut: object =
 @contextmanager
 def source_in_thread(**pages: Page) -> Iterator[Source]:
     """Run a server beside a test that is not asynchronous."""
-    loop, ready, found = asyncio.new_event_loop(), threading.Event(), list[Source]()
-    done = asyncio.Event()
-
-    async def run() -> None:
-        async with source(**pages) as made:
-            found.append(made)
-            ready.set()
-            await done.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
-    thread.start()
-    ready.wait(60)
-    try:
-        yield found[0]
-    finally:
-        loop.call_soon_threadsafe(done.set)
-        thread.join(10)
-        loop.close()
+    with beside(source(**pages)) as made:
+        yield made
 
 
 @asynccontextmanager
 async def source(host: str = "127.0.0.1", tls: object = None, **pages: Page):
     """Run a server for the length of the block; `a_b=page` stands under `/a.b`."""
     made = Source({f"/{name.replace('_', '.')}": page for name, page in pages.items()}, host=host)
-    server = await asyncio.start_server(made.answer, host, 0, ssl=tls)  # type: ignore[arg-type]
-    made.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(made.answer, host, ssl=tls) as made.port:
         yield made
-    finally:
-        server.close()
-        for task in (left := [*made.answering]):
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)

@@ -15,6 +15,7 @@ from mediamill.services.content import Content
 from mediamill.web import connections
 from mediamill.web.connections import Connection
 from mediamill.web.serving import serve
+from tests.support.listening import connected
 from tests.support.serving import served
 from tests.web.test_uploading import resident
 
@@ -122,15 +123,15 @@ async def test_s20_headers_without_end_are_cut_off(port, kind):
     """Uvicorn takes as many as come; 84 MB of one header took the whole processor for 10 s."""
     begin, more = FLOODS[kind]
     before, sent, answer = resident(), 0, b""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(begin)
-    with suppress(ConnectionError):
-        for _ in range(1_000):
-            writer.write(more)
-            await asyncio.wait_for(writer.drain(), 60)
-            sent += len(more)
-        answer = await asyncio.wait_for(reader.read(100), 60)
-    writer.close()
+    async with connected(port) as (reader, writer):
+        writer.write(begin)
+        with suppress(ConnectionError):
+            for _ in range(1_000):
+                writer.write(more)
+                await asyncio.wait_for(writer.drain(), 60)
+                sent += len(more)
+            answer = await asyncio.wait_for(reader.read(100), 60)
+        writer.transport.abort()
     assert sent < 32 << 20, f"{sent:,} bytes were taken"
     assert answer[:12] in (b"", b"HTTP/1.1 431", b"HTTP/1.1 400")
     assert resident() - before < 64 << 20

@@ -81,7 +81,7 @@ async def cut_five_times(ann, port, folder, size, chunk=None):
     path, sha256 = some_file(folder, size)
     dice = random.Random()
     cuts = [dice.randrange(1_000, min(size // 6, chunk or size)) for _ in range(5)]
-    async with cutting(port, list(cuts)) as cutter:
+    async with cutting(port, cuts) as cutter:
         events = await tus_upload(cutter.port, ann.token, path, chunk=chunk)
     assert cutter.done == 5, (cuts, events)
     file = await stored(ann, events)

@@ -9,6 +9,7 @@ from mediamill.adapters.brokers.nats import NatsDoorbell
 from mediamill.adapters.brokers.opening import open_bell
 from tests.contracts.doorbell_contract import ELSEWHERE, ServedContract, heard
 from tests.support.daemons import Daemon, program
+from tests.support.listening import listening
 from tests.support.nats import nats_server
 from tests.support.processes import free_port
 
@@ -58,18 +59,15 @@ async def said_to_a_thief(url: str) -> bytes:
     async def serve(reader, writer):
         writer.write(GREETING)
         said.extend(await reader.read(1 << 12))
-        writer.close()
 
-    thief = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = thief.sockets[0].getsockname()[1]
-    with structlog.testing.capture_logs() as told:
-        bell = open_bell(f"{url}@127.0.0.1:{port}", ELSEWHERE)
-        await bell.ring("work:bulk")
-        async with asyncio.timeout(60):
-            while not told:
-                await asyncio.sleep(0.02)
-        await bell.close()
-    thief.close()
+    async with listening(serve) as port:
+        with structlog.testing.capture_logs() as told:
+            bell = open_bell(f"{url}@127.0.0.1:{port}", ELSEWHERE)
+            await bell.ring("work:bulk")
+            async with asyncio.timeout(60):
+                while not told:
+                    await asyncio.sleep(0.02)
+            await bell.close()
     return bytes(said)
 
 

@@ -1,6 +1,7 @@
 """S16 for messages: the same guard, no redirect, an end in time, little kept of the answer."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -8,6 +9,7 @@ from mediamill.adapters.fetch.client import Fetcher, Patience, Told
 from mediamill.adapters.fetch.guard import Guard, read_allowed
 from mediamill.core.errors import AddressRefused, FetchFailed, SourceUnavailable
 from tests.adapters.fetch.test_guard import INNER
+from tests.support.listening import listening
 from tests.support.receivers import receiver, reply
 
 BODY = b'{"some": "message"}'
@@ -100,21 +102,15 @@ async def test_one_that_never_answers_is_left_in_time(there):
 async def test_one_that_drips_its_answer_is_left_in_time():
     async def drip(reader, writer):
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        try:
+        with suppress(ConnectionError):
             while True:
                 writer.write(b"x")
                 await writer.drain()
                 await asyncio.sleep(0.05)
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
 
-    server = await asyncio.start_server(drip, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    with pytest.raises(SourceUnavailable):
-        await allowing().post(f"http://127.0.0.1:{port}/", BODY, {}, 0.5)
-    server.close()
+    async with listening(drip) as port:
+        with pytest.raises(SourceUnavailable):
+            await allowing().post(f"http://127.0.0.1:{port}/", BODY, {}, 0.5)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from joserfc import jwk, jws
 from joserfc.errors import SecurityWarning
 from tests.security.test_issuers_tokens import program_token
 from tests.support.issuers import RESOURCE, SECRET, approved, key_pair, provider
+from tests.support.listening import listening
 from tests.support.processes import free_port
 
 from mediamill.adapters.identity.address import Address
@@ -140,7 +141,6 @@ class Documents:
     forms: list[dict[str, str]] = field(default_factory=list)
     hanging: bool = False
     over: asyncio.Event = field(default_factory=asyncio.Event)
-    serving: set[asyncio.Task] = field(default_factory=set)
 
     @property
     def base(self) -> str:
@@ -160,12 +160,8 @@ class Documents:
                   {"issuer": self.base, **document, **changes})  # fmt: skip
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.serving.add(asyncio.current_task())
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             await self.answer(reader, writer)
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -187,12 +183,9 @@ class Documents:
 @pytest.fixture
 async def documents():
     made = Documents()
-    server = await asyncio.start_server(made.serve, "127.0.0.1", made.port)
     made.describe()
-    yield made
-    server.close()
-    made.over.set()
-    await asyncio.gather(*made.serving)
+    async with listening(made.serve, port=made.port):
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from mediamill.core.errors import ConfigurationError, DeliveryRefused, Unavailab
 from mediamill.core.sourced import Fixed
 from tests.contracts.mail_contract import MailContract, letter
 from tests.support.certificates import certificates
+from tests.support.listening import listening
 from tests.support.smtp import PASSWORD, USER, MailServer
 
 WHO = f"{quote(USER)}:{quote(PASSWORD, safe='')}"
@@ -229,16 +230,12 @@ class Plain:
 async def test_nothing_is_said_to_who_does_not_encrypt(offers, papers):
     """One that has no STARTTLS, and one that says it has and goes on in the clear."""
     plain = Plain(offers)
-    server = await asyncio.start_server(plain, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(plain) as port:
         post = await open_post(f"smtp://{WHO}@127.0.0.1:{port}?ca={papers.authority}")
         with pytest.raises(Unavailable):
             await post.send(letter())
         async with asyncio.timeout(60):
             await plain.over.wait()
-    finally:
-        server.close()
     said = {line.split()[0].upper() for line in plain.lines if line[:1].isalpha()}
     assert said <= {b"EHLO", b"STARTTLS", b"QUIT"}
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from tests.support.listening import listening
+
 BIG = 10 << 20
 SLOW_HEAD = b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 9999
 FAULTS = (
@@ -86,7 +88,6 @@ class Server:
                 fault = self.faults.pop(0) if fails else ""
                 if not await self._answer(request, fault, reader, writer):
                     break
-        writer.close()
 
     async def _answer(
         self,
@@ -179,25 +180,5 @@ async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 async def serving(respond: Callable[[Request], Reply], **given: Any) -> AsyncIterator[Server]:
     """Run a server on the running loop."""
     server = Server(respond, **given)
-    running = set[asyncio.Task[None]]()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        running.add(task)
-        try:
-            await server.serve(reader, writer)
-        except asyncio.CancelledError:
-            writer.transport.abort()
-        finally:
-            running.discard(task)
-
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-    server.port = listening.sockets[0].getsockname()[1]
-    try:
+    async with listening(server.serve) as server.port:
         yield server
-    finally:
-        listening.close()
-        for task in [*running]:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
