@@ -87,13 +87,13 @@ async def test_a_viewer_sees_no_way_to_change_anything(mill, ann, bob, project):
 
 
 async def test_a_name_is_only_ever_text(ann):
-    name = "<img src=x onerror=alert(1)>\"'{{ 7*7 }}"
+    name = "<img src=x onerror=alert(1)>\"'{{ 7919*7907 }}"
     made = (await ann.client.post("/v1/projects", json={"name": name})).json()["id"]
     for one in SECTIONS:
         text = (await ann.client.get(f"/projects/{made}{one}")).text
         assert "<img src=x" not in text
         assert "&lt;img src=x" in text
-        assert "49" not in text.partition("<main")[0]
+        assert "62615533" not in text, "a name is run as a template"
 
 
 async def test_images_without_annotations_are_found(ann, project):
