@@ -8,15 +8,17 @@ from click.testing import CliRunner
 from tests.services.test_accounts import CHEAP, accounts, clock, principal_of
 from tests.support.places import EACH_STORE
 
+from mediamill.app import App
 from mediamill.cli.root import root
-from mediamill.core.clock import FixedClock
+from mediamill.core.clock import FixedClock, SystemClock
 from mediamill.core.errors import NotFound, Unauthenticated
 from mediamill.core.settings import Settings
 from mediamill.services.accounts.passwords import Passwords
 from mediamill.services.accounts.roster import Roster
 from mediamill.services.accounts.service import Accounts
 from mediamill.store.opening import open_store
-from mediamill.store.repositories.users import Users
+from mediamill.store.repositories.audit import OPERATOR, Audit
+from mediamill.store.repositories.users import Role, Users
 
 __all__ = ["accounts", "clock"]  # fixtures
 
@@ -63,7 +65,7 @@ async def test_the_command(tmp_path, monkeypatch, place):
     users = [await accounts.register(f"{n}@example.org", "a long secret") for n in ("ann", "bob")]
 
     async def told(*words):
-        result = await asyncio.to_thread(CliRunner().invoke, root, ["users", *words])
+        result = await asyncio.to_thread(CliRunner().invoke, root, ["admin", "users", *words])
         return result.exit_code, result.output + str(result.exception or "")
 
     try:
@@ -75,12 +77,54 @@ async def test_the_command(tmp_path, monkeypatch, place):
         code, text = await told("disable", "eve@example.org")
         assert (code != 0, "no user eve" in text) == (True, True)
         code, text = await told("list", "--json")
-        if place.store == "dynamodb":
-            assert "cannot list" in text
-        else:
-            rows = [json.loads(line) for line in text.splitlines()]
-            assert {row["email"]: row["disabled"] for row in rows} == {
-                ANN: False, "bob@example.org": True}  # fmt: skip
-            assert "password" not in text
+        rows = [json.loads(line) for line in text.splitlines()]
+        assert {row["email"]: row["disabled"] for row in rows} == {
+            ANN: False, "bob@example.org": True}  # fmt: skip
+        assert "password" not in text
+        code, text = await told("list", "--search", "BO", "--json")
+        assert [json.loads(line)["email"] for line in text.splitlines()] == ["bob@example.org"]
+        assert await told("role", "bob@example.org", "analyst") == (
+            0, "bob@example.org is analyst.\n")  # fmt: skip
+        session = await accounts.login(ANN, "a long secret")
+        assert await told("end-sessions", ANN) == (0, f"{ANN} is signed out.\n")
+        with pytest.raises(Unauthenticated):
+            await accounts.authenticate(session.secret)
     finally:
         await store.close()
+
+
+async def test_getting_people_in_without_the_page(tmp_path, monkeypatch):
+    """Created, invited, and given a new password, at the machine alone."""
+    monkeypatch.setenv("MEDIAMILL_HOME", str(tmp_path))
+    store = await open_store(Settings().store_url)
+    accounts = Accounts(Users(store), SystemClock())
+
+    async def told(*words, given=None):
+        run = CliRunner().invoke
+        words = ["admin", "users", *words]
+        result = await asyncio.to_thread(run, root, words, input=given)
+        assert result.exit_code == 0, result.output + str(result.exception)
+        return result.output
+
+    try:
+        first, second, third = "a wholly new secret", "and yet another one", "a third one for her"
+        said = await told("create", ANN, "--role", "admin", "--password-stdin", given=first)
+        assert said.startswith(f"{ANN} is here as admin, user_")
+        session = await accounts.login(ANN, first)
+        await told("reset-password", ANN, "--password-stdin", given=second)
+        for refused in (accounts.authenticate(session.secret), accounts.login(ANN, first)):
+            with pytest.raises(Unauthenticated):
+                await refused
+        await accounts.login(ANN, second)
+        link = await told("reset-password", ANN)
+        invited = await told("invite", "bob@example.org", "--role", "analyst")
+    finally:
+        await store.close()
+    async with await App.open(Settings(home=tmp_path, slots=1, min_free_bytes=0)) as mill:
+        await mill.people.recovery.reset(link.strip().rpartition("#")[2], third)
+        await mill.accounts.login(ANN, third)
+        await mill.people.inviting.accept(invited.strip().rpartition("#")[2], second)
+        acts = (await Audit(mill.store).search(actor=OPERATOR, limit=50)).rows
+        assert (await mill.accounts.users.by_email("bob@example.org")).role is Role.ANALYST
+    assert {act.action for act in acts} == {
+        "user_added", "password_set", "password_link_made", "invited"}  # fmt: skip

@@ -308,7 +308,7 @@ async def test_a_new_token_is_revoked(store: DynamoStore, late: LateIndexes):
     ann = Principal("user_ann", session=True)
     issued = await accounts.issue_token(ann, "mine")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mediamill.services.accounts.service.BETWEEN_LOOKS", 0.001)
+        patch.setattr("mediamill.services.accounts.sessions.BETWEEN_LOOKS", 0.001)
         with pytest.raises(Unavailable, match="new"):
             await accounts.revoke_token(ann, issued.token.id)
     late.behind = 0

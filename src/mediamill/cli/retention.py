@@ -11,9 +11,9 @@ from mediamill.cli.remote.connection import json_option, show_list, size_text
 from mediamill.cli.remote.home import read_all_settings
 from mediamill.core.clock import rfc3339
 from mediamill.core.logs import configure_logging
-from mediamill.core.retention import SETTING, SOURCES
+from mediamill.core.retention import SETTING, SOURCES, read_retention
 from mediamill.handlers.removing.retain import Retain
-from mediamill.services.retention import Amount, State
+from mediamill.services.retention import Amount, Forecast, State
 from mediamill.store.repositories.daily import Daily
 from mediamill.store.repositories.users import User
 
@@ -63,6 +63,45 @@ def run(*, dry_run: bool, yes: bool) -> None:
 
     for line in _with(taken):
         click.echo(line)
+
+
+@retention.command("try")
+@click.argument("rules")
+@json_option
+def try_(rules: str, *, as_json: bool) -> None:
+    """Tell what RULES would take if they were set, and when; nothing is set, nothing is taken.
+
+    RULES are written as in MEDIAMILL_RETENTION: upload=90d; stream=none. They would be in force a
+    day after all workers have them, where they keep files less long than those now.
+    """
+    wanted = read_retention(rules)
+
+    async def rows(app: App) -> list[Forecast]:
+        return await app.kept.forecast(wanted)
+
+    show_list([_forecast_row(one) for one in _with(rows)], *FORECAST, as_json=as_json)
+
+
+def _forecast_row(one: Forecast) -> dict[str, Any]:
+    told = {f"{name}_files": amount.files for name, amount in zip(TIMES, one.amounts, strict=True)}
+    told |= {f"{name}_bytes": amount.bytes for name, amount in zip(TIMES, one.amounts, strict=True)}
+    return {"source": one.source, "rule": one.rule, **told}
+
+
+def _told_at(name: str) -> Callable[[dict[str, Any]], Any]:
+    def told(row: dict[str, Any]) -> str:
+        return f"{TIMES[name]}: {_amount(Amount(row[f'{name}_files'], row[f'{name}_bytes']))}"
+
+    return told
+
+
+TIMES = {"now": "at once", "day": "in a day", "week": "in 7 days", "month": "in 30 days"}
+"""What a forecast tells, beyond the one before it."""
+FORECAST: tuple[Callable[[dict[str, Any]], Any], ...] = (
+    lambda row: row["source"],
+    lambda row: f"kept {_rule(row['rule'])}",
+    *map(_told_at, TIMES),
+)
 
 
 def _taken(source: str, files: int | None) -> str:

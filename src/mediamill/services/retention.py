@@ -1,6 +1,7 @@
 """What retention has to do and has done, for who runs the service; and what is counted of files."""
 
 import re
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -10,6 +11,7 @@ from mediamill.core.access import Principal
 from mediamill.core.clock import DAY
 from mediamill.core.errors import InvalidInput
 from mediamill.core.retention import SOURCES, Held, Retention, age_of
+from mediamill.services.roles import require_analyst
 from mediamill.store.port import Page, Walks
 from mediamill.store.repositories.daily import Dailies, Daily
 from mediamill.store.repositories.retention import Aging, Sweep, Sweeps
@@ -43,6 +45,19 @@ class State:
     due: Amount
     soon: Amount
     done: Sweep
+
+
+AHEAD = (0, DAY, 7 * DAY, 30 * DAY)
+"""How far ahead a forecast looks (ms), each as far as the one before is not."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a rule for one source would take: at once, and within each time of `AHEAD`."""
+
+    source: str
+    rule: str
+    amounts: tuple[Amount, ...]
 
 
 @dataclass(frozen=True)
@@ -89,6 +104,20 @@ class RetentionService:
                 else:
                     soon = Amount(soon.files + 1, soon.bytes + size)
         return State(source, self.retention.told(source), held, due, soon, done)
+
+    async def forecast(self, rules: Retention) -> list[Forecast]:
+        """Tell what rules would take and when, once they are in force; nothing is changed."""
+        now = await self.aging.store.now()
+        return [await self._forecast(source, rules, now) for source in SOURCES]
+
+    async def _forecast(self, source: str, rules: Retention, now: int) -> Forecast:
+        amounts, age = [Amount() for _ in AHEAD], rules.age(source)
+        if age is not None:
+            async for created, size in self._older(source, now + AHEAD[-1] - age):
+                place = bisect_left(AHEAD, created + age - now)
+                before = amounts[place]
+                amounts[place] = Amount(before.files + 1, before.bytes + size)
+        return Forecast(source, rules.told(source), tuple(amounts))
 
     async def _older(self, source: str, until: int) -> AsyncIterator[tuple[int, int]]:
         after: str | None = None
@@ -142,6 +171,22 @@ class RetentionService:
         page = await self.dailies.of_owner(principal.user, *days, after, limit)
         rows = tuple(row for row in page.rows if source in (None, row.source))
         return Page(rows, page.after)
+
+    async def of_everybody(
+        self,
+        principal: Principal,
+        first: str | None,
+        last: str | None,
+        after: str | None,
+        limit: int,
+    ) -> Page[Daily]:
+        """List what everybody's purged files came to, the oldest day first; for analysts.
+
+        Raises `Forbidden`, and `InvalidInput` for what is no day.
+        """
+        require_analyst(principal)
+        days = _day("from", first or FIRST), _day("to", last or LAST)
+        return await self.dailies.of_all(*days, after, limit)
 
     async def report(self, first: str | None, last: str | None) -> AsyncIterator[Daily]:
         """Visit what everybody's purged files came to, the oldest day first."""

@@ -153,7 +153,7 @@ class PurgeFile:
         tags = [Delete(FileTag, row.key_values()) for row in tag_rows(file)]
         await Projects(self.store).forget_file(file.id)
         await Annotations(self.store, self.blobs).forget_file(file.id)
-        released = await Usages(self.store).charge(file.owner, -file.charged)
+        released = await Usages(self.store).charge(file.owner, -file.charged, -int(file.metered))
         shown = file.evolve(name="", sha256="", tags=()) if file.expired else file
         told = await self.announcer.of_files("file.purged", [shown], await self.store.now())
         gone: list[Action] = [Delete(File, (file.id,)), *tags, *released]

@@ -103,7 +103,7 @@ class Retain:
         while True:
             page = await self.aging.files(source, until, after, PAGE)
             now = await self.units.store.now()
-            steps = [_hiding(file, now) for file in page.rows if waiting(file)]
+            steps = [hiding(file, now) for file in page.rows if waiting(file)]
             taken += await self._take(steps)
             if (after := page.after) is None:
                 return taken
@@ -113,7 +113,7 @@ class Retain:
         while True:
             page = await self.aging.origins(source, until, after, PAGE)
             now = await self.units.store.now()
-            taken += await self._take([_taking(one, now) for one in page.rows if not one.expired])
+            taken += await self._take([taking(one, now) for one in page.rows if not one.expired])
             if (after := page.after) is None:
                 return taken
 
@@ -141,7 +141,7 @@ def waiting(file: File) -> bool:
     return file.expired is None and file.counted is None
 
 
-def _hiding(file: File, now: int) -> Step:
+def hiding(file: File, now: int) -> Step:
     """Make the change that hides a file for good, and the unit that will remove it."""
     fields: dict[str, Any] = {
         "state": FileState.TRASHED,
@@ -155,7 +155,7 @@ def _hiding(file: File, now: int) -> Step:
     return change(file, **fields), purge_unit(file, now, now).evolve(kind=KIND)
 
 
-def _taking(origin: Origin, now: int) -> Step:
+def taking(origin: Origin, now: int) -> Step:
     same = Equals("expired", None)
     unit = Unit.chore(
         "expire_origin", f"origin:{origin.id}", 0, origin.owner, cost=0.05, now=now, due=now,

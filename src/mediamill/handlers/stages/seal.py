@@ -23,10 +23,11 @@ from mediamill.handlers.telling.notify import notice_of
 from mediamill.media.archive.layout import Member, Summary, parse
 from mediamill.media.archive.names import Names, safe_name
 from mediamill.store.port import Absent, Equals, Put, Update
-from mediamill.store.repositories.jobs import Counts, Job, Jobs, JobState
+from mediamill.store.repositories.jobs import FAILING, Counts, Job, Jobs, JobState
 from mediamill.store.repositories.results import ItemOutcome, Result, Results
 from mediamill.store.repositories.retention import CutShort
 from mediamill.store.repositories.units import lane_of
+from mediamill.store.repositories.usage import Usages
 
 
 @dataclass
@@ -71,8 +72,10 @@ class Seal:
     async def _end(self, lease: Lease, job: Job, layout: str | None, summary: Summary) -> None:
         """Write the final state and the announcement in one transaction."""
         now = await self.jobs.store.now()
+        state = final_state(job, sealed=layout is not None)
         changes: dict[str, Any] = {
-            "state": final_state(job, sealed=layout is not None),
+            "state": state,
+            "failing": FAILING if state in (JobState.FAILED, JobState.PARTIAL) else None,
             "counts": job.counts,
             "active": None,
             "open": None,
@@ -82,17 +85,28 @@ class Seal:
             "download_size": summary.size if layout else 0,
             "download_etag": summary.etag if layout else "",
             "error": job.error,
+            "counted": False,
+            "metered": job.metering(-job.reserved),
+            "reserved": 0,
         }
         guard = (Equals("generation", job.generation), Equals("sealing", job.generation))
-        unit = notice_of(job.evolve(state=changes["state"], finished=now, layout=layout), now)
+        unit = notice_of(job.evolve(state=state, finished=now, layout=layout), now)
         short = job.cancelling or job.counts.cancelled or layout is None
+        released = await self._released(job)
         await lease.finish(
             Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard),
             Put(unit, when=(Absent(),)),
             *([Put(CutShort(owner=job.owner, job=job.id))] if short else ()),
+            *released,
             wake=lane_of(unit),
         )
         lease.woken.add("transfer")  # a version may wait for this
+
+    async def _released(self, job: Job) -> Sequence[Update]:
+        """Count it as open no more, nor what was to be run of it and never was."""
+        usages = Usages(self.jobs.store)
+        ended = await usages.end_job(job.owner) if job.counted else ()
+        return (*ended, *await usages.settle(job.owner, job.month, -job.reserved))
 
     async def _manifest(
         self, job: Job, key: str, members: Spool

@@ -10,30 +10,37 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import structlog
-from standardwebhooks import Webhook as Signing
 
 from mediamill.adapters.fetch.client import Fetcher, Told
 from mediamill.core.clock import DAY, HOUR, MINUTE, SECOND
 from mediamill.core.errors import AddressRefused, FetchFailed, SourceUnavailable, Unavailable
 from mediamill.core.events import Snapshot, matches, under
 from mediamill.core.records import Record
-from mediamill.core.sealing import Sealer, about
+from mediamill.core.sealing import Sealer
 from mediamill.engine.announcing import event_of
 from mediamill.engine.gates import Gates, enter_all
 from mediamill.engine.lease import Lease
 from mediamill.engine.retry import RetryPolicy
 from mediamill.engine.worker import NOTICES
 from mediamill.handlers.removing.trim_webhook import begin_trimming
-from mediamill.store.port import Action, Delete, Update
+from mediamill.handlers.telling.disabled import disabled
+from mediamill.handlers.telling.signing import secrets_of, signature
+from mediamill.store.port import Absent, Action, Delete, Put, Update
 from mediamill.store.repositories.lanes import Lane
 from mediamill.store.repositories.units import Unit, lane_of
 from mediamill.store.repositories.users import User
-from mediamill.store.repositories.webhooks import Delivery, DeliveryState, Webhook, Webhooks
+from mediamill.store.repositories.webhooks import (
+    MOST_TRIES,
+    Delivery,
+    DeliveryState,
+    Try,
+    Webhook,
+    Webhooks,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -133,7 +140,7 @@ class Deliver:
         if delivery is None:
             await lease.vanish()
             return
-        said = {} if delivery.tried else {"said": str(error)[:200]}
+        said: dict[str, Any] = {} if delivery.tried else {"said": str(error)[:200]}
         await self._end(lease, delivery, DeliveryState.FAILED, **said)
 
     def _doors(self, webhook: Webhook) -> Doors:
@@ -160,18 +167,21 @@ class Deliver:
                 gates.leave(place, seconds)
         charge = _charge(lease.unit, seconds)
         now = await self.webhooks.store.now()
-        noted = {
+        last = Try(at=now, seconds=round(seconds, 3), status=told.status or None, said=told.line)
+        noted: dict[str, Any] = {
             "attempts": delivery.attempts + 1,
-            "status": told.status or None,
-            "said": told.line,
+            "status": last.status,
+            "said": last.said,
             "tried": now,
+            "tries": (*delivery.tries, last)[-MOST_TRIES:],
         }
         if 200 <= told.status < 300:
             await self._end(lease, delivery, DeliveryState.DELIVERED, *charge, **noted)
         elif told.status == GONE:
-            gone = {"enabled": False, "reason": "It answered 410: gone.", "changed": now}
-            off = Update(Webhook, webhook.key_values(), set=gone, add={"revision": 1})
-            await self._end(lease, delivery, DeliveryState.FAILED, off, *charge, **noted)
+            off, notice = disabled(webhook, "It answered 410: gone.", now)
+            told_of = (off, Put(notice, when=(Absent(),)))
+            lane, over = lane_of(notice), DeliveryState.FAILED
+            await self._end(lease, delivery, over, *told_of, *charge, wake=lane, **noted)
             log.info("webhook disabled", action="webhook_disabled", **webhook.log_context())
         else:
             await lease.write(_noting(delivery, **noted), *charge)
@@ -181,18 +191,23 @@ class Deliver:
 
     async def _sent(self, webhook: Webhook, delivery: Delivery) -> Told:
         """Sign and send it now."""
-        place = about(Webhook, "secret", *webhook.key_values())
-        secret = await self.sealer.open(webhook.secret, place)
-        headers = {"Content-Type": "application/json", **signature(secret, delivery)}
+        secrets = await secrets_of(webhook, self.sealer, await self.webhooks.store.now())
+        headers = {"Content-Type": "application/json", **signature(secrets, delivery)}
         body = delivery.body.encode()
         return await self.fetcher.post(webhook.url, body, headers, self.seconds)
 
     async def _end(
-        self, lease: Lease, delivery: Delivery, state: DeliveryState, *others: Action, **noted: Any
+        self,
+        lease: Lease,
+        delivery: Delivery,
+        state: DeliveryState,
+        *others: Action,
+        wake: tuple[str, str] | None = None,
+        **noted: Any,
     ) -> None:
         """Close a delivery, and see to it that it is forgotten one day."""
         await begin_trimming(lease.units, delivery)
-        await lease.vanish(_noting(delivery, state=state, **noted), *others)
+        await lease.vanish(_noting(delivery, state=state, **noted), *others, wake=wake)
         outcome = "sent" if state is DeliveryState.DELIVERED else "failed"
         self.tally[CHANNEL, outcome] += 1
         log.info("delivery ended", action="delivery_ended", state=state, event_id=delivery.event,
@@ -210,16 +225,6 @@ def _charge(unit: Unit, seconds: float) -> list[Update]:
     if seconds < CHARGED_SECONDS:
         return []
     return [Update(Lane, lane_of(unit), add={"vtime": seconds - unit.cost})]
-
-
-def signature(secret: str, delivery: Delivery) -> dict[str, str]:
-    """Make the headers by which a receiver knows that it is ours, and new."""
-    now = datetime.now(UTC).replace(microsecond=0)
-    return {
-        "webhook-id": delivery.event,
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Signing(secret).sign(delivery.event, now, delivery.body),
-    }
 
 
 def _noting(delivery: Delivery, **noted: Any) -> Update:

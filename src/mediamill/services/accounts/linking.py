@@ -8,13 +8,14 @@ import structlog
 
 from mediamill.adapters.identity.port import Issuer, Person
 from mediamill.core.access import Principal
+from mediamill.core.acts import note
 from mediamill.core.clock import Clock
 from mediamill.core.errors import ConditionFailed, Conflict, Forbidden, InvalidInput, NotFound
 from mediamill.services.accounts.passwords import clean_address
 from mediamill.services.accounts.people import People
 from mediamill.store.port import Absent, Action, Check, Delete, Equals, Exists, Page, Put, Update
 from mediamill.store.repositories.identities import Identities, Identity, identity_id
-from mediamill.store.repositories.users import Email, Role, User, Users
+from mediamill.store.repositories.users import Email, Role, User, Users, searchable
 
 LAST_WAY = "This is your only way to sign in: set up another one first."
 
@@ -64,7 +65,7 @@ class Linking:
                 message = "This sign-in belongs to another account: sign in with it, to see which."
                 raise Conflict(message) from None
         else:
-            log.info("identity linked", action="identity_linked", user=user.id, to=identity.id)
+            note("identity_linked", user.id, identity=identity.id)
 
     async def of(self, principal: Principal, after: str | None, limit: int) -> Page[Identity]:
         """List the caller's identities."""
@@ -86,7 +87,7 @@ class Linking:
             await self._users.store.transact(*changes)
         except ConditionFailed:
             raise Conflict("Your ways to sign in have just changed: look again.") from None
-        log.info("identity unlinked", action="identity_unlinked", user=user.id, to=identity)
+        note("identity_unlinked", user.id, identity=identity)
 
     # -- inside ---------------------------------------------------------------------------------
 
@@ -101,6 +102,7 @@ class Linking:
         if not self._registration:
             raise Forbidden("Registration is closed here; ask the administrator for an account.")
         user = self._people.named(_address(person), name=person.name)
+        user = user.evolve(verified=self._clock.now() if user.email else None)
         if person.admin:
             user = user.evolve(role=Role.ADMIN)
         identity = self._identity(user, person, granted=bool(person.admin))
@@ -118,7 +120,7 @@ class Linking:
                 f"There is an account with the address {user.email} already. Sign in to it as "
                 "you did before, then link this sign-in on your account page."
             ) from None
-        log.info("identity joined", action="identity_joined", user=user.id, to=identity.id)
+        note("identity_joined", user.id, actor=user.id, identity=identity.id)
         return identity, added
 
     def _identity(self, user: User, person: Person, *, granted: bool = False) -> Identity:
@@ -145,7 +147,7 @@ class Linking:
         )
         if admin:
             await self._people.claim_first(user)
-        log.info("role changed", action="role_changed", user=user.id, role=role.value)
+        note("role_changed", user.id, actor=user.id, role=role.value)
         return user.evolve(role=role)
 
     async def _take_over_address(self, identity: Identity, user: User, person: Person) -> None:
@@ -157,7 +159,9 @@ class Linking:
         theirs: list[Action] = []
         if user.email == identity.email and not user.password:
             claim = Put(Email(email=address, user=user.id), when=(Absent(),))
-            changed = Update(User, (user.id,), set={"email": address})
+            links = {"reset_link": "", "verify_link": ""}  # those that were sent to the old one
+            now = {"email": address, "verified": self._clock.now(), **links}
+            changed = Update(User, (user.id,), set=now | searchable(email=address))
             freed = [Delete(Email, (user.email,))] if user.email else []
             theirs = [claim, changed, *freed]
         try:

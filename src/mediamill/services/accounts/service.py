@@ -4,39 +4,47 @@ By a secret of ours (`sessions.py`), by a password (`passwords.py`), or by an is
 (`federation.py`).
 """
 
-import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 
 from mediamill.core.access import Principal
+from mediamill.core.acts import note
 from mediamill.core.clock import DAY, MINUTE, Clock, rfc3339
 from mediamill.core.errors import (
+    AccountClosing,
     ConditionFailed,
     Conflict,
     Forbidden,
     InvalidInput,
-    NotFound,
+    SecondFactorRequired,
     Unauthenticated,
     Unavailable,
 )
-from mediamill.core.ids import made_at
+from mediamill.services.accounts.addresses import Addresses
+from mediamill.services.accounts.devices import Devices
+from mediamill.services.accounts.factors.service import SecondFactors
 from mediamill.services.accounts.federation import Federation, looks_signed
+from mediamill.services.accounts.guessing import Guessing
 from mediamill.services.accounts.passwords import Passwords, clean_address, clean_name, invalid
 from mediamill.services.accounts.people import People
+from mediamill.services.accounts.scopes import granted, role_with, scopes_of
 from mediamill.services.accounts.sessions import Issued, Sessions
-from mediamill.store.port import Delete, Exists, Page, Put, Update, unsettled
+from mediamill.store.port import Delete, Equals, Exists, Page, Put, Update
+from mediamill.store.repositories.guesses import Guesses
 from mediamill.store.repositories.users import FIRST_USER, Email, Token, TokenKind, User, Users
 
 LINK_MINUTES = 15
 MAX_TOKEN_DAYS = 3650
-LOOKS, BETWEEN_LOOKS = 10, 0.2
-"""How often a token that is not listed yet is looked for, and seconds between."""
 LOCAL_ADMIN = "admin@localhost"
 NO_TOKENS = (
     "An access token of the issuer’s makes no API tokens, which would outlive it: sign in on the "
     "page, or use `mediamill login`."
 )
+OVER = "Sign in first: this session or token is not valid (any more)."
 REFUSED = "The address or the password is not right."
+CLOSING = "This account is being deleted. Until that has begun you can take it back."
 
 log = structlog.get_logger(__name__)
 
@@ -51,10 +59,16 @@ class Accounts:
         registration: bool = True,
         passwords: Passwords | None = None,
         federation: Federation | None = None,
+        factors: SecondFactors | None = None,
+        guessing: Guessing | None = None,
+        devices: Devices | None = None,
+        addresses: Addresses | None = None,
     ) -> None:
         self.users, self.clock, self.registration = users, clock, registration
-        self.federation = federation
+        self.federation, self.factors = federation, factors
         self._passwords = passwords or Passwords()
+        self._guessing = guessing or Guessing(Guesses(users.store), clock)
+        self._devices, self._addresses = devices, addresses
         self._people, self._sessions = People(users, clock), Sessions(users, clock)
 
     # -- becoming and being somebody ------------------------------------------------------------
@@ -65,25 +79,49 @@ class Accounts:
         Raises `InvalidInput` naming the field, `Conflict` when the address is taken, `Forbidden`
         when the installation takes no registrations.
         """
-        self._refuse_passwords()
+        self.refuse_passwords()
         if not self.registration:
             raise Forbidden("Registration is closed here; ask the administrator for an account.")
         address, shown = clean_address(email), clean_name(name)
-        hashed = await self._passwords.hash(password)
+        hashed = await self._passwords.hash(password, (address, shown))
         user = self._people.named(address, name=shown, password=hashed)
         grouped = self.federation is not None and self.federation.issuer.appoints
-        return await self._people.add(user, may_be_first=not grouped)
+        added = await self._people.add(user, may_be_first=not grouped)
+        note("registered", added.id, actor=added.id, role=added.role.value)
+        if self._addresses is not None:
+            await self._addresses.registered(added)
+        return added
 
-    async def login(self, email: str, password: str) -> Issued:
-        """Open a session; raises `Unauthenticated`, in the same time whether the address exists."""
-        self._refuse_passwords()
-        user = await self._by_address(email)
-        right, fresh = await self._passwords.verify(password, user.password if user else "")
-        if user is None or not right or user.disabled:
-            log.info("sign-in refused", action="sign_in_refused")
+    async def login(
+        self, email: str, password: str, code: str = "", kept: Sequence[str] = ()
+    ) -> Issued:
+        """Open a session; raises `Unauthenticated`, in the same time whether the address exists.
+
+        `kept` is what the browser kept from earlier sign-ins: a known one waits for nobody else who
+        guesses. Raises `Throttled` for who has guessed too often, and `SecondFactorRequired` where
+        the password is right, and a code beside it is not.
+        """
+        self.refuse_passwords()
+        address, user = _counted(email), await self._by_address(email)
+        device = await self._devices.of(user.id if user else "", kept) if self._devices else ""
+        attempt = await self._guessing.begin(address, device)
+        try:
+            right, fresh = await self._passwords.verify(password, user.password if user else "")
+        except Unavailable:
+            await self._guessing.undo(attempt)
+            raise
+        if user is None or not right or (user.disabled and not user.erasing):
+            note("sign_in_refused", user.id if user else None, denied=True)
             raise Unauthenticated(REFUSED)
+        await self._second_factor(user, code)
+        if user.erasing:
+            raise AccountClosing(CLOSING, erasure=user.erasing)
+        await self._guessing.right(attempt)
         if fresh:
-            await self.users.store.transact(Update(User, (user.id,), set={"password": fresh}))
+            same = (Equals("password", user.password),)
+            with suppress(ConditionFailed):  # it was changed meanwhile, which ends this session
+                renewed = Update(User, (user.id,), set={"password": fresh}, when=same)
+                await self.users.store.transact(renewed)
         return await self._sessions.open(user)
 
     async def authenticate(self, secret: str) -> Principal:
@@ -94,12 +132,25 @@ class Accounts:
         if self.federation is not None and looks_signed(secret):
             return await self.federation.bearer(secret)
         token = await self._sessions.find(secret)
-        if token is None or token.kind is TokenKind.SIGN_IN:
-            raise Unauthenticated("Sign in first: this session or token is not valid (any more).")
+        if token is None or token.kind not in (TokenKind.SESSION, TokenKind.API):
+            raise Unauthenticated(OVER)
         user = await self._people.active(token.user)
-        session = token.kind is TokenKind.SESSION
+        if self._sessions.over(token, user):  # or it was kept when all others were ended
+            token = await self._sessions.find(secret)
+            if token is None or self._sessions.over(token, user):
+                raise Unauthenticated(OVER)
+        await self._sessions.used(token)
+        session, scopes = token.kind is TokenKind.SESSION, scopes_of(token.scopes)
         return Principal(
-            user.id, user.role.value, token=token.id, session=session, expires=token.expires
+            user.id,
+            role_with(user.role, scopes).value,
+            token=token.id,
+            session=session,
+            expires=token.expires,
+            confirmed=token.confirmed or token.created,
+            lacks_factor=session and self.factors is not None and self.factors.lacks(user),
+            scopes=scopes,
+            unverified=self._addresses is not None and self._addresses.wanted(user),
         )
 
     async def acting(self, user_id: str) -> Principal:
@@ -130,8 +181,9 @@ class Accounts:
         """
         claim = await self.users.store.get(Email, FIRST_USER)
         first = claim.user if claim else (await self._add_administrator()).id
-        owner = (await self._people.active(first)).id
-        issued = self._sessions.issue(owner, TokenKind.SIGN_IN, LINK_MINUTES * MINUTE)
+        owner = await self._people.active(first)
+        lifetime = LINK_MINUTES * MINUTE
+        issued = self._sessions.issue(owner.id, TokenKind.SIGN_IN, lifetime, epoch=owner.epoch)
         await self.users.store.transact(Put(issued.token))
         return issued.secret
 
@@ -142,6 +194,8 @@ class Accounts:
         if token is None or token.kind is not TokenKind.SIGN_IN:
             raise refused
         user = await self._people.active(token.user)
+        if self._sessions.over(token, user):
+            raise refused
         try:
             return await self._sessions.open(user, Delete(Token, (token.digest,), when=(Exists(),)))
         except ConditionFailed:
@@ -150,12 +204,18 @@ class Accounts:
     # -- API tokens -----------------------------------------------------------------------------
 
     async def issue_token(
-        self, principal: Principal, name: str, expires_in_days: int | None = None
+        self,
+        principal: Principal,
+        name: str,
+        expires_in_days: int | None = None,
+        scopes: Sequence[str] | None = None,
     ) -> Issued:
         """Make an API token of the caller's; without days it is good until revoked.
 
-        One that an API token makes lasts no longer than that. Raises `InvalidInput` when it is
-        asked to, `Forbidden` for a caller who showed an issuer's token: it would last longer.
+        Without scopes it may do all that its maker may. One that an API token makes lasts no
+        longer than that, and may do no more. Raises `InvalidInput` when it is to last longer,
+        `Forbidden` for more scopes, and for a caller who showed an issuer's token: it would last
+        longer.
         """
         if not principal.session and not principal.token:
             raise Forbidden(NO_TOKENS)
@@ -165,8 +225,14 @@ class Accounts:
         if expires_in_days is not None and not 1 <= expires_in_days <= MAX_TOKEN_DAYS:
             raise invalid("expires_in_days", f"It lasts 1 to {MAX_TOKEN_DAYS} days.")
         lifetime = self._lifetime(principal, expires_in_days)
-        issued = self._sessions.issue(principal.user, TokenKind.API, lifetime, shown)
+        issued = self._sessions.issue(
+            principal.user, TokenKind.API, lifetime, shown, scopes=granted(principal, scopes)
+        )
         await self.users.store.transact(Put(issued.token))
+        expires = issued.token.expires
+        until = expires and rfc3339(expires)
+        limits = issued.token.scopes
+        note("token_made", principal.user, token=issued.token.id, until=until, scopes=limits)
         return issued
 
     async def tokens(
@@ -180,25 +246,12 @@ class Accounts:
 
         One that is so new that it is not listed yet is waited for, else `Unavailable`.
         """
-        for _ in range(LOOKS):
-            if token := await self._listed(principal.user, token_id):
-                await self.users.store.transact(Delete(Token, (token.digest,)))
-                return
-            if not await unsettled(self.users.store, made_at(token_id)):
-                raise NotFound(f"There is no token {token_id}.")
-            await asyncio.sleep(BETWEEN_LOOKS)
-        raise Unavailable("The token is so new that it is not found yet: try again in a moment.")
-
-    async def _listed(self, user: str, token_id: str) -> Token | None:
-        """Find a token or session of a user by its id."""
-        index = Token.index("token_user")
-        for kind in (TokenKind.SESSION, TokenKind.API):
-            page = await self.users.store.query(
-                Token, index, user, kind, at_least=token_id, at_most=token_id, limit=1
-            )
-            if page.rows:
-                return page.rows[0]
-        return None
+        token = await self._sessions.listed(
+            principal.user, token_id, TokenKind.SESSION, TokenKind.API
+        )
+        await self.users.store.transact(Delete(Token, (token.digest,)))
+        ended = "signed_out" if token.kind is TokenKind.SESSION else "token_revoked"
+        note(ended, principal.user, token=token.id)
 
     # -- inside ---------------------------------------------------------------------------------
 
@@ -217,7 +270,20 @@ class Accounts:
             )
         return left if wanted is None else wanted
 
-    def _refuse_passwords(self) -> None:
+    async def _second_factor(self, user: User, code: str) -> None:
+        """Ask for the code of a user whose password is right; raises `SecondFactorRequired`."""
+        if self.factors is None:
+            return
+        try:
+            await self.factors.require(user, code)
+        except SecondFactorRequired:
+            if code:
+                note("sign_in_refused", user.id, denied=True, by="second factor")
+            else:
+                note("second_factor_asked", user.id, denied=True)
+            raise
+
+    def refuse_passwords(self) -> None:
         """Raise `Forbidden` where only the issuer signs people in."""
         if self.federation is not None and not self.federation.issuer.passwords:
             raise Forbidden(
@@ -237,7 +303,19 @@ class Accounts:
             return found
 
     async def _by_address(self, email: str) -> User | None:
+        """Find who has an address, with as many reads where nobody has."""
         try:
-            return await self.users.by_email(clean_address(email))
+            user = await self.users.by_email(clean_address(email))
         except InvalidInput:
             return None
+        if user is None:
+            await self.users.get("user_nobody")
+        return user
+
+
+def _counted(email: str) -> str:
+    """Return under what tries to sign in with an address are counted, be it one or not."""
+    try:
+        return clean_address(email)
+    except InvalidInput:
+        return email

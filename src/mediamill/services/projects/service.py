@@ -10,6 +10,7 @@ import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.access import Principal, Right
+from mediamill.core.acts import note
 from mediamill.core.clock import DAY
 from mediamill.core.errors import (
     ConditionFailed,
@@ -122,7 +123,7 @@ class ProjectService:
         unit = _purge(project, deleted, time, time if now else time + UNDO_MS)
         with suppress(ConditionFailed):  # deleted twice at the same moment
             await self.units.insert([unit], _change(project, fields))
-        log.info("project deleted", action="project_deleted", now=now, **project.log_context())
+        note("project_deleted", project.id, owner=project.owner, now=now)
         await self.bell.ring("work:housekeeping")
 
     async def restore(self, principal: Principal, project_id: str) -> Project:
@@ -140,7 +141,7 @@ class ProjectService:
             except ConditionFailed:
                 message = "The project is being removed: it cannot be brought back."
                 raise Conflict(message, state="purging") from None
-            log.info("project restored", action="project_restored", **project.log_context())
+            note("project_restored", project.id, owner=project.owner)
         return await self.get(principal, project_id)
 
     async def trash(self, principal: Principal, after: str | None, limit: int) -> Page[Project]:

@@ -90,6 +90,8 @@ class File(Record, frozen=True, kw_only=True):
     charged: int = 0
     """Bytes of it that its owner's `Usage` counts: those announced while it is being received, its
     size from then on until it is purged, none once it is rejected."""
+    metered: bool = False
+    """Whether its owner's `Usage` counts it among the files: until it is rejected or purged."""
     code: str = ""
     """Why it was rejected: an error's code, and its message in `error`."""
     error: str = ""

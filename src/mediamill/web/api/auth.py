@@ -4,8 +4,11 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from mediamill.services.accounts.sessions import Issued
+from mediamill.web.api.factors import CODE
+from mediamill.web.api.recovery import NEW
+from mediamill.web.devices import kept_devices, remember_device
 from mediamill.web.parsing import PROBLEM, Body, StrictRoute
-from mediamill.web.security import Caller, Mill, clear_session, set_session
+from mediamill.web.security import Identified, Mill, clear_session, set_session
 from mediamill.web.views.accounts import SessionView, UserView, user_view
 from mediamill.web.views.common import moment
 
@@ -14,13 +17,14 @@ router = APIRouter(prefix="/v1", tags=["accounts"], responses=PROBLEM, route_cla
 
 class Registration(Body):
     email: str = Field(max_length=300, examples=["ann@example.org"])
-    password: str = Field(max_length=5000, description="8 to 1024 characters.")
+    password: str = Field(max_length=5000, description=NEW)
     name: str = Field("", max_length=300)
 
 
 class Credentials(Body):
     email: str = Field(max_length=300, examples=["ann@example.org"])
     password: str = Field(max_length=5000)
+    code: str = Field("", max_length=100, examples=["287082"], description=CODE)
 
 
 class Link(Body):
@@ -36,7 +40,8 @@ async def register(body: Registration, mill: Mill) -> UserView:
 @router.post("/auth/login")
 async def login(body: Credentials, mill: Mill, request: Request, response: Response) -> SessionView:
     """Sign in with address and password; browsers get the session as a cookie too."""
-    issued = await mill.accounts.login(body.email, body.password)
+    kept = kept_devices(request)
+    issued = await mill.accounts.login(body.email, body.password, body.code, kept)
     return await _session(issued, mill, request, response)
 
 
@@ -48,20 +53,21 @@ async def redeem(body: Link, mill: Mill, request: Request, response: Response) -
 
 
 @router.post("/auth/logout", status_code=204)
-async def logout(caller: Caller, mill: Mill, request: Request, response: Response) -> None:
+async def logout(caller: Identified, mill: Mill, request: Request, response: Response) -> None:
     """End the session, or revoke the token, that this request shows."""
     await mill.accounts.logout(caller)
     clear_session(request, response)
 
 
 @router.get("/me")
-async def me(caller: Caller, mill: Mill) -> UserView:
+async def me(caller: Identified, mill: Mill) -> UserView:
     """Show who the caller is."""
     return user_view(await mill.accounts.profile(caller))
 
 
 async def _session(issued: Issued, mill: Mill, request: Request, response: Response) -> SessionView:
     set_session(request, response, issued.secret)
+    await remember_device(mill, request, response, issued.token.user)
     principal = await mill.accounts.authenticate(issued.secret)
     user = await mill.accounts.profile(principal)
     expires = moment(issued.token.expires)

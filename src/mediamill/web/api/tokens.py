@@ -3,10 +3,11 @@
 from fastapi import APIRouter
 from pydantic import Field
 
+from mediamill.core.access import Scope
 from mediamill.services.accounts.service import MAX_TOKEN_DAYS
 from mediamill.web.idempotency import shown_once
 from mediamill.web.parsing import PROBLEM, After, Body, Limit, StrictRoute, TokenId, cursor
-from mediamill.web.security import Caller, Mill
+from mediamill.web.security import Caller, Fresh, Mill
 from mediamill.web.views.accounts import IssuedView, TokenView, issued_view, token_view
 from mediamill.web.views.common import Listed, listed
 
@@ -22,12 +23,21 @@ class TokenRequest(Body):
         description="If left out, good until revoked; made with an API token, as long as that.",
     )
 
+    scopes: list[Scope] | None = Field(
+        None,
+        min_length=1,
+        max_length=50,
+        description="What it may do; all that its maker may, if left out.",
+        examples=[["files:write", "jobs:write", "jobs:read"]],
+    )
+
 
 @router.post("", status_code=201)
 @shown_once
-async def issue_token(body: TokenRequest, caller: Caller, mill: Mill) -> IssuedView:
+async def issue_token(body: TokenRequest, caller: Fresh, mill: Mill) -> IssuedView:
     """Make a token; its secret is shown this once."""
-    return issued_view(await mill.accounts.issue_token(caller, body.name, body.expires_in_days))
+    issued = await mill.accounts.issue_token(caller, body.name, body.expires_in_days, body.scopes)
+    return issued_view(issued)
 
 
 @router.get("")

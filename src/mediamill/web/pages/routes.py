@@ -42,7 +42,7 @@ async def home_page(caller: Caller, mill: Mill) -> Response:
         asking=asking(mill.operations),
         jobs=await _recent(mill, caller),
         usage=await mill.repositories.usages.get(caller.user),
-        quota=mill.repositories.usages.quota,
+        quota=(await mill.repositories.usages.limits(caller.user)).bytes,
     )
 
 

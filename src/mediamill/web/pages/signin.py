@@ -99,6 +99,7 @@ def _sign_in(
         status=report.status if report else 200,
         registration=mill.settings.registration and passwords,
         passwords=passwords,
+        least=mill.settings.password_length,
         issuer=issuer.label if issuer else "",
         left=left,
         back=back,

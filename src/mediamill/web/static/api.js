@@ -34,10 +34,16 @@ async function answered(path, options) {
     throw new Problem(0, { detail: "The server does not answer. Check the connection and try again." });
   }
   if (response.ok) return response;
+  const problem = new Problem(response.status, await response.json().catch(() => ({})));
+  if (problem.code === "confirmation_needed") {
+    const { confirmed } = await import("./confirming.js");
+    if (await confirmed()) return answered(path, options);
+  }
+  if (problem.code === "second_factor_needed") location.assign("/account#second-factor");
   if (response.status === 401 && !path.startsWith("/v1/auth/")) {
     location.assign(`/signin?next=${encodeURIComponent(location.pathname)}`);
   }
-  throw new Problem(response.status, await response.json().catch(() => ({})));
+  throw problem;
 }
 
 // Show a problem in a form: beside the field it names, else at the form's end.

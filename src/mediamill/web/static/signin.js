@@ -25,17 +25,24 @@ for (const form of document.querySelectorAll("form")) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     clearProblem(form);
-    const { email, password } = Object.fromEntries(new FormData(form));
+    const { email, password, code } = Object.fromEntries(new FormData(form));
     const button = form.querySelector("button");
     button.disabled = true;
     try {
       if (form.id === "register") await call("POST", "/v1/auth/register", { email, password });
-      await call("POST", "/v1/auth/login", { email, password });
+      await call("POST", "/v1/auth/login", { email, password, code });
       location.replace(target);
     } catch (problem) {
+      if (problem.code === "second_factor_required") askForCode();
       showProblem(form, problem);
     } finally {
       button.disabled = false;
     }
   });
+}
+
+// The password was right: what is asked for now is the code beside it.
+function askForCode() {
+  document.getElementById("login-second").hidden = false;
+  document.getElementById("login-code").focus();
 }
