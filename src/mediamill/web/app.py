@@ -5,11 +5,12 @@ from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match
+from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -104,5 +105,7 @@ async def answer(request: Request, error: Exception) -> Response:
 
 def methods_of(request: Request) -> set[str]:
     """Return every method that a request's address takes, whichever route serves it."""
-    matching = (r for r in request.app.routes if r.matches(request.scope)[0] is not Match.NONE)
-    return {method for route in matching for method in getattr(route, "methods", None) or ()}
+    path: str = request.scope["path"]
+    known = iter_route_contexts(request.app.routes)
+    matching = (route for route in known if route.methods and route.path_regex.match(path))
+    return {method for route in matching for method in route.methods or ()}
