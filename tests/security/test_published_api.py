@@ -59,7 +59,7 @@ async def test_every_answer_is_as_published(tmp_path: Path, phases: str, example
                 "--header", f"Authorization: {client.headers['Authorization']}",
                 "--phases", phases, "--max-examples", str(examples), "--exclude-checks", UNFAIR,
                 "--exclude-path-regex", APART, "--request-timeout", "30", "--workers", "1",
-                "--seed", "7", "--suppress-health-check", "all", "--no-color",
+                "--seed", "7", "--suppress-health-check", "all", "--no-color", "--warnings", "off",
             ],
             cwd=tmp_path, capture_output=True, text=True, timeout=400 + 20 * examples, check=False,
         )  # fmt: skip

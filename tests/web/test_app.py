@@ -8,6 +8,7 @@ import pytest
     [
         ("PUT", "/v1/me", "GET"),
         ("POST", "/v1/files/file_00000000000000000000000000", "DELETE, GET, PATCH"),
+        ("PUT", "/v1/files/delete", "POST"),
         ("DELETE", "/docs", "GET"),
     ],
 )

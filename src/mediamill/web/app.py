@@ -1,5 +1,6 @@
 """The web application: the API and the pages over one `App`."""
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -104,8 +105,14 @@ async def answer(request: Request, error: Exception) -> Response:
 
 
 def methods_of(request: Request) -> set[str]:
-    """Return every method that a request's address takes, whichever route serves it."""
+    """Return every method of a request's address, whichever route serves it.
+
+    Where several match, the address is the one with the fewest characters left to parameters, as
+    OpenAPI puts `/files/delete` before `/files/{file_id}`.
+    """
     path: str = request.scope["path"]
-    known = iter_route_contexts(request.app.routes)
-    matching = (route for route in known if route.methods and route.path_regex.match(path))
-    return {method for route in matching for method in route.methods or ()}
+    matching: dict[str, set[str]] = {}
+    for route in iter_route_contexts(request.app.routes):
+        if route.path and route.methods and route.path_regex.match(path):
+            matching.setdefault(re.sub("{.*?}", "", route.path), set()).update(route.methods)
+    return matching[max(matching, key=len)] if matching else set()
