@@ -19,7 +19,7 @@ async def test_somebody_looks_after_their_account(page, everybodys, browser):
     body = {"email": email, "password": "correct horse battery"}
     await other.request.post(f"{base}/v1/auth/login", data=body)
     await page.get_by_role("link", name="Account").click()
-    await expect(page.locator(".side [aria-current]")).to_have_text("Profile")
+    await expect(page.locator(".sections [aria-current]")).to_have_text("Profile")
 
     sessions = page.get_by_role("list", name="Sessions").get_by_role("listitem")
     await expect(sessions).to_have_count(2)
@@ -53,11 +53,11 @@ async def test_somebody_looks_after_their_account(page, everybodys, browser):
             assert await serious(page) == [], (scheme, width)
     await say_something(page)
     await take_everything(page)
-    link = page.locator(".side").get_by_role("link", name="Usage")
+    link = page.locator(".sections").get_by_role("link", name="Usage")
     await link.focus()
     await page.keyboard.press("Enter")
     await expect(page.locator("#usage")).to_be_in_viewport()
-    await expect(page.locator(".side [aria-current]")).to_have_count(1)
+    await expect(page.locator(".sections [aria-current]")).to_have_count(1)
     await delete_and_keep(page, email)
     await other.close()
 

@@ -1,6 +1,7 @@
 """The pages on security name tests that exist, and leave no requirement, boundary or attack out."""
 
 import ast
+import json
 import re
 from collections import Counter
 from functools import cache
@@ -8,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from mediamill.services.accounts.commonest import listed
+from tests.adapters.fetch.test_guard import INNER
 from tests.docs.asvs_ids import ids
+from tests.media_factory import hostile_images, hostile_names
+from tests.security.test_issuers_tokens import ATTACKS
+from tests.security.test_smuggling import MESSAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 ASVS, THREATS = ROOT / "docs/security/asvs.md", ROOT / "docs/security/threat-model.md"
@@ -127,10 +133,24 @@ def test_every_letter_of_stride_is_thought_of():
     assert letters.keys() == {*STRIDE}
 
 
+def attacks() -> dict[str, str]:
+    """Return the rows of S1 to S23."""
+    return dict(re.findall(r"^\| (S\d+) \|(.+)\|$", PROMISES.read_text(), re.MULTILINE))
+
+
 def test_every_attack_of_the_table_is_there():
     """S1 to S23, each with its tests, the short count and the one of the soak."""
-    rows = re.findall(r"^\| (S\d+) \|(.+)\|$", PROMISES.read_text(), re.MULTILINE)
-    assert [number for number, _ in rows] == [f"S{n}" for n in range(1, 24)]
-    for number, row in rows:
+    assert [*attacks()] == [f"S{n}" for n in range(1, 24)]
+    for number, row in attacks().items():
         assert NAMED.search(row), number
         assert row.count("|") == 3, number
+
+
+def test_the_counts_are_those_of_the_tests():
+    names = len(json.loads(hostile_names().read_text()))
+    counts = {
+        "S4": f"{len(ATTACKS)} tokens", "S6": f"{len(listed()):,} refused",
+        "S8": f"{len(hostile_images())} files", "S14": f"{names} naughty strings",
+        "S16": f"{len(INNER)} spellings", "S20": f"{len(MESSAGES)} messages",
+    }  # fmt: skip
+    assert {number: told for number, told in counts.items() if told not in attacks()[number]} == {}

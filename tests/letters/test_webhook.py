@@ -12,18 +12,20 @@ async def unsubscribe(user):
     return f"https://mill.example.org/unsubscribe/{user}"
 
 
+OFF = {"enabled": False, "reason": "It answered 410: gone."}
+
+
 async def written(**more):
     webhook = Webhook(
         owner=ANN.id, id="hook_1", url="https://hooks.example.org/in?token=secret", types=("*",),
-        enabled=False, reason="It answered 410: gone.", secret="", sealed_by="", created=1,
-        changed=1, **more,
+        secret="", sealed_by="", created=1, changed=1, **more,
     )  # fmt: skip
     letters = WebhookLetters("https://mill.example.org", unsubscribe)
     return await letters.write(ANN, webhook, 1_795_000_000_000)
 
 
 async def test_it_says_which_why_and_where_to_mend_it():
-    letter = await written(description="the <b>chat</b>")
+    letter = await written(description="the <b>chat</b>", **OFF)
     assert letter.subject == "Your webhook to hooks.example.org is disabled"
     for text in (letter.text, letter.html):
         assert "It answered 410: gone." in text
@@ -35,5 +37,15 @@ async def test_it_says_which_why_and_where_to_mend_it():
     assert message_of(letter, address_of("mill@example.org"))["Subject"] == letter.subject
 
 
-async def test_each_time_it_is_disabled_is_a_letter_of_its_own():
-    assert (await written(revision=1)).key != (await written(revision=2)).key
+async def test_it_says_since_when_nothing_was_taken():
+    letter = await written(failing=1_795_000_000_000)
+    assert letter.subject == "Your webhook to hooks.example.org takes no events"
+    for text in (letter.text, letter.html):
+        assert "Every try since 2026-11-18 11:06 UTC has failed." in text.replace("\n", " ")
+        assert "for 5 days is disabled" in text
+        assert "No events are sent" not in text
+
+
+async def test_each_occasion_is_a_letter_of_its_own():
+    occasions = ({"revision": 1, **OFF}, {"revision": 2, **OFF}, {"failing": 1}, {"failing": 2})
+    assert len({(await written(**each)).key for each in occasions}) == 4

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from tests.services.test_accounts import CHEAP, accounts, clock, principal_of
+from tests.services.test_accounts import CHEAP, accounts, clock, principal_of, tokens_of
 from tests.support.places import EACH_STORE
 
 from mediamill.app import App
@@ -28,23 +28,23 @@ ANN = "ann@example.org"
 async def test_who_is_disabled_is_out_at_once_and_comes_back_by_signing_in(accounts):
     await accounts.register(ANN, "a long secret")
     session = await accounts.login(ANN, "a long secret")
-    program = await accounts.issue_token(await principal_of(accounts), "laptop")
+    program = await tokens_of(accounts).issue(await principal_of(accounts), "laptop")
     link = await accounts.sign_in_secret()
-    roster = Roster(accounts.users)
-    assert (await roster.disable("ANN@Example.org")).disabled
+    roster = Roster.over(accounts.users, accounts.clock)
+    assert (await roster.change("ANN@Example.org", disabled=True)).disabled
     for proof in (accounts.authenticate(session.secret), accounts.authenticate(program.secret),
                   accounts.login(ANN, "a long secret"), accounts.redeem(link),
                   accounts.sign_in_secret()):  # fmt: skip
         with pytest.raises(Unauthenticated):
             await proof
-    assert not (await roster.enable(session.token.user)).disabled
+    assert not (await roster.change(session.token.user, disabled=False)).disabled
     for ended in (accounts.authenticate(session.secret), accounts.redeem(link)):
         with pytest.raises(Unauthenticated):
             await ended
     assert await accounts.authenticate(program.secret)
     assert await principal_of(accounts)
     with pytest.raises(NotFound):
-        await roster.disable("nobody@example.org")
+        await roster.change("nobody@example.org", disabled=True)
 
 
 async def test_however_many_sessions_there_are(accounts):
@@ -52,7 +52,7 @@ async def test_however_many_sessions_there_are(accounts):
     first = await accounts.login(ANN, "a long secret")
     for _ in range(120):
         await accounts._sessions.open(await accounts.users.get(first.token.user))
-    await Roster(accounts.users).disable(ANN)
+    await Roster.over(accounts.users, accounts.clock).change(ANN, disabled=True)
     kept = await accounts.users.tokens(first.token.user, first.token.kind, None, 1000)
     assert kept.rows == ()
 
@@ -118,6 +118,13 @@ async def test_getting_people_in_without_the_page(tmp_path, monkeypatch):
         await accounts.login(ANN, second)
         link = await told("reset-password", ANN)
         invited = await told("invite", "bob@example.org", "--role", "analyst")
+        issuer = "oidc+https://sso.example.org?client_id=mill&passwords=false"
+        monkeypatch.setenv("MEDIAMILL_IDENTITY_URL", issuer)
+        for words in (["create", "eve@example.org"], ["invite", "eve@example.org"],
+                      ["reset-password", ANN]):  # fmt: skip
+            with pytest.raises(AssertionError, match="Passwords are not used here"):
+                await told(*words, given=f"{first}\n{first}\n")
+        monkeypatch.delenv("MEDIAMILL_IDENTITY_URL")
     finally:
         await store.close()
     async with await App.open(Settings(home=tmp_path, slots=1, min_free_bytes=0)) as mill:

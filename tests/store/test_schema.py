@@ -68,6 +68,17 @@ def test_the_migrations_make_exactly_the_declared_schema():
     assert describe(migrated()) == describe(declared())
 
 
+def test_what_migrations_fill_in_is_what_other_stores_read():
+    """A column that is added has the default of its field (`Column.default`)."""
+    connection = migrated()
+    for kind in declared_kinds():
+        info = f"SELECT name, dflt_value FROM pragma_table_info('{kind.table}')"
+        for name, said in connection.execute(info).fetchall():
+            if said is not None:
+                ((filled,),) = connection.execute(f"SELECT {said}").fetchall()
+                assert filled == layout_of(kind).column(name).default, (kind.table, name)
+
+
 @pytest.mark.parametrize(
     "drift",
     [

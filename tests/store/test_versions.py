@@ -14,7 +14,7 @@ from mediamill.store.repositories.projects import Project, joining, member
 from mediamill.store.repositories.units import Unit, UnitState
 from mediamill.store.repositories.users import Role, User
 from mediamill.store.sql import migrate
-from mediamill.store.sql.migrate import Migration, migrations
+from mediamill.store.sql.migrate import Migration, migrations, pending
 from mediamill.store.sql.sqlite import connection as module
 from mediamill.store.sql.sqlite.connection import migrate_next
 
@@ -27,6 +27,8 @@ EXPANDS = re.compile(
     r"ALTER TABLE \S+ ADD COLUMN (?!.*\bNOT NULL\b(?!.*\bDEFAULT\b))(?!.*\bREFERENCES\b)",
     re.IGNORECASE,
 )
+REFUSES = re.compile(r"^-- refuses: \w", re.MULTILINE)
+"""Says what an older program would do wrong, though nothing is taken away from it."""
 CONTRACTS = re.compile(r"DROP (TABLE|INDEX) |ALTER TABLE \S+ DROP COLUMN ", re.IGNORECASE)
 
 
@@ -57,7 +59,7 @@ def violations(known: tuple[Migration, ...], released: int) -> list[str]:
         contracts = all(map(CONTRACTS.match, told))
         if "-- compatible:" not in migration.sql:
             broken.append(f"{label} does not say which programs may go on")
-        elif expands and migration.compatible > least:
+        elif expands and migration.compatible > least and not REFUSES.search(migration.sql):
             broken.append(f"{label} only adds: programs that know {least} may go on")
         elif contracts and not least < migration.compatible < migration.version:
             broken.append(f"{label} takes away what programs that know {least} may still use")
@@ -97,6 +99,11 @@ def test_a_migration_that_would_stop_older_programs_is_noticed(told):
 def test_what_is_added_may_be_filled():
     added = "-- compatible: 8\nALTER TABLE a ADD COLUMN b TEXT; UPDATE a SET b = LOWER(c), b = 'x'"
     assert violations((*migrations("sqlite")[:8], Migration(9, "added", added)), 8) == []
+
+
+def test_older_programs_may_be_refused_for_a_reason():
+    sql = "-- compatible: 9\n-- refuses: they would take it for theirs\nCREATE TABLE a (b TEXT)"
+    assert violations((*migrations("sqlite")[:8], Migration(9, "new", sql)), 8) == []
 
 
 def test_what_nobody_uses_may_go_in_a_later_release():
@@ -144,6 +151,17 @@ async def test_an_older_program_is_refused_after_one_that_takes_away(tmp_path):
     assert f"this one knows versions up to {last}. Install the newer mediamill" in told
 
 
+@pytest.mark.parametrize("dialect", RELEASED)
+def test_a_program_from_before_accounts_is_refused(dialect):
+    """It would take links that are mailed for API tokens, and ask for no second factor."""
+    known = migrations(dialect)
+    last = max(migration.compatible for migration in known)
+    assert known[last - 1].name == "accounts"
+    with pytest.raises(ConfigurationError, match=f"know version {last} or later"):
+        pending(known[: last - 1], len(known), last)
+    assert pending(known[:last], len(known), last) == ()
+
+
 async def test_what_an_older_release_noted_of_its_migrations_is_kept(tmp_path, monkeypatch):
     """Until 0008 nothing was said of older programs."""
     path, known = tmp_path / "a.db", migrations("sqlite")
@@ -162,7 +180,10 @@ async def test_what_an_older_release_noted_of_its_migrations_is_kept(tmp_path, m
     connection = apsw.Connection(str(path))
     noted = connection.execute("SELECT version, compatible FROM schema_version").fetchall()
     connection.close()
-    assert noted == [*((n, None) for n in range(1, 9)), *((m.version, 8) for m in known[8:])]
+    assert noted == [
+        *((n, None) for n in range(1, 9)),
+        *((m.version, m.compatible) for m in known[8:]),
+    ]
 
 
 def _as_it_was(connection: apsw.Connection, migration: Migration) -> None:

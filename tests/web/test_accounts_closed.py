@@ -96,6 +96,30 @@ async def test_administrators_delete_others_and_take_that_back(mill, admin, ann,
     assert erasure.due <= await mill.store.now()
 
 
+async def test_who_is_kept_out_meanwhile_stays_out(mill, admin, ann, nobody):
+    """Whoever expects that closes the account first; and nothing opens it but taking that back."""
+    one = f"/v1/admin/users/{ann.id}"
+    token = (await ann.client.delete("/v1/me")).json()["token"]
+    opened = await admin.client.patch(one, json={"disabled": False, "role": "analyst"})
+    assert (opened.status_code, "take that back first" in opened.text) == (409, True)
+    user = await mill.store.get(User, ann.id)
+    assert (user.disabled, user.role) == (True, "user"), "all of a change or nothing"
+    headers = {"accept": "text/html"}
+    shown = await admin.client.get(f"/admin/users/{ann.id}", headers=headers)
+    assert ("Let them in again" in shown.text, "also if that is taken back" in shown.text) == (
+        False, True)  # fmt: skip
+    assert (await admin.client.patch(one, json={"disabled": True})).status_code == 200
+    assert (
+        "stay kept out" in (await admin.client.get(f"/admin/users/{ann.id}", headers=headers)).text
+    )
+    assert (await nobody.post(f"/v1/erasures/{token}/undo")).status_code == 200
+    user = await mill.store.get(User, ann.id)
+    assert (user.disabled, user.erasing) == (True, None)
+    login = {"email": ann.email, "password": PASSWORD}
+    assert (await nobody.post("/v1/auth/login", json=login)).status_code == 401
+    assert (await admin.client.patch(one, json={"disabled": False})).status_code == 200
+
+
 async def test_an_export_is_asked_for_and_waited_for(ann, bob):
     assert (await ann.client.get("/v1/me/export")).status_code == 404
     asked = await ann.client.post("/v1/me/export")

@@ -4,13 +4,15 @@ import asyncio
 import io
 import re
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
+from mediamill.core.access import Principal
 from mediamill.core.clock import DAY
-from mediamill.core.errors import Conflict, Unauthenticated
-from mediamill.services.accounts.roster import Roster
+from mediamill.core.errors import Conflict, Forbidden, Unauthenticated
+from mediamill.handlers.removing.forget_invitations import ForgetInvitations
 from mediamill.services.accounts.sessions import USED_EVERY
 from mediamill.services.links.signing import Grant
 from mediamill.store.port import Delete, Update
@@ -150,23 +152,30 @@ async def signed_in(web, email):
         yield client
 
 
-async def test_nobody_takes_their_own_rights_away(admin):
+async def test_nobody_takes_their_own_rights_away(mill, admin):
+    roster = mill.people.administering.roster
+    await roster.add(User(id="user_chief", email="c@example.org", role=Role.ADMIN, created=1))
     own = f"/v1/admin/users/{admin.id}"
     for change in ({"role": "user"}, {"role": "analyst"}, {"disabled": True}):
         assert (await admin.client.patch(own, json=change)).status_code == 409
+    assert (await admin.client.delete(own, params={"now": True})).status_code == 409
     assert (await admin.client.patch(own, json={"role": "admin"})).status_code == 200
+    await roster.change("user_chief", role=Role.USER)
+    with pytest.raises(Conflict, match="last administrator"):
+        await roster.change(admin.id, name="Renamed", disabled=True, keep_one=True)
+    assert (await roster.find(admin.id)).name != "Renamed", "all of a change or nothing"
 
 
 @everywhere
 async def test_of_administrators_that_end_each_others_rights_one_stays(mill, web, admin):
     """All at once, in a ring: whatever comes first, somebody administers in the end."""
-    roster, ids = Roster(mill.accounts.users), [admin.id]
+    roster, ids = mill.people.administering.roster, [admin.id]
     for name in ("ann", "bea"):
         user = User(id=f"user_{name}", email=f"{name}@example.org", role=Role.ADMIN, created=1)
         await mill.accounts.users.add(user)
         ids.append(user.id)
-    acts = [roster.appoint(one, Role.USER, keep_one=True) for one in ids]
-    acts += [roster.disable(one, keep_one=True) for one in ids]
+    acts = [roster.change(one, role=Role.USER, keep_one=True) for one in ids]
+    acts += [roster.change(one, disabled=True, keep_one=True) for one in ids]
     ended = await asyncio.gather(*acts, return_exceptions=True)
     assert any(isinstance(one, Conflict) for one in ended)
     left = [user for user in [await roster.find(one) for one in ids] if user.role is Role.ADMIN]
@@ -191,8 +200,10 @@ async def test_who_is_invited_makes_an_account_once(mill, web, admin):
             client.post("/v1/auth/invitation", json={"token": token, "password": PASSWORD})
             for _ in range(3)
         ))  # fmt: skip
-    assert [answer.status_code for answer in answers].count(200) == 1
-    (session,) = [answer.json() for answer in answers if answer.status_code == 200]
+    (accepted,) = [answer for answer in answers if answer.status_code == 200]
+    session = accepted.json()
+    kept = " ".join(accepted.headers.get_list("set-cookie"))
+    assert "mediamill_device_" in kept, "the browser is known to the account from then on"
     assert session["user"]["role"] == "analyst"
     assert (await mill.accounts.users.by_email("dora@example.org")).verified is not None
     async with client_of(web, authorization=f"Bearer {session['token']}") as client:
@@ -222,6 +233,37 @@ async def test_an_invitation_ends(mill, web, admin, nobody, monkeypatch):
         body = {"token": token, "password": PASSWORD}
         refused = await nobody.post("/v1/auth/invitation", json=body)
         assert refused.status_code == 403, token
+    forgetting = ForgetInvitations(mill.people.inviting.invitations)
+    assert await forgetting.forget(late + 21 * DAY) == 0
+    assert await forgetting.forget(late + 23 * DAY) == 1
+    assert (await admin.client.get("/v1/admin/invitations")).json()["data"] == []
+
+
+@pytest.mark.parametrize("change", [{"role": Role.USER}, {"disabled": True}])
+async def test_an_invitation_is_worth_what_its_maker_is(mill, web, admin, monkeypatch, change):
+    """Who has kept links makes no administrators of them: not even while one is being opened."""
+    people, roster = mill.people.inviting, mill.people.administering.roster
+    chief = await roster.add(
+        User(id="user_chief", email="c@example.org", role=Role.ADMIN, created=1)
+    )
+    by = Principal(chief.id, role=Role.ADMIN)
+    token = (await people.invite(by, "d@example.org", Role.ADMIN, None, None)).url.split("#")[1]
+    hashed, change = people.passwords.hash, {**change, "keep_one": True}
+
+    async def meanwhile(*given):
+        await roster.change(chief.id, **change)
+        return await hashed(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(people.passwords, "hash", meanwhile)
+        with pytest.raises(Forbidden, match="ask for a new one"):
+            await people.accept(token, PASSWORD)
+    with pytest.raises(Forbidden, match="ask for a new one"):
+        await people.opened(token)
+    await roster.change(chief.id, role=Role.ADMIN, disabled=False)
+    with pytest.raises(Conflict, match="Passwords are not used"):
+        await replace(people, by_password=False).accept(token, PASSWORD)
+    assert await people.accept(token, PASSWORD)
 
 
 def other_grant(mill):

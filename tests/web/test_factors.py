@@ -23,9 +23,21 @@ from tests.web.test_audit import acts
 ASKING = {
     "POST /v1/me/factors/totp", "POST /v1/me/factors/totp/confirm", "DELETE /v1/me/factors/totp",
     "POST /v1/me/factors/recovery-codes", "DELETE /v1/admin/users/{user_id}/factors",
-    "POST /v1/tokens", "POST /v1/me/identities",
+    "POST /v1/tokens", "POST /v1/me/identities", "DELETE /v1/me/identities/{identity_id}",
+    "DELETE /v1/me", "POST /v1/admin/users", "PATCH /v1/admin/users/{user_id}",
+    "DELETE /v1/admin/users/{user_id}", "POST /v1/admin/invitations",
 }  # fmt: skip
 """What asks for password and code again."""
+UNASKED = {
+    "PATCH /v1/me", "POST /v1/me/export", "PATCH /v1/me/notifications", "DELETE /v1/me/sessions",
+    "DELETE /v1/me/sessions/{session_id}", "DELETE /v1/tokens/{token_id}",
+    "PUT /v1/admin/users/{user_id}/quota", "DELETE /v1/admin/users/{user_id}/quota",
+    "DELETE /v1/admin/users/{user_id}/sessions", "DELETE /v1/admin/invitations/{invitation_id}",
+    "POST /v1/admin/erasures/{erasure_id}/undo", "PATCH /v1/admin/feedback/{feedback_id}",
+    "DELETE /v1/admin/feedback/{feedback_id}", "POST /v1/admin/workers/{worker_id}/drain",
+    "POST /v1/admin/workers/{worker_id}/undrain",
+}  # fmt: skip
+"""What changes accounts or the service and does not ask: nobody gets further in by it, or gone."""
 SIGN_IN = Path(__file__).parents[2] / "docs" / "sign-in.md"
 
 
@@ -207,12 +219,17 @@ def calls(dependant, wanted) -> bool:
 
 
 def test_which_routes_ask(web):
-    found = set()
+    found, others = set(), set()
     for context in iter_route_contexts(web.routes):
         route = context.original_route
-        if isinstance(route, APIRoute) and calls(route.dependant, (recent, fresh, setting_up)):
-            found |= {f"{method} {context.path}" for method in context.methods}
-    assert found >= ASKING
+        if isinstance(route, APIRoute):
+            asks = calls(route.dependant, (recent, fresh, setting_up))
+            (found if asks else others).update(f"{one} {context.path}" for one in context.methods)
+    assert found == ASKING
+    about = {
+        route for route in others if re.match(r"(?!GET|HEAD)\S+ /v1/(me|tokens|admin)\b", route)
+    }
+    assert about == UNASKED
     told = SIGN_IN.read_text()
     assert [route for route in sorted(found) if f"`{route}`" not in told] == []
 
@@ -254,15 +271,16 @@ async def test_it_counts_for_the_session_that_did_it(mill, web, nobody, ann, clo
         assert (await client.post("/v1/me/factors/totp")).status_code == 403
 
 
-async def test_no_token_confirms_anything(web, ann):
-    token = (await ann.client.post("/v1/tokens", json={"name": "hers"})).json()["token"]
+async def test_no_token_confirms_anything(web, ann, admin):
+    """Nor does one of an administrator's make itself a session, or let another into a way in."""
+    token = (await admin.client.post("/v1/tokens", json={"name": "theirs"})).json()["token"]
     async with client_of(web, authorization=f"Bearer {token}") as program:
         assert (await program.post("/v1/tokens", json={"name": "its"})).status_code == 201
-        for path, body in (
-            ("/v1/me/factors/totp", None), ("/v1/auth/confirm", {"password": PASSWORD}),
-        ):  # fmt: skip
-            refused = await program.post(path, json=body)
-            assert (refused.status_code, refused.json()["code"]) == (403, "forbidden"), path
+        for route in sorted(ASKING - {"POST /v1/tokens"} | {"POST /v1/auth/confirm"}):
+            method, _, path = route.partition(" ")
+            path = path.format(user_id=ann.id, identity_id="identity_" + "A" * 26)
+            refused = await program.request(method, path, json={"password": PASSWORD})
+            assert (refused.status_code, refused.json()["code"]) == (403, "forbidden"), route
 
 
 async def test_without_a_password_signing_in_again_counts(mill, web):

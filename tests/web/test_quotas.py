@@ -6,12 +6,12 @@ import pytest
 
 from mediamill.app import App
 from mediamill.core.clock import FixedClock
-from mediamill.core.errors import TooManyRequests
+from mediamill.core.errors import QuotaExceeded, TooManyRequests
 from mediamill.core.settings import Settings
 from mediamill.handlers.files.count_files import CountFiles
 from mediamill.handlers.removing.forget_rates import ForgetRates
 from mediamill.services.quotas.rates import RateLimits, subject_of
-from mediamill.store.port import Update
+from mediamill.store.port import Put, Update
 from mediamill.store.repositories.allowances import Allowances, Limits
 from mediamill.store.repositories.audit import Act
 from mediamill.store.repositories.files import File
@@ -208,6 +208,27 @@ async def test_files_of_earlier_versions_are_counted_once(mill, ann):
         await until(ann, files=3)
 
 
+async def test_a_job_that_an_earlier_version_ended_counts_once(mill, ann):
+    """It counted none: what is retried or purged is taken out of what is counted first."""
+    file = (await send(ann)).json()["id"]
+    retried, purged = [(await submit(ann, [file])).json()["id"] for _ in range(2)]
+    for job in (retried, purged):
+        await ann.client.post(f"/v1/jobs/{job}/cancel")
+    async with working(mill):
+        await until(ann, jobs=0, items=0)
+        month = (await mill.store.get(Job, purged)).month
+        left = {"counted": True, "reserved": 1, "metered": {month: 1}}
+        await mill.store.transact(
+            *(Update(Job, (job,), set=left) for job in (retried, purged)),
+            Update(Usage, (ann.id,), add={"jobs": 2}),
+            Update(MonthlyUsage, (ann.id, month), add={"items": 2}),
+        )
+        await ann.client.delete(f"/v1/jobs/{purged}", params={"now": "true"})
+        assert (await ann.client.post(f"/v1/jobs/{retried}/retry")).is_success
+        await until(ann, jobs=0, items=1)
+    assert charges.usage(mill) == []
+
+
 async def test_an_unguarded_count_is_noticed(mill, ann, monkeypatch):
     """The planted fault: looking first and counting later lets several in."""
 
@@ -258,8 +279,12 @@ async def test_limited_answers_say_where_one_stands(mill, ann):
     assert answers[2].headers["retry-after"] == "17"
     clock.advance(17_000)
     assert (await ann.client.get("/v1/me")).headers["ratelimit"] == '"requests";r=1;t=60'
-    for path in ("/health/live", "/static/app.css"):
-        assert "ratelimit" not in (await ann.client.get(path)).headers
+    for path in ("/health/live", "/static/api.js"):
+        answer = await ann.client.get(path)
+        assert (answer.status_code, answer.headers.get("ratelimit")) == (200, None)
+
+
+NOWHERE = [("GET", "/v1/nothing"), ("PUT", "/v1/me"), ("GET", "/nothing")]
 
 
 async def test_whoever_is_not_known_is_counted_by_address(mill, ann):
@@ -268,6 +293,13 @@ async def test_whoever_is_not_known_is_counted_by_address(mill, ann):
     asked = await ann.client.get("/v1/me", headers=wrong)
     assert asked.status_code == 401
     assert asked.headers["ratelimit-policy"] == '"nobody";q=6000;w=60'
+    mill.rates._nobody, mill.rates._clock = 2, FixedClock(40_000_000 * WINDOW)
+    told = [await ann.client.request(method, path) for method, path in NOWHERE]
+    assert [answer.status_code for answer in told] == [404, 405, 429]
+    assert [answer.headers["ratelimit"].partition(";t=")[0] for answer in told] == [
+        '"nobody";r=1', '"nobody";r=0', '"nobody";r=0',
+    ]  # fmt: skip
+    assert int(told[2].headers["retry-after"]) > 0
 
 
 def test_the_month_of_a_job_is_the_last_that_counts():
@@ -292,6 +324,33 @@ async def test_a_mail_says_once_that_most_is_used(mill, ann):
             await asyncio.sleep(0.05)
     (mail,) = mails
     assert "82 % is used" in mail.read_text()
+
+
+async def test_a_stage_counts_in_the_month_in_which_it_begins(mill, ann):
+    """The job was accepted, and its first stage counted, in a month that is full by now."""
+    file = (await send(ann)).json()["id"]
+    limit(mill, items=2)
+    steps = [{"operation": "level", "parameters": {}}]  # of three stages
+    job = (await ann.client.post("/v1/jobs", json={"files": [file], "steps": steps})).json()["id"]
+    then, now = "2020-02", month_of(await mill.store.now())
+    await mill.store.transact(
+        Update(Job, (job,), set={"metered": {then: 1}}),
+        Put(MonthlyUsage(owner=ann.id, month=then, items=2)),
+        Update(MonthlyUsage, (ann.id, now), add={"items": -1}),
+    )
+    async with working(mill):
+        ended = (await ann.client.get(f"/v1/jobs/{job}?wait=20")).json()
+    assert ended["state"] == "succeeded", ended["error"]
+    row = await mill.store.get(Job, job)
+    assert (row.metered, row.reserved) == ({then: 1, now: 2}, 0)
+    assert await used(ann, "items") == 2
+    assert charges.usage(mill) == []
+    usages = mill.repositories.usages
+    more = await usages.reserve(ann.id, then, 1)
+    with pytest.raises(QuotaExceeded, match="2 of this month’s 2") as refused:
+        async with usages.refusing(ann.id, more):
+            await mill.store.transact(*more)
+    assert refused.value.details["resets_at"] == "2020-03-01T00:00:00.000Z"
 
 
 @everywhere

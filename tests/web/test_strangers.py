@@ -39,7 +39,7 @@ OPEN = {
     "GET /auth/oidc/start", "GET /auth/oidc/callback", "GET /auth/oidc/end",
     "POST /v1/auth/register", "POST /v1/auth/login", "POST /v1/auth/redeem",
     "POST /v1/auth/password/forgot", "POST /v1/auth/password/reset", "POST /v1/auth/verify",
-    "GET /forgot", "GET /reset", "GET /verify", "GET /invitation", "POST /v1/auth/invitation",
+    "GET /commonest.txt", "GET /forgot", "GET /reset", "GET /verify", "GET /invitation", "POST /v1/auth/invitation",
 }  # fmt: skip
 """What anybody who reaches the service may ask."""
 
@@ -93,6 +93,7 @@ BY_ID = {
     "GET /v1/jobs/{job_id}/attempts.csv", "GET /v1/jobs/{job_id}/attempts.jsonl",
     "POST /v1/jobs/{job_id}/link", "POST /v1/files/{file_id}/link",
     "GET /v1/projects/{project_id}", "PATCH /v1/projects/{project_id}",
+    "GET /v1/projects/{project_id}/retention",
     "POST /v1/projects/{project_id}/restore",
     "DELETE /v1/projects/{project_id}", "GET /v1/projects/{project_id}/files",
     "POST /v1/projects/{project_id}/files", "DELETE /v1/projects/{project_id}/files",
@@ -270,7 +271,7 @@ async def belongings(mill, ann):
     tus = {"tus-resumable": "1.0.0", "upload-length": "100"}
     upload = await ann.client.post("/v1/uploads", headers=tus)
     person = Person("https://issuer.example.org", "hers")
-    await mill.linking.link(ann.id, person)
+    await mill.linking.link(Principal(ann.id), person)
     hers = await mill.repositories.identities.find(person.issuer, person.subject)
     said = Caption(
         id=caption_id(job.json()["id"], 0, 0), owner=ann.id, listed=ann.id, job=job.json()["id"],

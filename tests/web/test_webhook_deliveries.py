@@ -17,6 +17,7 @@ from mediamill.core.sealing import about
 from mediamill.handlers.removing.retire_secret import RetireSecret, retiring
 from mediamill.handlers.telling.deliver import Deliver
 from mediamill.handlers.telling.disabled import disabled
+from mediamill.handlers.telling.failing import Failing
 from mediamill.handlers.telling.replay import Replay, replaying
 from mediamill.handlers.telling.signing import secrets_of, signature
 from mediamill.store.port import Delete, Update
@@ -24,6 +25,7 @@ from mediamill.store.repositories.sealing import Sealings
 from mediamill.store.repositories.units import Unit
 from mediamill.store.repositories.webhooks import Delivery, DeliveryState, Webhook
 from mediamill.store.schema import all_kinds
+from tests.faults.tables import table
 from tests.support.places import everywhere
 from tests.support.receivers import reply
 from tests.support.serving import working
@@ -391,6 +393,103 @@ async def test_two_deliveries_that_find_nobody_disable_once(mill, ann, there):
     await mill.store.transact(off)
     with pytest.raises(ConditionFailed):
         await mill.store.transact(*disabled(webhook, "gone", now)[:1])
+
+
+async def failing_for(mill, hook, days):
+    """Let a webhook that fails have done so for so many days; return it."""
+    webhook = await here(mill, hook)
+    assert webhook.failing is not None
+    since = {"failing": await mill.store.now() - days * 24 * HOUR}
+    await mill.store.transact(Update(Webhook, webhook.key_values(), set=since))
+    return await here(mill, hook)
+
+
+async def here(mill, hook):
+    [row] = [row for row in table(mill, Webhook) if row.id == hook["id"]]
+    return row
+
+
+@everywhere
+async def test_since_when_nothing_was_taken_is_noted_and_told_once(mill, ann, there):
+    hook = await added(ann, there.url())
+    failing = Failing(mill.repositories.webhooks, mill.repositories.units)
+
+    async def refused():
+        webhook, now = await here(mill, hook), await mill.store.now()
+        for one in await asyncio.gather(*(failing.refused(webhook, now) for _ in range(3))):
+            assert one is None
+        return await here(mill, hook)
+
+    def notices():
+        return [one for one in table(mill, Unit) if one.group.startswith(f"failing:{hook['id']}")]
+
+    first = await refused()
+    assert (await refused()).failing == first.failing, "another try does not begin it anew"
+    shown = (await ann.client.get(f"/v1/webhooks/{hook['id']}")).json()
+    assert datetime.fromisoformat(shown["failing_since"]).timestamp() * 1000 == first.failing
+    assert (first.warned, notices()) == (None, [])
+    await failing_for(mill, hook, 1)
+    assert (await refused()).warned
+    await refused()
+    [notice] = notices()
+    assert (notice.kind, notice.payload["webhook"]) == ("notify", hook["id"])
+    row = await failing_for(mill, hook, 4)
+    assert failing.over(row, await mill.store.now()) is None
+    row = await failing_for(mill, hook, 5)
+    assert failing.over(row, await mill.store.now()) is not None
+    await failing.taken(row)
+    row = await here(mill, hook)
+    assert (row.failing, row.warned) == (None, None)
+    await refused()
+    await ann.client.patch(f"/v1/webhooks/{hook['id']}", json={"url": there.url("/else")})
+    assert (await here(mill, hook)).failing is None, "another address begins anew"
+    (act,) = await acts(mill, about=hook["id"], action="webhook_changed")
+    assert (act.actor, act.details["fields"]) == (ann.id, ["url"])
+
+
+async def test_a_webhook_that_takes_nothing_for_days_is_disabled(mill, ann, there, quick):
+    """Its owner gets a mail after a day, and one as a delivery is given up after five."""
+    hook = await added(ann, there.url())
+    outbox = mill.settings.home / "outbox"
+
+    async def mails():
+        texts = [path.read_bytes() for path in outbox.rglob("*.eml")]
+        return [text for text in texts if hook["id"].encode() in text]
+
+    async def mailed():
+        return await mails()
+
+    async def mailed_again():
+        return len(await mails()) == 2
+
+    async def given_up():
+        event = await tried(ann, hook)
+        path = f"/v1/webhooks/{hook['id']}/deliveries/{event['id']}"
+
+        async def over():
+            return (await ann.client.get(path)).json()["state"] == "failed"
+
+        await until(over)
+
+    there.always = reply(503)
+    async with working(mill):
+        await given_up()
+        await failing_for(mill, hook, 2)
+        await given_up()
+        [mail] = await until(mailed)
+        assert b"takes no events" in mail
+        assert (await here(mill, hook)).enabled
+        await failing_for(mill, hook, 5)
+        await given_up()
+        await until(mailed_again)
+    shown = (await ann.client.get(f"/v1/webhooks/{hook['id']}")).json()
+    assert (shown["enabled"], shown["reason"]) == (False, "It took nothing for 5 days.")
+    await ann.client.patch(f"/v1/webhooks/{hook['id']}", json={"enabled": True})
+    there.always = None
+    await tried(ann, hook)
+    async with working(mill):
+        await ended(ann, hook, "delivered")
+    assert (await here(mill, hook)).failing is None
 
 
 async def test_with_a_webhook_goes_all_that_waits_to_see_to_it(mill, ann, there):

@@ -26,8 +26,8 @@ def account() -> None:
 def export(*, output: str, overwrite: bool, client: Client) -> None:
     """Have everything put together as one zip, wait for it, and fetch it.
 
-    Rows of all kinds, files, results. Broken off, the same command goes on with the same zip, which
-    the server keeps for seven days.
+    Rows of all kinds, files, results. Asked for again within an hour it is the same zip; the server
+    keeps it for seven days, or until you ask for another.
     """
     told = client.request("POST", "/v1/me/export")
     while told["state"] == "waiting":

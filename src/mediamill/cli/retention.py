@@ -46,8 +46,11 @@ def run(*, dry_run: bool, yes: bool) -> None:
     when the rules in force are not those of MEDIAMILL_RETENTION here, unless you say --yes.
     """
     if dry_run:
-        for state in _with(_states)[0]:
+        states, early = _with(_due)
+        for state in states:
             click.echo(f"{state.source}: {_amount(state.due)} would go.")
+        if early.files:
+            click.echo(f"earlier, as projects say: {_amount(early)} would go.")
         return
 
     async def taken(app: App) -> list[str]:
@@ -58,7 +61,7 @@ def run(*, dry_run: bool, yes: bool) -> None:
             )
         retain = Retain(app.repositories.units, app.retention, app.bell)
         files = await retain.sweep(sure=yes)
-        ruled = [source for source in SOURCES if app.retention.age(source) is not None]
+        ruled = [one for one in SOURCES if app.retention.age(one) is not None or files.get(one)]
         return [_taken(source, files.get(source)) for source in ruled]
 
     for line in _with(taken):
@@ -143,6 +146,10 @@ DAILY = ("source", "media_type", "outcome", "files", "bytes", "items", "results"
 def daily_row(row: Daily) -> dict[str, Any]:
     """Return a row of the aggregates as it is printed."""
     return {name: getattr(row, name) for name in ("day", "owner", *DAILY)}
+
+
+async def _due(app: App) -> tuple[list[State], Amount]:
+    return await app.kept.states(), await app.kept.early()
 
 
 async def _states(app: App) -> tuple[list[State], bool]:

@@ -44,11 +44,18 @@ def list_(*, as_json: bool, client: Client) -> None:
     show_list(
         client.pages("/v1/webhooks"),
         lambda row: row["id"],
-        lambda row: "on" if row["enabled"] else f"off {row['reason'] or ''}".strip(),
+        _state,
         lambda row: " ".join(row["types"]),
         lambda row: row["url"],
         as_json=as_json,
     )
+
+
+def _state(row: dict[str, Any]) -> str:
+    if not row["enabled"]:
+        return f"off {row['reason'] or ''}".strip()
+    since = row["failing_since"]
+    return f"on, nothing taken since {since}" if since else "on"
 
 
 @webhooks.command()
@@ -117,7 +124,9 @@ def test(webhook_id: str, *, type_: str, as_json: bool, client: Client) -> None:
 @webhooks.command()
 @click.argument("webhook_id", metavar="ID")
 @click.argument("events", nargs=-1, metavar="[EVENTS…]")
-@click.option("--failed-since", help="All that failed since a time, such as 2026-11-21T16:00:00Z.")
+@click.option(
+    "--failed-since", help="What failed since a time, 2026-11-21T16:00:00Z; the oldest 10,000."
+)
 @connected
 def replay(
     webhook_id: str, *, events: tuple[str, ...], failed_since: str | None, client: Client

@@ -64,6 +64,8 @@ class Principal:
     """Whether they must set up a second factor before anything else."""
     unverified: bool = False
     """Whether they must verify their mail address before they change anything."""
+    tenure: int = 0
+    """Of the account, as they asked; what they make that outlives a session is of it."""
     scopes: frozenset[str] | None = None
     grants: Mapping[str, Right] = field(default_factory=dict)
     """Rights on records of others, by record id, as shared with this user."""

@@ -70,14 +70,18 @@ def note(
     about: str | None = None,
     *,
     actor: str | None = None,
+    owner: str = "",
     denied: bool = False,
     **details: Any,
 ) -> None:
     """Say what was done, or denied: to which record or user, and by whom if not by who asks.
 
-    The log has it too. `details` are facts that are no secret, no name and no content.
+    The log has it too, and alone says whose the record is. `details` are facts that are no secret,
+    no name, no content, and name no user: those are `about` and `actor`, by which an erasure finds
+    them.
     """
-    told = {"about": about, **({"by": actor} if actor else {}), **details}
+    said = {"by": actor, "owner": owner}
+    told = {"about": about, **{name: one for name, one in said.items() if one}, **details}
     log.info(action.replace("_", " "), action=action, **told)
     if (acts := _now.get()) is not None:
         acts.noted.append(Noted(action, about, actor, denied, details))

@@ -3,11 +3,15 @@
 A file's age counts from its `created`. When it is due is never stored: it follows from the rules in
 force, so changing them holds for what is there already. Results have no rule of their own; they go
 with the file that they were made of.
+
+A project may say something else of its files, in days from when each joined it: `30d`, `none`, or
+nothing, which is what the installation says (`store/repositories/keeping.py`).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from mediamill.core.clock import DAY, HOUR
 from mediamill.core.errors import ConfigurationError
@@ -19,6 +23,9 @@ DEFAULT: Mapping[str, int] = {"stream": 7 * DAY}
 """What holds of ways that the setting does not name (ms); the others are kept for ever."""
 UNITS = {"h": HOUR, "d": DAY}
 MOST = 36_500 * DAY
+MOST_DAYS = MOST // DAY
+NEVER, AS_INSTALLED = "none", ""
+"""What a project says whose files are kept for ever, and one that says nothing."""
 HOLD_MS = DAY
 """How long workers have to agree before a rule is in force that takes more than the last."""
 
@@ -94,6 +101,25 @@ class Held:
         if self.wanted != rule or self.since is None:
             return Held(self.rule, rule, now)
         return Held(rule) if now - self.since >= HOLD_MS else self
+
+
+def latest(times: Iterable[int | None]) -> int | None:
+    """Return the last of some times (ms), at least one; None, for never, where one of them is."""
+    found = [*times]
+    return None if None in found else max(time for time in found if time is not None)
+
+
+def days_of(rule: str) -> int | Literal["none"] | None:
+    """Return a project's rule as the API says it: days, `none`, None for the installation's."""
+    age = age_of(rule)
+    return age // DAY if age else ("none" if rule == NEVER else None)
+
+
+def rule_of(days: int | Literal["none"] | None) -> str:
+    """Return a project's rule as it is kept, of what the API says."""
+    if days is None:
+        return AS_INSTALLED
+    return NEVER if days == "none" else f"{days}d"
 
 
 def age_of(rule: str) -> int | None:

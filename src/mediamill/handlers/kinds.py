@@ -24,6 +24,7 @@ from mediamill.handlers.removing.collect import Collect
 from mediamill.handlers.removing.expire_job import ExpireJob
 from mediamill.handlers.removing.expire_origin import ExpireOrigin
 from mediamill.handlers.removing.forget import Forget
+from mediamill.handlers.removing.forget_invitations import ForgetInvitations
 from mediamill.handlers.removing.forget_rates import ForgetRates
 from mediamill.handlers.removing.lineage import Lineage
 from mediamill.handlers.removing.purge import PurgeFile, PurgeJob
@@ -53,6 +54,8 @@ from mediamill.handlers.telling.notify import Channel, Notify
 from mediamill.handlers.telling.publish import Publish, Publishing
 from mediamill.handlers.telling.quotas import QuotaMail, QuotaMailChannel
 from mediamill.handlers.telling.replay import Replay
+from mediamill.handlers.upgrading import recount
+from mediamill.handlers.upgrading.catch_up import CatchUp
 from mediamill.letters.account import KIND as ACCOUNTS
 from mediamill.letters.account import AccountLetters
 from mediamill.letters.budget import BudgetLetters
@@ -71,9 +74,9 @@ from mediamill.store.repositories.units import Units
 
 SYSTEM = "system"
 """Who owns the housekeeping that belongs to nobody."""
-RECURRING = ("collect", "forget", "trim_audit", "forget_rates")
-AT_ONCE = ("lineage", "count_files", "retain", "close_purses")
-"""Begun when the first worker starts: the first two are done once, the others come again."""
+RECURRING = ("collect", "forget", "trim_audit", "forget_rates", "forget_invitations")
+AT_ONCE = ("lineage", "count_files", "catch_up", "retain", "close_purses")
+"""Begun when the first worker starts: the first three are done once, the others come again."""
 
 
 def handlers(
@@ -180,7 +183,10 @@ def handlers(
         "retire_secret": RetireSecret(nouns.webhooks),
         "forget": Forget(nouns.keys, parts.results),
         "forget_rates": ForgetRates(Rates(store)),
+        "forget_invitations": ForgetInvitations(Invitations(store)),
         "count_files": CountFiles(store),
+        "catch_up": CatchUp(store),
+        recount.KIND: recount.Recount(store),
         "trim_audit": TrimAudit(Audit(store), settings.audit_days),
         "collect": Collect(store, parts.blob_stores(), SystemClock()),
         **datasets.handlers(parts, taking),
@@ -309,3 +315,4 @@ async def begin_recurring(units: Units) -> None:
         await units.begin_once(kind, SYSTEM, 0)
     for kind in RECURRING:
         await units.begin_once(kind, SYSTEM, HOUR)
+    await units.begin_once(recount.KIND, SYSTEM, recount.DELAY)

@@ -29,10 +29,21 @@ class Wording:
     """What its link is called; empty without one."""
     path: str = ""
     """Where the link leads; a secret is put behind a `#`, which no server is sent."""
+    asked: bool = False
+    """Whether a stranger can cause it: so many of these go to an address in an hour, together."""
+    taken: str = ""
+    """The letter that goes instead to an address that somebody else has already."""
     why: str = "because you have an account at {place}"
 
 
-LOST = "If that was not you, set a new password at once: whoever it was knows yours."
+LOST = (
+    "If that was not you, set a new password at once: whoever it was knows yours. Then look on the "
+    "account page at API tokens, linked sign-ins and webhooks: a new password ends none of them."
+)
+NOT_YOURS = (
+    "If that was not you, remove it on the account page and set a new password, which alone does "
+    "not end it."
+)
 WORDINGS = {
     "verify": Wording(
         "Confirm your mail address for {place}",
@@ -43,7 +54,8 @@ WORDINGS = {
         ),
         "Confirm the address",
         "/verify",
-        "because somebody gave this address at {place}",
+        asked=True,
+        why="because somebody gave this address at {place}",
     ),
     "verify_new": Wording(
         "Confirm your new mail address for {place}",
@@ -54,7 +66,17 @@ WORDINGS = {
         ),
         "Confirm the address",
         "/verify",
-        "because somebody gave this address at {place}",
+        asked=True,
+        taken="address_taken",
+        why="because somebody gave this address at {place}",
+    ),
+    "address_taken": Wording(
+        "Your mail address was given at {place}",
+        (
+            "Somebody wants to use this address for another account at {place}.",
+            "Nothing has changed: it stays the address of yours.",
+            "If it was you, sign in with it, or free it there first. If not, do nothing.",
+        ),
     ),
     "reset": Wording(
         "Set a new password for {place}",
@@ -65,12 +87,35 @@ WORDINGS = {
         ),
         "Set a new password",
         "/reset",
+        asked=True,
     ),
     "password_changed": Wording(
         "Your password for {place} was changed",
         ("The password of your account was changed, and all other sessions have ended.", LOST),
         "Set a new password",
         "/forgot",
+    ),
+    "password_first": Wording(
+        "Your password for {place} was set",
+        (
+            "It was set by a mail to this address, which nobody had confirmed until then.",
+            "So all sessions, API tokens, linked sign-ins and the second factor have ended.",
+            "Look at its webhooks, and at who shares its projects: they stay.",
+        ),
+        "Open the account page",
+        "/account",
+    ),
+    "token_made": Wording(
+        "An API token was made for your account at {place}",
+        ("Programs that have it can use your account. It is called “{address}”.", NOT_YOURS),
+        "Open the account page",
+        "/account",
+    ),
+    "identity_linked": Wording(
+        "Another sign-in was linked to your account at {place}",
+        ("From now on it opens your account too: {address}.", NOT_YOURS),
+        "Open the account page",
+        "/account",
     ),
     "address_asked": Wording(
         "Your mail address at {place} is to be changed",
@@ -130,7 +175,8 @@ WORDINGS = {
         ),
         "Make the account",
         "/invitation",
-        "because an administrator of {place} gave this address",
+        asked=True,
+        why="because an administrator of {place} gave this address",
     ),
     "feedback": Wording(
         "Feedback on {place}",
@@ -155,6 +201,8 @@ class AccountNews(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Where it goes; empty: to the user's own."""
     about: str = ""
     """The address that it names, or what else a wording says of `{address}`."""
+    epoch: int | None = None
+    """The user's as it was asked for, where nothing may come of it once that has gone on."""
 
     def unit(self, now: int) -> Unit:
         """Make the unit that sends it, at a time (ms)."""

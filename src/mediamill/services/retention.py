@@ -14,12 +14,16 @@ from mediamill.core.retention import SOURCES, Held, Retention, age_of
 from mediamill.services.roles import require_analyst
 from mediamill.store.port import Page, Walks
 from mediamill.store.repositories.daily import Dailies, Daily
+from mediamill.store.repositories.files import File
+from mediamill.store.repositories.keeping import Keeping
 from mediamill.store.repositories.retention import Aging, Sweep, Sweeps
 
 SECONDS = 30.0
 """How long a look holds, for all who ask."""
 MOST = 1_000
 """Files that are counted of what is overdue."""
+PAGES = 5
+"""So many times `MOST` files are looked at for these: projects may keep many."""
 FIRST, LAST = "0001-01-01", "9999-12-31"
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -79,6 +83,17 @@ class RetentionService:
     _seen: Sequence[Overdue] = ()
     _time: float = 0.0
 
+    def __post_init__(self) -> None:
+        self.keeping = Keeping(self.aging.store)
+
+    async def dated(self, files: Sequence[File]) -> list[File]:
+        """Return files with when they go, by the settings of this process."""
+        return await self.keeping.dated(files, self.retention)
+
+    async def dated_one(self, file: File) -> File:
+        """Return one file with when it goes."""
+        return (await self.dated([file]))[0]
+
     @property
     def since_upgrade(self) -> bool:
         """Whether some rules hold only for what came in since the upgrade.
@@ -98,10 +113,11 @@ class RetentionService:
         age, now = age_of(held.rule), await self.aging.store.now()
         due, soon = Amount(), Amount()
         if age is not None:
-            async for created, size in self._older(source, now + DAY - age):
-                if created <= now - age:
+            rules = Retention({source: age})
+            async for time, size in self._older(source, now + DAY - age, rules):
+                if time <= now:
                     due = Amount(due.files + 1, due.bytes + size)
-                else:
+                elif time <= now + DAY:
                     soon = Amount(soon.files + 1, soon.bytes + size)
         return State(source, self.retention.told(source), held, due, soon, done)
 
@@ -113,20 +129,46 @@ class RetentionService:
     async def _forecast(self, source: str, rules: Retention, now: int) -> Forecast:
         amounts, age = [Amount() for _ in AHEAD], rules.age(source)
         if age is not None:
-            async for created, size in self._older(source, now + AHEAD[-1] - age):
-                place = bisect_left(AHEAD, created + age - now)
-                before = amounts[place]
-                amounts[place] = Amount(before.files + 1, before.bytes + size)
+            async for time, size in self._older(source, now + AHEAD[-1] - age, rules):
+                if time <= now + AHEAD[-1]:
+                    place = bisect_left(AHEAD, time - now)
+                    before = amounts[place]
+                    amounts[place] = Amount(before.files + 1, before.bytes + size)
         return Forecast(source, rules.told(source), tuple(amounts))
 
-    async def _older(self, source: str, until: int) -> AsyncIterator[tuple[int, int]]:
+    async def _older(
+        self, source: str, until: int, rules: Retention
+    ) -> AsyncIterator[tuple[int, int]]:
+        """Visit files that came in up to a time: when each goes (ms), and its size.
+
+        What projects keep for ever is left out.
+        """
         after: str | None = None
         while True:
             page = await self.aging.files(source, until, after, 1000)
+            dues = await self.keeping.dues(page.rows, rules)
             for file in page.rows:
-                yield file.created, file.size
+                if (due := dues[file.id]) is not None:
+                    yield due, file.size
             if (after := page.after) is None:
                 return
+
+    async def early(self) -> Amount:
+        """Count what projects say is due now, and the installation does not say so yet."""
+        held = zip(SOURCES, await self.sweeps.all(SOURCES), strict=True)
+        ages = {one: age_of(done.held(self.retention.told(one)).rule) for one, done in held}
+        rules = Retention({source: age for source, age in ages.items() if age is not None})
+        found, after, now = dict[str, int](), None, await self.aging.store.now()
+        while True:
+            page = await self.keeping.ruled(after)
+            for project in page.rows:
+                async for some in self.keeping.early(project, rules, now):
+                    for file, _ in some:
+                        base = rules.due(file.source, file.created)
+                        if file.expired is None and (base is None or base > now):
+                            found[file.id] = file.size
+            if (after := page.after) is None:
+                return Amount(len(found), sum(found.values()))
 
     async def overdue(self) -> Sequence[Overdue]:
         """Count what is due and still there, for metrics; it may be half a minute old."""
@@ -140,8 +182,15 @@ class RetentionService:
         age = age_of(done.held(self.retention.told(done.source)).rule)
         if age is None:
             return 0
-        until = await self.aging.store.now() - age
-        return len((await self.aging.files(done.source, until, None, MOST)).rows)
+        now = await self.aging.store.now()
+        count, after, rules = 0, None, Retention({done.source: age})
+        for _ in range(PAGES):
+            page = await self.aging.files(done.source, now - age, after, MOST)
+            dues = await self.keeping.dues(page.rows, rules)
+            count += sum(due is not None and due <= now for due in dues.values())
+            if (after := page.after) is None or count >= MOST:
+                break
+        return min(count, MOST)
 
     async def differing(self) -> list[str]:
         """Tell where the rules in force are not those of this process."""

@@ -28,7 +28,7 @@ from mediamill.web.observing import Metrics, Observing
 from mediamill.web.openapi import describing, operation_id
 from mediamill.web.pages import error_page, router, wants_page
 from mediamill.web.proxies import Proxies, read_trusted
-from mediamill.web.rates import Counted, count_open
+from mediamill.web.rates import Counted, count_open, count_refused
 from mediamill.web.security import HostGuard, identified, refuse_cross_site
 from mediamill.web.uploading import is_json
 
@@ -94,6 +94,10 @@ def most_bytes(scope: Scope) -> int | None:
 
 async def answer(request: Request, error: Exception) -> Response:
     """Answer an expected error: as a page to who reads pages, else as a problem."""
+    try:
+        await count_refused(request)
+    except MediamillError as refused:
+        error = refused
     report = problems.report_of(error)
     if report.status >= 500:
         problems.log_failure(error, path=request.url.path)

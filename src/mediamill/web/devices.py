@@ -22,7 +22,10 @@ def kept_devices(request: Request) -> Sequence[str]:
 
 
 async def remember_device(mill: App, request: Request, response: Response, user: str) -> None:
-    """Let a browser be known to a user's account; one too many, and all others are forgotten."""
+    """Let a browser be known to a user's account; one too many, and all others are forgotten.
+
+    For who has just given the password, and the code where a second factor is on.
+    """
     name = cookie_name(request, COOKIE + hashlib.sha256(user.encode()).hexdigest()[:16])
     secure = is_private(request)
     others = [one for one in request.cookies if _is_one(request, one) and one != name]

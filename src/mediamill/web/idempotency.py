@@ -25,7 +25,12 @@ from mediamill.services.repeats.once import REUSED, Answer
 from mediamill.store.repositories.idempotency import KeyedRequest
 from mediamill.web.limits import refuse_too_many
 from mediamill.web.multipart import FormReader
-from mediamill.web.security import identified, refuse_cross_site, the_app
+from mediamill.web.security import (
+    identified,
+    refuse_cross_site,
+    require_what_it_asks,
+    the_app,
+)
 
 HEADER = "Idempotency-Key"
 LONGEST = 255
@@ -73,6 +78,7 @@ async def answer_once(request: Request, route: APIRoute, handler: Handler) -> Re
     refuse_cross_site(request)
     app = the_app(request)
     principal = await identified(request, app, None, None)
+    await require_what_it_asks(route.dependant, principal, app)
     with _place(request, principal):
         return await _once(request, route, handler, app, principal, key)
 

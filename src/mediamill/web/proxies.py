@@ -6,7 +6,8 @@ A proxy adds to each request whom it had it from, as `Forwarded` (RFC 7239) or `
 the first address that is no proxy of ours was written by who asks. That address is the client.
 
 Most proxies set one of the two kinds and pass the other one on as it came. Where both are there and
-name different clients, one of them is forged: such a request is refused.
+do not say the same of client, scheme and name, one of them may be forged: the request is refused.
+Of one kind nobody can tell which fields the proxy wrote, so it has to set or remove them all.
 """
 
 import re
@@ -23,6 +24,7 @@ from mediamill.web.problems import render, report_of
 
 SETTING = "MEDIAMILL_TRUSTED_PROXIES"
 SCHEMES = frozenset({"http", "https"})
+DIFFERENT = "Forwarded and X-Forwarded-For, -Proto and -Host do not say the same of this request."
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -81,8 +83,8 @@ class Proxies:
     def _client_of(self, headers: Sequence[tuple[bytes, bytes]], peer: Address) -> Hop:
         standard = self._standard(_joined(headers, b"forwarded"), peer)
         usual = self._usual(headers, peer)
-        if standard and usual and standard.client != usual.client:
-            raise ValueError("Forwarded and X-Forwarded-For name different clients.")
+        if standard and usual and standard != usual:
+            raise ValueError(DIFFERENT)
         return standard or usual or Hop(peer, *_said(headers))
 
     def _standard(self, text: str, peer: Address) -> Hop | None:

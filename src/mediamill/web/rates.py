@@ -1,8 +1,9 @@
 """Counts requests against the limits of a minute, and tells where one stands.
 
 Who shows a session or a token is counted as that user, where it is looked at (`web/security.py`);
-who does not, and every request to a route that does not ask who it is, by its network. Health and
-metrics are not counted, nor are the files of pages.
+who does not, and every request to a route that does not ask who it is, by its network; so is what
+is refused before anybody asks (`web/app.py`). Health and metrics are not counted, nor are the files
+of pages.
 
 The header fields are those of draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy` says what
 is allowed in which time, `RateLimit` what is left of it and for how many seconds that has to do.
@@ -71,12 +72,23 @@ async def count_open(request: Request) -> None:
         await count_nobody(request)
 
 
+async def count_refused(request: Request) -> None:
+    """Count a request that ends before it is counted: its address, say, leads nowhere.
+
+    Raises `TooManyRequests`.
+    """
+    if STATE not in request.scope["state"]:
+        await count_nobody(request)
+
+
 async def _noting(request: Request, policy: str, whose: str) -> None:
     rates = rates_of(request)
     count = {
         "requests": rates.request, "previews": rates.preview, "nobody": rates.nobody,
     }[policy]  # fmt: skip
     standings: list[Standing] = request.scope["state"].setdefault(STATE, [])
+    if any(standing.policy == policy for standing in standings):
+        return  # one with a key is asked twice who it is
     try:
         standing = await count(whose)
     except TooManyRequests as refused:

@@ -12,6 +12,7 @@ from mediamill.core.errors import Forbidden
 from mediamill.services.accounts.scopes import lacking
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
 
 NOUNS = {
     "files": (Scope.FILES_READ, Scope.FILES_WRITE),
@@ -58,20 +59,28 @@ def scope_of(method: str, path: str) -> Scope | None:
     route = f"{method} {path}"
     if route in OTHERS:
         return OTHERS[route]
-    version, _, rest = path.removeprefix("/").partition("/")
-    if version != "v1":
-        raise KeyError(route)
-    reading, writing = NOUNS[rest.partition("/")[0].partition(".")[0]]
+    reading, writing = NOUNS[noun_of(path)]
     return reading if method in READS else writing
+
+
+def noun_of(path: str) -> str:
+    """Return the noun that the address of a route begins with; empty for none of the API's."""
+    version, _, rest = path.removeprefix("/").partition("/")
+    return rest.partition("/")[0].partition(".")[0] if version == "v1" else ""
+
+
+def route_of(request: Request) -> str:
+    """Return the address that the route of a request has, as `/v1/files/{file_id}`."""
+    path: str = getattr(request.scope.get("route"), "path", "")
+    return path
 
 
 def require_scope(request: Request, principal: Principal) -> None:
     """Raise `Forbidden` where a token is shown whose scopes do not include what is asked for."""
     if principal.scopes is None:
         return
-    path = getattr(request.scope.get("route"), "path", "")
     try:
-        scope = scope_of(request.method, path)
+        scope = scope_of(request.method, route_of(request))
     except KeyError:
         raise Forbidden("A token that has scopes opens nothing but the API.") from None
     if scope is not None and not principal.within(scope):

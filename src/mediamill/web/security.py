@@ -12,10 +12,11 @@ register in the public DNS.
 import re
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response, Security
+from fastapi.dependencies.models import Dependant
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -28,7 +29,7 @@ from mediamill.services.accounts.sessions import SESSION_DAYS
 from mediamill.web.gateway import gateway_of
 from mediamill.web.problems import render, report_of
 from mediamill.web.rates import count_costly, count_nobody, count_user
-from mediamill.web.scopes import require_scope
+from mediamill.web.scopes import READS, require_scope
 from mediamill.web.verified import require_verified
 
 NO_FACTOR = (
@@ -38,7 +39,6 @@ NO_FACTOR = (
 SESSION_COOKIE = "mediamill_session"
 HOST_ONLY = "__Host-"
 """Begins the names of cookies that only this host, over HTTPS, can have set (RFC 6265bis)."""
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PRIVATE_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test")
 """Ends of names that only a local network gives out (RFC 6761, 6762, 8375; ICANN 2024)."""
 
@@ -137,6 +137,16 @@ async def setting_up(principal: Annotated[Principal, Depends(identified)], mill:
     return principal
 
 
+async def require_what_it_asks(dependant: Dependant, principal: Principal, mill: App) -> None:
+    """Ask of a caller what a route asks of them, where that is not done; raises as that does."""
+    known: dict[str, Any] = {"principal": principal, "mill": mill}
+    for one in dependant.dependencies:
+        await require_what_it_asks(one, principal, mill)
+        if one.call in (caller, recent, fresh, setting_up):
+            names = [each.name for each in one.dependencies if each.name]
+            await one.call(**{name: known[name] for name in names})
+
+
 Identified = Annotated[Principal, Depends(identified)]
 """For the few routes that lead to a second factor, and out."""
 Caller = Annotated[Principal, Depends(caller)]
@@ -217,7 +227,7 @@ def _public_names(public_url: str) -> set[str]:
 
 def refuse_cross_site(request: Request) -> None:
     """Raise `Forbidden` for a change that another site made a browser ask for."""
-    if request.method in SAFE_METHODS or "authorization" in request.headers:
+    if request.method in READS or "authorization" in request.headers:
         return
     if not _same_origin(request):
         raise Forbidden("This request did not come from this site’s own pages.")

@@ -24,6 +24,7 @@ async def test_the_commonest_are_refused_however_they_are_written():
 def test_the_list_is_in_the_order_of_how_common_they_are():
     assert listed()[:3] == ["123456", "password", "12345678"]
     assert len(listed()) == 10_000
+    assert {weakness(word) for word in listed()} == {COMMON}
 
 
 @pytest.mark.parametrize(

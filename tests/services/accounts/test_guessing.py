@@ -7,9 +7,16 @@ from tests.support.places import EACH_STORE
 
 from mediamill.core.acts import Origin, collecting
 from mediamill.core.clock import DAY, HOUR, SECOND, FixedClock
-from mediamill.core.errors import Throttled
+from mediamill.core.errors import Throttled, Unauthenticated, Unavailable
 from mediamill.core.settings import Settings
-from mediamill.services.accounts.guessing import ACCOUNT, NETWORK, Guessing, network_of
+from mediamill.services.accounts.guessing import (
+    ACCOUNT,
+    CODE,
+    NETWORK,
+    Guessing,
+    network_of,
+    signing_in,
+)
 from mediamill.store.memory import MemoryStore
 from mediamill.store.opening import open_store
 from mediamill.store.repositories.guesses import PLACES, Guess, Guesses, place_of
@@ -32,10 +39,15 @@ async def tries(guessing, count, address=ANN, device=""):
     waits = []
     for _ in range(count):
         try:
-            await guessing.begin(address, device)
+            await guessing.count(signing_in(address, device))
         except Throttled as error:
             waits.append(error.details["retry_after"])
     return len(waits), waits[-1] if waits else 0
+
+
+async def was_right(guessing, address):
+    async with guessing.trying(*signing_in(address)):
+        pass
 
 
 @pytest.mark.parametrize("address", [ANN, NOBODY])
@@ -68,8 +80,25 @@ async def test_a_patient_guesser_has_few_tries_a_day(guessing, clock):
 
 async def test_who_was_right_begins_anew(guessing):
     for _ in range(30):
-        await guessing.right(await guessing.begin(ANN))
+        await was_right(guessing, ANN)
     assert await tries(guessing, 10) == (0, 0)
+
+
+async def test_codes_are_forgiven_one_by_one_and_what_was_not_looked_at_is_not_counted(guessing):
+    async def code(error=None):
+        async with guessing.trying((CODE, "user_1")):
+            if error is not None:
+                raise error
+
+    for error in [Unavailable("away")] * 20 + [Unauthenticated("wrong")] * (CODE.free - 1):
+        with pytest.raises(type(error)):
+            await code(error)
+    await code()
+    with pytest.raises(Unauthenticated):
+        await code(Unauthenticated("wrong"))
+    with pytest.raises(Throttled) as caught:
+        await code()
+    assert "by mail" not in caught.value.message
 
 
 async def test_failures_are_forgotten_with_time(guessing, clock):
@@ -87,9 +116,9 @@ async def test_a_known_browser_waits_for_nobody_but_itself(guessing):
 async def test_a_network_has_a_limit_over_all_accounts(guessing):
     with collecting(Origin("203.0.113.7")):
         for number in range(NETWORK.free):
-            await guessing.begin(f"user{number}@example.org")
+            await guessing.count(signing_in(f"user{number}@example.org"))
         with pytest.raises(Throttled):
-            await guessing.begin(ANN)
+            await guessing.count(signing_in(ANN))
         assert await tries(guessing, 1, device="device_1") == (0, 0)
     with collecting(Origin("203.0.113.8")):
         assert await tries(guessing, 1) == (0, 0)
@@ -98,7 +127,7 @@ async def test_a_network_has_a_limit_over_all_accounts(guessing):
 async def test_a_right_one_does_not_count_for_its_network(guessing):
     with collecting(Origin("203.0.113.7")):
         for number in range(NETWORK.free + 20):
-            await guessing.right(await guessing.begin(f"user{number}@example.org"))
+            await was_right(guessing, f"user{number}@example.org")
 
 
 @pytest.mark.parametrize(
@@ -122,15 +151,14 @@ async def test_a_hundred_at_once_are_as_slow_as_one_after_the_other(tmp_path, pl
     try:
         now = FixedClock(await store.now())
         servers = [Guessing(Guesses(store), now) for _ in range(2)]
-        at_once = [servers[n % 2].begin(ANN) for n in range(40)]
+        at_once = [servers[n % 2].count(signing_in(ANN)) for n in range(40)]
         outcomes = await asyncio.gather(*at_once, return_exceptions=True)
         assert {type(one) for one in outcomes if isinstance(one, Exception)} == {Throttled}
         assert sum(not isinstance(one, Exception) for one in outcomes) == ACCOUNT.free
         row = await store.get(Guess, place_of(ACCOUNT.kind, ANN))
         assert row.level == ACCOUNT.free
         now.advance(HOUR)
-        attempt = await servers[0].begin(ANN)
-        await servers[1].right(attempt)
+        await was_right(servers[1], ANN)
         assert await store.get(Guess, place_of(ACCOUNT.kind, ANN)) is None
     finally:
         await store.close()

@@ -7,6 +7,7 @@ import pytest
 from tests.support.letterbox import Letterbox
 from tests.support.places import everywhere
 
+from mediamill.adapters.identity.port import Person
 from mediamill.app import App
 from mediamill.core.acts import Origin, collecting
 from mediamill.core.clock import DAY, HOUR, MINUTE, FixedClock
@@ -17,12 +18,14 @@ from mediamill.core.errors import (
     InvalidInput,
     Throttled,
     Unauthenticated,
+    Unavailable,
 )
 from mediamill.core.settings import Settings
 from mediamill.letters.account import AccountNews
 from mediamill.services.accounts.commonest import listed
 from mediamill.services.accounts.guessing import FORGOTTEN, RESENT, SESSION
-from mediamill.store.port import Update
+from mediamill.store.port import Put, Update
+from mediamill.store.repositories.factors import Factor
 from mediamill.store.repositories.mails import AN_HOUR
 from mediamill.store.repositories.users import Token, User
 
@@ -92,8 +95,35 @@ async def test_who_has_forgotten_sets_a_new_one_once(house):
     assert isinstance(await outcome(house.accounts.login(ANN, SECRET)), Unauthenticated)
     await house.signed_in(password=OTHER)
     (told,) = await house.box.mails()
-    assert (told.to, "was changed" in told.subject) == (ANN, True)
+    assert (told.to, "was set" in told.subject) == (ANN, True)
     assert (await house.ann()).verified is not None, "who reads the mail has the address"
+
+
+@everywhere
+async def test_the_first_reader_of_an_address_ends_what_who_registered_it_left(house):
+    """Tokens, second factor and linked sign-ins, also those that come a moment late."""
+    squatter, _ = await house.signed_in()
+    tokens, ann = house.app.people.tokens, await house.ann()
+    program = (await tokens.issue(squatter, "left behind")).secret
+    known = await house.app.people.devices.known(ann.id)
+    here = Person("https://sso.example.org", "squatter")
+    await house.app.linking.link(squatter, here)
+    factor = Factor(user=ann.id, id="factor_1", secret="", sealed_by="", created=1, since=1)
+    await house.app.store.transact(Put(factor), Update(User, (ann.id,), set={"factor": 1}))
+    await house.box.mails()
+    await house.recovery.reset(await house.link(), OTHER)
+    late = (await tokens.issue(squatter, "under way")).secret
+    assert await house.ended(program, late) == [True, True]
+    there = Person("https://sso.example.org", "other")
+    assert isinstance(await outcome(house.app.linking.link(squatter, there)), Unauthenticated)
+    ann = await house.ann()
+    assert (ann.factor, await house.app.store.get(Factor, ann.id)) == (None, None)
+    assert (await house.app.repositories.identities.of(ann.id)).rows == ()
+    assert await house.app.people.devices.of(ann, [known]) == ""
+    owner, _ = await house.signed_in(password=OTHER)
+    program = (await tokens.issue(owner, "hers")).secret
+    await house.recovery.reset(await house.link(), SECRET)
+    assert await house.ended(program) == [False], "the address was hers already"
 
 
 async def test_a_link_is_good_for_half_an_hour(house):
@@ -149,10 +179,22 @@ async def test_no_secret_waits_in_the_queue_or_lies_in_the_store(house):
     assert link not in repr(user) + repr(token)
 
 
-async def test_an_address_gets_so_many_mails_an_hour(house):
+async def test_an_address_gets_so_many_mails_an_hour_and_word_of_a_theft_besides(house):
     for _ in range(AN_HOUR + 3):
         await house.recovery.forgot(ANN)
     assert len(await house.box.mails()) == AN_HOUR
+    await house.recovery.change(*await house.signed_in(), SECRET, OTHER)
+    (told,) = await house.box.mails()
+    assert "was changed" in told.subject
+
+
+@pytest.mark.parametrize("verified", [None, 1])
+async def test_an_address_that_may_be_anybodys_gets_so_many_of_each_kind(house, verified):
+    user = await house.ann()
+    await house.app.store.transact(Update(User, (user.id,), set={"verified": verified}))
+    for letter in ["factor_on"] * (AN_HOUR + 1) + ["factor_off"]:
+        await house.app.people.mailed.send(AccountNews(letter=letter, to=user.id))
+    assert len(await house.box.mails()) == AN_HOUR + 1 + bool(verified)
 
 
 async def test_unknown_addresses_make_the_same_work_and_no_mail(house, monkeypatch):
@@ -257,11 +299,15 @@ async def test_a_known_browser_has_tries_of_its_own(house):
 async def test_a_change_ends_all_other_sessions_at_once_and_tells_by_mail(house):
     here, session = await house.signed_in()
     others = [(await house.signed_in())[1] for _ in range(3)]
-    program = (await house.accounts.issue_token(here, "laptop")).secret
+    program = (await house.app.people.tokens.issue(here, "laptop")).secret
+    thief = await house.accounts.authenticate(others[0])
     await house.recovery.change(here, session, SECRET, OTHER)
     assert await house.ended(*others, session, program) == [True] * 3 + [False, False]
-    (told,) = await house.box.mails()
-    assert (told.to, "was changed" in told.subject) == (ANN, True)
+    made, told = await house.box.mails()
+    assert ("laptop" in made.text, told.to, "was changed" in told.subject) == (True, ANN, True)
+    under_way = house.app.people.sessions.end_others(thief, others[0])
+    assert isinstance(await outcome(under_way), Unauthenticated), "what was ended stays so"
+    assert await house.ended(others[0], session) == [True, False]
     assert isinstance(await outcome(house.accounts.login(ANN, SECRET)), Unauthenticated)
 
 
@@ -311,13 +357,31 @@ async def test_who_found_a_session_cannot_guess_the_password(house):
     tries = [await outcome(house.recovery.change(*who, f"guess {n}", OTHER)) for n in range(30)]
     assert sum(isinstance(one, InvalidInput) for one in tries) == SESSION.free
     assert isinstance(tries[-1], Throttled)
+    await house.recovery.reset(await house.link(), OTHER)
+    await house.recovery.change(*await house.signed_in(password=OTHER), OTHER, SECRET)
+
+
+async def test_what_could_not_be_looked_at_is_no_guess(house, monkeypatch):
+    here, session = await house.signed_in()
+
+    async def busy(*_):
+        raise Unavailable("busy")
+
+    monkeypatch.setattr(house.app.people.recovery._passwords, "verify", busy)
+    for _ in range(SESSION.free + 2):
+        tries = (
+            house.recovery.change(here, session, SECRET, OTHER),
+            house.app.people.confirming.confirm(here, session, SECRET),
+            house.accounts.login(ANN, SECRET),
+        )
+        assert [type(await outcome(one)) for one in tries] == [Unavailable] * 3
 
 
 async def test_a_first_password_is_set_by_who_has_just_signed_in(house):
     user = await house.ann()
     await house.app.store.transact(Update(User, (user.id,), set={"password": ""}))
     issued = await house.accounts._sessions.open(await house.ann())
-    program = (await house.accounts.issue_token(
+    program = (await house.app.people.tokens.issue(
         await house.accounts.authenticate(issued.secret), "x")).secret  # fmt: skip
     by_token = house.recovery.change(await house.accounts.authenticate(program), program, "", OTHER)
     assert isinstance(await outcome(by_token), Forbidden)
@@ -354,15 +418,29 @@ async def test_a_new_address_counts_once_its_link_was_opened(house):
     await house.signed_in(email=NEW)
 
 
-async def test_an_address_that_somebody_has_is_refused_then_and_later(house):
+async def test_whether_an_address_is_taken_is_told_to_who_reads_it_alone(house):
     who, _ = await house.signed_in()
-    taken = await outcome(house.addresses.change(who, "root@example.org", SECRET))
-    assert isinstance(taken, Conflict)
+    await house.addresses.change(who, "root@example.org", SECRET)
+    letters = {letter.to: letter.text for letter in await house.box.mails()}
+    assert set(letters) == {ANN, "root@example.org"}
+    assert "stays the address of yours" in letters["root@example.org"]
+    assert "#" not in letters["root@example.org"]
     await house.addresses.change(who, NEW, SECRET)
     link = await house.box.secret()
     await house.accounts.register(NEW, SECRET)
     assert isinstance(await outcome(house.addresses.verify(link)), Conflict)
     assert (await house.ann()).email == ANN
+
+
+async def test_a_change_of_address_ends_with_the_password_though_its_mail_comes_late(house):
+    """The mail server of who has the password may take its time, until the owner has acted."""
+    thief, _ = await house.signed_in()
+    await house.addresses.change(thief, NEW, SECRET)
+    await house.recovery.change(*await house.signed_in(), SECRET, OTHER)
+    assert {letter.to for letter in await house.box.mails()} == {ANN}
+    asked = AccountNews(letter="verify_new", to=thief.user, address=NEW, epoch=0)
+    late = house.app.people.mailed.secret(asked, (await house.ann()).evolve(email=NEW))
+    assert isinstance(await outcome(late), Unavailable)
 
 
 @pytest.mark.parametrize(

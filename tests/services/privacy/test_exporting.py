@@ -7,6 +7,7 @@ import zipfile
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from tests.handlers.conftest import ANN, BOB, Works, working
 from tests.services.privacy.furnishing import MARK, furnish, people, png
 from tests.support.ageing import all_blobs, hurry, records, settled
@@ -16,9 +17,11 @@ from mediamill.core.errors import Conflict, Forbidden, NotFound
 from mediamill.engine.lease import Lease
 from mediamill.engine.scheduler import Scheduler
 from mediamill.handlers.files import export_account
+from mediamill.services.privacy import exporting
 from mediamill.services.privacy.inventory import HOLDINGS
-from mediamill.store.port import Update
+from mediamill.store.port import Put, Update
 from mediamill.store.repositories.exports import Export, ExportState
+from mediamill.store.repositories.results import Result
 from mediamill.store.repositories.units import Unit
 
 SECRETS = ("d1", "d2")
@@ -50,6 +53,11 @@ async def archive(works: Works, who: Principal = ANN) -> dict[str, bytes]:
 async def test_everything_is_in_it(works: Works):
     app = works.app
     made = await furnish(works)
+    row = (await records(app, Result))[0]
+    marked = structs.replace(row.files[0], annotations_blob="results/marked-of-one")
+    await app.results.put(marked.annotations_blob, b"what is marked on it")
+    await app.store.transact(Put(row.evolve(files=(marked, *row.files[1:]))))
+    await app.blobs.put(f"versions/{made['project']}/1/entries", b"what is said of an image")
     with pytest.raises(NotFound):
         await app.privacy.exporting.content(ANN)
     asked = await app.privacy.exporting.request(ANN)
@@ -74,12 +82,15 @@ async def test_everything_is_in_it(works: Works):
     assert {row["id"] for row in rows["files"]} == {*made["files"][:3]}
     others = [act for act in rows["audit"] if act["actor"] != ANN.user]
     assert others
-    assert not any("address" in act for act in others)
+    assert not any(act["address"] for act in others)
     digests = {hashlib.sha256(data).hexdigest() for data in members.values()}
     assert {hashlib.sha256(png(n)).hexdigest() for n in range(3)} <= digests
     results = [file for row in rows["results"] for file in row["files"]]
     assert {file["sha256"] for file in results} <= digests
     assert members[f"files/{MARK}-0.png"] == png(0)
+    assert members[f"results/{row.job}/{marked.name}.annotations.json"] == b"what is marked on it"
+    entries = f"versions/{made['project']}/1/entries.jsonl"
+    assert members[entries] == b"what is said of an image"
     assert "bobs.png" not in "".join(members)
 
 
@@ -89,10 +100,17 @@ async def test_it_goes_after_a_week_and_an_earlier_one_with_the_next(works: Work
     await works.upload("one.png", png(1))
     first = await app.privacy.exporting.request(ANN)
     await settled(app)
+    same = await app.privacy.exporting.request(ANN)
+    assert (same.id, same.state) == (first.id, ExportState.READY), "fresh: none is made anew"
+    long_ago = {"made": (same.made or 0) - exporting.FRESH_MS}
+    await app.store.transact(Update(Export, (ANN.user,), set=long_ago))
     second = await app.privacy.exporting.request(ANN)
     assert second.id != first.id
     await settled(app)
     assert (await app.privacy.exporting.get(ANN)).state is ExportState.READY
+    kept = [key for key in await all_blobs(app) if key.startswith("takeout/")]
+    assert kept
+    assert all(key.startswith(second.root) for key in kept), "the earlier one went at once"
     now = await app.store.now()
     for unit in await records(app, Unit):
         if unit.kind == export_account.KIND:
@@ -108,13 +126,13 @@ async def test_it_goes_after_a_week_and_an_earlier_one_with_the_next(works: Work
 
 async def test_only_who_it_is_about_gets_it(works: Works):
     await people(works)
-    exporting = works.app.privacy.exporting
-    await exporting.request(ANN)
+    service = works.app.privacy.exporting
+    await service.request(ANN)
     await settled(works.app)
     with pytest.raises(NotFound):
-        await exporting.content(BOB)
+        await service.content(BOB)
     limited = replace(ANN, scopes=frozenset({"account:write", "account:read"}))
-    for act in (exporting.request, exporting.get, exporting.content):
+    for act in (service.request, service.get, service.content):
         with pytest.raises(Forbidden):
             await act(limited)
 

@@ -8,6 +8,8 @@ from typing import TypeVar
 import click
 
 from mediamill.adapters.brokers.inprocess import InProcessDoorbell
+from mediamill.adapters.identity.opening import open_identity
+from mediamill.adapters.secrets.opening import SettingSources
 from mediamill.cli.admin.installation import administer
 from mediamill.cli.remote.home import read_all_settings
 from mediamill.core.acts import note
@@ -17,9 +19,7 @@ from mediamill.services.accounts.administering import Administering
 from mediamill.services.accounts.guessing import ACCOUNT, Guessing
 from mediamill.services.accounts.inviting import Inviting
 from mediamill.services.accounts.mailed import Mailed
-from mediamill.services.accounts.people import People
 from mediamill.services.accounts.roster import Roster
-from mediamill.services.accounts.sessions import Sessions
 from mediamill.services.accounts.together import passwords_of
 from mediamill.services.links.signing import Signer, key_of
 from mediamill.store.port import Store
@@ -85,6 +85,7 @@ class _Desk:
     public: str
 
     async def reset_link(self, who: str) -> str:
+        self.inviting.require_passwords()
         user = await self.administering.roster.find(who)
         unsent = user.evolve(email="")  # no mail brings it, so it verifies no address
         secret = await self.mailed.secret(AccountNews(letter=RESET, to=user.id), unsent)
@@ -92,6 +93,7 @@ class _Desk:
         return f"{self.public}{WORDINGS[RESET].path}#{secret}"
 
     async def set_password(self, who: str, password: str) -> None:
+        self.inviting.require_passwords()
         roster = self.administering.roster
         user = await roster.find(who)
         hashed = await self.administering.passwords.hash(password, (user.email, user.name))
@@ -105,21 +107,23 @@ def _with(act: Callable[[_Desk], Awaitable[T]]) -> T:
     signer = Signer(key_of(settings.secret.get_secret_value(), settings.home), clock)
     passwords = passwords_of(settings)
 
-    def desk(store: Store) -> _Desk:
-        users, units, bell = Users(store), Units(store), InProcessDoorbell()
+    async def done(store: Store) -> T:
+        identity = await open_identity(SettingSources(settings).of("identity_url"))
+        roster, units, bell = Roster.over(Users(store), clock), Units(store), InProcessDoorbell()
         inviting = Inviting(
-            users, Invitations(store), units, signer, clock, settings.address, passwords, bell=bell
-        )
-        people = People(users, clock)
-        return _Desk(
-            Administering(Roster(users), people, passwords, inviting),
+            roster.users, Invitations(store), units, signer, clock, settings.address, passwords,
+            identity.passwords, bell,
+        )  # fmt: skip
+        desk = _Desk(
+            Administering(roster, passwords, inviting),
             inviting,
-            Mailed(users, units, Sessions(users, clock), bell),
+            Mailed(roster.users, units, roster.sessions, bell),
             Guessing(Guesses(store), clock),
             settings.address,
         )
+        return await act(desk)
 
-    return administer(lambda store: act(desk(store)))
+    return administer(done)
 
 
 def _password(*, from_stdin: bool) -> str:

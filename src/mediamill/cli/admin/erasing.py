@@ -4,7 +4,7 @@ import click
 
 from mediamill.adapters.brokers.inprocess import InProcessDoorbell
 from mediamill.cli.admin.installation import administer
-from mediamill.core.clock import rfc3339
+from mediamill.core.clock import SystemClock, rfc3339
 from mediamill.services.accounts.roster import Roster
 from mediamill.services.privacy.closing import Deletions
 from mediamill.store.port import Store
@@ -25,7 +25,8 @@ def erase(who: str, *, now: bool, undo: bool) -> None:
     """
 
     async def act(store: Store) -> Erasure:
-        deletions = Deletions(Roster(Users(store)), Units(store), InProcessDoorbell())
+        roster = Roster.over(Users(store), SystemClock())
+        deletions = Deletions(roster, Units(store), InProcessDoorbell())
         if not undo:
             return await deletions.erase(who, "operator", now=now)
         user = await deletions.roster.find(who)

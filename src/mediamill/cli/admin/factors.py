@@ -7,7 +7,7 @@ from mediamill.cli.admin.installation import administer
 from mediamill.core.clock import SystemClock
 from mediamill.services.accounts.factors.resetting import FactorResets
 from mediamill.services.accounts.mailed import Mailed
-from mediamill.services.accounts.sessions import Sessions
+from mediamill.services.accounts.roster import Roster
 from mediamill.store.port import Store
 from mediamill.store.repositories.factors import Factors
 from mediamill.store.repositories.units import Units
@@ -28,6 +28,6 @@ def reset_mfa(who: str) -> None:
 
 def _resets(store: Store) -> FactorResets:
     """Make what does it; workers find the mail that tells of it without being rung for."""
-    users = Users(store)
-    mailed = Mailed(users, Units(store), Sessions(users, SystemClock()), InProcessDoorbell())
-    return FactorResets(users, Factors(store), mailed)
+    roster = Roster.over(Users(store), SystemClock())
+    mailed = Mailed(roster.users, Units(store), roster.sessions, InProcessDoorbell())
+    return FactorResets(roster, Factors(store), mailed)

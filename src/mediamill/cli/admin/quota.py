@@ -5,6 +5,7 @@ import click
 from mediamill.cli.admin.installation import administer
 from mediamill.cli.remote.connection import json_option, show, size_text
 from mediamill.cli.remote.home import read_all_settings
+from mediamill.core.clock import SystemClock
 from mediamill.parts import limits_of
 from mediamill.services.accounts.roster import Roster
 from mediamill.services.quotas.service import MOST, Allowed, Desk
@@ -48,7 +49,7 @@ def quota(
     common = limits_of(read_all_settings())
 
     async def act(store: Store) -> Allowed:
-        desk = Desk(Roster(Users(store)), Usages(store, common))
+        desk = Desk(Roster.over(Users(store), SystemClock()), Usages(store, common))
         if reset:
             return await desk.reset(who)
         return await desk.give(who, limits) if limits else await desk.look(who)

@@ -1,6 +1,7 @@
 """`mediamill admin users`: who uses this machine's installation, and who is kept out of it."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import click
@@ -11,7 +12,7 @@ from mediamill.cli.admin.factors import reset_mfa
 from mediamill.cli.admin.installation import administer
 from mediamill.cli.admin.quota import quota
 from mediamill.cli.remote.connection import json_option, show_list
-from mediamill.core.clock import rfc3339
+from mediamill.core.clock import SystemClock, rfc3339
 from mediamill.services.accounts.roster import Roster
 from mediamill.store.repositories.users import Role, User, Users
 
@@ -61,7 +62,7 @@ def disable(who: tuple[str, ...]) -> None:
     Their sessions end. Their files, jobs and webhooks stay as they are, and their API tokens do
     nothing until you enable them.
     """
-    for user in _with(lambda roster: _each(roster.disable, who)):
+    for user in _with(lambda roster: _each(partial(roster.change, disabled=True), who)):
         click.echo(f"{user.email or user.id} is kept out.")
 
 
@@ -69,7 +70,7 @@ def disable(who: tuple[str, ...]) -> None:
 @click.argument("who", metavar="USER…", nargs=-1, required=True)
 def enable(who: tuple[str, ...]) -> None:
     """Let users in again, who sign in once more; their API tokens work as before."""
-    for user in _with(lambda roster: _each(roster.enable, who)):
+    for user in _with(lambda roster: _each(partial(roster.change, disabled=False), who)):
         click.echo(f"{user.email or user.id} may sign in.")
 
 
@@ -78,7 +79,7 @@ def enable(who: tuple[str, ...]) -> None:
 @click.argument("role", type=click.Choice([one.value for one in Role]))
 def role(who: str, role: str) -> None:
     """Make USER, an address or an id, a user, an analyst or an administrator; it counts at once."""
-    user = _with(lambda roster: roster.appoint(who, Role(role)))
+    user = _with(lambda roster: roster.change(who, role=Role(role)))
     click.echo(f"{user.email or user.id} is {user.role.value}.")
 
 
@@ -106,4 +107,4 @@ def _row(user: User) -> dict[str, Any]:
 
 
 def _with(act: Callable[[Roster], Awaitable[T]]) -> T:
-    return administer(lambda store: act(Roster(Users(store))))
+    return administer(lambda store: act(Roster.over(Users(store), SystemClock())))

@@ -70,8 +70,8 @@ async def _keep_token(app: App, address: str) -> None:
         return
     session = await app.accounts.redeem(await app.accounts.sign_in_secret())
     principal = await app.accounts.authenticate(session.secret)
-    issued = await app.accounts.issue_token(principal, f"command line on {socket.gethostname()}")
-    await app.accounts.logout(principal)
+    issued = await app.people.tokens.issue(principal, f"command line on {socket.gethostname()}")
+    await app.accounts.logout(principal, session.secret)
     save_credentials(app.settings.home, Credentials(issued.secret, address))
 
 

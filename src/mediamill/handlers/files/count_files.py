@@ -9,16 +9,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from mediamill.core.clock import DAY, MINUTE
+from mediamill.core.clock import MINUTE
 from mediamill.core.errors import ConditionFailed
+from mediamill.core.retention import SOURCES
 from mediamill.engine.lease import Lease
-from mediamill.store.port import Absent, Equals, Put, Store, Update
+from mediamill.handlers.upgrading.twice import once_more
+from mediamill.store.port import Equals, Store, Update
 from mediamill.store.repositories.files import File, FileState
-from mediamill.store.repositories.units import Unit, lane_of
 from mediamill.store.repositories.usage import Usages
 
-KIND = "count_files"
-SOURCES = ("upload", "stream", "import", "result")
 PAGE = 200
 
 
@@ -43,12 +42,7 @@ class CountFiles:
                     break
                 await lease.write(payload={**payload, "done": place, "after": after})
             await lease.write(payload={**payload, "done": place + 1, "after": None})
-        unit, now = lease.unit, await self.store.now()
-        if unit.seq:
-            await lease.finish()
-            return
-        again = Unit.chore(KIND, KIND, 1, unit.owner, cost=1.0, now=now, due=now + DAY)
-        await lease.finish(Put(again, when=(Absent(),)), wake=lane_of(again))
+        await once_more(lease)
 
     async def count(self, files: Sequence[File]) -> None:
         """Count those files that are not yet, and that will stay."""

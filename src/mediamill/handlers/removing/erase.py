@@ -2,6 +2,7 @@
 
     told     whose account it is has a mail that says until when it can be taken back
     begun    the time is over: what there is is counted, and it cannot be taken back any more
+    looked   what is about their records has been looked through, and need not be again
     gone     nothing is found any more
     sure     nor a while later, when requests that were let in before have ended too
     done     the receipt is mailed, and the user's id and address are in no row any more
@@ -44,11 +45,11 @@ class Erases(Protocol):
     async def count(self, user: str, email: str) -> dict[str, int]:
         """Count the rows that there are, by table."""
 
-    async def step(self, user: str, email: str, erasure: str) -> bool:
+    async def step(self, user: str, email: str, erasure: str, *, first: bool) -> bool:
         """Do what can be done now; True when only rows are left that `finish` removes."""
 
-    async def finish(self, user: str, email: str, erasure: str) -> None:
-        """Remove these rows."""
+    async def finish(self, user: str, email: str, erasure: str, *, last: bool) -> None:
+        """Remove these rows, in the `last` look those too by which others' rows are found."""
 
 
 def erase_unit(erasure: Erasure, now: int) -> Unit:
@@ -113,13 +114,16 @@ class Erase:
     async def _go_on(self, lease: Lease, erasure: Erasure, payload: Mapping[str, Any]) -> None:
         who: tuple[str, str] = payload["user"], payload["email"]
         if "sure" not in payload:
-            if not await self.erasing.step(*who, erasure.id):
+            first = "looked" not in payload
+            if not await self.erasing.step(*who, erasure.id, first=first):
+                if first:
+                    await lease.write(payload={**payload, "looked": await self.store.now()})
                 await lease.release(LOOK_AGAIN_MS)
                 return
-            await self.erasing.finish(*who, erasure.id)
             now = await self.store.now()
             gone = int(payload.get("gone", now))
             wait = gone + max(SURE_MS, await unsettled(self.store, now)) - now
+            await self.erasing.finish(*who, erasure.id, last=wait <= 0)
             if wait > 0:
                 await lease.write(payload={**payload, "gone": gone})
                 await lease.release(wait)

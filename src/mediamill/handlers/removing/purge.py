@@ -234,10 +234,13 @@ class PurgeJob:
         async for _ in Spending(self.store).purses(job.id):  # what it cost is still to be booked
             await lease.release(LOOK_AGAIN_MS // 30)
             return
+        await Usages(self.store).close(job)
         still = (
             Equals("deleted", job.deleted),
             Equals("trash", job.trash),
             Equals("trimming", None),
+            Equals("counted", False),
+            Equals("reserved", 0),
         )
         try:
             await lease.write(Update(Job, (job.id,), set={"trash": None}, when=still))

@@ -38,6 +38,7 @@ from mediamill.store.repositories.jobs import (
     Manifests,
     Weight,
 )
+from mediamill.store.repositories.spending import month_of
 from mediamill.store.repositories.units import lane_of
 from mediamill.store.repositories.usage import Usages
 
@@ -149,16 +150,17 @@ class Gather:
             raise InvalidInput(f"The {job.inputs['source']} holds nothing for this job.")
         found = [*found, *await self._references(job)]
         items = _pages(lease) * PAGE_ENTRIES + len(found)
-        unit = pass_unit(job, "expand", await self.jobs.store.now())
+        now = await self.jobs.store.now()
+        unit, month = pass_unit(job, "expand", now), month_of(now)
         guard = (Equals("cancelling", False), Equals("generation", job.generation))
-        fields = {"items": items, "reserved": items, "metered": job.metering(items)}
+        fields = {"items": items, "reserved": items, "metered": job.metering(items, month)}
         change = Update(Job, (job.id,), set=fields, add={"revision": 1}, when=guard)
         last = [
             await self._put(lease, job, page, found[start : start + PAGE_ENTRIES])
             for page, start in enumerate(range(0, len(found), PAGE_ENTRIES), _pages(lease))
         ]
         usages = self.usages
-        charge = await usages.reserve(job.owner, job.month, items)
+        charge = await usages.reserve(job.owner, month, items)
         actions: tuple[Action, ...] = (change, *last, *charge, Put(unit, when=(Absent(),)))
         try:
             async with usages.refusing(job.owner, actions, before=1):

@@ -34,6 +34,7 @@ from mediamill.store.repositories.jobs import (
     Tally,
 )
 from mediamill.store.repositories.results import ItemOutcome, Result, Results
+from mediamill.store.repositories.spending import month_of
 from mediamill.store.repositories.units import lane_of
 from mediamill.store.repositories.usage import Usages
 
@@ -77,8 +78,8 @@ class NextStage:
         tallies, moved = job.noted(), job.evolve(stage=job.stage + 1)
         known = tallies[moved.stage] if moved.stage < len(tallies) else Tally()
         fed = await self._feed(lease, job, known)
-        again = {"only": "open"} if known.fed else {}
-        unit = pass_unit(moved, "expand", await self.jobs.store.now(), **again)
+        again, now = {"only": "open"} if known.fed else {}, await self.jobs.store.now()
+        unit, month = pass_unit(moved, "expand", now, **again), month_of(now)
         counts = Counts() if fed.anew else _standing(known.counts, job.rerun)
         to_run = fed.items - counts.settled
         listed = job.generation if fed.whole else known.fed
@@ -93,7 +94,7 @@ class NextStage:
             "expanded": False,
             "sealing": job.generation - 1,
             "reserved": to_run,
-            "metered": job.metering(to_run - job.reserved),
+            "metered": job.evolve(metered=job.metering(-job.reserved)).metering(to_run, month),
             **fed.changes,
         }
         guard = (
@@ -101,7 +102,8 @@ class NextStage:
             Equals("generation", job.generation),
             Equals("cancelling", job.cancelling),
         )
-        charge = await self.usages.reserve(job.owner, job.month, to_run - job.reserved)
+        left = (job.month, job.reserved)
+        charge = await self.usages.go_on(job.owner, left, (month, to_run))
         moving = Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard)
         actions = (moving, Put(unit), *fed.actions, *charge)
         async with self.usages.refusing(job.owner, actions, before=1):

@@ -23,7 +23,7 @@ from mediamill.handlers.telling.notify import notice_of
 from mediamill.media.archive.layout import Member, Summary, parse
 from mediamill.media.archive.names import Names, safe_name
 from mediamill.store.port import Absent, Equals, Put, Update
-from mediamill.store.repositories.jobs import FAILING, Counts, Job, Jobs, JobState
+from mediamill.store.repositories.jobs import Counts, Job, Jobs, JobState, failing_as
 from mediamill.store.repositories.results import ItemOutcome, Result, Results
 from mediamill.store.repositories.retention import CutShort
 from mediamill.store.repositories.units import lane_of
@@ -75,7 +75,7 @@ class Seal:
         state = final_state(job, sealed=layout is not None)
         changes: dict[str, Any] = {
             "state": state,
-            "failing": FAILING if state in (JobState.FAILED, JobState.PARTIAL) else None,
+            "failing": failing_as(state),
             "counts": job.counts,
             "active": None,
             "open": None,
@@ -85,14 +85,12 @@ class Seal:
             "download_size": summary.size if layout else 0,
             "download_etag": summary.etag if layout else "",
             "error": job.error,
-            "counted": False,
-            "metered": job.metering(-job.reserved),
-            "reserved": 0,
+            **job.uncounted,
         }
         guard = (Equals("generation", job.generation), Equals("sealing", job.generation))
         unit = notice_of(job.evolve(state=state, finished=now, layout=layout), now)
         short = job.cancelling or job.counts.cancelled or layout is None
-        released = await self._released(job)
+        released = await Usages(self.jobs.store).end_job(job)
         await lease.finish(
             Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard),
             Put(unit, when=(Absent(),)),
@@ -101,12 +99,6 @@ class Seal:
             wake=lane_of(unit),
         )
         lease.woken.add("transfer")  # a version may wait for this
-
-    async def _released(self, job: Job) -> Sequence[Update]:
-        """Count it as open no more, nor what was to be run of it and never was."""
-        usages = Usages(self.jobs.store)
-        ended = await usages.end_job(job.owner) if job.counted else ()
-        return (*ended, *await usages.settle(job.owner, job.month, -job.reserved))
 
     async def _manifest(
         self, job: Job, key: str, members: Spool

@@ -19,13 +19,16 @@ from mediamill.engine.lease import Lease
 from mediamill.engine.pausing import Pause
 from mediamill.engine.retry import RetryPolicy
 from mediamill.handlers.telling.mailing import AT_ONCE, Mailing, leads_somewhere
-from mediamill.letters.account import AccountLetters, AccountNews
+from mediamill.letters.account import WORDINGS, AccountLetters, AccountNews
 from mediamill.store.repositories.mails import Mails
 from mediamill.store.repositories.units import Unit
 from mediamill.store.repositories.users import User, Users
 
 PATIENCE = RetryPolicy(base_ms=5 * SECOND, cap_ms=MINUTE, lasting_ms=HOUR)
 """Who waits for a link asks for another sooner or later."""
+
+COUNTED = ("", *(name for name, wording in WORDINGS.items() if not wording.asked))
+"""Letters that are counted by themselves, after those that are counted together."""
 
 Secret = Callable[[AccountNews, User], Awaitable[str]]
 """Makes the secret that a mail brings to a user, at the address that the user has here."""
@@ -55,14 +58,27 @@ class AccountMail(Mailing):
     async def unwelcome(self, user: User) -> str:
         return "" if leads_somewhere(self.post, user.email) else "No mail can go to this address."
 
-    def counter(self, user: User) -> str:
-        return counter_of(user.email)
+    def counter(self, unit: Unit, user: User) -> str | None:
+        """Count what strangers can cause, and whatever goes to an address that may be anybody's.
+
+        Apart from each other: so who asks for links again and again keeps no word of a theft back.
+        """
+        letter = news_of(unit).letter
+        if WORDINGS[letter].asked:
+            return counter_of(user.email)
+        return counter_of(user.email, letter) if user.verified is None else None
 
     async def gone(self, unit: Unit) -> str:
-        return ""
+        news = news_of(unit)
+        user = None if news.epoch is None else await self.users.get(news.to)
+        over = user is not None and user.epoch != news.epoch
+        return "The password was changed, or all sessions were ended, meanwhile." if over else ""
 
     async def letter(self, unit: Unit, user: User) -> Letter:
         news = news_of(unit)
+        instead = WORDINGS[news.letter].taken
+        if instead and await self.users.by_email(user.email) is not None:
+            news = msgspec.structs.replace(news, letter=instead)
         secret = await self.secret(news, user)
         key = unit.group.replace(":", ".")
         return self.letters.write(news, user.email, secret, key, unit.created)
@@ -76,6 +92,10 @@ def news_of(unit: Unit) -> AccountNews:
     return msgspec.convert(unit.payload, AccountNews)
 
 
-def counter_of(address: str) -> str:
-    """Return by what mails about accounts are counted that go to an address."""
-    return f"account:{hashlib.sha256(address.lower().encode()).hexdigest()[:32]}"
+def counter_of(address: str, letter: str = "") -> str:
+    """Return by what mails about accounts are counted that go to an address.
+
+    Those that strangers can cause together, each of the others by its letter.
+    """
+    whose = f"{letter}\n{address.lower()}" if letter else address.lower()
+    return f"account:{hashlib.sha256(whose.encode()).hexdigest()[:32]}"

@@ -2,6 +2,7 @@
 
 An address that the guard refuses, no answer and a wrong answer are all tried again: its owner may
 mend it meanwhile. Only 410 ends it at once, and disables the webhook: nobody is there any more.
+One that takes nothing for days is disabled too (`handlers/telling/failing.py`).
 
 Receivers that hang may hold no runner that others need, however many owners have such: see `ALL`.
 """
@@ -28,10 +29,11 @@ from mediamill.engine.retry import RetryPolicy
 from mediamill.engine.worker import NOTICES
 from mediamill.handlers.removing.trim_webhook import begin_trimming
 from mediamill.handlers.telling.disabled import disabled
+from mediamill.handlers.telling.failing import Failing
 from mediamill.handlers.telling.signing import secrets_of, signature
 from mediamill.store.port import Absent, Action, Delete, Put, Update
 from mediamill.store.repositories.lanes import Lane
-from mediamill.store.repositories.units import Unit, lane_of
+from mediamill.store.repositories.units import Unit, Units, lane_of
 from mediamill.store.repositories.users import User
 from mediamill.store.repositories.webhooks import (
     MOST_TRIES,
@@ -111,7 +113,7 @@ class Deliver:
         self, webhooks: Webhooks, fetcher: Fetcher, sealer: Sealer, tally: Counter[tuple[str, str]]
     ) -> None:
         self.webhooks, self.fetcher, self.sealer, self.tally = webhooks, fetcher, sealer, tally
-        self.seconds = ANSWER_SECONDS
+        self.seconds, self.failing = ANSWER_SECONDS, Failing(webhooks, Units(webhooks.store))
         self._endpoints, self._owners, self._all = Gates(AN_ENDPOINT), Gates(AN_OWNER), Gates(ALL)
         self._ones, self._unproven = Gates(1, guess=0.1), Gates(UNPROVEN)
         self._slow = Gates(SLOW)
@@ -134,14 +136,34 @@ class Deliver:
             await self._attempt(lease, webhook, delivery, doors)
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
-        """Note that it was not taken."""
-        named = lease.unit.payload
+        """Note that it was not taken, and disable a webhook that took nothing for days."""
+        named, now = lease.unit.payload, await self.webhooks.store.now()
         delivery = await self.webhooks.store.get(Delivery, named["webhook"], named["event"])
-        if delivery is None:
+        webhook = await self.webhooks.get(lease.unit.owner, named["webhook"])
+        if delivery is None or webhook is None:
             await lease.vanish()
             return
         said: dict[str, Any] = {} if delivery.tried else {"said": str(error)[:200]}
-        await self._end(lease, delivery, DeliveryState.FAILED, **said)
+        if off := self.failing.over(webhook, now):
+            await self._disable(lease, webhook, delivery, off, **said)
+        else:
+            await self._end(lease, delivery, DeliveryState.FAILED, **said)
+
+    async def _disable(
+        self,
+        lease: Lease,
+        webhook: Webhook,
+        delivery: Delivery,
+        off: tuple[Action, Unit],
+        *others: Action,
+        **noted: Any,
+    ) -> None:
+        """Close a delivery as failed together with what disables its webhook."""
+        change, notice = off
+        actions = (change, Put(notice, when=(Absent(),)), *others)
+        over, lane = DeliveryState.FAILED, lane_of(notice)
+        await self._end(lease, delivery, over, *actions, wake=lane, **noted)
+        log.info("webhook disabled", action="webhook_disabled", **webhook.log_context())
 
     def _doors(self, webhook: Webhook) -> Doors:
         """List the gates to pass; an owner’s own first, so that nobody queues at those of all."""
@@ -176,15 +198,14 @@ class Deliver:
             "tries": (*delivery.tries, last)[-MOST_TRIES:],
         }
         if 200 <= told.status < 300:
+            await self.failing.taken(webhook)
             await self._end(lease, delivery, DeliveryState.DELIVERED, *charge, **noted)
         elif told.status == GONE:
-            off, notice = disabled(webhook, "It answered 410: gone.", now)
-            told_of = (off, Put(notice, when=(Absent(),)))
-            lane, over = lane_of(notice), DeliveryState.FAILED
-            await self._end(lease, delivery, over, *told_of, *charge, wake=lane, **noted)
-            log.info("webhook disabled", action="webhook_disabled", **webhook.log_context())
+            off = disabled(webhook, "It answered 410: gone.", now)
+            await self._disable(lease, webhook, delivery, off, *charge, **noted)
         else:
             await lease.write(_noting(delivery, **noted), *charge)
+            await self.failing.refused(webhook, now)
             self.tally[CHANNEL, "retried"] += 1
             said = told.line if not told.status else f"The answer is {told.status}."
             raise Unavailable(said, after_ms=min(told.after_ms, LONGEST_MS))

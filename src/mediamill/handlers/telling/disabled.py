@@ -1,6 +1,7 @@
-"""`notify`, `mail_webhook`: tell an owner that a webhook of theirs was disabled, and why.
+"""`notify`, `mail_webhook`: tell an owner that a webhook of theirs was disabled, or takes nothing.
 
-The notice is inserted as the webhook is disabled; `Notify` hands it to the channels.
+The notice is inserted as the webhook is disabled, or has failed for long
+(`handlers/telling/failing.py`); `Notify` hands it to the channels.
 """
 
 from collections import Counter
@@ -20,7 +21,8 @@ from mediamill.store.repositories.units import Unit
 from mediamill.store.repositories.users import User, Users
 from mediamill.store.repositories.webhooks import Webhook, Webhooks
 
-NEWS = "webhook"
+NEWS, FAILING = "webhook", "failing"
+"""What a notice says: which webhook, and of one that is not disabled since when it fails (ms)."""
 
 
 def disabled(webhook: Webhook, reason: str, now: int) -> tuple[Update, Unit]:
@@ -46,7 +48,7 @@ class WebhookMailChannel:
         user = await self.users.get(notice.owner)
         if user is None or not await mailable(self.mails, self.post, user):
             return ()
-        told, group = {NEWS: notice.payload[NEWS]}, f"{notice.group}:mail"
+        told, group = dict(notice.payload), f"{notice.group}:mail"
         return (Unit.notice("mail_webhook", group, notice.seq, user.id, now=now, **told),)
 
 
@@ -66,7 +68,11 @@ class WebhookMail(Mailing):
 
     async def gone(self, unit: Unit) -> str:
         webhook = await self.webhooks.get(unit.owner, unit.payload[NEWS])
-        return "It was deleted or enabled again." if webhook is None or webhook.enabled else ""
+        if webhook is None:
+            return "It was deleted."
+        since = unit.payload.get(FAILING)
+        holds = not webhook.enabled if since is None else webhook.enabled
+        return "" if holds and since in (None, webhook.failing) else "It is otherwise by now."
 
     async def letter(self, unit: Unit, user: User) -> Letter:
         webhook = await self.webhooks.need(user.id, unit.payload[NEWS])

@@ -95,7 +95,7 @@ class FeedbackMail(AccountMail):
     async def unwelcome(self, user: User) -> str:
         return await super().unwelcome(user) or await Mailing.unwelcome(self, user)
 
-    def counter(self, user: User) -> str:
+    def counter(self, unit: Unit, user: User) -> str:
         return f"feedback:{user.id}"
 
     async def gone(self, unit: Unit) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from mediamill.adapters.mail.port import Letter
-from mediamill.handlers.telling.accounts import AccountMail
+from mediamill.handlers.telling.accounts import AccountMail, counter_of
 from mediamill.letters.account import AccountNews
 from mediamill.store.repositories.invitations import NAMED, Invitation, Invitations
 from mediamill.store.repositories.units import Unit
@@ -24,6 +24,9 @@ class InvitationMail(AccountMail):
         if invitation is None:
             return None
         return User(id=invitation.id, email=invitation.email, created=unit.created)
+
+    def counter(self, unit: Unit, user: User) -> str:
+        return counter_of(user.email)
 
     async def gone(self, unit: Unit) -> str:
         invitation = await self._invitation(unit)

@@ -68,8 +68,8 @@ class Mailing(ABC):
         unwanted = await self.mails.unwanted(user.email)
         return "Who reads this address wants no mails." if unwanted else ""
 
-    def counter(self, user: User) -> str | None:
-        """Return whose mails are counted; None where there may be as many as there are."""
+    def counter(self, unit: Unit, user: User) -> str | None:
+        """Return by what such mails are counted; None where there may be as many as there are."""
         return user.id if user.verified is None else None
 
     async def run(self, lease: Lease) -> None:
@@ -101,10 +101,12 @@ class Mailing(ABC):
 
     async def _counted(self, lease: Lease, user: User) -> None:
         """Send it unless its owner got too many lately; one that did not go out does not count."""
-        tried, counter = self.pause.enter(), self.counter(user)
+        tried, counter = self.pause.enter(), self.counter(lease.unit, user)
         period = None if counter is None else await self.mails.take(counter)
         if counter is not None and period is None:
             self.pause.leave()
+            log.warning("mail dropped", action="mail_dropped", why=self.mails.over,
+                        **_about(lease.unit))  # fmt: skip
             await self._drop(lease, self.mails.over)
             return
         try:

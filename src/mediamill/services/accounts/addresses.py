@@ -41,7 +41,7 @@ class Addresses:
     async def registered(self, user: User) -> None:
         """Ask somebody new to verify their address, where that is wanted."""
         if self._verifying in ("ask", "demand"):
-            await self._mailed.send(AccountNews(letter="verify", to=user.id))
+            await self._mailed.send(_asking(user))
 
     async def resend(self, principal: Principal) -> None:
         """Mail the caller another link; raises `Conflict` where none is needed, `Throttled`."""
@@ -49,22 +49,20 @@ class Addresses:
         if user.verified is not None or not user.email:
             raise Conflict("There is no address of yours to verify.")
         await self._guessing.count([(RESENT, user.id)])
-        await self._mailed.send(AccountNews(letter="verify", to=user.id))
+        await self._mailed.send(_asking(user))
 
     async def change(self, principal: Principal, email: str, password: str) -> None:
         """Ask who reads a new address to verify it, and tell who reads the old one.
 
-        Raises `InvalidInput` about the field `email`, `Conflict` for an address that somebody has,
-        and as `Proving` does.
+        What is done here is the same for all addresses: who reads one that somebody has is told so.
+        Raises `InvalidInput` about the field `email`, and as `Proving` does.
         """
         address = clean_address(email)
         user = await self._proving.prove(principal, password, "password")
         if address == user.email:
             return
-        if await self._mailed.users.by_email(address) is not None:
-            raise Conflict(TAKEN)
         await self._guessing.count([(RESENT, user.id)])
-        asked = AccountNews(letter="verify_new", to=user.id, address=address)
+        asked = _asking(user, "verify_new", address)
         told = AccountNews(letter="address_asked", to=user.id, address=user.email, about=address)
         await self._mailed.send(asked, *([told] if user.email else []))
         note("address_asked", user.id)
@@ -101,8 +99,13 @@ class Addresses:
         address, now = token.sent_to, self._clock.now()
         fields = {"email": address, "verified": now, "verify_link": "", **more}
         fields |= searchable(email=address)
-        same = (Equals("verify_link", token.digest), Equals("email", user.email))
+        same = tuple(Equals(one, getattr(user, one)) for one in ("verify_link", "email", "epoch"))
         return Update(User, (user.id,), set=fields, when=same)
+
+
+def _asking(user: User, letter: str = "verify", address: str = "") -> AccountNews:
+    """Make the news that bring a link; none comes once the password was changed."""
+    return AccountNews(letter=letter, to=user.id, address=address, epoch=user.epoch)
 
 
 def verifying(setting: Verifying, *, outside: bool) -> Verifying:

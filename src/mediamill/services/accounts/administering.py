@@ -6,7 +6,6 @@ from mediamill.core.access import Principal
 from mediamill.core.errors import Conflict
 from mediamill.services.accounts.inviting import Invited, Inviting
 from mediamill.services.accounts.passwords import Passwords, clean_address, clean_name
-from mediamill.services.accounts.people import People
 from mediamill.services.accounts.roster import Roster
 from mediamill.services.roles import require_admin
 from mediamill.store.port import Page
@@ -20,7 +19,6 @@ class Administering:
     """Lists, changes and adds users; every method raises `Forbidden` for others."""
 
     roster: Roster
-    people: People
     passwords: Passwords
     inviting: Inviting
 
@@ -44,26 +42,20 @@ class Administering:
         disabled: bool | None = None,
         name: str | None = None,
     ) -> User:
-        """Change what is given; raises `NotFound`, and `Conflict` for oneself and the last."""
+        """Change what is given; raises as `Roster.change`, and `Conflict` for oneself."""
         require_admin(principal)
         away = role not in (None, Role.ADMIN) or disabled is True
         if user_id == principal.user and away:
             raise Conflict(YOURSELF)
         shown = None if name is None else clean_name(name)
-        if role is not None:
-            await self.roster.appoint(user_id, role, keep_one=True)
-        if disabled is True:
-            await self.roster.disable(user_id, keep_one=True)
-        if disabled is False:
-            await self.roster.enable(user_id)
-        if shown is not None:
-            await self.roster.rename(user_id, shown)
-        return await self.roster.find(user_id)
+        return await self.roster.change(
+            user_id, role=role, disabled=disabled, name=shown, keep_one=True
+        )
 
     async def create(
         self, principal: Principal, email: str, name: str, role: Role, password: str
     ) -> User:
-        """Add a user with a password; raises `InvalidInput`, `Conflict` for a taken address."""
+        """Add a user with a password; raises as `add`."""
         require_admin(principal)
         return await self.add(email, name, role, password)
 
@@ -72,10 +64,14 @@ class Administering:
         return await self.inviting.invite(principal, email, role, None, None)
 
     async def add(self, email: str, name: str, role: Role, password: str) -> User:
-        """Add a user, for who works at the machine."""
+        """Add a user, for who works at the machine.
+
+        Raises `InvalidInput`, and `Conflict` for a taken address and where passwords are not used.
+        """
+        self.inviting.require_passwords()
         address, shown = clean_address(email), clean_name(name)
         hashed = await self.passwords.hash(password, (address, shown))
-        user = self.people.named(address, name=shown, password=hashed)
+        user = self.roster.people.named(address, name=shown, password=hashed)
         return await self.roster.add(user.evolve(role=role))
 
     async def end_sessions(self, principal: Principal, user_id: str) -> None:

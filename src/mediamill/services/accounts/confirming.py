@@ -18,7 +18,7 @@ from mediamill.services.accounts.factors.service import SecondFactors
 from mediamill.services.accounts.guessing import SESSION, Guessing
 from mediamill.services.accounts.passwords import Passwords
 from mediamill.services.accounts.people import People
-from mediamill.services.accounts.sessions import digest
+from mediamill.services.accounts.sessions import ENDED, digest
 from mediamill.store.port import Equals, Update
 from mediamill.store.repositories.users import Token, Users
 
@@ -64,20 +64,19 @@ class Confirming:
         user = await self._people.active(principal.user)
         if not user.password:
             raise Conflict("You have no password here: sign out and in again, which counts too.")
-        await self._guessing.count([(SESSION, user.id)])
         try:
-            right, _ = await self._passwords.verify(password, user.password)
-            if not right:
-                raise Unauthenticated("The password is not right.")
-            await self._factors.require(user, code)
+            async with self._guessing.trying((SESSION, user.id)):
+                right, _ = await self._passwords.verify(password, user.password)
+                if not right:
+                    raise Unauthenticated("The password is not right.")
+                await self._factors.require(user, code)
         except Unauthenticated as error:
             note("confirmation_refused", user.id, denied=True, code=error.code)
             raise
-        await self._guessing.forget(SESSION, user.id)
         told = {"confirmed": self.clock.now()}
         same = (Equals("user", user.id), Equals("id", principal.token))
         try:
             await self.users.store.transact(Update(Token, (digest(secret),), set=told, when=same))
         except ConditionFailed:
-            raise Unauthenticated("This session has ended meanwhile: sign in again.") from None
+            raise Unauthenticated(ENDED) from None
         note("confirmed", user.id, token=principal.token)

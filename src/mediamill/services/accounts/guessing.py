@@ -5,21 +5,25 @@ right: so a hundred at once are as slow as one after the other. What counts leak
 
     an account, from browsers that never signed in to it   10 tries, then 1, 2, 4 … s, up to 1 h
     a browser that signed in to it before (`devices.py`)   its own 10 tries, likewise
+    codes of a user's second factor, from either           10 tries beside those, likewise
     a network, over all accounts (IPv4 address, IPv6 /64)  100 tries, likewise
 
 A browser that is known waits for nobody else. Addresses that nobody has are counted as others are.
+A new password by mail forgets the tries of the password, and none of the codes: who reads the mail
+of somebody has to guess these.
 A patient guesser has some 50 tries at an account on the first day and 24 on each other, wherever
 from (ADR 56).
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from math import ceil
 
 from mediamill.core.acts import note, origin
 from mediamill.core.clock import HOUR, MINUTE, SECOND, Clock
-from mediamill.core.errors import Throttled
+from mediamill.core.errors import Throttled, Unavailable
 from mediamill.store.repositories.guesses import Guess, Guesses, place_of
 
 MAX_DOUBLINGS = 30
@@ -35,6 +39,8 @@ class Limit:
     leak: int
     longest: int = HOUR
     """The most (ms) that one waits for the next try."""
+    forgiving: bool = False
+    """Whether who is right begins anew; else only the try that was right counts no more."""
 
     def level(self, row: Guess | None, now: int) -> float:
         """Return how many tries count at a time."""
@@ -49,11 +55,13 @@ class Limit:
         return max(0, row.last + pause - now)
 
 
-ACCOUNT = Limit("account", free=10, leak=HOUR)
-DEVICE = Limit("device", free=10, leak=HOUR)
+ACCOUNT = Limit("account", free=10, leak=HOUR, forgiving=True)
+DEVICE = Limit("device", free=10, leak=HOUR, forgiving=True)
 NETWORK = Limit("network", free=100, leak=36 * SECOND)
-SESSION = Limit("session", free=10, leak=HOUR)
+SESSION = Limit("session", free=10, leak=HOUR, forgiving=True)
 """Who is signed in, and says their password once more."""
+CODE = Limit("code", free=10, leak=HOUR)
+"""Codes of a second factor, by who gave the right password."""
 FORGOTTEN = Limit("forgotten", free=20, leak=3 * MINUTE)
 """Mails that a network asks for."""
 RESENT = Limit("resent", free=3, leak=20 * MINUTE)
@@ -62,41 +70,28 @@ RESENT = Limit("resent", free=3, leak=20 * MINUTE)
 Subject = tuple[Limit, str]
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """A sign-in that has been counted."""
-
-    own: Subject
-    network: Subject | None
-
-
 class Guessing:
     """Counts tries in the store, for all servers together."""
 
     def __init__(self, guesses: Guesses, clock: Clock) -> None:
         self._guesses, self._clock = guesses, clock
 
-    async def begin(self, address: str, device: str = "") -> Attempt:
-        """Count a try to sign in, by a known browser if a `device` is named; raises `Throttled`."""
-        if device:
-            attempt = Attempt((DEVICE, device), None)
-        else:
-            network = network_of(origin().address)
-            attempt = Attempt((ACCOUNT, address), (NETWORK, network) if network else None)
-        await self.count([attempt.own, *([attempt.network] if attempt.network else [])])
-        return attempt
+    @asynccontextmanager
+    async def trying(self, *subjects: Subject) -> AsyncIterator[None]:
+        """Count a try for each of these, and look at it within; raises `Throttled`.
 
-    async def right(self, attempt: Attempt) -> None:
-        """Forget the tries of who was right; of a network only this one."""
-        await self.forget(*attempt.own)
-        if attempt.network is not None:
-            limit, whose = attempt.network
-            await self._guesses.give_back(place_of(limit.kind, whose))
-
-    async def undo(self, attempt: Attempt) -> None:
-        """Count a try no more that was not looked at."""
-        for limit, whose in (attempt.own, *([attempt.network] if attempt.network else [])):
-            await self._guesses.give_back(place_of(limit.kind, whose))
+        One without an error was right: it counts no more, and where the limit is forgiving nor do
+        those before. One that could not be looked at (`Unavailable`) does not count either.
+        """
+        await self.count(subjects)
+        try:
+            yield
+        except Unavailable:
+            for limit, whose in subjects:
+                await self._give_back(limit, whose)
+            raise
+        for limit, whose in subjects:
+            await (self.forget if limit.forgiving else self._give_back)(limit, whose)
 
     async def count(self, subjects: Sequence[Subject]) -> None:
         """Count a try for each of these; raises `Throttled`, and counts nothing, if one waits."""
@@ -106,7 +101,7 @@ class Guessing:
             waits = [limit.wait(row, now) for (limit, _), row in zip(subjects, rows, strict=True)]
             if wait := max(waits):
                 note("throttled", denied=True, limits=[limit.kind for limit, _ in subjects])
-                raise Throttled(_told(wait), retry_after=-(-wait // SECOND))
+                raise Throttled(_told(wait, subjects), retry_after=-(-wait // SECOND))
             after = [
                 Guess(place=place, level=limit.level(row, now) + 1, last=now, turn=0)
                 for (limit, _), row, place in zip(subjects, rows, places, strict=True)
@@ -123,6 +118,17 @@ class Guessing:
         """Let somebody begin anew."""
         await self._guesses.forget(place_of(limit.kind, whose))
 
+    async def _give_back(self, limit: Limit, whose: str) -> None:
+        await self._guesses.give_back(place_of(limit.kind, whose))
+
+
+def signing_in(address: str, device: str = "") -> list[Subject]:
+    """Return what a try to sign in counts for: a known browser if a `device` is named."""
+    if device:
+        return [(DEVICE, device)]
+    network = network_of(origin().address)
+    return [(ACCOUNT, address), *([(NETWORK, network)] if network else [])]
+
 
 def network_of(address: str) -> str:
     """Return what one customer of a provider has: an IPv4 address, 64 bits of IPv6; or nothing."""
@@ -135,10 +141,12 @@ def network_of(address: str) -> str:
     return str(found)
 
 
-def _told(wait: int) -> str:
+def _told(wait: int, subjects: Sequence[Subject]) -> str:
     seconds = -(-wait // SECOND)
     when = f"{seconds} s" if seconds < 100 else f"{-(-seconds // 60)} min"
+    mail = any(limit in (ACCOUNT, SESSION) for limit, _ in subjects)
+    ended = ", and a new password by mail ends it" if mail else ""
     return (
         f"Too many tries went wrong: wait {when}. A browser that you signed in with before need "
-        "not wait, and a new password by mail ends it."
+        f"not wait{ended}."
     )

@@ -1,8 +1,8 @@
 """Inviting people: a mail with a link, by which who reads it makes an account, once.
 
 The link is a signed grant for nothing but that; no secret is stored. It is good for seven days,
-until it was used, or until the invitation is taken back. Whoever opens it has shown that mails to
-the address reach them.
+until it was used, the invitation is taken back, or who made it administers no more. Whoever opens
+it has shown that mails to the address reach them.
 """
 
 from dataclasses import dataclass
@@ -17,10 +17,11 @@ from mediamill.core.ids import new_id
 from mediamill.services.access import Access
 from mediamill.services.accounts.passwords import Passwords, clean_address, clean_name
 from mediamill.services.accounts.people import People
+from mediamill.services.accounts.roster import IN_CHARGE, administers
 from mediamill.services.accounts.sessions import Issued, Sessions
 from mediamill.services.links.signing import Grant, Signer
 from mediamill.services.roles import require_admin
-from mediamill.store.port import Action, Equals, Page, Put, Update
+from mediamill.store.port import Action, Check, Equals, Page, Put, Update
 from mediamill.store.repositories.audit import OPERATOR
 from mediamill.store.repositories.datasets import ProjectShare
 from mediamill.store.repositories.invitations import NAMED, Invitation, Invitations
@@ -30,7 +31,7 @@ from mediamill.store.repositories.users import Role, User, Users
 
 METHOD = "INVITE"
 DAYS = 7
-SPENT = "This invitation was used already, or taken back: ask for a new one."
+SPENT = "This invitation was used already, or holds no more: ask for a new one."
 
 Share = Literal["viewer", "editor"]
 
@@ -83,8 +84,7 @@ class Inviting:
         mail: bool = True,
     ) -> Invited:
         """Make an invitation, and a mail if it is to go by one; raises `Conflict`."""
-        if not self.by_password:
-            raise Conflict("Passwords are not used here: people sign in with the issuer.")
+        self.require_passwords()
         address = clean_address(email)
         if await self.users.by_email(address) is not None:
             raise Conflict("There is an account with this address already.")
@@ -106,6 +106,11 @@ class Inviting:
             await self.bell.ring("work:notices")
         note("invited", invitation.id, role=role.value, project=project)
         return Invited(invitation, await self.link(invitation))
+
+    def require_passwords(self) -> None:
+        """Raise `Conflict` where only an issuer signs people in."""
+        if not self.by_password:
+            raise Conflict("Passwords are not used here: people sign in with the issuer.")
 
     async def link(self, invitation: Invitation) -> str:
         """Return the address by which an invitation is accepted."""
@@ -138,16 +143,24 @@ class Inviting:
         """Return what a link invites to; raises `Forbidden` for one that does so no more."""
         grant = await self.signer.opened(token, METHOD)
         invitation = await self.invitations.get(grant.target)
-        if invitation is None or invitation.accepted is not None:
+        if invitation is None or not await self.good(invitation):
             raise Forbidden(SPENT)
         return invitation
+
+    async def good(self, invitation: Invitation) -> bool:
+        """Tell whether an invitation waits, and who made it may still invite."""
+        if invitation.accepted is not None:
+            return False
+        maker = None if invitation.by == OPERATOR else await self.users.get(invitation.by)
+        return invitation.by == OPERATOR or (maker is not None and administers(maker))
 
     async def accept(self, token: str, password: str, name: str = "") -> Issued:
         """Make the account that a link invites to, and open a session; also of closed services.
 
         Raises `InvalidInput` naming the field, `Forbidden` for a link that is not right any more,
-        `Conflict` where the address got an account otherwise.
+        `Conflict` where the address got an account otherwise, and where passwords are not used.
         """
+        self.require_passwords()
         invitation, shown = await self.opened(token), clean_name(name)
         words = (invitation.email, shown)
         hashed = await self.passwords.hash(password, words)
@@ -157,8 +170,9 @@ class Inviting:
         spent = {"accepted": now, "user": user.id}
         accepted = Update(Invitation, (invitation.id,), set=spent, when=(Equals("accepted", None),))
         shares = await self._shares(invitation, user, now)
+        vouched = self._vouched(invitation)
         try:
-            await people.add(user, accepted, *shares, may_be_first=False)
+            await people.add(user, accepted, *vouched, *shares, may_be_first=False)
         except ConditionFailed:
             raise Forbidden(SPENT) from None
         if user.role is Role.ADMIN:
@@ -166,6 +180,15 @@ class Inviting:
         note("invitation_accepted", invitation.id, actor=user.id, role=user.role.value)
         note("registered", user.id, actor=user.id, role=user.role.value)
         return await Sessions(self.users, self.clock).open(user)
+
+    def _vouched(self, invitation: Invitation) -> list[Action]:
+        """Make the guard that who invites still administers: the word of others is worth nothing.
+
+        Who has lost the role may have kept links, also to accounts of administrators.
+        """
+        if invitation.by == OPERATOR:
+            return []
+        return [Check(User, (invitation.by,), when=IN_CHARGE)]
 
     async def _shares(self, invitation: Invitation, user: User, now: int) -> list[Action]:
         """Make the share that was promised, if the project is still there and its owner's."""

@@ -10,12 +10,23 @@ from mediamill.adapters.identity.port import Issuer, Person
 from mediamill.core.access import Principal
 from mediamill.core.acts import note
 from mediamill.core.clock import Clock
-from mediamill.core.errors import ConditionFailed, Conflict, Forbidden, InvalidInput, NotFound
+from mediamill.core.errors import (
+    ConditionFailed,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    Unauthenticated,
+)
+from mediamill.letters.account import AccountNews
+from mediamill.services.accounts.mailed import Mailed
 from mediamill.services.accounts.passwords import clean_address
 from mediamill.services.accounts.people import People
+from mediamill.services.accounts.roster import Roster
+from mediamill.services.accounts.sessions import ENDED
 from mediamill.store.port import Absent, Action, Check, Delete, Equals, Exists, Page, Put, Update
 from mediamill.store.repositories.identities import Identities, Identity, identity_id
-from mediamill.store.repositories.users import Email, Role, User, Users, searchable
+from mediamill.store.repositories.users import Email, Role, User, searchable
 
 LAST_WAY = "This is your only way to sign in: set up another one first."
 
@@ -26,12 +37,13 @@ class Linking:
     """Finds, adds and removes identities of users."""
 
     def __init__(
-        self, users: Users, identities: Identities, clock: Clock, issuer: Issuer | None,
+        self, mailed: Mailed, identities: Identities, clock: Clock, issuer: Issuer | None,
         registration: bool = True,
     ) -> None:  # fmt: skip
+        self._mailed, users = mailed, mailed.users
         self._users, self._identities, self._clock = users, identities, clock
         self._issuer, self._registration = issuer, registration
-        self._people = People(users, clock)
+        self._people, self._roster = People(users, clock), Roster.over(users, clock)
 
     async def bearer(self, person: Person) -> tuple[User, Role]:
         """Return whose an access token is, and the role that it gives; adds who is new.
@@ -53,13 +65,22 @@ class Linking:
         await self._take_over_address(identity, user, person)
         return await self._take_over_role(identity, user, person)
 
-    async def link(self, user_id: str, person: Person) -> None:
-        """Make a person one of a user's identities; raises `Conflict` for another user's."""
-        user = await self._people.active(user_id)
+    async def link(self, principal: Principal, person: Person) -> None:
+        """Make a person one of the caller's identities, and tell them by mail.
+
+        Raises `Conflict` for another user's, `Unauthenticated` where the account has come to
+        somebody else since the caller was asked who they are.
+        """
+        user = await self._people.active(principal.user)
         identity = self._identity(user, person)
+        theirs = Check(User, (user.id,), when=(Equals("tenure", principal.tenure),))
+        about = f"{identity.issuer} {identity.email}".strip()
+        news = AccountNews(letter="identity_linked", to=user.id, about=about)
         try:
-            await self._users.store.transact(Put(identity, when=(Absent(),)))
-        except ConditionFailed:
+            await self._mailed.send(news, others=(theirs, Put(identity, when=(Absent(),))))
+        except ConditionFailed as error:
+            if error.action == 0:
+                raise Unauthenticated(ENDED) from None
             found = await self._identities.get(identity.id)
             if found is None or found.user != user.id:
                 message = "This sign-in belongs to another account: sign in with it, to see which."
@@ -72,22 +93,29 @@ class Linking:
         return await self._identities.of(principal.user, after, limit)
 
     async def unlink(self, principal: Principal, identity: str) -> None:
-        """Remove an identity of the caller's; raises `NotFound`, `Conflict` for the last way in."""
+        """Remove an identity of the caller's, and with it the role that its group gave.
+
+        Raises `NotFound`, and `Conflict` for the last way in and for the last administrator.
+        """
         found = await self._identities.get(identity)
         if found is None or found.user != principal.user:
             raise NotFound(f"There is no identity {identity}.")
         user = await self._people.active(principal.user)
         changes: list[Check | Delete | Update] = [Delete(Identity, (identity,), when=(Exists(),))]
         changes += await self._other_way(user, found)
-        if found.granted:  # also a guard of the password, which it may leave as the only way
-            same = (Equals("password", user.password),)
+        leaves = found.granted and user.role is Role.ADMIN
+        if leaves:  # also a guard of the password, which it may leave as the only way
+            same = (Equals("password", user.password), Equals("role", Role.ADMIN))
             changes = [each for each in changes if each.kind is Identity]
             changes.append(Update(User, (user.id,), set={"role": Role.USER}, when=same))
+            changes.append(await self._roster.another(user))
         try:
             await self._users.store.transact(*changes)
         except ConditionFailed:
             raise Conflict("Your ways to sign in have just changed: look again.") from None
         note("identity_unlinked", user.id, identity=identity)
+        if leaves:
+            note("role_changed", user.id, role=Role.USER.value)
 
     # -- inside ---------------------------------------------------------------------------------
 

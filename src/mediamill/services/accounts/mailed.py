@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.clock import DAY, MINUTE
-from mediamill.core.errors import ConditionFailed, Unauthenticated
+from mediamill.core.errors import ConditionFailed, Unauthenticated, Unavailable
 from mediamill.letters.account import AccountNews
-from mediamill.services.accounts.sessions import Sessions
+from mediamill.services.accounts.sessions import CHANGES, Sessions
 from mediamill.store.port import Action, Delete, Equals, Exists, Put, Update
 from mediamill.store.repositories.units import Units
 from mediamill.store.repositories.users import Token, TokenKind, User, Users
@@ -47,16 +47,20 @@ class Mailed:
         """Send mails, together with other actions; raises `ConditionFailed` for theirs."""
         now = await self.users.store.now()
         await self.units.insert([one.unit(now) for one in news], *others)
-        await self.bell.ring("work:notices")
+        if news:
+            await self.bell.ring("work:notices")
 
     async def secret(self, news: AccountNews, user: User) -> str:
         """Make the secret that a mail brings to a user, at the address given with the user.
 
         Empty for a mail that brings none. What an earlier one brought is good for nothing then.
+        Raises `Unavailable` while others change the account, and where its epoch is over.
         """
         if (kind := LINKS.get(news.letter)) is None:
             return ""
-        while True:
+        for _ in range(CHANGES):
+            if news.epoch not in (None, user.epoch):
+                raise Unavailable("What this mail is about has ended a moment ago.")
             lifetime = kind.lifetime
             issued = self.sessions.issue(user.id, kind.token, lifetime, epoch=user.epoch)
             token = issued.token.evolve(sent_to=user.email)
@@ -73,6 +77,7 @@ class Mailed:
                 user = found.evolve(email=user.email)
             else:
                 return issued.secret
+        raise Unavailable("The account changes all the time: the mail is written later.")
 
     async def opened(self, secret: str, kind: Kind) -> tuple[Token, User]:
         """Return the token of a link, and whose it is; raises `Unauthenticated`."""

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from mediamill.core.access import Principal
-from mediamill.core.acts import note
 from mediamill.core.errors import Forbidden, Unauthenticated
 from mediamill.services.accounts.sessions import Sessions
-from mediamill.store.port import Delete, Page
+from mediamill.store.port import Page
 from mediamill.store.repositories.users import Token, TokenKind, User, Users
 
 
@@ -25,18 +24,16 @@ class OwnSessions:
 
     async def end(self, principal: Principal, session_id: str) -> None:
         """End a session of the caller's; raises `NotFound`."""
-        token = await self.sessions.listed(principal.user, session_id, TokenKind.SESSION)
-        await self.users.store.transact(Delete(Token, (token.digest,)))
-        note("signed_out", principal.user, token=token.id)
+        await self.sessions.end(principal.user, session_id, TokenKind.SESSION)
 
-    async def end_others(self, principal: Principal) -> None:
-        """End all sessions of the caller's but the one that asks.
+    async def end_others(self, principal: Principal, secret: str) -> None:
+        """End all sessions of the caller's but the one that asks, which is `secret`.
 
-        Raises `Forbidden` for a program's token.
+        Raises `Forbidden` for a program's token, `Unauthenticated` where it has ended meanwhile.
         """
         if not principal.session:
             raise Forbidden("Only who is signed in can end all other sessions.")
-        keep = await self.sessions.listed(principal.user, principal.token, TokenKind.SESSION)
+        keep = await self.sessions.shown(principal, secret)
         await self.sessions.end_all(principal.user, keep)
 
     async def _user(self, principal: Principal) -> User:

@@ -34,10 +34,9 @@ class Proving:
         if user.factor or not user.password:
             self.confirming.require_recent(principal)
         if user.password:
-            await self.guessing.count([(SESSION, user.id)])
-            right, _ = await self.passwords.verify(password, user.password)
-            if not right:
-                note("password_refused", user.id, denied=True)
-                raise invalid(field, "This is not your password.")
-            await self.guessing.forget(SESSION, user.id)
+            async with self.guessing.trying((SESSION, user.id)):
+                right, _ = await self.passwords.verify(password, user.password)
+                if not right:
+                    note("password_refused", user.id, denied=True)
+                    raise invalid(field, "This is not your password.")
         return user

@@ -1,28 +1,42 @@
-"""Passwords changed by who knows them, and set anew by who has forgotten them."""
+"""Passwords changed by who knows them, and set anew by who has forgotten them.
 
+Who registered an address need not be who reads it. So the first password that is set by a mail to
+an address which nobody had verified ends all that may open the account besides: API tokens, the
+second factor, linked sign-ins, and the role that an issuer gave.
+"""
+
+import asyncio
 from dataclasses import replace
+from typing import Any
 
 from mediamill.core.access import Principal
 from mediamill.core.acts import note
 from mediamill.core.errors import ConditionFailed, Conflict, Unauthenticated
 from mediamill.letters.account import AccountNews
-from mediamill.services.accounts.guessing import ACCOUNT, FORGOTTEN
+from mediamill.services.accounts.guessing import ACCOUNT, FORGOTTEN, SESSION
 from mediamill.services.accounts.mailed import RESET, SPENT, Mailed
 from mediamill.services.accounts.passwords import clean_address
 from mediamill.services.accounts.proving import Proving
 from mediamill.services.accounts.service import Accounts
-from mediamill.services.accounts.sessions import digest
-from mediamill.store.port import Action, Equals, Update
-from mediamill.store.repositories.users import Token, User
+from mediamill.services.accounts.sessions import BETWEEN_LOOKS, ENDED
+from mediamill.store.port import Action, Delete, Equals, Update, unsettled
+from mediamill.store.repositories.factors import Factor
+from mediamill.store.repositories.identities import Identities, Identity
+from mediamill.store.repositories.users import Role, Token, User
+
+AT_ONCE = 50
+"""Linked sign-ins that go in the same write."""
 
 
 class Recovery:
     """Sets passwords; whoever does ends all sessions of the user but their own."""
 
-    def __init__(self, accounts: Accounts, proving: Proving, mailed: Mailed) -> None:
+    def __init__(
+        self, accounts: Accounts, proving: Proving, mailed: Mailed, identities: Identities
+    ) -> None:
         self._accounts, self._proving, self._mailed = accounts, proving, mailed
         self._passwords, self._guessing = proving.passwords, proving.guessing
-        self._sessions = mailed.sessions
+        self._sessions, self._identities = mailed.sessions, identities
 
     async def change(self, principal: Principal, secret: str, current: str, new: str) -> None:
         """Set the caller's password, in the session `secret`, which alone goes on.
@@ -33,9 +47,9 @@ class Recovery:
         self._accounts.refuse_passwords()
         user = await self._proving.prove(principal, current, "current")
         hashed = await self._passwords.hash(new, (user.email, user.name), "new")
-        session = await self._mailed.users.token(digest(secret))
-        if session is None or session.id != principal.token:
-            raise Unauthenticated("This session has ended meanwhile: sign in again.")
+        session = await self._sessions.shown(principal, secret)
+        if self._sessions.over(session, user):
+            raise Unauthenticated(ENDED)
         news = AccountNews(letter="password_changed", to=user.id)
         try:
             await self._mailed.send(news, others=self._setting(user, hashed, session))
@@ -58,24 +72,50 @@ class Recovery:
     async def reset(self, secret: str, new: str) -> User:
         """Set the password of who was sent a link, and end all their sessions.
 
-        The address counts as verified: they read what was sent there. Raises `Unauthenticated` for
-        a link that is spent, and `InvalidInput`, which spends nothing.
+        The address counts as verified: they read what was sent there. Return them as they are then.
+        Raises `Unauthenticated` for a link that is spent, and `InvalidInput`, which spends nothing.
         """
         self._accounts.refuse_passwords()
         token, user = await self._mailed.opened(secret, RESET)
         hashed = await self._passwords.hash(new, (user.email, user.name))
-        fields: dict[str, object] = {"reset_link": ""}
-        if token.sent_to == user.email and user.verified is None:
-            fields["verified"] = self._sessions.clock.now()
-        others = (*self._setting(user, hashed, None, **fields), self._mailed.spending(token))
+        first = token.sent_to == user.email and user.verified is None
+        fields, gone = await self._taking_over(user) if first else ({}, ())
+        fields |= {"reset_link": ""}
+        setting = self._setting(user, hashed, None, **fields)
+        letter = "password_first" if first else "password_changed"
         try:
-            news = AccountNews(letter="password_changed", to=user.id)
-            await self._mailed.send(news, others=others)
+            news = AccountNews(letter=letter, to=user.id)
+            await self._mailed.send(news, others=(*setting, self._mailed.spending(token), *gone))
         except ConditionFailed:
             raise Unauthenticated(SPENT) from None
+        if first:
+            await self._forget_late(user)
         await self._guessing.forget(ACCOUNT, user.email)
-        note("password_reset", user.id, actor=user.id)
-        return user
+        await self._guessing.forget(SESSION, user.id)
+        note("password_reset", user.id, actor=user.id, first=first)
+        return user.evolve(**fields)
+
+    async def _taking_over(self, user: User) -> tuple[dict[str, Any], tuple[Action, ...]]:
+        """Return what changes of a user, and goes, when they show that the address is theirs."""
+        linked = (await self._identities.of(user.id, limit=AT_ONCE)).rows
+        fields: dict[str, Any] = {
+            "verified": self._sessions.clock.now(), "factor": None, "tenure": user.tenure + 1,
+        }  # fmt: skip
+        if user.role is Role.ADMIN and any(one.granted for one in linked):
+            fields["role"] = Role.USER
+        gone = (Delete(Identity, (one.id,)) for one in linked)
+        return fields, (Delete(Factor, (user.id,)), *gone)
+
+    async def _forget_late(self, user: User) -> None:
+        """Remove what was not listed yet; what is linked from now on is of the new tenure."""
+        store, begun = self._mailed.users.store, await self._mailed.users.store.now()
+        while True:
+            if linked := (await self._identities.of(user.id, limit=AT_ONCE)).rows:
+                await store.transact(*(Delete(Identity, (one.id,)) for one in linked))
+            elif self._accounts.federation is None or not await unsettled(store, begun):
+                return  # without an issuer nothing can have been linked a moment ago
+            else:
+                await asyncio.sleep(BETWEEN_LOOKS)
 
     def _setting(
         self, user: User, hashed: str, keep: Token | None, **fields: object

@@ -6,25 +6,43 @@ at the machine itself it may, since there one can be made again.
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 from mediamill.core.acts import note
-from mediamill.core.clock import SystemClock
+from mediamill.core.clock import Clock
 from mediamill.core.errors import ConditionFailed, Conflict, NotFound
 from mediamill.services.accounts.people import People
 from mediamill.services.accounts.sessions import Sessions
-from mediamill.store.port import Check, Equals, Page, Update
+from mediamill.store.port import Action, Check, Equals, Page, Update
+from mediamill.store.repositories.erasures import Erasure, ErasureState
 from mediamill.store.repositories.users import Role, User, Users, searchable
 
 PAGE = 100
 LAST = "They are the last administrator: give the role to somebody else first."
+IN_CHARGE = (Equals("role", Role.ADMIN), Equals("disabled", False), Equals("erasing", None))
+"""What holds of a user who runs the service, and may sign in to do so."""
+CLOSING = "The account is being deleted: take that back first."
+TRIES = 20
+"""How often a change is begun anew that another one came before."""
+BUSY = "The account is being changed by others at this moment: try again."
 
 
 @dataclass(frozen=True)
 class Roster:
     """All users."""
 
-    users: Users
+    people: People
+    sessions: Sessions
+
+    @classmethod
+    def over(cls, users: Users, clock: Clock) -> Self:
+        """Make it over their rows."""
+        return cls(People(users, clock), Sessions(users, clock))
+
+    @property
+    def users(self) -> Users:
+        """Their rows."""
+        return self.people.users
 
     async def page(
         self, start: str = "", role: Role | None = None, after: str | None = None, limit: int = PAGE
@@ -54,45 +72,45 @@ class Roster:
 
     async def add(self, user: User) -> User:
         """Insert a user with the role that they have; raises `Conflict` for a taken address."""
-        people = People(self.users, SystemClock())
-        added = await people.add(user, may_be_first=False)
+        added = await self.people.add(user, may_be_first=False)
         note("user_added", added.id, role=added.role.value)
         if added.role is Role.ADMIN:
-            await people.claim_first(added)
+            await self.people.claim_first(added)
         return added
 
-    async def disable(self, who: str, *, keep_one: bool = False) -> User:
-        """Keep a user out, and end their sessions; raises `NotFound`, and `Conflict` for the last.
+    async def change(
+        self,
+        who: str,
+        *,
+        role: Role | None = None,
+        disabled: bool | None = None,
+        name: str | None = None,
+        keep_one: bool = False,
+    ) -> User:
+        """Change what is given, all of it or nothing; it counts at once.
 
-        Their API tokens are good for nothing until they are let in again.
+        Who is kept out is signed out too, and their API tokens are good for nothing until they are
+        let in again. Of an account that is being deleted it says that it stays shut if that is
+        taken back. Raises `NotFound`, and `Conflict` for the last administrator, and to let
+        somebody in whose account is being deleted.
         """
-        user = await self._set(who, {"disabled": True}, keep_one=keep_one)
-        note("user_disabled", user.id)
-        await self._sessions.end_all(user.id)
-        return user
-
-    async def enable(self, who: str) -> User:
-        """Let a user in again; raises `NotFound`."""
-        user = await self._set(who, {"disabled": False})
-        note("user_enabled", user.id)
-        return user
-
-    async def appoint(self, who: str, role: Role, *, keep_one: bool = False) -> User:
-        """Give a user a role, which counts at once; raises `NotFound`, `Conflict` for the last."""
-        user = await self._set(who, {"role": role}, keep_one=keep_one)
-        note("role_changed", user.id, role=role.value)
-        return user
-
-    async def rename(self, who: str, name: str) -> User:
-        """Give a user another name; raises `NotFound`."""
-        user = await self._set(who, {"name": name, **searchable(name=name)})
-        note("user_renamed", user.id)
+        wanted = {"role": role, "disabled": disabled, "name": name}
+        changes = {field: value for field, value in wanted.items() if value is not None}
+        user = await self._set(who, changes | searchable(name=name), keep_one=keep_one)
+        if role is not None:
+            note("role_changed", user.id, role=role.value)
+        if disabled is not None:
+            note("user_disabled" if disabled else "user_enabled", user.id)
+        if name is not None:
+            note("user_renamed", user.id)
+        if disabled:
+            await self.sessions.end_all(user.id)
         return user
 
     async def end_sessions(self, who: str) -> User:
         """Sign a user out everywhere; their API tokens stay. Raises `NotFound`."""
         user = await self.find(who)
-        await self._sessions.end_all(user.id)
+        await self.sessions.end_all(user.id)
         return user
 
     async def set_password(self, who: str, hashed: str) -> User:
@@ -100,9 +118,9 @@ class Roster:
 
         Raises `NotFound`.
         """
-        while True:
+        for _ in range(TRIES):
             user = await self.find(who)
-            first, *rest = self._sessions.ending(user)
+            first, *rest = self.sessions.ending(user)
             changes = {**first.set, "password": hashed, "reset_link": ""}
             try:
                 await self.users.store.transact(replace(first, set=changes), *rest)
@@ -110,6 +128,7 @@ class Roster:
                 continue
             note("password_set", user.id)
             return user
+        raise Conflict(BUSY)
 
     async def another(self, user: User) -> Check:
         """Make the guard that somebody else administers, for a change that ends that a user does.
@@ -118,33 +137,42 @@ class Roster:
         """
         for other in await self.users.administrators():
             if other.id != user.id:
-                in_charge = (Equals("role", Role.ADMIN), Equals("disabled", False))
-                return Check(User, (other.id,), when=in_charge)
+                return Check(User, (other.id,), when=IN_CHARGE)
         raise Conflict(LAST)
 
     # -- inside ---------------------------------------------------------------------------------
 
-    @property
-    def _sessions(self) -> Sessions:
-        return Sessions(self.users, SystemClock())
-
     async def _set(self, who: str, changes: dict[str, Any], *, keep_one: bool = False) -> User:
-        """Change a user as they are now, however often they change meanwhile."""
-        while True:
+        """Change a user as they are now, though they may change meanwhile."""
+        for _ in range(TRIES):
             user = await self.find(who)
             then = user.evolve(**changes)
-            guards = []
+            others: list[Action] = []
+            if user.erasing is not None and "disabled" in changes:
+                others.append(_stays_shut(user.erasing, shut=changes["disabled"]))
             if keep_one and administers(user) and not administers(then):
-                guards.append(await self.another(user))
-            same = (Equals("role", user.role), Equals("disabled", user.disabled))
+                others.append(await self.another(user))
+            same = tuple(Equals(one, getattr(user, one)) for one in ("role", "disabled", "erasing"))
             change = Update(User, (user.id,), set=changes, when=same)
             try:
-                await self.users.store.transact(change, *guards)
+                await self.users.store.transact(change, *others)
             except ConditionFailed:
                 continue
             return then
+        raise Conflict(BUSY)
 
 
 def administers(user: User) -> bool:
     """Tell whether a user runs the service, and may sign in to do so."""
     return user.role is Role.ADMIN and not user.disabled
+
+
+def _stays_shut(erasure: str, *, shut: bool) -> Update:
+    """Make what keeps an account shut also if its deletion is taken back.
+
+    Raises `Conflict` where it is to be opened.
+    """
+    if not shut:
+        raise Conflict(CLOSING)
+    waiting = (Equals("state", ErasureState.WAITING),)
+    return Update(Erasure, (erasure,), set={"barred": True}, when=waiting)

@@ -1,7 +1,7 @@
 """Accounts: who somebody is, and how they prove it.
 
-By a secret of ours (`sessions.py`), by a password (`passwords.py`), or by an issuer that knows them
-(`federation.py`).
+By a secret of ours (`sessions.py`; programs by one of `tokens.py`), by a password (`passwords.py`),
+or by an issuer that knows them (`federation.py`).
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import structlog
 
 from mediamill.core.access import Principal
 from mediamill.core.acts import note
-from mediamill.core.clock import DAY, MINUTE, Clock, rfc3339
+from mediamill.core.clock import MINUTE, Clock
 from mediamill.core.errors import (
     AccountClosing,
     ConditionFailed,
@@ -20,28 +20,22 @@ from mediamill.core.errors import (
     InvalidInput,
     SecondFactorRequired,
     Unauthenticated,
-    Unavailable,
 )
 from mediamill.services.accounts.addresses import Addresses
 from mediamill.services.accounts.devices import Devices
 from mediamill.services.accounts.factors.service import SecondFactors
 from mediamill.services.accounts.federation import Federation, looks_signed
-from mediamill.services.accounts.guessing import Guessing
-from mediamill.services.accounts.passwords import Passwords, clean_address, clean_name, invalid
+from mediamill.services.accounts.guessing import Guessing, signing_in
+from mediamill.services.accounts.passwords import Passwords, clean_address, clean_name
 from mediamill.services.accounts.people import People
-from mediamill.services.accounts.scopes import granted, role_with, scopes_of
+from mediamill.services.accounts.scopes import role_with, scopes_of
 from mediamill.services.accounts.sessions import Issued, Sessions
-from mediamill.store.port import Delete, Equals, Exists, Page, Put, Update
+from mediamill.store.port import Delete, Equals, Exists, Put, Update
 from mediamill.store.repositories.guesses import Guesses
 from mediamill.store.repositories.users import FIRST_USER, Email, Token, TokenKind, User, Users
 
 LINK_MINUTES = 15
-MAX_TOKEN_DAYS = 3650
 LOCAL_ADMIN = "admin@localhost"
-NO_TOKENS = (
-    "An access token of the issuer’s makes no API tokens, which would outlive it: sign in on the "
-    "page, or use `mediamill login`."
-)
 OVER = "Sign in first: this session or token is not valid (any more)."
 REFUSED = "The address or the password is not right."
 CLOSING = "This account is being deleted. Until that has begun you can take it back."
@@ -50,7 +44,7 @@ log = structlog.get_logger(__name__)
 
 
 class Accounts:
-    """Registration, sign-in, and tokens."""
+    """Registration, sign-in, and whose a secret is."""
 
     def __init__(
         self,
@@ -95,34 +89,37 @@ class Accounts:
     async def login(
         self, email: str, password: str, code: str = "", kept: Sequence[str] = ()
     ) -> Issued:
-        """Open a session; raises `Unauthenticated`, in the same time whether the address exists.
+        """Open a session; raises as `prove`, and `AccountClosing` for who has begun to leave."""
+        user = await self.prove(email, password, code, kept)
+        if user.erasing:
+            raise AccountClosing(CLOSING, erasure=user.erasing)
+        return await self._sessions.open(user)
+
+    async def prove(
+        self, email: str, password: str, code: str = "", kept: Sequence[str] = ()
+    ) -> User:
+        """Return whose address and password these are, also while the account is being deleted.
 
         `kept` is what the browser kept from earlier sign-ins: a known one waits for nobody else who
-        guesses. Raises `Throttled` for who has guessed too often, and `SecondFactorRequired` where
-        the password is right, and a code beside it is not.
+        guesses. Raises `Unauthenticated`, in the same time whether the address exists, `Throttled`
+        for who has guessed too often, and `SecondFactorRequired` where the password is right, and a
+        code beside it is not.
         """
         self.refuse_passwords()
         address, user = _counted(email), await self._by_address(email)
-        device = await self._devices.of(user.id if user else "", kept) if self._devices else ""
-        attempt = await self._guessing.begin(address, device)
-        try:
+        device = await self._devices.of(user, kept) if self._devices else ""
+        async with self._guessing.trying(*signing_in(address, device)):
             right, fresh = await self._passwords.verify(password, user.password if user else "")
-        except Unavailable:
-            await self._guessing.undo(attempt)
-            raise
-        if user is None or not right or (user.disabled and not user.erasing):
-            note("sign_in_refused", user.id if user else None, denied=True)
-            raise Unauthenticated(REFUSED)
-        await self._second_factor(user, code)
-        if user.erasing:
-            raise AccountClosing(CLOSING, erasure=user.erasing)
-        await self._guessing.right(attempt)
+            if user is None or not right or (user.disabled and not user.erasing):
+                note("sign_in_refused", user.id if user else None, denied=True)
+                raise Unauthenticated(REFUSED)
+            await self._second_factor(user, code, device)
         if fresh:
             same = (Equals("password", user.password),)
             with suppress(ConditionFailed):  # it was changed meanwhile, which ends this session
                 renewed = Update(User, (user.id,), set={"password": fresh}, when=same)
                 await self.users.store.transact(renewed)
-        return await self._sessions.open(user)
+        return user
 
     async def authenticate(self, secret: str) -> Principal:
         """Tell whose session, API token, or issuer's access token this is.
@@ -151,6 +148,7 @@ class Accounts:
             lacks_factor=session and self.factors is not None and self.factors.lacks(user),
             scopes=scopes,
             unverified=self._addresses is not None and self._addresses.wanted(user),
+            tenure=user.tenure,
         )
 
     async def acting(self, user_id: str) -> Principal:
@@ -159,13 +157,13 @@ class Accounts:
         Raises `Unauthenticated` when there is none, or is not active any more.
         """
         user = await self._people.active(user_id)
-        return Principal(user=user.id, role=user.role.value)
+        return Principal(user=user.id, role=user.role.value, tenure=user.tenure)
 
-    async def logout(self, principal: Principal) -> None:
-        """End the session, or revoke the API token, that the caller showed."""
+    async def logout(self, principal: Principal, secret: str) -> None:
+        """End the session, or revoke the API token, that the caller showed: `secret`."""
         if not principal.token:
             raise Conflict("This token is the issuer’s: it ends there, or when it expires.")
-        await self.revoke_token(principal, principal.token)
+        await self._sessions.remove(await self._sessions.shown(principal, secret))
 
     async def profile(self, principal: Principal) -> User:
         """Return the caller's own record."""
@@ -201,81 +199,14 @@ class Accounts:
         except ConditionFailed:
             raise refused from None
 
-    # -- API tokens -----------------------------------------------------------------------------
-
-    async def issue_token(
-        self,
-        principal: Principal,
-        name: str,
-        expires_in_days: int | None = None,
-        scopes: Sequence[str] | None = None,
-    ) -> Issued:
-        """Make an API token of the caller's; without days it is good until revoked.
-
-        Without scopes it may do all that its maker may. One that an API token makes lasts no
-        longer than that, and may do no more. Raises `InvalidInput` when it is to last longer,
-        `Forbidden` for more scopes, and for a caller who showed an issuer's token: it would last
-        longer.
-        """
-        if not principal.session and not principal.token:
-            raise Forbidden(NO_TOKENS)
-        shown = clean_name(name)
-        if not shown:
-            raise invalid("name", "A token needs a name that tells what it is for.")
-        if expires_in_days is not None and not 1 <= expires_in_days <= MAX_TOKEN_DAYS:
-            raise invalid("expires_in_days", f"It lasts 1 to {MAX_TOKEN_DAYS} days.")
-        lifetime = self._lifetime(principal, expires_in_days)
-        issued = self._sessions.issue(
-            principal.user, TokenKind.API, lifetime, shown, scopes=granted(principal, scopes)
-        )
-        await self.users.store.transact(Put(issued.token))
-        expires = issued.token.expires
-        until = expires and rfc3339(expires)
-        limits = issued.token.scopes
-        note("token_made", principal.user, token=issued.token.id, until=until, scopes=limits)
-        return issued
-
-    async def tokens(
-        self, principal: Principal, after: str | None = None, limit: int = 100
-    ) -> Page[Token]:
-        """List the caller's API tokens, newest first."""
-        return await self.users.tokens(principal.user, TokenKind.API, after, limit)
-
-    async def revoke_token(self, principal: Principal, token_id: str) -> None:
-        """End a token or session of the caller's; raises `NotFound`.
-
-        One that is so new that it is not listed yet is waited for, else `Unavailable`.
-        """
-        token = await self._sessions.listed(
-            principal.user, token_id, TokenKind.SESSION, TokenKind.API
-        )
-        await self.users.store.transact(Delete(Token, (token.digest,)))
-        ended = "signed_out" if token.kind is TokenKind.SESSION else "token_revoked"
-        note(ended, principal.user, token=token.id)
-
     # -- inside ---------------------------------------------------------------------------------
 
-    def _lifetime(self, principal: Principal, days: int | None) -> int | None:
-        """Return how long (ms) a new token lasts; one of a token's ends with that at the latest."""
-        wanted = days * DAY if days else None
-        if principal.session or principal.expires is None:
-            return wanted
-        left = principal.expires - self.clock.now()
-        if wanted is not None and wanted > left:
-            until = rfc3339(principal.expires)
-            raise invalid(
-                "expires_in_days",
-                f"The token that makes it is good until {until}, and so is what it makes, at most. "
-                "Leave the days out for that, or sign in on the page for a longer one.",
-            )
-        return left if wanted is None else wanted
-
-    async def _second_factor(self, user: User, code: str) -> None:
+    async def _second_factor(self, user: User, code: str, device: str) -> None:
         """Ask for the code of a user whose password is right; raises `SecondFactorRequired`."""
         if self.factors is None:
             return
         try:
-            await self.factors.require(user, code)
+            await self.factors.require(user, code, device)
         except SecondFactorRequired:
             if code:
                 note("sign_in_refused", user.id, denied=True, by="second factor")

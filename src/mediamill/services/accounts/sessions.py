@@ -6,7 +6,8 @@ nobody in.
 
 A user's sessions and links are of an epoch, which the user's row counts. Counting it up ends them
 all in one write, on every server at once, however many there are and whatever is being opened
-meanwhile.
+meanwhile. API tokens are of a tenure likewise: it goes on when an account comes to who had first
+to show that its address is theirs.
 """
 
 import asyncio
@@ -16,16 +17,22 @@ from dataclasses import dataclass
 
 import structlog
 
+from mediamill.core.access import Principal
 from mediamill.core.acts import note, origin
 from mediamill.core.clock import DAY, MINUTE, Clock
-from mediamill.core.errors import ConditionFailed, MediamillError, NotFound, Unavailable
+from mediamill.core.errors import (
+    ConditionFailed,
+    MediamillError,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
 from mediamill.core.ids import made_at, new_id
 from mediamill.store.port import (
     MAX_ACTIONS,
     Action,
     Delete,
     Equals,
-    Exists,
     Put,
     Update,
     unsettled,
@@ -35,10 +42,13 @@ from mediamill.store.repositories.users import Token, TokenKind, User, Users
 SESSION_DAYS = 14
 LOOKS, BETWEEN_LOOKS = 10, 0.2
 """How often a token that is not listed yet is looked for, and seconds between."""
+CHANGES = 20
+"""How often a change is made anew, of what others change at the same moment."""
+ENDED = "This session or token has ended meanwhile: sign in again."
 USED_EVERY = 10 * MINUTE
 """How exactly (ms) it is known when a token was used: a request seldom costs a write."""
 EPOCHAL = (TokenKind.SESSION, TokenKind.SIGN_IN, TokenKind.VERIFY, TokenKind.RESET)
-"""Kinds that end with the epoch; API tokens have to be revoked."""
+"""Kinds that end with the epoch; API tokens are revoked, or end with the tenure."""
 PREFIXES = {
     TokenKind.SESSION: "mms_", TokenKind.API: "mmt_", TokenKind.SIGN_IN: "mml_",
     TokenKind.VERIFY: "mmv_", TokenKind.RESET: "mmr_",
@@ -82,7 +92,7 @@ class Sessions:
     ) -> Issued:
         """Make a token, which is not stored yet; without a lifetime (ms) it is good for ever.
 
-        `epoch` is the user's, for what ends with it (`EPOCHAL`).
+        `epoch` is the user's, for what ends with it (`EPOCHAL`); for an API token the tenure.
         """
         secret = PREFIXES[kind] + secrets.token_urlsafe(32)
         now = self.clock.now()
@@ -108,6 +118,13 @@ class Sessions:
         token = await self.users.token(digest(secret))
         return None if token is None or self._expired(token) else token
 
+    async def shown(self, principal: Principal, secret: str) -> Token:
+        """Return what a caller showed, by its secret; raises `Unauthenticated` if it is over."""
+        token = await self.users.token(digest(secret))
+        if token is None or (token.user, token.id) != (principal.user, principal.token):
+            raise Unauthenticated(ENDED)
+        return token
+
     async def listed(self, user: str, token_id: str, *kinds: TokenKind) -> Token:
         """Find a token of a user by its id; raises `NotFound`.
 
@@ -121,6 +138,16 @@ class Sessions:
                 raise NotFound(f"There is no token {token_id}.")
             await asyncio.sleep(BETWEEN_LOOKS)
         raise Unavailable("The token is so new that it is not found yet: try again in a moment.")
+
+    async def end(self, user: str, token_id: str, *kinds: TokenKind) -> None:
+        """End a session or revoke a token of a user's; raises as `listed` does."""
+        await self.remove(await self.listed(user, token_id, *kinds))
+
+    async def remove(self, token: Token) -> None:
+        """End a session, or revoke a token."""
+        await self.users.store.transact(Delete(Token, (token.digest,)))
+        ended = "signed_out" if token.kind is TokenKind.SESSION else "token_revoked"
+        note(ended, token.user, token=token.id)
 
     async def used(self, token: Token) -> None:
         """Note that a token was shown, unless that was noted a moment ago."""
@@ -142,32 +169,44 @@ class Sessions:
         The first changes the user's row.
 
         Together with others, in one transaction: it fails (`ConditionFailed`) where they were
-        ended meanwhile. What is over is forgotten as sessions are opened.
+        ended meanwhile, the one to keep among them. What is over is forgotten as sessions are
+        opened.
         """
-        epoch = user.epoch + 1
-        same = (Equals("epoch", user.epoch),)
-        ending = [Update(User, (user.id,), set={"epoch": epoch}, when=same)]
+        next_one, same = {"epoch": user.epoch + 1}, (Equals("epoch", user.epoch),)
+        ending = [Update(User, (user.id,), set=next_one, when=same)]
         if keep is not None:
-            kept = Update(Token, (keep.digest,), set={"epoch": epoch}, when=(Exists(),))
-            ending.append(kept)
+            ending.append(Update(Token, (keep.digest,), set=next_one, when=same))
         return ending
 
     async def end_all(self, user_id: str, keep: Token | None = None) -> None:
-        """End all sessions and sign-in links of a user, but for the one to `keep`."""
-        while (user := await self.users.get(user_id)) is not None:
+        """End all sessions and sign-in links of a user, but for the one to `keep`.
+
+        Raises `Unauthenticated` where that one is over itself: nothing that was ended comes back.
+        """
+        for _ in range(CHANGES):
+            if (user := await self.users.get(user_id)) is None:
+                return
+            if keep is not None:
+                await self._need_current(keep, user)
             try:
                 await self.users.store.transact(*self.ending(user, keep))
             except ConditionFailed:
-                if keep is not None and await self.users.token(keep.digest) is None:
-                    keep = None  # it was ended itself
                 continue
             note("sessions_ended", user_id)
             await self._forget_all(user.evolve(epoch=user.epoch + 1))
             return
+        raise Unavailable("The account changes all the time: try again in a moment.")
 
     def over(self, token: Token, user: User) -> bool:
-        """Tell whether a token is of an epoch of its user's that is over, or has expired."""
-        return self._expired(token) or (token.kind in EPOCHAL and token.epoch < user.epoch)
+        """Tell whether a token is of a time of its user's that is over, or has expired."""
+        present = user.epoch if token.kind in EPOCHAL else user.tenure
+        return self._expired(token) or token.epoch < present
+
+    async def _need_current(self, token: Token, user: User) -> None:
+        """Raise `Unauthenticated` unless a session of a user's is good now."""
+        found = await self.users.token(token.digest)
+        if found is None or self.over(found, user):
+            raise Unauthenticated(ENDED)
 
     def _expired(self, token: Token) -> bool:
         return token.expires is not None and token.expires <= self.clock.now()

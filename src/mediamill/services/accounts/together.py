@@ -20,14 +20,15 @@ from mediamill.services.accounts.guessing import Guessing
 from mediamill.services.accounts.inviting import Inviting
 from mediamill.services.accounts.linking import Linking
 from mediamill.services.accounts.mailed import Mailed
+from mediamill.services.accounts.own_profile import OwnProfile
 from mediamill.services.accounts.own_sessions import OwnSessions
 from mediamill.services.accounts.passwords import SERVICE, Passwords
-from mediamill.services.accounts.people import People
 from mediamill.services.accounts.proving import Proving
 from mediamill.services.accounts.recovery import Recovery
 from mediamill.services.accounts.roster import Roster
 from mediamill.services.accounts.service import Accounts
 from mediamill.services.accounts.sessions import Sessions
+from mediamill.services.accounts.tokens import ApiTokens
 from mediamill.services.analytics import Analytics
 from mediamill.services.links.signing import Signer
 from mediamill.store.repositories.guesses import Guesses
@@ -42,6 +43,7 @@ class AccountServices:
     federation: Federation | None
     accounts: Accounts
     recovery: Recovery
+    profile: OwnProfile
     addresses: Addresses
     devices: Devices
     mailed: Mailed
@@ -49,6 +51,7 @@ class AccountServices:
     confirming: Confirming
     resets: FactorResets
     sessions: OwnSessions
+    tokens: ApiTokens
     inviting: Inviting
     administering: Administering
     analytics: Analytics
@@ -59,22 +62,24 @@ class AccountServices:
         nouns, settings = parts.nouns, parts.settings
         issuer = parts.identity if isinstance(parts.identity, Issuer) else None
         users, free, passwords = nouns.users, settings.registration, passwords_of(settings)
-        linking = Linking(users, nouns.identities, clock, issuer, free)
+        mailed = Mailed(users, nouns.units, Sessions(users, clock), parts.bell)
+        linking = Linking(mailed, nouns.identities, clock, issuer, free)
         federation = None
         if issuer is not None:
             federation = Federation(issuer, linking, users, Flows(signer, clock), clock)
-        mailed = Mailed(users, nouns.units, Sessions(users, clock), parts.bell)
+        guessing = Guessing(Guesses(parts.store), clock)
         factors = SecondFactors(
-            users, nouns.factors, parts.sealer, clock, mailed, settings.mfa, settings.public_url
-        )
+            users, nouns.factors, parts.sealer, clock, mailed, guessing,
+            settings.mfa, settings.public_url,
+        )  # fmt: skip
         inviting = Inviting(
             users, Invitations(parts.store), nouns.units, signer, clock, settings.address,
             passwords, issuer is None or issuer.passwords, parts.bell,
         )  # fmt: skip
-        guessing, devices = Guessing(Guesses(parts.store), clock), Devices(signer, clock)
+        devices = Devices(users, signer, clock)
         confirming = Confirming(users, clock, passwords, factors, guessing)
-        people = People(users, clock)
-        proving = Proving(people, passwords, guessing, confirming)
+        roster = Roster.over(users, clock)
+        proving = Proving(roster.people, passwords, guessing, confirming)
         asking = verifying(settings.verify, outside=not parts.post.anywhere)
         addresses = Addresses(proving, mailed, asking)
         accounts = Accounts(
@@ -84,16 +89,18 @@ class AccountServices:
             linking=linking,
             federation=federation,
             accounts=accounts,
-            recovery=Recovery(accounts, proving, mailed),
+            recovery=Recovery(accounts, proving, mailed, nouns.identities),
+            profile=OwnProfile(roster),
             addresses=addresses,
             devices=devices,
             mailed=mailed,
             factors=factors,
             confirming=confirming,
-            resets=FactorResets(users, nouns.factors, mailed),
+            resets=FactorResets(roster, nouns.factors, mailed),
             sessions=OwnSessions(users, Sessions(users, clock)),
+            tokens=ApiTokens(mailed),
             inviting=inviting,
-            administering=Administering(Roster(users), people, passwords, inviting),
+            administering=Administering(roster, passwords, inviting),
             analytics=Analytics(users),
         )
 

@@ -60,8 +60,9 @@ class AuditService:
         return acts()
 
     async def own(self, principal: Principal, after: str | None, limit: int) -> Page[Act]:
-        """List what was done to the caller's account, newest first."""
-        return await self.look(Wanted(about=principal.user), after, limit)
+        """List what was done to the caller's account, newest first; of others not from where."""
+        page = await self.look(Wanted(about=principal.user), after, limit)
+        return Page(tuple(act.seen_by(principal.user) for act in page.rows), page.after)
 
     async def look(self, wanted: Wanted, after: str | None, limit: int) -> Page[Act]:
         """List acts for who works at the machine; raises `InvalidInput`."""

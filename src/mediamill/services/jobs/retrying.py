@@ -85,6 +85,7 @@ class Retry:
             Equals("state", job.state),
             Equals("deleted", None),
             Equals("trimming", None),
+            Equals("counted", job.counted),
         )
         return Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard)
 

@@ -273,6 +273,10 @@ class JobService:
         generation, told = job.generation, list[Unit]()
         more = None if budget is None else round(budget * MICRO)
         while job.generation == generation:
+            if job.overcounted:
+                await self.usages.close(job)
+                job = await self._again(job_id)
+                continue
             now = await self.jobs.store.now()
             retry = Retry(job, only, more, month_of(now))
             again = retry.opened()

@@ -4,6 +4,7 @@ What shows and takes back a deletion is a signed link, since who asked is signed
 in the answer and in the mail, and stored nowhere.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mediamill.adapters.brokers.port import Doorbell
@@ -18,7 +19,6 @@ from mediamill.core.errors import (
 )
 from mediamill.core.ids import new_id
 from mediamill.handlers.removing.erase import erase_unit
-from mediamill.services.accounts.confirming import Confirming
 from mediamill.services.accounts.roster import Roster
 from mediamill.services.accounts.service import Accounts
 from mediamill.services.links.signing import Grant, Signer
@@ -33,6 +33,8 @@ UNDO_MS = DAY
 METHOD = "ERASURE"
 LINK_DAYS = 3650
 TOO_LATE = "It is too late: the account is being removed."
+CHANGED = "The deletion has changed at this moment: try again."
+OWN = "This account is your own, which is deleted on the account page (DELETE /v1/me)."
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Deletions:
             id=new_id("erasure"), user=user.id, by=by, barred=user.disabled, asked=time,
             due=time if now else time + UNDO_MS,
         )  # fmt: skip
-        same = (Equals("erasing", None), Equals("role", user.role))
+        same = tuple(Equals(one, getattr(user, one)) for one in ("erasing", "role", "disabled"))
         shut = {"disabled": True, "erasing": erasure.id}
         guards = [await self.roster.another(user)] if user.role is Role.ADMIN else []
         shutting = Update(User, (user.id,), set=shut, add={"epoch": 1}, when=same)
@@ -107,12 +109,14 @@ class Deletions:
         waiting = (Equals("state", ErasureState.WAITING),)
         sooner = Update(Erasure, (erasure.id,), set={"due": time}, when=waiting)
         unit = await self.units.get(group_of(erasure.id), 0)
-        same = () if unit is None else (Equals("state", unit.state), Equals("fence", unit.fence))
+        if unit is None:  # it was just undone, or has just ended
+            raise Conflict(CHANGED)
+        same = (Equals("state", unit.state), Equals("fence", unit.fence))
         soon = Update(Unit, (group_of(erasure.id), 0), set={"due": time}, when=same)
         try:
             await self.units.commit(sooner, soon, wake=("housekeeping", "system"))
         except ConditionFailed:
-            raise Conflict("The deletion has changed at this moment: try again.") from None
+            raise Conflict(CHANGED) from None
         note("account_closed", erasure.user, erasure=erasure.id, now=True)
         await self.bell.ring("work:housekeeping")
         return erasure.evolve(due=time)
@@ -124,7 +128,6 @@ class Closing:
 
     deletions: Deletions
     accounts: Accounts
-    confirming: Confirming
     signer: Signer
     public: str
     """The address that users see, without a slash at its end."""
@@ -132,16 +135,19 @@ class Closing:
     async def close(self, principal: Principal, *, now: bool = False) -> Erasure:
         """Delete the caller's account: it is shut at once, and removed a day later, or `now`.
 
-        Raises `Forbidden` for tokens, `ConfirmationNeeded` for a session that has not given the
-        password lately, `Conflict` for the last administrator.
+        Raises `Conflict` for the last administrator.
         """
-        self.confirming.require_recent(principal)
         user = await self.accounts.profile(principal)
         return await self.deletions.begin(user, "user", now=now)
 
     async def erase(self, principal: Principal, user_id: str, *, now: bool = False) -> Erasure:
-        """Delete another user's account, for administrators; raises as `Deletions.erase`."""
+        """Delete another user's account, for administrators.
+
+        Raises as `Deletions.erase`, and `Conflict` for one's own.
+        """
         require_admin(principal)
+        if user_id == principal.user:
+            raise Conflict(OWN)
         return await self.deletions.erase(user_id, "administrator", now=now)
 
     async def keep(self, principal: Principal, erasure_id: str) -> Erasure:
@@ -154,18 +160,25 @@ class Closing:
         require_admin(principal)
         return await Erasures(self.deletions.units.store).all(after, limit)
 
-    async def restore(self, email: str, password: str, code: str = "") -> Erasure:
+    async def restore(
+        self, email: str, password: str, code: str = "", kept: Sequence[str] = ()
+    ) -> Erasure:
         """Take a deletion back by address, password and code; raises as a sign-in does.
 
         Raises `Conflict` for an account that is not being deleted, and when it is too late.
         """
-        try:
-            issued = await self.accounts.login(email, password, code)
-        except AccountClosing as closing:
-            erasure = await self.deletions.need(closing.details["erasure"])
-            return await self.deletions.undo(erasure)
-        await self.accounts.logout(Principal(issued.token.user, token=issued.token.id))
-        raise Conflict("This account is not being deleted: sign in as ever.")
+        user = await self.accounts.prove(email, password, code, kept)
+        if not user.erasing:
+            raise Conflict("This account is not being deleted: sign in as ever.")
+        return await self.deletions.undo(await self.deletions.need(user.erasing))
+
+    async def offered(self, closing: AccountClosing) -> AccountClosing:
+        """Return what a sign-in is told, with the token by which that is taken back.
+
+        Who is told so has given the password, and a code that is good once.
+        """
+        token = await self.token(closing.details["erasure"])
+        return AccountClosing(closing.message, **closing.details, token=token)
 
     async def undo(self, token: str) -> Erasure:
         """Take a deletion back by its link; raises `Forbidden`, and `Conflict` when too late."""

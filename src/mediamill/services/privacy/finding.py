@@ -17,7 +17,7 @@ class Who:
 
 
 Find = Callable[[Store, Who], AsyncIterator[Any]]
-"""Visits rows; some may come twice."""
+"""Visits rows, each once where nothing changes meanwhile."""
 
 
 async def pages(store: Store, kind: type[Record], index: Index, *of: Any) -> AsyncIterator[Any]:

@@ -13,7 +13,7 @@ from typing import Any
 from mediamill.core.records import Record
 from mediamill.core.retention import SOURCES
 from mediamill.engine.sweeping import CLASSES
-from mediamill.handlers.telling.accounts import counter_of
+from mediamill.handlers.telling.accounts import COUNTED, counter_of
 from mediamill.services.privacy.finding import (
     Find,
     Who,
@@ -110,9 +110,11 @@ async def _queued(store: Store, who: Who) -> AsyncIterator[Unit]:
 
 async def _uploads(store: Store, who: Who) -> AsyncIterator[Upload]:
     """Visit uploads that are under way: each has a unit that removes it in the end."""
+    seen = set[str]()
     async for unit in _queued(store, who):
         named = unit.payload.get("upload")
-        if named and (upload := await store.get(Upload, named)) is not None:
+        if named and named not in seen and (upload := await store.get(Upload, named)) is not None:
+            seen.add(named)
             yield upload
 
 
@@ -138,9 +140,9 @@ def _invited(row: Invitation, who: Who) -> bool:
     return who.id in (row.user, row.by) or (bool(who.email) and row.email == who.email)
 
 
-def _mailed(who: Who) -> tuple[Any, ...]:
-    """Return the key of what counts mails about an account (`handlers/telling/accounts.py`)."""
-    return (counter_of(who.email) if who.email else "",)
+def _mailed(letter: str) -> Callable[[Who], tuple[Any, ...]]:
+    """Find by what mails about an account are counted (`handlers/telling/accounts.py`)."""
+    return lambda who: (counter_of(who.email, letter) if who.email else "",)
 
 
 def _id(row: Any) -> str:
@@ -178,8 +180,10 @@ HOLDINGS: tuple[Holding, ...] = (
     Holding(FeedbackDay, owned(FeedbackDay), untold=TECHNICAL),
     Holding(Identity, listed(Identity, "identity_user", _me)),
     Holding(Unwanted, single(Unwanted, lambda who: (who.email.lower(),))),
-    Holding(MailDay, single(MailDay, _me, _mailed), untold=TECHNICAL),
-    Holding(Act, both(listed(Act, "audit_actor", _me), listed(Act, "audit_about", _me)), NAMELESS),
+    Holding(MailDay, single(MailDay, _me, *map(_mailed, COUNTED)), untold=TECHNICAL),
+    Holding(Act, both(listed(Act, "audit_actor", _me),
+                      only(listed(Act, "audit_about", _me), lambda row, who: row.actor != who.id)),
+            NAMELESS),
     # files
     Holding(File, files, PURGED),
     Holding(FileTag, _tags, PURGED, untold=INSIDE),

@@ -5,10 +5,13 @@ acts      the trail of an installation is kept for its security (docs/adr/0060-p
           goes
 daily     sums of what came in are counted to nobody
 others'   what was drawn, asked for or set up among what belongs to others
+
+An act names users as `actor` and `about` and nowhere else (`core/acts.py`), so all are found by
+these.
 """
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +36,12 @@ from mediamill.store.repositories.templates import TemplateShare
 ERASED = "erased"
 """Whose the sums are of those who are gone."""
 SUMS = ("files", "bytes", "items", "results", "result_bytes")
+VISITS: Mapping[type[Record], str] = {
+    ProjectShare: "project", TemplateShare: "template", Former: "record",
+}  # fmt: skip
+"""Kinds that say where the user is a guest, or was, and the field that names it."""
+DRAWN = (FileAnnotations, AnnotationHistory, DatasetVersion)
+"""Kinds whose rows in others' projects name in `user` who made or changed them."""
 
 _ID = re.compile(r"[a-z]{2,12}_[0-9A-HJKMNP-TV-Z]{26}")
 
@@ -52,38 +61,51 @@ class Nameless:
     """What stands in its place in the trail."""
 
     async def all(self) -> None:
-        """Take it out of all that stays; again is harmless."""
-        for record in [row async for row in self._visited()]:
-            await self.acts_about(record, gone=False)
-            for kind in (FileAnnotations, AnnotationHistory, ProjectTask, DatasetVersion):
+        """Take it out of all that stays; again is harmless.
+
+        A task that is at work keeps it, since it may write it still: see `working`.
+        """
+        async for record in self._visited():
+            for kind in DRAWN:
                 await self._field(kind, "user", pages(self.store, kind, key_index(kind), record))
-        for act in [act async for act in holding(Act).find(self.store, self.who)]:
+            ended = (task async for task in self._tasks(record) if task.state.terminal)
+            await self._field(ProjectTask, "user", ended)
+        async for act in holding(Act).find(self.store, self.who):
             await self._clean(act, gone=False)
-        for row in [row async for row in holding(Daily).find(self.store, self.who)]:
+        async for row in holding(Daily).find(self.store, self.who):
             await self._to_nobody(row)
         budgets = pages(self.store, BudgetRow, BudgetRow.index("budget_all"), BUDGETS)
         await self._field(BudgetRow, "by", budgets)
         index = ProviderRow.index("provider_all")
         await self._field(ProviderRow, "by", pages(self.store, ProviderRow, index, BUDGETS))
 
-    async def acts_about(self, record: str, *, gone: bool = True) -> None:
-        """Take out of the acts what they say of a record of the user's, which is `gone`.
+    async def working(self) -> bool:
+        """Tell whether others' projects have work that the user asked for: it may name them yet."""
+        async for record in self._visited():
+            async for task in self._tasks(record):
+                if not task.state.terminal:
+                    return True
+        return False
 
-        Of one of others', what they say of the user.
-        """
-        index = Act.index("audit_about")
-        for act in [act async for act in pages(self.store, Act, index, record)]:
-            await self._clean(act, gone=gone)
+    async def acts_about(self, record: str) -> None:
+        """Take out of the acts what they say of a record of the user's."""
+        async for act in pages(self.store, Act, Act.index("audit_about"), record):
+            await self._clean(act, gone=True)
 
     async def _visited(self) -> AsyncIterator[str]:
         """Visit what others have shared with the user, now or once."""
-        for kind, field in ((ProjectShare, "project"), (TemplateShare, "template"),
-                            (Former, "record")):  # fmt: skip
+        for kind, field in VISITS.items():
             async for row in pages(self.store, kind, key_index(kind), self.who.id):
                 yield getattr(row, field)
 
+    async def _tasks(self, project: str) -> AsyncIterator[ProjectTask]:
+        """Visit what the user has asked for in a project."""
+        async for task in pages(self.store, ProjectTask, key_index(ProjectTask), project):
+            if task.user == self.who.id:
+                yield task
+
     async def _clean(self, act: Act, *, gone: bool) -> None:
-        """Write an act without what it says of the user."""
+        """Write an act without what it says of the user, and of the record that it is about."""
         theirs, of_them = act.actor == self.who.id, act.about == self.who.id
         named: Callable[[Any], bool] = self._tells_id if theirs or gone else self._tells_user
         facts = {name: one for name, one in act.details.items() if not named(one)}

@@ -4,7 +4,7 @@
     tables/{table}.jsonl   a line a row, by the table's own names
     files/…                files, the trash too, and what archives were before members went
     results/{job}/…        what jobs made
-    versions/{project}/…   images that frozen versions keep
+    versions/{project}/…   images that frozen versions keep, and what is said of them
     other/…                what else has bytes
 
 Files and results are listed where they lie and not copied: what is deleted later breaks a download
@@ -22,6 +22,7 @@ import msgspec
 from mediamill.blobs.digests import digest_of
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import NotFound
+from mediamill.handlers.datasets.texts import entries_of
 from mediamill.handlers.stages.naming import ManyNames
 from mediamill.handlers.stages.seal import Lines
 from mediamill.handlers.stages.spool import Spool
@@ -31,7 +32,7 @@ from mediamill.services.privacy.finding import Who
 from mediamill.services.privacy.inventory import HOLDINGS, NOT_PERSONAL, Holding, holding
 from mediamill.store.port import Store
 from mediamill.store.repositories.audit import Act
-from mediamill.store.repositories.datasets import VersionFile, place_of
+from mediamill.store.repositories.datasets import DatasetVersion, VersionFile, place_of
 from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.results import Result
 from mediamill.store.repositories.users import User
@@ -46,8 +47,9 @@ README = """Everything that this service keeps about you, as of now.
 tables/   what its database says, a file for each table and a line (JSON) for each row; times are
           milliseconds since 1970 (UTC), bytes are Base64
 files/    your files, those in the trash too, as you brought them
-results/  what your jobs made, by job
-versions/ images that frozen versions of your projects keep, by project and number
+results/  what your jobs made, by job, and what is marked on it
+versions/ images that frozen versions of your projects keep, by project and number, and in
+          entries.jsonl a line about each of them
 other/    what else has bytes
 
 Left out, and why:
@@ -104,22 +106,20 @@ class Packing:
                 yield member
         async for named, size, crc32, blob in self._media(who):
             yield Member(claim(named), size, crc32, blob)
-        async for named, blob in self._others(who):
-            try:
-                found = await digest_of(self._home(blob), blob)
-            except NotFound:  # it went meanwhile
-                continue
-            yield Member(claim(named), found.size, found.crc32, blob)
+        for others in (self._beside(who), self._others(who)):
+            async for named, blob in others:
+                with suppress(NotFound):  # it went meanwhile
+                    found = await digest_of(self._home(blob), blob)
+                    yield Member(claim(named), found.size, found.crc32, blob)
 
     async def _table(self, one: Holding, who: Who, root: str) -> Member | None:
         """Write the rows of a table; None where there are none."""
-        key, seen = f"{root}-{one.kind.table}", set[tuple[Any, ...]]()
+        key, found = f"{root}-{one.kind.table}", False
         async with Lines(self.blobs, key) as lines:
             async for row in one.find(self.store, who):
-                if row.key_values() not in seen:
-                    seen.add(row.key_values())
-                    await lines.add(msgspec.json.encode(_told(row, one, who)))
-            if not seen:
+                found = True
+                await lines.add(msgspec.json.encode(_told(row, one, who)))
+            if not found:
                 return None
             made = await lines.commit()
         return Member(f"tables/{one.kind.table}.jsonl", made.size, made.crc32, key)
@@ -136,11 +136,21 @@ class Packing:
                 name = f"results/{row.job}/{safe_name(made.name)}"
                 yield name, made.size, made.crc32, made.blob
 
-    async def _others(self, who: Who) -> AsyncIterator[tuple[str, str]]:
-        """Visit what else has bytes: name, and the blob."""
+    async def _beside(self, who: Who) -> AsyncIterator[tuple[str, str]]:
+        """Visit what lies beside media: what versions keep, and what is marked on results."""
         async for row in holding(VersionFile).find(self.store, who):
             project, number = place_of(row.version)
             yield f"versions/{project}/{number}/{row.place}", row.blob
+        async for version in holding(DatasetVersion).find(self.store, who):
+            yield f"{version.root}/entries.jsonl", entries_of(version.root)
+        async for result in holding(Result).find(self.store, who):
+            for _, made in result.outputs:
+                if made.annotations_blob:
+                    name = f"results/{result.job}/{safe_name(made.name)}.annotations.json"
+                    yield name, made.annotations_blob
+
+    async def _others(self, who: Who) -> AsyncIterator[tuple[str, str]]:
+        """Visit what else has bytes: name, and the blob."""
         told = (one for one in HOLDINGS if not (one.untold or one.kind in KNOWN))
         for one in told:
             async for row in one.find(self.store, who):
@@ -154,11 +164,9 @@ class Packing:
 
 def _told(row: Any, one: Holding, who: Who) -> dict[str, Any]:
     """Return what a line says of a row: no secrets, and of others not where they were."""
-    fields: dict[str, Any] = msgspec.to_builtins(row)
-    hidden = one.secret
-    if isinstance(row, Act) and row.actor != who.id:
-        hidden |= {"address", "agent", "request"}
+    shown = row.seen_by(who.id) if isinstance(row, Act) else row
+    fields: dict[str, Any] = msgspec.to_builtins(shown)
     if isinstance(content := getattr(row, "content", None), bytes) and content:
         with suppress(msgspec.DecodeError):
             fields["content"] = msgspec.json.decode(content)
-    return {name: value for name, value in fields.items() if name not in hidden}
+    return {name: value for name, value in fields.items() if name not in one.secret}

@@ -11,7 +11,6 @@ from mediamill.handlers.removing import erase
 from mediamill.handlers.removing.erase import Erase
 from mediamill.letters.erasure import ErasureLetters
 from mediamill.parts import Parts
-from mediamill.services.accounts.roster import Roster
 from mediamill.services.accounts.together import AccountServices
 from mediamill.services.jobs.trash import JobTrash
 from mediamill.services.links.signing import Signer
@@ -47,10 +46,8 @@ class PrivacyServices:
     ) -> Self:
         """Make them of the services that delete what they erase."""
         nouns = parts.nouns
-        deletions = Deletions(Roster(nouns.users), nouns.units, parts.bell)
-        closing = Closing(
-            deletions, people.accounts, people.confirming, signer, parts.settings.address
-        )
+        deletions = Deletions(people.administering.roster, nouns.units, parts.bell)
+        closing = Closing(deletions, people.accounts, signer, parts.settings.address)
         erasing = Erasing(
             parts.store, nouns.users, nouns.units, nouns.uploads, jobs, projects, templates,
             webhooks, parts.blob_stores(), parts.bell,

@@ -26,6 +26,7 @@ from mediamill.services.repeats.attempts import made_before
 from mediamill.store.port import Absent, Equals, Page, Put, Update, key_index
 from mediamill.store.repositories.annotations import Annotations
 from mediamill.store.repositories.files import File
+from mediamill.store.repositories.keeping import Keeping
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.projects import (
     MEMBERS_PER_STEP,
@@ -179,10 +180,12 @@ class ProjectService:
     async def remove(self, principal: Principal, project_id: str, files: Sequence[str]) -> int:
         """Take files out; return how many were members. The files themselves stay.
 
-        What was drawn on them in this project goes; if this was cut, when it is asked for again.
+        For a day at least, where the project says how long it keeps them. What was drawn on them in
+        this project goes; if this was cut, when it is asked for again.
         """
         project = await self.get(principal, project_id, Right.EDIT)
         _check_count(files)
+        await Keeping(self.projects.store).leaving(project, list(dict.fromkeys(files)))
         removed = await self._in_steps(project, list(dict.fromkeys(files)), joins=False)
         back = await self.projects.holding(project.id, files)
         await self.annotations.forget_members(project.id, [f for f in files if f not in back])

@@ -52,7 +52,7 @@ class SharingService:
         created = await self.access.store.now() if known is None else known.created
         share = ProjectShare(user=user.id, project=project.id, role=role, created=created)
         await self.access.store.transact(Put(share))
-        note("project_shared", project.id, owner=project.owner, guest=user.id, role=role)
+        note("project_shared", user.id, owner=project.owner, project=project.id, role=role)
         return share, user
 
     async def list(
@@ -74,7 +74,7 @@ class SharingService:
         gone = Delete(ProjectShare, (user_id, project.id))
         former = Put(Former(user=user_id, record=project.id))
         await self.access.store.transact(gone, former)
-        note("share_revoked", project.id, owner=project.owner, guest=user_id)
+        note("share_revoked", user_id, owner=project.owner, project=project.id)
 
     async def with_me(self, principal: Principal, after: str | None, limit: int) -> Page[Project]:
         """List projects of others that are shared with the caller, newest first."""

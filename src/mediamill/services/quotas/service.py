@@ -110,7 +110,7 @@ class QuotaService:
             Rates(parts.store), nouns.usages.allowances, clock,
             settings.rate_previews or None, settings.rate_nobody or None,
         )  # fmt: skip
-        desk = Desk(Roster(nouns.users), nouns.usages)
+        desk = Desk(Roster.over(nouns.users, clock), nouns.usages)
         return cls(desk, rates, nouns.spending, parts.models)
 
     async def of(self, owner: str) -> list[Used]:
@@ -120,7 +120,7 @@ class QuotaService:
         kept, month = await usages.get(owner), month_of(now)
         requests = await self.rates.used(owner) if limits.requests is not None else 0
         budget = (await self.models.budgets_of(owner)).owner
-        ends = month_end(now)
+        ends = month_end(month)
         return [
             Used(Quota.BYTES, kept.bytes, limits.bytes),
             Used(Quota.FILES, kept.files, limits.files),

@@ -61,7 +61,7 @@ class TemplateSharing:
         created = await self.access.store.now() if known is None else known.created
         share = TemplateShare(user=guest, template=template.id, role=role, created=created)
         await self.access.store.transact(Put(share))
-        note("template_shared", template.id, owner=template.owner, guest=guest, role=role)
+        note("template_shared", guest, owner=template.owner, template=template.id, role=role)
         return share, user
 
     async def _full(self, template: Template) -> bool:
@@ -95,7 +95,7 @@ class TemplateSharing:
         former = Put(Former(user=guest, record=template.id))
         gone = Delete(TemplateShare, (guest, template.id))
         await self.access.store.transact(gone, *([] if guest == EVERYBODY else [former]))
-        note("template_share_revoked", template.id, owner=template.owner, guest=guest)
+        note("template_share_revoked", guest, owner=template.owner, template=template.id)
 
     async def with_me(self, principal: Principal, after: str | None, limit: int) -> Page[Template]:
         """List templates of others that are shared with the caller by name, newest first."""

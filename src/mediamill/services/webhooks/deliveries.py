@@ -115,7 +115,7 @@ class DeliveryService:
         return Shown(await self._need(webhook_id, event), unit.due)
 
     async def replay_failed(self, principal: Principal, webhook_id: str, since: int) -> None:
-        """Have all that failed since a time (ms) sent again in the background.
+        """Have what failed since a time (ms) sent again in the background, the oldest 10,000.
 
         Raises `NotFound`, `InvalidInput` for a time whose deliveries are not kept, and `Conflict`
         when the webhook is disabled or that is being done already.

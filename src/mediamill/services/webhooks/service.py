@@ -98,14 +98,18 @@ class WebhookService:
         self._check(fields.get("url"), fields.get("types", ()))
         if "types" in fields:
             fields["types"] = tuple(dict.fromkeys(fields["types"]))
+        changed = sorted(fields)
         if "enabled" in fields:
             fields["reason"] = ""
+        if {"enabled", "url"} & fields.keys():  # it begins anew
+            fields |= {"failing": None, "warned": None}
         fields["changed"] = await self.webhooks.store.now()
         change = Update(Webhook, before.key_values(), set=fields, add={"revision": 1})
         try:
             await self.webhooks.store.transact(change)
         except ConditionFailed:
             raise NotFound(f"There is no webhook {webhook_id}.") from None
+        note("webhook_changed", webhook_id, owner=before.owner, fields=changed)
         return await self.get(principal, webhook_id)
 
     async def delete(self, principal: Principal, webhook_id: str) -> None:

@@ -54,7 +54,13 @@ class Act(Record, frozen=True, kw_only=True):
     count: int = 1
     """How often the same was denied within a minute."""
     details: dict[str, Any]
-    """Further facts, none of them secret: which right, which role."""
+    """Further facts, none of them secret, and none a user's id: which right, which role."""
+
+    def seen_by(self, user: str) -> "Act":
+        """Return it as a user sees it to whom it was done: not from where another user did it."""
+        if self.actor in (user, NOBODY):
+            return self
+        return self.evolve(address="", agent="", request="")
 
 
 class Audit:

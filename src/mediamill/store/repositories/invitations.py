@@ -1,8 +1,10 @@
 """Invitations: who may register though registration is closed, and as what."""
 
+from collections.abc import Iterable, Sequence
+
 from mediamill.core.errors import ConditionFailed
 from mediamill.core.records import Index, Key, Record
-from mediamill.store.port import Delete, Equals, Page, Put, Store
+from mediamill.store.port import MAX_ACTIONS, Delete, Equals, Page, Store
 from mediamill.store.repositories.users import Role
 
 SHELF = "invitations"
@@ -47,15 +49,21 @@ class Invitations:
     async def get(self, invitation_id: str) -> Invitation | None:
         return await self.store.get(Invitation, invitation_id)
 
-    async def add(self, invitation: Invitation) -> None:
-        await self.store.transact(Put(invitation))
-
     async def all(self, after: str | None, limit: int) -> Page[Invitation]:
         """List all, newest first."""
         index = Invitation.index("invitation_all")
         return await self.store.query(
             Invitation, index, SHELF, after=after, limit=limit, descending=True
         )
+
+    async def older(self, than: str, limit: int = MAX_ACTIONS) -> Sequence[Invitation]:
+        """List the oldest up to an id."""
+        index = Invitation.index("invitation_all")
+        return (await self.store.query(Invitation, index, SHELF, at_most=than, limit=limit)).rows
+
+    async def forget(self, invitations: Iterable[Invitation]) -> None:
+        """Remove some, at most as many as a transaction takes."""
+        await self.store.transact(*(Delete(Invitation, (row.id,)) for row in invitations))
 
     async def remove(self, invitation: Invitation) -> bool:
         """Remove one that nobody has accepted; tell whether that was so."""

@@ -33,6 +33,7 @@ __all__ = [
 
 
 FAILING = "failing"
+"""What the index has of jobs that ended and of which not all succeeded."""
 
 
 class JobState(StrEnum):
@@ -51,6 +52,11 @@ class JobState(StrEnum):
 
 
 _ENDS = frozenset(JobState) - {JobState.EXPANDING, JobState.RUNNING, JobState.CANCELLING}
+
+
+def failing_as(state: JobState) -> str | None:
+    """Return what a job in a state has in `Job.failing`."""
+    return FAILING if state in (JobState.FAILED, JobState.PARTIAL) else None
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,6 +224,16 @@ class Job(Record, frozen=True, kw_only=True):
         """Return what it has `metered` when so many items more, or fewer, count in a month."""
         month = month or self.month
         return {**self.metered, month: self.metered.get(month, 0) + items}
+
+    @property
+    def overcounted(self) -> bool:
+        """Whether it has ended and still counts, since an earlier version ended it."""
+        return self.state.terminal and (self.counted or self.reserved > 0)
+
+    @property
+    def uncounted(self) -> dict[str, Any]:
+        """What changes of it as it counts as open no more, nor what was to be run and never was."""
+        return {"counted": False, "metered": self.metering(-self.reserved), "reserved": 0}
 
     def told(self) -> list[dict[str, Any]]:
         """Return the steps for a lineage: what each is, and what it agreed on if it surveyed."""

@@ -24,7 +24,7 @@ class Window(Record, frozen=True, kw_only=True):
     indexes = (Index("rate_all", partition=("shelf",), sort=("window", "subject"), shards=8),)
 
     subject: str
-    """What is limited, and whose: `requests:user_…`, `nobody:203.0.113.7`."""
+    """What is limited, and a hash of whose it is (`services/quotas/rates.py`): it tells nobody."""
     shelf: str = SHELF
     """The same for all, so that they can be listed."""
     window: int

@@ -16,10 +16,10 @@ from typing import NoReturn
 from mediamill.core.clock import rfc3339
 from mediamill.core.errors import ConditionFailed, MediamillError, QuotaExceeded
 from mediamill.core.records import Key, Record
-from mediamill.store.port import Absent, Action, AtMost, Put, Store, Update
+from mediamill.store.port import Absent, Action, AtMost, Equals, Put, Store, Update
 from mediamill.store.repositories import quota_notices
 from mediamill.store.repositories.allowances import Allowances, Limits, Quota
-from mediamill.store.repositories.spending import month_of
+from mediamill.store.repositories.jobs import Job
 
 TOLD = (Quota.BYTES, Quota.ITEMS)
 """Quotas whose owner is told before they are met."""
@@ -41,6 +41,8 @@ class Usage(Record, frozen=True, kw_only=True):
     """Files, those in the trash and those on their way too, not those that were rejected."""
     jobs: int = 0
     """Jobs that have not ended."""
+    turn: int = 0
+    """Grows with every change, so that what was summed of an owner's rows can be told from old."""
 
 
 class MonthlyUsage(Record, frozen=True, kw_only=True):
@@ -114,14 +116,44 @@ class Usages:
         opened = await self._guarded(owner, {Quota.JOBS: 1})
         return (*opened, *await self.reserve(owner, month, items))
 
-    async def end_job(self, owner: str) -> tuple[Update, ...]:
-        """Make the action that counts a job as open no more."""
-        return await self._counting(owner, {"jobs": -1})
+    async def end_job(self, job: Job) -> tuple[Update, ...]:
+        """Make the actions for a job that is `uncounted` from now on."""
+        ended = await self._counting(job.owner, {"jobs": -1}) if job.counted else ()
+        return (*ended, *await self.settle(job.owner, job.month, -job.reserved))
+
+    async def close(self, job: Job) -> None:
+        """Take a job out of what is counted that is `overcounted`, unless it changes just now.
+
+        Who ended it did not tell what of it was run: what its counts say.
+        """
+        if not job.overcounted:
+            return
+        names = ("state", "generation", "counted", "reserved", "metered")
+        same = tuple(Equals(name, getattr(job, name)) for name in names)
+        unused = min(job.reserved, job.counts.cancelled + job.counts.reused)
+        left = job.evolve(reserved=unused)
+        closing = Update(Job, (job.id,), set=left.uncounted, when=same)
+        with suppress(ConditionFailed):
+            await self.store.transact(closing, *await self.end_job(left))
 
     async def reserve(self, owner: str, month: str, items: int) -> tuple[Update, ...]:
         """Make the action that takes room for items that are about to be run."""
         most = (await self.limits(owner)).items if items > 0 else None
         return await self._monthly(owner, month, items, _room_for("items", items, most))
+
+    async def go_on(
+        self, owner: str, left: tuple[str, int], next_: tuple[str, int]
+    ) -> tuple[Update, ...]:
+        """Make the actions that take room for the items of a month, and give back those left.
+
+        Both are a month and a number; a stage may begin in another month than the one before it.
+        """
+        (before, unused), (month, items) = left, next_
+        if before == month:
+            return await self.reserve(owner, month, items - unused)
+        return (
+            *await self.settle(owner, before, -unused), *await self.reserve(owner, month, items),
+        )  # fmt: skip
 
     async def settle(self, owner: str, month: str, items: int) -> tuple[Update, ...]:
         """Make the action that counts items in that were run, or out that were not after all."""
@@ -141,7 +173,7 @@ class Usages:
     ) -> tuple[Update, ...]:
         if await self.store.get(Usage, owner) is None:
             await self._begin(Usage(owner=owner))
-        return (Update(Usage, (owner,), add=counts, when=when),)
+        return (Update(Usage, (owner,), add={**counts, "turn": 1}, when=when),)
 
     async def _monthly(
         self, owner: str, month: str, items: int, when: tuple[AtMost, ...] = ()
@@ -197,15 +229,14 @@ class Usages:
         guards = [guard for guard in action.when if isinstance(guard, AtMost)]
         met = [guard for guard in guards if row and getattr(row, guard.field) > guard.value]
         quota = Quota((met or guards)[0].field)
-        await self.refuse(owner, int(action.add[quota]), quota)
+        limit, needed = (await self.limits(owner)).of(quota) or 0, int(action.add[quota])
+        used = int(getattr(row, quota)) if row else 0
+        month = action.key[1] if action.kind is MonthlyUsage else ""
+        raise exceeded(quota, used, limit, needed, month, await self.store.now())
 
     async def refuse(self, owner: str, needed: int, quota: Quota = Quota.BYTES) -> NoReturn:
-        """Raise `QuotaExceeded` with what is used and what to do."""
+        """Raise `QuotaExceeded` for what is kept, with what is used and what to do."""
         limit = (await self.limits(owner)).of(quota) or 0
-        if quota is Quota.ITEMS:
-            now = await self.store.now()
-            used = (await self.in_month(owner, month_of(now))).items
-            raise exceeded(quota, used, limit, needed, now)
         raise exceeded(quota, int(getattr(await self.get(owner), quota)), limit, needed)
 
 
@@ -213,12 +244,14 @@ def _room_for(field: str, more: int, most: int | None) -> tuple[AtMost, ...]:
     return () if most is None or more <= 0 else (AtMost(field, most - more),)
 
 
-def exceeded(quota: Quota, used: int, limit: int, needed: int, now: int = 0) -> QuotaExceeded:
-    """Make the error that says which quota is met, and what to do; for items at a time (ms)."""
+def exceeded(
+    quota: Quota, used: int, limit: int, needed: int, month: str = "", now: int = 0
+) -> QuotaExceeded:
+    """Make the error that says which quota is met, and what to do; for items of a month (ms)."""
     details: dict[str, object] = {"quota": quota.value, "used": used, "limit": limit}
     details["needed"], wait = needed, None
     if quota is Quota.ITEMS:
-        ends = month_end(now)
+        ends = month_end(month)
         details["resets_at"], wait = rfc3339(ends), max(1, -(-(ends - now) // 1000))
     needs, do = {
         Quota.BYTES: (
@@ -241,8 +274,8 @@ def exceeded(quota: Quota, used: int, limit: int, needed: int, now: int = 0) -> 
     return QuotaExceeded(f"{needs}: {do}", retry_after=wait, **details)
 
 
-def month_end(now: int) -> int:
-    """Return when the month of a time ends (ms), UTC."""
-    at = datetime.fromtimestamp(now / 1000, UTC)
-    year, month = (at.year + 1, 1) if at.month == 12 else (at.year, at.month + 1)
-    return int(datetime(year, month, 1, tzinfo=UTC).timestamp() * 1000)
+def month_end(month: str) -> int:
+    """Return when a month, `2026-11`, ends (ms), UTC."""
+    begin = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+    year, following = divmod(begin.month, 12)
+    return int(begin.replace(year=begin.year + year, month=following + 1).timestamp() * 1000)

@@ -53,6 +53,9 @@ class User(Record, frozen=True, kw_only=True):
     created: int
     epoch: int = 0
     """Counts how often all their sessions were ended; those of an earlier one are over."""
+    tenure: int = 0
+    """Counts how often the account came to who had shown first that its address is theirs; API
+    tokens of an earlier one are over."""
     sought: str | None = None
     """Begins with what their address does, as it is searched for (`searchable`)."""
     named: str | None = None
@@ -119,7 +122,8 @@ class Token(Record, frozen=True, kw_only=True):
     created: int
     expires: int | None = None
     epoch: int = 0
-    """Its user's when it was made: once that has gone on, a session or a link is over."""
+    """Its user's when it was made, of an API token the tenure: once that has gone on, it is over.
+    """
     scopes: tuple[str, ...] | None = None
     """What an API token may do (`core/access.py`); None: everything that its user may."""
     used: int | None = None

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from mediamill.core.clock import DAY
 from mediamill.core.errors import ConditionFailed, NotFound
 from mediamill.core.records import Index, Key, Record
 from mediamill.store.port import Absent, Action, AtMost, Page, Put, Store, Update, key_index
@@ -14,6 +15,8 @@ MOST = 20
 """Webhooks of one owner."""
 MOST_TRIES = 10
 """Tries of a delivery that are kept, the last ones: as many as there are without a replay."""
+DISABLED_MS = 5 * DAY
+"""One that takes nothing for so long is disabled, as the next delivery to it is given up."""
 
 
 class Former(msgspec.Struct, frozen=True):
@@ -41,6 +44,10 @@ class Webhook(Record, frozen=True, kw_only=True):
     enabled: bool = True
     reason: str = ""
     """Why it was disabled, if not by its owner."""
+    failing: int | None = None
+    """When a try failed after which none was taken (ms); None when the last one was taken."""
+    warned: int | None = None
+    """When its owner was told of that (ms)."""
     secret: str
     """What deliveries are signed with, sealed."""
     former: str = ""

@@ -17,7 +17,7 @@ from mediamill.web.parsing import (
     UserId,
     cursor,
 )
-from mediamill.web.security import Caller, Mill
+from mediamill.web.security import Caller, Mill, Recent
 from mediamill.web.views.accounts import (
     AddedView,
     InvitationView,
@@ -83,7 +83,7 @@ async def list_users(
 
 @router.post("/users", status_code=201)
 @shown_once
-async def create_user(body: NewUser, caller: Caller, mill: Mill) -> AddedView:
+async def create_user(body: NewUser, caller: Recent, mill: Mill) -> AddedView:
     """Add a user with a password, or invite them to choose one; the link is shown this once."""
     people = mill.people.administering
     if body.password is None:
@@ -101,7 +101,7 @@ async def get_user(user_id: UserId, caller: Caller, mill: Mill) -> ManagedView:
 
 @router.patch("/users/{user_id}")
 async def change_user(
-    user_id: UserId, body: UserChanges, caller: Caller, mill: Mill
+    user_id: UserId, body: UserChanges, caller: Recent, mill: Mill
 ) -> ManagedView:
     """Give a user another role or name, keep them out or let them in; it works at once."""
     changed = await mill.people.administering.change(
@@ -118,7 +118,7 @@ async def end_sessions_of_user(user_id: UserId, caller: Caller, mill: Mill) -> N
 
 @router.post("/invitations", status_code=201)
 @shown_once
-async def invite(body: NewInvitation, caller: Caller, mill: Mill) -> InvitedView:
+async def invite(body: NewInvitation, caller: Recent, mill: Mill) -> InvitedView:
     """Invite somebody by mail, also where registration is closed; the link is shown this once."""
     invited = await mill.people.inviting.invite(
         caller, body.email, body.role, body.project, body.share

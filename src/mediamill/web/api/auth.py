@@ -3,14 +3,14 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from mediamill.services.accounts.sessions import Issued
+from mediamill.core.errors import AccountClosing
 from mediamill.web.api.factors import CODE
 from mediamill.web.api.recovery import NEW
-from mediamill.web.devices import kept_devices, remember_device
+from mediamill.web.devices import kept_devices
 from mediamill.web.parsing import PROBLEM, Body, StrictRoute
-from mediamill.web.security import Identified, Mill, clear_session, set_session
+from mediamill.web.security import Identified, Mill, clear_session, secret_of
+from mediamill.web.signing_in import signed_in
 from mediamill.web.views.accounts import SessionView, UserView, user_view
-from mediamill.web.views.common import moment
 
 router = APIRouter(prefix="/v1", tags=["accounts"], responses=PROBLEM, route_class=StrictRoute)
 
@@ -41,21 +41,24 @@ async def register(body: Registration, mill: Mill) -> UserView:
 async def login(body: Credentials, mill: Mill, request: Request, response: Response) -> SessionView:
     """Sign in with address and password; browsers get the session as a cookie too."""
     kept = kept_devices(request)
-    issued = await mill.accounts.login(body.email, body.password, body.code, kept)
-    return await _session(issued, mill, request, response)
+    try:
+        issued = await mill.accounts.login(body.email, body.password, body.code, kept)
+    except AccountClosing as closing:
+        raise await mill.privacy.closing.offered(closing) from None
+    return await signed_in(issued, mill, request, response)
 
 
 @router.post("/auth/redeem")
 async def redeem(body: Link, mill: Mill, request: Request, response: Response) -> SessionView:
     """Sign in with a one-time link, which is then spent."""
     issued = await mill.accounts.redeem(body.token)
-    return await _session(issued, mill, request, response)
+    return await signed_in(issued, mill, request, response)
 
 
 @router.post("/auth/logout", status_code=204)
 async def logout(caller: Identified, mill: Mill, request: Request, response: Response) -> None:
     """End the session, or revoke the token, that this request shows."""
-    await mill.accounts.logout(caller)
+    await mill.accounts.logout(caller, secret_of(request))
     clear_session(request, response)
 
 
@@ -63,12 +66,3 @@ async def logout(caller: Identified, mill: Mill, request: Request, response: Res
 async def me(caller: Identified, mill: Mill) -> UserView:
     """Show who the caller is."""
     return user_view(await mill.accounts.profile(caller))
-
-
-async def _session(issued: Issued, mill: Mill, request: Request, response: Response) -> SessionView:
-    set_session(request, response, issued.secret)
-    await remember_device(mill, request, response, issued.token.user)
-    principal = await mill.accounts.authenticate(issued.secret)
-    user = await mill.accounts.profile(principal)
-    expires = moment(issued.token.expires)
-    return SessionView(token=issued.secret, expires_at=expires, user=user_view(user))

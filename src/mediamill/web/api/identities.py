@@ -65,6 +65,6 @@ async def link_identity(
 
 
 @router.delete("/{identity_id}", status_code=204)
-async def unlink_identity(identity_id: IdentityId, caller: Caller, mill: Mill) -> None:
+async def unlink_identity(identity_id: IdentityId, caller: Recent, mill: Mill) -> None:
     """Remove a way to sign in, unless it is the caller's last."""
     await mill.linking.unlink(caller, identity_id)

@@ -4,9 +4,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from mediamill.web.parsing import PROBLEM, Body, StrictRoute
-from mediamill.web.security import Mill, set_session
-from mediamill.web.views.accounts import SessionView, user_view
-from mediamill.web.views.common import moment
+from mediamill.web.security import Mill
+from mediamill.web.signing_in import signed_in
+from mediamill.web.views.accounts import SessionView
 
 router = APIRouter(prefix="/v1/auth", tags=["accounts"], responses=PROBLEM, route_class=StrictRoute)
 
@@ -23,8 +23,4 @@ async def accept_invitation(
 ) -> SessionView:
     """Make the account that an invitation is for, and sign in; the link is then spent."""
     issued = await mill.people.inviting.accept(body.token, body.password, body.name)
-    set_session(request, response, issued.secret)
-    principal = await mill.accounts.authenticate(issued.secret)
-    user = await mill.accounts.profile(principal)
-    expires = moment(issued.token.expires)
-    return SessionView(token=issued.secret, expires_at=expires, user=user_view(user))
+    return await signed_in(issued, mill, request, response)

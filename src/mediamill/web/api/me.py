@@ -7,9 +7,10 @@ from pydantic import Field
 
 from mediamill.web.api.factors import CODE
 from mediamill.web.api.files import BYTES
+from mediamill.web.devices import kept_devices
 from mediamill.web.idempotency import shown_once
 from mediamill.web.parsing import PROBLEM, After, Body, Limit, StrictRoute, UserId, cursor
-from mediamill.web.security import Caller, Mill, clear_session
+from mediamill.web.security import Caller, Mill, Recent, clear_session
 from mediamill.web.serving import serve
 from mediamill.web.views.common import Listed, listed
 from mediamill.web.views.privacy import (
@@ -55,7 +56,7 @@ async def download_export(caller: Caller, mill: Mill, request: Request) -> Respo
 @router.delete("/me", status_code=202)
 @shown_once
 async def close_account(
-    caller: Caller, mill: Mill, request: Request, response: Response, now: Now = False
+    caller: Recent, mill: Mill, request: Request, response: Response, now: Now = False
 ) -> ClosedView:
     """Delete the caller's account with all that is in it; for a day that can be taken back.
 
@@ -72,9 +73,11 @@ async def close_account(
 
 
 @router.post("/auth/restore")
-async def restore_account(body: Restoring, mill: Mill) -> ErasureView:
+async def restore_account(body: Restoring, mill: Mill, request: Request) -> ErasureView:
     """Take the deletion of an account back, by address and password; then sign in as ever."""
-    return erasure_view(await mill.privacy.closing.restore(body.email, body.password, body.code))
+    known = kept_devices(request)
+    closing = mill.privacy.closing
+    return erasure_view(await closing.restore(body.email, body.password, body.code, known))
 
 
 @router.get("/erasures/{token}")
@@ -90,7 +93,7 @@ async def undo_erasure(token: Token, mill: Mill) -> ErasureView:
 
 
 @router.delete("/admin/users/{user_id}", status_code=202)
-async def erase_user(user_id: UserId, caller: Caller, mill: Mill, now: Now = False) -> ErasureView:
+async def erase_user(user_id: UserId, caller: Recent, mill: Mill, now: Now = False) -> ErasureView:
     """Delete a user's account with all that is in it; with `now` also one that waits."""
     return erasure_view(await mill.privacy.closing.erase(caller, user_id, now=now))
 

@@ -34,8 +34,11 @@ class Verification(Body):
 
 
 class Profile(Body):
-    email: str = Field(max_length=300, description="It counts once the link sent to it was opened.")
-    password: str = Field(max_length=5000, description="That of the account.")
+    name: str | None = Field(None, max_length=300, description="Empty for none.")
+    email: str | None = Field(
+        None, max_length=300, description="It counts once the link sent to it was opened."
+    )
+    password: str = Field("", max_length=5000, description="That of the account, with `email`.")
 
 
 class ForgottenView(View):
@@ -46,9 +49,12 @@ SENT = "If an account has this address, a mail with a link is on its way to it."
 
 
 @router.post("/auth/password", status_code=204)
-async def change_password(body: NewPassword, caller: Caller, mill: Mill, request: Request) -> None:
+async def change_password(
+    body: NewPassword, caller: Caller, mill: Mill, request: Request, response: Response
+) -> None:
     """Change one's password; all other sessions end."""
     await mill.people.recovery.change(caller, secret_of(request), body.current, body.new)
+    await remember_device(mill, request, response, caller.user)
 
 
 @router.post("/auth/password/forgot", status_code=202)
@@ -63,7 +69,8 @@ async def reset_password(body: Reset, mill: Mill, request: Request, response: Re
     """Set a new password with a link, which is then spent; all sessions end."""
     user = await mill.people.recovery.reset(body.token, body.password)
     clear_session(request, response)
-    await remember_device(mill, request, response, user.id)
+    if user.factor is None:  # else this browser has not proved all that there is
+        await remember_device(mill, request, response, user.id)
 
 
 @router.post("/auth/verify", status_code=204)
@@ -80,6 +87,9 @@ async def resend_verification(caller: Identified, mill: Mill) -> None:
 
 @router.patch("/me")
 async def change_me(body: Profile, caller: Caller, mill: Mill) -> UserView:
-    """Ask for another mail address, which counts once it is verified; the old one is told."""
-    await mill.people.addresses.change(caller, body.email, body.password)
+    """Change one’s name; ask for another address, which counts once verified: the old is told."""
+    if body.email is not None:
+        await mill.people.addresses.change(caller, body.email, body.password)
+    if body.name is not None:
+        await mill.people.profile.rename(caller, body.name)
     return user_view(await mill.accounts.profile(caller))

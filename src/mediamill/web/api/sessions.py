@@ -1,9 +1,9 @@
 """Where the caller is signed in, and how they end it there."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from mediamill.web.parsing import PROBLEM, After, Limit, StrictRoute, TokenId, cursor
-from mediamill.web.security import Caller, Mill
+from mediamill.web.security import Caller, Mill, secret_of
 from mediamill.web.views.accounts import SignedInView, signed_in_view
 from mediamill.web.views.common import Listed, listed
 
@@ -23,9 +23,9 @@ async def list_sessions(
 
 
 @router.delete("", status_code=204)
-async def end_other_sessions(caller: Caller, mill: Mill) -> None:
+async def end_other_sessions(caller: Caller, mill: Mill, request: Request) -> None:
     """Sign out everywhere but here; API tokens stay. It works at once."""
-    await mill.people.sessions.end_others(caller)
+    await mill.people.sessions.end_others(caller, secret_of(request))
 
 
 @router.delete("/{session_id}", status_code=204)

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from mediamill.core.access import Scope
-from mediamill.services.accounts.service import MAX_TOKEN_DAYS
+from mediamill.services.accounts.tokens import MAX_TOKEN_DAYS
 from mediamill.web.idempotency import shown_once
 from mediamill.web.parsing import PROBLEM, After, Body, Limit, StrictRoute, TokenId, cursor
 from mediamill.web.security import Caller, Fresh, Mill
@@ -36,7 +36,7 @@ class TokenRequest(Body):
 @shown_once
 async def issue_token(body: TokenRequest, caller: Fresh, mill: Mill) -> IssuedView:
     """Make a token; its secret is shown this once."""
-    issued = await mill.accounts.issue_token(caller, body.name, body.expires_in_days, body.scopes)
+    issued = await mill.people.tokens.issue(caller, body.name, body.expires_in_days, body.scopes)
     return issued_view(issued)
 
 
@@ -46,11 +46,11 @@ async def list_tokens(
 ) -> Listed[TokenView]:
     """List the caller's tokens, newest first."""
     with cursor(after):
-        page = await mill.accounts.tokens(caller, after, limit)
+        page = await mill.people.tokens.list(caller, after, limit)
     return listed([token_view(token) for token in page.rows], page.after)
 
 
 @router.delete("/{token_id}", status_code=204)
 async def revoke_token(token_id: TokenId, caller: Caller, mill: Mill) -> None:
     """Revoke a token at once."""
-    await mill.accounts.revoke_token(caller, token_id)
+    await mill.people.tokens.revoke(caller, token_id)

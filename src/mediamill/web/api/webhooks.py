@@ -138,7 +138,7 @@ async def try_webhook(
 async def replay_failed(
     webhook_id: WebhookId, body: ReplayBody, caller: Caller, mill: Mill
 ) -> ReplayView:
-    """Send again what failed since a time; disabling the webhook ends it."""
+    """Send again what failed since a time, the oldest 10,000; disabling the webhook ends it."""
     since = round(body.since.timestamp() * 1000)
     await mill.deliveries.replay_failed(caller, webhook_id, since)
     return ReplayView(webhook=webhook_id, since=rfc3339(since))

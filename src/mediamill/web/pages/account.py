@@ -121,7 +121,7 @@ async def activity_part(caller: Caller, mill: Mill, after: After = None) -> Resp
 async def ways_in(caller: Principal, mill: App) -> dict[str, Any]:
     """Return what the page shows of how somebody, and their programs, get in."""
     identities = await mill.linking.of(caller, None, SHOWN)
-    tokens = await mill.accounts.tokens(caller, None, SHOWN)
+    tokens = await mill.people.tokens.list(caller, None, SHOWN)
     federation = mill.federation
     return {
         "issuer": federation.issuer.label if federation else "",

@@ -110,13 +110,15 @@ async def users_page(
 async def user_page(user_id: UserId, caller: Caller, mill: Mill) -> Response:
     """Show a user, with what can be done about them."""
     shown = await mill.people.administering.show(caller, user_id)
+    deletions = mill.privacy.closing.deletions
+    erasure = await deletions.need(shown.erasing) if shown.erasing else None
     return page(
         "admin/user.html",
         user=await mill.accounts.profile(caller),
         one=managed_view(shown),
         verified=shown.verified,
         factor=shown.factor is not None,
-        erasing=shown.erasing,
+        erasure=erasure,
         roles=tuple(Role),
         allowed=allowance_view(await mill.quotas.look(caller, user_id)),
         quotas=[quota_view(used) for used in await mill.quotas.of(user_id)],

@@ -6,9 +6,11 @@ from fastapi import APIRouter, Path, Query, Response
 
 from mediamill.app import App
 from mediamill.core.access import Principal
+from mediamill.core.clock import DAY
 from mediamill.core.events import CHOSEN, TYPES
+from mediamill.handlers.telling.replay import MOST as REPLAYED
 from mediamill.services.webhooks.deliveries import Sought
-from mediamill.store.repositories.webhooks import MOST, DeliveryState
+from mediamill.store.repositories.webhooks import DISABLED_MS, MOST, DeliveryState
 from mediamill.web.pages.rendering import page
 from mediamill.web.parsing import After, cursor
 from mediamill.web.security import Caller, Mill
@@ -44,6 +46,8 @@ async def webhook_page(webhook_id: WebhookId, caller: Caller, mill: Mill) -> Res
         webhook=webhook_view(webhook),
         types={name: TYPES[name] for name in CHOSEN},
         tests=["webhook.test", *CHOSEN],
+        patience=DISABLED_MS // DAY,
+        most=REPLAYED,
         states=[*DeliveryState],
         state=None,
         deliveries=await _deliveries(mill, caller, webhook_id),

@@ -51,7 +51,9 @@ form.addEventListener("submit", async (event) => {
     if (fields.has("scopes")) wanted.scopes = fields.getAll("scopes");
     const issued = await call("POST", "/v1/tokens", wanted);
     shown.querySelector("code").textContent = issued.token;
+    shown.querySelector("[data-copy]").textContent = "Copy";
     shown.hidden = false;
+    shown.focus();
     tokens.querySelector("ul").prepend(row(issued));
     form.reset();
   });

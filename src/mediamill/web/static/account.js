@@ -1,10 +1,9 @@
 // The account's page: which section one is at, and which mails somebody wants.
-import "./page.js";
 import { call, clearProblem, showProblem } from "./api.js";
 
 // -- where one is -------------------------------------------------------------------------------------
 
-const links = [...document.querySelectorAll(".side a[href^='#']")];
+const links = [...document.querySelectorAll(".sections a[href^='#']")];
 const seen = new Set();
 const watch = new IntersectionObserver((changes) => {
   for (const { target, isIntersecting } of changes) seen[isIntersecting ? "add" : "delete"](target.id);

@@ -1,6 +1,6 @@
 // Administration: workers, users, their limits and access, invitations, feedback.
-import { call, clearProblem, showProblem } from "./api.js";
-import "./page.js";
+import { call, clearProblem, showProblem, size } from "./api.js";
+import "./copying.js";
 import { tried } from "./dataset.js";
 
 const get = (name) => document.getElementById(name);
@@ -41,7 +41,9 @@ acts("add-user", async ({ password, ...fields }, form) => {
   const { user, invitation } = await call("POST", "/v1/admin/users", password ? { ...fields, password } : fields);
   if (user) return location.assign(`/admin/users/${user.id}`);
   get("invited").querySelector("code").textContent = invitation.url;
+  get("invited").querySelector("[data-copy]").textContent = "Copy";
   get("invited").hidden = false;
+  get("invited").focus();
   form.reset();
   return undefined;
 });
@@ -65,6 +67,12 @@ acts("quota", async (fields) => {
   await call("PUT", `${path}/quota`, Object.fromEntries(wanted));
   location.reload();
 });
+
+// A number of bytes says little to people.
+const bytes = get("field-bytes");
+const written = () => { get("field-bytes-help").textContent = Number(bytes.value) ? size(Number(bytes.value)) : ""; };
+bytes?.addEventListener("input", written);
+if (bytes) written();
 
 presses(get("quota"), "usual", async () => {
   await call("DELETE", `${path}/quota`);

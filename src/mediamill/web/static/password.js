@@ -1,8 +1,12 @@
-// On the account's page: change the password, the address, and ask for the mail that confirms it.
+// On the account's page: change the name, the password, the address, and ask for the mail that confirms it.
 import { call, clearProblem, showProblem } from "./api.js";
 import { confirmed } from "./confirming.js";
 
 const asks = {
+  "name-form": async ({ name }) => {
+    await call("PATCH", "/v1/me", { name });
+    return "Saved.";
+  },
   "password-form": async ({ current = "", new: chosen }) => {
     await call("POST", "/v1/auth/password", { current, new: chosen });
     return "Changed. All other sessions have ended.";
@@ -21,7 +25,7 @@ for (const [id, ask] of Object.entries(asks)) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     clearProblem(form);
-    attempt(form, button, () => ask(Object.fromEntries(new FormData(form))), () => form.reset());
+    attempt(form, button, () => ask(Object.fromEntries(new FormData(form))), () => { if (id !== "name-form") form.reset(); });
   });
 }
 

@@ -49,6 +49,7 @@ for (const button of place.querySelectorAll("button")) button.disabled = false;
 function show(made) {
   recovery.querySelector("code").textContent = made.recovery_codes.join("\n");
   recovery.hidden = false;
+  recovery.focus();
   for (const actions of place.querySelectorAll(":scope > .actions")) actions.hidden = true;
 }
 

@@ -22,17 +22,19 @@ if (token) {
 }
 
 for (const form of document.querySelectorAll("form")) {
+  const button = form.querySelector("button");
+  button.disabled = false; // whoever is faster than this script would press in vain
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     clearProblem(form);
     const { email, password, code } = Object.fromEntries(new FormData(form));
-    const button = form.querySelector("button");
     button.disabled = true;
     try {
       if (form.id === "register") await call("POST", "/v1/auth/register", { email, password });
       await call("POST", "/v1/auth/login", { email, password, code });
       location.replace(target);
     } catch (problem) {
+      if (problem.code === "account_closing") location.assign(`/erasures/${problem.details.token}`);
       if (problem.code === "second_factor_required") askForCode();
       showProblem(form, problem);
     } finally {

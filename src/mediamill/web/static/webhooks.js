@@ -1,6 +1,6 @@
 // Webhooks: add, change and try them, replace a secret, see deliveries and send them again.
 import { Problem, call, clearProblem, part, showProblem } from "./api.js";
-import "./page.js";
+import "./copying.js";
 import { pause, tried } from "./dataset.js";
 
 const get = (id) => document.getElementById(id);
@@ -79,15 +79,6 @@ acts("again", async (fields) => {
   await call("POST", `${home}/replay`, { since });
   watch(10);
   return "What failed is sent again.";
-});
-
-document.querySelector("[data-copy]")?.addEventListener("click", async ({ target }) => {
-  try {
-    await navigator.clipboard.writeText(get("secret").textContent);
-    target.textContent = "Copied";
-  } catch { // the browser keeps it from us: it is marked, for the keyboard
-    getSelection().selectAllChildren(get("secret"));
-  }
 });
 
 // -- deliveries -----------------------------------------------------------------------------------------

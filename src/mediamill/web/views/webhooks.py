@@ -17,6 +17,9 @@ class WebhookView(View):
     description: str
     enabled: bool
     reason: str | None = Field(description="Why it was disabled, if not by you.")
+    failing_since: Time | None = Field(
+        description="When a try failed after which none was taken; null when the last one was."
+    )
     old_secret_until: Time | None = Field(
         description="Until when deliveries are signed with a secret before this one too."
     )
@@ -67,6 +70,7 @@ def _fields(webhook: Webhook) -> dict[str, Any]:
         "description": webhook.description,
         "enabled": webhook.enabled,
         "reason": webhook.reason or None,
+        "failing_since": moment(webhook.failing),
         "old_secret_until": moment(webhook.former_until),
         "created_at": rfc3339(webhook.created),
         "changed_at": rfc3339(webhook.changed),

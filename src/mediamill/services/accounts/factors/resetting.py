@@ -4,19 +4,20 @@ from dataclasses import dataclass
 
 from mediamill.core.access import Principal
 from mediamill.core.acts import note
-from mediamill.core.errors import ConditionFailed, Conflict, NotFound
+from mediamill.core.errors import ConditionFailed, Conflict
 from mediamill.letters.account import AccountNews
 from mediamill.services.accounts.mailed import Mailed
+from mediamill.services.accounts.roster import Roster
 from mediamill.services.roles import require_admin
 from mediamill.store.repositories.factors import Factors
-from mediamill.store.repositories.users import User, Users
+from mediamill.store.repositories.users import User
 
 
 @dataclass(frozen=True)
 class FactorResets:
     """Removes second factors of others."""
 
-    users: Users
+    roster: Roster
     factors: Factors
     mailed: Mailed
 
@@ -30,9 +31,7 @@ class FactorResets:
 
         Raises `NotFound` without such a user, `Conflict` where none is on.
         """
-        user = await (self.users.by_email(who) if "@" in who else self.users.get(who))
-        if user is None:
-            raise NotFound(f"There is no user {who}.")
+        user = await self.roster.find(who)
         news = AccountNews(letter="factor_reset", to=user.id)
         try:
             await self.mailed.send(news, others=self.factors.removing(user.id))

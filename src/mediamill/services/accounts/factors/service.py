@@ -28,6 +28,7 @@ from mediamill.services.accounts.factors.codes import (
     step_of,
     tidied,
 )
+from mediamill.services.accounts.guessing import CODE, Guessing
 from mediamill.services.accounts.mailed import Mailed
 from mediamill.store.repositories.factors import Factor, Factors
 from mediamill.store.repositories.users import Role, User, Users
@@ -77,11 +78,12 @@ class SecondFactors:
         sealer: Sealer,
         clock: Clock,
         mailed: Mailed,
+        guessing: Guessing,
         demand: Demand = "off",
         address: str = "",
     ) -> None:
         self.users, self.factors, self.sealer, self.clock = users, factors, sealer, clock
-        self._mailed, self.demand = mailed, demand
+        self._mailed, self._guessing, self.demand = mailed, guessing, demand
         self._issuer = urlsplit(address).hostname or "Mediamill"  # apps show no space well
 
     # -- who must have one ----------------------------------------------------------------------
@@ -172,10 +174,11 @@ class SecondFactors:
 
     # -- being asked ----------------------------------------------------------------------------
 
-    async def require(self, user: User, code: str) -> None:
+    async def require(self, user: User, code: str, device: str = "") -> None:
         """Take a code of a user whose password is right; nothing is asked where none is on.
 
-        Each code is taken once. Raises `SecondFactorRequired` without one, and for a wrong one.
+        Each code is taken once. Tries count for the user, or for the known browser if a `device` is
+        named. Raises `SecondFactorRequired` without a code, and for a wrong one, `Throttled`.
         """
         factor = await self._on(user.id)
         if factor is None:
@@ -184,8 +187,10 @@ class SecondFactors:
         if not typed:
             raise SecondFactorRequired(ASKED)
         right = self._take_present if is_present_code(typed) else self._take_recovery
-        if not await right(factor, typed):
-            raise SecondFactorRequired(REFUSED, errors=[{"pointer": "code", "message": REFUSED}])
+        async with self._guessing.trying((CODE, device or user.id)):
+            if not await right(factor, typed):
+                errors = [{"pointer": "code", "message": REFUSED}]
+                raise SecondFactorRequired(REFUSED, errors=errors)
 
     async def _take_present(self, factor: Factor, code: str) -> bool:
         step = await self._step(factor, code)

@@ -1,5 +1,7 @@
 -- Accounts: the audit trail.
--- compatible: 1
+-- compatible: 14
+-- refuses: an older program would take links that are mailed for API tokens, and ask neither for
+-- scopes nor for second factors; and it would leave jobs counted as open that it ends.
 
 CREATE TABLE "audit" (
     "id" TEXT COLLATE "C" NOT NULL,
@@ -27,6 +29,8 @@ CREATE INDEX "audit_action" ON "audit" ("action", "id");
 
 ALTER TABLE "webhooks" ADD COLUMN "former" TEXT COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE "webhooks" ADD COLUMN "former_until" BIGINT;
+ALTER TABLE "webhooks" ADD COLUMN "failing" BIGINT;
+ALTER TABLE "webhooks" ADD COLUMN "warned" BIGINT;
 ALTER TABLE "deliveries" ADD COLUMN "tries" TEXT COLLATE "C" NOT NULL DEFAULT '[]';
 
 CREATE TABLE "workers" (
@@ -58,9 +62,6 @@ ALTER TABLE "tokens" ADD COLUMN "scopes" TEXT COLLATE "C";
 ALTER TABLE "tokens" ADD COLUMN "used" BIGINT;
 ALTER TABLE "tokens" ADD COLUMN "agent" TEXT COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE "tokens" ADD COLUMN "address" TEXT COLLATE "C" NOT NULL DEFAULT '';
-UPDATE "users" SET
-    "sought" = NULLIF(SUBSTR(LOWER("email"), 1, 100), ''),
-    "named" = NULLIF(SUBSTR(LOWER("name"), 1, 100), '');
 CREATE INDEX "user_sought" ON "users" ("role", "sought", "id")
     WHERE "sought" IS NOT NULL;
 CREATE INDEX "user_named" ON "users" ("role", "named", "id")
@@ -142,6 +143,7 @@ ALTER TABLE "jobs" ADD COLUMN "metered" TEXT COLLATE "C" NOT NULL DEFAULT '{}';
 ALTER TABLE "jobs" ADD COLUMN "reserved" BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE "usage" ADD COLUMN "files" BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE "usage" ADD COLUMN "jobs" BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE "usage" ADD COLUMN "turn" BIGINT NOT NULL DEFAULT 0;
 
 CREATE TABLE "allowances" (
     "owner" TEXT COLLATE "C" NOT NULL,
@@ -226,3 +228,17 @@ ALTER TABLE "jobs" ADD COLUMN "failing" TEXT COLLATE "C";
 UPDATE "jobs" SET "failing" = 'failing' WHERE "state" IN ('partial', 'failed');
 CREATE INDEX "job_failing" ON "jobs" ("failing", "finished", "id")
     WHERE "failing" IS NOT NULL AND "finished" IS NOT NULL;
+
+-- Whose an account was: what outlives sessions ends with it.
+ALTER TABLE "users" ADD COLUMN "tenure" BIGINT NOT NULL DEFAULT 0;
+
+-- How long projects keep their files.
+ALTER TABLE "projects" ADD COLUMN "keep" TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE "projects" ADD COLUMN "former" TEXT COLLATE "C" NOT NULL DEFAULT '{}';
+ALTER TABLE "projects" ADD COLUMN "ruled" TEXT COLLATE "C";
+ALTER TABLE "projects" ADD COLUMN "aging" TEXT COLLATE "C";
+CREATE INDEX "project_ruled" ON "projects" ("ruled", "id")
+    WHERE "ruled" IS NOT NULL;
+CREATE INDEX "project_aging" ON "projects" ("aging", "id")
+    WHERE "aging" IS NOT NULL;
+ALTER TABLE "files" ADD COLUMN "kept" BIGINT;

@@ -1,5 +1,7 @@
 -- Accounts: the audit trail.
--- compatible: 8
+-- compatible: 23
+-- refuses: an older program would take links that are mailed for API tokens, and ask neither for
+-- scopes nor for second factors; and it would leave jobs counted as open that it ends.
 
 CREATE TABLE "audit" (
     "id" TEXT NOT NULL,
@@ -47,6 +49,8 @@ CREATE INDEX "worker_all" ON "workers" ("shelf", "id");
 
 ALTER TABLE "webhooks" ADD COLUMN "former" TEXT NOT NULL DEFAULT '';
 ALTER TABLE "webhooks" ADD COLUMN "former_until" INTEGER;
+ALTER TABLE "webhooks" ADD COLUMN "failing" INTEGER;
+ALTER TABLE "webhooks" ADD COLUMN "warned" INTEGER;
 ALTER TABLE "deliveries" ADD COLUMN "tries" TEXT NOT NULL DEFAULT '[]';
 
 -- Accounts: how users are found, what tokens may do and when they were used.
@@ -58,9 +62,6 @@ ALTER TABLE "tokens" ADD COLUMN "scopes" TEXT;
 ALTER TABLE "tokens" ADD COLUMN "used" INTEGER;
 ALTER TABLE "tokens" ADD COLUMN "agent" TEXT NOT NULL DEFAULT '';
 ALTER TABLE "tokens" ADD COLUMN "address" TEXT NOT NULL DEFAULT '';
-UPDATE "users" SET
-    "sought" = NULLIF(SUBSTR(LOWER("email"), 1, 100), ''),
-    "named" = NULLIF(SUBSTR(LOWER("name"), 1, 100), '');
 CREATE INDEX "user_sought" ON "users" ("role", "sought", "id")
     WHERE "sought" IS NOT NULL;
 CREATE INDEX "user_named" ON "users" ("role", "named", "id")
@@ -142,6 +143,7 @@ ALTER TABLE "jobs" ADD COLUMN "metered" TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE "jobs" ADD COLUMN "reserved" INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE "usage" ADD COLUMN "files" INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE "usage" ADD COLUMN "jobs" INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE "usage" ADD COLUMN "turn" INTEGER NOT NULL DEFAULT 0;
 
 CREATE TABLE "allowances" (
     "owner" TEXT NOT NULL,
@@ -226,3 +228,17 @@ ALTER TABLE "jobs" ADD COLUMN "failing" TEXT;
 UPDATE "jobs" SET "failing" = 'failing' WHERE "state" IN ('partial', 'failed');
 CREATE INDEX "job_failing" ON "jobs" ("failing", "finished", "id")
     WHERE "failing" IS NOT NULL AND "finished" IS NOT NULL;
+
+-- Whose an account was: what outlives sessions ends with it.
+ALTER TABLE "users" ADD COLUMN "tenure" INTEGER NOT NULL DEFAULT 0;
+
+-- How long projects keep their files.
+ALTER TABLE "projects" ADD COLUMN "keep" TEXT NOT NULL DEFAULT '';
+ALTER TABLE "projects" ADD COLUMN "former" TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE "projects" ADD COLUMN "ruled" TEXT;
+ALTER TABLE "projects" ADD COLUMN "aging" TEXT;
+CREATE INDEX "project_ruled" ON "projects" ("ruled", "id")
+    WHERE "ruled" IS NOT NULL;
+CREATE INDEX "project_aging" ON "projects" ("aging", "id")
+    WHERE "aging" IS NOT NULL;
+ALTER TABLE "files" ADD COLUMN "kept" INTEGER;
