@@ -209,6 +209,20 @@ async def settings(page, project):
     kept = (await api(page, "GET", project))["settings"]
     assert (kept["seed"], kept["export"], kept["split"]["seed"]) == (11, "coco", 7)
     assert kept["split"]["train"] == 60
+    await page.fill("#keep_days", "soon")
+    await page.click("#keep [type=submit]")
+    await expect(page.locator("#keep_days-error")).to_contain_text("Say days")
+    await page.fill("#keep_days", "30")
+    await page.click("#keep-try")
+    await expect(page.locator("#keep-look")).to_contain_text("Within 30 days: 7 files")
+    await page.click("#keep [type=submit]")
+    await expect(page.locator("#keep [data-saved]")).to_have_text("Saved.")
+    await expect(page.locator("#keep [data-alone]")).to_be_visible()
+    assert (await api(page, "GET", project))["keep_days"] == 30
+    await page.fill("#keep_days", "")
+    await page.click("#keep [type=submit]")
+    await expect(page.locator("#keep [data-saved]")).to_have_text("Saved.")
+    assert (await api(page, "GET", project))["keep_days"] is None
 
 
 async def compare(page):

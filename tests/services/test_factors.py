@@ -17,6 +17,7 @@ from mediamill.services.accounts.factors import codes
 from mediamill.services.accounts.factors.resetting import FactorResets
 from mediamill.services.accounts.factors.service import SecondFactors
 from mediamill.services.accounts.guessing import Guessing
+from mediamill.services.accounts.roster import Roster
 from mediamill.services.sealing import Sealing
 from mediamill.store.opening import open_store
 from mediamill.store.port import Put
@@ -191,7 +192,7 @@ async def test_turned_off_everything_of_it_is_gone(second, phone):
 
 
 async def test_mails_tell_of_it(second, phone):
-    resets = FactorResets(second.users, second.factors, second._mailed)
+    resets = FactorResets(Roster.over(second.users, second.clock), second.factors, second._mailed)
     await second.turn_off(ANN)
     made = await second.begin(ANN)
     await second.turn_on(ANN, Phone(made.secret, second.clock).code())

@@ -89,6 +89,18 @@ async def test_the_command(tmp_path, monkeypatch, place):
         assert await told("end-sessions", ANN) == (0, f"{ANN} is signed out.\n")
         with pytest.raises(Unauthenticated):
             await accounts.authenticate(session.secret)
+        ann = await principal_of(accounts)
+        made = [await tokens_of(accounts).issue(ann, name) for name in ("one", "two")]
+        assert await told("revoke", ANN, made[0].token.id) == (0, "1 revoked.\n")
+        code, text = await told("tokens", ANN, "--json")
+        assert [json.loads(line)["name"] for line in text.splitlines()] == ["two"]
+        assert (await told("revoke", ANN))[0] == 2
+        assert await told("revoke", ANN, "--all") == (
+            0, f"{ANN} is signed out, and has no API tokens.\n")  # fmt: skip
+        assert await told("tokens", ANN) == (0, "")
+        for ended in made:
+            with pytest.raises(Unauthenticated):
+                await accounts.authenticate(ended.secret)
     finally:
         await store.close()
 

@@ -310,6 +310,10 @@ async def test_a_new_token_is_revoked(store: DynamoStore, late: LateIndexes):
         patch.setattr("mediamill.services.accounts.sessions.BETWEEN_LOOKS", 0.001)
         with pytest.raises(Unavailable, match="new"):
             await tokens.revoke(ann, issued.token.id)
+    other = await tokens.issue(ann, "shown")
+    shows = Principal(ann.user, token=other.token.id)
+    await tokens.sessions.remove(await tokens.sessions.shown(shows, other.secret))
+    assert await tokens.sessions.find(other.secret) is None, "what is shown need not be listed"
     late.behind = 0
     await tokens.revoke(ann, issued.token.id)
     with pytest.raises(NotFound):

@@ -25,6 +25,9 @@ from mediamill.store.schema import all_kinds
 from tests.faults import rows
 from tests.support.chains import CHAINED
 
+SURE_MS = 200
+"""How long after all is gone an erasure looks once more, here."""
+
 
 def pace() -> float:
     """Return how often (s) workers and tests look: seldom where each look is a request."""
@@ -137,7 +140,7 @@ async def work(home: Path, writes: int) -> None:
         trimming.GATHER_MS = 300
         for module in (trimming, expire_job, purge):
             module.LOOK_AGAIN_MS = 300
-        erase.LOOK_AGAIN_MS, erase.SURE_MS = 300, 0
+        erase.LOOK_AGAIN_MS, erase.SURE_MS = 300, SURE_MS
         await (await app.worker()).run()
 
 

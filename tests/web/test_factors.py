@@ -16,6 +16,7 @@ from mediamill.services.accounts.sessions import digest
 from mediamill.store.port import Update
 from mediamill.store.repositories.users import Token, User
 from mediamill.web.security import SESSION_COOKIE, fresh, recent, setting_up
+from tests.support.letterbox import Letterbox
 from tests.support.places import everywhere
 from tests.web.conftest import PASSWORD, client_of
 from tests.web.test_audit import acts
@@ -122,18 +123,30 @@ async def test_a_wrong_password_is_told_nothing_of_it(nobody, ann, clock):
         assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
 
 
-async def test_who_knows_the_password_cannot_try_all_codes(nobody, ann, clock):
+async def test_who_knows_the_password_cannot_try_all_codes(mill, nobody, ann, clock):
+    """Nor who reads the mail, and begins anew with a password of their own."""
     _, recovery = await turned_on(ann, clock)
+    own = {"verified": 1}  # else the first password by mail ends the factor
+    await mill.store.transact(Update(User, (ann.id,), set=own))
     tried = [(await signing_in(nobody, ann, code="0000")).status_code for _ in range(12)]
     assert tried == [401] * 10 + [429] * 2
     assert (await signing_in(nobody, ann, code=recovery[0])).status_code == 429
     body = {"password": PASSWORD, "code": "0000"}
     tried = [(await ann.client.post("/v1/auth/confirm", json=body)).status_code for _ in range(12)]
     assert tried == [401] * 10 + [429] * 2
+    await nobody.post("/v1/auth/password/forgot", json={"email": ann.email})
+    new = {"token": await Letterbox(mill).secret(), "password": "another long secret"}
+    reset = await nobody.post("/v1/auth/password/reset", json=new)
+    assert (reset.status_code, "mediamill_device" in str(reset.headers)) == (204, False)
+    login = {"email": ann.email, "password": new["password"], "code": recovery[0]}
+    assert (await nobody.post("/v1/auth/login", json=login)).status_code == 429
+    clock.advance(10 * 60 * MINUTE)
+    signed_in = await nobody.post("/v1/auth/login", json=login)
+    assert (signed_in.status_code, "mediamill_device" in str(signed_in.headers)) == (200, True)
 
 
 async def test_an_account_that_is_being_deleted_is_kept_with_the_code_too(
-    nobody, ann, admin, clock
+    web, nobody, ann, admin, clock
 ):
     _, recovery = await turned_on(ann, clock)
     assert (await ann.client.delete("/v1/me")).status_code == 202
@@ -143,6 +156,13 @@ async def test_an_account_that_is_being_deleted_is_kept_with_the_code_too(
     assert (refused.status_code, refused.json()["code"]) == (401, "second_factor_required")
     kept = await nobody.post("/v1/auth/restore", json={**body, "code": recovery[0]})
     assert kept.status_code == 200, kept.text
+    again = (await signing_in(nobody, ann, code=recovery[1])).json()["token"]
+    async with client_of(web, authorization=f"Bearer {again}") as client:
+        assert (await client.delete("/v1/me")).status_code == 202
+    closing = (await signing_in(nobody, ann, code=recovery[2])).json()
+    assert closing["code"] == "account_closing"
+    undone = await nobody.post(f"/v1/erasures/{closing['details']['token']}/undo")
+    assert undone.json()["state"] == "undone", "no other code is asked for"
 
 
 async def test_tokens_and_sessions_that_are_open_go_on(web, ann, clock):

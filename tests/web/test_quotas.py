@@ -279,6 +279,9 @@ async def test_limited_answers_say_where_one_stands(mill, ann):
     assert answers[2].headers["retry-after"] == "17"
     clock.advance(17_000)
     assert (await ann.client.get("/v1/me")).headers["ratelimit"] == '"requests";r=1;t=60'
+    key = {"idempotency-key": "one"}
+    keyed = await ann.client.post("/v1/tokens", json={"name": "x"}, headers=key)
+    assert keyed.headers["ratelimit"] == '"requests";r=0;t=60', "it is counted once"
     for path in ("/health/live", "/static/api.js"):
         answer = await ann.client.get(path)
         assert (answer.status_code, answer.headers.get("ratelimit")) == (200, None)

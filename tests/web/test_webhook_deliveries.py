@@ -416,17 +416,20 @@ async def test_since_when_nothing_was_taken_is_noted_and_told_once(mill, ann, th
 
     async def refused():
         webhook, now = await here(mill, hook), await mill.store.now()
-        for one in await asyncio.gather(*(failing.refused(webhook, now) for _ in range(3))):
-            assert one is None
+        await asyncio.gather(*(failing.refused(webhook, now) for _ in range(3)))
         return await here(mill, hook)
 
     def notices():
         return [one for one in table(mill, Unit) if one.group.startswith(f"failing:{hook['id']}")]
 
+    before = await here(mill, hook)
     first = await refused()
+    await failing.refused(before, first.failing + 1)  # a try that began earlier
     assert (await refused()).failing == first.failing, "another try does not begin it anew"
     shown = (await ann.client.get(f"/v1/webhooks/{hook['id']}")).json()
     assert datetime.fromisoformat(shown["failing_since"]).timestamp() * 1000 == first.failing
+    for page in ("/webhooks", f"/webhooks/{hook['id']}"):
+        assert "Nothing was taken since" in (await ann.client.get(page)).text
     assert (first.warned, notices()) == (None, [])
     await failing_for(mill, hook, 1)
     assert (await refused()).warned
@@ -485,10 +488,11 @@ async def test_a_webhook_that_takes_nothing_for_days_is_disabled(mill, ann, ther
     shown = (await ann.client.get(f"/v1/webhooks/{hook['id']}")).json()
     assert (shown["enabled"], shown["reason"]) == (False, "It took nothing for 5 days.")
     await ann.client.patch(f"/v1/webhooks/{hook['id']}", json={"enabled": True})
-    there.always = None
+    there.always, there.answers = None, [reply(503)]
     await tried(ann, hook)
     async with working(mill):
-        await ended(ann, hook, "delivered")
+        over = await ended(ann, hook, "delivered")
+    assert over["attempts"] == 2
     assert (await here(mill, hook)).failing is None
 
 

@@ -47,7 +47,7 @@ def retention(
             if alone := row["keep_days_alone_at"]:
                 click.echo(f"What it said before holds beside that until {alone}.")
         return
-    found = _looked(client, f"{here}/retention" + (f"?keep_days={days}" if days else ""))
+    found = _looked(client, f"{here}/retention", {"keep_days": days} if days else {})
     if as_json:
         show(found, as_json=True)
         return
@@ -63,20 +63,21 @@ def retention(
         click.echo(f"This would hold alone from {found['alone_at']}.")
 
 
-def _looked(client: Client, path: str) -> dict[str, Any]:
+def _looked(client: Client, path: str, query: dict[str, str]) -> dict[str, Any]:
     """Ask for all members of a project, and add up what the answers say."""
-    found = client.get(path)
+    found = page = client.get(path, **query)
     goes = {name: Counter(going) for name, going in found["goes"].items()}
-    kept, why, results, page = Counter(found["kept"]), Counter(found["why"]), found["results"], found
+    sums = {name: Counter(found[name]) for name in ("kept", "why")}
+    results = found["results"]
     while page["has_more"]:
-        page = client.get(f"{path}{'&' if '?' in path else '?'}after={page['after']}")
+        page = client.get(path, **query, after=page["after"])
         for name, going in page["goes"].items():
             goes[name].update(going)
-        kept.update(page["kept"])
-        why.update(page["why"])
+        for name, one in sums.items():
+            one.update(page[name])
         results += page["results"]
-    added = {"goes": {name: dict(one) for name, one in goes.items()}, "kept": dict(kept)}
-    return {**found, **added, "why": dict(why), "results": results, "has_more": False, "after": None}
+    whole = {"results": results, "has_more": False, "after": None}
+    return {**found, "goes": {name: dict(one) for name, one in goes.items()}, **sums, **whole}
 
 
 def _said(days: str) -> int | str | None:

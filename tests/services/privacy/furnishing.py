@@ -47,7 +47,7 @@ from mediamill.store.repositories.mails import MailDay, Unwanted
 from mediamill.store.repositories.providers import ProviderRow
 from mediamill.store.repositories.quota_notices import QuotaNotice
 from mediamill.store.repositories.retention import CutShort
-from mediamill.store.repositories.spending import Account, BudgetNotice, Purse, Spent, SpentDay
+from mediamill.store.repositories.spending import Account, BudgetNotice, Spent, SpentDay
 from mediamill.store.repositories.users import FIRST_USER, Email, Role, Token, TokenKind, User
 from mediamill.store.repositories.versions import Version
 from mediamill.store.repositories.webhooks import Delivery
@@ -142,7 +142,7 @@ async def furnish(works: Works) -> dict[str, Any]:
     await app.trail.close()
     await settled(app)
     await rows(works, now, files[0], job.id, hook.id, bobs, theirs)
-    await rare(works, now, files[0], job.id, mine, bobs, theirs)
+    await rare(works, now, files[0], mine, bobs, theirs)
     return {
         "files": files, "theirs": theirs, "project": mine, "bobs": bobs, "job": job.id,
         "copied": copied.id, "bobs_job": bobs_job.id, "template": shared["template"],
@@ -194,9 +194,7 @@ async def rows(
     )  # fmt: skip
 
 
-async def rare(
-    works: Works, now: int, file: str, job: str, mine: str, bobs: str, theirs: str
-) -> None:
+async def rare(works: Works, now: int, file: str, mine: str, bobs: str, theirs: str) -> None:
     """Write rows of what few do, among her own and among Bob's."""
     app, ann = works.app, ANN.user
     old, kept = f"files/{file}/old", f"{root_of(mine, 1)}/0"
@@ -214,7 +212,6 @@ async def rare(
         Put(Invitation(id="invitation_2", email=ADDRESS, by=BOB.user, created=now,
                        expires=now + DAY, accepted=now, user=ann)),
         Put(export),
-        Put(Purse(job=job, unit=1, fence=1, owner=ann, day="2026-11-22", bounded=(), created=now)),
         Put(Allowance(owner=ann, files=5, changed=now)),
         Put(Version(file=file, until=now, owner=ann, blob=old, crc32=zlib.crc32(MARK.encode()),
                     **held)),

@@ -14,7 +14,7 @@ from mediamill.cli.admin.quota import quota
 from mediamill.cli.remote.connection import json_option, show_list
 from mediamill.core.clock import SystemClock, rfc3339
 from mediamill.services.accounts.roster import Roster
-from mediamill.store.repositories.users import Role, User, Users
+from mediamill.store.repositories.users import Role, Token, User, Users
 
 T = TypeVar("T")
 
@@ -91,6 +91,50 @@ def end_sessions(who: tuple[str, ...]) -> None:
         click.echo(f"{user.email or user.id} is signed out.")
 
 
+@users.command()
+@click.argument("who", metavar="USER")
+@json_option
+def tokens(who: str, *, as_json: bool) -> None:
+    """List the API tokens of USER: id, name, end, when it was used last, scopes."""
+
+    async def rows(roster: Roster) -> list[dict[str, Any]]:
+        return [_token(one) async for one in roster.tokens(who)]
+
+    show_list(
+        _with(rows),
+        lambda row: row["id"],
+        lambda row: row["name"],
+        lambda row: row["expires_at"] or "until revoked",
+        lambda row: row["used_at"] or "not used",
+        lambda row: " ".join(row["scopes"] or ()),
+        as_json=as_json,
+    )
+
+
+@users.command()
+@click.argument("who", metavar="USER")
+@click.argument("ids", metavar="[TOKEN]…", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All of them, and all sessions and links.")
+def revoke(who: str, ids: tuple[str, ...], *, everything: bool) -> None:
+    """Revoke API tokens of USER, who may make others; `disable` keeps them out instead.
+
+    TOKEN is an id, of a session too. They are refused at once.
+    """
+    if everything == bool(ids):
+        raise click.UsageError("Name tokens, or give --all.")
+    if everything:
+        user = _with(lambda roster: roster.revoke_all(who))
+        click.echo(f"{user.email or user.id} is signed out, and has no API tokens.")
+        return
+
+    async def each(roster: Roster) -> None:
+        for one in ids:
+            await roster.revoke(who, one)
+
+    _with(each)
+    click.echo(f"{len(ids)} revoked.")
+
+
 async def _each(act: Callable[[str], Awaitable[User]], who: Sequence[str]) -> list[User]:
     return [await act(one) for one in who]
 
@@ -103,6 +147,17 @@ def _row(user: User) -> dict[str, Any]:
         "role": user.role.value,
         "disabled": user.disabled,
         "created_at": rfc3339(user.created),
+    }
+
+
+def _token(token: Token) -> dict[str, Any]:
+    return {
+        "id": token.id,
+        "name": token.name,
+        "created_at": rfc3339(token.created),
+        "expires_at": token.expires and rfc3339(token.expires),
+        "used_at": token.used and rfc3339(token.used),
+        "scopes": token.scopes,
     }
 
 

@@ -69,7 +69,7 @@ class Confirming:
                 right, _ = await self._passwords.verify(password, user.password)
                 if not right:
                     raise Unauthenticated("The password is not right.")
-                await self._factors.require(user, code)
+                await self._factors.require(user, code, principal.token)
         except Unauthenticated as error:
             note("confirmation_refused", user.id, denied=True, code=error.code)
             raise

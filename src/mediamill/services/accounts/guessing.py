@@ -5,7 +5,7 @@ right: so a hundred at once are as slow as one after the other. What counts leak
 
     an account, from browsers that never signed in to it   10 tries, then 1, 2, 4 … s, up to 1 h
     a browser that signed in to it before (`devices.py`)   its own 10 tries, likewise
-    codes of a user's second factor, from either           10 tries beside those, likewise
+    codes of the second factor, of an account or browser   10 tries beside those, likewise
     a network, over all accounts (IPv4 address, IPv6 /64)  100 tries, likewise
 
 A browser that is known waits for nobody else. Addresses that nobody has are counted as others are.

@@ -90,6 +90,7 @@ class Recovery:
             raise Unauthenticated(SPENT) from None
         if first:
             await self._forget_late(user)
+            await self._sessions.forget(user.evolve(**fields))
         await self._guessing.forget(ACCOUNT, user.email)
         await self._guessing.forget(SESSION, user.id)
         note("password_reset", user.id, actor=user.id, first=first)

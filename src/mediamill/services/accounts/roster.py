@@ -4,7 +4,7 @@ Callers say whether an installation may be left without an administrator: over t
 at the machine itself it may, since there one can be made again.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -15,7 +15,7 @@ from mediamill.services.accounts.people import People
 from mediamill.services.accounts.sessions import Sessions
 from mediamill.store.port import Action, Check, Equals, Page, Update
 from mediamill.store.repositories.erasures import Erasure, ErasureState
-from mediamill.store.repositories.users import Role, User, Users, searchable
+from mediamill.store.repositories.users import Role, Token, TokenKind, User, Users, searchable
 
 PAGE = 100
 LAST = "They are the last administrator: give the role to somebody else first."
@@ -113,22 +113,39 @@ class Roster:
         await self.sessions.end_all(user.id)
         return user
 
+    async def tokens(self, who: str) -> AsyncIterator[Token]:
+        """Walk a user's API tokens that are good, newest first; raises `NotFound`."""
+        user, after = await self.find(who), None
+        while True:
+            page = await self.users.tokens(user.id, TokenKind.API, after, PAGE)
+            for token in page.rows:
+                if not self.sessions.over(token, user):
+                    yield token
+            if (after := page.after) is None:
+                return
+
+    async def revoke(self, who: str, token: str) -> None:
+        """Revoke an API token of a user's, or end a session; raises `NotFound`, `Unavailable`."""
+        user = await self.find(who)
+        await self.sessions.end(user.id, token, TokenKind.API, TokenKind.SESSION)
+
+    async def revoke_all(self, who: str) -> User:
+        """End all that opens a user's account but the password: API tokens, sessions, links.
+
+        Raises `NotFound`.
+        """
+        user = await self._ending(who, lambda user: {"tenure": user.tenure + 1})
+        note("tokens_revoked", user.id)
+        return user
+
     async def set_password(self, who: str, hashed: str) -> User:
         """Give a user another password, which is hashed, and end their sessions and links.
 
         Raises `NotFound`.
         """
-        for _ in range(TRIES):
-            user = await self.find(who)
-            first, *rest = self.sessions.ending(user)
-            changes = {**first.set, "password": hashed, "reset_link": ""}
-            try:
-                await self.users.store.transact(replace(first, set=changes), *rest)
-            except ConditionFailed:
-                continue
-            note("password_set", user.id)
-            return user
-        raise Conflict(BUSY)
+        user = await self._ending(who, lambda _: {"password": hashed, "reset_link": ""})
+        note("password_set", user.id)
+        return user
 
     async def another(self, user: User) -> Check:
         """Make the guard that somebody else administers, for a change that ends that a user does.
@@ -141,6 +158,20 @@ class Roster:
         raise Conflict(LAST)
 
     # -- inside ---------------------------------------------------------------------------------
+
+    async def _ending(self, who: str, changes: Callable[[User], dict[str, Any]]) -> User:
+        """Change a user, and end their sessions and links in the same write."""
+        for _ in range(TRIES):
+            user = await self.find(who)
+            first, *rest = self.sessions.ending(user)
+            first = replace(first, set={**first.set, **changes(user)})
+            try:
+                await self.users.store.transact(first, *rest)
+            except ConditionFailed:
+                continue
+            await self.sessions.forget(user.evolve(**first.set))
+            return user
+        raise Conflict(BUSY)
 
     async def _set(self, who: str, changes: dict[str, Any], *, keep_one: bool = False) -> User:
         """Change a user as they are now, though they may change meanwhile."""

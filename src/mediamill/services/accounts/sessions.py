@@ -193,7 +193,7 @@ class Sessions:
             except ConditionFailed:
                 continue
             note("sessions_ended", user_id)
-            await self._forget_all(user.evolve(epoch=user.epoch + 1))
+            await self.forget(user.evolve(epoch=user.epoch + 1))
             return
         raise Unavailable("The account changes all the time: try again in a moment.")
 
@@ -201,6 +201,15 @@ class Sessions:
         """Tell whether a token is of a time of its user's that is over, or has expired."""
         present = user.epoch if token.kind in EPOCHAL else user.tenure
         return self._expired(token) or token.epoch < present
+
+    async def forget(self, user: User) -> None:
+        """Remove all that is over of a user's, which opens nothing any more."""
+        for kind in TokenKind:
+            after: str | None = None
+            while True:
+                after = await self._forget_over(user, kind, after)
+                if after is None:
+                    break
 
     async def _need_current(self, token: Token, user: User) -> None:
         """Raise `Unauthenticated` unless a session of a user's is good now."""
@@ -210,15 +219,6 @@ class Sessions:
 
     def _expired(self, token: Token) -> bool:
         return token.expires is not None and token.expires <= self.clock.now()
-
-    async def _forget_all(self, user: User) -> None:
-        """Remove all that is over, which opens nothing any more."""
-        for kind in EPOCHAL:
-            after: str | None = None
-            while True:
-                after = await self._forget_over(user, kind, after)
-                if after is None:
-                    break
 
     async def _forget_over(
         self, user: User, kind: TokenKind = TokenKind.SESSION, after: str | None = None

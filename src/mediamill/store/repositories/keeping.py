@@ -141,10 +141,12 @@ class Keeping:
 
     async def _stay(self, files: Sequence[str]) -> None:
         fields = {"kept": await self.store.now() + LEFT_MS}
-        stay = [Update(File, (file,), set=fields, add={"revision": 1}) for file in files]
+        there = (Equals("expired", None), Equals("counted", None))
+        more: dict[str, int | float] = {"revision": 1}
+        stay = [Update(File, (file,), set=fields, add=more, when=there) for file in files]
         try:
             await self.store.transact(*stay)
-        except ConditionFailed:  # some are gone
+        except ConditionFailed:  # some are gone, or going
             for one in stay:
                 with suppress(ConditionFailed):
                     await self.store.transact(one)

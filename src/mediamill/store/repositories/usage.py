@@ -253,6 +253,7 @@ def exceeded(
     if quota is Quota.ITEMS:
         ends = month_end(month)
         details["resets_at"], wait = rfc3339(ends), max(1, -(-(ends - now) // 1000))
+    of_items = f"{needed:,} item{'' if needed == 1 else 's'}"
     needs, do = {
         Quota.BYTES: (
             f"This needs {needed:,} bytes, and you keep {used:,} of at most {limit:,} already",
@@ -267,7 +268,7 @@ def exceeded(
             "wait until one has ended, or cancel one.",
         ),
         Quota.ITEMS: (
-            f"This runs {needed:,} items, and {used:,} of this month’s {limit:,} are taken already",
+            f"This runs {of_items}, and {used:,} of this month’s {limit:,} are taken already",
             "wait for the next month, take fewer inputs, or ask for more.",
         ),
     }[quota]

@@ -54,8 +54,8 @@ class User(Record, frozen=True, kw_only=True):
     epoch: int = 0
     """Counts how often all their sessions were ended; those of an earlier one are over."""
     tenure: int = 0
-    """Counts how often the account came to who had shown first that its address is theirs; API
-    tokens of an earlier one are over."""
+    """Counts how often all their API tokens were ended: those of an earlier one are over. So it is
+    when the account comes to who had to show first that its address is theirs."""
     sought: str | None = None
     """Begins with what their address does, as it is searched for (`searchable`)."""
     named: str | None = None

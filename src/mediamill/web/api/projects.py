@@ -1,9 +1,9 @@
 """Projects: named sets of files."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import Field
+from pydantic import Field, PlainValidator, WithJsonSchema
 
 from mediamill.app import App
 from mediamill.core.access import Principal
@@ -40,7 +40,28 @@ router = APIRouter(
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Description = Annotated[str, Field(max_length=2_000)]
-KeepDays = Annotated[int, Field(ge=1, le=MOST_DAYS, strict=True)]
+
+
+def _days(value: Any) -> int | Literal["none"]:
+    """Read how long files are kept; one reason for all that is wrong, rather than one a type."""
+    if value == NEVER or (type(value) is int and 1 <= value <= MOST_DAYS):
+        days: int | Literal["none"] = value
+        return days
+    raise ValueError(f"Say days, 1 to {MOST_DAYS:,}, or none to keep them for ever.")
+
+
+KeepDays = Annotated[
+    int | Literal["none"],
+    PlainValidator(_days),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": MOST_DAYS},
+                {"type": "string", "const": NEVER},
+            ]
+        }
+    ),
+]
 
 
 class ProjectBody(Body):
@@ -64,7 +85,7 @@ class ProjectPatch(Body):
     name: Name | None = None
     description: Description | None = None
     settings: SettingsBody | None = Field(None, description="Replaces all of them.")
-    keep_days: KeepDays | Literal["none"] | None = Field(
+    keep_days: KeepDays | None = Field(
         None,
         description="How long its files are kept from when they joined; `none`: for ever; null: as "
         "the installation says. Its owner's alone; what it was holds beside for a day.",

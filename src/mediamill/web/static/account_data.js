@@ -22,6 +22,7 @@ async function follow(made) {
   }
   bar.hidden = true;
   link.hidden = made.state !== "ready";
+  ask.textContent = "Make it anew";
   told.textContent = made.state === "ready"
     ? `Ready, ${size(made.size)}; here until ${day(made.expires_at)} UTC.`
     : `It could not be made: ${made.error}`;

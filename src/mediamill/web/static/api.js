@@ -61,7 +61,7 @@ export function showProblem(form, problem, prefix = "") {
     }
     target.textContent = message;
     const field = target.closest(".field");
-    const control = field && field.querySelector("input, select");
+    const control = field && field.querySelector("input, select, textarea");
     control?.setAttribute("aria-invalid", "true");
     target.closest("details")?.setAttribute("open", "");
   }

@@ -40,8 +40,11 @@ export function confirmed() {
       done = true;
       dialog.close();
     } catch (problem) {
-      if (problem.code === "second_factor_required") form.code.closest(".field").hidden = false;
-      showProblem(form, problem);
+      const field = form.code.closest(".field");
+      if (problem.code === "second_factor_required" && field.hidden) {
+        field.hidden = false;
+        form.code.focus();
+      } else showProblem(form, problem);
     } finally {
       button.disabled = false;
     }

@@ -44,7 +44,7 @@ if (resend) {
 }
 
 async function attempt(form, button, ask, after) {
-  const said = form.querySelector("[role=status]");
+  const said = form.querySelector(".actions [role=status]");
   button.disabled = true;
   said.textContent = "";
   try {

@@ -35,16 +35,14 @@ for (const form of document.querySelectorAll("form")) {
       location.replace(target);
     } catch (problem) {
       if (problem.code === "account_closing") location.assign(`/erasures/${problem.details.token}`);
-      if (problem.code === "second_factor_required") askForCode();
-      showProblem(form, problem);
+      const second = document.getElementById("login-second");
+      if (problem.code === "second_factor_required" && second.hidden) {
+        // The password was right: what is asked for now is the code beside it.
+        second.hidden = false;
+        document.getElementById("login-code").focus();
+      } else showProblem(form, problem);
     } finally {
       button.disabled = false;
     }
   });
-}
-
-// The password was right: what is asked for now is the code beside it.
-function askForCode() {
-  document.getElementById("login-second").hidden = false;
-  document.getElementById("login-code").focus();
 }

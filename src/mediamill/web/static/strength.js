@@ -14,8 +14,15 @@ for (const input of document.querySelectorAll("input[data-least]")) {
   const count = field.querySelector("[data-count]");
   const least = Number(input.dataset.least);
 
+  // what the service said was about what stood here before
+  const forget = () => {
+    field.querySelector("[data-error-for]").textContent = "";
+    input.removeAttribute("aria-invalid");
+  };
+
   const tell = async () => {
     const typed = input.value;
+    forget();
     const text = typed.normalize("NFKC");
     const { length } = [...text];
     const common = length >= least && (await fetched()).has(text.toLowerCase().trim());

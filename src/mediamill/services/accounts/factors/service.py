@@ -174,11 +174,12 @@ class SecondFactors:
 
     # -- being asked ----------------------------------------------------------------------------
 
-    async def require(self, user: User, code: str, device: str = "") -> None:
+    async def require(self, user: User, code: str, where: str = "") -> None:
         """Take a code of a user whose password is right; nothing is asked where none is on.
 
-        Each code is taken once. Tries count for the user, or for the known browser if a `device` is
-        named. Raises `SecondFactorRequired` without a code, and for a wrong one, `Throttled`.
+        Each code is taken once. Tries count for the user, or for `where` they are made: the known
+        browser or the session, neither of which who guesses elsewhere keeps waiting. Raises
+        `SecondFactorRequired` without a code, and for a wrong one, `Throttled`.
         """
         factor = await self._on(user.id)
         if factor is None:
@@ -187,7 +188,7 @@ class SecondFactors:
         if not typed:
             raise SecondFactorRequired(ASKED)
         right = self._take_present if is_present_code(typed) else self._take_recovery
-        async with self._guessing.trying((CODE, device or user.id)):
+        async with self._guessing.trying((CODE, where or user.id)):
             if not await right(factor, typed):
                 errors = [{"pointer": "code", "message": REFUSED}]
                 raise SecondFactorRequired(REFUSED, errors=errors)
