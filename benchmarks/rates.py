@@ -35,7 +35,7 @@ async def asked(home: Path, limit: int, stack: AsyncExitStack) -> httpx.AsyncCli
     app = await stack.enter_async_context(await App.open(settings))
     user = User(id=new_id("user"), email="ann@example.org", created=1)
     await app.accounts.users.add(user)
-    token = await app.accounts.issue_token(Principal(user.id, session=True), "bench", None)
+    token = await app.people.tokens.issue(Principal(user.id, session=True), "bench")
     client = httpx.AsyncClient(
         transport=httpx.ASGITransport(create_app(app)),
         base_url="http://127.0.0.1",

@@ -42,7 +42,7 @@ from mediamill.engine.gathering import Sources
 from mediamill.engine.slots import SlotLimits, SlotPool
 from mediamill.operations.catalogue import Catalogue
 from mediamill.store.opening import open_store
-from mediamill.store.port import Store
+from mediamill.store.port import Store, Versioned
 from mediamill.store.repositories.allowances import UNLIMITED, Limits
 from mediamill.store.repositories.annotations import Annotations
 from mediamill.store.repositories.attempts import Attempts
@@ -238,13 +238,19 @@ class Parts:
     async def examine(self) -> dict[str, str]:
         """Ask every backend whether it works: `ok`, or what is wrong."""
         checks = {
-            "store": lambda: self.store.get(User, "user_health"),
+            "store": self._ask_store,
             "blobs": lambda: _reach(self.blobs),
         }
         if self.results is not self.blobs:
             checks["results"] = lambda: _reach(self.results)
         answers = await asyncio.gather(*(_answer(check) for check in checks.values()))
         return dict(zip(checks, answers, strict=True))
+
+    async def _ask_store(self) -> None:
+        """Read something; raises `ConfigurationError` once the store asks for a newer program."""
+        await self.store.get(User, "user_health")
+        if isinstance(self.store, Versioned):
+            await self.store.require_current()
 
 
 async def _open_blobs(url: str, setting: str, room: int) -> Blobs:

@@ -21,6 +21,12 @@ async def test_somebody_looks_after_their_account(page, everybodys, browser):
     await page.get_by_role("link", name="Account").click()
     await expect(page.locator(".sections [aria-current]")).to_have_text("Profile")
 
+    await page.get_by_label("Your name").fill("Ann Example")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#name-form").get_by_role("status")).to_have_text("Saved.")
+    me = await (await page.request.get(f"{base}/v1/me")).json()
+    assert me["name"] == "Ann Example"
+
     sessions = page.get_by_role("list", name="Sessions").get_by_role("listitem")
     await expect(sessions).to_have_count(2)
     await expect(sessions.filter(has_text="this one")).to_have_count(1)

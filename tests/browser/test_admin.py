@@ -92,7 +92,7 @@ async def limit_and_keep_out(page):
         (re.compile(r"/v1/admin/users/[^/]+$"), {"status": 403, "json": asked}),
         ("**/v1/auth/confirm", {"status": 204}),
     ):
-        await page.route(path, lambda route, answer=answer: route.fulfill(**answer), times=1)
+        await page.route(path, lambda route, _, answer=answer: route.fulfill(**answer), times=1)
     await page.get_by_role("button", name="Save").click()
     dialog = page.get_by_role("dialog", name="Is it you?")
     await dialog.get_by_label("Password").fill(PASSWORD)

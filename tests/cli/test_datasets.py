@@ -96,8 +96,8 @@ def test_how_long_a_project_keeps_its_files(signed_in: Commands):
     tried = called(signed_in, "projects", "retention", project, "30", "--dry-run")
     assert tried.exit_code == 0, tried.output
     assert tried.stdout.splitlines()[0] == "kept for 30 days"
-    assert "in 30 days: 3 files" in tried.stdout
-    assert "decided: 3 by this rule" in tried.stdout
+    assert "in 30 days: 4 files" in tried.stdout  # the annotations too
+    assert "decided: 4 by this rule" in tried.stdout
     assert project_of(signed_in, "kept-images")["keep_days"] is None
     told = called(signed_in, "projects", "retention", project, "30").stdout
     assert f"{project} keeps its files for 30 days." in told
@@ -105,7 +105,7 @@ def test_how_long_a_project_keeps_its_files(signed_in: Commands):
     row = json.loads(called(signed_in, "projects", "retention", project, "none", "--json").stdout)
     assert row["keep_days"] == "none"
     found = json.loads(called(signed_in, "projects", "retention", project, "--json").stdout)
-    assert (found["kept"]["files"], found["why"]["project"]) == (3, 3)
+    assert (found["kept"]["files"], found["why"]["project"]) == (4, 4)
     called(signed_in, "projects", "retention", project, "installation")
     assert "as the installation says" in called(signed_in, "projects", "retention", project).stdout
     assert called(signed_in, "projects", "retention", project, "soon").exit_code != 0

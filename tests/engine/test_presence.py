@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from mediamill.core.errors import Conflict, Unavailable
+from mediamill.core.errors import ConfigurationError, Conflict, Unavailable
 from mediamill.engine.presence import Presence
 from mediamill.engine.worker import Crew, Worker
 from mediamill.store.memory import MemoryStore
@@ -67,6 +67,25 @@ def held(harness: Harness) -> tuple[asyncio.Event, asyncio.Event]:
 
     harness.items.settle = settle
     return begun, go
+
+
+class Versions(MemoryStore):
+    """A store that asks for newer programs after a while."""
+
+    newer = False
+
+    async def require_current(self) -> None:
+        if self.newer:
+            raise ConfigurationError("Install the newer mediamill.", setting="MEDIAMILL_STORE_URL")
+
+
+async def test_it_drains_once_the_store_asks_for_newer_programs():
+    store = Versions()
+    async with seen(Harness(store)) as one:
+        store.newer, one.presence._asked = True, 0
+        await one.until(WorkerState.DRAINED)
+        await one.task
+        assert (await one.row()).drain
 
 
 async def test_it_finishes_what_it_has_takes_nothing_new_and_ends(harness):

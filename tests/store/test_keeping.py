@@ -145,13 +145,14 @@ def test_what_a_project_said_holds_for_a_day_beside_what_it_says():
 
 async def test_what_leaves_a_project_that_may_have_kept_it_stays_for_a_day():
     store = MemoryStore()
-    rows = [file("a"), file("b")]
-    await store.transact(*map(Put, rows))
-    keeping, left = Keeping(store), ["file_a", "file_gone", "file_X-0-0-0"]
+    rows = [file("a"), file("b"), file("c")]
+    await store.transact(*map(Put, [*rows, made("c")]))
+    keeping, left = Keeping(store), ["file_a", "file_gone", "file_X-0-0-0", made("c").file_id(0)]
     await keeping.leaving(project("plain"), left)
     assert (await store.get(File, "file_a")).kept is None
     await keeping.leaving(project("ever", "none"), left)
     found = [await store.get(File, row.id) for row in rows]
-    assert [one.kept and one.kept > await store.now() + DAY - HOUR for one in found] == [True, None]
+    later = await store.now() + DAY - HOUR
+    assert [one.kept and one.kept > later for one in found] == [True, None, True]
     dues = await keeping.dues(found, Retention({"upload": DAY}))
-    assert dues == {"file_a": found[0].kept, "file_b": DAY}
+    assert dues == {"file_a": found[0].kept, "file_b": DAY, "file_c": found[2].kept}

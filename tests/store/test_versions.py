@@ -4,8 +4,11 @@ import re
 
 import apsw
 import pytest
+from tests.faults.rows import database
 
+from mediamill.app import App
 from mediamill.core.errors import ConfigurationError
+from mediamill.core.settings import Settings
 from mediamill.store.codec import layout_of
 from mediamill.store.opening import open_store
 from mediamill.store.repositories.files import File, FileState
@@ -149,6 +152,17 @@ async def test_an_older_program_is_refused_after_one_that_takes_away(tmp_path):
     told = caught.value.message
     assert f"schema version {last + 1} and asks for programs that know version {last + 1}" in told
     assert f"this one knows versions up to {last}. Install the newer mediamill" in told
+
+
+async def test_a_program_at_work_says_that_it_is_refused(tmp_path):
+    last = len(migrations("sqlite"))
+    async with await App.open(Settings(home=tmp_path, slots=1, min_free_bytes=0)) as app:
+        path = database(app.settings.store_url)
+        await upgraded(path, newer(last))
+        assert (await app.parts.examine())["store"] == "ok"
+        await upgraded(path, (*newer(last), Migration(last + 2, "next", "CREATE TABLE a (b TEXT)")))
+        said = (await app.parts.examine())["store"]
+    assert f"asks for programs that know version {last + 2} or later" in said
 
 
 @pytest.mark.parametrize("dialect", RELEASED)

@@ -102,6 +102,10 @@ async def test_what_is_no_time_is_said(admin, text):
     refused = await admin.client.get("/v1/admin/audit", params={"since": text})
     assert refused.status_code == 422
     assert refused.json()["errors"][0]["pointer"] == "since"
+    shown = await admin.client.get("/admin/audit", params={"actor": "nobody", "since": text})
+    assert shown.status_code == 200, "the form stays, with what was typed"
+    assert shown.text.count('aria-invalid="true"') == 1
+    assert 'value="nobody"' in shown.text
 
 
 async def test_it_is_for_administrators(ann):

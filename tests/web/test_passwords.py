@@ -135,6 +135,21 @@ async def test_a_new_address_over_http(mill, web, ann, nobody):
     assert (me["email"], me["verified"]) == ("new@example.org", True)
 
 
+async def test_a_name_is_changed_without_the_password(ann):
+    renamed = await ann.client.patch("/v1/me", json={"name": " Ann "})
+    assert (renamed.status_code, renamed.json()["name"]) == (200, "Ann")
+    wrong = await ann.client.patch("/v1/me", json={"name": "two\nlines"})
+    assert wrong.json()["errors"][0]["pointer"] == "name"
+    moved = await ann.client.patch("/v1/me", json={"email": "b@example.org"})
+    assert moved.json()["errors"][0]["pointer"] == "password"
+
+
+async def test_the_commonest_passwords_are_there_to_compare_with(mill, nobody):
+    listed = (await nobody.get("/commonest.txt")).text.split("\n")
+    assert "123456789qwerty" in listed
+    assert min(map(len, listed)) >= mill.settings.password_length
+
+
 async def test_the_pages_do_nothing_by_themselves(mill, nobody, ann):
     await mill.people.addresses.resend(await mill.accounts.authenticate(ann.token))
     token = await Letterbox(mill).secret()

@@ -4,7 +4,7 @@ import pytest
 
 from mediamill.app import App
 from mediamill.core.clock import DAY, HOUR, rfc3339
-from mediamill.core.retention import Retention
+from mediamill.core.retention import Retention, read_retention
 from mediamill.core.settings import Settings
 from mediamill.handlers.removing.purge_project import PurgeProject
 from mediamill.handlers.removing.retain import Retain
@@ -160,7 +160,7 @@ async def test_only_its_owner_says_and_only_what_may_be_said(mill, ann, bob):
     await mill.store.transact(Put(share))
     here = f"/v1/projects/{project}"
     assert (await bob.client.patch(here, json={"keep_days": 7})).status_code == 403
-    assert (await bob.client.get(f"{here}/retention?keep_days=7")).status_code == 200
+    assert (await bob.client.get(f"{here}/retention?keep_days=7")).status_code == 403
     for wrong in (0, -1, 36_501, "7", "ever", 1.5, True):
         answer = await ann.client.patch(here, json={"keep_days": wrong})
         assert answer.status_code == 422, wrong
@@ -277,6 +277,22 @@ async def test_a_deleted_project_takes_nothing_and_what_it_kept_stays_for_a_day(
     assert await mill.store.get(Project, ever) is None
     assert (await mill.store.get(File, late)).kept > await mill.store.now() + 23 * HOUR
     assert await sweep(mill) == 0
+
+
+async def test_an_operator_bounds_what_projects_keep(mill, ann):
+    """`project=8d`: a promise to others, which a project cannot break."""
+    old, young = [await send(ann, f"{n}.png", n) for n in range(2)]
+    await age(mill, old, days=8.5)
+    await age(mill, young, days=7.5)
+    await made(ann, "p", old, young, keep="none")
+    rules = read_retention("stream=7d; project=8d")
+    worker = Retain(mill.repositories.units, rules, mill.bell)
+    assert await sweep(mill) == 0
+    assert (await worker.sweep()).total() == 0  # for a day others may say something else
+    assert await mill.kept.differing() == []
+    assert (await worker.sweep(sure=True)).total() == 1
+    assert await there(mill, old, young) == [False, True]
+    assert await mill.kept.differing() == ["project=8d in force, project=none here"]
 
 
 async def test_what_projects_keep_is_not_looked_at_each_time(mill, ann, monkeypatch):

@@ -323,7 +323,7 @@ async def test_a_mail_says_once_that_most_is_used(mill, ann):
     (notice,) = table(mill, QuotaNotice)
     assert (notice.owner, notice.quota, notice.percent) == (ann.id, "bytes", 80)
     async with working(mill), asyncio.timeout(60):
-        while not (mails := [*(mill.settings.home / "outbox").glob("*")]):
+        while not (mails := [*(mill.settings.home / "outbox").glob("*.bytes-*.eml")]):
             await asyncio.sleep(0.05)
     (mail,) = mails
     assert "82 % is used" in mail.read_text()

@@ -5,7 +5,7 @@ from starlette.routing import Route
 from mediamill.core.access import Scope
 from mediamill.store.port import Update
 from mediamill.store.repositories.users import Role, User
-from mediamill.web.scopes import NOUNS, OTHERS, scope_of
+from mediamill.web.scopes import NOUNS, OTHERS, noun_of, scope_of
 from tests.web.conftest import client_of
 from tests.web.test_strangers import ADMIN, ANALYST, BY_ID, OPEN, OWN, PNG, fill, routes
 
@@ -22,6 +22,12 @@ def without(web):
         except KeyError:
             found.add(route)
     return {route for route in found if route.split()[1].startswith("/v1/")}
+
+
+def test_a_noun_is_a_whole_word():
+    """What an unverified address may change, too, goes by it: `/v1/me`, and nothing like it."""
+    paths = ("/v1/me", "/v1/me/factors", "/v1/members", "/v1/usage.csv", "/me", "/v2/me", "")
+    assert [noun_of(path) for path in paths] == ["me", "me", "members", "usage", "", "", ""]
 
 
 def test_every_route_has_one(web):

@@ -519,6 +519,7 @@ nobody looks through all that is in it for what tells of places and persons."""
 OWNERS = {
     "DELETE /v1/projects/{project_id}", "GET /v1/projects/{project_id}/shares",
     "POST /v1/projects/{project_id}/shares", "DELETE /v1/projects/{project_id}/shares/{user_id}",
+    "GET /v1/projects/{project_id}/retention",
 }  # fmt: skip
 """What only the owner of a project may do with it."""
 

@@ -19,6 +19,9 @@ from mediamill.core.errors import ConfigurationError
 SETTING = "MEDIAMILL_RETENTION"
 SOURCES = ("stream", "upload", "import")
 """The ways by which files come in."""
+PROJECT = "project"
+"""Beside them the most that projects keep, where they keep longer."""
+RULED = (*SOURCES, PROJECT)
 DEFAULT: Mapping[str, int] = {"stream": 7 * DAY}
 """What holds of ways that the setting does not name (ms); the others are kept for ever."""
 UNITS = {"h": HOUR, "d": DAY}
@@ -34,7 +37,7 @@ _AGE = re.compile(r"([0-9]{1,6})([hd])")
 
 @dataclass(frozen=True)
 class Retention:
-    """The rules in force: how long files of each source are kept (ms)."""
+    """The rules in force: how long files of each source are kept (ms), and by projects at most."""
 
     ages: Mapping[str, int]
 
@@ -47,8 +50,19 @@ class Retention:
         age = self.ages.get(source)
         return None if age is None else created + age
 
+    def bounded(self, due: int | None, base: int | None, created: int) -> int | None:
+        """Return when a file goes (ms) that projects keep until `due`; None for never.
+
+        They keep none longer than they may, unless `base`, by the way it came, does.
+        """
+        most = self.due(PROJECT, created)
+        if most is None or base is None:
+            return due
+        return max(base, most) if due is None else min(due, max(base, most))
+
     def __str__(self) -> str:
-        return "; ".join(f"{source}={self.told(source)}" for source in SOURCES)
+        told = [each for each in RULED if each in SOURCES or each in self.ages]
+        return "; ".join(f"{source}={self.told(source)}" for source in told)
 
     def told(self, source: str) -> str:
         """Write the rule of a source as the setting does."""
@@ -63,7 +77,7 @@ def read_retention(text: str) -> Retention:
     said: dict[str, int | None] = {}
     for part in filter(None, (part.strip() for part in text.split(";"))):
         source, equals, age = (piece.strip() for piece in part.partition("="))
-        if not equals or source not in SOURCES:
+        if not equals or source not in RULED:
             raise _wrong(f"{part[:60]!r} is no rule", source)
         if source in said:
             raise _wrong(f"{source} is said twice", "")
@@ -141,6 +155,6 @@ def _wrong(what: str, source: str) -> ConfigurationError:
     hint = "results go with the files they were made of; " if source == "result" else ""
     message = (
         f"{SETTING}: {what}: {hint}write rules such as stream=7d; upload=720h; import=none, for "
-        f"{', '.join(SOURCES)}."
+        f"{', '.join(RULED)}."
     )
     return ConfigurationError(message, setting=SETTING)

@@ -194,7 +194,8 @@ class Settings(BaseSettings):
     retention: str = Field(
         "stream=7d",
         description="How long files are kept, by the way they came, and all that was made of them: "
-        "`stream=7d; upload=90d; import=none`; `h` and `d` are hours and days.",
+        "`stream=7d; upload=90d; import=none`; `h` and `d` are hours and days. `project=180d` is "
+        "the most that projects keep.",
     )
     audit_days: int = Field(
         365, ge=1, le=36_500, description="How long it is kept who did what and who was denied."

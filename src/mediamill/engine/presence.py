@@ -11,8 +11,10 @@ import socket
 import structlog
 
 from mediamill import __version__
-from mediamill.core.errors import ConditionFailed
+from mediamill.core.clock import MINUTE
+from mediamill.core.errors import ConditionFailed, ConfigurationError
 from mediamill.core.ids import new_id
+from mediamill.store.port import Versioned
 from mediamill.store.repositories.workers import WorkerRow, Workers, WorkerState, lost_after
 
 MOST_SECONDS = 5.0
@@ -32,6 +34,8 @@ class Presence:
         self.every = min(MOST_SECONDS, lease / 3)
         self._id = new_id("worker")
         self._row: WorkerRow | None = None
+        self._asked = 0
+        """When it was last looked whether the store takes this program (ms)."""
 
     async def tell(
         self, name: str, classes: tuple[str, ...], state: WorkerState, running: int
@@ -51,7 +55,22 @@ class Presence:
             self._row = told
         except ConditionFailed:
             self._row = await self.workers.get(self._id)
+        if self._row and not self._row.drain and await self._refused(now):
+            self._row = await self.workers.want(self._id, drain=True)
         return self._row
+
+    async def _refused(self, now: int) -> bool:
+        """Look once a minute whether the store asks for newer programs than this one."""
+        store = self.workers.store
+        if now < self._asked + MINUTE or not isinstance(store, Versioned):
+            return False
+        self._asked = now
+        try:
+            await store.require_current()
+        except ConfigurationError as error:
+            log.error("drains for a newer version", action="version_refused", error=error.message)
+            return True
+        return False
 
     async def leave(self) -> None:
         """Take the row away, unless it says that the worker has drained and ended."""

@@ -10,7 +10,7 @@ from time import monotonic
 from mediamill.core.access import Principal
 from mediamill.core.clock import DAY
 from mediamill.core.errors import InvalidInput
-from mediamill.core.retention import SOURCES, Held, Retention, age_of
+from mediamill.core.retention import RULED, SOURCES, Held, Retention, age_of
 from mediamill.services.roles import require_analyst
 from mediamill.store.port import Page, Walks
 from mediamill.store.repositories.daily import Dailies, Daily
@@ -105,15 +105,21 @@ class RetentionService:
 
     async def states(self) -> list[State]:
         """Look at each source; every file that is due within a day is counted."""
-        done = await self.sweeps.all(SOURCES)
-        return [await self._state(source, one) for source, one in zip(SOURCES, done, strict=True)]
+        done, rules = await self.sweeps.all(SOURCES), await self._in_force()
+        pairs = zip(SOURCES, done, strict=True)
+        return [await self._state(source, one, rules) for source, one in pairs]
 
-    async def _state(self, source: str, done: Sweep) -> State:
+    async def _in_force(self) -> Retention:
+        """Return the rules in force; those of this process where none was noted yet."""
+        done = zip(RULED, await self.sweeps.all(RULED), strict=True)
+        ages = {one: age_of(row.held(self.retention.told(one)).rule) for one, row in done}
+        return Retention({source: age for source, age in ages.items() if age is not None})
+
+    async def _state(self, source: str, done: Sweep, rules: Retention) -> State:
         held = done.held(self.retention.told(source))
-        age, now = age_of(held.rule), await self.aging.store.now()
+        age, now = rules.age(source), await self.aging.store.now()
         due, soon = Amount(), Amount()
         if age is not None:
-            rules = Retention({source: age})
             async for time, size in self._older(source, now + DAY - age, rules):
                 if time <= now:
                     due = Amount(due.files + 1, due.bytes + size)
@@ -155,9 +161,7 @@ class RetentionService:
 
     async def early(self) -> Amount:
         """Count what projects say is due now, and the installation does not say so yet."""
-        held = zip(SOURCES, await self.sweeps.all(SOURCES), strict=True)
-        ages = {one: age_of(done.held(self.retention.told(one)).rule) for one, done in held}
-        rules = Retention({source: age for source, age in ages.items() if age is not None})
+        rules = await self._in_force()
         found, after, now = dict[str, int](), None, await self.aging.store.now()
         while True:
             page = await self.keeping.ruled(after)
@@ -174,18 +178,18 @@ class RetentionService:
         """Count what is due and still there, for metrics; it may be half a minute old."""
         if not self._seen or monotonic() - self._time >= SECONDS:
             done = await self.sweeps.all(SOURCES)
-            self._seen = [Overdue(one, await self._waiting(one)) for one in done]
+            rules = await self._in_force()
+            self._seen = [Overdue(one, await self._waiting(one.source, rules)) for one in done]
             self._time = monotonic()
         return self._seen
 
-    async def _waiting(self, done: Sweep) -> int:
-        age = age_of(done.held(self.retention.told(done.source)).rule)
-        if age is None:
+    async def _waiting(self, source: str, rules: Retention) -> int:
+        if (age := rules.age(source)) is None:
             return 0
         now = await self.aging.store.now()
-        count, after, rules = 0, None, Retention({done.source: age})
+        count, after = 0, None
         for _ in range(PAGES):
-            page = await self.aging.files(done.source, now - age, after, MOST)
+            page = await self.aging.files(source, now - age, after, MOST)
             dues = await self.keeping.dues(page.rows, rules)
             count += sum(due is not None and due <= now for due in dues.values())
             if (after := page.after) is None or count >= MOST:
@@ -194,7 +198,7 @@ class RetentionService:
 
     async def differing(self) -> list[str]:
         """Tell where the rules in force are not those of this process."""
-        pairs = zip(SOURCES, await self.sweeps.all(SOURCES), strict=True)
+        pairs = zip(RULED, await self.sweeps.all(RULED), strict=True)
         return [
             f"{source}={done.rule} in force, {source}={self.retention.told(source)} here"
             for source, done in pairs

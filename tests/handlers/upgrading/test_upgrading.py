@@ -2,19 +2,26 @@
 
 import pytest
 
-from mediamill.core.clock import DAY, HOUR, FixedClock
+from mediamill.core.clock import DAY, HOUR, FixedClock, SystemClock
+from mediamill.core.ids import new_id
 from mediamill.engine.lease import Lease
 from mediamill.engine.scheduler import Scheduler
 from mediamill.handlers.upgrading import recount
 from mediamill.handlers.upgrading.catch_up import CatchUp
 from mediamill.handlers.upgrading.recount import Recount
+from mediamill.services.accounts.sessions import Sessions
+from mediamill.store.codec import layout_of
+from mediamill.store.dynamodb.items import shape_of
+from mediamill.store.dynamodb.store import DynamoStore
 from mediamill.store.memory import MemoryStore
+from mediamill.store.opening import open_store
 from mediamill.store.port import Put, Update
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Counts, Job, Jobs, JobState
 from mediamill.store.repositories.units import Units
 from mediamill.store.repositories.usage import MonthlyUsage, Usage, Usages
 from mediamill.store.repositories.users import Role, User, Users
+from tests.support.places import Servers
 
 MONTH = "2026-11"
 
@@ -71,6 +78,30 @@ async def test_users_of_an_earlier_version_are_found_whatever_their_letters(stor
     await CatchUp(store).run(await claimed(store, "catch_up"))
     assert [one.id for one in (await users.roster("zo", None, None, 10)).rows] == ["u4"]
     assert {unit.state for unit in await units.of_group("catch_up")} == {"done"}
+
+
+async def test_what_an_earlier_version_wrote_to_dynamodb_is_listed(servers: Servers, monkeypatch):
+    """It left out fields, and places in indexes, that it did not know."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    where = f"region=us-east-1&endpoint={servers.dynamodb}&lag=0"
+    store = await open_store(f"dynamodb://{new_id('old')}?{where}")
+    assert isinstance(store, DynamoStore)
+    left = (
+        (user("ann", "Émile"), ("epoch", "sought", "named", "_1p", "_1s", "_2p", "_2s")),
+        (job("j1", JobState.FAILED), ("failing", "counted", "reserved", "metered", "_5p", "_5s")),
+    )
+    for row, attributes in left:
+        item = shape_of(type(row)).item(layout_of(type(row)).encode(row))
+        kept = {name: value for name, value in item.items() if name not in attributes}
+        await store.wire.ask("put_item", TableName=store._table, Item=kept)
+    users = Users(store)
+    await CatchUp(store).user(await users.get("ann"))
+    assert [one.id for one in (await users.roster("émile", None, None, 10)).rows] == ["ann"]
+    assert [one.id for one in (await Jobs(store).last_failing(None, 10)).rows] == ["j1"]
+    await Sessions(users, SystemClock()).end_all("ann")
+    assert (await users.get("ann")).epoch == 1
+    await store.close()
 
 
 async def test_jobs_that_an_earlier_version_ended(store):

@@ -120,6 +120,8 @@ async def test_the_first_reader_of_an_address_ends_what_who_registered_it_left(h
     assert (ann.factor, await house.app.store.get(Factor, ann.id)) == (None, None)
     assert (await house.app.repositories.identities.of(ann.id)).rows == ()
     assert await house.app.people.devices.of(ann, [known]) == ""
+    left = (await tokens.list(squatter)).rows
+    assert {token.name for token in left} == {"under way"}, "the others are not even listed"
     owner, _ = await house.signed_in(password=OTHER)
     program = (await tokens.issue(owner, "hers")).secret
     await house.recovery.reset(await house.link(), SECRET)

@@ -19,7 +19,7 @@ import structlog
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.clock import DAY, HOUR, MINUTE, rfc3339
 from mediamill.core.errors import ConditionFailed
-from mediamill.core.retention import SOURCES, Retention, age_of
+from mediamill.core.retention import RULED, SOURCES, Retention, age_of
 from mediamill.engine.lease import Lease
 from mediamill.handlers.removing import lineage
 from mediamill.store.port import Action, Equals, Update
@@ -95,7 +95,7 @@ class Retain:
         The rules are those in force, which others' settings may hold back (`Held`); those of this
         process when `sure`. `since` is when all was looked at, where that need not be again (ms).
         """
-        ages = {source: await self._age(source, sure=sure) for source in SOURCES}
+        ages = {source: await self._age(source, sure=sure) for source in RULED}
         rules = Retention({source: age for source, age in ages.items() if age is not None})
         told = tuple([source for source in SOURCES if await self._told(source)])
         ruled = bool((await self.keeping.ruled(limit=1)).rows)

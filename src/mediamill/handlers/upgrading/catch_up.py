@@ -2,6 +2,9 @@
 
 Users get what they are searched by, jobs that failed a place in the list of failures, and jobs that
 an earlier version ended count as open no more.
+
+All fields of an index that is new are written, those too that stay as they are: a store may keep a
+row's place in it by halves, and would lack the one that nobody has written (adr/0028).
 """
 
 from contextlib import suppress
@@ -44,11 +47,11 @@ class CatchUp:
 
     async def user(self, user: User) -> None:
         """Make a user found by their address and name; see to their jobs."""
-        wanted = searchable(email=user.email, name=user.name)
-        if any(getattr(user, name) != value for name, value in wanted.items()):
-            same = (Equals("email", user.email), Equals("name", user.name))
-            with suppress(ConditionFailed):  # who changes them writes it too
-                await self.store.transact(Update(User, (user.id,), set=wanted, when=same))
+        names = ("email", "name", "role")
+        same = tuple(Equals(name, getattr(user, name)) for name in names)
+        wanted = {**searchable(email=user.email, name=user.name), "role": user.role}
+        with suppress(ConditionFailed):  # another look
+            await self.store.transact(Update(User, (user.id,), set=wanted, when=same))
         for index in ("job_listed", "job_trashed"):
             after: str | None = None
             while True:
@@ -65,10 +68,11 @@ class CatchUp:
         await Usages(self.store).close(job)
         failing = failing_as(job.state)
         if failing and not job.failing:
-            same = (Equals("state", job.state), Equals("generation", job.generation))
+            names = ("state", "generation", "finished")
+            same = tuple(Equals(name, getattr(job, name)) for name in names)
+            wanted = {"failing": failing, "finished": job.finished}
             with suppress(ConditionFailed):  # it runs again
-                change = Update(Job, (job.id,), set={"failing": failing}, when=same)
-                await self.store.transact(change)
+                await self.store.transact(Update(Job, (job.id,), set=wanted, when=same))
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Go on later."""

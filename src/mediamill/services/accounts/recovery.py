@@ -88,13 +88,14 @@ class Recovery:
             await self._mailed.send(news, others=(*setting, self._mailed.spending(token), *gone))
         except ConditionFailed:
             raise Unauthenticated(SPENT) from None
+        then = user.evolve(**fields, password=hashed, epoch=user.epoch + 1)
         if first:
-            await self._forget_late(user)
-            await self._sessions.forget(user.evolve(**fields))
+            await self._forget_late(then)
+            await self._sessions.forget(then)
         await self._guessing.forget(ACCOUNT, user.email)
         await self._guessing.forget(SESSION, user.id)
         note("password_reset", user.id, actor=user.id, first=first)
-        return user.evolve(**fields)
+        return then
 
     async def _taking_over(self, user: User) -> tuple[dict[str, Any], tuple[Action, ...]]:
         """Return what changes of a user, and goes, when they show that the address is theirs."""

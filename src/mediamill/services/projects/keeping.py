@@ -96,9 +96,10 @@ class KeepingService:
     ) -> Look:
         """Tell what a rule would take of some members once it alone holds; nothing is changed.
 
-        Without a rule: what the one that is set takes.
+        Without a rule: what the one that is set takes. For the owner, as it counts what is made of
+        files anywhere.
         """
-        project = await self.access.load(principal, Project, project_id)
+        project = await self.access.load(principal, Project, project_id, Right.OWN)
         tried = project.keep if rule is None else rule
         now = await self.store.now()
         look = Look(tried, tuple(Going() for _ in (*AHEAD, None)), Going(),

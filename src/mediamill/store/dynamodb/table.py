@@ -144,7 +144,15 @@ async def _agree(client: Client, table: str) -> None:
             ExpressionAttributeNames={"#v": "version", "#c": "compatible"},
             ExpressionAttributeValues={":v": version, ":c": compatible},
         )
-    answer = await client.get_item(TableName=table, Key=MARK, ConsistentRead=True)
+    _require(await client.get_item(TableName=table, Key=MARK, ConsistentRead=True))
+
+
+async def require_current(wire: Wire, table: str) -> None:
+    """Raise `ConfigurationError` when a table asks for a newer program meanwhile."""
+    _require(await wire.ask("get_item", TableName=table, Key=MARK, ConsistentRead=True))
+
+
+def _require(answer: Mapping[str, Any]) -> None:
     mark = answer["Item"]
     require_compatible(VERSION, int(mark["version"]["N"]), int(mark["compatible"]["N"]))
 

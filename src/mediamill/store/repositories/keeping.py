@@ -23,7 +23,7 @@ from mediamill.core.retention import AS_INSTALLED, HOLD_MS, Retention, age_of, l
 from mediamill.store.port import MAX_ACTIONS, Equals, Lags, Page, Store, Update
 from mediamill.store.repositories.files import File, Files
 from mediamill.store.repositories.projects import AGING, Project, ProjectFile, Projects
-from mediamill.store.repositories.results import parse_result_file
+from mediamill.store.repositories.results import Result, parse_result_file
 from mediamill.store.repositories.retention import Aging, Origin
 
 Aged = File | Origin
@@ -92,11 +92,11 @@ class Keeping:
                 said = [due_in(project, m.added, base[row.id], now) for project, m in own[row.id]]
                 if not said or await self._elsewhere(row.id, projects):
                     said.append(base[row.id])
-                if isinstance(row, File) and row.kept is not None:
-                    said.append(row.kept)
                 if latest(said) is not None:
                     said += await self._made(row, projects, base[row.id], now)
-                found[row.id] = latest(said)
+                due = rules.bounded(latest(said), base[row.id], row.created)
+                left = row.kept if isinstance(row, File) else None
+                found[row.id] = due if left is None else latest([due, left])
         return found
 
     async def dated(self, files: Sequence[File], rules: Retention) -> list[File]:
@@ -120,8 +120,8 @@ class Keeping:
             page = await self.projects.members(project.id, after, 1000)
             old = [row.file for row in page.rows if row.job is None and row.added <= before]
             for start in range(0, len(old), 100):
-                files = [file for file in await self.files.get_many(old[start : start + 100])
-                         if file is not None and file.owner == project.owner]  # fmt: skip
+                found = await self.files.get_many(old[start : start + 100])
+                files = [file for file in found if file is not None]
                 dues = await self.dues(files, rules)
                 timed = [(file, dues[file.id]) for file in files]
                 yield [(file, due) for file, due in timed if due is not None and due <= until]
@@ -131,13 +131,19 @@ class Keeping:
     async def leaving(self, project: Project, files: Sequence[str]) -> None:
         """Let files that are about to leave a project stay for a day, if that may have kept them.
 
-        What came in only: results go with that.
+        Of results that is the file that they were made of.
         """
         if project.ruled is None:
             return
-        came = [file for file in files if parse_result_file(file) is None]
-        for start in range(0, len(came), MAX_ACTIONS):
-            await self._stay(came[start : start + MAX_ACTIONS])
+        made = [place for file in files if (place := parse_result_file(file)) is not None]
+        came = {file: None for file in files if parse_result_file(file) is None}
+        for start in range(0, len(made), MAX_ACTIONS):
+            keys = [place[:3] for place in made[start : start + MAX_ACTIONS]]
+            rows = await self.store.get_many(Result, list(dict.fromkeys(keys)))
+            came |= {row.source: None for row in rows if row is not None and row.source}
+        staying = list(came)
+        for start in range(0, len(staying), MAX_ACTIONS):
+            await self._stay(staying[start : start + MAX_ACTIONS])
 
     async def _stay(self, files: Sequence[str]) -> None:
         fields = {"kept": await self.store.now() + LEFT_MS}

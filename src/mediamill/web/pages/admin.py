@@ -10,11 +10,13 @@ from fastapi import APIRouter, Query, Response
 
 from mediamill.app import App
 from mediamill.core.access import Principal
-from mediamill.core.errors import ConfigurationError
+from mediamill.core.errors import ConfigurationError, InvalidInput
 from mediamill.core.retention import read_retention
 from mediamill.services.audit.search import Wanted
 from mediamill.services.retention import Forecast
 from mediamill.services.roles import require_admin
+from mediamill.store.port import Page
+from mediamill.store.repositories.audit import Act
 from mediamill.store.repositories.feedback import FeedbackState
 from mediamill.store.repositories.users import Role, User
 from mediamill.web.pages.rendering import page
@@ -142,8 +144,7 @@ async def audit_page(
     """Search the audit trail; a form's empty fields look for nothing."""
     asked = {"actor": actor, "about": about, "action": action, "since": since, "until": until}
     wanted = {name: text.strip() for name, text in asked.items() if text.strip()}
-    with cursor(after):
-        found = await mill.audit.search(caller, Wanted(**wanted), after, SHOWN)
+    found, problems = await _search(caller, mill, wanted, after)
     people = [one for act in found.rows for one in (act.actor, act.about or "")]
     return page(
         "admin/audit.html",
@@ -151,8 +152,23 @@ async def audit_page(
         acts=[act_view(act) for act in found.rows],
         after=found.after,
         wanted=wanted,
+        problems=problems,
         names=await names(mill, [one for one in people if one.startswith("user_")]),
     )
+
+
+async def _search(
+    caller: Principal, mill: App, wanted: dict[str, str], after: str | None
+) -> tuple[Page[Act], dict[str, str]]:
+    """Return acts; or none, and what is wrong with which field of the form."""
+    try:
+        with cursor(after):
+            return await mill.audit.search(caller, Wanted(**wanted), after, SHOWN), {}
+    except InvalidInput as error:
+        said = {one["pointer"]: one["message"] for one in error.details.get("errors", ())}
+        if not said.keys() & wanted.keys():
+            raise
+        return Page(()), said
 
 
 # -- what goes when, and what users say -----------------------------------------------------------

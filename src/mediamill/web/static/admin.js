@@ -70,7 +70,7 @@ acts("quota", async (fields) => {
 
 // A number of bytes says little to people.
 const bytes = get("field-bytes");
-const written = () => { get("field-bytes-help").textContent = Number(bytes.value) ? size(Number(bytes.value)) : ""; };
+const written = () => { get("field-bytes-help").textContent = Number(bytes.value) > 0 ? size(Number(bytes.value)) : ""; };
 bytes?.addEventListener("input", written);
 if (bytes) written();
 
