@@ -19,6 +19,8 @@ async def unsubscribe(user):
     [
         (QuotaNews(ANN.id, "bytes", "2026-11", 5_000_000_000, 80, 4_100_000_000),
          "Of what you may keep, 82 % is used", "4.1 GB of 5.0 GB. What has no room is refused"),
+        (QuotaNews(ANN.id, "files", "2026-11", 2_000, 80, 1_600),
+         "Of the files that you may keep, 80 % is used", "1,600 of 2,000. Files beyond it are"),
         (QuotaNews(ANN.id, "items", "2026-11", 10_000, 100, 10_000),
          "All of the items that you may run this month is used", "10,000 of 10,000. Jobs that"),
     ],

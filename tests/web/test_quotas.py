@@ -315,13 +315,16 @@ def test_the_month_of_a_job_is_the_last_that_counts():
 
 
 async def test_a_mail_says_once_that_most_is_used(mill, ann):
-    limit(mill, bytes=100_000)
+    limit(mill, bytes=100_000, files=4)
     await send(ann, b"x" * 70_000, "a.txt")
     assert table(mill, QuotaNotice) == []
     await send(ann, b"x" * 12_000, "b.txt")
     await send(ann, b"x" * 1_000, "c.txt")
     (notice,) = table(mill, QuotaNotice)
     assert (notice.owner, notice.quota, notice.percent) == (ann.id, "bytes", 80)
+    await send(ann, b"x", "d.txt")
+    told = {(one.quota, one.percent) for one in table(mill, QuotaNotice)}
+    assert told == {("bytes", 80), ("files", 100)}
     async with working(mill), asyncio.timeout(60):
         while not (mails := [*(mill.settings.home / "outbox").glob("*.bytes-*.eml")]):
             await asyncio.sleep(0.05)

@@ -39,7 +39,8 @@ OPEN = {
     "GET /auth/oidc/start", "GET /auth/oidc/callback", "GET /auth/oidc/end",
     "POST /v1/auth/register", "POST /v1/auth/login", "POST /v1/auth/redeem",
     "POST /v1/auth/password/forgot", "POST /v1/auth/password/reset", "POST /v1/auth/verify",
-    "GET /commonest.txt", "GET /forgot", "GET /reset", "GET /verify", "GET /invitation", "POST /v1/auth/invitation",
+    "GET /commonest.txt", "GET /forgot", "GET /reset", "GET /verify", "GET /invitation",
+    "POST /v1/auth/invitation",
 }  # fmt: skip
 """What anybody who reaches the service may ask."""
 

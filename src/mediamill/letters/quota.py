@@ -9,10 +9,16 @@ from mediamill.letters.wording import sized
 from mediamill.store.repositories.quota_notices import REACHED, QuotaNews
 from mediamill.store.repositories.users import User
 
-WHAT = {"bytes": "what you may keep", "items": "the items that you may run this month"}
+WHAT = {
+    "bytes": "what you may keep",
+    "files": "the files that you may keep",
+    "items": "the items that you may run this month",
+}
 FOLLOWS = {
     "bytes": "What has no room is refused, and nothing that you keep goes. To make room, delete "
     "files and jobs and empty the trash; administrators can let you keep more:",
+    "files": "Files beyond it are refused, and none that you keep goes. To make room, delete files "
+    "and empty the trash; administrators can let you keep more:",
     "items": "Jobs that have no room are refused until the month ends (UTC); administrators can "
     "let you run more:",
 }

@@ -110,7 +110,8 @@ async def test_the_first_reader_of_an_address_ends_what_who_registered_it_left(h
     await house.app.linking.link(squatter, here)
     factor = Factor(user=ann.id, id="factor_1", secret="", sealed_by="", created=1, since=1)
     await house.app.store.transact(Put(factor), Update(User, (ann.id,), set={"factor": 1}))
-    await house.box.mails()
+    told = [letter.subject.partition(" your account")[0] for letter in await house.box.mails()]
+    assert sorted(told) == ["An API token was made for", "Another sign-in was linked to"]
     await house.recovery.reset(await house.link(), OTHER)
     late = (await tokens.issue(squatter, "under way")).secret
     assert await house.ended(program, late) == [True, True]

@@ -23,7 +23,7 @@ class QuotaNotice(Record, frozen=True, kw_only=True):
 
     owner: str
     quota: str
-    """`bytes` or `items`."""
+    """`bytes`, `files` or `items`."""
     month: str
     """In which they were told, `2026-11`."""
     most: int

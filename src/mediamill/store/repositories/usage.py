@@ -21,8 +21,8 @@ from mediamill.store.repositories import quota_notices
 from mediamill.store.repositories.allowances import Allowances, Limits, Quota
 from mediamill.store.repositories.jobs import Job
 
-TOLD = (Quota.BYTES, Quota.ITEMS)
-"""Quotas whose owner is told before they are met."""
+TOLD = (Quota.BYTES, Quota.FILES, Quota.ITEMS)
+"""Quotas whose owner is told before they are met; open jobs end by themselves."""
 
 
 class Usage(Record, frozen=True, kw_only=True):
@@ -216,10 +216,10 @@ class Usages:
     async def _tell(self, owner: str, action: Update) -> None:
         """See to it that an owner knows when most of what an action took of is used."""
         guards = [one for one in action.when if isinstance(one, AtMost) and one.field in TOLD]
-        for guard in guards:
-            most = int(guard.value + action.add[guard.field])
-            with suppress(MediamillError):  # it is taken all the same; who takes next tells it
-                row = await self.store.get(action.kind, *action.key)
+        with suppress(MediamillError):  # it is taken all the same; who takes next tells it
+            row = await self.store.get(action.kind, *action.key) if guards else None
+            for guard in guards:
+                most = int(guard.value + action.add[guard.field])
                 used = 0 if row is None else int(getattr(row, guard.field))
                 await quota_notices.tell(self.store, owner, guard.field, used, most)
 

@@ -148,6 +148,7 @@ async def audit_page(
     people = [one for act in found.rows for one in (act.actor, act.about or "")]
     return page(
         "admin/audit.html",
+        status=422 if problems else 200,
         user=await mill.accounts.profile(caller),
         acts=[act_view(act) for act in found.rows],
         after=found.after,
