@@ -1,6 +1,6 @@
 """What counting requests costs: `GET /v1/me` with a limit of requests over the same without.
 
-    .venv/bin/python benchmarks/rates.py [--requests 10] [--rounds 200]
+    .venv/bin/python benchmarks/rates.py [--requests 3] [--rounds 300]
 
 Two services in this process, each with its own SQLite store, are asked through ASGI, in turns: one
 limits requests (to more than are sent), the other does not; a few requests a turn, so that what
@@ -68,7 +68,7 @@ async def main(requests: int, rounds: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("--requests", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--requests", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=300)
     given = parser.parse_args()
     asyncio.run(main(given.requests, given.rounds))

@@ -24,9 +24,12 @@ async def mail_of(service):
         job = (await client.post("/v1/jobs", json=body)).json()
         await client.get(f"/v1/jobs/{job['id']}?wait=30")
     async with asyncio.timeout(60):
-        while not (found := [*(service.home / "outbox").glob("*.eml")]):
+        while True:
+            for one in (service.home / "outbox").glob("*.eml"):  # there are mails about more
+                mail = message_from_bytes(one.read_bytes(), policy=default)
+                if any(job["id"] in link for link in links(mail)):
+                    return job["id"], mail
             await asyncio.sleep(0.1)
-    return job["id"], message_from_bytes(found[0].read_bytes(), policy=default)
 
 
 def links(mail):

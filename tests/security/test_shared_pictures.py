@@ -9,6 +9,7 @@ import io
 import json
 import tarfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -209,7 +210,7 @@ async def test_exports_of_versions(people, shared):
     assert len({(await w.client.get(version["links"]["document"])).text for w in people}) == 1
 
 
-async def test_an_export_of_a_guest_in_every_format(people, tmp_path):
+async def test_an_export_of_a_guest_in_every_format(people, shared, tmp_path):
     """Pictures of all formats, with all that they may say; a video is withheld."""
     ann, vic, _ = people
     paths = [*pictures(tmp_path), clip(tmp_path / "clip.mp4", seconds=0.4, size="160x120")]
@@ -222,10 +223,8 @@ async def test_an_export_of_a_guest_in_every_format(people, tmp_path):
     version = await frozen(ann.client, project)
     answer = await exported(vic.client, f"{version['links']['export']}?format=coco&wait=20")
     found = unzipped(answer.content)
-    endings = sorted(name.rpartition(".")[2] for name in found)
-    for ending in ("avif", "bmp", "gif", "heic", "jpg", "png", "tif", "webp"):
-        assert [one for one in endings if one.startswith(ending[:3])], (ending, endings)
-    assert not [one for one in endings if one in ("mp4", "mov")]
+    shown = {Path(name).suffix for name in found} - {".json", ".jsonl"}
+    assert shown == {path.suffix for path in paths} - {".mp4"}
     for name, data in found.items():
         rest = data.replace(profile(), b"")
         assert not [one for one in (MARK, *SAID) if one in rest], name

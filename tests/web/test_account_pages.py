@@ -51,6 +51,15 @@ async def test_the_account_is_one_page(ann):
     assert "Storage" in text
 
 
+async def test_nothing_can_be_pressed_before_its_script_is_there(ann):
+    """A click that comes too early is lost, or sends a form to where nothing takes it."""
+    for path in ("account", "webhooks", "signin", "forgot", "reset", "verify", "invitation"):
+        text = clean(await ann.client.get(f"/{path}"))
+        pressed = re.findall(r"<button[^>]*(?:submit|data-sign-out)[^>]*>", text)
+        assert pressed, path
+        assert all(" disabled" in one for one in pressed), (path, pressed)
+
+
 async def test_first_views_are_small(root):
     for path in ("/account", *(f"/admin{one}" for one in PAGES)):
         text = clean(await root.client.get(path))

@@ -128,6 +128,9 @@ async def test_documents_that_are_wrong(ann):
         ({"content_base64": encoded(PNG), "tags": ["a,b"]}, "tags.0"),
         ({"content_base64": encoded(PNG), "tags": ["x" * 101]}, "tags.0"),
         ({"content_base64": encoded(PNG), "tags": [str(n) for n in range(51)]}, "tags"),
+        ({"content_base64": encoded(PNG), "tags": [str(n) for n in range(101)]}, "tags"),
+        ({"content_base64": encoded(PNG), "filename": "x" * 2_001}, "filename"),
+        ({"content_base64": encoded(PNG), "project": "x" * 101}, "project"),
     ):
         response = await ann.client.post("/v1/files", json=body)
         assert response.status_code == 422, body

@@ -100,7 +100,7 @@ WORDINGS = {
         (
             "It was set by a mail to this address, which nobody had confirmed until then.",
             "So all sessions, API tokens, linked sign-ins and the second factor have ended.",
-            "Look at its webhooks, and at who shares its projects: they stay.",
+            "Its webhooks are switched off. Look at these, and at who shares its projects.",
         ),
         "Open the account page",
         "/account",

@@ -106,6 +106,7 @@ async def test_the_first_reader_of_an_address_ends_what_who_registered_it_left(h
     tokens, ann = house.app.people.tokens, await house.ann()
     program = (await tokens.issue(squatter, "left behind")).secret
     known = await house.app.people.devices.known(ann.id)
+    hook, _ = await house.app.webhooks.add(squatter, "https://example.org/", ["*"])
     here = Person("https://sso.example.org", "squatter")
     await house.app.linking.link(squatter, here)
     factor = Factor(user=ann.id, id="factor_1", secret="", sealed_by="", created=1, since=1)
@@ -121,6 +122,8 @@ async def test_the_first_reader_of_an_address_ends_what_who_registered_it_left(h
     assert (ann.factor, await house.app.store.get(Factor, ann.id)) == (None, None)
     assert (await house.app.repositories.identities.of(ann.id)).rows == ()
     assert await house.app.people.devices.of(ann, [known]) == ""
+    hook = await house.app.webhooks.get(squatter, hook.id)
+    assert (hook.enabled, "whose is this" in hook.reason) == (False, True)
     left = (await tokens.list(squatter)).rows
     assert {token.name for token in left} == {"under way"}, "the others are not even listed"
     owner, _ = await house.signed_in(password=OTHER)

@@ -2,7 +2,8 @@
 
 Who registered an address need not be who reads it. So the first password that is set by a mail to
 an address which nobody had verified ends all that may open the account besides: API tokens, the
-second factor, linked sign-ins, and the role that an issuer gave.
+second factor, linked sign-ins, and the role that an issuer gave. Webhooks, which would go on
+telling what becomes of its files, are switched off.
 """
 
 import asyncio
@@ -23,20 +24,30 @@ from mediamill.store.port import Action, Delete, Equals, Update, unsettled
 from mediamill.store.repositories.factors import Factor
 from mediamill.store.repositories.identities import Identities, Identity
 from mediamill.store.repositories.users import Role, Token, User
+from mediamill.store.repositories.webhooks import Webhook, Webhooks
 
 AT_ONCE = 50
 """Linked sign-ins that go in the same write."""
+SWITCHED_OFF = {
+    "enabled": False,
+    "reason": "The address of the account was verified by a new password: whose is this webhook?",
+}
 
 
 class Recovery:
     """Sets passwords; whoever does ends all sessions of the user but their own."""
 
     def __init__(
-        self, accounts: Accounts, proving: Proving, mailed: Mailed, identities: Identities
+        self,
+        accounts: Accounts,
+        proving: Proving,
+        mailed: Mailed,
+        identities: Identities,
+        webhooks: Webhooks,
     ) -> None:
         self._accounts, self._proving, self._mailed = accounts, proving, mailed
         self._passwords, self._guessing = proving.passwords, proving.guessing
-        self._sessions, self._identities = mailed.sessions, identities
+        self._sessions, self._identities, self._webhooks = mailed.sessions, identities, webhooks
 
     async def change(self, principal: Principal, secret: str, current: str, new: str) -> None:
         """Set the caller's password, in the session `secret`, which alone goes on.
@@ -106,7 +117,11 @@ class Recovery:
         if user.role is Role.ADMIN and any(one.granted for one in linked):
             fields["role"] = Role.USER
         gone = (Delete(Identity, (one.id,)) for one in linked)
-        return fields, (Delete(Factor, (user.id,)), *gone)
+        off = (
+            Update(Webhook, one.key_values(), set=SWITCHED_OFF, add={"revision": 1})
+            for one in await self._webhooks.of_owner(user.id)
+        )
+        return fields, (Delete(Factor, (user.id,)), *gone, *off)
 
     async def _forget_late(self, user: User) -> None:
         """Remove what was not listed yet; what is linked from now on is of the new tenure."""

@@ -89,7 +89,7 @@ class AccountServices:
             linking=linking,
             federation=federation,
             accounts=accounts,
-            recovery=Recovery(accounts, proving, mailed, nouns.identities),
+            recovery=Recovery(accounts, proving, mailed, nouns.identities, nouns.webhooks),
             profile=OwnProfile(roster),
             addresses=addresses,
             devices=devices,

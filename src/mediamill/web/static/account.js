@@ -26,6 +26,7 @@ function mark(here) {
 const form = document.getElementById("notifications");
 const saved = document.getElementById("saved");
 
+if (form) form.querySelector("button").disabled = false; // whoever is faster would press in vain
 form?.addEventListener("change", () => { saved.textContent = ""; });
 form?.addEventListener("submit", async (event) => {
   event.preventDefault();
