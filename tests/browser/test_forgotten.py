@@ -45,7 +45,7 @@ async def test_from_forgotten_to_in_again(everybodys, browser):
     await expect(page.locator("#password-error")).to_contain_text("15 to 1,024 characters")
     await page.get_by_label("New password").fill(OTHER)
     await page.get_by_role("button", name="Set the password").click()
-    await expect(page.get_by_role("status")).to_contain_text("Your new password is set")
+    await expect(page.locator("#done")).to_contain_text("Your new password is set")
     await page.get_by_role("link", name="Sign in").click()
     await expect(page.get_by_role("button", name="Sign in")).to_be_enabled()
     await page.fill("#login-email", EMAIL)
@@ -57,7 +57,19 @@ async def test_from_forgotten_to_in_again(everybodys, browser):
     await page.get_by_label("New password").fill("silver kettle on the red bridge")
     await page.get_by_role("button", name="Change the password").click()
     await expect(page.locator("#password-form .actions [role=status]")).to_contain_text("Changed.")
+    await asked_once_and_no_more(page)
     wide = await page.evaluate("document.documentElement.scrollWidth")
     assert wide <= await page.evaluate("innerWidth")
     assert complaints == []
     await context.close()
+
+
+async def asked_once_and_no_more(page):
+    """Who closes the question whether it is them is told why nothing was done."""
+    asked = {"code": "confirmation_needed", "detail": "Confirm that it is you.", "errors": []}
+    await page.route("**/v1/auth/password", lambda route: route.fulfill(status=403, json=asked))
+    await page.get_by_role("button", name="Change the password").click()
+    dialog = page.get_by_role("dialog", name="Is it you?")
+    await dialog.get_by_role("button", name="Cancel").click()
+    await expect(page.locator("#password-form [data-error]")).to_have_text(asked["detail"])
+    await expect(dialog).to_have_count(0)

@@ -222,7 +222,7 @@ async def settings(page, project):
     await page.fill("#keep_days", "")
     await page.click("#keep [type=submit]")
     await expect(page.locator("#keep [data-saved]")).to_have_text("Saved.")
-    assert (await api(page, "GET", project))["keep_days"] is None
+    assert (await api(page, "GET", project))["keep_days"] == "installation"
 
 
 async def compare(page):

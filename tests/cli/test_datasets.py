@@ -98,7 +98,7 @@ def test_how_long_a_project_keeps_its_files(signed_in: Commands):
     assert tried.stdout.splitlines()[0] == "kept for 30 days"
     assert "in 30 days: 4 files" in tried.stdout  # the annotations too
     assert "decided: 4 by this rule" in tried.stdout
-    assert project_of(signed_in, "kept-images")["keep_days"] is None
+    assert project_of(signed_in, "kept-images")["keep_days"] == "installation"
     told = called(signed_in, "projects", "retention", project, "30").stdout
     assert f"{project} keeps its files for 30 days." in told
     assert "What it said before holds beside that until " in told

@@ -13,12 +13,15 @@ from mediamill.cli.root import root
 from mediamill.core.clock import FixedClock, SystemClock
 from mediamill.core.errors import NotFound, Unauthenticated
 from mediamill.core.settings import Settings
+from mediamill.services.accounts.guessing import ACCOUNT, SESSION, Guessing
 from mediamill.services.accounts.passwords import Passwords
 from mediamill.services.accounts.roster import Roster
 from mediamill.services.accounts.service import Accounts
 from mediamill.store.opening import open_store
-from mediamill.store.repositories.audit import OPERATOR, Audit
-from mediamill.store.repositories.users import Role, Users
+from mediamill.store.port import Put
+from mediamill.store.repositories.audit import NOBODY, OPERATOR, Audit
+from mediamill.store.repositories.guesses import Guesses, place_of
+from mediamill.store.repositories.users import FIRST_USER, Email, Role, User, Users
 
 __all__ = ["accounts", "clock"]  # fixtures
 
@@ -55,6 +58,27 @@ async def test_however_many_sessions_there_are(accounts):
     await Roster.over(accounts.users, accounts.clock).change(ANN, disabled=True)
     kept = await accounts.users.tokens(first.token.user, first.token.kind, None, 1000)
     assert kept.rows == ()
+
+
+@pytest.mark.parametrize("way", ["added", "given the role", "let in"])
+async def test_where_nobody_is_left_who_administers_next_is_the_first(accounts, way):
+    """Until then who works at the machine is told what to do, and who registers is nobody."""
+    roster, claim = (
+        Roster.over(accounts.users, accounts.clock),
+        Email(email=FIRST_USER, user=NOBODY),
+    )
+    await accounts.users.store.transact(Put(claim))  # as an erasure leaves it
+    assert (await accounts.register(ANN, "a long secret")).role is Role.USER
+    with pytest.raises(Unauthenticated, match="admin users create EMAIL --role admin"):
+        await accounts.sign_in_secret()
+    if way == "added":
+        await roster.add(roster.people.named("bob@example.org").evolve(role=Role.ADMIN))
+    else:
+        await roster.change(ANN, role=Role.ADMIN, disabled=way == "let in")
+        await roster.change(ANN, disabled=False)
+    (admin,) = await accounts.users.administrators()
+    session = await accounts.redeem(await accounts.sign_in_secret())
+    assert session.token.user == admin.id
 
 
 @pytest.mark.places(*EACH_STORE)
@@ -123,12 +147,21 @@ async def test_getting_people_in_without_the_page(tmp_path, monkeypatch):
         said = await told("create", ANN, "--role", "admin", "--password-stdin", given=first)
         assert said.startswith(f"{ANN} is here as admin, user_")
         session = await accounts.login(ANN, first)
+        tries = {ACCOUNT: ANN, SESSION: session.token.user}
+        await Guessing(Guesses(store), accounts.clock).count([*tries.items()])
         await told("reset-password", ANN, "--password-stdin", given=second)
+        places = [place_of(limit.kind, whose) for limit, whose in tries.items()]
+        assert await Guesses(store).of(places) == [None, None], "they begin anew"
         for refused in (accounts.authenticate(session.secret), accounts.login(ANN, first)):
             with pytest.raises(Unauthenticated):
                 await refused
         await accounts.login(ANN, second)
+        await store.transact(Put(User(id="ida", email="", created=0)))  # by an issuer
         link = await told("reset-password", ANN)
+        ways_in = [await told("sign-in-link"), await told("sign-in-link", "ida")]
+        for words in (["reset-password", "ida"], ["reset-password", "ida", "--password-stdin"]):
+            with pytest.raises(AssertionError, match="sign-in-link ida"):
+                await told(*words, given=f"{first}\n")
         invited = await told("invite", "bob@example.org", "--role", "analyst")
         issuer = "oidc+https://sso.example.org?client_id=mill&passwords=false"
         monkeypatch.setenv("MEDIAMILL_IDENTITY_URL", issuer)
@@ -140,10 +173,15 @@ async def test_getting_people_in_without_the_page(tmp_path, monkeypatch):
     finally:
         await store.close()
     async with await App.open(Settings(home=tmp_path, slots=1, min_free_bytes=0)) as mill:
+        secrets = [url.strip().partition("/signin?token=")[2] for url in ways_in]
+        sessions = [await mill.accounts.redeem(secret) for secret in secrets]
+        theirs = [session.token.user for session in sessions]
+        assert theirs == [(await mill.accounts.users.by_email(ANN)).id, "ida"]
         await mill.people.recovery.reset(link.strip().rpartition("#")[2], third)
         await mill.accounts.login(ANN, third)
         await mill.people.inviting.accept(invited.strip().rpartition("#")[2], second)
         acts = (await Audit(mill.store).search(actor=OPERATOR, limit=50)).rows
         assert (await mill.accounts.users.by_email("bob@example.org")).role is Role.ANALYST
     assert {act.action for act in acts} == {
-        "user_added", "password_set", "password_link_made", "invited"}  # fmt: skip
+        "user_added", "password_set", "password_link_made", "sign_in_link_made",
+        "invited"}  # fmt: skip

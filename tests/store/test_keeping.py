@@ -145,14 +145,57 @@ def test_what_a_project_said_holds_for_a_day_beside_what_it_says():
 
 async def test_what_leaves_a_project_that_may_have_kept_it_stays_for_a_day():
     store = MemoryStore()
-    rows = [file("a"), file("b"), file("c")]
-    await store.transact(*map(Put, [*rows, made("c")]))
-    keeping, left = Keeping(store), ["file_a", "file_gone", "file_X-0-0-0", made("c").file_id(0)]
-    await keeping.leaving(project("plain"), left)
-    assert (await store.get(File, "file_a")).kept is None
-    await keeping.leaving(project("ever", "none"), left)
-    found = [await store.get(File, row.id) for row in rows]
-    later = await store.now() + DAY - HOUR
-    assert [one.kept and one.kept > later for one in found] == [True, None, True]
+    rows = [file("a"), file("b"), file("c"), file("bobs", owner="bob"), file("d", expired=1)]
+    origin = Origin(id="file_o", owner="ann", source="upload", created=0)
+    await store.transact(*map(Put, [*rows, origin, made("c"), made("o")]))
+    keeping = Keeping(store)
+    left = ["file_a", "file_bobs", "file_d", "file_gone", "file_X-0-0-0"]
+    left += [made("c").file_id(0), made("o").file_id(0)]
+
+    async def leave(project: Project) -> list[bool]:
+        await keeping.leaving(project, [member(project.id, one, 0) for one in left])
+        later = await store.now() + DAY - HOUR
+        known = [*rows, origin]
+        found = [await store.get(type(row), row.id) for row in known]
+        return [one.kept is not None and one.kept > later for one in found]
+
+    assert await leave(project("plain")) == [False] * 6
+    assert await leave(project("ever", "none")) == [True, False, True, False, False, True]
+    found = [await store.get(File, row.id) for row in rows[:3]]
     dues = await keeping.dues(found, Retention({"upload": DAY}))
     assert dues == {"file_a": found[0].kept, "file_b": DAY, "file_c": found[2].kept}
+    bounded = await keeping.dues(found, Retention({"upload": DAY, "project": 30 * DAY}))
+    assert bounded == {"file_a": 30 * DAY, "file_b": DAY, "file_c": 30 * DAY}
+    found = await store.get(Origin, "file_o")
+    assert await keeping.dues([found], Retention({"upload": DAY})) == {"file_o": found.kept}
+
+
+async def test_what_leaves_a_project_without_a_rule_stays_for_a_day_where_another_has_one():
+    """What kept it was that the one without a rule said what the installation does."""
+    store = MemoryStore()
+    month, plain = project("month", "30d"), project("plain")
+    bobs = project("bobs", "none", owner="bob")
+    rows = [file(name) for name in ("both", "plain", "bobs")]
+    await store.transact(*map(Put, [month, plain, bobs, *rows, member(month.id, "file_both", 0)]))
+    await store.transact(Put(member(month.id, "file_bobs", 0)))
+    keeping = Keeping(store)
+    await keeping.leaving(plain, [member(plain.id, f"file_{n}", 0) for n in ("both", "plain")])
+    await keeping.leaving(bobs, [member(bobs.id, "file_bobs", 0)])
+    found = [await store.get(File, row.id) for row in rows]
+    assert [one.kept is not None for one in found] == [True, False, True]
+
+
+async def test_what_is_removed_with_a_job_or_a_file_leaves_its_projects():
+    """The file that a project kept by a result alone stays for a day."""
+    store = MemoryStore()
+    ever, one = project("ever", "none", files=2), made("a")
+    rows = [one, member(ever.id, one.file_id(0), 0), member(ever.id, "file_b", 0)]
+    await store.transact(*map(Put, [ever, file("a"), file("b", counted=1), *rows]))
+    keeping = Keeping(store)
+    await keeping.forget_job(rows[1].job)
+    await keeping.forget_file("file_b")
+    assert [(await store.get(File, name)).kept is None for name in ("file_a", "file_b")] == [
+        False, False,
+    ]  # fmt: skip
+    assert (await keeping.projects.members(ever.id)).rows == ()
+    assert (await keeping.projects.get(ever.id)).files == 0

@@ -139,8 +139,13 @@ async def test_users_are_listed_found_and_changed(mill, web, admin):
         assert (await client.post("/v1/auth/login", json=body)).status_code == 401
         await admin.client.patch(bea, json={"disabled": False})
         assert (await client.post("/v1/auth/login", json=body)).status_code == 200
+    again = {"role": "analyst", "name": "Beatrice", "disabled": False}
+    assert (await admin.client.patch(bea, json=again)).json()["name"] == "Beatrice"
+    done = await actions(mill, about=made["Bea Ames"]["id"])
     assert {"user_added", "role_changed", "user_renamed", "user_disabled", "sessions_ended",
-            "user_enabled"} <= {*await actions(mill, about=made["Bea Ames"]["id"])}  # fmt: skip
+            "user_enabled"} <= {*done}  # fmt: skip
+    changes = [one for one in done if one in ("role_changed", "user_renamed", "user_enabled")]
+    assert len(changes) == 3, "what was so already is no act"
 
 
 @asynccontextmanager

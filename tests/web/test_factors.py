@@ -307,8 +307,12 @@ async def test_without_a_password_signing_in_again_counts(mill, web):
     issued = await mill.accounts.redeem(await mill.accounts.sign_in_secret())
     async with client_of(web, authorization=f"Bearer {issued.secret}") as client:
         refused = await client.post("/v1/auth/confirm", json={"password": "x"})
+        dialog = await client.get("/static/confirming.js")
     assert refused.status_code == 409
-    assert "sign out and in again" in refused.json()["detail"]
+    told = refused.json()["detail"]
+    assert "sign out and in again" in told
+    assert "`mediamill admin users sign-in-link admin@localhost`" in told
+    assert "mediamill admin users sign-in-link" in dialog.text
 
 
 # -- lost ----------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Passwords and addresses over HTTP: sessions that end, known browsers, mails that come."""
 
 import asyncio
+import math
 import re
-import statistics
 import time
 
 import pytest
@@ -107,20 +107,19 @@ async def test_over_https_no_other_host_can_have_set_it(tmp_path):
 
 
 async def test_s7_time_does_not_tell_whether_an_address_is_known(mill, web, ann, nobody):
-    """Processor time: what wall time is made of, without the other jobs of the machine."""
+    """The least processor time of many rounds: noise adds to it, and a difference stays in it."""
 
     async def seconds(email):
         start = time.process_time()
         await mill.people.recovery.forgot(email)
         return time.process_time() - start
 
-    for _ in range(5):  # the machine's noise passes, a difference stays
-        known, unknown = [], []
-        for _ in range(11):
-            known.append(await seconds(ann.email))
-            unknown.append(await seconds("nobody@example.org"))
-        gap = abs(statistics.median(known) - statistics.median(unknown))
-        if gap < 0.01:
+    least = {ann.email: math.inf, "nobody@example.org": math.inf}
+    for turn in range(200):  # some, and more while anything tells them apart
+        for email, so_far in least.items():
+            least[email] = min(so_far, await seconds(email))
+        gap = abs(least[ann.email] - least["nobody@example.org"])
+        if turn >= 10 and gap < 0.01:
             break
     assert gap < 0.01, f"{gap * 1000:.1f} ms tell whether an address is registered"
 
@@ -135,13 +134,17 @@ async def test_a_new_address_over_http(mill, web, ann, nobody):
     assert (me["email"], me["verified"]) == ("new@example.org", True)
 
 
-async def test_a_name_is_changed_without_the_password(ann):
+async def test_a_name_is_changed_without_the_password(mill, ann):
     renamed = await ann.client.patch("/v1/me", json={"name": " Ann "})
     assert (renamed.status_code, renamed.json()["name"]) == (200, "Ann")
     wrong = await ann.client.patch("/v1/me", json={"name": "two\nlines"})
     assert wrong.json()["errors"][0]["pointer"] == "name"
     moved = await ann.client.patch("/v1/me", json={"email": "b@example.org"})
     assert moved.json()["errors"][0]["pointer"] == "password"
+    both = {"name": "two\nlines", "email": "b@example.org", "password": PASSWORD}
+    refused = await ann.client.patch("/v1/me", json=both)
+    assert refused.json()["errors"][0]["pointer"] == "name"
+    assert await Letterbox(mill).mails() == [], "nothing of it was done"
 
 
 async def test_the_commonest_passwords_are_there_to_compare_with(mill, nobody):

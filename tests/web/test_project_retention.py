@@ -14,7 +14,7 @@ from mediamill.store.repositories.datasets import ProjectShare, VersionFile
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Job, JobState
 from mediamill.store.repositories.keeping import Keeping
-from mediamill.store.repositories.projects import AGING, Project, ProjectFile
+from mediamill.store.repositories.projects import AGING, Project, ProjectFile, member
 from mediamill.store.repositories.results import ItemOutcome, Result, ResultFile
 from mediamill.store.repositories.retention import Sweeps
 from mediamill.web.app import create_app
@@ -169,11 +169,18 @@ async def test_only_its_owner_says_and_only_what_may_be_said(mill, ann, bob):
     for wrong in ("0", "-1", "7d", "ever", "123456"):
         answer = await ann.client.get(f"{here}/retention?keep_days={wrong}")
         assert answer.status_code == 422, wrong
-    assert (await ann.client.get(here)).json()["keep_days"] is None
+    assert (await ann.client.get(here)).json()["keep_days"] == "installation"
     renamed = (await ann.client.patch(here, json={"name": "q", "keep_days": 9})).json()
     assert (renamed["name"], renamed["keep_days"]) == ("q", 9)
     assert (await ann.client.patch(here, json={"name": "r"})).json()["keep_days"] == 9
-    assert (await kept(ann, project, None))["keep_days"] is None
+    for wrong in ({"name": " "}, {"settings": {"steps": [{"operation": "no-such"}]}}):
+        answer = await ann.client.patch(here, json={"keep_days": 1, **wrong})
+        assert answer.status_code in (404, 422)
+    left = (await ann.client.patch(here, json={"description": "d", "keep_days": None})).json()
+    assert (left["description"], left["keep_days"]) == ("d", 9)
+    assert (await bob.client.patch(here, json={"name": "his", "keep_days": 7})).status_code == 403
+    assert (await ann.client.get(here)).json()["name"] == "r"
+    assert (await kept(ann, project, "installation"))["keep_days"] == "installation"
     for n in range(23):
         await kept(ann, project, 10 + n)
     answer = await ann.client.patch(here, json={"keep_days": 99})
@@ -217,7 +224,7 @@ async def test_a_rule_is_tried_before_it_is_set(mill, ann):
     await mill.store.transact(Put(job), Put(row), Put(frozen))
     here = f"/v1/projects/{project}/retention"
     now = (await ann.client.get(here)).json()
-    assert (now["keep_days"], now["alone_at"]) == (None, None)
+    assert (now["keep_days"], now["alone_at"]) == ("installation", None)
     assert now["why"] == {"project": 0, "other": 1, "installation": 3}
     assert [one["files"] for one in now["goes"].values()] == [0, 0, 3, 0, 0]  # by the installation
     tried = (await ann.client.get(f"{here}?keep_days=10")).json()
@@ -246,6 +253,16 @@ async def test_members_are_looked_at_some_at_a_time(mill, ann, monkeypatch):
             break
         after = f"&after={page['after']}"
     assert seen == [2, 1]
+    monkeypatch.setattr("mediamill.services.projects.keeping.LOOKED_AT", 200)
+    one = ResultFile(name="r", media_type="image/png", size=1, sha256="", crc32=0, blob="r")
+    for item, lineage in enumerate(({}, {"partners": [0]})):
+        row = Result(
+            job="job_X", stage=0, item=item, generation=1, outcome=ItemOutcome.SUCCEEDED,
+            input=files[item], root=files[item], name="r", files=(one,), created=0, lineage=lineage,
+        )  # fmt: skip
+        await mill.store.transact(Put(row), Put(member(project, row.file_id(0), 0)))
+    page = (await ann.client.get(f"/v1/projects/{project}/retention")).json()
+    assert (page["results"], page["mixed"]) == (2, 1)
 
 
 async def test_a_deleted_project_takes_nothing_and_what_it_kept_stays_for_a_day(mill, ann):
@@ -277,6 +294,32 @@ async def test_a_deleted_project_takes_nothing_and_what_it_kept_stays_for_a_day(
     assert await mill.store.get(Project, ever) is None
     assert (await mill.store.get(File, late)).kept > await mill.store.now() + 23 * HOUR
     assert await sweep(mill) == 0
+
+
+async def test_a_project_that_is_brought_back_takes_nothing_for_a_day(mill, ann):
+    file = await send(ann, "one.png", 1)
+    await age(mill, file, days=0)
+    project = await made(ann, "p", file, keep=1)
+    await joined(mill, project, file, days=5)
+    await said(mill, project, hours=25)
+    await ann.client.delete(f"/v1/projects/{project}")
+    assert await sweep(mill) == 0
+    answer = await ann.client.post(f"/v1/projects/{project}/restore")
+    assert answer.status_code == 200, answer.text
+    assert await sweep(mill) == 0
+    assert answer.json()["keep_days_alone_at"] >= rfc3339(await mill.store.now() + 23 * HOUR)
+    await said(mill, project, hours=25)
+    assert await sweep(mill) == 1
+
+
+async def test_what_is_no_member_is_not_kept_by_leaving(mill, ann):
+    """Else anybody could keep any file on, day by day."""
+    inside, outside = [await send(ann, f"{n}.png", n) for n in range(2)]
+    project = await made(ann, "p", inside, keep="none")
+    for file in (inside, outside):
+        await ann.client.delete(f"/v1/projects/{project}/files/{file}")
+    rows = await mill.repositories.files.get_many([inside, outside])
+    assert [row.kept is None for row in rows] == [False, True]
 
 
 async def test_an_operator_bounds_what_projects_keep(mill, ann):

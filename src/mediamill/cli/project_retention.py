@@ -59,6 +59,8 @@ def retention(
     click.echo("decided: " + (", ".join(why) or "no files"))
     if found["results"]:
         click.echo(f"{found['results']:,} results in it go with the files they were made of.")
+    if found["mixed"]:
+        click.echo(f"{found['mixed']:,} of them with the first of several files.")
     if found["alone_at"]:
         click.echo(f"This would hold alone from {found['alone_at']}.")
 
@@ -68,27 +70,25 @@ def _looked(client: Client, path: str, query: dict[str, str]) -> dict[str, Any]:
     found = page = client.get(path, **query)
     goes = {name: Counter(going) for name, going in found["goes"].items()}
     sums = {name: Counter(found[name]) for name in ("kept", "why")}
-    results = found["results"]
+    made = Counter({name: found[name] for name in ("results", "mixed")})
     while page["has_more"]:
         page = client.get(path, **query, after=page["after"])
         for name, going in page["goes"].items():
             goes[name].update(going)
         for name, one in sums.items():
             one.update(page[name])
-        results += page["results"]
-    whole = {"results": results, "has_more": False, "after": None}
+        made.update({name: page[name] for name in made})
+    whole = {**made, "has_more": False, "after": None}
     return {**found, "goes": {name: dict(one) for name, one in goes.items()}, **sums, **whole}
 
 
-def _said(days: str) -> int | str | None:
+def _said(days: str) -> int | str:
     """Read DAYS as the API takes them; what they may be the server knows."""
-    if days == "installation":
-        return None
     return int(days) if days.isdecimal() else days
 
 
-def _rule(days: int | str | None) -> str:
-    if days is None:
+def _rule(days: int | str) -> str:
+    if days == "installation":
         return "as the installation says"
     return "for ever" if days == "none" else f"for {days} days"
 

@@ -29,6 +29,8 @@ MOST = 36_500 * DAY
 MOST_DAYS = MOST // DAY
 NEVER, AS_INSTALLED = "none", ""
 """What a project says whose files are kept for ever, and one that says nothing."""
+KeepDays = int | Literal["none", "installation"]
+"""What a project says, as the API writes it: days, for ever, or what the installation says."""
 HOLD_MS = DAY
 """How long workers have to agree before a rule is in force that takes more than the last."""
 
@@ -123,15 +125,15 @@ def latest(times: Iterable[int | None]) -> int | None:
     return None if None in found else max(time for time in found if time is not None)
 
 
-def days_of(rule: str) -> int | Literal["none"] | None:
-    """Return a project's rule as the API says it: days, `none`, None for the installation's."""
+def days_of(rule: str) -> KeepDays:
+    """Return a project's rule as the API says it."""
     age = age_of(rule)
-    return age // DAY if age else ("none" if rule == NEVER else None)
+    return age // DAY if age else ("none" if rule == NEVER else "installation")
 
 
-def rule_of(days: int | Literal["none"] | None) -> str:
+def rule_of(days: KeepDays) -> str:
     """Return a project's rule as it is kept, of what the API says."""
-    if days is None:
+    if days == "installation":
         return AS_INSTALLED
     return NEVER if days == "none" else f"{days}d"
 

@@ -17,6 +17,7 @@ from mediamill.store.memory import MemoryStore
 from mediamill.store.opening import open_store
 from mediamill.store.port import Put, Update
 from mediamill.store.repositories.files import File
+from mediamill.store.repositories.identities import Identity
 from mediamill.store.repositories.jobs import Counts, Job, Jobs, JobState
 from mediamill.store.repositories.units import Units
 from mediamill.store.repositories.usage import MonthlyUsage, Usage, Usages
@@ -66,12 +67,18 @@ def counts(files: int, jobs: int, owner: str = "ann") -> Put:
 async def test_users_of_an_earlier_version_are_found_whatever_their_letters(store, clock):
     users, units = Users(store), Units(store)
     old = [user("u1", "Émile"), user("u2", "STRASSE", Role.ADMIN), user("u3", "straße")]
-    await store.transact(*map(Put, old))
+    said = (("u2", old[1].email), ("u3", "other@example.org"))  # by issuers
+    linked = [Identity(id=f"i_{who}", user=who, issuer="i", subject=who, email=email, created=0)
+              for who, email in said]  # fmt: skip
+    await store.transact(*map(Put, [*old, *linked]))
     assert (await users.roster("é", None, None, 10)).rows == ()
     await units.begin_once("catch_up", "system", 0)
     await CatchUp(store).run(await claimed(store, "catch_up"))
     assert [one.id for one in (await users.roster("ÉMI", None, None, 10)).rows] == ["u1"]
     assert {one.id for one in (await users.roster("Straße", None, None, 10)).rows} == {"u2", "u3"}
+
+    assert {one.id for one in await store.get_many(User, [("u1",), ("u2",), ("u3",)])
+            if one.verified} == {"u2"}  # fmt: skip
 
     await store.transact(Put(user("u4", "Zoë")))  # by a program of before, that was not stopped
     clock.advance(DAY)

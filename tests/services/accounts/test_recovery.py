@@ -27,7 +27,7 @@ from mediamill.services.accounts.guessing import FORGOTTEN, RESENT, SESSION
 from mediamill.store.port import Put, Update
 from mediamill.store.repositories.factors import Factor
 from mediamill.store.repositories.mails import AN_HOUR
-from mediamill.store.repositories.users import Token, User
+from mediamill.store.repositories.users import Role, Token, User
 
 ANN, NEW = "ann@example.org", "new@example.org"
 SECRET, OTHER = "a long enough secret", "another long secret"
@@ -238,6 +238,43 @@ async def test_a_link_that_no_mail_brought_verifies_no_address(house):
     secret = await house.app.people.mailed.secret(AccountNews(letter="reset", to=user.id), unsent)
     await house.recovery.reset(secret, OTHER)
     assert (await house.ann()).verified is None
+
+
+async def test_nor_is_it_the_first_mail_to_who_has_no_address(house):
+    """They keep what opens their account."""
+    mailed, user = house.app.people.mailed, await house.app.linking.arrived(Person("i", "robot"))
+    secret = await mailed.secret(AccountNews(letter="reset", to=user.id), user)
+    await house.recovery.reset(secret, OTHER)
+    after = await house.app.repositories.users.get(user.id)
+    assert (after.verified, after.tenure) == (None, user.tenure)
+    assert (await house.app.linking.arrived(Person("i", "robot"))).id == user.id
+
+
+async def test_who_came_by_an_issuer_before_addresses_were_verified_keeps_that_way(house):
+    """The issuer's word counts from their next sign-in; another address' is none for theirs."""
+    cid = Person("i", "cid", email="cid@example.org")
+    user = await house.app.linking.arrived(cid)
+    before = Update(User, (user.id,), set={"verified": None})
+    await house.app.store.transact(before)
+    await house.app.linking.arrived(Person("i", "cid"))
+    assert (await house.app.repositories.users.get(user.id)).verified is None
+    assert (await house.app.linking.arrived(cid)).verified == house.clock.now()
+    await house.recovery.reset(await house.link(cid.email), OTHER)
+    assert (await house.app.linking.arrived(cid)).id == user.id
+
+
+async def test_a_first_password_does_not_end_the_last_administrator(house):
+    """They have the role by their group, and go on by it until somebody else administers."""
+    chief = Person("i", "chief", email="chief@example.org", admin=True)
+    user = await house.app.linking.arrived(chief)
+    root = await house.app.repositories.users.by_email("root@example.org")
+    before = Update(User, (user.id,), set={"verified": None})
+    await house.app.store.transact(before, Update(User, (root.id,), set={"disabled": True}))
+    link = await house.link(chief.email)
+    assert isinstance(await outcome(house.recovery.reset(link, OTHER)), Conflict)
+    assert (await house.app.repositories.users.get(user.id)).role is Role.ADMIN
+    await house.app.store.transact(Update(User, (root.id,), set={"disabled": False}))
+    assert (await house.recovery.reset(link, OTHER)).role is Role.USER
 
 
 async def test_links_are_written_with_the_configured_address(house):

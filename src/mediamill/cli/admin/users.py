@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from mediamill.cli.admin.adding import create, invite, reset_password
+from mediamill.cli.admin.adding import create, invite, reset_password, sign_in_link
 from mediamill.cli.admin.erasing import erase
 from mediamill.cli.admin.factors import reset_mfa
 from mediamill.cli.admin.installation import administer
@@ -29,6 +29,7 @@ users.add_command(quota)
 users.add_command(create)
 users.add_command(invite)
 users.add_command(reset_password)
+users.add_command(sign_in_link)
 users.add_command(erase)
 
 

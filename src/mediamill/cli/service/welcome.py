@@ -26,8 +26,8 @@ async def welcome(app: App) -> str:
         await _keep_token(app, local_address(settings))
         link = f"{address}/signin?token={await app.accounts.sign_in_secret()}"
         way = f"{link}  (once, within 15 minutes)"
-    except Unauthenticated:
-        way = "the first user is kept out: `mediamill admin users enable` lets them in again"
+    except Unauthenticated as error:
+        way = error.message
     return "\n".join(
         (
             f"Mediamill is ready at {address}",
@@ -70,7 +70,8 @@ async def _keep_token(app: App, address: str) -> None:
         return
     session = await app.accounts.redeem(await app.accounts.sign_in_secret())
     principal = await app.accounts.authenticate(session.secret)
-    issued = await app.people.tokens.issue(principal, f"command line on {socket.gethostname()}")
+    name = f"command line on {socket.gethostname()}"
+    issued = await app.people.tokens.issue(principal, name, told=False)
     await app.accounts.logout(principal, session.secret)
     save_credentials(app.settings.home, Credentials(issued.secret, address))
 

@@ -55,7 +55,7 @@ class PurgeProject:
             await self.annotations.forget_project(project.id)
         keeping = Keeping(self.store)
         while rows := (await self.projects.members(project.id, limit=MAX_ACTIONS)).rows:
-            await keeping.leaving(project, [row.file for row in rows])
+            await keeping.leaving(project, rows)
             await self.store.transact(*(Delete(ProjectFile, row.key_values()) for row in rows))
         await lease.vanish(Delete(Project, (project.id,)))
         log.info("project purged", action="project_purged", **project.log_context())

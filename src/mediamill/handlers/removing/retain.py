@@ -213,9 +213,9 @@ def hiding(file: File, now: int) -> Step:
 
 
 def taking(origin: Origin, now: int) -> Step:
-    same = Equals("expired", None)
+    same = Equals("expired", None), Equals("kept", origin.kept)
     unit = Unit.chore(
         "expire_origin", f"origin:{origin.id}", 0, origin.owner, cost=0.05, now=now, due=now,
         origin=origin.id,
     )  # fmt: skip
-    return Update(Origin, (origin.id,), set={"expired": now}, when=(same,)), unit
+    return Update(Origin, (origin.id,), set={"expired": now}, when=same), unit

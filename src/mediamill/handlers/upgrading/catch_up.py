@@ -1,7 +1,8 @@
 """`catch_up`: write into users and jobs of earlier versions what this one finds and counts them by.
 
-Users get what they are searched by, jobs that failed a place in the list of failures, and jobs that
-an earlier version ended count as open no more.
+Users get what they are searched by, and count as verified where their issuer had said so; jobs that
+failed get a place in the list of failures, and jobs that an earlier version ended count as open no
+more.
 
 All fields of an index that is new are written, those too that stay as they are: a store may keep a
 row's place in it by halves, and would lack the one that nobody has written (adr/0028).
@@ -9,12 +10,14 @@ row's place in it by halves, and would lack the one that nobody has written (adr
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from mediamill.core.clock import MINUTE
 from mediamill.core.errors import ConditionFailed
 from mediamill.engine.lease import Lease
 from mediamill.handlers.upgrading.twice import once_more
 from mediamill.store.port import Equals, Store, Update
+from mediamill.store.repositories.identities import Identities
 from mediamill.store.repositories.jobs import Job, failing_as
 from mediamill.store.repositories.usage import Usages
 from mediamill.store.repositories.users import Role, User, searchable
@@ -46,10 +49,12 @@ class CatchUp:
         await once_more(lease)
 
     async def user(self, user: User) -> None:
-        """Make a user found by their address and name; see to their jobs."""
+        """Make a user found by their address and name, and verified; see to their jobs."""
         names = ("email", "name", "role")
         same = tuple(Equals(name, getattr(user, name)) for name in names)
-        wanted = {**searchable(email=user.email, name=user.name), "role": user.role}
+        wanted: dict[str, Any] = {**searchable(email=user.email, name=user.name), "role": user.role}
+        if user.verified is None and await self._vouched(user):
+            wanted["verified"] = await self.store.now()
         with suppress(ConditionFailed):  # another look
             await self.store.transact(Update(User, (user.id,), set=wanted, when=same))
         for index in ("job_listed", "job_trashed"):
@@ -62,6 +67,11 @@ class CatchUp:
                     await self.job(job)
                 if (after := page.after) is None:
                     break
+
+    async def _vouched(self, user: User) -> bool:
+        """Tell whether an issuer that a user signs in by has said that the address is theirs."""
+        linked = (await Identities(self.store).of(user.id)).rows
+        return bool(user.email) and user.email in {one.email for one in linked}
 
     async def job(self, job: Job) -> None:
         """List a job among the failures if it is one; count it as open no more if it has ended."""

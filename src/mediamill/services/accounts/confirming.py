@@ -24,6 +24,10 @@ from mediamill.store.repositories.users import Token, Users
 
 RECENT_MINUTES = 10
 ASKED = "Confirm that it is you: give your password once more, and the code of the second factor."
+NONE_HERE = (
+    "You have no password here: sign out and in again, which counts too. Another link to sign in "
+    "with is printed at the machine of the service by `mediamill admin users sign-in-link {}`."
+)
 NOT_BY_TOKENS = "This takes a session of somebody who signed in: no token may do it."
 
 
@@ -63,7 +67,7 @@ class Confirming:
             raise Forbidden(NOT_BY_TOKENS)
         user = await self._people.active(principal.user)
         if not user.password:
-            raise Conflict("You have no password here: sign out and in again, which counts too.")
+            raise Conflict(NONE_HERE.format(user.email or user.id))
         try:
             async with self._guessing.trying((SESSION, user.id)):
                 right, _ = await self._passwords.verify(password, user.password)

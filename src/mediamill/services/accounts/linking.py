@@ -4,6 +4,8 @@ An address that the issuer has verified never opens an account that has it alrea
 that account may not have been asked to prove that it is theirs. Who is signed in to it may link.
 """
 
+from contextlib import suppress
+
 import structlog
 
 from mediamill.adapters.identity.port import Issuer, Person
@@ -62,6 +64,7 @@ class Linking:
             first = person.admin is not False
             return (await self._join(person, may_be_first=first))[1]
         identity, user = found
+        user = await self._verified(identity, user, person)
         await self._take_over_address(identity, user, person)
         return await self._take_over_role(identity, user, person)
 
@@ -162,6 +165,20 @@ class Linking:
             granted=granted,
             created=self._clock.now(),
         )
+
+    async def _verified(self, identity: Identity, user: User, person: Person) -> User:
+        """Note that an address is verified: earlier versions took it from the issuer unsaid."""
+        told = {identity.email, _address(person)}
+        if user.verified is not None or not user.email or told != {user.email}:
+            return user
+        now = self._clock.now()
+        same = tuple(Equals(one, getattr(user, one)) for one in ("email", "verified", "tenure"))
+        with suppress(ConditionFailed):  # the account is coming to somebody: not by this
+            await self._users.store.transact(
+                Update(User, (user.id,), set={"verified": now}, when=same)
+            )
+            return user.evolve(verified=now)
+        return user
 
     async def _take_over_role(self, identity: Identity, user: User, person: Person) -> User:
         """Give the role that the issuer's group gives, and take back only what it gave."""

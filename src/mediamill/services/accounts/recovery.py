@@ -18,6 +18,7 @@ from mediamill.services.accounts.guessing import ACCOUNT, FORGOTTEN, SESSION
 from mediamill.services.accounts.mailed import RESET, SPENT, Mailed
 from mediamill.services.accounts.passwords import clean_address
 from mediamill.services.accounts.proving import Proving
+from mediamill.services.accounts.roster import Roster
 from mediamill.services.accounts.service import Accounts
 from mediamill.services.accounts.sessions import BETWEEN_LOOKS, ENDED
 from mediamill.store.port import Action, Delete, Equals, Update, unsettled
@@ -48,6 +49,7 @@ class Recovery:
         self._accounts, self._proving, self._mailed = accounts, proving, mailed
         self._passwords, self._guessing = proving.passwords, proving.guessing
         self._sessions, self._identities, self._webhooks = mailed.sessions, identities, webhooks
+        self._roster = Roster(proving.people, mailed.sessions)
 
     async def change(self, principal: Principal, secret: str, current: str, new: str) -> None:
         """Set the caller's password, in the session `secret`, which alone goes on.
@@ -84,12 +86,13 @@ class Recovery:
         """Set the password of who was sent a link, and end all their sessions.
 
         The address counts as verified: they read what was sent there. Return them as they are then.
-        Raises `Unauthenticated` for a link that is spent, and `InvalidInput`, which spends nothing.
+        Raises `Unauthenticated` for a link that is spent, `InvalidInput`, which spends nothing, and
+        `Conflict` where this would end the rights of the last administrator.
         """
         self._accounts.refuse_passwords()
         token, user = await self._mailed.opened(secret, RESET)
         hashed = await self._passwords.hash(new, (user.email, user.name))
-        first = token.sent_to == user.email and user.verified is None
+        first = bool(token.sent_to) and token.sent_to == user.email and user.verified is None
         fields, gone = await self._taking_over(user) if first else ({}, ())
         fields |= {"reset_link": ""}
         setting = self._setting(user, hashed, None, **fields)
@@ -114,14 +117,16 @@ class Recovery:
         fields: dict[str, Any] = {
             "verified": self._sessions.clock.now(), "factor": None, "tenure": user.tenure + 1,
         }  # fmt: skip
+        others: tuple[Action, ...] = ()
         if user.role is Role.ADMIN and any(one.granted for one in linked):
             fields["role"] = Role.USER
+            others = (await self._roster.another(user),)
         gone = (Delete(Identity, (one.id,)) for one in linked)
         off = (
             Update(Webhook, one.key_values(), set=SWITCHED_OFF, add={"revision": 1})
             for one in await self._webhooks.of_owner(user.id)
         )
-        return fields, (Delete(Factor, (user.id,)), *gone, *off)
+        return fields, (Delete(Factor, (user.id,)), *gone, *off, *others)
 
     async def _forget_late(self, user: User) -> None:
         """Remove what was not listed yet; what is linked from now on is of the new tenure."""

@@ -91,17 +91,20 @@ class Roster:
 
         Who is kept out is signed out too, and their API tokens are good for nothing until they are
         let in again. Of an account that is being deleted it says that it stays shut if that is
-        taken back. Raises `NotFound`, and `Conflict` for the last administrator, and to let
-        somebody in whose account is being deleted.
+        taken back. What was so already is no act. Raises `NotFound`, and `Conflict` for the last
+        administrator, and to let somebody in whose account is being deleted.
         """
         wanted = {"role": role, "disabled": disabled, "name": name}
         changes = {field: value for field, value in wanted.items() if value is not None}
-        user = await self._set(who, changes | searchable(name=name), keep_one=keep_one)
-        if role is not None:
-            note("role_changed", user.id, role=role.value)
-        if disabled is not None:
+        found = searchable(name=name)
+        before, user = await self._set(who, changes | found, keep_one=keep_one)
+        if user.role is not before.role:
+            note("role_changed", user.id, role=user.role.value)
+        if administers(user) and not administers(before):
+            await self.people.claim_first(user)
+        if user.disabled != before.disabled or (disabled and user.erasing):
             note("user_disabled" if disabled else "user_enabled", user.id)
-        if name is not None:
+        if user.name != before.name:
             note("user_renamed", user.id)
         if disabled:
             await self.sessions.end_all(user.id)
@@ -173,8 +176,10 @@ class Roster:
             return user
         raise Conflict(BUSY)
 
-    async def _set(self, who: str, changes: dict[str, Any], *, keep_one: bool = False) -> User:
-        """Change a user as they are now, though they may change meanwhile."""
+    async def _set(
+        self, who: str, changes: dict[str, Any], *, keep_one: bool = False
+    ) -> tuple[User, User]:
+        """Change a user, who may change meanwhile; return them as they were, and as they are."""
         for _ in range(TRIES):
             user = await self.find(who)
             then = user.evolve(**changes)
@@ -189,7 +194,7 @@ class Roster:
                 await self.users.store.transact(change, *others)
             except ConditionFailed:
                 continue
-            return then
+            return user, then
         raise Conflict(BUSY)
 
 

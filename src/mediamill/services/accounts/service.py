@@ -35,6 +35,11 @@ from mediamill.store.repositories.guesses import Guesses
 from mediamill.store.repositories.users import FIRST_USER, Email, Token, TokenKind, User, Users
 
 LINK_MINUTES = 15
+KEPT_OUT = "{0} is kept out: `mediamill admin users enable {0}` lets them in again."
+NO_ADMINISTRATOR = (
+    "Nobody administers this any more: `mediamill admin users create EMAIL --role admin` adds who "
+    "does, `mediamill admin users role EMAIL admin` takes somebody who is here."
+)
 LOCAL_ADMIN = "admin@localhost"
 OVER = "Sign in first: this session or token is not valid (any more)."
 REFUSED = "The address or the password is not right."
@@ -171,15 +176,28 @@ class Accounts:
 
     # -- the one-time link ----------------------------------------------------------------------
 
-    async def sign_in_secret(self) -> str:
-        """Make the secret of a one-time link that signs in as the installation's first user.
+    async def first_user(self) -> User:
+        """Return the installation's first user, whatever their state.
 
         Where there is none yet, the local administrator becomes it; it has no password. Raises
-        `Unauthenticated` where that user is disabled.
+        `Unauthenticated` where all who administered are erased.
         """
         claim = await self.users.store.get(Email, FIRST_USER)
-        first = claim.user if claim else (await self._add_administrator()).id
-        owner = await self._people.active(first)
+        if claim is None:
+            return await self._add_administrator()
+        if (first := await self.users.get(claim.user)) is None:
+            raise Unauthenticated(NO_ADMINISTRATOR)
+        return first
+
+    async def sign_in_secret(self, user: User | None = None) -> str:
+        """Make the secret of a one-time link that signs in as a user, else as the first one.
+
+        Raises `Unauthenticated` for who is disabled, and as `first_user`; it says to the operator
+        what to do.
+        """
+        owner = user or await self.first_user()
+        if owner.disabled:
+            raise Unauthenticated(KEPT_OUT.format(owner.email or owner.id))
         lifetime = LINK_MINUTES * MINUTE
         issued = self._sessions.issue(owner.id, TokenKind.SIGN_IN, lifetime, epoch=owner.epoch)
         await self.users.store.transact(Put(issued.token))

@@ -90,7 +90,7 @@ class AccountServices:
             federation=federation,
             accounts=accounts,
             recovery=Recovery(accounts, proving, mailed, nouns.identities, nouns.webhooks),
-            profile=OwnProfile(roster),
+            profile=OwnProfile(roster, addresses),
             addresses=addresses,
             devices=devices,
             mailed=mailed,

@@ -38,13 +38,16 @@ class ApiTokens:
         name: str,
         expires_in_days: int | None = None,
         scopes: Sequence[str] | None = None,
+        *,
+        told: bool = True,
     ) -> Issued:
         """Make one; without days it is good until revoked.
 
         Without scopes it may do all that its maker may. One that an API token makes lasts no
         longer than that, and may do no more. Raises `InvalidInput` when it is to last longer,
         `Forbidden` for more scopes, and for a caller who showed an issuer's token: it would last
-        longer. A mail tells of what a session makes; a token makes no new way in.
+        longer. A mail tells of what a session makes; a token makes no new way in. It tells of none
+        that the service makes for its own machine (`told`).
         """
         if not principal.session and not principal.token:
             raise Forbidden(NO_TOKENS)
@@ -59,8 +62,8 @@ class ApiTokens:
             epoch=principal.tenure, scopes=granted(principal, scopes),
         )  # fmt: skip
         news = AccountNews(letter="token_made", to=principal.user, about=shown)
-        told = [news] if principal.session else []
-        await self.mailed.send(*told, others=(Put(issued.token),))
+        mails = [news] if told and principal.session else []
+        await self.mailed.send(*mails, others=(Put(issued.token),))
         expires = issued.token.expires
         until = expires and rfc3339(expires)
         limits = issued.token.scopes

@@ -223,7 +223,7 @@ class Erasing:
     async def _pass_on(self, who: Who) -> None:
         """Have another administrator be the first user: without one, who registers next would be.
 
-        Where there is none any more it is nobody, until one is made at the machine itself.
+        Where there is none any more it is nobody, until somebody administers (`claim_first`).
         """
         claim = await self.store.get(Email, FIRST_USER)
         if claim is None or claim.user != who.id:

@@ -1,6 +1,8 @@
 """How long a project keeps its files: what it says, and what that would take, before it is set."""
 
 from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mediamill.core.access import Principal, Right
@@ -14,6 +16,7 @@ from mediamill.store.repositories.datasets import Datasets
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.keeping import Keeping
 from mediamill.store.repositories.projects import AGING, Project
+from mediamill.store.repositories.results import Result, parse_result_file
 
 LOOKED_AT = 200
 """Members of one look."""
@@ -49,6 +52,8 @@ class Look:
     """Of the files, what decides when they go: `project`, `other`, `installation`."""
     results: int = 0
     """Members that jobs made: they go with the file that they were made of."""
+    mixed: int = 0
+    """Of these, those in which other files have a part as well: they go with the first of them."""
     in_force: int | None = None
     """When the rule alone would hold (ms); None where it does already."""
     after: str | None = None
@@ -67,13 +72,17 @@ class KeepingService:
     def store(self) -> Store:
         return self.access.store
 
+    async def own(self, principal: Principal, project_id: str) -> Project:
+        """Return a project of one's own; raises as `change` does for who may not."""
+        return await self.access.load(principal, Project, project_id, Right.OWN)
+
     async def change(self, principal: Principal, project_id: str, rule: str) -> Project:
         """Say how long a project of one's own keeps its files; what it said holds for a day yet.
 
         Raises `Conflict` when that was changed too often.
         """
         while True:
-            project = await self.access.load(principal, Project, project_id, Right.OWN)
+            project = await self.own(principal, project_id)
             if project.keep == rule:
                 return project
             now = await self.store.now()
@@ -99,7 +108,7 @@ class KeepingService:
         Without a rule: what the one that is set takes. For the owner, as it counts what is made of
         files anywhere.
         """
-        project = await self.access.load(principal, Project, project_id, Right.OWN)
+        project = await self.own(principal, project_id)
         tried = project.keep if rule is None else rule
         now = await self.store.now()
         look = Look(tried, tuple(Going() for _ in (*AHEAD, None)), Going(),
@@ -107,6 +116,7 @@ class KeepingService:
         look.in_force = _in_force(project, tried, now)
         page = await self.keeping.projects.members(project.id, after, LOOKED_AT)
         look.results = sum(row.job is not None for row in page.rows)
+        look.mixed = await self._mixed([row.file for row in page.rows if row.job is not None])
         ids = [row.file for row in page.rows if row.job is None]
         joined = {row.file: row.added for row in page.rows}
         files = [f for f in await self.keeping.files.get_many(ids) if f and not f.hidden]
@@ -131,6 +141,17 @@ class KeepingService:
             return "project"
         base = self.retention.due(file.source, file.created)
         return "installation" if due == base else "other"
+
+    async def _mixed(self, files: Sequence[str]) -> int:
+        """Count the results that several files have a part in: mixed ones, reports of a set."""
+        places = [place for file in files if (place := parse_result_file(file)) is not None]
+        found = 0
+        for start in range(0, len(places), 100):
+            keys = Counter(place[:3] for place in places[start : start + 100])
+            for row in await self.store.get_many(Result, [*keys]):
+                if row is not None and (row.lineage.get("partners") or not row.source):
+                    found += keys[row.key_values()]
+        return found
 
     async def _add(self, going: Going, file: File) -> None:
         """Count a file that goes, with what was made of it."""

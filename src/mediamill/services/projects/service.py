@@ -21,6 +21,7 @@ from mediamill.core.errors import (
     wrong,
 )
 from mediamill.core.ids import new_id
+from mediamill.core.retention import AS_INSTALLED
 from mediamill.services.access import Access
 from mediamill.services.repeats.attempts import made_before
 from mediamill.store.port import Absent, Equals, Page, Put, Update, key_index
@@ -130,11 +131,16 @@ class ProjectService:
     async def restore(self, principal: Principal, project_id: str) -> Project:
         """Bring a project back with its members; one that is not deleted is left alone.
 
+        If it has a rule, what came due meanwhile stays for a day: it took nothing while deleted.
         Raises `NotFound`, and `Conflict` once it is being removed.
         """
         project = await self.access.load(principal, Project, project_id, Right.OWN, hidden=True)
         if project.hidden:
-            back = _change(project, {"deleted": None, "listed": project.owner})
+            fields: dict[str, Any] = {"deleted": None, "listed": project.owner}
+            if project.ruled is not None:
+                now = await self.projects.store.now()
+                fields["former"] = project.former | {AS_INSTALLED: now}
+            back = _change(project, fields)
             try:
                 if project.listed is None:
                     raise ConditionFailed("it is being removed")
@@ -185,8 +191,10 @@ class ProjectService:
         """
         project = await self.get(principal, project_id, Right.EDIT)
         _check_count(files)
-        await Keeping(self.projects.store).leaving(project, list(dict.fromkeys(files)))
-        removed = await self._in_steps(project, list(dict.fromkeys(files)), joins=False)
+        chosen = list(dict.fromkeys(files))
+        members = await self.projects.holding(project.id, chosen)
+        await Keeping(self.projects.store).leaving(project, [*members.values()])
+        removed = await self._in_steps(project, chosen, joins=False)
         back = await self.projects.holding(project.id, files)
         await self.annotations.forget_members(project.id, [f for f in files if f not in back])
         return removed

@@ -92,11 +92,11 @@ class Keeping:
                 said = [due_in(project, m.added, base[row.id], now) for project, m in own[row.id]]
                 if not said or await self._elsewhere(row.id, projects):
                     said.append(base[row.id])
+                if row.kept is not None:
+                    said.append(row.kept)
                 if latest(said) is not None:
                     said += await self._made(row, projects, base[row.id], now)
-                due = rules.bounded(latest(said), base[row.id], row.created)
-                left = row.kept if isinstance(row, File) else None
-                found[row.id] = due if left is None else latest([due, left])
+                found[row.id] = rules.bounded(latest(said), base[row.id], row.created)
         return found
 
     async def dated(self, files: Sequence[File], rules: Retention) -> list[File]:
@@ -128,28 +128,53 @@ class Keeping:
             if (after := page.after) is None:
                 return
 
-    async def leaving(self, project: Project, files: Sequence[str]) -> None:
-        """Let files that are about to leave a project stay for a day, if that may have kept them.
+    # -- what leaves ----------------------------------------------------------------------------
 
-        Of results that is the file that they were made of.
+    async def leaving(self, project: Project, members: Sequence[ProjectFile]) -> None:
+        """Let files stay for a day whose memberships of a project are about to go.
+
+        Those that it kept by its rule, themselves or by a result; and where it has none for their
+        owner, those that are in other projects with one, which now speak without it.
         """
-        if project.ruled is None:
-            return
-        made = [place for file in files if (place := parse_result_file(file)) is not None]
-        came = {file: None for file in files if parse_result_file(file) is None}
-        for start in range(0, len(made), MAX_ACTIONS):
-            keys = [place[:3] for place in made[start : start + MAX_ACTIONS]]
-            rows = await self.store.get_many(Result, list(dict.fromkeys(keys)))
-            came |= {row.source: None for row in rows if row is not None and row.source}
-        staying = list(came)
-        for start in range(0, len(staying), MAX_ACTIONS):
-            await self._stay(staying[start : start + MAX_ACTIONS])
+        for start in range(0, len(members), MAX_ACTIONS):
+            files = [one.file for one in members[start : start + MAX_ACTIONS]]
+            places = {file: parse_result_file(file) for file in files}
+            made = dict.fromkeys(place[:3] for place in places.values() if place is not None)
+            results = await self.store.get_many(Result, [*made])
+            roots = {row.source for row in results if row is not None and row.source}
+            itself = {file for file, place in places.items() if place is None}
+            known = (await self.aging.known(sorted(itself | roots))).values()
+            staying = [row for row in known if row.owner == project.ruled]
+            others = [r for r in known if r.owner != project.ruled and r.id in itself]
+            for owner, rows in _by_owner(others).items():
+                held = await self._members(await self._ruled(owner, None), [r.id for r in rows])
+                staying += [row for row in rows if row.id in held]
+            await self._stay([row for row in staying if row.expired is None])
 
-    async def _stay(self, files: Sequence[str]) -> None:
-        fields = {"kept": await self.store.now() + LEFT_MS}
-        there = (Equals("expired", None), Equals("counted", None))
-        more: dict[str, int | float] = {"revision": 1}
-        stay = [Update(File, (file,), set=fields, add=more, when=there) for file in files]
+    async def forget_file(self, file: str) -> None:
+        """Take a file that is being removed, or a result, out of every project."""
+        while rows := await self.projects.of_file(file):
+            await self._part(rows)
+
+    async def forget_job(self, job: str) -> None:
+        """Take the results of a job that is being removed out of every project."""
+        while rows := await self.projects.of_job(job):
+            await self._part(rows)
+
+    async def _part(self, rows: Sequence[ProjectFile]) -> None:
+        """Remove memberships, of any projects, of which what they kept stays for a day."""
+        for project_id in dict.fromkeys(row.project for row in rows):
+            project = await self.projects.get(project_id)
+            if project is not None:
+                await self.leaving(project, [row for row in rows if row.project == project_id])
+        await self.projects.forget(rows)
+
+    async def _stay(self, rows: Sequence[Aged]) -> None:
+        kept, there = await self.store.now() + LEFT_MS, (Equals("expired", None),)
+        stay = [
+            Update(type(row), (row.id,), set={"kept": kept}, add=_changed(row), when=there)
+            for row in rows
+        ]
         try:
             await self.store.transact(*stay)
         except ConditionFailed:  # some are gone, or going
@@ -234,6 +259,10 @@ class Keeping:
             yield [row.file_id(n) for row in page.rows for n, _ in row.outputs]
             if (after := page.after) is None:
                 return
+
+
+def _changed(row: Aged) -> dict[str, int | float]:
+    return {"revision": 1} if isinstance(row, File) else {}
 
 
 def _by_owner(rows: Sequence[Aged]) -> dict[str, list[Aged]]:

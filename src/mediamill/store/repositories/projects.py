@@ -273,17 +273,7 @@ class Projects:
         index = ProjectFile.index("project_of_job")
         return (await self.store.query(ProjectFile, index, job, limit=limit)).rows
 
-    async def forget_file(self, file: str) -> None:
-        """Take a file that is being purged out of every project."""
-        while rows := await self.of_file(file):
-            await self._forget(rows)
-
-    async def forget_job(self, job: str) -> None:
-        """Take the results of a job that is being purged out of every project."""
-        while rows := await self.of_job(job):
-            await self._forget(rows)
-
-    async def _forget(self, rows: Iterable[ProjectFile]) -> None:
+    async def forget(self, rows: Iterable[ProjectFile]) -> None:
         """Remove memberships and count them off, unless row or project is gone already.
 
         A row that somebody moved meanwhile is left, as it is found again.

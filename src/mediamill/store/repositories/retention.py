@@ -34,6 +34,8 @@ class Origin(Record, frozen=True, kw_only=True):
     """When its results began to go (ms)."""
     purges: int = 0
     """Grows whenever results of it are removed, so that of two at once one sees that it is last."""
+    kept: int | None = None
+    """Until when its results stay whatever the rules say (ms), as in `File`."""
 
 
 class CutShort(Record, frozen=True, kw_only=True):

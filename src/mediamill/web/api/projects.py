@@ -7,7 +7,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 
 from mediamill.app import App
 from mediamill.core.access import Principal
-from mediamill.core.retention import AS_INSTALLED, MOST_DAYS, NEVER, rule_of
+from mediamill.core.retention import AS_INSTALLED, MOST_DAYS, NEVER, KeepDays, rule_of
 from mediamill.datasets.exporting import ExportFormat
 from mediamill.services.projects.service import MAX_AT_ONCE
 from mediamill.store.repositories.projects import Project
@@ -42,22 +42,25 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 Description = Annotated[str, Field(max_length=2_000)]
 
 
-def _days(value: Any) -> int | Literal["none"]:
+WORDS = {"none": NEVER, "installation": AS_INSTALLED}
+
+
+def _days(value: Any) -> KeepDays:
     """Read how long files are kept; one reason for all that is wrong, rather than one a type."""
-    if value == NEVER or (type(value) is int and 1 <= value <= MOST_DAYS):
-        days: int | Literal["none"] = value
+    if value in (*WORDS,) or (type(value) is int and 1 <= value <= MOST_DAYS):
+        days: KeepDays = value
         return days
-    raise ValueError(f"Say days, 1 to {MOST_DAYS:,}, or none to keep them for ever.")
+    raise ValueError(f"Say days, 1 to {MOST_DAYS:,}, none to keep them for ever, or installation.")
 
 
-KeepDays = Annotated[
-    int | Literal["none"],
+GivenDays = Annotated[
+    KeepDays,
     PlainValidator(_days),
     WithJsonSchema(
         {
             "anyOf": [
                 {"type": "integer", "minimum": 1, "maximum": MOST_DAYS},
-                {"type": "string", "const": NEVER},
+                {"type": "string", "enum": [*WORDS]},
             ]
         }
     ),
@@ -85,10 +88,10 @@ class ProjectPatch(Body):
     name: Name | None = None
     description: Description | None = None
     settings: SettingsBody | None = Field(None, description="Replaces all of them.")
-    keep_days: KeepDays | None = Field(
+    keep_days: GivenDays | None = Field(
         None,
-        description="How long its files are kept from when they joined; `none`: for ever; null: as "
-        "the installation says. Its owner's alone; what it was holds beside for a day.",
+        description="How long its files are kept from when they joined; `none`: for ever; "
+        "`installation`: as that says. Its owner's alone; what it was holds beside for a day.",
     )
 
 
@@ -143,22 +146,23 @@ async def change_project(
 ) -> ProjectView:
     """Rename or describe a project anew, replace its settings, or say how long it keeps its files.
 
-    What is not given stays.
+    What is not given, or null, stays.
     """
-    if "keep_days" in body.model_fields_set:
-        await mill.datasets.keeping.change(caller, project_id, rule_of(body.keep_days))
+    if body.keep_days is not None:
+        await mill.datasets.keeping.own(caller, project_id)
     changed = await mill.projects.change(caller, project_id, body.name, body.description)
     if body.settings is not None:
         fields = body.settings.model_dump(exclude_none=True, exclude_defaults=True)
         changed = await mill.datasets.settings.change(caller, project_id, fields)
+    if body.keep_days is not None:  # last: what is refused is to remove nothing
+        rule = rule_of(body.keep_days)
+        changed = await mill.datasets.keeping.change(caller, project_id, rule)
     return await view(mill, caller, changed)
 
 
 def tried_rule(text: str | None) -> str | None:
     """Return the rule that a query names; None where it names none."""
-    if text is None or text == NEVER:
-        return text
-    return AS_INSTALLED if text == "installation" else f"{text}d"
+    return None if text is None else WORDS.get(text, f"{text}d")
 
 
 @router.get("/{project_id}/retention")

@@ -88,8 +88,5 @@ async def resend_verification(caller: Identified, mill: Mill) -> None:
 @router.patch("/me")
 async def change_me(body: Profile, caller: Caller, mill: Mill) -> UserView:
     """Change one’s name; ask for another address, which counts once verified: the old is told."""
-    if body.email is not None:
-        await mill.people.addresses.change(caller, body.email, body.password)
-    if body.name is not None:
-        await mill.people.profile.rename(caller, body.name)
+    await mill.people.profile.change(caller, body.name, body.email, body.password)
     return user_view(await mill.accounts.profile(caller))

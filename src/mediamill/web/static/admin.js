@@ -57,8 +57,14 @@ presses(get("invitations"), "revoke", async (button) => {
 
 const path = `/v1/admin/users/${get("user")?.dataset.user}`;
 
+// What was not touched here may have been changed by others since: it is not sent, and then shown.
+const served = (field) => [...(field.options || [])].find((one) => one.defaultSelected)?.value ?? field.defaultValue;
+const known = Object.fromEntries([...(get("change-user")?.elements || [])].filter((one) => one.name).map((one) => [one.name, served(one)]));
+
 acts("change-user", async (fields, form) => {
-  await call("PATCH", path, fields);
+  const touched = Object.entries(fields).filter(([name, value]) => value !== known[name]);
+  const user = await call("PATCH", path, Object.fromEntries(touched));
+  for (const name of Object.keys(known)) form.elements[name].value = known[name] = user[name];
   form.querySelector("[data-saved]").textContent = "Saved.";
 });
 

@@ -14,6 +14,12 @@ const LINES = `
       <input id="confirm-code" name="code" autocomplete="one-time-code" aria-describedby="confirm-code-error">
       <p class="error" id="confirm-code-error" data-error-for="code"></p>
     </div>
+    <details>
+      <summary>You have no password here?</summary>
+      <p>Sign out and in again as you came: this counts too. If that was by a link that the service printed,
+        <code>mediamill admin users sign-in-link</code> prints another one at its machine. Then set a password on the
+        account page within ten minutes.</p>
+    </details>
     <p class="error" role="alert" data-error></p>
     <div class="actions">
       <button class="primary" type="submit">Confirm</button>

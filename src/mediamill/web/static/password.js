@@ -1,6 +1,5 @@
 // On the account's page: change the name, the password, the address, and ask for the mail that confirms it.
 import { call, clearProblem, showProblem } from "./api.js";
-import { confirmed } from "./confirming.js";
 
 const asks = {
   "name-form": async ({ name }) => {
@@ -25,7 +24,7 @@ for (const [id, ask] of Object.entries(asks)) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     clearProblem(form);
-    attempt(form, button, () => ask(Object.fromEntries(new FormData(form))), () => { if (id !== "name-form") form.reset(); });
+    attempt(form, button, () => ask(Object.fromEntries(new FormData(form))), () => done(form));
   });
 }
 
@@ -43,6 +42,12 @@ if (resend) {
   });
 }
 
+function done(form) {
+  if (form.id === "name-form") return;
+  form.reset();
+  if (form.id === "password-form" && !form.elements.current) location.reload(); // from now on it asks for the first one
+}
+
 async function attempt(form, button, ask, after) {
   const said = form.querySelector(".actions [role=status]");
   button.disabled = true;
@@ -51,8 +56,7 @@ async function attempt(form, button, ask, after) {
     said.textContent = await ask();
     after();
   } catch (problem) {
-    if (problem.code !== "confirmation_needed") showProblem(form, problem);
-    else if (await confirmed()) return await attempt(form, button, ask, after);
+    showProblem(form, problem);
   } finally {
     button.disabled = false;
   }

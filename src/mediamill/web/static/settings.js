@@ -54,7 +54,7 @@ acts("copy", async ({ name, files, seed }, form) => {
   await ended(copy, task, ({ progress }) => { bar.value = progress; });
   location.assign(`/projects/${copy}`);
 });
-const days = (text) => (/^\d+$/.test(text) ? Number(text) : text || null);
+const days = (text) => (/^\d+$/.test(text) ? Number(text) : text || "installation");
 acts("keep", async ({ keep_days: kept }, form) => {
   const project = await call("PATCH", home, { keep_days: days(kept.trim()) });
   const alone = form.querySelector("[data-alone]");
@@ -90,13 +90,14 @@ const day = (time) => (time ?? "").slice(0, 16).replace("T", " ");
 async function look(form) {
   const rule = encodeURIComponent(form.elements.keep_days.value.trim() || "installation");
   const sums = {};
-  let page, after = "";
+  let page, after = "", mixed = 0;
   do {
     page = await call("GET", `${home}/retention?keep_days=${rule}${after}`);
     for (const [when, going] of Object.entries({ ...page.goes, kept: page.kept })) {
       sums[when] ??= {};
       for (const [name, count] of Object.entries(going)) sums[when][name] = (sums[when][name] ?? 0) + count;
     }
+    mixed += page.mixed;
     after = `&after=${encodeURIComponent(page.after)}`;
   } while (page.has_more);
   const lines = Object.entries(WHEN).map(([when, told]) => [told, sums[when]]).filter(([, going]) => going.files);
@@ -104,6 +105,7 @@ async function look(form) {
     const more = [results && `${results} results`, frozen && `${frozen} images of versions`].filter(Boolean).join(" and ");
     return made("li", {}, made("span", {}, made("strong", {}, when), `: ${files} files, ${size(bytes)}${more && `, with ${more}`}`));
   });
+  if (mixed) told.push(made("li", {}, `${mixed} results go with the first of the files that have a part in them.`));
   get("keep-look").replaceChildren(...(told.length ? told : [made("li", { class: "empty" }, "The project has no files of its own.")]));
 }
 

@@ -1,12 +1,12 @@
 """Projects as they look outside."""
 
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
 from mediamill.core.clock import rfc3339
-from mediamill.core.retention import HOLD_MS, days_of
+from mediamill.core.retention import HOLD_MS, KeepDays, days_of
 from mediamill.services.projects.keeping import Going, Look
 from mediamill.store.repositories.projects import Project
 from mediamill.web.views.common import Count, Time, View, moment
@@ -22,9 +22,9 @@ class ProjectView(View):
         examples=[{"original": {"": 0, "train": 80, "validation": 10, "test": 10}}],
     )
     settings: dict[str, Any] = Field(description="What jobs over it begin with.")
-    keep_days: int | Literal["none"] | None = Field(
-        description="How long its files are kept from when they joined; `none`: for ever; null: as "
-        "the installation says."
+    keep_days: KeepDays = Field(
+        description="How long its files are kept from when they joined; `none`: for ever; "
+        "`installation`: as that says."
     )
     keep_days_alone_at: Time | None = Field(
         description="When that alone holds, or did: for a day what was said before holds too, and "
@@ -62,7 +62,7 @@ class GoingView(View):
 class KeepingView(View):
     """What some members of a project come to by a rule."""
 
-    keep_days: int | Literal["none"] | None = Field(description="The rule that is tried.")
+    keep_days: KeepDays = Field(description="The rule that is tried.")
     alone_at: Time | None = Field(
         description="When it alone would hold, were it set now; null: it does."
     )
@@ -76,6 +76,9 @@ class KeepingView(View):
         "`other` project."
     )
     results: Count = Field(description="Members that jobs made: they go with their files.")
+    mixed: Count = Field(
+        description="Of these, those that other files have a part in: they go with the first."
+    )
     has_more: bool = Field(description="Whether there are further members: ask with `after`.")
     after: str | None
 
@@ -91,6 +94,7 @@ def keeping_view(look: Look) -> KeepingView:
         kept=_going(look.kept),
         why=look.why,
         results=look.results,
+        mixed=look.mixed,
         has_more=look.after is not None,
         after=look.after,
     )

@@ -242,3 +242,4 @@ CREATE INDEX "project_ruled" ON "projects" ("ruled", "id")
 CREATE INDEX "project_aging" ON "projects" ("aging", "id")
     WHERE "aging" IS NOT NULL;
 ALTER TABLE "files" ADD COLUMN "kept" BIGINT;
+ALTER TABLE "origins" ADD COLUMN "kept" BIGINT;
