@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.test_models import serious
+from tests.support.pressing import enter
 from tests.web.test_uploading import PNG
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -22,7 +23,7 @@ async def test_somebody_looks_after_their_account(page, everybodys, browser):
     await expect(page.locator(".sections [aria-current]")).to_have_text("Profile")
 
     await page.get_by_label("Your name").fill("Ann Example")
-    await page.keyboard.press("Enter")
+    await enter(page)
     await expect(page.locator("#name-form").get_by_role("status")).to_have_text("Saved.")
     me = await (await page.request.get(f"{base}/v1/me")).json()
     assert me["name"] == "Ann Example"
@@ -61,7 +62,7 @@ async def test_somebody_looks_after_their_account(page, everybodys, browser):
     await take_everything(page)
     link = page.locator(".sections").get_by_role("link", name="Usage")
     await link.focus()
-    await page.keyboard.press("Enter")
+    await enter(page)
     await expect(page.locator("#usage")).to_be_in_viewport()
     await expect(page.locator(".sections [aria-current]")).to_have_count(1)
     await delete_and_keep(page, email)

@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.test_models import serious
+from tests.support.pressing import enter
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 PASSWORD = "correct horse battery"
@@ -97,7 +98,7 @@ async def limit_and_keep_out(page):
     await page.get_by_role("button", name="Save").click()
     dialog = page.get_by_role("dialog", name="Is it you?")
     await dialog.get_by_label("Password").fill(PASSWORD)
-    await page.keyboard.press("Enter")
+    await enter(page)
     await expect(page.get_by_text("Saved.")).to_be_visible()
     path = page.url.replace("/admin/", "/v1/admin/")
     ours = {"Origin": page.url.partition("/admin")[0]}

@@ -8,6 +8,7 @@ from email.policy import default
 import pytest
 from playwright.async_api import expect
 
+from tests.support.pressing import enter
 from tests.support.processes import signed_in
 
 EMAIL, OTHER = "forgetful@example.org", "copper kettle on the blue bridge"
@@ -36,12 +37,12 @@ async def test_from_forgotten_to_in_again(everybodys, browser):
     await page.goto(f"{base}/signin")
     await page.get_by_role("link", name="Forgotten your password?").click()
     await page.get_by_label("E-mail address").fill(EMAIL)
-    await page.keyboard.press("Enter")
+    await enter(page)
     await expect(page.get_by_role("status")).to_contain_text("a mail with a link is on its way")
     await page.goto(await link_in_the_mail(everybodys))
     assert page.url == f"{base}/reset", "the secret stays in no history"
     await page.get_by_label("New password").fill("password")
-    await page.keyboard.press("Enter")
+    await enter(page)
     await expect(page.locator("#password-error")).to_contain_text("15 to 1,024 characters")
     await page.get_by_label("New password").fill(OTHER)
     await page.get_by_role("button", name="Set the password").click()
@@ -50,7 +51,7 @@ async def test_from_forgotten_to_in_again(everybodys, browser):
     await expect(page.get_by_role("button", name="Sign in")).to_be_enabled()
     await page.fill("#login-email", EMAIL)
     await page.fill("#login-password", OTHER)
-    await page.press("#login-password", "Enter")
+    await enter(page)
     await page.wait_for_url(f"{base}/")
     await page.goto(f"{base}/account")
     await page.get_by_label("Current password").fill(OTHER)

@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.services.test_factors import Phone
+from tests.support.pressing import enter
 
 PASSWORD = "correct horse battery"
 
@@ -46,10 +47,10 @@ async def test_set_up_sign_in_and_confirm(page):
     await page.fill("#login-email", me["email"])
     await page.fill("#login-password", PASSWORD)
     await expect(page.locator("#login-code")).to_be_hidden()
-    await page.keyboard.press("Enter")
+    await enter(page)
     await expect(page.locator("#login-code")).to_be_focused()
     await page.keyboard.type(codes[0])
-    await page.keyboard.press("Enter")
+    await enter(page)
     await page.wait_for_url(re.compile(r"^http://[^/]+/$"))
 
     await page.get_by_role("link", name="Account").click()
@@ -63,7 +64,7 @@ async def test_set_up_sign_in_and_confirm(page):
     await card.get_by_role("button", name="Make new recovery codes").click()
     dialog = page.get_by_role("dialog", name="Is it you?")
     await dialog.get_by_label("Password").fill(PASSWORD)
-    await page.keyboard.press("Enter")
+    await enter(page)
     await dialog.get_by_label("Code of your app, or a recovery code").fill(codes[1])
     await dialog.get_by_role("button", name="Confirm").click()
     await expect(dialog).to_have_count(0)

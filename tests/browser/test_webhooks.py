@@ -7,6 +7,7 @@ from playwright.async_api import expect
 from standardwebhooks import Webhook as Verifier
 
 from tests.browser.test_models import serious
+from tests.support.pressing import enter
 from tests.support.receivers import receiver, reply
 
 SERVICE = {"slots": 1, "min_free_bytes": 0, "fetch_allow": "127.0.0.1:*"}
@@ -18,7 +19,7 @@ async def test_a_webhook_from_adding_it_to_sending_again(page, everybodys):
     async with receiver() as there:
         await page.goto(f"{base}/webhooks")
         await page.get_by_label("Address").fill("https://10.0.0.1/")
-        await page.keyboard.press("Enter")
+        await enter(page)
         await expect(page.locator("#url-error")).to_contain_text("MEDIAMILL_FETCH_ALLOW")
         await page.get_by_label("Address").fill(there.url())
         await page.get_by_label("job.failed").check()

@@ -12,6 +12,7 @@ from PIL import Image
 from mediamill.core.access import Principal
 from mediamill.core.clock import DAY
 from mediamill.core.errors import Conflict, Forbidden, Unauthenticated
+from mediamill.core.ids import made_at
 from mediamill.handlers.removing.forget_invitations import ForgetInvitations
 from mediamill.services.accounts.sessions import USED_EVERY
 from mediamill.services.links.signing import Grant
@@ -239,8 +240,9 @@ async def test_an_invitation_ends(mill, web, admin, nobody, monkeypatch):
         refused = await nobody.post("/v1/auth/invitation", json=body)
         assert refused.status_code == 403, token
     forgetting = ForgetInvitations(mill.people.inviting.invitations)
-    assert await forgetting.forget(late + 21 * DAY) == 0
-    assert await forgetting.forget(late + 23 * DAY) == 1
+    made = made_at(links[1]["id"])  # which is later than now where another test was in the future
+    assert await forgetting.forget(made + 29 * DAY) == 0
+    assert await forgetting.forget(made + 31 * DAY) == 1
     assert (await admin.client.get("/v1/admin/invitations")).json()["data"] == []
 
 
