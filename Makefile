@@ -37,12 +37,14 @@ elsewhere: $(VENV)/.dev  ## Run the service's tests on PostgreSQL and on DynamoD
 		tests/services tests/engine tests/browser tests/security $(ARGS) || exit 1; \
 	done
 
-check: $(VENV)/.dev  ## Check format, rules, types, imports, the tree, the template for AWS and the published API.
+check: $(VENV)/.dev  ## Check format, rules, types, imports, secrets, advisories, AWS's template, the published API.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p mediamill
 	$(BIN)/lint-imports --config .importlinter
 	$(BIN)/python scripts/check_tree.py
+	$(BIN)/python scripts/check_history.py
+	$(BIN)/python scripts/check_advisories.py $(ADVISORIES)
 	$(BIN)/cfn-lint infra/aws/template.yaml
 	$(BIN)/python -m pytest -m scan tests/security
 

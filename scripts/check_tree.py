@@ -1,7 +1,8 @@
 """Look for what may not be in the tree: secrets, registry addresses, paths of one machine.
 
-It also holds two rules that import contracts cannot: only `core/settings.py` reads the
-environment, and no module is longer than 350 lines. Prints what it finds; exits with 1 if anything.
+Nor may scripts of our pages make HTML or programs of text. It also holds two rules that import
+contracts cannot: only `core/settings.py` reads the environment, and no module is longer than 350
+lines. Prints what it finds; exits with 1 if anything.
 """
 
 import ast
@@ -20,13 +21,28 @@ READS_ENVIRONMENT = {
 }
 """Modules of the package that may read the environment."""
 
-RULES = {
-    "a private key": r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----",
+SECRETS = {
+    "a private key": r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----",
     "an AWS key": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-    "a token of a code host": r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|glpat-[A-Za-z0-9_-]{20})\b",
+    "an AWS secret": r"(?i)aws_?secret_?(?:access_?)?key\W{1,5}[A-Za-z0-9/+]{40}\b",
+    "a token of a code host": r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{60,}"
+    r"|glpat-[A-Za-z0-9_-]{20})\b",
+    "a token of a package registry": r"\b(?:pypi-AgE[A-Za-z0-9_-]{50,}|npm_[A-Za-z0-9]{36})\b",
     "a token of a model provider": r"\b(?:sk-[A-Za-z0-9_-]{32,}|hf_[A-Za-z0-9]{30,})\b",
+    "a key of Google's": r"\bAIza[A-Za-z0-9_-]{35}\b",
+    "a token of a chat or payment service": r"\b(?:xox[abprs]-[A-Za-z0-9-]{20,}"
+    r"|[rs]k_live_[A-Za-z0-9]{20,}|SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43})\b",
+    "a signed token": r"\beyJ[A-Za-z0-9_-]{16,}\.eyJ[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{20,}",
+    "a webhook secret": r"\bwhsec_[A-Za-z0-9+/]{32,}",
     "a token of Mediamill": r"\bmm[stl]_[A-Za-z0-9_-]{43}\b",
-    "a password in an address": r"\b[a-z+]+://[^/\s:@?{<$…]+:[^/\s:@?{<$…]{3,}@[a-z0-9.-]+\.[a-z]{2,}",
+    # names of RFC 2606 are nobody's
+    "a password in an address": r"\b[a-z+]+://[^/\s:@?{<$…]+:[^/\s:@?{<$…]{3,}"
+    r"@(?![a-z0-9.-]*\bexample(?:\.(?:com|net|org))?\b)[a-z0-9.-]+\.[a-z]{2,}",
+}
+"""What each pattern stands for, and the pattern. `check_history.py` looks for them too."""
+
+RULES = {
+    **SECRETS,
     "a registry address": r"(?:index-url|find-links|extra-index|registry\+http"
     r"|\"resolved\": *\"http|registry = \"http)",
     "a path of one machine": "|".join(
@@ -34,9 +50,20 @@ RULES = {
     )
     or r"(?!)",
 }
-"""What each pattern stands for, and the pattern."""
+
+SINKS = {
+    "text that becomes HTML": r"\b(?:innerHTML|outerHTML)\s*\+?=(?!=)"
+    r"|\b(?:insertAdjacentHTML|createContextualFragment|document\.write(?:ln)?)\(",
+    "text that becomes a program": r"\b(?:eval|Function)\(|\bset(?:Timeout|Interval)\(\s*[\"'`]"
+    r"|\bjavascript:",
+}
+"""What scripts and templates of our pages have no use for."""
 
 ALLOWED = {
+    # a part of a page, which the server has escaped
+    ("src/mediamill/web/static/api.js", "text that becomes HTML"),
+    # lines that are in that very file
+    ("src/mediamill/web/static/confirming.js", "text that becomes HTML"),
     ("scripts/check_tree.py", "a registry address"),
     ("CONTRIBUTING.md", "a registry address"),
 }
@@ -72,12 +99,13 @@ def _problems(name: str) -> Iterator[str]:
 
 
 def _matches(name: str, text: str) -> Iterator[str]:
-    for what, pattern in RULES.items():
+    pages = name.startswith("src/mediamill/web/") and name.endswith((".js", ".html"))
+    for what, pattern in (RULES | SINKS if pages else RULES).items():
         if (name, what) in ALLOWED:
             continue
         for match in re.finditer(pattern, text):
             line = text.count("\n", 0, match.start()) + 1
-            yield f"{name}:{line}: {what}: {match.group()[:24]}…"
+            yield f"{name}:{line}: {what}: {match.group()[:8]}…"
 
 
 def _module_problems(name: str, text: str) -> Iterator[str]:

@@ -17,8 +17,9 @@ from pwdlib import PasswordHash
 from structlog.dev import ConsoleRenderer, plain_traceback
 
 from mediamill.engine.slots import process
+from mediamill.store.sql.sqlite import store as sqlite_store
 from tests import media_factory
-from tests.support import nursery
+from tests.support import migrated, nursery
 from tests.support.cheap import cheap
 from tests.support.kafka import Kafka, kafka_server
 from tests.support.places import BLOBS, EMBEDDED, STORES, Place, Servers
@@ -188,6 +189,14 @@ def cheap_passwords() -> Iterator[None]:
     """Hash passwords at the least cost: the real one would be a third of all that tests take."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PasswordHash, "recommended", cheap)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def files_migrated_once() -> Iterator[None]:
+    """Copy SQLite files with all tables instead of migrating each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite_store, "prepare", migrated.prepared)
         yield
 
 

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from mediamill.adapters.identity.port import Issuer
 from mediamill.adapters.stream.opening import open_publisher, open_stream
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.settings import Settings
 from mediamill.engine.inspect import Inspector
+from mediamill.engine.presence import Presence
 from mediamill.engine.rollup import Rollup
 from mediamill.engine.scheduler import Scheduler
 from mediamill.engine.slots import sandbox
@@ -26,13 +26,13 @@ from mediamill.handlers import kinds
 from mediamill.operations.catalogue import OPERATIONS, Catalogue
 from mediamill.parts import SPARE_SLOTS, Parts, cpu_slots
 from mediamill.services.access import Access
-from mediamill.services.accounts.federation import Federation
-from mediamill.services.accounts.flows import Flows
-from mediamill.services.accounts.linking import Linking
-from mediamill.services.accounts.service import Accounts
+from mediamill.services.accounts.together import AccountServices
 from mediamill.services.annotations.together import AnnotationServices
+from mediamill.services.audit.search import AuditService
+from mediamill.services.audit.trail import Trail
 from mediamill.services.captions.rerunning import Rerunning
 from mediamill.services.captions.service import CaptionService
+from mediamill.services.feedback import FeedbackService
 from mediamill.services.files.directories import Directories
 from mediamill.services.files.downloads import Downloads
 from mediamill.services.files.labels import Labels
@@ -48,6 +48,7 @@ from mediamill.services.jobs.plans import Planner
 from mediamill.services.jobs.queue import Queue
 from mediamill.services.jobs.replaying import Replays
 from mediamill.services.jobs.requests import Requests
+from mediamill.services.jobs.running import Running
 from mediamill.services.jobs.service import JobService
 from mediamill.services.jobs.trash import JobTrash
 from mediamill.services.jobs.watching import Watching
@@ -56,9 +57,11 @@ from mediamill.services.links.signing import Signer, key_of
 from mediamill.services.models.together import ModelServices
 from mediamill.services.notifications import Notifications
 from mediamill.services.previews import Previews
+from mediamill.services.privacy.together import PrivacyServices
 from mediamill.services.projects.intake import MemberIntake
 from mediamill.services.projects.service import ProjectService
 from mediamill.services.projects.together import DatasetServices
+from mediamill.services.quotas.service import QuotaService
 from mediamill.services.repeats.once import Once
 from mediamill.services.retention import RetentionService
 from mediamill.services.stream.customers import Customers
@@ -82,14 +85,19 @@ from mediamill.services.uploads.resumable import Resumable
 from mediamill.services.uploads.settling import Settler
 from mediamill.services.uploads.validating import Validator
 from mediamill.services.uploads.waiting import Waiting
+from mediamill.services.webhooks.deliveries import DeliveryService
 from mediamill.services.webhooks.service import WebhookService
+from mediamill.services.workers import WorkerService
 from mediamill.store.clock import StoreClock
+from mediamill.store.repositories.audit import Audit
 from mediamill.store.repositories.backlog import Backlogs
 from mediamill.store.repositories.daily import Dailies
+from mediamill.store.repositories.feedback import Feedbacks
 from mediamill.store.repositories.retention import Aging, Sweeps
 from mediamill.store.repositories.stream import StreamBooks
 from mediamill.store.repositories.templates import Templates
 from mediamill.store.repositories.units import LONG
+from mediamill.store.repositories.workers import Workers
 
 FUNCTION_SECONDS = 900
 """The longest that a function may run."""
@@ -109,6 +117,10 @@ class App:
         self.access = Access(self.store)
         self.inspector = Inspector(self.slots, self.scratch)
         self.directories = Directories(self.scratch)
+        self.trail, self.audit = Trail(self.store, self.clock), AuditService(Audit(self.store))
+        self.workers = WorkerService(Workers(self.store))
+        self.quotas = QuotaService.over(self.parts, self.clock)
+        self.rates = self.quotas.rates
         self._services()
 
     @classmethod
@@ -126,6 +138,7 @@ class App:
         """End what runs and release every backend."""
         self._following.cancel()
         await self.watching.close()
+        await self.trail.close()
         self.directories.close()
         await self.parts.close()
 
@@ -150,7 +163,9 @@ class App:
             kept.of("secret"),
             kept.of("secret_previous"),
         )
-        self.linking, self.federation, self.accounts = self._accounts(signer)
+        self.people = people = AccountServices.over(self.parts, signer, self.clock)
+        self.accounts, self.linking = people.accounts, people.linking
+        self.federation = people.federation
         rows = FileRows(self.store, nouns.units, nouns.usages, self.bell, self.parts.announcer)
         most = self.settings.max_upload_bytes
         validator = Validator(self.blobs, self.inspector, nouns.usages, most)
@@ -178,6 +193,9 @@ class App:
         self.webhooks = WebhookService(
             nouns.webhooks, nouns.units, self.parts.sealer, self.parts.fetcher, self.bell
         )
+        self.deliveries = DeliveryService(
+            nouns.webhooks, nouns.units, self.bell, self.parts.settings.address
+        )
         self.labels = Labels(self.store, self.access)
         self.files = FileService(
             self.store, self.access, nouns.files, nouns.lookup, Listing(nouns.files, self.trash,
@@ -187,7 +205,7 @@ class App:
         self.models = ModelServices.over(self.parts, self.access, self.files)
         inputs = Inputs(self.access, self.parts.sources)
         requests = Requests(inputs, self.templates, self.operations, self.parts.models)
-        self.planner = Planner(requests, nouns.spending)
+        self.planner = Planner(requests, nouns.spending, self.quotas)
         self.jobs = JobService(
             self.access,
             nouns.jobs,
@@ -208,8 +226,12 @@ class App:
         rung = self.settings.broker_url.startswith("sqs:")  # so functions may work: longer leases
         lease = max(self.settings.lease_seconds, FUNCTION_SECONDS if rung else 0)
         self.work = Work(Backlogs(self.store, int(lease * 1000)))
+        self.running = Running(self.work, nouns.jobs, nouns.results)
         self.watching = Watching(self.jobs, self.bell)
         self.job_trash = JobTrash(self.access, self.jobs, nouns.units, self.bell)
+        self.privacy = PrivacyServices.over(
+            self.parts, signer, people, self.job_trash, self.projects, self.templates, self.webhooks
+        )
         self.once = Once(nouns.keys, self.results)
         self.items = ItemService(self.access, nouns.manifests, nouns.results)
         self.downloads = Downloads(
@@ -221,6 +243,13 @@ class App:
             self.access, nouns.users, nouns.mails, nouns.identities, nouns.units, signer,
             self.settings.address,
         )  # fmt: skip
+        self._reading(signer)
+
+    def _reading(self, signer: Signer) -> None:
+        """Make what shows what is there, and what users say of it."""
+        nouns = self.repositories
+        told = Feedbacks(self.store, nouns.units)
+        self.feedback = FeedbackService(told, nouns.users, self.files, self.blobs, self.bell)
         self.replays = Replays.over(self.parts, self.access)
         self.previews = Previews(
             self.access, self.blobs, self.results, self.slots, self.operations, self.scratch
@@ -233,17 +262,6 @@ class App:
             self.directories, self.bell,
         )  # fmt: skip
 
-    def _accounts(self, signer: Signer) -> tuple[Linking, Federation | None, Accounts]:
-        """Make what knows people: by our own secrets, and by an issuer where there is one."""
-        nouns, settings, clock = self.repositories, self.settings, self.clock
-        issuer = self.parts.identity if isinstance(self.parts.identity, Issuer) else None
-        users, free = nouns.users, settings.registration
-        linking = Linking(users, nouns.identities, clock, issuer, free)
-        federation = None
-        if issuer is not None:
-            federation = Federation(issuer, linking, users, Flows(signer, clock), clock)
-        return linking, federation, Accounts(users, clock, free, federation=federation)
-
     def _resumable(self, validator: Validator) -> Resumable:
         rows = self.repositories.uploads
         assembler = Assembler(rows, self.blobs, self.uploads, self.projects)
@@ -251,9 +269,10 @@ class App:
             self.access, rows, self.blobs, validator, assembler, self.projects, self.bell
         )
 
-    async def worker(self) -> Worker:
-        """Make a worker with a handler for every kind of unit."""
-        return Worker(await self.engine(), Crew.of(cpu_slots(self.settings)))
+    async def worker(self, *, stays: bool = False) -> Worker:
+        """Make a worker with a handler for every kind of unit; drained, it ends unless it stays."""
+        presence = Presence(Workers(self.store), self.settings.lease_seconds, stays=stays)
+        return Worker(await self.engine(), Crew.of(cpu_slots(self.settings)), presence)
 
     async def engine(self) -> Engine:
         """Make what runs units; see to it that the housekeeping that recurs has begun."""
@@ -271,15 +290,18 @@ class App:
 
     def handlers(self) -> Mapping[str, Handler]:
         """Make a handler for every kind of unit."""
-        return kinds.handlers(
+        common = kinds.handlers(
             self.parts,
             self.arrivals,
             self.resumable.assembler,
             self.settler,
             self.notifications.unsubscribe_url,
+            self.people.mailed.secret,
+            self.people.inviting.secret,
             self.arrived,
             MemberIntake(self.uploads.rows, self.uploads.validator),
         )
+        return {**common, **self.privacy.handlers()}
 
     def ingest(self, rules: Rules | None = None) -> Ingest:
         """Make what takes files from the stream, by the settings' rules if by no others.

@@ -42,9 +42,11 @@ from mediamill.engine.gathering import Sources
 from mediamill.engine.slots import SlotLimits, SlotPool
 from mediamill.operations.catalogue import Catalogue
 from mediamill.store.opening import open_store
-from mediamill.store.port import Store
+from mediamill.store.port import Store, Versioned
+from mediamill.store.repositories.allowances import UNLIMITED, Limits
 from mediamill.store.repositories.annotations import Annotations
 from mediamill.store.repositories.attempts import Attempts
+from mediamill.store.repositories.factors import Factors
 from mediamill.store.repositories.files import Files
 from mediamill.store.repositories.idempotency import KeyedRequests
 from mediamill.store.repositories.identities import Identities
@@ -76,6 +78,7 @@ class Repositories:
     """Every noun's reads and guarded writes."""
 
     users: Users
+    factors: Factors
     files: Files
     jobs: Jobs
     units: Units
@@ -98,18 +101,19 @@ class Repositories:
         cls,
         store: Store,
         results: Blobs,
-        quota: int | None = None,
+        limits: Limits = UNLIMITED,
         retention: Retention = FOR_EVER,
         blobs: Blobs | None = None,
     ) -> "Repositories":
         """Make all of them over one store; large lists of inputs lie among the results.
 
-        `quota` is the most bytes that one owner may keep, `retention` tells what goes when, large
+        `limits` are those of owners without an allowance, `retention` tells what goes when, large
         annotations lie among `blobs`.
         """
-        usages = Usages(store, quota)
+        usages = Usages(store, limits)
         return cls(
             users=Users(store),
+            factors=Factors(store),
             files=Files(store),
             jobs=Jobs(store),
             units=Units(store),
@@ -158,9 +162,9 @@ class Parts:
         self.told = Counter[tuple[str, str]]()
         """How many events went out by each channel, and what came of it."""
         self.announcer = Announcer(self.store, everything=self.events.takes)
-        quota = self.settings.quota_bytes or None
+        limits = limits_of(self.settings)
         self.retention = read_retention(self.settings.retention)
-        self.nouns = Repositories.over(self.store, self.results, quota, self.retention, self.blobs)
+        self.nouns = Repositories.over(self.store, self.results, limits, self.retention, self.blobs)
         self.sources = Sources(
             self.nouns.lookup, self.nouns.projects, self.blobs, self.results, self.scratch,
             self.nouns.annotations.of,
@@ -234,13 +238,19 @@ class Parts:
     async def examine(self) -> dict[str, str]:
         """Ask every backend whether it works: `ok`, or what is wrong."""
         checks = {
-            "store": lambda: self.store.get(User, "user_health"),
+            "store": self._ask_store,
             "blobs": lambda: _reach(self.blobs),
         }
         if self.results is not self.blobs:
             checks["results"] = lambda: _reach(self.results)
         answers = await asyncio.gather(*(_answer(check) for check in checks.values()))
         return dict(zip(checks, answers, strict=True))
+
+    async def _ask_store(self) -> None:
+        """Read something; raises `ConfigurationError` once the store asks for a newer program."""
+        await self.store.get(User, "user_health")
+        if isinstance(self.store, Versioned):
+            await self.store.require_current()
 
 
 async def _open_blobs(url: str, setting: str, room: int) -> Blobs:
@@ -288,6 +298,17 @@ def make_home(home: Path) -> None:
     except OSError as error:
         message = f"MEDIAMILL_HOME: {home} cannot be made: {error.strerror}. Choose another folder."
         raise ConfigurationError(message, setting="MEDIAMILL_HOME") from error
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return what each user may have and do, who has no allowance."""
+    return Limits(
+        bytes=settings.quota_bytes or None,
+        files=settings.quota_files or None,
+        jobs=settings.quota_jobs or None,
+        items=settings.quota_items or None,
+        requests=settings.rate_requests or None,
+    )
 
 
 def cpu_slots(settings: Settings) -> int:

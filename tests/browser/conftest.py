@@ -43,7 +43,8 @@ async def everybodys(request, servers, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in servers.environment(chosen(request.config)).items():
             patch.setenv(name, value)
-        async with running("up", home, **LIVELY) as process:
+        given = getattr(request.module, "SERVICE", LIVELY)
+        async with running("up", home, **given) as process:
             yield process
 
 

@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.media_factory import clip
+from tests.support.pressing import enter
 
 PHONE = {"width": 390, "height": 844}
 FAST = ("-c:v", "libx264", "-preset", "ultrafast", "-threads", "1", "-pix_fmt", "yuv420p")
@@ -160,7 +161,7 @@ async def test_by_keyboard_alone(page, video):
         assert outline != "none" or await page.evaluate(
             "document.activeElement.matches('[type=file]')"
         )
-    await page.keyboard.press("Enter")
+    await enter(page)
     await page.wait_for_url(re.compile(r"/jobs/job_"))
     await expect(page.locator("#state")).to_have_text("succeeded", timeout=60_000)
 
@@ -217,10 +218,16 @@ async def test_register_sign_in_and_sign_out(page, browser):
     assert other.url.endswith("/signin?next=/")
     await other.get_by_text("New here?").click()
     await other.fill("#register-email", "ann@example.org")
+    told = other.locator("#register-password-strength")
     await other.fill("#register-password", "short")
+    await expect(told).to_have_text(re.compile(r"Too short yet\.\s+5 of 15"))
     await other.click("#register button")
-    await expect(other.locator("#register-password-error")).to_contain_text("8 to 1024")
+    await expect(other.locator("#register-password-error")).to_contain_text("15 to 1,024")
+    await expect(told).to_be_hidden()  # one of both is enough
+    await other.fill("#register-password", "123456789Qwerty")
+    await expect(told).to_contain_text("tried first")
     await other.fill("#register-password", "a long enough secret")
+    await expect(told).to_have_text(re.compile("Long enough"))
     await other.click("#register button")
     await other.wait_for_url(base)
     await other.get_by_role("button", name="Sign out").click()
@@ -230,6 +237,6 @@ async def test_register_sign_in_and_sign_out(page, browser):
     await other.click("#login button")
     await expect(other.locator("#login > [data-error]")).to_contain_text("not right")
     await other.fill("#login-password", "a long enough secret")
-    await other.keyboard.press("Enter")
+    await enter(other)
     await other.wait_for_url(base)
     await context.close()

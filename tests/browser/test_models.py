@@ -7,6 +7,7 @@ import axe_playwright_python
 import pytest
 from playwright.async_api import expect
 
+from tests.support.pressing import enter
 from tests.support.processes import running
 from tests.web.test_uploading import PNG
 
@@ -93,14 +94,14 @@ async def order_by_keys(page):
     chain = page.locator('[data-chain="caption"]')
     for name in ("good", "bad"):
         await chain.get_by_label("Provider to add to caption").fill(name)
-        await page.keyboard.press("Enter")
+        await enter(page)
         await expect(chain.locator(f'[data-link="{name}"]')).to_be_visible()
     await chain.get_by_label("Ask bad earlier").focus()
-    await page.keyboard.press("Enter")
+    await enter(page)
     await expect(page.locator("#told")).to_contain_text("bad is asked as number 1")
     assert await links(page) == ["bad", "good"]
     await chain.get_by_label("Provider to add to caption").fill("nobody")
-    await page.keyboard.press("Enter")
+    await enter(page)
     await expect(chain.get_by_role("alert")).to_contain_text("no provider called")
 
 
@@ -160,7 +161,7 @@ async def spend(page, base):
     await expect(page.get_by_role("img", name=re.compile("mark is at 80 %")).first).to_be_visible()
     mine = page.get_by_label(re.compile(r"Budget of admin@localhost"))
     await mine.fill("0.009")
-    await page.keyboard.press("Enter")
+    await enter(page)
     await expect(page.locator("[data-told]", has_text="Set.")).to_be_visible()
     await page.reload()
     await expect(page.get_by_text("$0.008 of $0.009 is used, $0.001 is left.")).to_be_visible()

@@ -16,6 +16,7 @@ from playwright.async_api import expect
 from mediamill.annotations.model import Rle
 from mediamill.annotations.rle import bitmap_of
 from tests.browser.test_first_page import PHONE, fits
+from tests.support.pressing import enter
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -158,7 +159,7 @@ async def annotate(page, here, project):
     await page.keyboard.press("p")
     for x, y in ((-100, -60), (-40, -80), (-70, 20)):
         await page.mouse.click(middle[0] + x, middle[1] + y)
-    await page.keyboard.press("Enter")
+    await enter(page)
     await page.keyboard.press("k")
     for x in (-30, 30):
         await page.mouse.click(middle[0] + x, middle[1] + 70)
@@ -209,6 +210,20 @@ async def settings(page, project):
     kept = (await api(page, "GET", project))["settings"]
     assert (kept["seed"], kept["export"], kept["split"]["seed"]) == (11, "coco", 7)
     assert kept["split"]["train"] == 60
+    await page.fill("#keep_days", "soon")
+    await page.click("#keep [type=submit]")
+    await expect(page.locator("#keep_days-error")).to_contain_text("Say days")
+    await page.fill("#keep_days", "30")
+    await page.click("#keep-try")
+    await expect(page.locator("#keep-look")).to_contain_text("Within 30 days: 7 files")
+    await page.click("#keep [type=submit]")
+    await expect(page.locator("#keep [data-saved]")).to_have_text("Saved.")
+    await expect(page.locator("#keep [data-alone]")).to_be_visible()
+    assert (await api(page, "GET", project))["keep_days"] == 30
+    await page.fill("#keep_days", "")
+    await page.click("#keep [type=submit]")
+    await expect(page.locator("#keep [data-saved]")).to_have_text("Saved.")
+    assert (await api(page, "GET", project))["keep_days"] == "installation"
 
 
 async def compare(page):
@@ -370,7 +385,7 @@ async def test_the_editor_by_keyboard_and_against_others(page, tmp_path):
     await page.keyboard.press("Control+s")
     await expect(page.locator("#conflict")).to_be_visible()
     await expect(page.locator("#combine")).to_be_focused()
-    await page.keyboard.press("Enter")
+    await enter(page)
     await expect(page.locator("#conflict")).to_be_hidden()
     await expect(page.locator("#saved")).to_have_text("Saved")
     both = await api(page, "GET", path)
@@ -423,7 +438,7 @@ async def paint(page, path):
 
     await page.keyboard.press("m")
     await expect(page.locator("#brush-told")).to_have_text("10 px")  # a twentieth of 192
-    await page.keyboard.press("Enter")
+    await enter(page)
     for _ in range(3):
         await page.keyboard.press("Alt+Shift+ArrowRight")
     ((box, seen),) = await painted()

@@ -7,6 +7,7 @@ import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.support.issuers import provider
+from tests.support.pressing import enter
 from tests.support.processes import Process, free_port, signed_in, until_live
 
 EMAIL, PASSWORD = "ann@example.org", "correct horse battery"
@@ -32,7 +33,7 @@ async def service(tmp_path):
 async def through_the_issuer(page, who):
     await page.fill('input[name="login"]', who)
     await page.fill('input[name="password"]', "any")
-    await page.keyboard.press("Enter")
+    await enter(page)
     await page.get_by_role("button", name="Continue").click()
 
 
@@ -79,7 +80,7 @@ async def test_linking_and_leaving(service, browser):
     await page.wait_for_load_state()
     await page.fill("#login-email", EMAIL)
     await page.fill("#login-password", PASSWORD)
-    await page.keyboard.press("Enter")
+    await enter(page)
     await page.wait_for_url(f"{base}/trash")  # where it began, though the address said no more
     await page.get_by_role("link", name="Account").click()
     async with page.expect_request(f"{base}/auth/oidc/callback*"):  # there and back by itself
@@ -91,7 +92,7 @@ async def test_linking_and_leaving(service, browser):
 
     await expect(page.get_by_role("button", name="Make a token")).to_be_enabled()
     await page.fill("#token-name", "a program")
-    await page.keyboard.press("Enter")
+    await enter(page)
     await expect(page.locator("#made-token code")).to_have_text(re.compile(r"^mmt_\S{43}$"))
     tokens = page.get_by_role("list", name="API tokens").get_by_role("listitem")
     await expect(tokens).to_have_count(1)

@@ -98,7 +98,9 @@ def test_mails_are_chosen(signed_in: Commands):
 
 
 def test_tokens_are_made_listed_and_revoked(signed_in: Commands, service: Credentials):
-    made = json.loads(signed_in("tokens", "create", "for a test", "--days", 1, "--json").stdout)
+    limits = ("--days", 1, "--scope", "files:read", "--scope", "jobs:read")
+    made = json.loads(signed_in("tokens", "create", "for a test", *limits, "--json").stdout)
+    assert made["scopes"] == ["files:read", "jobs:read"]
     other = Commands(signed_in.home, signed_in.folder, dict(signed_in.extra))
     other.extra["MEDIAMILL_TOKEN"] = made["token"]
     assert other("files", "list").returncode == 0

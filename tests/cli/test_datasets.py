@@ -89,6 +89,28 @@ def test_a_push_without_a_project_is_into_one_named_like_the_folder(signed_in: C
         assert (refused.exit_code, "--project" in refused.stderr) == (2, True), paths
 
 
+def test_how_long_a_project_keeps_its_files(signed_in: Commands):
+    root = a_set(signed_in.folder / "kept-images", 3, 70)
+    called(signed_in, "projects", "push", str(root))
+    project = project_of(signed_in, "kept-images")["id"]
+    tried = called(signed_in, "projects", "retention", project, "30", "--dry-run")
+    assert tried.exit_code == 0, tried.output
+    assert tried.stdout.splitlines()[0] == "kept for 30 days"
+    assert "in 30 days: 4 files" in tried.stdout  # the annotations too
+    assert "decided: 4 by this rule" in tried.stdout
+    assert project_of(signed_in, "kept-images")["keep_days"] == "installation"
+    told = called(signed_in, "projects", "retention", project, "30").stdout
+    assert f"{project} keeps its files for 30 days." in told
+    assert "What it said before holds beside that until " in told
+    row = json.loads(called(signed_in, "projects", "retention", project, "none", "--json").stdout)
+    assert row["keep_days"] == "none"
+    found = json.loads(called(signed_in, "projects", "retention", project, "--json").stdout)
+    assert (found["kept"]["files"], found["why"]["project"]) == (4, 4)
+    called(signed_in, "projects", "retention", project, "installation")
+    assert "as the installation says" in called(signed_in, "projects", "retention", project).stdout
+    assert called(signed_in, "projects", "retention", project, "soon").exit_code != 0
+
+
 def project_of(commands: Commands, name: str) -> dict:
     listed = called(commands, "projects", "list", "--json").stdout.splitlines()
     (project,) = [row for row in map(json.loads, listed) if row["name"] == name]

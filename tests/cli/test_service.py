@@ -9,7 +9,12 @@ from pathlib import Path
 
 import httpx
 
+from mediamill.app import App
+from mediamill.cli.remote.home import read_credentials
+from mediamill.cli.service.welcome import welcome
+from mediamill.core.settings import Settings
 from tests.cli.conftest import Commands, wait_for_service
+from tests.support.letterbox import Letterbox
 from tests.support.places import Place, everywhere
 
 
@@ -34,6 +39,21 @@ def test_up_prints_a_link_that_signs_in_once_and_stops_cleanly(mediamill: Comman
     assert actions[-1] == "stopped"
     assert link[2] not in log
     assert kept.token not in log
+
+
+async def test_the_token_that_it_makes_for_its_machine_is_mailed_to_nobody(tmp_path):
+    """Also where somebody with an address was first, and where the token was revoked since."""
+    settings = Settings(home=tmp_path / "home", slots=1, min_free_bytes=0)
+    async with await App.open(settings) as mill:
+        ann = await mill.accounts.register("ann@example.org", "a long enough secret")
+        for _ in range(2):
+            await welcome(mill)
+            kept = read_credentials(settings.home)
+            assert kept is not None
+            assert (await mill.accounts.authenticate(kept.token)).user == ann.id
+            await mill.people.administering.roster.revoke_all(ann.id)
+        letters = await Letterbox(mill).mails()
+        assert [one.subject for one in letters if "API token" in one.subject] == []
 
 
 def test_ctrl_c_stops_it_too_and_the_kept_token_outlives_a_restart(mediamill: Commands):

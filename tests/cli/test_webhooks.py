@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import time
 
 import pytest
 import structlog
 from click.testing import CliRunner
+from standardwebhooks import Webhook as Verifier
 
 from mediamill.app import App
 from mediamill.cli.root import root
+from mediamill.core.clock import HOUR, rfc3339
 from mediamill.core.logs import configure_logging
 from mediamill.core.settings import Settings
 from mediamill.web.app import create_app
@@ -59,6 +62,22 @@ async def test_from_adding_one_to_removing_it(command):
         listed = await command("list")
         assert listed.split("\t") == [hook, "on", "job.* file.created", there.url("/x")]
         assert secret not in listed
+        again = await command("replay", hook, event)
+        assert again == f"{event} is sent again."
+        assert (await there.wait(2))[1].headers["webhook-id"] == event
+        fresh = await command("rotate", hook, "--overlap-hours", "1")
+        assert fresh.startswith("whsec_")
+        assert fresh != secret
+        await command("test", hook, "--type", "job.failed")
+        await there.wait(3)
+        for known in (secret, fresh):
+            assert Verifier(known).verify(there.got[2].body, there.got[2].headers)
+        assert await command("disable", hook) == f"{hook} is off."
+        assert await command("enable", hook) == f"{hook} is on."
+        since = rfc3339(int(time.time() * 1000) - HOUR)
+        assert "sent again" in await command("replay", hook, "--failed-since", since)
+        assert await command("deliveries", hook, "--state", "failed") == ""
+        assert "Name events" in await command("replay", hook, code=2)
         row = json.loads(await command("list", "--json"))
         assert (row["id"], row["types"]) == (hook, ["job.*", "file.created"])
         assert await command("remove", hook) == f"{hook} is removed."

@@ -73,6 +73,7 @@ class Thing(Record, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     table_: dict[str, Any] = {}
     any: Any = None
+    level: int = 3
 
 
 class Bare(Record, frozen=True, kw_only=True):
@@ -118,6 +119,12 @@ async def fails(store: Store, *actions: Any) -> int:
 
 
 class StoreContract:
+    async def forget(self, store: Store, key: tuple[Any, ...], *fields: str) -> None:
+        """Take fields out of a `Thing`, as an older program leaves it that does not know them.
+
+        A database whose tables have columns has their defaults then.
+        """
+
     # -- records ----------------------------------------------------------------------------
 
     async def test_every_type_reads_back_equal(self, store: Store):
@@ -326,6 +333,24 @@ class StoreContract:
         await store.transact(Check(Thing, ("g", 0), (good, AtMost("count", 5), Exists())))
         assert await fails(store, Check(Thing, ("g", 0), (good, AtMost("count", 4)))) == 0
         assert await fails(store, Check(Thing, ("g", 0), (bad, AtMost("count", 5)))) == 0
+
+    async def test_what_an_older_program_did_not_write_is_its_default(self, store: Store):
+        await put(store, thing())
+        left = ("text", "count", "ratio", "flag", "raw", "size", "tags", "table_", "level")
+        await self.forget(store, ("g", 0), *left)
+        assert await store.get(Thing, "g", 0) == thing()
+        same = [Equals(name, getattr(thing(), name)) for name in left]
+        same += [AtMost("count", 0), AtMost("ratio", 0.5), AtLeast("level", 3)]
+        await store.transact(Check(Thing, ("g", 0), tuple(same)))
+        for other in (
+            Equals("text", "a"), Equals("flag", True), Equals("tags", ("a",)),
+            AtLeast("count", 1), AtMost("ratio", -1), AtMost("level", 2),
+        ):  # fmt: skip
+            assert await fails(store, Check(Thing, ("g", 0), (other,))) == 0
+        change = {"set": {"text": "b"}, "add": {"level": 1, "ratio": 0.5}}
+        await store.transact(Update(Thing, ("g", 0), when=tuple(same), **change))
+        assert await store.get(Thing, "g", 0) == thing(text="b", level=4, ratio=0.5)
+        assert await orders(store, Thing.index("thing_text"), "o", at_least="b") == [0]
 
     # -- updates ----------------------------------------------------------------------------
 

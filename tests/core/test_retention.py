@@ -13,6 +13,7 @@ READ = {
     "stream=30d; upload=90d": {"stream": 30 * DAY, "upload": 90 * DAY},
     " upload = 36h ;": {"stream": 7 * DAY, "upload": 36 * HOUR},
     "stream=none;import=1d": {"import": DAY},
+    "project=180d": {"stream": 7 * DAY, "project": 180 * DAY},
 }
 
 
@@ -63,6 +64,17 @@ def test_a_rule_that_takes_more_waits_until_workers_agree_for_a_day():
     assert held.asked("24h", 2) == Held("30d", "24h", 2)
     assert held.asked("90d", 2) == Held("90d")
     assert held.asked("none", 2) == Held("none")
+
+
+def test_projects_keep_no_longer_than_they_may():
+    rules = read_retention("stream=7d; project=30d")
+    came, joined = 100 * DAY, 120 * DAY
+    for due, bounded in ((joined, joined), (joined + 90 * DAY, came + 30 * DAY),
+                         (None, came + 30 * DAY)):  # fmt: skip
+        assert rules.bounded(due, came + 7 * DAY, came) == bounded
+    assert rules.bounded(None, came + 60 * DAY, came) == came + 60 * DAY
+    assert rules.bounded(None, None, came) is None
+    assert read_retention("stream=7d").bounded(None, came, came) is None
 
 
 def test_files_that_were_kept_for_ever_are_for_a_day_more():

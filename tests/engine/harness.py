@@ -112,6 +112,7 @@ class Harness:
         self.items = PlainItems(self.jobs, self.manifests)
         access, self.announcer = Access(store), Announcer(store)
         scratch = Path(tempfile.gettempdir())
+        self.usages = Usages(store)
         self.sources = Sources(self.lookup, Projects(store), self.blobs, self.blobs, scratch)
         self.service = JobService(
             access,
@@ -119,7 +120,7 @@ class Harness:
             self.units,
             self.manifests,
             self.results,
-            Usages(store),
+            self.usages,
             Requests(
                 Inputs(access, self.sources),
                 TemplateService(access, Templates(store), OPERATIONS),
@@ -140,12 +141,20 @@ class Harness:
         scratch = Path("/nonexistent")
         handlers = {
             "items": self.items,
-            "gather": Gather(self.jobs, self.manifests, self.sources, self.bell, OPERATIONS),
+            "gather": Gather(
+                self.jobs, self.manifests, self.sources, self.bell, OPERATIONS, self.usages
+            ),
             "expand": Expand(
                 self.jobs, self.manifests, self.results, self.lookup, self.bell, OPERATIONS
             ),
             "next_stage": NextStage(
-                self.jobs, self.manifests, self.results, self.bell, scratch, OPERATIONS
+                self.jobs,
+                self.manifests,
+                self.results,
+                self.bell,
+                scratch,
+                OPERATIONS,
+                self.usages,
             ),
             "seal": Seal(self.jobs, self.results, self.blobs, scratch),
             "cancel": Cancel(self.jobs, self.units),

@@ -1,4 +1,4 @@
-"""Part of the history check: an owner's usage is the sum of the bytes that are kept."""
+"""Part of the history check: an owner's usage is what the rows sum to that say they count."""
 
 from collections import Counter
 
@@ -10,7 +10,7 @@ from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.projects import Project
 from mediamill.store.repositories.results import Result
 from mediamill.store.repositories.uploads import Upload, UploadPart
-from mediamill.store.repositories.usage import Usage
+from mediamill.store.repositories.usage import MonthlyUsage, Usage
 from tests.faults.tables import table
 
 
@@ -38,7 +38,40 @@ def usage(app: App) -> list[str]:
         for job in jobs
         if job.state.terminal and not job.hidden and job.charged != made[job.id]
     ]
-    return broken + _drawn(app) + _sums(app, files, jobs, uploads)
+    return broken + _drawn(app) + _sums(app, files, jobs, uploads) + _counts(app, files, jobs)
+
+
+def _counts(app: App, files: list[File], jobs: list[Job]) -> list[str]:
+    """Compare the files, open jobs and items that are counted with the rows that say they count.
+
+    Of a job that is gone its items stay counted: they were run.
+    """
+    kept, opened, items = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
+    for file in files:
+        kept[file.owner] += file.metered
+    for job in jobs:
+        opened[job.owner] += job.counted
+        for month, count in job.metered.items():
+            items[job.owner, month] += count
+    told = {row.owner: row for row in table(app, Usage)}
+    monthly = {(row.owner, row.month): row.items for row in table(app, MonthlyUsage)}
+    broken = [
+        f"{owner} has {kept[owner]} files and {opened[owner]} open jobs; counted are {one.files} "
+        f"and {one.jobs}"
+        for owner in {*kept, *opened, *told}
+        if (one := told.get(owner, Usage(owner=owner))).files != kept[owner]
+        or one.jobs != opened[owner]
+    ]
+    broken += [
+        f"{owner} ran {count} items in {month}; counted are {monthly.get((owner, month), 0)}"
+        for (owner, month), count in items.items()
+        if monthly.get((owner, month), 0) < count
+    ]
+    return broken + [
+        f"{job.id} has ended, and still counts as open, or for {job.reserved} items to run"
+        for job in jobs
+        if job.state.terminal and (job.counted or job.reserved)
+    ]
 
 
 def _drawn(app: App) -> list[str]:

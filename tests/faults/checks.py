@@ -15,6 +15,7 @@ import httpx
 from mediamill.app import App
 from mediamill.core.clock import SystemClock
 from mediamill.handlers.removing.collect import Collect
+from mediamill.store.repositories.audit import Act
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.idempotency import KeyedRequest, blobs_of
 from mediamill.store.repositories.jobs import Job, ManifestPage, Tally
@@ -268,14 +269,15 @@ def _allowed(key: str, optional: set[str], jobs: dict[str, Job]) -> bool:
 async def gone(app: App, deleted: set[str]) -> list[str]:
     """Nothing of what was deleted for good is left, but the units that remove it.
 
-    What was made of a deleted file stays, and says what it was made of.
+    What was made of a deleted file stays, and says what it was made of; the audit trail says who
+    deleted it.
     """
     broken = []
     for kind in all_kinds() if deleted else ():
         files_only = {one for one in deleted if one.startswith("file_")}
         wanted = deleted if kind not in MADE_OF else deleted - files_only
         for row in table(app, kind):
-            if isinstance(row, Unit) and row.kind.startswith("purge_"):
+            if isinstance(row, Act) or (isinstance(row, Unit) and row.kind.startswith("purge_")):
                 continue
             text = repr(row)
             broken += [f"{kind.table} has {row.key_values()}" for one in wanted if one in text]

@@ -108,7 +108,7 @@ class History:
         clients = []
         for owner in owners:
             signed_in = Principal(owner, session=True)
-            issued = await app.accounts.issue_token(signed_in, "history check", None)
+            issued = await app.people.tokens.issue(signed_in, "history check", None)
             headers = {"Authorization": f"Bearer {issued.secret}"}
             transport = httpx.ASGITransport(web, raise_app_exceptions=False)
             clients.append(

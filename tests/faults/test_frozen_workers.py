@@ -20,6 +20,7 @@ from mediamill.store.opening import open_store
 from mediamill.store.port import Put
 from mediamill.store.repositories.lanes import Lane
 from mediamill.store.repositories.users import User
+from mediamill.store.repositories.workers import WorkerRow
 from tests.faults.history import History
 from tests.faults.rows import database, everything
 from tests.faults.test_killed_workers import SHORT, Worker, all_ended, check
@@ -28,6 +29,7 @@ from tests.support.places import EACH_STORE, POSTGRESQL, cases
 from tests.support.processes import running, signed_in
 
 FREEZING = "tests.faults.freezing"
+BUSY = frozenset({Lane.table, WorkerRow.table})
 
 
 class Freezing(Worker):
@@ -52,9 +54,12 @@ class Freezing(Worker):
 
 
 def rows(app: App) -> dict[str, set[tuple]]:
-    """Read all tables, but for the lanes: those are told of work by everybody."""
+    """Read all tables that only work changes.
+
+    Lanes are told of work by everybody, and each worker says every few seconds that it lives.
+    """
     found = everything(app.settings.store_url)
-    return {name: there for name, there in found.items() if name != Lane.table}
+    return {name: there for name, there in found.items() if name not in BUSY}
 
 
 async def quiet(app: App) -> dict[str, set[tuple]]:

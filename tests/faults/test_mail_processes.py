@@ -13,7 +13,9 @@ from tests.web.test_strangers import PNG
 
 pytestmark = pytest.mark.soak
 REQUESTS, JOBS = 300, 40
-SETTINGS = {"slots": 1, "min_free_bytes": 0, "lease_seconds": 2, "poll_seconds": 0.2}
+SETTINGS = {
+    "slots": 1, "min_free_bytes": 0, "lease_seconds": 2, "poll_seconds": 0.2, "verify": "off",
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -426,10 +426,13 @@ async def test_an_owner_gets_so_many_a_day(plain_log):
     over = await send()
     assert (over.state, post.asked) == (UnitState.DONE, 5)
     assert "more than 2 mails in a day" in over.error
+    await harness.users.store.transact(Update(User, ("user_alice",), set={"verified": 1}))
+    assert (await send()).error == ""  # to a verified address go as many as there are
+    await harness.users.store.transact(Update(User, ("user_alice",), set={"verified": None}))
     clock.ms += DAY
     for _ in range(3):  # those that waited come first
         await harness.mail.run(await claim(harness, HOUR))
-    assert post.asked == 7
+    assert post.asked == 8
 
 
 async def test_a_day_is_counted_once_whoever_counts_beside(mailing):

@@ -12,11 +12,14 @@ import secrets
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from mediamill.adapters.sealing.keyring import Key
 from tests.support.gates import gate_to
@@ -86,7 +89,8 @@ class Person:
     async def ask(self, method: str, path: str, **request) -> dict:
         answer = await self.client.request(method, path, **request)
         self.answers.append(answer.content + str(answer.headers).encode())
-        return answer.json() if "json" in answer.headers.get("content-type", "") else {}
+        told = answer.content and "json" in answer.headers.get("content-type", "")
+        return answer.json() if told else {}
 
     async def told(self, name: str, field: str, method: str, path: str, **request) -> dict:
         """Ask for something whose answer tells a secret, this once."""
@@ -109,7 +113,16 @@ class Person:
         await self.ask("GET", "/auth/oidc/start")
         url = {"url": f"http://127.0.0.1:{hook}/hook", "types": ["*"]}
         made = await self.told("webhook secret", "secret", "POST", "/v1/webhooks", json=url)
-        await self.ask("GET", f"/v1/webhooks/{made['id']}")
+        at = f"/v1/webhooks/{made['id']}"
+        await self.told("webhook secret from now on", "secret", "POST", f"{at}/rotate")
+        await self.ask("GET", at)
+        await self.second_factor(account)
+        new = self.made.make("new password")
+        both = {"current": account["password"], "new": new}
+        await self.ask("POST", "/v1/auth/password", json=both)
+        await self.ask("POST", "/v1/auth/password/forgot", json={"email": account["email"]})
+        made_up = {"token": f"mmr_{self.made.make('made-up link')}", "password": new}
+        await self.ask("POST", "/v1/auth/password/reset", json=made_up)
         await self.ask("PATCH", "/v1/me/notifications", json={"finished": "always"})
         file = await self.ask("POST", "/v1/files?name=a.png", content=PNG)
         steps = {"files": [file["id"]], "steps": [{"operation": "thumbnail"}]}
@@ -122,6 +135,21 @@ class Person:
         for path in ("/health/ready", "/metrics", "/v1/webhooks", f"/v1/jobs/{job['id']}", "/docs",
                      f"/v1/webhooks/{made['id']}/deliveries", "/openapi.json"):  # fmt: skip
             await self.ask("GET", path)
+
+    async def second_factor(self, account: dict[str, str]) -> None:
+        """Set one up, sign in by a recovery code, and give a wrong one."""
+        told = await self.told("app's secret", "secret", "POST", "/v1/me/factors/totp")
+        code = TOTP(base64.b32decode(told["secret"]), 6, SHA1(), 30).generate(int(time.time()))
+        on = await self.client.post("/v1/me/factors/totp/confirm", json={"code": code.decode()})
+        on.raise_for_status()
+        for number, one in enumerate(on.json()["recovery_codes"]):
+            self.made[f"recovery code {number}"] = one
+            self.made[f"recovery code {number} in one"] = one.replace("-", "")
+        right = {**account, "code": self.made["recovery code 0"]}
+        await self.told("session by a code", "token", "POST", "/v1/auth/login", json=right)
+        wrong = {**account, "code": self.made.make("wrong code")}
+        await self.ask("POST", "/v1/auth/login", json=wrong)
+        await self.ask("GET", "/v1/me/factors")
 
 
 async def doctor(settings: dict[str, str], home: Path) -> bytes:
@@ -154,7 +182,7 @@ async def test_no_secret_is_written_anywhere(tmp_path, monkeypatch, examined):
             told = await doctor(service.settings, home) if examined else b""
     await mail.down()
     log = service.log()
-    assert len(made) > 12
+    assert len(made) > 35
     assert made.found(log.encode()) == set()
     assert made.found(told) == set()
     for answer in person.answers:

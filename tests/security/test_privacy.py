@@ -1,18 +1,24 @@
 """S13: what says where and by whom a picture was taken is in no output of any operation."""
 
+import base64
 import io
+import struct
 import subprocess
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pillow_heif
 from PIL import Image, ImageCms, PngImagePlugin
 
+from mediamill.datasets.exporting import EXPORTS
+from mediamill.services.captions.exporting import Form
 from tests.media_factory import clip, ffmpeg, sample
 from tests.security.conftest import Mill
+from tests.web.test_datasets import exported, frozen
 
 MARK = b"PLANTED"
 """Stands in every field that takes text."""
@@ -41,6 +47,26 @@ def exif() -> Image.Exif:
     return made
 
 
+def with_preview(said: Image.Exif) -> bytes:
+    """Return EXIF with a second directory, as cameras write it: a preview with a comment in it.
+
+    It is made by hand (EXIF 2.32, section 4.5.8): Pillow writes none.
+    """
+    small = io.BytesIO()
+    Image.new("RGB", (16, 12), "teal").save(small, "JPEG", comment=MARK)
+    data = bytearray(said.tobytes().removeprefix(b"Exif\0\0"))
+    order = "<" if data.startswith(b"II") else ">"
+    (first,) = struct.unpack_from(f"{order}I", data, 4)
+    (count,) = struct.unpack_from(f"{order}H", data, first)
+    at = len(data)
+    struct.pack_into(f"{order}I", data, first + 2 + 12 * count, at)
+    rows = ((0x0103, 6), (0x0201, at + 42), (0x0202, small.tell()))
+    data += struct.pack(f"{order}H", len(rows))
+    for tag, value in rows:
+        data += struct.pack(f"{order}HHII", tag, 4, 1, value)
+    return b"Exif\0\0" + bytes(data) + struct.pack(f"{order}I", 0) + small.getvalue()
+
+
 def profile() -> bytes:
     """Return sRGB's profile with a word of ours as its copyright."""
     data = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -57,7 +83,7 @@ def pictures(folder: Path) -> Iterator[Path]:
     text.add_text("Comment", "PLANTED")
     text.add_itxt("XML:com.adobe.xmp", XMP.decode(), zip=False)
     pillow_heif.register_heif_opener()
-    told: dict[str, Any] = {"exif": exif(), "icc_profile": profile()}
+    told: dict[str, Any] = {"exif": with_preview(exif()), "icc_profile": profile()}
     for form, more in {
         "JPEG": {**told, "comment": MARK, "xmp": XMP},
         "PNG": {**told, "pnginfo": text},
@@ -70,6 +96,10 @@ def pictures(folder: Path) -> Iterator[Path]:
     }.items():
         path = folder / f"picture.{form.lower()}"
         image.save(path, format=form, **more)
+        if form == "GIF":  # as an application's block (XMP specification, part 3, 1.1.2)
+            data = path.read_bytes()
+            block = b"\x21\xff\x0bXMP DataXMP" + XMP + b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+            path.write_bytes(data[:-1] + block + data[-1:])
         with path.open("ab") as end:
             end.write(MARK * 3)
         yield path
@@ -124,12 +154,17 @@ def pieces(data: bytes) -> Iterator[bytes]:
                 yield from pieces(archive.read(name))
 
 
+def silent(piece: bytes, what: object) -> None:
+    """Fail when bytes hold anything of what was planted."""
+    for mark in (MARK, MARK.decode().encode("utf-16-be"), *KINDS):
+        assert mark not in piece, (what, mark)
+
+
 def check(data: bytes, what: object) -> int:
     """Fail when an output holds anything of what was planted; return how many pictures it is."""
     found = 0
     for piece in pieces(data):
-        for mark in (MARK, MARK.decode().encode("utf-16-be"), *KINDS):
-            assert mark not in piece, (what, mark)
+        silent(piece, what)
         if piece.startswith((b"PK", b"{", b"[", b"PAR1")):
             continue
         with Image.open(io.BytesIO(piece)) as image:
@@ -207,7 +242,49 @@ async def test_nothing_planted_is_in_any_output_of_any_operation(mill, tmp_path:
             answer = await service.client.get(f"/v1/files/{file}/thumbnail")
             assert answer.status_code == 200, answer.text
             tried += check(answer.content, "thumbnail")
-        assert tried >= 90
+        for file in ids["image"]:
+            body = {"file": file, "parameters": {"format": "jpeg"}}
+            answer = await service.client.post("/v1/operations/convert/preview", json=body)
+            assert answer.status_code == 200, answer.text
+            for one in answer.json()["data"]:
+                picture = base64.b64decode(one["image"].partition(",")[2])
+                tried += check(picture, "preview")
+        assert tried >= 90 + 2 * len(ids["image"])
+        service.alive()
+
+
+async def test_nothing_planted_is_in_exports_of_what_was_made(mill, tmp_path: Path):
+    """Of a version in every form, and of captions in every form; what was made of one photo."""
+    image, *_ = pictures(tmp_path)
+    async with mill() as service:
+        client = service.client
+        sent = await service.upload(image.name, image.read_bytes())
+        file = sent.json()["id"]
+        project = (await client.post("/v1/projects", json={"name": "made"})).json()["id"]
+        await client.post(f"/v1/projects/{project}/files", json={"files": [file]})
+        steps = [{"operation": "convert", "parameters": {"format": "jpeg"}}]
+        version = await frozen(client, project, steps=steps)
+        silent((await client.get(version["links"]["document"])).content, "document")
+        for form in EXPORTS:
+            answer = await exported(client, f"{version['links']['export']}?format={form}&wait=20")
+            names = {}
+            if form == "webdataset":
+                with tarfile.open(fileobj=io.BytesIO(answer.content)) as tar:
+                    names = {one.name: tar.extractfile(one).read() for one in tar.getmembers()}
+            else:
+                with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+                    names = {name: archive.read(name) for name in archive.namelist()}
+            shown = [data for name, data in names.items() if name.endswith(".jpg")]
+            assert len(shown) == 1, (form, [*names])
+            assert check(shown[0], form) == 1
+            for name, data in names.items():
+                silent(data, (form, name))
+        await output(service, [file], {"operation": "caption", "parameters": {}})
+        for form in get_args(Form):
+            told = await client.get("/v1/captions/export", params={"format": form})
+            assert told.status_code == 200, told.text
+            assert image.name.encode() in told.content
+            silent(told.content, form)
         service.alive()
 
 

@@ -15,8 +15,8 @@ from tests.support.processes import running, signed_in
 
 UNFAIR = "positive_data_acceptance"
 """A schema cannot say that an id must exist, or that a name is one line."""
-APART = "/(events|logout|refresh)$"
-"""Streams that last; what ends the session of the tests."""
+APART = "/(events|logout|refresh|drain)$"
+"""Streams that last; what ends the session of the tests; what has their worker rest."""
 ALL = "examples,coverage,fuzzing,stateful"
 CONFIG = """
 [[operations]]
@@ -28,6 +28,11 @@ checks.unsupported_method.enabled = false
 [[operations]]
 include-name = ["POST /v1/uploads", "PATCH /v1/uploads/{upload_id}"]
 # Schemathesis cannot write tus's media type; tus-js-client judges these.
+enabled = false
+
+[[operations]]
+include-name = ["DELETE /v1/me", "DELETE /v1/admin/users/{user_id}"]
+# They may end the account that the tests are signed in to.
 enabled = false
 """
 

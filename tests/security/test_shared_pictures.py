@@ -9,6 +9,7 @@ import io
 import json
 import tarfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from PIL import Image, ImageOps
 
 from mediamill.services.links.service import LINK_SECONDS
 from tests.media.privacy.test_cutting import ORIENTATION, SAID
-from tests.security.test_privacy import MARK, XMP, exif, profile
+from tests.media_factory import clip
+from tests.security.test_privacy import MARK, XMP, exif, pictures, profile
 from tests.support.serving import working
 from tests.web.conftest import person
 from tests.web.one_service import mill, web  # noqa: F401 - fixtures
@@ -206,6 +208,26 @@ async def test_exports_of_versions(people, shared):
             if not name.endswith((".json", ".jsonl")):
                 assert data in files.values()
     assert len({(await w.client.get(version["links"]["document"])).text for w in people}) == 1
+
+
+async def test_an_export_of_a_guest_in_every_format(people, shared, tmp_path):
+    """Pictures of all formats, with all that they may say; a video is withheld."""
+    ann, vic, _ = people
+    paths = [*pictures(tmp_path), clip(tmp_path / "clip.mp4", seconds=0.4, size="160x120")]
+    files = [await upload(ann, path.name, path.read_bytes()) for path in paths]
+    project = (await ann.client.post("/v1/projects", json={"name": "formats"})).json()["id"]
+    here = f"/v1/projects/{project}"
+    assert (await ann.client.post(f"{here}/files", json={"files": files})).status_code == 200
+    body = {"user": vic.email, "role": "viewer"}
+    assert (await ann.client.post(f"{here}/shares", json=body)).status_code < 300
+    version = await frozen(ann.client, project)
+    answer = await exported(vic.client, f"{version['links']['export']}?format=coco&wait=20")
+    found = unzipped(answer.content)
+    shown = {Path(name).suffix for name in found} - {".json", ".jsonl"}
+    assert shown == {path.suffix for path in paths} - {".mp4"}
+    for name, data in found.items():
+        rest = data.replace(profile(), b"")
+        assert not [one for one in (MARK, *SAID) if one in rest], name
 
 
 def stem(path: str) -> str:

@@ -34,7 +34,8 @@ class Mill:
             await self.units.insert([unit.opened(now + later)])
 
     async def counts(self, klass="bulk"):
-        return astuple(await self.backlogs.of(klass))[1:]
+        _, *counted, self.since = astuple(await self.backlogs.of(klass))
+        return tuple(counted)
 
 
 @pytest.fixture
@@ -62,10 +63,15 @@ async def test_what_is_due_later_is_not_ready(mill):
     await mill.add("ann", 2, later=60_000)
     await mill.add("ann", 2, later=1_000)  # as after a failure
     assert await mill.counts() == (0, 0, False)
+    assert mill.since is None
+    soon = mill.clock.now() + 1_000
     mill.clock.advance(1_000)
     assert await mill.counts() == (2, 0, False)
+    assert mill.since == soon
     mill.clock.advance(60_000)
-    assert await mill.counts() == (4, 0, False)
+    await mill.add("bob", 1)
+    assert await mill.counts() == (5, 0, False)
+    assert mill.since == soon, "the longest, whoever waits"
 
 
 async def test_a_parked_lane_counts_what_it_has_running(mill):

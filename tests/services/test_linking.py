@@ -5,6 +5,7 @@ from base64 import urlsafe_b64encode
 
 import pytest
 from tests.services.test_accounts import CHEAP
+from tests.support.mailing import mailed_of
 
 from mediamill.adapters.identity.port import Person
 from mediamill.core.access import Principal
@@ -53,7 +54,7 @@ def clock():
 
 
 def linking_of(store, clock, **more):
-    return Linking(Users(store), Identities(store), clock, Sso(), **more)
+    return Linking(mailed_of(store, clock), Identities(store), clock, Sso(), **more)
 
 
 @pytest.fixture
@@ -123,9 +124,9 @@ async def test_an_address_that_somebody_has_opens_nothing(linking, ann, address)
             await attempt(claimed)
         assert not isinstance(caught.value, ConditionFailed)
     assert (await linking.of(Principal(ann.id), None, 10)).rows == ()
-    await linking.link(ann.id, claimed)
+    await linking.link(Principal(ann.id), claimed)
     assert (await linking.arrived(claimed)).id == ann.id
-    await linking.link(ann.id, claimed)  # again does no harm
+    await linking.link(Principal(ann.id), claimed)  # again does no harm
 
 
 async def test_registration_can_be_closed(store, clock, ann):
@@ -133,15 +134,15 @@ async def test_registration_can_be_closed(store, clock, ann):
     for attempt in (linking.arrived, linking.bearer):
         with pytest.raises(Forbidden):
             await attempt(person("x"))
-    await linking.link(ann.id, person("x"))
+    await linking.link(Principal(ann.id), person("x"))
     assert (await linking.arrived(person("x"))).id == ann.id
 
 
 async def test_who_is_disabled_is_nobody(linking, store, ann):
-    await linking.link(ann.id, person("x"))
+    await linking.link(Principal(ann.id), person("x"))
     await store.transact(Update(User, (ann.id,), set={"disabled": True}))
     for attempt in (linking.arrived(person("x")), linking.bearer(person("x")),
-                    linking.link(ann.id, person("y"))):  # fmt: skip
+                    linking.link(Principal(ann.id), person("y"))):  # fmt: skip
         with pytest.raises(Unauthenticated):
             await attempt
 
@@ -157,12 +158,13 @@ async def test_an_address_that_changed_is_followed(linking, store, ann):
     assert (await users.by_email("bea@new.example")).id == before.id
     assert await users.by_email("bea@example.org") is None
     await linking.arrived(person("bea", email="ann@example.org"))  # which Ann has
-    assert (await users.get(before.id)).email == "bea@new.example"
+    after = await users.get(before.id)
+    assert (after.email, after.verified is None) == ("bea@new.example", False)
     assert (await users.by_email("ann@example.org")).id == ann.id
 
 
 async def test_the_address_of_an_account_with_a_password_stays(linking, store, ann):
-    await linking.link(ann.id, person("ann", email="ann@example.org"))
+    await linking.link(Principal(ann.id), person("ann", email="ann@example.org"))
     await linking.arrived(person("ann", email="ann@new.example"))
     assert (await Users(store).get(ann.id)).email == "ann@example.org"
     assert (await Identities(store).find(ISSUER, "ann")).email == "ann@new.example"
@@ -180,14 +182,24 @@ async def test_a_bearer_is_an_administrator_as_long_as_its_token_says_so(linking
 
 async def test_the_group_takes_back_only_what_it_gave(linking, store, ann):
     await store.transact(Update(User, (ann.id,), set={"password": ""}))
-    await linking.link(ann.id, person("ann", admin=True))
+    await linking.link(Principal(ann.id), person("ann", admin=True))
     for admin in (True, False):  # she was one before
         assert (await linking.arrived(person("ann", admin=admin))).role is Role.ADMIN
     bob = await linking.arrived(person("bob", admin=False))
     assert (await linking.arrived(person("bob", admin=True))).role is Role.ADMIN
-    await linking.link(bob.id, person("bob-too"))
+    await linking.link(Principal(bob.id), person("bob-too"))
     await linking.unlink(Principal(bob.id), identity_id(ISSUER, "bob"))
     assert (await Users(store).get(bob.id)).role is Role.USER
+
+
+async def test_the_last_administrator_does_not_leave_with_an_identity(linking, store, ann):
+    chief = await linking.arrived(person("chief", admin=True))
+    await linking.link(Principal(chief.id), person("chief-too"))
+    await store.transact(Update(User, (ann.id,), set={"role": Role.USER}))
+    with pytest.raises(Conflict, match="last administrator"):
+        await linking.unlink(Principal(chief.id), identity_id(ISSUER, "chief"))
+    assert (await Users(store).get(chief.id)).role is Role.ADMIN
+    assert await Identities(store).find(ISSUER, "chief") is not None
 
 
 # -- ways in --------------------------------------------------------------------------------------
@@ -196,7 +208,7 @@ async def test_the_group_takes_back_only_what_it_gave(linking, store, ann):
 async def test_two_that_are_removed_at_once_leave_one(linking, store, ann):
     for round_ in range(20):
         bob = await linking.arrived(person(f"a{round_}"))
-        await linking.link(bob.id, person(f"b{round_}"))
+        await linking.link(Principal(bob.id), person(f"b{round_}"))
         ids = [identity_id(ISSUER, f"{one}{round_}") for one in "ab"]
         tries = [linking.unlink(Principal(bob.id), each) for each in ids]
         answers = await asyncio.gather(*tries, return_exceptions=True)
@@ -205,7 +217,7 @@ async def test_two_that_are_removed_at_once_leave_one(linking, store, ann):
 
 
 async def test_a_password_that_goes_meanwhile_was_the_other_way(linking, store, ann, monkeypatch):
-    await linking.link(ann.id, person("ann"))
+    await linking.link(Principal(ann.id), person("ann"))
     found = linking._other_way
 
     async def meanwhile(*given):
@@ -221,18 +233,18 @@ async def test_a_password_that_goes_meanwhile_was_the_other_way(linking, store, 
 
 async def test_ones_own_only(linking, ann):
     bob = await linking.arrived(person("bob"))
-    await linking.link(bob.id, person("bob-too"))
+    await linking.link(Principal(bob.id), person("bob-too"))
     with pytest.raises(NotFound):
         await linking.unlink(Principal(ann.id), identity_id(ISSUER, "bob"))
     with pytest.raises(Conflict, match="another account"):
-        await linking.link(ann.id, person("bob"))
+        await linking.link(Principal(ann.id), person("bob"))
 
 
 async def test_what_another_issuer_said_is_no_way_in(linking, store, ann):
     """Nor does it keep one from leaving."""
     bob = await linking.arrived(person("bob"))
     old = Person("https://old.example.org", "bob")
-    await linking.link(bob.id, old)
+    await linking.link(Principal(bob.id), old)
     with pytest.raises(Conflict):
         await linking.unlink(Principal(bob.id), identity_id(ISSUER, "bob"))
     await linking.unlink(Principal(bob.id), identity_id(old.issuer, "bob"))

@@ -13,6 +13,7 @@ from mediamill.services.access import Access
 from mediamill.services.files.trash import Trash
 from mediamill.store.opening import open_store
 from mediamill.store.port import Update
+from mediamill.store.repositories.keeping import Keeping
 from mediamill.store.repositories.projects import Project, ProjectFile, joining, member
 from mediamill.store.repositories.units import Unit
 
@@ -157,7 +158,7 @@ async def test_a_purged_file_leaves_its_projects(harness, projects):
     both = [await projects.create(ANN, name) for name in ("one", "two")]
     for project in both:
         await projects.add(ANN, project.id, files)
-    await projects.projects.forget_file(files[1])
+    await Keeping(projects.projects.store).forget_file(files[1])
     for project in both:
         assert await members(projects, project.id) == [files[0], files[2]]
 
@@ -165,22 +166,26 @@ async def test_a_purged_file_leaves_its_projects(harness, projects):
 async def test_what_is_deleted_for_good_leaves_its_projects(harness, projects):
     files = await harness.add_files(ANN.user, 2)
     job = await harness.submit(ANN.user, files)
-    made = f"file_{job.id.removeprefix('job_')}-0-0-0"
+    made = [f"file_{job.id.removeprefix('job_')}-0-{item}-0" for item in range(2)]
     project = await projects.create(ANN, "p")
     await projects.add(ANN, project.id, files)
-    await harness.store.transact(*joining(project, [member(project.id, made, 1)]))
+    rows = [member(project.id, file, 1) for file in made]
+    await harness.store.transact(*joining(project, rows))
+    rule = Update(Project, (project.id,), set={"keep": "none", "ruled": ANN.user})
+    await harness.store.transact(rule)
     access, announcer = Access(harness.store), Announcer(harness.store)
     trash = Trash(harness.store, access, harness.files, harness.units, harness.bell, announcer)
     async with harness.worker(), asyncio.timeout(60):
         await harness.finished(ANN.user, job)
         await trash.delete(ANN, files[0])
         assert len((await projects.files(ANN, project.id, None, 10)).rows) == 1
-        assert len(await members(projects, project.id)) == 3
+        assert len(await members(projects, project.id)) == 4
         await trash.delete(ANN, files[0], now=True)
         await harness.trash.delete(ANN, job.id, now=True)
         while len(await members(projects, project.id)) > 1:
             await asyncio.sleep(0.02)
     assert await members(projects, project.id) == [files[1]]
+    assert (await harness.files.get(files[1])).kept  # for a day: its result was kept
 
 
 async def test_results_of_a_purged_job_leave(harness, projects):
@@ -190,7 +195,7 @@ async def test_results_of_a_purged_job_leave(harness, projects):
     await store.transact(*joining(project, [member(project.id, file, 1)]))
     row = await store.get(ProjectFile, project.id, file)
     assert row.job == "job_01KAHRQPV0V3E3M2X5E2C8T2QG"
-    await projects.projects.forget_job(row.job)
+    await Keeping(store).forget_job(row.job)
     assert await members(projects, project.id) == []
 
 

@@ -4,20 +4,23 @@ import ast
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 import pytest_asyncio
 from tests.contracts.claims_contract import ClaimsContract, add, everything
-from tests.contracts.store_contract import KINDS, StoreContract
+from tests.contracts.store_contract import KINDS, StoreContract, Thing
 from tests.contracts.store_model import StoresAgree, run
 from tests.support.buckets import KEYS
 from tests.support.dynamodb import dynamodb_server
 from tests.support.places import Servers
 
 import mediamill
+from mediamill.store.dynamodb.items import shape_of
 from mediamill.store.dynamodb.store import DynamoStore
 from mediamill.store.opening import open_store
+from mediamill.store.port import Store
 from mediamill.store.schema import all_kinds
 
 FEW = 100
@@ -74,6 +77,17 @@ def tables(
 
 @pytest.mark.parametrize("tables", ["local", SECOND], indirect=True, scope="module")
 class TestDynamoDB(StoreContract):
+    async def forget(self, store: Store, key: tuple[Any, ...], *fields: str) -> None:
+        assert isinstance(store, DynamoStore)
+        names = {f"#n{n}": field for n, field in enumerate(fields)}
+        await store.wire.ask(
+            "update_item",
+            TableName=store._table,
+            Key=shape_of(Thing).key(key),
+            UpdateExpression=f"REMOVE {', '.join(names)}",
+            ExpressionAttributeNames=names,
+        )
+
     @pytest_asyncio.fixture
     async def store(self, tables: Tables) -> AsyncIterator[DynamoStore]:
         store = await open_store(tables.url, KINDS)
@@ -151,6 +165,9 @@ def test_what_all_writers_share_is_spread():
     assert spread == {
         "attempt_job": 4,
         "attempt_day": 4,
+        "audit_action": 8,
+        "audit_actor": 8,
+        "audit_all": 8,
         "caption_fresh": 4,
         "caption_job": 4,
         "caption_listed": 4,
@@ -159,10 +176,13 @@ def test_what_all_writers_share_is_spread():
         "daily_all": 8,
         "file_aging": 8,
         "idempotency_expiry": 8,
+        "job_failing": 2,
         "job_open": 2,
         "lane_active": 2,
         "origin_aging": 8,
+        "project_aging": 2,
         "purse_open": 2,
+        "rate_all": 8,
         "result_input": 2,
         "result_outcome": 4,
         "result_root": 4,

@@ -172,11 +172,21 @@ async def test_a_table_is_made_protected_and_opened_again(servers: Servers, clie
 async def test_a_table_of_a_newer_layout_is_refused(servers: Servers, client):
     name = new_id("table")
     await (await open_store(url_of(servers, name))).close()
+    written = client.get_item(TableName=name, Key=table.MARK)["Item"]
+    older = {"version": {"N": "1"}, "compatible": {"N": "1"}}
+    client.put_item(TableName=name, Item=written | older)
+    await (await open_store(url_of(servers, name))).close()  # older programs are refused now
+    assert client.get_item(TableName=name, Key=table.MARK)["Item"] == written
+    assert int(written["compatible"]["N"]) > 1
     newer = {"version": {"N": str(table.VERSION + 1)}, "compatible": {"N": str(table.VERSION)}}
     client.put_item(TableName=name, Item=table.MARK | newer)
-    await (await open_store(url_of(servers, name))).close()  # it can still be used
+    store = await open_store(url_of(servers, name))  # it can still be used
+    await store.require_current()
     newer["compatible"] = newer["version"]
     client.put_item(TableName=name, Item=table.MARK | newer)
+    with pytest.raises(ConfigurationError, match="newer mediamill"):
+        await store.require_current()
+    await store.close()
     with pytest.raises(ConfigurationError, match=r"MEDIAMILL_STORE_URL.*newer mediamill"):
         await open_store(url_of(servers, name))
     kept = client.get_item(TableName=name, Key=table.MARK)["Item"]

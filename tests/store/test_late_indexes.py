@@ -9,6 +9,7 @@ import pytest
 from tests.contracts.store_contract import DUE, KINDS, Thing, orders, put, thing
 from tests.engine.harness import Harness
 from tests.support.late_indexes import LateIndexes, make_late
+from tests.support.mailing import mailed_of
 from tests.support.places import Servers
 
 from mediamill.core.access import Principal
@@ -19,8 +20,7 @@ from mediamill.engine.announcing import Announcer
 from mediamill.engine.lease import Lease
 from mediamill.engine.scheduler import PATIENCE_MS, Scheduler
 from mediamill.handlers.removing.purge import PurgeFile, PurgeJob
-from mediamill.services.accounts.passwords import Passwords
-from mediamill.services.accounts.service import Accounts
+from mediamill.services.accounts.tokens import ApiTokens
 from mediamill.services.jobs.outputs import Outputs
 from mediamill.store.dynamodb.store import DynamoStore
 from mediamill.store.opening import open_store
@@ -31,7 +31,6 @@ from mediamill.store.repositories.jobs import Entry, Job, JobState
 from mediamill.store.repositories.lanes import Lane
 from mediamill.store.repositories.results import ItemOutcome, Result
 from mediamill.store.repositories.units import Unit, Units, UnitState
-from mediamill.store.repositories.users import Users
 
 BEHIND = 2 * SECOND
 
@@ -304,17 +303,21 @@ def result_file():
 
 
 async def test_a_new_token_is_revoked(store: DynamoStore, late: LateIndexes):
-    accounts = Accounts(Users(store), FixedClock(), passwords=Passwords())
+    tokens = ApiTokens(mailed_of(store, FixedClock()))
     ann = Principal("user_ann", session=True)
-    issued = await accounts.issue_token(ann, "mine")
+    issued = await tokens.issue(ann, "mine")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mediamill.services.accounts.service.BETWEEN_LOOKS", 0.001)
+        patch.setattr("mediamill.services.accounts.sessions.BETWEEN_LOOKS", 0.001)
         with pytest.raises(Unavailable, match="new"):
-            await accounts.revoke_token(ann, issued.token.id)
+            await tokens.revoke(ann, issued.token.id)
+    other = await tokens.issue(ann, "shown")
+    shows = Principal(ann.user, token=other.token.id)
+    await tokens.sessions.remove(await tokens.sessions.shown(shows, other.secret))
+    assert await tokens.sessions.find(other.secret) is None, "what is shown need not be listed"
     late.behind = 0
-    await accounts.revoke_token(ann, issued.token.id)
+    await tokens.revoke(ann, issued.token.id)
     with pytest.raises(NotFound):
-        await accounts.revoke_token(ann, "token_00000000000000000000000000")
+        await tokens.revoke(ann, "token_00000000000000000000000000")
 
 
 # -- all together -----------------------------------------------------------------------------

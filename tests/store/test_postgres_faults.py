@@ -439,9 +439,13 @@ async def test_a_doctor_asks_and_changes_nothing(server: PostgresServer, walled:
     url = server.database("asked")
     assert "no tables yet" in await told(url)
     assert ask(url, "SELECT 1 FROM pg_tables WHERE schemaname = 'public'") == []
-    await (await open_store(url)).close()
-    version = len(migrate.migrations("postgres"))
+    store, version = await open_store(url), len(migrate.migrations("postgres"))
     assert f"schema version {version}, " in await told(url)
+    await store.require_current()
+    ask(url, "INSERT INTO schema_version VALUES (99, 'future', 0, 99) RETURNING 1")
+    with pytest.raises(ConfigurationError, match="version 99 or later"):
+        await store.require_current()
+    await store.close()
     with pytest.raises(ConfigurationError, match="authentication"):
         await probe_store(f"postgresql://walled:s3cret@{walled}/postgres")
     with pytest.raises(ConfigurationError, match="MEDIAMILL_STORE_URL"):

@@ -68,6 +68,17 @@ def test_the_migrations_make_exactly_the_declared_schema():
     assert describe(migrated()) == describe(declared())
 
 
+def test_what_migrations_fill_in_is_what_other_stores_read():
+    """A column that is added has the default of its field (`Column.default`)."""
+    connection = migrated()
+    for kind in declared_kinds():
+        info = f"SELECT name, dflt_value FROM pragma_table_info('{kind.table}')"
+        for name, said in connection.execute(info).fetchall():
+            if said is not None:
+                ((filled,),) = connection.execute(f"SELECT {said}").fetchall()
+                assert filled == layout_of(kind).column(name).default, (kind.table, name)
+
+
 @pytest.mark.parametrize(
     "drift",
     [
@@ -130,7 +141,9 @@ def test_what_was_kept_before_is_counted():
         fill(connection, "results", job="j", stage=0, item=item, files=files)
     while migrate_next(connection, 1):
         pass
-    told = connection.execute('SELECT * FROM "usage" ORDER BY "owner"').fetchall()
+    told = connection.execute(
+        'SELECT "owner", "bytes", "results" FROM "usage" ORDER BY "owner"'
+    ).fetchall()
     assert told == [("ann", 120, 0), ("bob", 55 + 1007, 1007)]
     charged = 'SELECT "id", "charged" FROM "files" UNION ALL SELECT "id", "charged" FROM "uploads"'
     assert sorted(connection.execute(charged).fetchall()) == [

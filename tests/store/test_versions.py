@@ -4,8 +4,11 @@ import re
 
 import apsw
 import pytest
+from tests.faults.rows import database
 
+from mediamill.app import App
 from mediamill.core.errors import ConfigurationError
+from mediamill.core.settings import Settings
 from mediamill.store.codec import layout_of
 from mediamill.store.opening import open_store
 from mediamill.store.repositories.files import File, FileState
@@ -14,7 +17,7 @@ from mediamill.store.repositories.projects import Project, joining, member
 from mediamill.store.repositories.units import Unit, UnitState
 from mediamill.store.repositories.users import Role, User
 from mediamill.store.sql import migrate
-from mediamill.store.sql.migrate import Migration, migrations
+from mediamill.store.sql.migrate import Migration, migrations, pending
 from mediamill.store.sql.sqlite import connection as module
 from mediamill.store.sql.sqlite.connection import migrate_next
 
@@ -27,6 +30,8 @@ EXPANDS = re.compile(
     r"ALTER TABLE \S+ ADD COLUMN (?!.*\bNOT NULL\b(?!.*\bDEFAULT\b))(?!.*\bREFERENCES\b)",
     re.IGNORECASE,
 )
+REFUSES = re.compile(r"^-- refuses: \w", re.MULTILINE)
+"""Says what an older program would do wrong, though nothing is taken away from it."""
 CONTRACTS = re.compile(r"DROP (TABLE|INDEX) |ALTER TABLE \S+ DROP COLUMN ", re.IGNORECASE)
 
 
@@ -36,16 +41,28 @@ def statements(sql: str) -> list[str]:
     return [" ".join(part.split()) for part in text.split(";") if part.strip()]
 
 
+def fills(statement: str, told: list[str]) -> bool:
+    """Tell whether a statement changes only columns that the same migration adds to the table."""
+    changed = re.match(r"UPDATE (\S+) SET (.*?)(?: WHERE |$)", statement, re.IGNORECASE)
+    if not changed:
+        return False
+    adds = rf"ALTER TABLE {re.escape(changed[1])} ADD COLUMN (\S+)"
+    added = {match[1] for one in told if (match := re.match(adds, one, re.IGNORECASE))}
+    names = re.findall(r"(?:^|, )(\S+) = ", changed[2])
+    return bool(names) and {*names} <= added
+
+
 def violations(known: tuple[Migration, ...], released: int) -> list[str]:
     """List what would stop, or mislead, an older program that is still at work."""
     broken, least = [], released
     for migration in known[released:]:
         label = f"{migration.version:04}_{migration.name}"
-        rules = EXPANDS, CONTRACTS
-        expands, contracts = (all(map(r.match, statements(migration.sql))) for r in rules)
+        told = statements(migration.sql)
+        expands = all(EXPANDS.match(one) or fills(one, told) for one in told)
+        contracts = all(map(CONTRACTS.match, told))
         if "-- compatible:" not in migration.sql:
             broken.append(f"{label} does not say which programs may go on")
-        elif expands and migration.compatible > least:
+        elif expands and migration.compatible > least and not REFUSES.search(migration.sql):
             broken.append(f"{label} only adds: programs that know {least} may go on")
         elif contracts and not least < migration.compatible < migration.version:
             broken.append(f"{label} takes away what programs that know {least} may still use")
@@ -67,6 +84,8 @@ PLANTED = {
     "more than add, or": "-- compatible: 8\nALTER TABLE files RENAME COLUMN size TO bytes",
     "does more": "-- compatible: 8\nALTER TABLE jobs ADD COLUMN x TEXT; DROP INDEX job_listed",
     "than add": "-- compatible: 8\nUPDATE files SET size = 0",
+    "than add, or": "-- compatible: 8\nALTER TABLE files ADD COLUMN mood TEXT; "
+    "UPDATE files SET mood = name, size = 0",
     "takes away": "-- compatible: 8\nDROP TABLE tokens",
     "may still use": "-- compatible: 9\nALTER TABLE files DROP COLUMN name",
 }
@@ -78,6 +97,16 @@ def test_a_migration_that_would_stop_older_programs_is_noticed(told):
     broken = violations(known, 8)
     assert len(broken) == 1
     assert told in broken[0]
+
+
+def test_what_is_added_may_be_filled():
+    added = "-- compatible: 8\nALTER TABLE a ADD COLUMN b TEXT; UPDATE a SET b = LOWER(c), b = 'x'"
+    assert violations((*migrations("sqlite")[:8], Migration(9, "added", added)), 8) == []
+
+
+def test_older_programs_may_be_refused_for_a_reason():
+    sql = "-- compatible: 9\n-- refuses: they would take it for theirs\nCREATE TABLE a (b TEXT)"
+    assert violations((*migrations("sqlite")[:8], Migration(9, "new", sql)), 8) == []
 
 
 def test_what_nobody_uses_may_go_in_a_later_release():
@@ -125,6 +154,28 @@ async def test_an_older_program_is_refused_after_one_that_takes_away(tmp_path):
     assert f"this one knows versions up to {last}. Install the newer mediamill" in told
 
 
+async def test_a_program_at_work_says_that_it_is_refused(tmp_path):
+    last = len(migrations("sqlite"))
+    async with await App.open(Settings(home=tmp_path, slots=1, min_free_bytes=0)) as app:
+        path = database(app.settings.store_url)
+        await upgraded(path, newer(last))
+        assert (await app.parts.examine())["store"] == "ok"
+        await upgraded(path, (*newer(last), Migration(last + 2, "next", "CREATE TABLE a (b TEXT)")))
+        said = (await app.parts.examine())["store"]
+    assert f"asks for programs that know version {last + 2} or later" in said
+
+
+@pytest.mark.parametrize("dialect", RELEASED)
+def test_a_program_from_before_accounts_is_refused(dialect):
+    """It would take links that are mailed for API tokens, and ask for no second factor."""
+    known = migrations(dialect)
+    last = max(migration.compatible for migration in known)
+    assert known[last - 1].name == "accounts"
+    with pytest.raises(ConfigurationError, match=f"know version {last} or later"):
+        pending(known[: last - 1], len(known), last)
+    assert pending(known[:last], len(known), last) == ()
+
+
 async def test_what_an_older_release_noted_of_its_migrations_is_kept(tmp_path, monkeypatch):
     """Until 0008 nothing was said of older programs."""
     path, known = tmp_path / "a.db", migrations("sqlite")
@@ -143,7 +194,10 @@ async def test_what_an_older_release_noted_of_its_migrations_is_kept(tmp_path, m
     connection = apsw.Connection(str(path))
     noted = connection.execute("SELECT version, compatible FROM schema_version").fetchall()
     connection.close()
-    assert noted == [*((n, None) for n in range(1, 9)), *((m.version, 8) for m in known[8:])]
+    assert noted == [
+        *((n, None) for n in range(1, 9)),
+        *((m.version, m.compatible) for m in known[8:]),
+    ]
 
 
 def _as_it_was(connection: apsw.Connection, migration: Migration) -> None:

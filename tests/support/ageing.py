@@ -14,7 +14,7 @@ import msgspec
 from mediamill.app import App
 from mediamill.core.clock import DAY
 from mediamill.core.settings import Settings
-from mediamill.handlers.removing import expire_job, purge, trimming
+from mediamill.handlers.removing import erase, expire_job, purge, trimming
 from mediamill.handlers.removing.retain import Retain
 from mediamill.store.codec import layout_of
 from mediamill.store.port import Update, Walks
@@ -24,6 +24,9 @@ from mediamill.store.repositories.units import Unit
 from mediamill.store.schema import all_kinds
 from tests.faults import rows
 from tests.support.chains import CHAINED
+
+SURE_MS = 200
+"""How long after all is gone an erasure looks once more, here."""
 
 
 def pace() -> float:
@@ -122,11 +125,11 @@ async def work(home: Path, writes: int) -> None:
         def dying(call: Any) -> Any:
             async def made(*arguments: Any) -> Any:
                 nonlocal left
-                left -= 1
-                if left == 0 and writes % 2:
+                left = mine = left - 1  # others write meanwhile
+                if mine == 0 and writes % 2:
                     os.kill(os.getpid(), signal.SIGKILL)
                 done = await call(*arguments)
-                if left == 0:
+                if mine == 0:
                     os.kill(os.getpid(), signal.SIGKILL)
                 return done
 
@@ -137,6 +140,7 @@ async def work(home: Path, writes: int) -> None:
         trimming.GATHER_MS = 300
         for module in (trimming, expire_job, purge):
             module.LOOK_AGAIN_MS = 300
+        erase.LOOK_AGAIN_MS, erase.SURE_MS = 300, SURE_MS
         await (await app.worker()).run()
 
 

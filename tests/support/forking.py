@@ -21,6 +21,8 @@ from types import ModuleType
 from typing import Any
 
 from mediamill.engine.slots import process
+from mediamill.store.sql.sqlite import store as sqlite_store
+from tests.support import migrated
 from tests.support.nursery import LONGEST, SECONDS, Line, slots_of
 
 HIGH = 200
@@ -78,6 +80,8 @@ def _import_all() -> None:
     for name in ("mediamill.media.probe", "av", *MODULES):
         importlib.import_module(name)
     _make_routes()
+    migrated.template()
+    vars(sqlite_store)["prepare"] = migrated.prepared
 
 
 def _make_routes() -> None:

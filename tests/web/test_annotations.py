@@ -20,6 +20,7 @@ from mediamill.services.projects import members as member_service
 from mediamill.store.repositories.annotation_rows import AnnotationHistory, FileAnnotations
 from tests.annotations.sets import by_id, coco
 from tests.faults import charges
+from tests.support.quotas import limit
 from tests.support.serving import working
 from tests.web.one_service import ONCE, ann, bob, mill, web  # noqa: F401 - fixtures
 
@@ -480,7 +481,7 @@ async def test_what_fails_on_the_way_leaves_nothing(mill, ann, project, worker, 
     assert charges.usage(mill) == []
 
 
-async def test_bytes_of_annotations_count_until_they_go(mill, ann, project, worker, monkeypatch):
+async def test_bytes_of_annotations_count_until_they_go(mill, ann, project, worker):
     here, files = project
     await added(ann.client, here, "dog")
     ring = [float(n % 50) for n in range(4_000)]
@@ -492,11 +493,11 @@ async def test_bytes_of_annotations_count_until_they_go(mill, ann, project, work
         return (await ann.client.get("/v1/usage")).json()["bytes"]
 
     before = await used()
-    monkeypatch.setattr(mill.repositories.usages, "quota", before + 1_000)
+    limit(mill, bytes=before + 1_000)
     refused = await ann.client.put(url, json=big)
     assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
     assert await left(mill, here) == []
-    monkeypatch.setattr(mill.repositories.usages, "quota", None)
+    limit(mill)
     for _ in range(23):  # the history holds 20
         await ann.client.put(url, json=big, headers={"if-match": "*"})
     one = (await used() - before) // 21

@@ -6,7 +6,7 @@ import pytest
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/v1/me", "GET"),
+        ("PUT", "/v1/me", "DELETE, GET, PATCH"),
         ("POST", "/v1/files/file_00000000000000000000000000", "DELETE, GET, PATCH"),
         ("PUT", "/v1/files/delete", "POST"),
         ("DELETE", "/docs", "GET"),

@@ -27,7 +27,7 @@ async def person(mill, web, name):
     """Make somebody who shows a token; without a password, whose hash takes a while."""
     user = User(id=new_id("user"), email=f"{name}@example.org", created=1)
     await mill.accounts.users.add(user)
-    issued = await mill.accounts.issue_token(Principal(user.id, session=True), name, None)
+    issued = await mill.people.tokens.issue(Principal(user.id, session=True), name, None)
     async with client_of(web, authorization=f"Bearer {issued.secret}") as client:
         yield Person(client, issued.secret, user.id, user.email)
 
@@ -128,6 +128,9 @@ async def test_documents_that_are_wrong(ann):
         ({"content_base64": encoded(PNG), "tags": ["a,b"]}, "tags.0"),
         ({"content_base64": encoded(PNG), "tags": ["x" * 101]}, "tags.0"),
         ({"content_base64": encoded(PNG), "tags": [str(n) for n in range(51)]}, "tags"),
+        ({"content_base64": encoded(PNG), "tags": [str(n) for n in range(101)]}, "tags"),
+        ({"content_base64": encoded(PNG), "filename": "x" * 2_001}, "filename"),
+        ({"content_base64": encoded(PNG), "project": "x" * 101}, "project"),
     ):
         response = await ann.client.post("/v1/files", json=body)
         assert response.status_code == 422, body
@@ -260,6 +263,31 @@ async def test_if_absent_stores_nothing_twice(mill, ann, bob):
         refused = await ann.client.post("/v1/files", content=in_form, **{"headers": FORM, **more})
         assert refused.status_code == 422
     assert await names(ann) == ["dot.png"]
+
+
+async def test_if_absent_makes_one_file_of_requests_at_a_time(mill, ann, monkeypatch):
+    """Each looks before any has made it, as when a push goes on that was killed a moment ago."""
+    met = asyncio.Barrier(3)
+    require = mill.uploads.validator.require_room
+
+    async def together(*arguments):
+        await met.wait()
+        await require(*arguments)
+
+    query, headers = {"if_absent": "true"}, {"x-content-sha256": HEX}
+
+    async def one():
+        return await ann.client.post("/v1/files", params=query, content=PNG, headers=headers)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mill.uploads.validator, "require_room", together)
+        answers = await asyncio.gather(one(), one(), one())
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 201]
+    (file,) = {answer.json()["id"] for answer in answers}
+    assert [blob.key async for blob in mill.blobs.list("files/")] == [f"files/{file}"]
+    assert await names(ann) == ["upload"]
+    await ann.client.delete(f"/v1/files/{file}")  # in the trash it is not here
+    assert (await one()).status_code == 201
 
 
 # -- names, tags, projects ------------------------------------------------------------------------

@@ -83,6 +83,13 @@ async def test_a_secret_is_shown_once(mill, ann):
     assert await count(ann, "tokens") == 1
 
 
+async def test_an_answer_is_given_again_only_to_who_may_ask_for_it(mill, ann, body):
+    assert (await ann.client.post("/v1/jobs", json=body, headers=KEY)).status_code == 202
+    mill.people.factors.demand = "everybody"
+    refused = await ann.client.post("/v1/jobs", json=body, headers=KEY)
+    assert (refused.status_code, refused.json()["code"]) == (403, "second_factor_needed")
+
+
 async def test_two_at_once(web, ann, body):
     answers = await asyncio.gather(
         *(ann.client.post("/v1/jobs", json=body, headers=KEY) for _ in range(6))

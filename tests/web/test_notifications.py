@@ -13,6 +13,7 @@ from mediamill.core.settings import Settings
 from mediamill.services.links.signing import Grant
 from mediamill.store.port import Put, Update
 from mediamill.store.repositories.identities import Identity
+from mediamill.store.repositories.users import User
 from mediamill.web.app import create_app
 from tests.engine.harness import PlainItems
 from tests.web.conftest import client_of, person
@@ -161,6 +162,15 @@ async def test_an_address_that_an_issuer_verified_is_its_owners(mill, ann, bob, 
         back = {"email": {"finished": "always"}}
         changed = await somebody.client.patch("/v1/me/notifications", json=back)
         assert changed.status_code == (200 if somebody is ann else 403)
+
+
+async def test_an_address_that_its_owner_verified_is_theirs(mill, ann, nobody):
+    link = urlsplit(await mill.notifications.unsubscribe_url(ann.id)).path
+    await nobody.post(link)
+    back = {"email": {"finished": "always"}}
+    assert (await ann.client.patch("/v1/me/notifications", json=back)).status_code == 403
+    await mill.store.transact(Update(User, (ann.id,), set={"verified": 1}))
+    assert (await ann.client.patch("/v1/me/notifications", json=back)).status_code == 200
 
 
 async def test_a_name_of_any_script_is_written_as_mails_take_it(tmp_path):

@@ -11,22 +11,31 @@ import pytest
 
 from mediamill.core.records import type_map
 from mediamill.store.codec import layout_of
+from mediamill.store.repositories.rates import Window
 from mediamill.store.schema import all_kinds
 from tests.faults import rows as stored
 from tests.web.test_strangers import PNG, belongings, fill  # noqa: F401 - a fixture
 from tests.web.test_uploading import FORM, form, part
 
-NOT_OURS = frozenset({"/v1/auth/logout"})
-"""Ends the session that the others need; tried at the end."""
+NOT_OURS = frozenset({"/v1/auth/logout", "/v1/me"})
+"""End the session that the others need; the first is tried at the end."""
 KNOWN = frozenset({"name", "tags", "project", "sha256", "filename", "now"})
 """Fields of records that a query or tus metadata may set."""
+TAKE_NOTHING = frozenset(
+    {
+        "/v1/trash", "/v1/uploads", "/v1/me/factors/totp", "/v1/me/sessions",
+        "/v1/auth/verify/resend", "/v1/me/export",
+    }
+)  # fmt: skip
+"""Do what they do, whatever is sent beside it."""
 BATCH = 90
 """Fields in one request: an answer names at most a hundred."""
 
 
 def rows(mill) -> dict[str, list[dict[str, Any]]]:
-    """Read every table."""
-    found = stored.rows(mill.settings.store_url, *all_kinds())
+    """Read every table, but for that in which requests are counted, refused ones too."""
+    kinds = [kind for kind in all_kinds() if kind is not Window]
+    found = stored.rows(mill.settings.store_url, *kinds)
     columns = {kind.table: list(layout_of(kind).by_name) for kind in all_kinds()}
     return {
         name: [dict(zip(columns[name], row, strict=True)) for row in rows]
@@ -185,25 +194,31 @@ async def test_what_has_no_such_body_takes_nothing_from_elsewhere(
         method, path = fill(route, belongings)
         if schema is None and path not in NOT_OURS:
             answer = await bob.client.request(method, path, json=fields, **sent)
-            assert answer.status_code >= 400 or path in ("/v1/trash", "/v1/uploads"), route
-    pairs = ",".join(f"{k} {base64.b64encode(v.encode()).decode()}" for k, v in told.items())
-    tus = {**headers, "upload-length": "100", "upload-metadata": pairs}
+            assert answer.status_code >= 400 or path in TAKE_NOTHING, route
+    pairs = [f"{k} {base64.b64encode(v.encode()).decode()}" for k, v in told.items()]
+    some = [",".join(pairs[start::4]) for start in range(4)]  # as much as one header takes
+    tus = [{**headers, "upload-length": "100", "upload-metadata": each} for each in some]
     made = [await bob.client.post("/v1/files", content=PNG, **sent)]
     beside = [(f'Content-Disposition: form-data; name="{k}"', v.encode()) for k, v in told.items()]
     whole = form(*beside, (part("dot.png"), PNG))
     made += [await bob.client.post("/v1/files", content=whole, headers={**headers, **FORM})]
-    made += [await bob.client.post("/v1/uploads", headers=tus)]
-    assert [answer.status_code for answer in made] == [201] * 3, [a.text for a in made]
+    made += [await bob.client.post("/v1/uploads", headers=each) for each in tus]
+    assert [answer.status_code for answer in made] == [201] * 6, [a.text for a in made]
     await bob.client.post("/v1/auth/logout", json=fields, **sent)
     after = rows(mill)
     assert of(after, ann.id) == of(before, ann.id)
-    assert after["users"] == before["users"]
+    assert [but_epoch(row) for row in after["users"]] == [but_epoch(r) for r in before["users"]]
     mine = of(after, bob.id)
     assert {row["owner"] for name in ("files", "uploads") for row in mine[name]} == {bob.id}
     plain, other = mine["files"][-2:]
     for row in (plain, other):
         assert row["charged"] == row["size"] == len(PNG)
         assert (row["state"], row["source"], row["lineage"]) == ("ready", "upload", "{}")
+
+
+def but_epoch(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a user but for what says that they ended their sessions, which one route does."""
+    return {name: value for name, value in row.items() if name != "epoch"}
 
 
 async def test_a_body_that_lets_fields_pass_is_noticed(web):

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 SECTIONS = ("", "/classes", "/split", "/process", "/health", "/versions", "/settings")
 FIRST_VIEW = 200_000
 _IMPORT = re.compile(r'^import (?:[^"]*from )?"(\.{1,2}/[\w./-]+\.js)";', re.MULTILINE)
-_SCRIPT = re.compile(r'src="/static/([\w./-]+\.js)"')
+SCRIPT = re.compile(r'src="/static/([\w./-]+\.js)"')
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -47,7 +47,7 @@ async def test_a_first_view_is_small(ann, project):
         page = await ann.client.get(path)
         assert page.status_code == 200, path
         loaded = {STATIC / "style.css", STATIC / "icon.svg"}
-        for script in _SCRIPT.findall(page.text):
+        for script in SCRIPT.findall(page.text):
             loaded |= modules(script)
         size = sum(len(gzip.compress(one.read_bytes())) for one in loaded)
         size += len(gzip.compress(page.content))
@@ -57,7 +57,7 @@ async def test_a_first_view_is_small(ann, project):
 async def test_every_script_is_asked_for():
     """By a page, or by a script of one."""
     templates = STATIC.parent / "templates"
-    asked = {s for page in templates.rglob("*.html") for s in _SCRIPT.findall(page.read_text())}
+    asked = {s for page in templates.rglob("*.html") for s in SCRIPT.findall(page.read_text())}
     loaded = set().union(*(modules(script) for script in asked))
     assert loaded == set(STATIC.rglob("*.js"))
 

@@ -1,41 +1,100 @@
 """S15 and S5: who may make a browser change something, and when a session is over."""
 
+import itertools
+import re
+
 import pytest
+from starlette.responses import Response
+from starlette.routing import Route
 
 from mediamill.core.clock import DAY
+from mediamill.web.pages.rendering import DATA_PATHS
 from mediamill.web.security import SESSION_COOKIE
 from tests.web.conftest import PASSWORD, client_of
-from tests.web.test_strangers import BY_ID, OPEN, OWN, fill
+from tests.web.test_strangers import fill, routes
 
 HERE = "http://mill.test"
 IDS = {"token_id": "token_1", "file_id": "file_1", "job_id": "job_1"}
-MUTATIONS = sorted(r for r in BY_ID | OWN | OPEN if not r.startswith(("GET", "HEAD", "OPTIONS")))
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"sec-fetch-site": "cross-site"},
-        {"sec-fetch-site": "same-site"},
-        {"sec-fetch-site": "none"},
-        {"sec-fetch-site": "cross-site", "origin": HERE},
-        {"origin": "https://evil.example"},
-        {"origin": "https://mill.test"},
-        {"origin": "http://mill.test:8080"},
-        {"origin": "http://mill.test.evil.example"},
-        {"origin": "null"},
-        {},
-    ],
+def changes(route):
+    return not route.startswith(("GET", "HEAD", "OPTIONS"))
+
+
+FOREIGN = (
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site"},
+    {"sec-fetch-site": "none"},
+    {"sec-fetch-site": "cross-site", "origin": HERE},
+    {"sec-fetch-site": "", "origin": HERE},
+    {"origin": "https://evil.example"},
+    {"origin": "https://mill.test"},
+    {"origin": "http://mill.test:8080"},
+    {"origin": "http://mill.test.evil.example"},
+    {"origin": "null"},
+    {"origin": ""},
+    {"referer": f"{HERE}/"},
+    {},
 )
-async def test_other_sites_change_nothing(web, ann, headers):
-    async with client_of(web, **headers) as client:
+"""What a browser sends with a request that another site had it make, of now and of old."""
+FORM = b'--b\r\ncontent-disposition: form-data; name="name"\r\n\r\nx\r\n--b--\r\n'
+SIMPLE = (
+    ("application/x-www-form-urlencoded", b"name=x"),
+    ("text/plain", b'{"name": "x"}'),
+    ("multipart/form-data; boundary=b", FORM),
+    ("application/json", b'{"name": "x"}'),
+    ("", b""),
+)  # fmt: skip
+"""Bodies that a form or a script of another site can send; the last but one after a preflight."""
+
+
+def mutations(web):
+    found = sorted(filter(changes, routes(web)))
+    assert len(found) > 80
+    return found
+
+
+async def refused(web, ann, asked):
+    """Ask with Ann's session, as a browser does for another site; see that nothing is done."""
+    before = (await ann.client.get("/v1/me")).json()
+    bodies = itertools.cycle(SIMPLE)
+    async with client_of(web) as client:
         client.cookies.set(SESSION_COOKIE, ann.token)
-        for route in MUTATIONS:
+        for headers, route in asked:
             method, path = fill(route, IDS)
-            response = await client.request(method, path)
-            assert response.status_code == 403, (route, response.status_code)
-            assert response.json()["code"] == "forbidden"
-    assert (await ann.client.get("/v1/me")).status_code == 200
+            kind, body = next(bodies)
+            sent = headers | {"content-type": kind} if kind else headers
+            response = await client.request(method, path, content=body, headers=sent)
+            assert response.status_code == 403, (route, headers, kind, response.status_code)
+            if not path.startswith("/unsubscribe"):
+                assert response.json()["code"] == "forbidden"
+    assert (await ann.client.get("/v1/me")).json() == before
+    assert (await ann.client.get("/v1/tokens")).json()["data"] == []
+
+
+async def test_s15_other_sites_change_nothing(web, ann):
+    """Every route that changes something, with three kinds of foreign requests, a body each."""
+    kinds = itertools.cycle(FOREIGN)
+    await refused(web, ann, ((next(kinds), route) for route in mutations(web) * 3))
+
+
+@pytest.mark.soak
+async def test_s15_other_sites_change_nothing_whole(web, ann):
+    await refused(web, ann, itertools.product(FOREIGN, mutations(web)))
+
+
+async def test_s15_each_kind_of_request_and_body(web, ann):
+    asked = itertools.product(FOREIGN, ["POST /v1/tokens"] * len(SIMPLE))
+    await refused(web, ann, asked)
+
+
+async def test_a_route_that_forgets_to_ask_is_noticed(web, ann):
+    async def careless(request):
+        return Response(status_code=204)
+
+    web.router.routes.insert(0, Route("/v1/tokens", careless, methods=["POST"]))
+    with pytest.raises(AssertionError, match="204"):
+        await refused(web, ann, [({"origin": "null"}, "POST /v1/tokens")])
 
 
 @pytest.mark.parametrize("headers", [{"sec-fetch-site": "same-origin"}, {"origin": HERE}])
@@ -112,15 +171,32 @@ async def test_every_answer_has_its_headers(ann, nobody):
         assert response.headers["x-content-type-options"] == "nosniff"
         assert response.headers["referrer-policy"] == "no-referrer"
         assert response.headers["x-request-id"].startswith("req_")
+        assert "strict-transport-security" not in response.headers
 
 
-async def test_pages_hold_no_inline_script_or_style(ann):
-    for path in ("/", "/signin", "/docs"):
-        text = (await ann.client.get(path, headers={"accept": "text/html"})).text
+async def test_only_over_https_is_https_demanded(web):
+    async with client_of(web) as client:
+        for scheme, told in (("https", "max-age=31536000"), ("http", None)):
+            for path in ("/signin", "/health/live", "/nothing"):
+                answer = await client.get(f"{scheme}://mill.test{path}")
+                assert answer.headers.get("strict-transport-security") == told
+
+
+async def test_every_page_holds_no_inline_script_or_style(web, admin):
+    """All pages that name no record; those that do are made of the same parts."""
+    paths = sorted(route.partition(" ")[2] for route in routes(web) if route.startswith("GET /"))
+    pages = [path for path in paths if "{" not in path and not path.startswith(DATA_PATHS)]
+    assert {"/", "/signin", "/webhooks", "/models", "/account"} <= {*pages}
+    for path in pages:
+        answer = await admin.client.get(path, headers={"accept": "text/html"})
+        if not answer.headers.get("content-type", "").startswith("text/html"):
+            continue
+        policy, text = answer.headers["content-security-policy"], answer.text
+        assert "unsafe" not in policy
+        assert "default-src 'none'" in policy
         assert "<style" not in text
-        assert " style=" not in text
-        assert " onclick=" not in text
-        assert text.count("<script") == text.count('<script type="module" src="/static/')
+        assert not re.search(r"\s(style|on[a-z]+)=", re.sub(r">[^<]*<", "><", text)), path
+        assert text.count("<script") == text.count('<script type="module" src="/static/'), path
 
 
 async def test_names_are_text_in_pages(ann):

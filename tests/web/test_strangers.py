@@ -15,12 +15,17 @@ from mediamill.services.accounts.sessions import digest
 from mediamill.store.port import Delete, Put, Update
 from mediamill.store.repositories.captions import Caption, caption_id
 from mediamill.store.repositories.datasets import ProjectShare
+from mediamill.store.repositories.erasures import Erasure
+from mediamill.store.repositories.factors import Factor
+from mediamill.store.repositories.feedback import Feedback
+from mediamill.store.repositories.invitations import Invitation
 from mediamill.store.repositories.projects import Project
 from mediamill.store.repositories.providers import ProviderRow
 from mediamill.store.repositories.users import Role, Token, TokenKind, User
+from mediamill.store.repositories.workers import WorkerRow
 from mediamill.web.security import SESSION_COOKIE
 from tests.support.places import everywhere
-from tests.web.conftest import client_of, person
+from tests.web.conftest import PASSWORD, client_of, person
 
 OPEN = {
     "GET /health/live", "GET /health/ready", "GET /metrics", "GET /docs", "GET /signin",
@@ -28,17 +33,26 @@ OPEN = {
     "GET /v1/links/{token}", "HEAD /v1/links/{token}",
     "GET /unsubscribe/{token}", "POST /unsubscribe/{token}",
     "POST /unsubscribe/{token}/undo",
+    "GET /erasures/{token}", "POST /erasures/{token}/undo",
+    "GET /v1/erasures/{token}", "POST /v1/erasures/{token}/undo", "POST /v1/auth/restore",
     "OPTIONS /v1/uploads", "OPTIONS /v1/uploads/{upload_id}",
     "GET /auth/oidc/start", "GET /auth/oidc/callback", "GET /auth/oidc/end",
     "POST /v1/auth/register", "POST /v1/auth/login", "POST /v1/auth/redeem",
+    "POST /v1/auth/password/forgot", "POST /v1/auth/password/reset", "POST /v1/auth/verify",
+    "GET /commonest.txt", "GET /forgot", "GET /reset", "GET /verify", "GET /invitation",
+    "POST /v1/auth/invitation",
 }  # fmt: skip
 """What anybody who reaches the service may ask."""
 
 OWN = {
     "GET /v1/me/notifications", "PATCH /v1/me/notifications", "GET /account",
-    "GET /v1/me", "GET /v1/me/identities", "POST /v1/me/identities",
-    "GET /v1/usage", "GET /v1/usage/daily", "GET /v1/spending", "GET /v1/spending.csv",
-    "GET /spending", "POST /v1/auth/logout", "GET /v1/tokens",
+    "GET /v1/me", "PATCH /v1/me", "POST /v1/auth/password", "POST /v1/auth/verify/resend",
+    "GET /v1/me/identities", "POST /v1/me/identities",
+    "GET /v1/me/sessions", "DELETE /v1/me/sessions", "POST /v1/feedback",
+    "POST /v1/me/export", "GET /v1/me/export", "GET /v1/me/export/download",
+    "HEAD /v1/me/export/download", "DELETE /v1/me",
+    "GET /v1/me/activity", "GET /v1/usage", "GET /v1/usage/daily", "GET /v1/spending",
+    "GET /v1/spending.csv", "GET /spending", "POST /v1/auth/logout", "GET /v1/tokens",
     "POST /v1/tokens",
     "GET /v1/files",
     "POST /v1/operations/{name}/preview", "POST /v1/operations/{name}/check", "GET /prompts",
@@ -48,8 +62,11 @@ OWN = {
     "GET /v1/templates", "POST /v1/templates",
     "GET /", "GET /projects", "GET /parts/files",
     "GET /trash", "GET /parts/trash", "POST /v1/uploads", "POST /v1/uploads/presigned",
-    "GET /parts/jobs", "GET /v1/webhooks", "POST /v1/webhooks",
+    "GET /parts/jobs", "GET /parts/activity",
+    "GET /v1/webhooks", "POST /v1/webhooks", "GET /webhooks",
     "GET /v1/captions", "DELETE /v1/captions", "GET /v1/captions/export",
+    "GET /v1/me/factors", "POST /v1/me/factors/totp", "POST /v1/me/factors/totp/confirm",
+    "DELETE /v1/me/factors/totp", "POST /v1/me/factors/recovery-codes", "POST /v1/auth/confirm",
     "POST /v1/captions/review", "POST /v1/captions/rerun",
     "GET /captions", "GET /captions/history", "GET /captions/review",
 }  # fmt: skip
@@ -57,6 +74,7 @@ OWN = {
 
 BY_ID = {
     "DELETE /v1/tokens/{token_id}", "DELETE /v1/me/identities/{identity_id}",
+    "DELETE /v1/me/sessions/{session_id}",
     "GET /v1/files/{file_id}", "DELETE /v1/files/{file_id}", "PATCH /v1/files/{file_id}",
     "POST /v1/files/{file_id}/restore", "POST /v1/files/{file_id}/replay",
     "GET /v1/files/{file_id}/content", "HEAD /v1/files/{file_id}/content",
@@ -76,6 +94,7 @@ BY_ID = {
     "GET /v1/jobs/{job_id}/attempts.csv", "GET /v1/jobs/{job_id}/attempts.jsonl",
     "POST /v1/jobs/{job_id}/link", "POST /v1/files/{file_id}/link",
     "GET /v1/projects/{project_id}", "PATCH /v1/projects/{project_id}",
+    "GET /v1/projects/{project_id}/retention",
     "POST /v1/projects/{project_id}/restore",
     "DELETE /v1/projects/{project_id}", "GET /v1/projects/{project_id}/files",
     "POST /v1/projects/{project_id}/files", "DELETE /v1/projects/{project_id}/files",
@@ -118,7 +137,10 @@ BY_ID = {
     "GET /parts/frames/{file_id}",
     "GET /v1/webhooks/{webhook_id}", "PATCH /v1/webhooks/{webhook_id}",
     "DELETE /v1/webhooks/{webhook_id}", "POST /v1/webhooks/{webhook_id}/test",
-    "GET /v1/webhooks/{webhook_id}/deliveries",
+    "GET /v1/webhooks/{webhook_id}/deliveries", "POST /v1/webhooks/{webhook_id}/rotate",
+    "POST /v1/webhooks/{webhook_id}/replay", "GET /v1/webhooks/{webhook_id}/deliveries/{event}",
+    "POST /v1/webhooks/{webhook_id}/deliveries/{event}/replay", "GET /webhooks/{webhook_id}",
+    "GET /parts/webhooks/{webhook_id}",
     "GET /v1/captions/{caption_id}", "PATCH /v1/captions/{caption_id}",
     "DELETE /v1/captions/{caption_id}", "POST /v1/captions/{caption_id}/undo",
 }  # fmt: skip
@@ -129,11 +151,32 @@ ADMIN = {
     "PATCH /v1/providers/{name:path}", "DELETE /v1/providers/{name:path}",
     "POST /v1/providers/{name:path}/test", "POST /v1/providers/{name:path}/wake",
     "GET /v1/chains", "GET /v1/chains/{operation}", "PUT /v1/chains/{operation}",
-    "GET /v1/spending/everybody", "GET /v1/spending/users", "GET /v1/spending/users.csv",
+    "GET /v1/admin/users", "POST /v1/admin/users", "GET /v1/admin/users/{user_id}",
+    "PATCH /v1/admin/users/{user_id}", "DELETE /v1/admin/users/{user_id}/sessions",
+    "GET /v1/admin/invitations", "POST /v1/admin/invitations",
+    "DELETE /v1/admin/invitations/{invitation_id}",
+    "GET /v1/admin/feedback", "PATCH /v1/admin/feedback/{feedback_id}",
+    "DELETE /v1/admin/feedback/{feedback_id}",
+    "GET /v1/admin/feedback/{feedback_id}/pictures/{number}",
     "GET /v1/budgets", "GET /v1/budgets/{scope}", "PUT /v1/budgets/{scope}",
-    "DELETE /v1/budgets/{scope}", "GET /models", "GET /parts/models",
+    "DELETE /v1/budgets/{scope}", "GET /models", "GET /parts/models", "GET /v1/admin/audit",
+    "DELETE /v1/admin/users/{user_id}", "GET /v1/admin/erasures",
+    "POST /v1/admin/erasures/{erasure_id}/undo",
+    "DELETE /v1/admin/users/{user_id}/factors", "GET /v1/admin/users/{user_id}/quota",
+    "PUT /v1/admin/users/{user_id}/quota", "DELETE /v1/admin/users/{user_id}/quota",
+    "GET /v1/admin/queue", "GET /v1/admin/failures", "GET /v1/admin/audit.csv", "GET /admin",
+    "GET /admin/users", "GET /admin/users/{user_id}", "GET /admin/audit", "GET /admin/retention",
+    "GET /admin/feedback", "GET /parts/admin/failures",
+    "GET /v1/admin/workers", "POST /v1/admin/workers/{worker_id}/drain",
+    "POST /v1/admin/workers/{worker_id}/undrain",
 }  # fmt: skip
 """What only administrators may."""
+
+ANALYST = {
+    "GET /v1/spending/everybody", "GET /v1/spending/users", "GET /v1/spending/users.csv",
+    "GET /v1/analytics/users", "GET /v1/analytics/daily",
+}  # fmt: skip
+"""What analysts may, too."""
 
 BODIES: dict[str, object] = {
     "POST /v1/providers": {"name": "mine", "address": "echo:mine"},
@@ -141,6 +184,7 @@ BODIES: dict[str, object] = {
     "POST /v1/providers/{name:path}/test": {},
     "PUT /v1/chains/{operation}": {"providers": ["echo:mine"]},
     "PUT /v1/budgets/{scope}": {"monthly": 1},
+    "PUT /v1/admin/users/{user_id}/quota": {"files": 9},
     "PATCH /v1/projects/{project_id}": {"name": "mine"},
     "POST /v1/projects/{project_id}/files": {"files": ["file_x"]},
     "DELETE /v1/projects/{project_id}/files": {"files": ["file_x"]},
@@ -159,9 +203,14 @@ BODIES: dict[str, object] = {
     "PATCH /v1/templates/{template}": {"name": "mine"},
     "POST /v1/templates/{template}/shares": {"user": "everybody", "role": "editor"},
     "PATCH /v1/webhooks/{webhook_id}": {"enabled": False},
+    "POST /v1/webhooks/{webhook_id}/replay": {"since": "2026-11-21T16:00:00Z"},
     "PATCH /v1/captions/{caption_id}": {"state": "approved"},
     "PATCH /v1/files/{file_id}": {"name": "mine.png", "tags": ["mine"]},
     "POST /v1/files/{file_id}/members/delete": {"paths": ["frame-000001-40.jpg"]},
+    "POST /v1/admin/users": {"email": "new@example.org", "password": PASSWORD},
+    "PATCH /v1/admin/users/{user_id}": {"name": "mine"},
+    "POST /v1/admin/invitations": {"email": "invited@example.org"},
+    "PATCH /v1/admin/feedback/{feedback_id}": {"state": "done"},
 }
 """What a route must be sent to come as far as asking whose the record is."""
 
@@ -177,18 +226,19 @@ def routes(web):
 
 
 def test_every_route_is_known(web):
-    assert routes(web) == OPEN | OWN | BY_ID | ADMIN
+    assert routes(web) == OPEN | OWN | BY_ID | ADMIN | ANALYST
 
 
 def test_an_unlisted_route_is_noticed(web):
     web.router.routes.append(Route("/v1/secrets", lambda request: None))
-    assert routes(web) - (OPEN | OWN | BY_ID | ADMIN)
+    assert routes(web) - (OPEN | OWN | BY_ID | ADMIN | ANALYST)
 
 
 @pytest.fixture
 async def belongings(mill, ann):
     """A token, an archive, and a job of Ann's."""
     token = (await ann.client.post("/v1/tokens", json={"name": "hers"})).json()
+    (session,) = (await ann.client.get("/v1/me/sessions")).json()["data"]
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as made:
         made.writestr("frame-000001-40.jpg", PNG)
@@ -218,10 +268,11 @@ async def belongings(mill, ann):
     shares = f"/v1/templates/{template.json()['id']}/shares"
     await ann.client.post(shares, json={"user": guest.id, "role": "viewer"})
     webhook = await ann.client.post("/v1/webhooks", json={"url": "https://example.org/"})
+    event = await ann.client.post(f"/v1/webhooks/{webhook.json()['id']}/test")
     tus = {"tus-resumable": "1.0.0", "upload-length": "100"}
     upload = await ann.client.post("/v1/uploads", headers=tus)
     person = Person("https://issuer.example.org", "hers")
-    await mill.linking.link(ann.id, person)
+    await mill.linking.link(Principal(ann.id), person)
     hers = await mill.repositories.identities.find(person.issuer, person.subject)
     said = Caption(
         id=caption_id(job.json()["id"], 0, 0), owner=ann.id, listed=ann.id, job=job.json()["id"],
@@ -232,6 +283,7 @@ async def belongings(mill, ann):
     return {
         "upload_id": upload.headers["location"].rpartition("/")[2],
         "token_id": token["id"],
+        "session_id": session["id"],
         "identity_id": hers.id,
         "file_id": file.json()["id"],
         "job_id": job.json()["id"],
@@ -242,6 +294,7 @@ async def belongings(mill, ann):
         "template": template.json()["id"],
         "guest": guest.id,
         "webhook_id": webhook.json()["id"],
+        "event": event.json()["id"],
         "caption_id": said.id,
     }
 
@@ -254,7 +307,10 @@ PNG = bytes.fromhex(
 
 def fill(route, ids):
     method, _, path = route.partition(" ")
-    given = {"path:path": "frame-000001-40.jpg", "name:path": "theirs", "operation": "label"}
+    given = {"path:path": "frame-000001-40.jpg", "name:path": "theirs", "operation": "label",
+             "worker_id": "worker_theirs", "user_id": "user_theirs", "number": "1",
+             "invitation_id": "invite_theirs", "feedback_id": "feedback_theirs",
+             "erasure_id": "erasure_theirs"}  # fmt: skip
     for name, value in ({**given, "scope": "everybody"} | ids).items():
         path = path.replace(f"{{{name}}}", value)
     return method, path
@@ -288,10 +344,11 @@ async def test_tokens_and_cookies_of_others_open_nothing(web, bob, belongings):
         client_of(web, **{"sec-fetch-site": "same-origin"}) as page,
     ):
         page.cookies.set(SESSION_COOKIE, bob.token)
-        for client in (program, page):
+        no_token = {"DELETE /v1/me/identities/{identity_id}": 403}  # whatever it names
+        for client, otherwise in ((program, no_token), (page, {})):
             assert (await client.get("/v1/me")).json()["id"] == bob.id
             answers = await refusals(client, belongings)
-            assert answers == dict.fromkeys(sorted(BY_ID), 404)
+            assert answers == dict.fromkeys(sorted(BY_ID), 404) | otherwise
 
 
 async def past_secrets(mill, web, ann) -> dict[str, str]:
@@ -320,7 +377,7 @@ async def test_who_was_somebody_is_nobody(mill, web, ann, belongings):
     """Revoked, expired, signed out, disabled: refused on every route, as if unknown."""
     for name, secret in (await past_secrets(mill, web, ann)).items():
         async with client_of(web, authorization=f"Bearer {secret}") as client:
-            for route in sorted(BY_ID | OWN | ADMIN):
+            for route in sorted(BY_ID | OWN | ADMIN | ANALYST):
                 method, path = fill(route, belongings)
                 response = await client.request(method, path, json=BODIES.get(route))
                 assert response.status_code == 401, (name, route, response.status_code)
@@ -351,7 +408,7 @@ async def test_what_is_hers_looks_like_what_is_not_there(bob, belongings):
 
 
 async def test_nobody_gets_anything(nobody, belongings):
-    for route in sorted(BY_ID | OWN | ADMIN):
+    for route in sorted(BY_ID | OWN | ADMIN | ANALYST):
         method, path = fill(route, belongings)
         for headers in ({}, {"accept": "text/html"}, {"authorization": "Bearer mms_invented"}):
             response = await nobody.request(method, path, headers=headers)
@@ -367,6 +424,10 @@ async def test_only_administrators_administer(mill, bob, role):
     await mill.store.transact(Update(User, (bob.id,), set={"role": Role(role)}))
     before = await mill.models.providers.rows.all()
     await added(mill, "theirs")
+    await here(mill, "theirs")
+    for route in sorted(ANALYST):
+        response = await bob.client.get(route.removeprefix("GET "))
+        assert response.status_code == (403 if role == "user" else 200), (route, response.text)
     for route in sorted(ADMIN, key=lambda route: ("DELETE" in route, "PUT" in route, route)):
         method, path = fill(route, {})
         response = await bob.client.request(method, path, json=BODIES.get(route))
@@ -382,6 +443,25 @@ async def test_only_administrators_administer(mill, bob, role):
 
 async def added(mill, name):
     await mill.store.transact(Put(ProviderRow(name=name, address=f"echo:{name}", created=1)))
+
+
+async def here(mill, name):
+    row = WorkerRow(
+        id=f"worker_{name}", name=name, host=name, pid=1, version="1", classes=("bulk",),
+        stays=False, started=1, seen=1, until=await mill.store.now(),
+    )  # fmt: skip
+    user = User(id=f"user_{name}", email=f"{name}@example.org", created=1)
+    going = User(id=f"user_going_{name}", email="", created=1, disabled=True,
+                 erasing=f"erasure_{name}")  # fmt: skip
+    erasure = Erasure(id=f"erasure_{name}", user=going.id, by="user", asked=1, due=1)
+    await mill.store.transact(Put(going), Put(erasure))
+    invitation = Invitation(
+        id=f"invite_{name}", email=f"{name}@example.com", by=user.id, created=1, expires=2
+    )
+    said = Feedback(id=f"feedback_{name}", user=user.id, text=name, copies=1, created=1)
+    factor = Factor(user=user.id, id="factor_x", secret="x", sealed_by="x", created=1, since=1)
+    await mill.store.transact(*map(Put, (row, user, invitation, said, factor)))
+    await mill.blobs.put(said.blob(1), PNG)
 
 
 async def test_the_owner_does_get_them(ann, belongings):
@@ -440,6 +520,7 @@ nobody looks through all that is in it for what tells of places and persons."""
 OWNERS = {
     "DELETE /v1/projects/{project_id}", "GET /v1/projects/{project_id}/shares",
     "POST /v1/projects/{project_id}/shares", "DELETE /v1/projects/{project_id}/shares/{user_id}",
+    "GET /v1/projects/{project_id}/retention",
 }  # fmt: skip
 """What only the owner of a project may do with it."""
 

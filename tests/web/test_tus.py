@@ -318,7 +318,7 @@ class Lease:
     def __init__(self, store, unit):
         self.store, self.unit, self.released = store, unit, None
 
-    async def finish(self, *others, **_):
+    async def vanish(self, *others, **_):
         self.released = None
         await self.store.transact(*others)
 

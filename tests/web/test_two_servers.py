@@ -18,8 +18,12 @@ from tests.support.places import Place
 from tests.support.processes import Process, free_port, until_live
 from tests.web.test_tus import begin, offset_of, patch
 
-SHORT = {"slots": 1, "min_free_bytes": 0, "poll_seconds": 60, "secret": "one key for all of them"}
+SHORT = {
+    "slots": 1, "min_free_bytes": 0, "poll_seconds": 60, "secret": "one key for all of them",
+    "quota_files": 5,
+}  # fmt: skip
 ACCOUNT = {"email": "ann@example.org", "password": "correct horse battery"}
+NEW = "battery staple correct"
 SOON = 5
 """Seconds after which a session that was ended is refused everywhere (S5)."""
 
@@ -65,8 +69,8 @@ async def two_servers(folder):
         yield Two(servers, clients)
 
 
-async def first_admin(two: Two) -> None:
-    """Both links that the servers printed sign in as one administrator, whichever is asked."""
+async def first_admin(two: Two) -> dict[str, str]:
+    """Both links that the servers printed sign in as one administrator; return what shows that."""
     users = set()
     for server, client in zip(two.servers, reversed(two.clients), strict=True):
         async with asyncio.timeout(60):
@@ -79,6 +83,7 @@ async def first_admin(two: Two) -> None:
         assert me["role"] == "admin"
         users.add(me["id"])
     assert len(users) == 1
+    return headers
 
 
 async def resumable(two: Two) -> None:
@@ -129,6 +134,18 @@ async def downloaded(two: Two, file_id: str, job: str, data: bytes) -> None:
     assert opened.content == whole.content
 
 
+async def limited(two: Two) -> None:
+    """Of fifty uploads at once, to both, as many are taken in as there is room for (S18)."""
+    used = (await two.clients[0].get("/v1/usage")).json()["quotas"][1]
+    assert (used["quota"], used["limit"]) == ("files", 5)
+    room = int(used["limit"] - used["used"])
+    for n in range(room - 1):
+        await two.upload(b"some text", f"{n}.txt")
+    sends = [two.clients[n % 2].post(f"/v1/files?name={n}.txt", content=b"x") for n in range(50)]
+    codes = sorted(answer.status_code for answer in await asyncio.gather(*sends))
+    assert codes == [201] + [429] * 49
+
+
 async def signed_out(two: Two) -> None:
     """A session that ends at one, and a token that is revoked there, are refused at the other."""
     one, other = two.clients
@@ -149,14 +166,50 @@ async def signed_out(two: Two) -> None:
     await done_within(SOON, refused)
 
 
+async def ended(two: Two, admin: dict[str, str]) -> None:
+    """What a change of the password and an administrator end at one is refused at the other."""
+    one, other = two.clients
+
+    async def begun(password: str) -> dict[str, str]:
+        body = {**ACCOUNT, "password": password}
+        answer = await one.post("/v1/auth/login", json=body, headers={"Authorization": ""})
+        session = {"Authorization": f"Bearer {answer.json()['token']}"}
+        assert (await other.get("/v1/me", headers=session)).status_code == 200
+        return session
+
+    async def refused(*sessions: dict[str, str]) -> None:
+        for headers in sessions:
+            while (await other.get("/v1/me", headers=headers)).status_code != 401:
+                await asyncio.sleep(0.1)
+
+    kept, lost = await begun(ACCOUNT["password"]), await begun(ACCOUNT["password"])
+    ann = (await one.get("/v1/me", headers=kept)).json()["id"]
+    body = {"current": ACCOUNT["password"], "new": NEW}
+    changed = await one.post("/v1/auth/password", json=body, headers=kept)
+    assert changed.status_code == 204, changed.text
+    await done_within(SOON, lambda: refused(lost))
+    assert (await other.get("/v1/me", headers=kept)).status_code == 200
+    here = f"/v1/admin/users/{ann}"
+    assert (await one.delete(f"{here}/sessions", headers=admin)).status_code == 204
+    await done_within(SOON, lambda: refused(kept))
+    later = await begun(NEW)
+    script = await one.post("/v1/tokens", json={"name": "script"}, headers=later)
+    program = {"Authorization": f"Bearer {script.json()['token']}"}
+    out = await one.patch(here, json={"disabled": True}, headers=admin)
+    assert out.status_code == 200, out.text
+    await done_within(SOON, lambda: refused(later, program))
+
+
 @pytest.mark.places(Place("postgresql", "s3"))
 async def test_what_is_begun_at_one_goes_on_at_the_other(tmp_path, place):
     data = clip(tmp_path / "clip.mp4", seconds=2).read_bytes()
     async with two_servers(tmp_path) as two:
-        await first_admin(two)
+        admin = await first_admin(two)
         await resumable(two)
         file_id = await two.upload(data)
         job = await repeated(two, file_id)
         await followed(two.clients[1], job)
         await downloaded(two, file_id, job, data)
+        await limited(two)
         await signed_out(two)
+        await ended(two, admin)

@@ -113,7 +113,8 @@ async def test_a_refused_upload_leaves_nothing(mill, ann):
     refused = await send(ann, 11)
     assert refused.status_code == 429
     told = refused.json()
-    assert told["details"] == {"used_bytes": ROOM - 10, "quota_bytes": ROOM}
+    used = {"quota": "bytes", "used": ROOM - 10, "limit": ROOM, "needed": 11}
+    assert told["details"] == used
     assert "empty the trash" in told["detail"]
     assert (await send(ann, 10)).status_code == 201
     assert await kept(ann) == ROOM
@@ -228,7 +229,7 @@ async def test_an_unguarded_charge_is_noticed(mill, ann, monkeypatch):
     """The planted fault: looking first and counting later lets several in."""
     size = ROOM // 2 + 1
 
-    async def charge(owner: str, more: int):
+    async def charge(owner: str, more: int, files: int = 0):
         return (Update(Usage, (owner,), add={"bytes": more}),)
 
     await send(ann, 1)

@@ -8,6 +8,9 @@ import click
 from mediamill.cli.remote.client import Client, checked_address
 from mediamill.cli.remote.connection import DEFAULT_SERVER
 from mediamill.cli.remote.home import Credentials, load_settings, save_credentials
+from mediamill.cli.terminal.failures import Refused
+
+SECOND_FACTOR = "second_factor_required"
 
 
 @click.command()
@@ -19,6 +22,7 @@ from mediamill.cli.remote.home import Credentials, load_settings, save_credentia
 @click.option(
     "--password-stdin", is_flag=True, help="Read the password from stdin instead of asking."
 )
+@click.option("--code", help="Code of your second factor; asked for if left out, and needed.")
 @click.option(
     "--token-stdin", is_flag=True,
     help="Take an API token instead, from stdin or asked for; its page is ADDRESS/account.",
@@ -28,7 +32,13 @@ from mediamill.cli.remote.home import Credentials, load_settings, save_credentia
     help="How long the token is good.",
 )  # fmt: skip
 def login(
-    *, server: str, email: str | None, password_stdin: bool, token_stdin: bool, days: int
+    *,
+    server: str,
+    email: str | None,
+    password_stdin: bool,
+    code: str | None,
+    token_stdin: bool,
+    days: int,
 ) -> None:
     """Sign in to a server and remember the token.
 
@@ -41,7 +51,9 @@ def login(
         token, who = _given(address)
     else:
         who = email or str(click.prompt("E-mail"))
-        token = _exchanged(address, who, _secret("Password", from_stdin=password_stdin), days)
+        password = _secret("Password", from_stdin=password_stdin)
+        session = _signed_in(address, who, password, code, asks=not password_stdin)
+        token = _exchanged(address, session, days)
     path = save_credentials(load_settings().home, Credentials(token, address))
     click.echo(f"Signed in to {address} as {who}. The token is in {path}.")
 
@@ -54,12 +66,26 @@ def _given(address: str) -> tuple[str, str]:
     return token, me["email"] or me["name"] or me["id"]
 
 
-def _exchanged(address: str, email: str, password: str, days: int) -> str:
-    """Return a new API token."""
+def _signed_in(address: str, email: str, password: str, code: str | None, *, asks: bool) -> str:
+    """Return a session's secret; the code of a second factor is asked for where it is needed."""
+    body = {"email": email, "password": password, "code": code or ""}
     with Client(address) as client:
-        body = {"email": email, "password": password}
-        session = client.request("POST", "/v1/auth/login", json=body)
-    with Client(address, session["token"]) as client:
+        try:
+            session = client.request("POST", "/v1/auth/login", json=body)
+        except Refused as error:
+            if error.code != SECOND_FACTOR or code is not None:
+                raise
+            if not asks:
+                message = "This account has a second factor: give its present code with --code."
+                raise Refused(message, status=error.status, code=error.code) from None
+            body["code"] = str(click.prompt("Code of your app, or a recovery code", err=True))
+            session = client.request("POST", "/v1/auth/login", json=body)
+    return str(session["token"])
+
+
+def _exchanged(address: str, session: str, days: int) -> str:
+    """Return a new API token; the session ends."""
+    with Client(address, session) as client:
         wanted = {"name": f"command line on {socket.gethostname()}", "expires_in_days": days}
         issued = client.request("POST", "/v1/tokens", json=wanted)
         client.request("POST", "/v1/auth/logout")

@@ -11,9 +11,9 @@ from mediamill.cli.remote.connection import json_option, show_list, size_text
 from mediamill.cli.remote.home import read_all_settings
 from mediamill.core.clock import rfc3339
 from mediamill.core.logs import configure_logging
-from mediamill.core.retention import SETTING, SOURCES
+from mediamill.core.retention import SETTING, SOURCES, read_retention
 from mediamill.handlers.removing.retain import Retain
-from mediamill.services.retention import Amount, State
+from mediamill.services.retention import Amount, Forecast, State
 from mediamill.store.repositories.daily import Daily
 from mediamill.store.repositories.users import User
 
@@ -46,8 +46,11 @@ def run(*, dry_run: bool, yes: bool) -> None:
     when the rules in force are not those of MEDIAMILL_RETENTION here, unless you say --yes.
     """
     if dry_run:
-        for state in _with(_states)[0]:
+        states, early = _with(_due)
+        for state in states:
             click.echo(f"{state.source}: {_amount(state.due)} would go.")
+        if early.files:
+            click.echo(f"earlier, as projects say: {_amount(early)} would go.")
         return
 
     async def taken(app: App) -> list[str]:
@@ -58,11 +61,50 @@ def run(*, dry_run: bool, yes: bool) -> None:
             )
         retain = Retain(app.repositories.units, app.retention, app.bell)
         files = await retain.sweep(sure=yes)
-        ruled = [source for source in SOURCES if app.retention.age(source) is not None]
+        ruled = [one for one in SOURCES if app.retention.age(one) is not None or files.get(one)]
         return [_taken(source, files.get(source)) for source in ruled]
 
     for line in _with(taken):
         click.echo(line)
+
+
+@retention.command("try")
+@click.argument("rules")
+@json_option
+def try_(rules: str, *, as_json: bool) -> None:
+    """Tell what RULES would take if they were set, and when; nothing is set, nothing is taken.
+
+    RULES are written as in MEDIAMILL_RETENTION: upload=90d; stream=none. They would be in force a
+    day after all workers have them, where they keep files less long than those now.
+    """
+    wanted = read_retention(rules)
+
+    async def rows(app: App) -> list[Forecast]:
+        return await app.kept.forecast(wanted)
+
+    show_list([_forecast_row(one) for one in _with(rows)], *FORECAST, as_json=as_json)
+
+
+def _forecast_row(one: Forecast) -> dict[str, Any]:
+    told = {f"{name}_files": amount.files for name, amount in zip(TIMES, one.amounts, strict=True)}
+    told |= {f"{name}_bytes": amount.bytes for name, amount in zip(TIMES, one.amounts, strict=True)}
+    return {"source": one.source, "rule": one.rule, **told}
+
+
+def _told_at(name: str) -> Callable[[dict[str, Any]], Any]:
+    def told(row: dict[str, Any]) -> str:
+        return f"{TIMES[name]}: {_amount(Amount(row[f'{name}_files'], row[f'{name}_bytes']))}"
+
+    return told
+
+
+TIMES = {"now": "at once", "day": "in a day", "week": "in 7 days", "month": "in 30 days"}
+"""What a forecast tells, beyond the one before it."""
+FORECAST: tuple[Callable[[dict[str, Any]], Any], ...] = (
+    lambda row: row["source"],
+    lambda row: f"kept {_rule(row['rule'])}",
+    *map(_told_at, TIMES),
+)
 
 
 def _taken(source: str, files: int | None) -> str:
@@ -104,6 +146,10 @@ DAILY = ("source", "media_type", "outcome", "files", "bytes", "items", "results"
 def daily_row(row: Daily) -> dict[str, Any]:
     """Return a row of the aggregates as it is printed."""
     return {name: getattr(row, name) for name in ("day", "owner", *DAILY)}
+
+
+async def _due(app: App) -> tuple[list[State], Amount]:
+    return await app.kept.states(), await app.kept.early()
 
 
 async def _states(app: App) -> tuple[list[State], bool]:

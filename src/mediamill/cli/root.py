@@ -54,14 +54,18 @@ COMMANDS = {
         "mediamill.cli.notifications:notifications",
         "Choose which mails you get about your jobs.",
     ),
+    "account": (
+        "mediamill.cli.account:account",
+        "Fetch all that a server keeps about you, delete your account, keep it after all.",
+    ),
     "tokens": ("mediamill.cli.tokens:tokens", "Create, list and revoke API tokens."),
     "secrets": (
         "mediamill.cli.secrets:secrets",
         "See, change and remove the keys that seal secrets in the database.",
     ),
-    "users": (
-        "mediamill.cli.users:users",
-        "List users, keep them out, let them in again; for who runs the service.",
+    "admin": (
+        "mediamill.cli.admin.group:admin",
+        "Run this machine’s installation without the page: users, and what they did.",
     ),
     "retention": (
         "mediamill.cli.retention:retention",

@@ -4,6 +4,7 @@ import click
 
 from mediamill.cli.remote.client import Client
 from mediamill.cli.remote.connection import connected, json_option, show, show_list
+from mediamill.core.access import Scope
 
 
 @click.group()
@@ -18,11 +19,19 @@ def tokens() -> None:
     type=click.IntRange(1, 3650),
     help="How long it is good; default: until revoked, or as long as the token you use here.",
 )
+@click.option(
+    "--scope", "scopes", multiple=True, metavar="SCOPE",
+    type=click.Choice([one.value for one in Scope]),
+    help="What it may do, as files:write; repeat for more. Default: all that you may.",
+)  # fmt: skip
 @json_option
 @connected
-def create(name: str, *, days: int | None, as_json: bool, client: Client) -> None:
+def create(
+    name: str, *, days: int | None, scopes: tuple[str, ...], as_json: bool, client: Client
+) -> None:
     """Create a token called NAME and print its secret, which is shown this once."""
     body = {"name": name, **({"expires_in_days": days} if days else {})}
+    body |= {"scopes": [*scopes]} if scopes else {}
     issued = client.request("POST", "/v1/tokens", json=body)
     if as_json:
         show(issued, as_json=True)
@@ -36,13 +45,15 @@ def create(name: str, *, days: int | None, as_json: bool, client: Client) -> Non
 @json_option
 @connected
 def list_(*, as_json: bool, client: Client) -> None:
-    """List your tokens, newest first."""
+    """List your tokens, newest first: id, name, good until, last used, scopes."""
     rows = client.pages("/v1/tokens")
     show_list(
         rows,
         lambda row: row["id"],
         lambda row: row.get("name"),
         lambda row: row.get("expires_at") or "until revoked",
+        lambda row: row.get("used_at") or "not used",
+        lambda row: "everything" if row.get("scopes") is None else " ".join(row["scopes"]),
         as_json=as_json,
     )
 

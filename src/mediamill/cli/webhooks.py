@@ -1,5 +1,7 @@
 """`mediamill webhooks`: where a server sends events."""
 
+from typing import Any
+
 import click
 
 from mediamill.cli.remote.client import Client
@@ -42,11 +44,18 @@ def list_(*, as_json: bool, client: Client) -> None:
     show_list(
         client.pages("/v1/webhooks"),
         lambda row: row["id"],
-        lambda row: "on" if row["enabled"] else f"off {row['reason'] or ''}".strip(),
+        _state,
         lambda row: " ".join(row["types"]),
         lambda row: row["url"],
         as_json=as_json,
     )
+
+
+def _state(row: dict[str, Any]) -> str:
+    if not row["enabled"]:
+        return f"off {row['reason'] or ''}".strip()
+    since = row["failing_since"]
+    return f"on, nothing taken since {since}" if since else "on"
 
 
 @webhooks.command()
@@ -61,11 +70,51 @@ def remove(ids: tuple[str, ...], *, client: Client) -> None:
 
 @webhooks.command()
 @click.argument("webhook_id", metavar="ID")
+@connected
+def enable(webhook_id: str, *, client: Client) -> None:
+    """Send events to a webhook that was disabled."""
+    client.request("PATCH", f"/v1/webhooks/{webhook_id}", json={"enabled": True})
+    click.echo(f"{webhook_id} is on.")
+
+
+@webhooks.command()
+@click.argument("webhook_id", metavar="ID")
+@connected
+def disable(webhook_id: str, *, client: Client) -> None:
+    """Send a webhook nothing more, until it is enabled; what is on its way ends."""
+    client.request("PATCH", f"/v1/webhooks/{webhook_id}", json={"enabled": False})
+    click.echo(f"{webhook_id} is off.")
+
+
+@webhooks.command()
+@click.argument("webhook_id", metavar="ID")
+@click.option(
+    "--overlap-hours",
+    type=click.IntRange(0, 168),
+    default=24,
+    show_default=True,
+    help="How long deliveries are signed with the secret before too.",
+)
 @json_option
 @connected
-def test(webhook_id: str, *, as_json: bool, client: Client) -> None:
+def rotate(webhook_id: str, *, overlap_hours: int, as_json: bool, client: Client) -> None:
+    """Replace a webhook's secret; print the new one, which is shown this once."""
+    body = {"overlap_hours": overlap_hours}
+    made = client.request("POST", f"/v1/webhooks/{webhook_id}/rotate", json=body)
+    if as_json:
+        show(made, as_json=True)
+    else:
+        click.echo(made["secret"])
+
+
+@webhooks.command()
+@click.argument("webhook_id", metavar="ID")
+@click.option("--type", "type_", default="webhook.test", help="Which event; a made-up one.")
+@json_option
+@connected
+def test(webhook_id: str, *, type_: str, as_json: bool, client: Client) -> None:
     """Send an event to try a webhook; `deliveries` tells what became of it."""
-    made = client.request("POST", f"/v1/webhooks/{webhook_id}/test")
+    made = client.request("POST", f"/v1/webhooks/{webhook_id}/test", json={"type": type_})
     if as_json:
         show(made, as_json=True)
     else:
@@ -74,12 +123,39 @@ def test(webhook_id: str, *, as_json: bool, client: Client) -> None:
 
 @webhooks.command()
 @click.argument("webhook_id", metavar="ID")
+@click.argument("events", nargs=-1, metavar="[EVENTS…]")
+@click.option(
+    "--failed-since", help="What failed since a time, 2026-11-21T16:00:00Z; the oldest 10,000."
+)
+@connected
+def replay(
+    webhook_id: str, *, events: tuple[str, ...], failed_since: str | None, client: Client
+) -> None:
+    """Send events again, with the same ids: those that are named, or all that failed since then."""
+    if bool(events) == bool(failed_since):
+        raise click.UsageError("Name events, or --failed-since.")
+    if failed_since:
+        body = {"since": failed_since}
+        client.request("POST", f"/v1/webhooks/{webhook_id}/replay", json=body)
+        click.echo(f"What failed since {failed_since} is sent again.")
+    for event in events:
+        client.request("POST", f"/v1/webhooks/{webhook_id}/deliveries/{event}/replay")
+        click.echo(f"{event} is sent again.")
+
+
+@webhooks.command()
+@click.argument("webhook_id", metavar="ID")
+@click.option("--state", type=click.Choice(["pending", "delivered", "failed"]))
+@click.option("--type", "type_", help="Events of this name only.")
 @json_option
 @connected
-def deliveries(webhook_id: str, *, as_json: bool, client: Client) -> None:
-    """List what became of the events for a webhook, newest first."""
+def deliveries(
+    webhook_id: str, *, state: str | None, type_: str | None, as_json: bool, client: Client
+) -> None:
+    """List what became of the events for a webhook, newest event first."""
+    query: dict[str, Any] = {"state": state, "type": type_}
     show_list(
-        client.pages(f"/v1/webhooks/{webhook_id}/deliveries"),
+        client.pages(f"/v1/webhooks/{webhook_id}/deliveries", **query),
         lambda row: row["id"],
         lambda row: row["type"],
         lambda row: row["state"],

@@ -6,7 +6,7 @@ may not see is answered as if it did not exist.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 class Right(IntEnum):
@@ -16,6 +16,31 @@ class Right(IntEnum):
     EDIT = 2
     OWN = 3
     """Delete, share, hand out unstripped originals."""
+
+
+class Scope(StrEnum):
+    """What an API token may be limited to; to write does not include to read."""
+
+    FILES_READ = "files:read"
+    FILES_WRITE = "files:write"
+    """Uploads too, tags, and the trash."""
+    JOBS_READ = "jobs:read"
+    """Results and downloads of jobs, templates, captions."""
+    JOBS_WRITE = "jobs:write"
+    PROJECTS_READ = "projects:read"
+    """Annotations, versions and exports too."""
+    PROJECTS_WRITE = "projects:write"
+    """Shares too."""
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"
+    ACCOUNT_READ = "account:read"
+    """One's profile, tokens, usage, spending, activity."""
+    ACCOUNT_WRITE = "account:write"
+    """Tokens, which can do no more, notifications, feedback."""
+    ANALYTICS_READ = "analytics:read"
+    """What everybody used and spent, for analysts and administrators."""
+    ADMIN = "admin"
+    """All that administrators do."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +58,21 @@ class Principal:
     """Whether they signed in, rather than showed a token that programs show."""
     expires: int | None = None
     """When the session or API token that was shown ends (ms); None for one that does not."""
+    confirmed: int = 0
+    """When who shows a session proved last who they are (ms): as they signed in, or since."""
+    lacks_factor: bool = False
+    """Whether they must set up a second factor before anything else."""
+    unverified: bool = False
+    """Whether they must verify their mail address before they change anything."""
+    tenure: int = 0
+    """Of the account, as they asked; what they make that outlives a session is of it."""
     scopes: frozenset[str] | None = None
     grants: Mapping[str, Right] = field(default_factory=dict)
     """Rights on records of others, by record id, as shared with this user."""
+
+    def within(self, scope: Scope) -> bool:
+        """Tell whether what they showed may be used for this; a session may be for anything."""
+        return self.scopes is None or scope in self.scopes
 
     def may(self, owner: str, record_id: str, right: Right) -> bool:
         """Tell whether a right on a record of `owner` is this caller's.

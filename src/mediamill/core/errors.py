@@ -13,7 +13,12 @@ MediamillError                 status code               retryable
 │   ├── QuestionRefused        422    question_refused   no    no model will answer this question
 │   └── KeyReused              422    idempotency_key_reused  no  same key, other request
 ├── Unauthenticated            401    unauthenticated    no    who are you?
+│   └── SecondFactorRequired   401    second_factor_required  no  the password is right: and a code
 ├── Forbidden                  403    forbidden          no    known, and may not
+│   ├── AccountClosing     403    account_closing    no    it is being deleted, and may be kept
+│   ├── SecondFactorNeeded     403    second_factor_needed  no  set one up before anything else
+│   ├── Unverified             403    unverified         no    the mail address first, then this
+│   └── ConfirmationNeeded     403    confirmation_needed  no  prove once more who you are, first
 ├── NotFound                   404    not_found          no    absent, or not yours to see
 │   └── Gone                   410    gone               no    it was there and has expired
 ├── Conflict                   409    conflict           no    the state does not allow it (yet)
@@ -23,7 +28,9 @@ MediamillError                 status code               retryable
 │   ├── ProjectFull            409    project_full       no    it takes no more files, as it is set
 │   └── InProgress             409    idempotency_in_progress  yes  the same request still runs
 ├── DeliveryRefused            502    delivery_refused   no    who it is for will never take it
+├── Throttled                  429    throttled          yes   too often wrong, or too often asked
 ├── QuotaExceeded              429    quota_exceeded     yes   try later, or ask for more
+│   └── TooManyRequests        429    rate_limited       yes   requests come too fast
 ├── BudgetExceeded             402    budget_exceeded    no    it might cost more than it may
 ├── ProviderRefused            502    provider_refused   no    its key, rights or model are wrong
 ├── InvalidAnswer              502    invalid_answer     yes   a model's answer will not do
@@ -123,8 +130,38 @@ class Unauthenticated(MediamillError):
     status, code = 401, "unauthenticated"
 
 
+class SecondFactorRequired(Unauthenticated):
+    """The password is right, and a code of the second factor is missing or is not."""
+
+    code = "second_factor_required"
+
+
 class Forbidden(MediamillError):
     status, code = 403, "forbidden"
+
+
+class AccountClosing(Forbidden):
+    """The account is being deleted; its owner, who has just proved it, may still keep it."""
+
+    code = "account_closing"
+
+
+class SecondFactorNeeded(Forbidden):
+    """Who asks has no second factor, and this installation wants one."""
+
+    code = "second_factor_needed"
+
+
+class Unverified(Forbidden):
+    """Who asks has yet to show that mails to their address reach them, as is demanded here."""
+
+    code = "unverified"
+
+
+class ConfirmationNeeded(Forbidden):
+    """What is asked for needs password and code to have been given within the last minutes."""
+
+    code = "confirmation_needed"
 
 
 class NotFound(MediamillError):
@@ -173,8 +210,26 @@ class DeliveryRefused(MediamillError):
     status, code = 502, "delivery_refused"
 
 
+class Throttled(MediamillError):
+    """Somebody guessed too often, or asks for too many mails; `retry_after` is in seconds."""
+
+    status, code, retryable = 429, "throttled", True
+
+
 class QuotaExceeded(MediamillError):
+    """More than one may have or do; `retry_after` is in seconds where it passes by itself."""
+
     status, code, retryable = 429, "quota_exceeded", True
+
+    def __init__(self, message: str, /, retry_after: int | None = None, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.retry_after = retry_after
+
+
+class TooManyRequests(QuotaExceeded):
+    """Requests come too fast; `details` name the limit."""
+
+    code = "rate_limited"
 
 
 class Unavailable(MediamillError):

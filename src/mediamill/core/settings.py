@@ -4,7 +4,7 @@ One URL per port chooses its backend. The defaults run everything embedded under
 """
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import quote
 
 from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
@@ -47,6 +47,22 @@ class Settings(BaseSettings):
         "`images=customer:acme,template:thumbs;…`, or a `.toml` file.",
     )
     public_url: str = Field("", description="Address that users see; default: the bound address.")
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses and networks of reverse proxies whose `Forwarded` and "
+        "`X-Forwarded-…` headers are believed; from others they count for nothing.",
+    )
+    cors_origins: str = Field(
+        "",
+        description="Origins whose pages may use the API with tokens, such as "
+        "`https://app.example.org`; none by default, and never with cookies.",
+    )
+    tls_certificate: str = Field(
+        "", description="File (PEM) of the certificate to serve HTTPS with, its chain behind it."
+    )
+    tls_key: str = Field(
+        "", description="File (PEM) of the certificate’s key; default: the certificate’s own file."
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8750, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     providers: str = Field(
@@ -76,6 +92,22 @@ class Settings(BaseSettings):
     )
     registration: bool = Field(
         default=True, description="Whether anybody who reaches the page may register."
+    )
+    verify: Literal["auto", "off", "ask", "demand"] = Field(
+        "auto",
+        description="Whether who registers is asked by mail to verify their address (`ask`), and "
+        "may change nothing before (`demand`); `auto` asks where mails go out to a server.",
+    )
+    password_length: int = Field(
+        15,
+        ge=8,
+        le=64,
+        description="Fewest characters of a new password; 8 where all have a second factor too.",
+    )
+    mfa: Literal["off", "admins", "everybody"] = Field(
+        "off",
+        description="Who must have a second factor beside a password: `off` (whoever wants), "
+        "`admins`, `everybody`.",
     )
     secret: SecretStr = Field(
         SecretStr(""),
@@ -139,10 +171,34 @@ class Settings(BaseSettings):
     quota_bytes: int = Field(
         0, ge=0, description="Most bytes that one user keeps, results and trash too; 0: no limit."
     )
+    quota_files: int = Field(
+        0, ge=0, description="Most files that one user keeps, those in the trash too; 0: no limit."
+    )
+    quota_jobs: int = Field(
+        0, ge=0, description="Most jobs of one user that are open at a time; 0: no limit."
+    )
+    quota_items: int = Field(
+        0, ge=0, description="Most items that one user's jobs run in a month; 0: no limit."
+    )
+    rate_requests: int = Field(
+        0, ge=0, description="Most requests of one user in a minute, over all servers; 0: no limit."
+    )
+    rate_previews: int = Field(
+        600, ge=0, description="Most previews that one user asks for in a minute; 0: no limit."
+    )
+    rate_nobody: int = Field(
+        6_000,
+        ge=0,
+        description="Most requests in a minute from one address by whom nobody knows; 0: no limit.",
+    )
     retention: str = Field(
         "stream=7d",
         description="How long files are kept, by the way they came, and all that was made of them: "
-        "`stream=7d; upload=90d; import=none`; `h` and `d` are hours and days.",
+        "`stream=7d; upload=90d; import=none`; `h` and `d` are hours and days. `project=180d` is "
+        "the most that projects keep.",
+    )
+    audit_days: int = Field(
+        365, ge=1, le=36_500, description="How long it is kept who did what and who was denied."
     )
     max_pixels: int = Field(50_000_000, ge=1, description="Most pixels of an image, frames summed.")
     min_free_bytes: int = Field(
@@ -226,7 +282,8 @@ class Settings(BaseSettings):
         if self.public_url:
             return self.public_url.rstrip("/")
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        scheme = "https" if self.tls_certificate else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def own_keyring(self) -> bool:

@@ -64,6 +64,10 @@ def _given(item: Item) -> str:
     return f", not {text}" if len(text) <= 60 else ""
 
 
+def _least(number: int, one: str, things: str) -> str:
+    return one if number == 1 else f"has at least {number:,} {things}"
+
+
 _RANGES: dict[str, Words] = {
     "greater_than_equal": lambda item, c: f"at least {c['ge']:g}",
     "greater_than": lambda item, c: f"more than {c['gt']:g}",
@@ -77,7 +81,7 @@ _WORDS: dict[str, Words] = {
     "int_from_float": lambda item, c: f"is a whole number{_given(item)}",
     "finite_number": lambda item, c: "is a finite number",
     "too_long": lambda item, c: f"has at most {c['max_length']:,} entries",
-    "too_short": lambda item, c: f"has at least {c['min_length']:,} entries",
+    "too_short": lambda item, c: _least(c["min_length"], "has at least one entry", "entries"),
     "string_too_long": lambda item, c: f"has at most {c['max_length']:,} characters",
-    "string_too_short": lambda item, c: f"has at least {c['min_length']:,} characters",
+    "string_too_short": lambda item, c: _least(c["min_length"], "is needed", "characters"),
 }

@@ -41,7 +41,9 @@ class Rollup:
                 return False
             summing = _summing(job, closed, following is not None)
             made = sum(unit.made for unit in closed)
-            actions = (summing, *await self.usages.charge_results(job.owner, made))
+            charge = await self.usages.charge_results(job.owner, made)
+            run = sum(map(_ran, closed)) - _begun(job, closed)
+            actions = (summing, *charge, *await self.usages.settle(job.owner, job.month, run))
             try:
                 if following is None:
                     await self.store.transact(*actions)
@@ -79,6 +81,16 @@ def _closed_prefix(rows: Sequence[Unit], first: int) -> list[Unit]:
     return closed
 
 
+def _ran(unit: Unit) -> int:
+    """Count the items of a closed unit that were run: outcomes taken over were not."""
+    return unit.succeeded + unit.failed
+
+
+def _begun(job: Job, closed: Sequence[Unit]) -> int:
+    """Count the items of closed units for which room was taken when the stage began."""
+    return min(job.reserved, sum(len(unit.items) for unit in closed))
+
+
 def _summing(job: Job, closed: Sequence[Unit], complete: bool) -> Update:
     """Make the update that adds closed units to a job's counters."""
     counts = job.counts
@@ -102,6 +114,9 @@ def _summing(job: Job, closed: Sequence[Unit], complete: bool) -> Update:
         "spent": job.spent + sum(unit.cost for unit in closed),
         "charged": job.charged + sum(unit.made for unit in closed),
     }
+    begun = _begun(job, closed)
+    changes["metered"] = job.metering(sum(map(_ran, closed)) - begun)
+    changes["reserved"] = job.reserved - begun
     if complete:
         changes["sealing"] = job.generation
     guard = (

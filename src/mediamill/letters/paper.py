@@ -26,8 +26,13 @@ class Paper:
 
     public: str
     """The address that users see, without a slash at its end."""
-    unsubscribe_url: str
-    """By which they want no more mails."""
+    unsubscribe_url: str = ""
+    """By which they want no more mails; empty for mails that nobody can do without."""
+
+    @property
+    def place(self) -> str:
+        """What users know the service by: its address, without what all addresses begin with."""
+        return self.public.partition("://")[2] or self.public
 
     def letter(
         self, name: str, to: str, subject: str, told: Mapping[str, Any], key: str, at: int
@@ -38,7 +43,7 @@ class Paper:
             "subject": subject,
             "account_url": f"{self.public}/account",
             "unsubscribe_url": self.unsubscribe_url,
-            "place": self.public.partition("://")[2] or self.public,
+            "place": self.place,
         }
         return Letter(
             to=to,
@@ -52,7 +57,9 @@ class Paper:
 
     def _headers(self, key: str) -> dict[str, str]:
         url = self.unsubscribe_url
-        headers = {"X-Mediamill-Notice": key, "List-Unsubscribe": f"<{url}>"}
+        headers = {"X-Mediamill-Notice": key}
+        if url:
+            headers["List-Unsubscribe"] = f"<{url}>"
         if url.startswith("https:"):  # RFC 8058 wants nothing else
             headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         return headers

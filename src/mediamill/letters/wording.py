@@ -25,6 +25,15 @@ def took(seconds: float) -> str:
     return f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
 
+def sized(number: float) -> str:
+    """Write a number of bytes, in powers of ten as disks are sold: 734.0 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
 def counted(number: int, noun: str) -> str:
     """Write a number of things: 1 item, 1,200 items."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -2,7 +2,8 @@
 
 A mail's link turns them off without signing in: a signed grant for nothing but that (RFC 8058). It
 ends them for the address, whose reader need not be who has the account: so the account does not
-turn them on again, unless an issuer has verified that the address is its own. The link does.
+turn them on again, unless its owner, or an issuer, has verified that the address is theirs. The
+link does.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 import structlog
 
 from mediamill.core.access import Principal
+from mediamill.core.acts import note
 from mediamill.core.clock import DAY
 from mediamill.core.errors import ConditionFailed, Forbidden, Unavailable
 from mediamill.services.access import Access
@@ -87,6 +89,8 @@ class Notifications:
         """Make what lifts an end of mails to a user's address; raises `Forbidden`."""
         if not await self.mails.unwanted(user.email):
             return ()
+        if user.verified is not None:
+            return (self.mails.allow(user.email),)
         known = await self.identities.of(user.id)
         if not any(one.email.lower() == user.email.lower() for one in known.rows):
             raise Forbidden(
@@ -121,7 +125,7 @@ class Notifications:
         other = await self.mails.refuse(user.email) if off else self.mails.allow(user.email)
         with suppress(ConditionFailed):  # they have just gone
             await self._set(user.id, {"mail_finished": when, "mail_failed": when}, other)
-        log.info("mails by link", action="unsubscribed" if off else "subscribed", user=user.id)
+        note("unsubscribed" if off else "subscribed", user.id)
 
     async def _set(self, user: str, changes: dict[str, MailWhen], *others: Action) -> None:
         own = Update(User, (user,), set=changes, when=(Exists(),))

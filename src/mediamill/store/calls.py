@@ -164,8 +164,7 @@ def _guard(layout: Layout[Any], condition: Condition) -> tuple[Guard, ...]:
         case Absent() | Exists():
             return ()
         case Equals(name, value):
-            column = layout.column(name)
-            return (Guard(name, "=", None if value is None else column.encode(value)),)
+            return (Guard(name, "=", layout.column(name).encode(value)),)
         case AtMost(name, value) | AtLeast(name, value):
             if not layout.column(name).number:
                 raise ValueError(f"{layout.table}.{name} is not a number that can be compared")

@@ -45,6 +45,9 @@ class Column:
     """Whether it can be counted and compared: an int or a float, not a bool."""
     write: Encode
     decode: Decode | None
+    default: Primitive = None
+    """What it is in a record of an older program, which wrote nothing; None where it may be unset
+    or has to be given."""
 
     def encode(self, value: Any) -> Primitive:
         """Translate a field's value; raises `ValueError` that names the field."""
@@ -74,10 +77,7 @@ class Layout(Generic[R]):
         return tuple([column.encode(getattr(record, column.name)) for column in self.columns])
 
     def decode(self, row: tuple[Primitive, ...]) -> R:
-        """Translate a row, in the order of the columns, to a record.
-
-        What an older program wrote may lack fields: they have their defaults.
-        """
+        """Translate a row, in the order of the columns, to a record."""
         fields = {
             column.name: value if value is None or column.decode is None else column.decode(value)
             for column, value in zip(self.columns, row, strict=True)
@@ -124,9 +124,7 @@ class Layout(Generic[R]):
 def layout_of(kind: type[R]) -> Layout[R]:
     """Derive a class's layout, once; raises `ValueError` for a declaration that cannot be kept."""
     indexed = {*kind.key.fields}.union(*((*i.partition, *i.sort) for i in kind.indexes))
-    columns = tuple(
-        _column(f.name, f.type, indexed=f.name in indexed) for f in msgspec.structs.fields(kind)
-    )
+    columns = tuple(_column(f, indexed=f.name in indexed) for f in msgspec.structs.fields(kind))
     by_name = {column.name: column for column in columns}
     indexes = tuple(_completed(index, kind.key.fields) for index in kind.indexes)
     layout = Layout(kind, kind.table, columns, by_name, kind.key.fields, indexes, key_index(kind))
@@ -162,18 +160,26 @@ def _check(layout: Layout[Any]) -> None:
 # -- columns from annotations -------------------------------------------------------------------
 
 
-def _column(name: str, annotation: Any, *, indexed: bool) -> Column:
-    info = inspect.type_info(annotation)
+def _column(field: msgspec.structs.FieldInfo, *, indexed: bool) -> Column:
+    info = inspect.type_info(field.type)
     nullable = isinstance(info, inspect.AnyType)
     if isinstance(info, inspect.UnionType):
         rest = [member for member in info.types if not isinstance(member, inspect.NoneType)]
         nullable = len(rest) < len(info.types)
         info = rest[0] if len(rest) == 1 else info
     number = isinstance(info, inspect.IntType | inspect.FloatType)
-    kind, encode, decode = _translation(info, annotation)
+    kind, encode, decode = _translation(info, field.type)
     if indexed and kind in ("TEXT", "BLOB"):
         encode = _bounded(encode)
-    return Column(name, kind, nullable, number, encode, decode)
+    column = Column(field.name, kind, nullable, number, encode, decode)
+    return (
+        column if nullable or field.required else replace(column, default=_default(column, field))
+    )
+
+
+def _default(column: Column, field: msgspec.structs.FieldInfo) -> Primitive:
+    made = field.default_factory
+    return column.encode(field.default if made is msgspec.NODEFAULT else made())
 
 
 def _bounded(encode: Encode) -> Encode:

@@ -207,6 +207,14 @@ async def unsettled(store: Store, time: int) -> int:
 
 
 @runtime_checkable
+class Versioned(Protocol):
+    """A store that notes which programs may use it."""
+
+    async def require_current(self) -> None:
+        """Raise `ConfigurationError` once a newer program has come, and asks for such as it is."""
+
+
+@runtime_checkable
 class KnowsUse(Protocol):
     """A store that cannot be looked through, and keeps in mind whether it was taken into use."""
 

@@ -20,19 +20,26 @@ from mediamill.app import App
 from mediamill.core.errors import MediamillError
 from mediamill.web import problems
 from mediamill.web.api import ROUTERS
+from mediamill.web.auditing import Auditing
+from mediamill.web.cors import Cors, read_origins
 from mediamill.web.documents import Documents
 from mediamill.web.limits import MAX_BODY, MAX_FILE_BODY, MAX_SIGN_IN_BODY, BodyGuard
 from mediamill.web.observing import Metrics, Observing
 from mediamill.web.openapi import describing, operation_id
 from mediamill.web.pages import error_page, router, wants_page
-from mediamill.web.security import HostGuard, refuse_cross_site
+from mediamill.web.proxies import Proxies, read_trusted
+from mediamill.web.rates import Counted, count_open, count_refused
+from mediamill.web.security import HostGuard, identified, refuse_cross_site
 from mediamill.web.uploading import is_json
 
 STATIC = Path(__file__).parent / "static"
 
 
 def create_app(app: App) -> FastAPI:
-    """Build the web application over an open `App`, which the caller closes."""
+    """Build the web application over an open `App`, which the caller closes.
+
+    Raises `ConfigurationError` for proxies or origins that cannot be read.
+    """
     web = FastAPI(
         title="Mediamill",
         version=__version__,
@@ -43,11 +50,15 @@ def create_app(app: App) -> FastAPI:
     metrics = Metrics()
     web.state.mill, web.state.metrics = app, metrics
     web.state.documents = Documents()
+    web.state.counted = Counted(identified)
     for kind in (MediamillError, HTTPException, RequestValidationError):
         web.add_exception_handler(kind, answer)
     web.openapi = describing(web)  # type: ignore[method-assign]  # as FastAPI's manual says
     web.add_middleware(HostGuard, settings=app.settings)
     web.add_middleware(BodyGuard, most=most_bytes)
+    web.add_middleware(Cors, origins=read_origins(app.settings.cors_origins))
+    web.add_middleware(Auditing, trail=app.trail)
+    web.add_middleware(Proxies, trusted=read_trusted(app.settings.trusted_proxies))
     web.add_middleware(Observing, metrics=metrics)
     return web
 
@@ -56,7 +67,8 @@ def create_app(app: App) -> FastAPI:
 def routes() -> list[BaseRoute]:
     """Make the routes: they know no installation, so all applications of a process share them."""
     table = APIRouter(
-        dependencies=[Depends(refuse_cross_site)], generate_unique_id_function=operation_id
+        dependencies=[Depends(refuse_cross_site), Depends(count_open)],
+        generate_unique_id_function=operation_id,
     )
     for noun in (*ROUTERS, router):
         table.include_router(noun)
@@ -82,6 +94,10 @@ def most_bytes(scope: Scope) -> int | None:
 
 async def answer(request: Request, error: Exception) -> Response:
     """Answer an expected error: as a page to who reads pages, else as a problem."""
+    try:
+        await count_refused(request)
+    except MediamillError as refused:
+        error = refused
     report = problems.report_of(error)
     if report.status >= 500:
         problems.log_failure(error, path=request.url.path)

@@ -128,7 +128,7 @@ def decode(text: bytes, sha256: str | None = None) -> Document:
     try:
         body = FileBody.model_validate(strict_json(text))
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
+        found = error.errors(include_url=False, include_input=False)
         raise RequestValidationError(
             [{**item, "loc": ("body", *item["loc"])} for item in found]
         ) from None

@@ -25,7 +25,12 @@ from mediamill.services.repeats.once import REUSED, Answer
 from mediamill.store.repositories.idempotency import KeyedRequest
 from mediamill.web.limits import refuse_too_many
 from mediamill.web.multipart import FormReader
-from mediamill.web.security import caller, refuse_cross_site, the_app
+from mediamill.web.security import (
+    identified,
+    refuse_cross_site,
+    require_what_it_asks,
+    the_app,
+)
 
 HEADER = "Idempotency-Key"
 LONGEST = 255
@@ -62,7 +67,7 @@ def takes_keys(route: APIRoute) -> bool:
 
 
 def _needs_caller(dependant: Dependant) -> bool:
-    return any(d.call is caller or _needs_caller(d) for d in dependant.dependencies)
+    return any(d.call is identified or _needs_caller(d) for d in dependant.dependencies)
 
 
 async def answer_once(request: Request, route: APIRoute, handler: Handler) -> Response:
@@ -72,7 +77,8 @@ async def answer_once(request: Request, route: APIRoute, handler: Handler) -> Re
         return await handler(request)
     refuse_cross_site(request)
     app = the_app(request)
-    principal = await caller(request, app, None, None)
+    principal = await identified(request, app, None, None)
+    await require_what_it_asks(route.dependant, principal, app)
     with _place(request, principal):
         return await _once(request, route, handler, app, principal, key)
 

@@ -10,7 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mediamill.core.ids import new_id
 from mediamill.web.problems import log_broken_off, log_failure, render, report_of
-from mediamill.web.security import DATA_POLICY, HEADERS, PAGE_POLICY
+from mediamill.web.rates import rate_headers
+from mediamill.web.security import DATA_POLICY, HEADERS, HSTS, PAGE_POLICY
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -127,5 +128,8 @@ class _Exchange:
             **HEADERS,
             "content-security-policy": PAGE_POLICY if page else DATA_POLICY,
             "x-request-id": self.id,
+            **rate_headers(self.scope),
         }
+        if self.scope.get("scheme") == "https":  # over plain HTTP browsers take no notice of it
+            wanted["strict-transport-security"] = HSTS
         return [(n.encode(), v.encode()) for n, v in wanted.items() if n.encode() not in names]

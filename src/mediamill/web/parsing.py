@@ -35,6 +35,8 @@ def _id(prefix: str) -> Any:
 
 FileId = Annotated[str, _id("file")]
 JobId = Annotated[str, _id("job")]
+FeedbackId = Annotated[str, _id("feedback")]
+InvitationId = Annotated[str, _id("invite")]
 IdentityId = Annotated[str, _id("identity")]
 TokenId = Annotated[str, _id("token")]
 UploadId = Annotated[str, _id("upload")]

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mediamill.core.errors import MediamillError, Restoring
+from mediamill.core.errors import MediamillError, QuotaExceeded, Restoring
 from mediamill.core.wording import plainly
 
 MEDIA_TYPE = "application/problem+json"
@@ -131,7 +131,7 @@ def _of_ours(error: MediamillError) -> Report:
         headers["Retry-After"] = str(RETRY_SECONDS[error.status])
     if "retry_after" in details:  # a state that passes, as what is being prepared
         headers["Retry-After"] = str(details["retry_after"])
-    if isinstance(error, Restoring):
+    if isinstance(error, Restoring | QuotaExceeded) and error.retry_after:
         headers["Retry-After"] = str(error.retry_after)
     errors = error.details.get("errors", ())[:MAX_ERRORS]
     return Report(

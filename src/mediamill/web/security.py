@@ -12,26 +12,33 @@ register in the public DNS.
 import re
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response, Security
+from fastapi.dependencies.models import Dependant
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mediamill.app import App
 from mediamill.core.access import Principal
-from mediamill.core.errors import Forbidden, Unauthenticated
+from mediamill.core.errors import Forbidden, SecondFactorNeeded, Unauthenticated
 from mediamill.core.settings import Settings
 from mediamill.services.accounts.sessions import SESSION_DAYS
 from mediamill.web.gateway import gateway_of
 from mediamill.web.problems import render, report_of
+from mediamill.web.rates import count_costly, count_nobody, count_user
+from mediamill.web.scopes import READS, require_scope
+from mediamill.web.verified import require_verified
 
+NO_FACTOR = (
+    "This service wants you to have a second factor: set it up on the account page, or with "
+    "POST /v1/me/factors/totp."
+)
 SESSION_COOKIE = "mediamill_session"
 HOST_ONLY = "__Host-"
 """Begins the names of cookies that only this host, over HTTPS, can have set (RFC 6265bis)."""
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PRIVATE_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test")
 """Ends of names that only a local network gives out (RFC 6761, 6762, 8375; ICANN 2024)."""
 
@@ -39,8 +46,11 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
-CONTENT_POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'"
+DATA_POLICY = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+CONTENT_POLICY = f"sandbox; {DATA_POLICY}"
+HSTS = "max-age=31536000"
+"""For a year browsers ask this host over HTTPS only (RFC 6797); other names of its domain need not.
+"""
 HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -70,22 +80,81 @@ def the_app(request: Request) -> App:
 Mill = Annotated[App, Depends(the_app)]
 
 
-async def caller(
+async def identified(
     request: Request,
     mill: Mill,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     cookie: Annotated[str | None, Security(_cookie)],
 ) -> Principal:
-    """Tell who asks; raises `Unauthenticated`."""
+    """Tell who asks, also where they must set up a second factor; raises `Unauthenticated`.
+
+    The request is counted; raises `TooManyRequests`.
+    """
     secret = secret_of(request)
     if not secret:
+        await count_nobody(request)
         raise Unauthenticated("Sign in first, or send a token as “Authorization: Bearer …”.")
-    principal = await mill.accounts.authenticate(secret)
+    try:
+        principal = await mill.accounts.authenticate(secret)
+    except Unauthenticated:
+        await count_nobody(request)
+        raise
     request.state.user = principal.user
+    await count_user(request, principal.user)
+    require_scope(request, principal)
+    require_verified(request, principal)
     return principal
 
 
+async def caller(principal: Annotated[Principal, Depends(identified)]) -> Principal:
+    """Tell who asks; raises `Unauthenticated`, `SecondFactorNeeded`."""
+    if principal.lacks_factor:
+        raise SecondFactorNeeded(NO_FACTOR)
+    return principal
+
+
+async def count_preview(request: Request, principal: Annotated[Principal, Depends(caller)]) -> None:
+    """Count what costs more than other requests; raises `TooManyRequests`."""
+    await count_costly(request, principal.user)
+
+
+async def recent(principal: Annotated[Principal, Depends(caller)], mill: Mill) -> Principal:
+    """Tell who asks, of those who proved it lately; raises `ConfirmationNeeded` too."""
+    mill.people.confirming.require_recent(principal)
+    return principal
+
+
+async def fresh(principal: Annotated[Principal, Depends(caller)], mill: Mill) -> Principal:
+    """Tell who asks: a program, or who proved lately who they are."""
+    if principal.session:
+        mill.people.confirming.require_recent(principal)
+    return principal
+
+
+async def setting_up(principal: Annotated[Principal, Depends(identified)], mill: Mill) -> Principal:
+    """Tell who sets up a second factor, which they may lack, and proved lately who they are."""
+    mill.people.confirming.require_recent(principal)
+    return principal
+
+
+async def require_what_it_asks(dependant: Dependant, principal: Principal, mill: App) -> None:
+    """Ask of a caller what a route asks of them, where that is not done; raises as that does."""
+    known: dict[str, Any] = {"principal": principal, "mill": mill}
+    for one in dependant.dependencies:
+        await require_what_it_asks(one, principal, mill)
+        if one.call in (caller, recent, fresh, setting_up):
+            names = [each.name for each in one.dependencies if each.name]
+            await one.call(**{name: known[name] for name in names})
+
+
+Identified = Annotated[Principal, Depends(identified)]
+"""For the few routes that lead to a second factor, and out."""
 Caller = Annotated[Principal, Depends(caller)]
+Recent = Annotated[Principal, Depends(recent)]
+"""For what would hurt most from somebody else's hands."""
+Fresh = Annotated[Principal, Depends(fresh)]
+"""For what outlives a session, and programs may do as well."""
+SettingUp = Annotated[Principal, Depends(setting_up)]
 
 
 def secret_of(request: Request) -> str:
@@ -158,7 +227,7 @@ def _public_names(public_url: str) -> set[str]:
 
 def refuse_cross_site(request: Request) -> None:
     """Raise `Forbidden` for a change that another site made a browser ask for."""
-    if request.method in SAFE_METHODS or "authorization" in request.headers:
+    if request.method in READS or "authorization" in request.headers:
         return
     if not _same_origin(request):
         raise Forbidden("This request did not come from this site’s own pages.")
@@ -218,7 +287,8 @@ def set_session(request: Request, response: Response, secret: str) -> None:
 
 
 def clear_session(request: Request, response: Response) -> None:
-    """Make a browser forget the session."""
+    """Make a browser forget the session, and what it kept of the pages and pictures shown in it."""
+    response.headers["clear-site-data"] = '"cache", "storage"'
     response.delete_cookie(
         cookie_name(request, SESSION_COOKIE),
         path="/",

@@ -144,10 +144,7 @@ async def _raw(request: Request, app: App, principal: Principal, said: Said) -> 
     length = request.headers.get("content-length", "")
     size = int(length) if length.isascii() and length.isdigit() else None
     label = Label(tags=said.tags, sha256=announced_sha256(request.headers))
-    if said.if_absent and (found := await _present(app, principal, label)):
-        return found
-    file = await app.uploads.receive(principal, _name(request), request.stream(), size, label)
-    return Arrived([file])
+    return await _received(app, principal, _name(request), request.stream(), size, label, said)
 
 
 async def _form(request: Request, app: App, principal: Principal, said: Said) -> Arrived:
@@ -203,11 +200,8 @@ async def _decoded(
     if hexadecimal(request.headers) not in (None, document.sha256):
         raise InvalidInput(f"The bytes have the SHA-256 {document.sha256}: send the file again.")
     label = Label(tags=said.tags, sha256=document.sha256)
-    if said.if_absent and (found := await _present(app, principal, label)):
-        return found
     name, size = document.body.filename or UNNAMED, len(document.data or b"")
-    file = await app.uploads.receive(principal, name, document.chunks(), size, label)
-    return Arrived([file])
+    return await _received(app, principal, name, document.chunks(), size, label, said)
 
 
 async def _fetched(app: App, principal: Principal, document: Document, said: Said) -> Arrived:
@@ -219,14 +213,35 @@ async def _fetched(app: App, principal: Principal, document: Document, said: Sai
     return Arrived([await app.imports.begin(principal, body.url or "", body.filename, label)])
 
 
+async def _received(
+    app: App,
+    principal: Principal,
+    name: str,
+    chunks: AsyncIterator[bytes],
+    size: int | None,
+    label: Label,
+    said: Said,
+) -> Arrived:
+    """Store one stream; with `if_absent`, unless there is such a file before or meanwhile."""
+    if not said.if_absent:
+        return Arrived([await app.uploads.receive(principal, name, chunks, size, label)])
+    if found := await _present(app, principal, label):
+        return found
+    file, theirs = await app.uploads.receive_once(principal, name, chunks, size, label)
+    return await _again(app, principal, file, label) if theirs else Arrived([file])
+
+
 async def _present(app: App, principal: Principal, label: Label) -> Arrived | None:
     """Return the caller's file with the announced digest, if there is one."""
     if label.sha256 is None:
         message = "if_absent needs the file’s digest: send X-Content-SHA256 or Content-Digest."
         raise InvalidInput.at("if_absent", message)
     file = await app.files.with_bytes(principal, label.sha256)
-    if file is None:
-        return None
+    return None if file is None else await _again(app, principal, file, label)
+
+
+async def _again(app: App, principal: Principal, file: File, label: Label) -> Arrived:
+    """Give a file that is here already the tags of the request."""
     return Arrived([await app.labels.retag(principal, file.id, label.tags, ())], duplicate=True)
 
 

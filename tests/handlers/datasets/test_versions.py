@@ -29,6 +29,7 @@ from tests.faults import charges
 from tests.handlers.conftest import ANN, Beside, Works
 from tests.support.ageing import age, gone, hurry, pace, records, settled, sweep
 from tests.support.chains import CHAINED
+from tests.support.quotas import limit
 from tests.web.test_datasets import png
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -410,8 +411,8 @@ async def test_what_fails_leaves_nothing_and_says_why(works: Works, monkeypatch)
     """What is over the quota is refused at once, before the first byte."""
     app = works.app
     project, _ = await made(works, 3)
-    usages, versions = app.parts.nouns.usages, app.datasets.versions
-    monkeypatch.setattr(usages, "quota", (await usages.get(ANN.user)).bytes + 1)
+    versions = app.datasets.versions
+    limit(app, bytes=(await app.repositories.usages.get(ANN.user)).bytes + 1)
 
     async def failed(why: str) -> None:
         version = await versions.create(ANN, project)
@@ -426,7 +427,7 @@ async def test_what_fails_leaves_nothing_and_says_why(works: Works, monkeypatch)
         raise InvalidInput("It is not to be.")
 
     await failed("at most")
-    monkeypatch.setattr(usages, "quota", None)
+    limit(app)
     monkeypatch.setattr(Freeze, "_document", refused)
     await failed("It is not to be.")
 

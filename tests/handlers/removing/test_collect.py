@@ -7,6 +7,7 @@ from mediamill.engine.scheduler import Scheduler
 from mediamill.handlers.removing.collect import GRACE_MS, Collect
 from mediamill.store.memory import MemoryStore
 from mediamill.store.port import Put
+from mediamill.store.repositories.feedback import Feedback
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Job, Jobs, JobState
 from mediamill.store.repositories.results import ItemOutcome, Result, ResultFile
@@ -37,13 +38,18 @@ async def test_only_orphans_past_their_grace_period_go():
         job="j1", stage=0, item=0, generation=1, outcome=ItemOutcome.SUCCEEDED, input="f1",
         name="n", created=1, files=(blob_file("results/j1/0-2-0-0"),),
     )  # fmt: skip
-    await store.transact(*(Put(record) for record in (file, job, unit, running, result)))
+    said = Feedback(id="s1", user="o", text="x", files=("f1",), copies=1, created=1)
+    copying = said.evolve(id="s2", copies=None)
+    rows = (file, job, unit, running, result, said, copying)
+    await store.transact(*(Put(record) for record in rows))
     kept = {
         "files/f1",
         "results/j1/0-2-0-0",  # named by its result
         "results/j1/1-3-5-0",  # its claim may still name it
         "layouts/j1/1-1-layout",
         "layouts/j1/1-1-manifest",
+        "feedback/s1/1",
+        "feedback/s2/1",  # they are being made
     }
     orphans = {
         "files/f2",
@@ -53,6 +59,8 @@ async def test_only_orphans_past_their_grace_period_go():
         "results/j1/1-2-5-0",
         "results/j2/0-1-0-0",
         "layouts/j1/1-0-layout",
+        "feedback/s1/2",
+        "feedback/s3/1",
     }
     for key in kept | orphans:
         await blobs.put(key, b"x")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mediamill.app import App
-from mediamill.core.clock import DAY
+from mediamill.core.clock import DAY, HOUR
 from mediamill.core.errors import (
     ConditionFailed,
     Conflict,
@@ -32,6 +32,7 @@ from mediamill.store.port import Put, Update
 from mediamill.store.repositories.daily import Dailies, Fate
 from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.jobs import Counts, Job, JobState, ManifestPage, Manifests
+from mediamill.store.repositories.projects import Project, member
 from mediamill.store.repositories.results import Result
 from mediamill.store.repositories.retention import Aging, Origin
 from mediamill.store.repositories.reuse import Reuse
@@ -395,10 +396,13 @@ async def test_results_of_a_file_that_its_owner_deleted_go_when_it_would_have(
     assert len(await works.rows(job)) == 2
     assert await sweep(app) == 0
     third = await works.upload("third.png", png(5))
+    ever = Project(id="proj_ever", owner=ANN.user, name="p", created=0, keep="none", ruled=ANN.user)
+    await app.store.transact(Put(ever), Put(member(ever.id, third, 0)))
     others = [await works.run([third, kept], *steps) for steps in (["twice"], ["copied"])]
     await app.trash.delete(ANN, third, now=True)
     await gone(app, third)
-    assert len(await records(app, Origin)) == 2
+    stay = {one.id: one.kept for one in await records(app, Origin)}
+    assert (stay[file], stay[third] > await app.store.now() + DAY - HOUR) == (None, True)
     real, both, seen = purge.forgetting, asyncio.Event(), []
 
     async def together(aging, rows):

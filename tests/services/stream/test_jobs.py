@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 from tests.handlers.files.test_fetch import png
+from tests.support.quotas import limit
 from tests.support.serving import working
 from tests.support.streams import (
     files_of,
@@ -105,7 +106,8 @@ async def test_files_that_are_not_processed_are_told_of(kafka, mill, topic, monk
     pictures = [png(100 + n) for n in range(3)]
     name = "nosuch"
     if why == "quota_exceeded":
-        name, mill.repositories.usages.quota = await template(mill), sum(map(len, pictures))
+        limit(mill, bytes=sum(map(len, pictures)))
+        name = await template(mill)
     write(kafka, topic, pictures)
     async with ingesting(mill, f"{topic}={NAMED},template:{name},results:{topic}.done"):
         await until_taken(kafka, topic)
@@ -124,7 +126,7 @@ async def test_files_that_are_not_processed_are_told_of(kafka, mill, topic, monk
 
 async def test_files_are_processed_once_there_is_room(kafka, mill, topic, monkeypatch):
     monkeypatch.setattr(ArrivedHandler, "policy", replace(ArrivedHandler.policy, cap_ms=50))
-    mill.repositories.usages.quota = len(picture := png(100))
+    limit(mill, bytes=len(picture := png(100)))
     write(kafka, topic, [picture])
     rule = f"{topic}={NAMED},template:{await template(mill)},results:{topic}.done"
     async with ingesting(mill, rule):
@@ -133,7 +135,7 @@ async def test_files_are_processed_once_there_is_room(kafka, mill, topic, monkey
         async with asyncio.timeout(60):
             while not [unit for unit in await arrivals(mill) if unit.attempts]:
                 await asyncio.sleep(0.05)
-        mill.repositories.usages.quota = None
+        limit(mill)
         (told,) = await outcomes(kafka, topic, 1)
     assert told["type"] == "item.succeeded"
 

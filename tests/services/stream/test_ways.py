@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from tests.support.buckets import KEYS, bucket_server
+from tests.support.quotas import limit
 from tests.support.streams import (
     dead,
     files_of,
@@ -113,7 +114,7 @@ async def test_a_customer_without_room_holds_up_nobody(kafka, mill, topic):
 
 
 async def test_no_message_writes_for_whom_it_may_not(kafka, mill, topic):
-    ann = await mill.accounts.register("ann@example.org", "a long secret")
+    ann = await mill.accounts.register("ann@example.org", "a long enough secret")
     fields = {"content_base64": "YQ==", "owner": ann.id, "role": "admin", "quota": 1}
     write(kafka, topic, [json.dumps(fields).encode()], headers=JSON)
     for said in (b"ann@example.org", b"beta", b"*", b"", b"acme", ann.id.encode()):
@@ -306,8 +307,8 @@ async def test_what_has_a_letter_becomes_no_file_even_if_there_is_room_again(
 
     async def broken(*actions):
         letter = any(isinstance(one, Update) and "letters" in one.add for one in actions)
-        if letter and mill.repositories.usages.quota is not None:
-            mill.repositories.usages.quota = None
+        if letter and mill.repositories.usages.allowances.common.bytes is not None:
+            limit(mill)
             raise Unavailable("away")
         await real(*actions)
 

@@ -1,6 +1,7 @@
 """Talk to a server: requests whose failures are sentences, uploads and downloads that stream."""
 
 import ipaddress
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +27,9 @@ Advance = Callable[[int], None]
 class Client:
     """A signed-in session with one server; failures are `Refused` and `Unreachable`."""
 
-    def __init__(self, server: str, token: str = "") -> None:
+    def __init__(
+        self, server: str, token: str = "", *, verify: ssl.SSLContext | bool = True
+    ) -> None:
         self.server = server
         self.direct: bool | None = None
         """Whether bytes go to the bucket, past the server; None until it was asked."""
@@ -35,7 +38,11 @@ class Client:
         if token:
             headers["Authorization"] = f"Bearer {token}"
         self._http = httpx.Client(
-            base_url=server, headers=headers, timeout=TIMEOUT, trust_env=not on_loopback(server)
+            base_url=server,
+            headers=headers,
+            timeout=TIMEOUT,
+            trust_env=not on_loopback(server),
+            verify=verify,
         )
 
     def __enter__(self) -> Self:

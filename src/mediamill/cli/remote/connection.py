@@ -9,6 +9,7 @@ import click
 
 from mediamill.cli.remote.client import Client, checked_address
 from mediamill.cli.remote.home import load_settings, read_credentials
+from mediamill.cli.remote.trust import trusting
 
 DEFAULT_SERVER = "http://127.0.0.1:8750"
 
@@ -43,11 +44,12 @@ def connected(command: C) -> C:
 
 def connect(server: str | None, token: str | None) -> Client:
     """Open a client for a server with the token given, else with the one kept for this server."""
-    kept = read_credentials(load_settings().home)
+    home = load_settings().home
+    kept = read_credentials(home)
     address = checked_address(server or (kept.server if kept else DEFAULT_SERVER))
     if not token and kept is not None and kept.server == address:
         token = kept.token
-    return Client(address, token or "")
+    return Client(address, token or "", verify=trusting(address, home))
 
 
 def show(row: dict[str, Any], *, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 
+from mediamill.cli.remote.trust import own_certificate
 from mediamill.cli.terminal.failures import Failure
 from mediamill.core.settings import Settings
 
@@ -11,12 +12,17 @@ BACKLOG = 2048
 
 def refuse_plain_http(settings: Settings, *, allowed: bool) -> None:
     """Raise `Failure` when passwords would travel in the clear beyond this machine."""
-    if allowed or settings.public_url.startswith("https://") or _is_loopback(settings.host):
+    private = settings.tls_certificate or settings.public_url.startswith("https://")
+    if allowed or private or _is_loopback(settings.host):
         return
     raise Failure(
         f"Listening on {settings.host} without TLS would send passwords and files in the clear.",
-        "Put a proxy with a certificate in front and set MEDIAMILL_PUBLIC_URL=https://…, or pass "
-        "--allow-plain-http on a network that you trust.",
+        "One of these is enough:\n"
+        "  --self-signed: HTTPS with a certificate made here; browsers ask once\n"
+        "  MEDIAMILL_TLS_CERTIFICATE and MEDIAMILL_TLS_KEY: your own certificate\n"
+        "  a proxy with a certificate in front, and MEDIAMILL_PUBLIC_URL=https://… "
+        "(docs/proxies.md)\n"
+        "  --allow-plain-http: on a network where you trust everybody",
     )
 
 
@@ -49,14 +55,18 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def local_address(host: str, port: int) -> str:
-    """Return the address by which this machine reaches what listens there."""
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
-    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+def local_address(settings: Settings) -> str:
+    """Return the address by which this machine reaches what listens there.
+
+    A certificate that was given is good for the public name, not for this machine's own.
+    """
+    given = settings.tls_certificate not in ("", str(own_certificate(settings.home)))
+    if given and settings.public_url.startswith("https://"):
+        return settings.public_url.rstrip("/")
+    return settings.model_copy(update={"public_url": ""}).address
 
 
 def address_of(settings: Settings, listener: socket.socket) -> Settings:
     """Return the settings with the port that was bound, and the address that users see."""
-    port = listener.getsockname()[1]
-    public = settings.public_url.rstrip("/") or local_address(settings.host, port)
-    return settings.model_copy(update={"port": port, "public_url": public})
+    bound = settings.model_copy(update={"port": listener.getsockname()[1]})
+    return bound.model_copy(update={"public_url": bound.address})

@@ -21,6 +21,8 @@ from mediamill.adapters.events.opening import probe_events
 from mediamill.adapters.identity.opening import probe_identity
 from mediamill.adapters.stream.opening import NONE, probe_stream
 from mediamill.cli.remote.client import on_loopback
+from mediamill.cli.remote.trust import trusting
+from mediamill.cli.service.certifying import certificate_check
 from mediamill.cli.service.checks import Check, Level
 from mediamill.cli.service.keeping import sealing, secrecy
 from mediamill.cli.service.mailing import ask_mail
@@ -53,11 +55,12 @@ def examine(settings: Settings, server: str | None, default_server: str) -> Iter
     yield from _mail(settings)
     yield from _events(settings)
     yield from _issuer(settings)
+    yield from certificate_check(settings)
     yield from sealing(settings)
     yield from models(settings)
     yield from _stream(settings)
     yield from _settings(settings)
-    yield _server(server, default_server)
+    yield _server(server, default_server, settings.home)
 
 
 def _python() -> Check:
@@ -237,13 +240,14 @@ def _settings(settings: Settings) -> Iterator[Check]:
         yield Check("settings", Level.OK, f"{len(given & known)} set in the environment")
 
 
-def _server(server: str | None, default_server: str) -> Check:
+def _server(server: str | None, default_server: str, home: Path) -> Check:
     """See whether a server answers; only one that was named has to."""
     address = server or default_server
     level = Level.PROBLEM if server else Level.NOTE
     try:
         url = f"{address.rstrip('/')}/health/ready"
-        answer = httpx.get(url, timeout=5, trust_env=not on_loopback(address))
+        env, verify = not on_loopback(address), trusting(address, home)
+        answer = httpx.get(url, timeout=5, trust_env=env, verify=verify)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Check("server", level, f"{address} does not answer ({error})")
     if answer.status_code != httpx.codes.OK:

@@ -17,6 +17,7 @@ import uvloop
 from mediamill import __version__
 from mediamill.app import App
 from mediamill.cli.service.binding import address_of, bind, refuse_plain_http
+from mediamill.cli.service.certifying import served
 from mediamill.cli.service.welcome import welcome
 from mediamill.core.lasting import lasting
 from mediamill.core.logs import configure_logging
@@ -41,17 +42,22 @@ def run_service(
     works: bool = False,
     ingests: bool = False,
     plain: bool = False,
+    stays: bool = False,
 ) -> None:
-    """Serve, work and/or ingest until SIGTERM or SIGINT; raises `Failure` if it cannot start."""
+    """Serve, work and/or ingest until SIGTERM or SIGINT; raises `Failure` if it cannot start.
+
+    A worker that is drained ends, unless it stays.
+    """
     configure_logging(settings.log_format, settings.log_level)
     _share_heaps()
     if listens:
         refuse_plain_http(settings, allowed=plain)
+        served(settings)
         _warn_of_own_secret(settings)
     _warn_of_own_keyring(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(_run(settings, listens=listens, works=works, ingests=ingests))
+            runner.run(_run(settings, listens=listens, works=works, ingests=ingests, stays=stays))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
 
@@ -85,7 +91,9 @@ def _warn_of_own_keyring(settings: Settings) -> None:
         )
 
 
-async def _run(settings: Settings, *, listens: bool, works: bool, ingests: bool) -> None:
+async def _run(
+    settings: Settings, *, listens: bool, works: bool, ingests: bool, stays: bool
+) -> None:
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         sockets: list[socket.socket] = []
@@ -99,7 +107,7 @@ async def _run(settings: Settings, *, listens: bool, works: bool, ingests: bool)
         log.info("started", action="started", version=__version__, **told)
         parts: list[Coroutine[Any, Any, None]] = []
         if works:
-            parts.append(_work(app, stop))
+            parts.append(_work(app, stop, stays=stays))
         if ingest is not None:
             parts.append(ingest.run(stop))
         if listens:
@@ -140,8 +148,8 @@ async def _together(parts: list[Coroutine[Any, Any, None]], stop: asyncio.Event)
             raise outcome
 
 
-async def _work(app: App, stop: asyncio.Event) -> None:
-    worker = await app.worker()
+async def _work(app: App, stop: asyncio.Event, *, stays: bool) -> None:
+    worker = await app.worker(stays=stays)
     running = asyncio.ensure_future(worker.run())
     stopping = asyncio.ensure_future(stop.wait())
     try:
@@ -184,11 +192,15 @@ async def _serve(app: App, sockets: list[socket.socket], stop: asyncio.Event) ->
         from mediamill.web.connections import Connection
 
         web = create_app(app)
+    certificate = served(app.settings)
     config = uvicorn.Config(
         web,
+        ssl_certfile=certificate.certificate if certificate else None,
+        ssl_keyfile=certificate.key if certificate else None,
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # web/proxies.py reads them, from proxies that are trusted
         http=Connection,
         ws="none",
         timeout_graceful_shutdown=REQUEST_SECONDS,
@@ -202,7 +214,10 @@ async def _serve(app: App, sockets: list[socket.socket], stop: asyncio.Event) ->
     server = Server(config, greet)
     serving = asyncio.ensure_future(server.serve(sockets=sockets))
     stopping = asyncio.ensure_future(stop.wait())
-    warming = asyncio.ensure_future(warm_up(app, web))
+    beside = [asyncio.ensure_future(warm_up(app, web))]
+    config.load()
+    if certificate and config.ssl:
+        beside.append(asyncio.ensure_future(certificate.renewed(config.ssl)))
     try:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
@@ -211,7 +226,8 @@ async def _serve(app: App, sockets: list[socket.socket], stop: asyncio.Event) ->
             await asyncio.wait({serving}, timeout=LATE_SECONDS)
         await serving
     finally:
-        warming.cancel()
+        for task in beside:
+            task.cancel()
         stopping.cancel()
         server.force_exit = True
         serving.cancel()

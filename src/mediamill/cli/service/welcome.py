@@ -5,12 +5,15 @@ import shlex
 import shutil
 import socket
 import sys
+from pathlib import Path
 
 import httpx
 
 from mediamill.app import App
 from mediamill.cli.remote.home import Credentials, load_settings, read_credentials, save_credentials
+from mediamill.cli.remote.trust import own_certificate, trusting
 from mediamill.cli.service.binding import local_address
+from mediamill.cli.service.certifying import fingerprint
 from mediamill.core.errors import Unauthenticated
 from mediamill.core.settings import Settings
 
@@ -20,21 +23,33 @@ async def welcome(app: App) -> str:
     settings = app.settings
     address = settings.public_url
     try:
-        await _keep_token(app, local_address(settings.host, settings.port))
+        await _keep_token(app, local_address(settings))
         link = f"{address}/signin?token={await app.accounts.sign_in_secret()}"
         way = f"{link}  (once, within 15 minutes)"
-    except Unauthenticated:
-        way = "the first user is kept out: `mediamill users enable` lets them in again"
+    except Unauthenticated as error:
+        way = error.message
     return "\n".join(
         (
             f"Mediamill is ready at {address}",
             f"  sign in    {way}",
             f"  API        {address}/docs",
             f"  files      {settings.home}",
+            *_certificate(settings),
             f"  commands   {_example(settings)}",
             "Press Ctrl-C to stop.",
         )
     )
+
+
+def _certificate(settings: Settings) -> list[str]:
+    """Say by what a certificate that was made here is known."""
+    own = own_certificate(settings.home)
+    if settings.tls_certificate != str(own):
+        return []
+    return [
+        f"  made here  {own}; browsers ask once whether to trust it:",
+        f"             SHA-256 {fingerprint(str(own))}",
+    ]
 
 
 def _example(settings: Settings) -> str:
@@ -49,20 +64,24 @@ async def _keep_token(app: App, address: str) -> None:
     """See to it that `HOME/token` holds an API token that works here, so that commands do."""
     kept = read_credentials(app.settings.home)
     if kept is not None and await _is_good(app, kept):
-        if kept.server != address and not await asyncio.to_thread(_answers, kept.server):
+        home = app.settings.home
+        if kept.server != address and not await asyncio.to_thread(_answers, kept.server, home):
             save_credentials(app.settings.home, Credentials(kept.token, address))
         return
     session = await app.accounts.redeem(await app.accounts.sign_in_secret())
     principal = await app.accounts.authenticate(session.secret)
-    issued = await app.accounts.issue_token(principal, f"command line on {socket.gethostname()}")
-    await app.accounts.logout(principal)
+    name = f"command line on {socket.gethostname()}"
+    issued = await app.people.tokens.issue(principal, name, told=False)
+    await app.accounts.logout(principal, session.secret)
     save_credentials(app.settings.home, Credentials(issued.secret, address))
 
 
-def _answers(server: str) -> bool:
+def _answers(server: str, home: Path) -> bool:
     """Tell whether another service runs on this home already: commands stay with it."""
     try:
-        return httpx.get(f"{server}/health/live", timeout=2, trust_env=False).is_success
+        verify = trusting(server, home)
+        live = httpx.get(f"{server}/health/live", timeout=2, trust_env=False, verify=verify)
+        return live.is_success
     except httpx.HTTPError:
         return False
 

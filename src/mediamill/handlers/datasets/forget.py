@@ -31,6 +31,7 @@ from mediamill.store.repositories.datasets import (
     VersionState,
     place_of,
 )
+from mediamill.store.repositories.erasures import forget_former
 from mediamill.store.repositories.units import Unit, Units
 from mediamill.store.repositories.usage import Usages
 
@@ -107,6 +108,7 @@ class Forgetting:
 
     async def project(self, project: str) -> None:
         """Remove all versions, tasks and shares of a project."""
+        await forget_former(self.store, project)
         while shares := (await self.datasets.shares_of(project)).rows:
             await self.store.transact(*(Delete(ProjectShare, row.key_values()) for row in shares))
         while tasks := (await self.datasets.tasks(project, limit=ROWS_PER_STEP)).rows:

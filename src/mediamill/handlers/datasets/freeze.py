@@ -184,7 +184,7 @@ class Freeze:
         listed = _changed(version, fields, Equals("charged", version.charged))
         more = size - version.charged
         charge = await self.usages.charge(version.owner, more)
-        async with self.usages.refusing(version.owner, more, (listed, listed, *charge)):
+        async with self.usages.refusing(version.owner, charge, before=2):
             await work.lease.write(listed, *charge)  # behind the lease's own guard
 
     # -- fixing it ------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ class Thumbnails:
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Leave what is left without."""
-        await lease.finish()
+        await lease.vanish()
 
     async def _gives_way(self, lease: Lease) -> bool:
         """Tell whether jobs use all slots, and it has not waited for too long."""

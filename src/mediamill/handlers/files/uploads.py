@@ -59,7 +59,7 @@ class ExpireUpload:
     async def run(self, lease: Lease) -> None:
         upload = await self.rows.get(lease.unit.payload["upload"])
         if upload is None:
-            await lease.finish()
+            await lease.vanish()
             return
         left = upload.expires - await self.rows.store.now()
         if left > 0 and not upload.hidden:
@@ -79,7 +79,7 @@ class ExpireUpload:
             return
         await self.finisher.remove(ended)
         finishing = Delete(Unit, (f"upload:{upload.id}", 1))
-        await lease.finish(Delete(Upload, (upload.id,)), finishing)
+        await lease.vanish(Delete(Upload, (upload.id,)), finishing)
         log.info("upload removed", action="upload_removed", **upload.log_context())
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:

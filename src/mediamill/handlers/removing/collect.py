@@ -24,6 +24,7 @@ from mediamill.store.repositories.annotation_rows import (
     FileAnnotations,
 )
 from mediamill.store.repositories.datasets import DatasetVersion, ProjectTask
+from mediamill.store.repositories.feedback import Feedback
 from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.results import Result
@@ -36,7 +37,7 @@ log = structlog.get_logger(__name__)
 RESULT_NAME = re.compile(r"^(\d+)-(\d+)-(\d+)-\d+$")
 PREFIXES = (
     "files", "imports", "incoming", "thumbnails", "uploads", "manifests", "layouts", "results",
-    "versions", "frozen", "tasks", "annotations",
+    "versions", "frozen", "tasks", "annotations", "feedback",
 )  # fmt: skip
 EVERY_MS = HOUR
 GRACE_MS = 6 * HOUR
@@ -93,7 +94,15 @@ class Collect:
         """Tell whether a blob is named, or may be, or is kept for a while."""
         if key.startswith("annotations/"):
             return await self._drawn(key, oldest)
+        if key.startswith("feedback/"):
+            return await self._shown(key)
         return await self._named(key)
+
+    async def _shown(self, key: str) -> bool:
+        """Tell whether a blob is a picture of what a user said, or may be one yet."""
+        _, noun, number = key.split("/")
+        said = await self.store.get(Feedback, noun)
+        return said is not None and (said.copies is None or int(number) <= said.copies)
 
     async def _named(self, key: str) -> bool:
         """Tell whether some row names a blob, or may yet."""

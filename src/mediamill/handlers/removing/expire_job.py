@@ -32,8 +32,8 @@ from mediamill.store.port import Absent, Check, Delete, Equals, Put, Store, Upda
 from mediamill.store.repositories.annotations import Annotations
 from mediamill.store.repositories.captions import Captions, caption_id
 from mediamill.store.repositories.jobs import PAGE_ENTRIES, Entry, Job, Jobs, Manifests, Problem
+from mediamill.store.repositories.keeping import Keeping
 from mediamill.store.repositories.lookup import FileLookup
-from mediamill.store.repositories.projects import Projects
 from mediamill.store.repositories.results import Result, Results, parse_result_file
 from mediamill.store.repositories.retention import Aging
 from mediamill.store.repositories.reuse import Reuse, Reuses
@@ -84,7 +84,7 @@ class ExpireJob:
 
     def __post_init__(self) -> None:
         self.aging, self.lookup = Aging(self.store), FileLookup(self.store)
-        self.projects, self.usages = Projects(self.store), Usages(self.store)
+        self.keeping, self.usages = Keeping(self.store), Usages(self.store)
 
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.get(lease.unit.payload["trim"])
@@ -161,7 +161,7 @@ class ExpireJob:
         """Remove what some results hold, then empty their rows, which sets their room free."""
         for row in rows:
             for n, file in enumerate(row.files):
-                await self.projects.forget_file(row.file_id(n))
+                await self.keeping.forget_file(row.file_id(n))
                 if self.annotations is not None:
                     await self.annotations.forget_file(row.file_id(n))
                 for blob in file.blobs:

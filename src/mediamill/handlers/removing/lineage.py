@@ -9,13 +9,13 @@ jobs: what a result was made of was looked at before it. Others say so instead (
 from contextlib import suppress
 from dataclasses import dataclass
 
-from mediamill.core.clock import DAY, MINUTE
+from mediamill.core.clock import MINUTE
 from mediamill.core.errors import ConditionFailed
 from mediamill.engine.lease import Lease
-from mediamill.store.port import Absent, Equals, Put, Store, Update, Walks
+from mediamill.handlers.upgrading.twice import once_more
+from mediamill.store.port import Equals, Store, Update, Walks
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.results import Result
-from mediamill.store.repositories.units import Unit, lane_of
 
 KIND = "lineage"
 PAGE = 500
@@ -36,12 +36,7 @@ class Lineage:
                         await self._fill(row, await lookup.root(row.input))
                 after = rows[-1].key_values()
                 await lease.write(payload={**lease.unit.payload, "after": after})
-        unit, now = lease.unit, await self.store.now()
-        if unit.seq:
-            await lease.finish()
-            return
-        again = Unit.chore(KIND, KIND, 1, unit.owner, cost=1.0, now=now, due=now + DAY)
-        await lease.finish(Put(again, when=(Absent(),)), wake=lane_of(again))
+        await once_more(lease)
 
     async def _fill(self, row: Result, root: str | None) -> None:
         if root is not None:

@@ -39,7 +39,7 @@ from mediamill.store.repositories.daily import Dailies
 from mediamill.store.repositories.files import File, Files, FileState, FileTag, tag_rows
 from mediamill.store.repositories.gates import Gates
 from mediamill.store.repositories.jobs import Job, Jobs, ManifestPage, Manifests
-from mediamill.store.repositories.projects import Projects
+from mediamill.store.repositories.keeping import Keeping
 from mediamill.store.repositories.results import Results
 from mediamill.store.repositories.retention import Aging, CutShort, Origin, Sweeps
 from mediamill.store.repositories.reuse import Reuse, Reuses
@@ -151,16 +151,18 @@ class PurgeFile:
     async def _finish(self, lease: Lease, file: File) -> None:
         """Remove the row and all that finds it; note what it was if results of it stay."""
         tags = [Delete(FileTag, row.key_values()) for row in tag_rows(file)]
-        await Projects(self.store).forget_file(file.id)
+        await Keeping(self.store).forget_file(file.id)
         await Annotations(self.store, self.blobs).forget_file(file.id)
-        released = await Usages(self.store).charge(file.owner, -file.charged)
+        released = await Usages(self.store).charge(file.owner, -file.charged, -int(file.metered))
         shown = file.evolve(name="", sha256="", tags=()) if file.expired else file
         told = await self.announcer.of_files("file.purged", [shown], await self.store.now())
         gone: list[Action] = [Delete(File, (file.id,)), *tags, *released]
         gone.append(Delete(Unit, (f"fetch:{file.id}", 0)))
         if not file.expired and await self.aging.has_traces(file.id):
+            last = await self.files.get(file.id) or file  # of what has just left its projects
             left = Origin(
-                id=file.id, owner=file.owner, source=file.source, created=file.created
+                id=file.id, owner=file.owner, source=file.source, created=file.created,
+                kept=last.kept,
             )  # fmt: skip
             gone.append(Put(left))
         wake = lane_of(told[0]) if told else None
@@ -234,10 +236,13 @@ class PurgeJob:
         async for _ in Spending(self.store).purses(job.id):  # what it cost is still to be booked
             await lease.release(LOOK_AGAIN_MS // 30)
             return
+        await Usages(self.store).close(job)
         still = (
             Equals("deleted", job.deleted),
             Equals("trash", job.trash),
             Equals("trimming", None),
+            Equals("counted", False),
+            Equals("reserved", 0),
         )
         try:
             await lease.write(Update(Job, (job.id,), set={"trash": None}, when=still))
@@ -247,7 +252,7 @@ class PurgeJob:
         for prefix in ("results", "layouts", "manifests"):
             async for blob in self.blobs.list(f"{prefix}/{job.id}/"):
                 await self.blobs.delete(blob.key)
-        await Projects(self.store).forget_job(job.id)
+        await Keeping(self.store).forget_job(job.id)
         if self.annotations is not None:
             await self.annotations.forget_job(job.id)
         await self._rows(job)

@@ -15,6 +15,7 @@ from mediamill.handlers.removing.purge import LOOK_AGAIN_MS, in_use
 from mediamill.store.port import MAX_ACTIONS, Delete, Equals, Store, Update
 from mediamill.store.repositories.annotations import Annotations
 from mediamill.store.repositories.jobs import Jobs
+from mediamill.store.repositories.keeping import Keeping
 from mediamill.store.repositories.projects import Project, ProjectFile, Projects
 
 log = structlog.get_logger(__name__)
@@ -52,7 +53,9 @@ class PurgeProject:
             await self.forgetting.project(project.id)
         if self.annotations is not None:
             await self.annotations.forget_project(project.id)
+        keeping = Keeping(self.store)
         while rows := (await self.projects.members(project.id, limit=MAX_ACTIONS)).rows:
+            await keeping.leaving(project, rows)
             await self.store.transact(*(Delete(ProjectFile, row.key_values()) for row in rows))
         await lease.vanish(Delete(Project, (project.id,)))
         log.info("project purged", action="project_purged", **project.log_context())

@@ -13,7 +13,13 @@ import msgspec
 import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
-from mediamill.core.errors import ConditionFailed, InvalidInput, LimitExceeded, MediamillError
+from mediamill.core.errors import (
+    ConditionFailed,
+    InvalidInput,
+    LimitExceeded,
+    MediamillError,
+    QuotaExceeded,
+)
 from mediamill.engine.expand import weight
 from mediamill.engine.gathering import MAX_INPUTS, Found, Sources, Wish
 from mediamill.engine.gathering.ahead import ahead
@@ -22,7 +28,7 @@ from mediamill.engine.reuse import identity
 from mediamill.engine.stages import pass_unit, references_of, split
 from mediamill.operations.base import Operation
 from mediamill.operations.catalogue import Catalogue
-from mediamill.store.port import Absent, Equals, Put, Update
+from mediamill.store.port import Absent, Action, Equals, Put, Update
 from mediamill.store.repositories.jobs import (
     PAGE_ENTRIES,
     Entry,
@@ -32,7 +38,9 @@ from mediamill.store.repositories.jobs import (
     Manifests,
     Weight,
 )
+from mediamill.store.repositories.spending import month_of
 from mediamill.store.repositories.units import lane_of
+from mediamill.store.repositories.usage import Usages
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +54,7 @@ class Gather:
     sources: Sources
     bell: Doorbell
     catalogue: Catalogue
+    usages: Usages
     most: int = MAX_INPUTS
 
     async def run(self, lease: Lease) -> None:
@@ -61,7 +70,11 @@ class Gather:
                 while len(waiting) > PAGE_ENTRIES:
                     await self._page(lease, job, waiting[:PAGE_ENTRIES])
                     waiting = waiting[PAGE_ENTRIES:]
-        items = await self._go_on(lease, job, waiting)
+        try:
+            items = await self._go_on(lease, job, waiting)
+        except QuotaExceeded as full:  # waiting would not help
+            await self.give_up(lease, full)
+            return
         log.info("inputs listed", action="job_gathered", items=items, **job.log_context())
         await self.bell.ring(f"work:{job.klass}")
 
@@ -130,21 +143,28 @@ class Gather:
     async def _go_on(self, lease: Lease, job: Job, found: list[Found]) -> int:
         """Write the last page with the number of inputs, and the unit that expands them.
 
-        Nothing of it when the job was cancelled meanwhile. Raises `InvalidInput` for no inputs.
+        Nothing of it when the job was cancelled meanwhile. Raises `InvalidInput` for no inputs, and
+        `QuotaExceeded` for more than its owner may run.
         """
         if not _pages(lease) and not found:
             raise InvalidInput(f"The {job.inputs['source']} holds nothing for this job.")
         found = [*found, *await self._references(job)]
         items = _pages(lease) * PAGE_ENTRIES + len(found)
-        unit = pass_unit(job, "expand", await self.jobs.store.now())
+        now = await self.jobs.store.now()
+        unit, month = pass_unit(job, "expand", now), month_of(now)
         guard = (Equals("cancelling", False), Equals("generation", job.generation))
-        change = Update(Job, (job.id,), set={"items": items}, add={"revision": 1}, when=guard)
+        fields = {"items": items, "reserved": items, "metered": job.metering(items, month)}
+        change = Update(Job, (job.id,), set=fields, add={"revision": 1}, when=guard)
         last = [
             await self._put(lease, job, page, found[start : start + PAGE_ENTRIES])
             for page, start in enumerate(range(0, len(found), PAGE_ENTRIES), _pages(lease))
         ]
+        usages = self.usages
+        charge = await usages.reserve(job.owner, month, items)
+        actions: tuple[Action, ...] = (change, *last, *charge, Put(unit, when=(Absent(),)))
         try:
-            await lease.finish(change, *last, Put(unit, when=(Absent(),)), wake=lane_of(unit))
+            async with usages.refusing(job.owner, actions, before=1):
+                await lease.finish(*actions, wake=lane_of(unit))
         except ConditionFailed:
             await lease.finish()
         return items

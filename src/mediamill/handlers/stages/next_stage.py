@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from mediamill.adapters.brokers.port import Doorbell
+from mediamill.core.errors import QuotaExceeded
 from mediamill.engine.lease import Lease
 from mediamill.engine.stages import Stage, StageKind, pass_unit, split
 from mediamill.handlers.stages.feeding import Feeding, Listed
@@ -33,7 +34,9 @@ from mediamill.store.repositories.jobs import (
     Tally,
 )
 from mediamill.store.repositories.results import ItemOutcome, Result, Results
+from mediamill.store.repositories.spending import month_of
 from mediamill.store.repositories.units import lane_of
+from mediamill.store.repositories.usage import Usages
 
 
 @dataclass
@@ -62,15 +65,23 @@ class NextStage:
     bell: Doorbell
     scratch: Path
     catalogue: Catalogue
+    usages: Usages
 
     async def run(self, lease: Lease) -> None:
+        try:
+            await self._move_on(lease)
+        except QuotaExceeded as full:  # waiting would not help
+            await self.give_up(lease, full)
+
+    async def _move_on(self, lease: Lease) -> None:
         job = await self.jobs.need(lease.unit.payload["job"])
         tallies, moved = job.noted(), job.evolve(stage=job.stage + 1)
         known = tallies[moved.stage] if moved.stage < len(tallies) else Tally()
         fed = await self._feed(lease, job, known)
-        again = {"only": "open"} if known.fed else {}
-        unit = pass_unit(moved, "expand", await self.jobs.store.now(), **again)
+        again, now = {"only": "open"} if known.fed else {}, await self.jobs.store.now()
+        unit, month = pass_unit(moved, "expand", now, **again), month_of(now)
         counts = Counts() if fed.anew else _standing(known.counts, job.rerun)
+        to_run = fed.items - counts.settled
         listed = job.generation if fed.whole else known.fed
         entered = Tally(items=fed.items, counts=counts, fed=listed)
         changes = {
@@ -82,6 +93,8 @@ class NextStage:
             "failed_earlier": job.failed_earlier + job.counts.failed + job.counts.cancelled,
             "expanded": False,
             "sealing": job.generation - 1,
+            "reserved": to_run,
+            "metered": job.evolve(metered=job.metering(-job.reserved)).metering(to_run, month),
             **fed.changes,
         }
         guard = (
@@ -89,12 +102,12 @@ class NextStage:
             Equals("generation", job.generation),
             Equals("cancelling", job.cancelling),
         )
-        await lease.finish(
-            Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard),
-            Put(unit),
-            *fed.actions,
-            wake=lane_of(unit),
-        )
+        left = (job.month, job.reserved)
+        charge = await self.usages.go_on(job.owner, left, (month, to_run))
+        moving = Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard)
+        actions = (moving, Put(unit), *fed.actions, *charge)
+        async with self.usages.refusing(job.owner, actions, before=1):
+            await lease.finish(*actions, wake=lane_of(unit))
         await self.bell.ring(f"work:{job.klass}")
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:

@@ -23,10 +23,11 @@ from mediamill.handlers.telling.notify import notice_of
 from mediamill.media.archive.layout import Member, Summary, parse
 from mediamill.media.archive.names import Names, safe_name
 from mediamill.store.port import Absent, Equals, Put, Update
-from mediamill.store.repositories.jobs import Counts, Job, Jobs, JobState
+from mediamill.store.repositories.jobs import Counts, Job, Jobs, JobState, failing_as
 from mediamill.store.repositories.results import ItemOutcome, Result, Results
 from mediamill.store.repositories.retention import CutShort
 from mediamill.store.repositories.units import lane_of
+from mediamill.store.repositories.usage import Usages
 
 
 @dataclass
@@ -71,8 +72,10 @@ class Seal:
     async def _end(self, lease: Lease, job: Job, layout: str | None, summary: Summary) -> None:
         """Write the final state and the announcement in one transaction."""
         now = await self.jobs.store.now()
+        state = final_state(job, sealed=layout is not None)
         changes: dict[str, Any] = {
-            "state": final_state(job, sealed=layout is not None),
+            "state": state,
+            "failing": failing_as(state),
             "counts": job.counts,
             "active": None,
             "open": None,
@@ -82,14 +85,17 @@ class Seal:
             "download_size": summary.size if layout else 0,
             "download_etag": summary.etag if layout else "",
             "error": job.error,
+            **job.uncounted,
         }
         guard = (Equals("generation", job.generation), Equals("sealing", job.generation))
-        unit = notice_of(job.evolve(state=changes["state"], finished=now, layout=layout), now)
+        unit = notice_of(job.evolve(state=state, finished=now, layout=layout), now)
         short = job.cancelling or job.counts.cancelled or layout is None
+        released = await Usages(self.jobs.store).end_job(job)
         await lease.finish(
             Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard),
             Put(unit, when=(Absent(),)),
             *([Put(CutShort(owner=job.owner, job=job.id))] if short else ()),
+            *released,
             wake=lane_of(unit),
         )
         lease.woken.add("transfer")  # a version may wait for this

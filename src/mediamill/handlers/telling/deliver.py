@@ -2,6 +2,7 @@
 
 An address that the guard refuses, no answer and a wrong answer are all tried again: its owner may
 mend it meanwhile. Only 410 ends it at once, and disables the webhook: nobody is there any more.
+One that takes nothing for days is disabled too (`handlers/telling/failing.py`).
 
 Receivers that hang may hold no runner that others need, however many owners have such: see `ALL`.
 """
@@ -10,30 +11,38 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import structlog
-from standardwebhooks import Webhook as Signing
 
 from mediamill.adapters.fetch.client import Fetcher, Told
 from mediamill.core.clock import DAY, HOUR, MINUTE, SECOND
 from mediamill.core.errors import AddressRefused, FetchFailed, SourceUnavailable, Unavailable
 from mediamill.core.events import Snapshot, matches, under
 from mediamill.core.records import Record
-from mediamill.core.sealing import Sealer, about
+from mediamill.core.sealing import Sealer
 from mediamill.engine.announcing import event_of
 from mediamill.engine.gates import Gates, enter_all
 from mediamill.engine.lease import Lease
 from mediamill.engine.retry import RetryPolicy
 from mediamill.engine.worker import NOTICES
 from mediamill.handlers.removing.trim_webhook import begin_trimming
-from mediamill.store.port import Action, Delete, Update
+from mediamill.handlers.telling.disabled import disabled
+from mediamill.handlers.telling.failing import Failing
+from mediamill.handlers.telling.signing import secrets_of, signature
+from mediamill.store.port import Absent, Action, Delete, Put, Update
 from mediamill.store.repositories.lanes import Lane
-from mediamill.store.repositories.units import Unit, lane_of
+from mediamill.store.repositories.units import Unit, Units, lane_of
 from mediamill.store.repositories.users import User
-from mediamill.store.repositories.webhooks import Delivery, DeliveryState, Webhook, Webhooks
+from mediamill.store.repositories.webhooks import (
+    MOST_TRIES,
+    Delivery,
+    DeliveryState,
+    Try,
+    Webhook,
+    Webhooks,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -104,7 +113,7 @@ class Deliver:
         self, webhooks: Webhooks, fetcher: Fetcher, sealer: Sealer, tally: Counter[tuple[str, str]]
     ) -> None:
         self.webhooks, self.fetcher, self.sealer, self.tally = webhooks, fetcher, sealer, tally
-        self.seconds = ANSWER_SECONDS
+        self.seconds, self.failing = ANSWER_SECONDS, Failing(webhooks, Units(webhooks.store))
         self._endpoints, self._owners, self._all = Gates(AN_ENDPOINT), Gates(AN_OWNER), Gates(ALL)
         self._ones, self._unproven = Gates(1, guess=0.1), Gates(UNPROVEN)
         self._slow = Gates(SLOW)
@@ -127,14 +136,34 @@ class Deliver:
             await self._attempt(lease, webhook, delivery, doors)
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
-        """Note that it was not taken."""
-        named = lease.unit.payload
+        """Note that it was not taken, and disable a webhook that took nothing for days."""
+        named, now = lease.unit.payload, await self.webhooks.store.now()
         delivery = await self.webhooks.store.get(Delivery, named["webhook"], named["event"])
-        if delivery is None:
+        webhook = await self.webhooks.get(lease.unit.owner, named["webhook"])
+        if delivery is None or webhook is None:
             await lease.vanish()
             return
-        said = {} if delivery.tried else {"said": str(error)[:200]}
-        await self._end(lease, delivery, DeliveryState.FAILED, **said)
+        said: dict[str, Any] = {} if delivery.tried else {"said": str(error)[:200]}
+        if off := self.failing.over(webhook, now):
+            await self._disable(lease, webhook, delivery, off, **said)
+        else:
+            await self._end(lease, delivery, DeliveryState.FAILED, **said)
+
+    async def _disable(
+        self,
+        lease: Lease,
+        webhook: Webhook,
+        delivery: Delivery,
+        off: tuple[Action, Unit],
+        *others: Action,
+        **noted: Any,
+    ) -> None:
+        """Close a delivery as failed together with what disables its webhook."""
+        change, notice = off
+        actions = (change, Put(notice, when=(Absent(),)), *others)
+        over, lane = DeliveryState.FAILED, lane_of(notice)
+        await self._end(lease, delivery, over, *actions, wake=lane, **noted)
+        log.info("webhook disabled", action="webhook_disabled", **webhook.log_context())
 
     def _doors(self, webhook: Webhook) -> Doors:
         """List the gates to pass; an owner’s own first, so that nobody queues at those of all."""
@@ -160,39 +189,46 @@ class Deliver:
                 gates.leave(place, seconds)
         charge = _charge(lease.unit, seconds)
         now = await self.webhooks.store.now()
-        noted = {
+        last = Try(at=now, seconds=round(seconds, 3), status=told.status or None, said=told.line)
+        noted: dict[str, Any] = {
             "attempts": delivery.attempts + 1,
-            "status": told.status or None,
-            "said": told.line,
+            "status": last.status,
+            "said": last.said,
             "tried": now,
+            "tries": (*delivery.tries, last)[-MOST_TRIES:],
         }
         if 200 <= told.status < 300:
+            await self.failing.taken(webhook)
             await self._end(lease, delivery, DeliveryState.DELIVERED, *charge, **noted)
         elif told.status == GONE:
-            gone = {"enabled": False, "reason": "It answered 410: gone.", "changed": now}
-            off = Update(Webhook, webhook.key_values(), set=gone, add={"revision": 1})
-            await self._end(lease, delivery, DeliveryState.FAILED, off, *charge, **noted)
-            log.info("webhook disabled", action="webhook_disabled", **webhook.log_context())
+            off = disabled(webhook, "It answered 410: gone.", now)
+            await self._disable(lease, webhook, delivery, off, *charge, **noted)
         else:
             await lease.write(_noting(delivery, **noted), *charge)
+            await self.failing.refused(webhook, now)
             self.tally[CHANNEL, "retried"] += 1
             said = told.line if not told.status else f"The answer is {told.status}."
             raise Unavailable(said, after_ms=min(told.after_ms, LONGEST_MS))
 
     async def _sent(self, webhook: Webhook, delivery: Delivery) -> Told:
         """Sign and send it now."""
-        place = about(Webhook, "secret", *webhook.key_values())
-        secret = await self.sealer.open(webhook.secret, place)
-        headers = {"Content-Type": "application/json", **signature(secret, delivery)}
+        secrets = await secrets_of(webhook, self.sealer, await self.webhooks.store.now())
+        headers = {"Content-Type": "application/json", **signature(secrets, delivery)}
         body = delivery.body.encode()
         return await self.fetcher.post(webhook.url, body, headers, self.seconds)
 
     async def _end(
-        self, lease: Lease, delivery: Delivery, state: DeliveryState, *others: Action, **noted: Any
+        self,
+        lease: Lease,
+        delivery: Delivery,
+        state: DeliveryState,
+        *others: Action,
+        wake: tuple[str, str] | None = None,
+        **noted: Any,
     ) -> None:
         """Close a delivery, and see to it that it is forgotten one day."""
         await begin_trimming(lease.units, delivery)
-        await lease.vanish(_noting(delivery, state=state, **noted), *others)
+        await lease.vanish(_noting(delivery, state=state, **noted), *others, wake=wake)
         outcome = "sent" if state is DeliveryState.DELIVERED else "failed"
         self.tally[CHANNEL, outcome] += 1
         log.info("delivery ended", action="delivery_ended", state=state, event_id=delivery.event,
@@ -210,16 +246,6 @@ def _charge(unit: Unit, seconds: float) -> list[Update]:
     if seconds < CHARGED_SECONDS:
         return []
     return [Update(Lane, lane_of(unit), add={"vtime": seconds - unit.cost})]
-
-
-def signature(secret: str, delivery: Delivery) -> dict[str, str]:
-    """Make the headers by which a receiver knows that it is ours, and new."""
-    now = datetime.now(UTC).replace(microsecond=0)
-    return {
-        "webhook-id": delivery.event,
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Signing(secret).sign(delivery.event, now, delivery.body),
-    }
 
 
 def _noting(delivery: Delivery, **noted: Any) -> Update:

@@ -3,7 +3,8 @@
 When the mail server is away, one mail at a time tries whether it is back, and the others wait
 (`engine/pausing.py`); so that those who have other things to tell find a runner.
 
-Addresses are as their owners say: who reads one ends mails to it, and an owner gets so many a day.
+Who reads an address ends mails to it. Addresses are as their owners say until those have verified
+them (`services/accounts/addresses.py`): till then an owner gets so many mails a day.
 """
 
 import time
@@ -58,15 +59,28 @@ class Mailing(ABC):
     async def end(self, lease: Lease, error: str) -> None:
         """Close the unit; `error` is empty if the mail was sent."""
 
+    async def reader(self, unit: Unit) -> User | None:
+        """Return who gets it, with the address that it goes to."""
+        return await self.users.get(unit.payload.get(TO, unit.owner))
+
+    async def unwelcome(self, user: User) -> str:
+        """Say why somebody gets no mails; empty where they do."""
+        unwanted = await self.mails.unwanted(user.email)
+        return "Who reads this address wants no mails." if unwanted else ""
+
+    def counter(self, unit: Unit, user: User) -> str | None:
+        """Return by what such mails are counted; None where there may be as many as there are."""
+        return user.id if user.verified is None else None
+
     async def run(self, lease: Lease) -> None:
         unit = lease.unit
-        user = await self.users.get(unit.payload.get(TO, unit.owner))
+        user = await self.reader(unit)
         if why := await self.gone(unit):
             await self._drop(lease, why)
         elif user is None or user.disabled:
             await self._drop(lease, "The account is not active any more.")
-        elif await self.mails.unwanted(user.email):
-            await self._drop(lease, "Who reads this address wants no mails.")
+        elif why := await self.unwelcome(user):
+            await self._drop(lease, why)
         elif self.pause.on and await self._is_old(unit):
             await self.give_up(lease, Unavailable(self.pause.why))
         elif wait := self.pause.book():
@@ -86,17 +100,20 @@ class Mailing(ABC):
         return lasting is not None and await self.users.store.now() - unit.created >= lasting
 
     async def _counted(self, lease: Lease, user: User) -> None:
-        """Send it unless its owner got too many today; one that did not go out does not count."""
-        tried = self.pause.enter()
-        day = await self.mails.take(user.id)
-        if day is None:
+        """Send it unless its owner got too many lately; one that did not go out does not count."""
+        tried, counter = self.pause.enter(), self.counter(lease.unit, user)
+        period = None if counter is None else await self.mails.take(counter)
+        if counter is not None and period is None:
             self.pause.leave()
-            await self._drop(lease, f"Nobody gets more than {self.mails.most:,} mails in a day.")
+            log.warning("mail dropped", action="mail_dropped", why=self.mails.over,
+                        **_about(lease.unit))  # fmt: skip
+            await self._drop(lease, self.mails.over)
             return
         try:
             await self._send(lease, user, tried)
         except Unavailable:
-            await self.mails.give_back(user.id, day)
+            if counter is not None and period is not None:
+                await self.mails.give_back(counter, period)
             raise
 
     async def _send(self, lease: Lease, user: User, tried: float) -> None:
@@ -132,9 +149,14 @@ class Mailing(ABC):
 
 async def mailable(mails: Mails, post: Post, user: User) -> bool:
     """Tell whether a user's address is one to which mails may and can go."""
-    domain = user.email.rpartition("@")[2].lower()
-    somewhere = bool(domain) and (post.anywhere or not f".{domain}".endswith(NOWHERE))
+    somewhere = leads_somewhere(post, user.email)
     return somewhere and not user.disabled and not await mails.unwanted(user.email)
+
+
+def leads_somewhere(post: Post, address: str) -> bool:
+    """Tell whether mails to an address can go out at all."""
+    domain = address.rpartition("@")[2].lower()
+    return bool(domain) and (post.anywhere or not f".{domain}".endswith(NOWHERE))
 
 
 def _about(unit: Unit) -> dict[str, Any]:

@@ -69,8 +69,8 @@ class Federation:
         if flow.user and (present is None or (present.user, present.token) != _of(flow)):
             raise Forbidden("You are signed in as somebody else by now: begin linking again.")
         person = await self.issuer.finish(answer, challenge, self._clock.now())
-        if flow.user:
-            await self._linking.link(flow.user, person)
+        if present is not None and flow.user:
+            await self._linking.link(present, person)
             return Arrived(flow.back, None)
         return Arrived(flow.back, await self._sessions.open(await self._linking.arrived(person)))
 

@@ -4,17 +4,31 @@ An address that the issuer has verified never opens an account that has it alrea
 that account may not have been asked to prove that it is theirs. Who is signed in to it may link.
 """
 
+from contextlib import suppress
+
 import structlog
 
 from mediamill.adapters.identity.port import Issuer, Person
 from mediamill.core.access import Principal
+from mediamill.core.acts import note
 from mediamill.core.clock import Clock
-from mediamill.core.errors import ConditionFailed, Conflict, Forbidden, InvalidInput, NotFound
+from mediamill.core.errors import (
+    ConditionFailed,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    Unauthenticated,
+)
+from mediamill.letters.account import AccountNews
+from mediamill.services.accounts.mailed import Mailed
 from mediamill.services.accounts.passwords import clean_address
 from mediamill.services.accounts.people import People
+from mediamill.services.accounts.roster import Roster
+from mediamill.services.accounts.sessions import ENDED
 from mediamill.store.port import Absent, Action, Check, Delete, Equals, Exists, Page, Put, Update
 from mediamill.store.repositories.identities import Identities, Identity, identity_id
-from mediamill.store.repositories.users import Email, Role, User, Users
+from mediamill.store.repositories.users import Email, Role, User, searchable
 
 LAST_WAY = "This is your only way to sign in: set up another one first."
 
@@ -25,12 +39,13 @@ class Linking:
     """Finds, adds and removes identities of users."""
 
     def __init__(
-        self, users: Users, identities: Identities, clock: Clock, issuer: Issuer | None,
+        self, mailed: Mailed, identities: Identities, clock: Clock, issuer: Issuer | None,
         registration: bool = True,
     ) -> None:  # fmt: skip
+        self._mailed, users = mailed, mailed.users
         self._users, self._identities, self._clock = users, identities, clock
         self._issuer, self._registration = issuer, registration
-        self._people = People(users, clock)
+        self._people, self._roster = People(users, clock), Roster.over(users, clock)
 
     async def bearer(self, person: Person) -> tuple[User, Role]:
         """Return whose an access token is, and the role that it gives; adds who is new.
@@ -49,44 +64,61 @@ class Linking:
             first = person.admin is not False
             return (await self._join(person, may_be_first=first))[1]
         identity, user = found
+        user = await self._verified(identity, user, person)
         await self._take_over_address(identity, user, person)
         return await self._take_over_role(identity, user, person)
 
-    async def link(self, user_id: str, person: Person) -> None:
-        """Make a person one of a user's identities; raises `Conflict` for another user's."""
-        user = await self._people.active(user_id)
+    async def link(self, principal: Principal, person: Person) -> None:
+        """Make a person one of the caller's identities, and tell them by mail.
+
+        Raises `Conflict` for another user's, `Unauthenticated` where the account has come to
+        somebody else since the caller was asked who they are.
+        """
+        user = await self._people.active(principal.user)
         identity = self._identity(user, person)
+        theirs = Check(User, (user.id,), when=(Equals("tenure", principal.tenure),))
+        about = f"{identity.issuer} {identity.email}".strip()
+        news = AccountNews(letter="identity_linked", to=user.id, about=about)
         try:
-            await self._users.store.transact(Put(identity, when=(Absent(),)))
-        except ConditionFailed:
+            await self._mailed.send(news, others=(theirs, Put(identity, when=(Absent(),))))
+        except ConditionFailed as error:
+            if error.action == 0:
+                raise Unauthenticated(ENDED) from None
             found = await self._identities.get(identity.id)
             if found is None or found.user != user.id:
                 message = "This sign-in belongs to another account: sign in with it, to see which."
                 raise Conflict(message) from None
         else:
-            log.info("identity linked", action="identity_linked", user=user.id, to=identity.id)
+            note("identity_linked", user.id, identity=identity.id)
 
     async def of(self, principal: Principal, after: str | None, limit: int) -> Page[Identity]:
         """List the caller's identities."""
         return await self._identities.of(principal.user, after, limit)
 
     async def unlink(self, principal: Principal, identity: str) -> None:
-        """Remove an identity of the caller's; raises `NotFound`, `Conflict` for the last way in."""
+        """Remove an identity of the caller's, and with it the role that its group gave.
+
+        Raises `NotFound`, and `Conflict` for the last way in and for the last administrator.
+        """
         found = await self._identities.get(identity)
         if found is None or found.user != principal.user:
             raise NotFound(f"There is no identity {identity}.")
         user = await self._people.active(principal.user)
         changes: list[Check | Delete | Update] = [Delete(Identity, (identity,), when=(Exists(),))]
         changes += await self._other_way(user, found)
-        if found.granted:  # also a guard of the password, which it may leave as the only way
-            same = (Equals("password", user.password),)
+        leaves = found.granted and user.role is Role.ADMIN
+        if leaves:  # also a guard of the password, which it may leave as the only way
+            same = (Equals("password", user.password), Equals("role", Role.ADMIN))
             changes = [each for each in changes if each.kind is Identity]
             changes.append(Update(User, (user.id,), set={"role": Role.USER}, when=same))
+            changes.append(await self._roster.another(user))
         try:
             await self._users.store.transact(*changes)
         except ConditionFailed:
             raise Conflict("Your ways to sign in have just changed: look again.") from None
-        log.info("identity unlinked", action="identity_unlinked", user=user.id, to=identity)
+        note("identity_unlinked", user.id, identity=identity)
+        if leaves:
+            note("role_changed", user.id, role=Role.USER.value)
 
     # -- inside ---------------------------------------------------------------------------------
 
@@ -101,6 +133,7 @@ class Linking:
         if not self._registration:
             raise Forbidden("Registration is closed here; ask the administrator for an account.")
         user = self._people.named(_address(person), name=person.name)
+        user = user.evolve(verified=self._clock.now() if user.email else None)
         if person.admin:
             user = user.evolve(role=Role.ADMIN)
         identity = self._identity(user, person, granted=bool(person.admin))
@@ -118,7 +151,7 @@ class Linking:
                 f"There is an account with the address {user.email} already. Sign in to it as "
                 "you did before, then link this sign-in on your account page."
             ) from None
-        log.info("identity joined", action="identity_joined", user=user.id, to=identity.id)
+        note("identity_joined", user.id, actor=user.id, identity=identity.id)
         return identity, added
 
     def _identity(self, user: User, person: Person, *, granted: bool = False) -> Identity:
@@ -133,6 +166,20 @@ class Linking:
             created=self._clock.now(),
         )
 
+    async def _verified(self, identity: Identity, user: User, person: Person) -> User:
+        """Note that an address is verified: earlier versions took it from the issuer unsaid."""
+        told = {identity.email, _address(person)}
+        if user.verified is not None or not user.email or told != {user.email}:
+            return user
+        now = self._clock.now()
+        same = tuple(Equals(one, getattr(user, one)) for one in ("email", "verified", "tenure"))
+        with suppress(ConditionFailed):  # the account is coming to somebody: not by this
+            await self._users.store.transact(
+                Update(User, (user.id,), set={"verified": now}, when=same)
+            )
+            return user.evolve(verified=now)
+        return user
+
     async def _take_over_role(self, identity: Identity, user: User, person: Person) -> User:
         """Give the role that the issuer's group gives, and take back only what it gave."""
         admin = bool(person.admin)
@@ -145,7 +192,7 @@ class Linking:
         )
         if admin:
             await self._people.claim_first(user)
-        log.info("role changed", action="role_changed", user=user.id, role=role.value)
+        note("role_changed", user.id, actor=user.id, role=role.value)
         return user.evolve(role=role)
 
     async def _take_over_address(self, identity: Identity, user: User, person: Person) -> None:
@@ -157,7 +204,9 @@ class Linking:
         theirs: list[Action] = []
         if user.email == identity.email and not user.password:
             claim = Put(Email(email=address, user=user.id), when=(Absent(),))
-            changed = Update(User, (user.id,), set={"email": address})
+            links = {"reset_link": "", "verify_link": ""}  # those that were sent to the old one
+            now = {"email": address, "verified": self._clock.now(), **links}
+            changed = Update(User, (user.id,), set=now | searchable(email=address))
             freed = [Delete(Email, (user.email,))] if user.email else []
             theirs = [claim, changed, *freed]
         try:

@@ -5,7 +5,8 @@ from contextlib import suppress
 from mediamill.core.clock import Clock
 from mediamill.core.errors import ConditionFailed, Conflict, Unauthenticated
 from mediamill.core.ids import new_id
-from mediamill.store.port import Absent, Action, Put
+from mediamill.store.port import Absent, Action, Equals, Put
+from mediamill.store.repositories.audit import NOBODY
 from mediamill.store.repositories.users import FIRST_USER, Email, Role, User, Users
 
 
@@ -44,10 +45,15 @@ class People:
         return user
 
     async def claim_first(self, user: User) -> None:
-        """Make a user the installation's first, who administers already, if nobody was before."""
-        with suppress(ConditionFailed):
-            claim = Email(email=FIRST_USER, user=user.id)
-            await self.users.store.transact(Put(claim, when=(Absent(),)))
+        """Make a user the installation's first, who administers already, if nobody is.
+
+        Nobody was before, or the last one who administered was erased (`privacy/erasing.py`).
+        """
+        claim = Email(email=FIRST_USER, user=user.id)
+        for free in (Absent(), Equals("user", NOBODY)):
+            with suppress(ConditionFailed):
+                await self.users.store.transact(Put(claim, when=(free,)))
+                return
 
     async def _insert(self, user: User, *others: Action) -> None:
         try:

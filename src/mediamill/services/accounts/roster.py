@@ -1,29 +1,67 @@
-"""Who uses an installation, as its operator sees it: listed, kept out, let in again."""
+"""Who uses an installation: listed, found, kept out, let in, given roles, signed out.
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+Callers say whether an installation may be left without an administrator: over the API it may not,
+at the machine itself it may, since there one can be made again.
+"""
 
-from mediamill.core.errors import Conflict, NotFound
-from mediamill.store.port import MAX_ACTIONS, Delete, Exists, Update, Walks
-from mediamill.store.repositories.users import Token, TokenKind, User, Users
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from mediamill.core.acts import note
+from mediamill.core.clock import Clock
+from mediamill.core.errors import ConditionFailed, Conflict, NotFound
+from mediamill.services.accounts.people import People
+from mediamill.services.accounts.sessions import Sessions
+from mediamill.store.port import Action, Check, Equals, Page, Update
+from mediamill.store.repositories.erasures import Erasure, ErasureState
+from mediamill.store.repositories.users import Role, Token, TokenKind, User, Users, searchable
+
+PAGE = 100
+LAST = "They are the last administrator: give the role to somebody else first."
+IN_CHARGE = (Equals("role", Role.ADMIN), Equals("disabled", False), Equals("erasing", None))
+"""What holds of a user who runs the service, and may sign in to do so."""
+CLOSING = "The account is being deleted: take that back first."
+TRIES = 20
+"""How often a change is begun anew that another one came before."""
+BUSY = "The account is being changed by others at this moment: try again."
 
 
 @dataclass(frozen=True)
 class Roster:
     """All users."""
 
-    users: Users
+    people: People
+    sessions: Sessions
 
-    async def all(self) -> AsyncIterator[User]:
-        """List all users, in the order of their ids; raises `Conflict` where no store can."""
-        store = self.users.store
-        if not isinstance(store, Walks):
-            raise Conflict("This store cannot list all users: name one by its address or id.")
-        after: tuple[str, ...] | None = None
-        while page := await store.walk(User, after):
-            for user in page:
+    @classmethod
+    def over(cls, users: Users, clock: Clock) -> Self:
+        """Make it over their rows."""
+        return cls(People(users, clock), Sessions(users, clock))
+
+    @property
+    def users(self) -> Users:
+        """Their rows."""
+        return self.people.users
+
+    async def page(
+        self, start: str = "", role: Role | None = None, after: str | None = None, limit: int = PAGE
+    ) -> Page[User]:
+        """List users by role; with `start` those whose address or name begins so.
+
+        Raises `ValueError` for what is no cursor.
+        """
+        return await self.users.roster(start, role, after, limit)
+
+    async def all(self, start: str = "", role: Role | None = None) -> AsyncIterator[User]:
+        """Walk them."""
+        after: str | None = None
+        while True:
+            page = await self.page(start, role, after)
+            for user in page.rows:
                 yield user
-            after = (page[-1].id,)
+            if (after := page.after) is None:
+                return
 
     async def find(self, who: str) -> User:
         """Return the user with an id or an address; raises `NotFound`."""
@@ -32,32 +70,145 @@ class Roster:
             raise NotFound(f"There is no user {who}.")
         return user
 
-    async def disable(self, who: str) -> User:
-        """Keep a user out, and end their sessions; raises `NotFound`.
+    async def add(self, user: User) -> User:
+        """Insert a user with the role that they have; raises `Conflict` for a taken address."""
+        added = await self.people.add(user, may_be_first=False)
+        note("user_added", added.id, role=added.role.value)
+        if added.role is Role.ADMIN:
+            await self.people.claim_first(added)
+        return added
 
-        Their API tokens are good for nothing until they are let in again.
+    async def change(
+        self,
+        who: str,
+        *,
+        role: Role | None = None,
+        disabled: bool | None = None,
+        name: str | None = None,
+        keep_one: bool = False,
+    ) -> User:
+        """Change what is given, all of it or nothing; it counts at once.
+
+        Who is kept out is signed out too, and their API tokens are good for nothing until they are
+        let in again. Of an account that is being deleted it says that it stays shut if that is
+        taken back. What was so already is no act. Raises `NotFound`, and `Conflict` for the last
+        administrator, and to let somebody in whose account is being deleted.
         """
-        user = await self._set(who, disabled=True)
-        for kind in (TokenKind.SESSION, TokenKind.SIGN_IN):
-            await self._end(user, kind)
+        wanted = {"role": role, "disabled": disabled, "name": name}
+        changes = {field: value for field, value in wanted.items() if value is not None}
+        found = searchable(name=name)
+        before, user = await self._set(who, changes | found, keep_one=keep_one)
+        if user.role is not before.role:
+            note("role_changed", user.id, role=user.role.value)
+        if administers(user) and not administers(before):
+            await self.people.claim_first(user)
+        if user.disabled != before.disabled or (disabled and user.erasing):
+            note("user_disabled" if disabled else "user_enabled", user.id)
+        if user.name != before.name:
+            note("user_renamed", user.id)
+        if disabled:
+            await self.sessions.end_all(user.id)
         return user
 
-    async def enable(self, who: str) -> User:
-        """Let a user in again; raises `NotFound`."""
-        return await self._set(who, disabled=False)
-
-    async def _set(self, who: str, *, disabled: bool) -> User:
+    async def end_sessions(self, who: str) -> User:
+        """Sign a user out everywhere; their API tokens stay. Raises `NotFound`."""
         user = await self.find(who)
-        change = Update(User, (user.id,), set={"disabled": disabled}, when=(Exists(),))
-        await self.users.store.transact(change)
-        return user.evolve(disabled=disabled)
+        await self.sessions.end_all(user.id)
+        return user
 
-    async def _end(self, user: User, kind: TokenKind) -> None:
-        """Remove all tokens of a kind."""
-        after: str | None = None
+    async def tokens(self, who: str) -> AsyncIterator[Token]:
+        """Walk a user's API tokens that are good, newest first; raises `NotFound`."""
+        user, after = await self.find(who), None
         while True:
-            page = await self.users.tokens(user.id, kind, after, MAX_ACTIONS)
-            if ended := [Delete(Token, (token.digest,)) for token in page.rows]:
-                await self.users.store.transact(*ended)
+            page = await self.users.tokens(user.id, TokenKind.API, after, PAGE)
+            for token in page.rows:
+                if not self.sessions.over(token, user):
+                    yield token
             if (after := page.after) is None:
                 return
+
+    async def revoke(self, who: str, token: str) -> None:
+        """Revoke an API token of a user's, or end a session; raises `NotFound`, `Unavailable`."""
+        user = await self.find(who)
+        await self.sessions.end(user.id, token, TokenKind.API, TokenKind.SESSION)
+
+    async def revoke_all(self, who: str) -> User:
+        """End all that opens a user's account but the password: API tokens, sessions, links.
+
+        Raises `NotFound`.
+        """
+        user = await self._ending(who, lambda user: {"tenure": user.tenure + 1})
+        note("tokens_revoked", user.id)
+        return user
+
+    async def set_password(self, who: str, hashed: str) -> User:
+        """Give a user another password, which is hashed, and end their sessions and links.
+
+        Raises `NotFound`.
+        """
+        user = await self._ending(who, lambda _: {"password": hashed, "reset_link": ""})
+        note("password_set", user.id)
+        return user
+
+    async def another(self, user: User) -> Check:
+        """Make the guard that somebody else administers, for a change that ends that a user does.
+
+        Of two that end each other's at the same time one fails. Raises `Conflict` for the last.
+        """
+        for other in await self.users.administrators():
+            if other.id != user.id:
+                return Check(User, (other.id,), when=IN_CHARGE)
+        raise Conflict(LAST)
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    async def _ending(self, who: str, changes: Callable[[User], dict[str, Any]]) -> User:
+        """Change a user, and end their sessions and links in the same write."""
+        for _ in range(TRIES):
+            user = await self.find(who)
+            first, *rest = self.sessions.ending(user)
+            first = replace(first, set={**first.set, **changes(user)})
+            try:
+                await self.users.store.transact(first, *rest)
+            except ConditionFailed:
+                continue
+            await self.sessions.forget(user.evolve(**first.set))
+            return user
+        raise Conflict(BUSY)
+
+    async def _set(
+        self, who: str, changes: dict[str, Any], *, keep_one: bool = False
+    ) -> tuple[User, User]:
+        """Change a user, who may change meanwhile; return them as they were, and as they are."""
+        for _ in range(TRIES):
+            user = await self.find(who)
+            then = user.evolve(**changes)
+            others: list[Action] = []
+            if user.erasing is not None and "disabled" in changes:
+                others.append(_stays_shut(user.erasing, shut=changes["disabled"]))
+            if keep_one and administers(user) and not administers(then):
+                others.append(await self.another(user))
+            same = tuple(Equals(one, getattr(user, one)) for one in ("role", "disabled", "erasing"))
+            change = Update(User, (user.id,), set=changes, when=same)
+            try:
+                await self.users.store.transact(change, *others)
+            except ConditionFailed:
+                continue
+            return user, then
+        raise Conflict(BUSY)
+
+
+def administers(user: User) -> bool:
+    """Tell whether a user runs the service, and may sign in to do so."""
+    return user.role is Role.ADMIN and not user.disabled
+
+
+def _stays_shut(erasure: str, *, shut: bool) -> Update:
+    """Make what keeps an account shut also if its deletion is taken back.
+
+    Raises `Conflict` where it is to be opened.
+    """
+    if not shut:
+        raise Conflict(CLOSING)
+    waiting = (Equals("state", ErasureState.WAITING),)
+    return Update(Erasure, (erasure,), set={"barred": True}, when=waiting)

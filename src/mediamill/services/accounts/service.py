@@ -1,48 +1,55 @@
 """Accounts: who somebody is, and how they prove it.
 
-By a secret of ours (`sessions.py`), by a password (`passwords.py`), or by an issuer that knows them
-(`federation.py`).
+By a secret of ours (`sessions.py`; programs by one of `tokens.py`), by a password (`passwords.py`),
+or by an issuer that knows them (`federation.py`).
 """
 
-import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 
 from mediamill.core.access import Principal
-from mediamill.core.clock import DAY, MINUTE, Clock, rfc3339
+from mediamill.core.acts import note
+from mediamill.core.clock import MINUTE, Clock
 from mediamill.core.errors import (
+    AccountClosing,
     ConditionFailed,
     Conflict,
     Forbidden,
     InvalidInput,
-    NotFound,
+    SecondFactorRequired,
     Unauthenticated,
-    Unavailable,
 )
-from mediamill.core.ids import made_at
+from mediamill.services.accounts.addresses import Addresses
+from mediamill.services.accounts.devices import Devices
+from mediamill.services.accounts.factors.service import SecondFactors
 from mediamill.services.accounts.federation import Federation, looks_signed
-from mediamill.services.accounts.passwords import Passwords, clean_address, clean_name, invalid
+from mediamill.services.accounts.guessing import Guessing, signing_in
+from mediamill.services.accounts.passwords import Passwords, clean_address, clean_name
 from mediamill.services.accounts.people import People
+from mediamill.services.accounts.scopes import role_with, scopes_of
 from mediamill.services.accounts.sessions import Issued, Sessions
-from mediamill.store.port import Delete, Exists, Page, Put, Update, unsettled
+from mediamill.store.port import Delete, Equals, Exists, Put, Update
+from mediamill.store.repositories.guesses import Guesses
 from mediamill.store.repositories.users import FIRST_USER, Email, Token, TokenKind, User, Users
 
 LINK_MINUTES = 15
-MAX_TOKEN_DAYS = 3650
-LOOKS, BETWEEN_LOOKS = 10, 0.2
-"""How often a token that is not listed yet is looked for, and seconds between."""
-LOCAL_ADMIN = "admin@localhost"
-NO_TOKENS = (
-    "An access token of the issuer’s makes no API tokens, which would outlive it: sign in on the "
-    "page, or use `mediamill login`."
+KEPT_OUT = "{0} is kept out: `mediamill admin users enable {0}` lets them in again."
+NO_ADMINISTRATOR = (
+    "Nobody administers this any more: `mediamill admin users create EMAIL --role admin` adds who "
+    "does, `mediamill admin users role EMAIL admin` takes somebody who is here."
 )
+LOCAL_ADMIN = "admin@localhost"
+OVER = "Sign in first: this session or token is not valid (any more)."
 REFUSED = "The address or the password is not right."
+CLOSING = "This account is being deleted. Until that has begun you can take it back."
 
 log = structlog.get_logger(__name__)
 
 
 class Accounts:
-    """Registration, sign-in, and tokens."""
+    """Registration, sign-in, and whose a secret is."""
 
     def __init__(
         self,
@@ -51,10 +58,16 @@ class Accounts:
         registration: bool = True,
         passwords: Passwords | None = None,
         federation: Federation | None = None,
+        factors: SecondFactors | None = None,
+        guessing: Guessing | None = None,
+        devices: Devices | None = None,
+        addresses: Addresses | None = None,
     ) -> None:
         self.users, self.clock, self.registration = users, clock, registration
-        self.federation = federation
+        self.federation, self.factors = federation, factors
         self._passwords = passwords or Passwords()
+        self._guessing = guessing or Guessing(Guesses(users.store), clock)
+        self._devices, self._addresses = devices, addresses
         self._people, self._sessions = People(users, clock), Sessions(users, clock)
 
     # -- becoming and being somebody ------------------------------------------------------------
@@ -65,26 +78,53 @@ class Accounts:
         Raises `InvalidInput` naming the field, `Conflict` when the address is taken, `Forbidden`
         when the installation takes no registrations.
         """
-        self._refuse_passwords()
+        self.refuse_passwords()
         if not self.registration:
             raise Forbidden("Registration is closed here; ask the administrator for an account.")
         address, shown = clean_address(email), clean_name(name)
-        hashed = await self._passwords.hash(password)
+        hashed = await self._passwords.hash(password, (address, shown))
         user = self._people.named(address, name=shown, password=hashed)
         grouped = self.federation is not None and self.federation.issuer.appoints
-        return await self._people.add(user, may_be_first=not grouped)
+        added = await self._people.add(user, may_be_first=not grouped)
+        note("registered", added.id, actor=added.id, role=added.role.value)
+        if self._addresses is not None:
+            await self._addresses.registered(added)
+        return added
 
-    async def login(self, email: str, password: str) -> Issued:
-        """Open a session; raises `Unauthenticated`, in the same time whether the address exists."""
-        self._refuse_passwords()
-        user = await self._by_address(email)
-        right, fresh = await self._passwords.verify(password, user.password if user else "")
-        if user is None or not right or user.disabled:
-            log.info("sign-in refused", action="sign_in_refused")
-            raise Unauthenticated(REFUSED)
-        if fresh:
-            await self.users.store.transact(Update(User, (user.id,), set={"password": fresh}))
+    async def login(
+        self, email: str, password: str, code: str = "", kept: Sequence[str] = ()
+    ) -> Issued:
+        """Open a session; raises as `prove`, and `AccountClosing` for who has begun to leave."""
+        user = await self.prove(email, password, code, kept)
+        if user.erasing:
+            raise AccountClosing(CLOSING, erasure=user.erasing)
         return await self._sessions.open(user)
+
+    async def prove(
+        self, email: str, password: str, code: str = "", kept: Sequence[str] = ()
+    ) -> User:
+        """Return whose address and password these are, also while the account is being deleted.
+
+        `kept` is what the browser kept from earlier sign-ins: a known one waits for nobody else who
+        guesses. Raises `Unauthenticated`, in the same time whether the address exists, `Throttled`
+        for who has guessed too often, and `SecondFactorRequired` where the password is right, and a
+        code beside it is not.
+        """
+        self.refuse_passwords()
+        address, user = _counted(email), await self._by_address(email)
+        device = await self._devices.of(user, kept) if self._devices else ""
+        async with self._guessing.trying(*signing_in(address, device)):
+            right, fresh = await self._passwords.verify(password, user.password if user else "")
+            if user is None or not right or (user.disabled and not user.erasing):
+                note("sign_in_refused", user.id if user else None, denied=True)
+                raise Unauthenticated(REFUSED)
+            await self._second_factor(user, code, device)
+        if fresh:
+            same = (Equals("password", user.password),)
+            with suppress(ConditionFailed):  # it was changed meanwhile, which ends this session
+                renewed = Update(User, (user.id,), set={"password": fresh}, when=same)
+                await self.users.store.transact(renewed)
+        return user
 
     async def authenticate(self, secret: str) -> Principal:
         """Tell whose session, API token, or issuer's access token this is.
@@ -94,12 +134,26 @@ class Accounts:
         if self.federation is not None and looks_signed(secret):
             return await self.federation.bearer(secret)
         token = await self._sessions.find(secret)
-        if token is None or token.kind is TokenKind.SIGN_IN:
-            raise Unauthenticated("Sign in first: this session or token is not valid (any more).")
+        if token is None or token.kind not in (TokenKind.SESSION, TokenKind.API):
+            raise Unauthenticated(OVER)
         user = await self._people.active(token.user)
-        session = token.kind is TokenKind.SESSION
+        if self._sessions.over(token, user):  # or it was kept when all others were ended
+            token = await self._sessions.find(secret)
+            if token is None or self._sessions.over(token, user):
+                raise Unauthenticated(OVER)
+        await self._sessions.used(token)
+        session, scopes = token.kind is TokenKind.SESSION, scopes_of(token.scopes)
         return Principal(
-            user.id, user.role.value, token=token.id, session=session, expires=token.expires
+            user.id,
+            role_with(user.role, scopes).value,
+            token=token.id,
+            session=session,
+            expires=token.expires,
+            confirmed=token.confirmed or token.created,
+            lacks_factor=session and self.factors is not None and self.factors.lacks(user),
+            scopes=scopes,
+            unverified=self._addresses is not None and self._addresses.wanted(user),
+            tenure=user.tenure,
         )
 
     async def acting(self, user_id: str) -> Principal:
@@ -108,13 +162,13 @@ class Accounts:
         Raises `Unauthenticated` when there is none, or is not active any more.
         """
         user = await self._people.active(user_id)
-        return Principal(user=user.id, role=user.role.value)
+        return Principal(user=user.id, role=user.role.value, tenure=user.tenure)
 
-    async def logout(self, principal: Principal) -> None:
-        """End the session, or revoke the API token, that the caller showed."""
+    async def logout(self, principal: Principal, secret: str) -> None:
+        """End the session, or revoke the API token, that the caller showed: `secret`."""
         if not principal.token:
             raise Conflict("This token is the issuer’s: it ends there, or when it expires.")
-        await self.revoke_token(principal, principal.token)
+        await self._sessions.remove(await self._sessions.shown(principal, secret))
 
     async def profile(self, principal: Principal) -> User:
         """Return the caller's own record."""
@@ -122,16 +176,30 @@ class Accounts:
 
     # -- the one-time link ----------------------------------------------------------------------
 
-    async def sign_in_secret(self) -> str:
-        """Make the secret of a one-time link that signs in as the installation's first user.
+    async def first_user(self) -> User:
+        """Return the installation's first user, whatever their state.
 
         Where there is none yet, the local administrator becomes it; it has no password. Raises
-        `Unauthenticated` where that user is disabled.
+        `Unauthenticated` where all who administered are erased.
         """
         claim = await self.users.store.get(Email, FIRST_USER)
-        first = claim.user if claim else (await self._add_administrator()).id
-        owner = (await self._people.active(first)).id
-        issued = self._sessions.issue(owner, TokenKind.SIGN_IN, LINK_MINUTES * MINUTE)
+        if claim is None:
+            return await self._add_administrator()
+        if (first := await self.users.get(claim.user)) is None:
+            raise Unauthenticated(NO_ADMINISTRATOR)
+        return first
+
+    async def sign_in_secret(self, user: User | None = None) -> str:
+        """Make the secret of a one-time link that signs in as a user, else as the first one.
+
+        Raises `Unauthenticated` for who is disabled, and as `first_user`; it says to the operator
+        what to do.
+        """
+        owner = user or await self.first_user()
+        if owner.disabled:
+            raise Unauthenticated(KEPT_OUT.format(owner.email or owner.id))
+        lifetime = LINK_MINUTES * MINUTE
+        issued = self._sessions.issue(owner.id, TokenKind.SIGN_IN, lifetime, epoch=owner.epoch)
         await self.users.store.transact(Put(issued.token))
         return issued.secret
 
@@ -142,82 +210,29 @@ class Accounts:
         if token is None or token.kind is not TokenKind.SIGN_IN:
             raise refused
         user = await self._people.active(token.user)
+        if self._sessions.over(token, user):
+            raise refused
         try:
             return await self._sessions.open(user, Delete(Token, (token.digest,), when=(Exists(),)))
         except ConditionFailed:
             raise refused from None
 
-    # -- API tokens -----------------------------------------------------------------------------
-
-    async def issue_token(
-        self, principal: Principal, name: str, expires_in_days: int | None = None
-    ) -> Issued:
-        """Make an API token of the caller's; without days it is good until revoked.
-
-        One that an API token makes lasts no longer than that. Raises `InvalidInput` when it is
-        asked to, `Forbidden` for a caller who showed an issuer's token: it would last longer.
-        """
-        if not principal.session and not principal.token:
-            raise Forbidden(NO_TOKENS)
-        shown = clean_name(name)
-        if not shown:
-            raise invalid("name", "A token needs a name that tells what it is for.")
-        if expires_in_days is not None and not 1 <= expires_in_days <= MAX_TOKEN_DAYS:
-            raise invalid("expires_in_days", f"It lasts 1 to {MAX_TOKEN_DAYS} days.")
-        lifetime = self._lifetime(principal, expires_in_days)
-        issued = self._sessions.issue(principal.user, TokenKind.API, lifetime, shown)
-        await self.users.store.transact(Put(issued.token))
-        return issued
-
-    async def tokens(
-        self, principal: Principal, after: str | None = None, limit: int = 100
-    ) -> Page[Token]:
-        """List the caller's API tokens, newest first."""
-        return await self.users.tokens(principal.user, TokenKind.API, after, limit)
-
-    async def revoke_token(self, principal: Principal, token_id: str) -> None:
-        """End a token or session of the caller's; raises `NotFound`.
-
-        One that is so new that it is not listed yet is waited for, else `Unavailable`.
-        """
-        for _ in range(LOOKS):
-            if token := await self._listed(principal.user, token_id):
-                await self.users.store.transact(Delete(Token, (token.digest,)))
-                return
-            if not await unsettled(self.users.store, made_at(token_id)):
-                raise NotFound(f"There is no token {token_id}.")
-            await asyncio.sleep(BETWEEN_LOOKS)
-        raise Unavailable("The token is so new that it is not found yet: try again in a moment.")
-
-    async def _listed(self, user: str, token_id: str) -> Token | None:
-        """Find a token or session of a user by its id."""
-        index = Token.index("token_user")
-        for kind in (TokenKind.SESSION, TokenKind.API):
-            page = await self.users.store.query(
-                Token, index, user, kind, at_least=token_id, at_most=token_id, limit=1
-            )
-            if page.rows:
-                return page.rows[0]
-        return None
-
     # -- inside ---------------------------------------------------------------------------------
 
-    def _lifetime(self, principal: Principal, days: int | None) -> int | None:
-        """Return how long (ms) a new token lasts; one of a token's ends with that at the latest."""
-        wanted = days * DAY if days else None
-        if principal.session or principal.expires is None:
-            return wanted
-        left = principal.expires - self.clock.now()
-        if wanted is not None and wanted > left:
-            until = rfc3339(principal.expires)
-            raise invalid(
-                "expires_in_days",
-                f"The token that makes it is good until {until}, and so is what it makes, at most. "
-                "Leave the days out for that, or sign in on the page for a longer one.",
-            )
-        return left if wanted is None else wanted
+    async def _second_factor(self, user: User, code: str, device: str) -> None:
+        """Ask for the code of a user whose password is right; raises `SecondFactorRequired`."""
+        if self.factors is None:
+            return
+        try:
+            await self.factors.require(user, code, device)
+        except SecondFactorRequired:
+            if code:
+                note("sign_in_refused", user.id, denied=True, by="second factor")
+            else:
+                note("second_factor_asked", user.id, denied=True)
+            raise
 
-    def _refuse_passwords(self) -> None:
+    def refuse_passwords(self) -> None:
         """Raise `Forbidden` where only the issuer signs people in."""
         if self.federation is not None and not self.federation.issuer.passwords:
             raise Forbidden(
@@ -237,7 +252,19 @@ class Accounts:
             return found
 
     async def _by_address(self, email: str) -> User | None:
+        """Find who has an address, with as many reads where nobody has."""
         try:
-            return await self.users.by_email(clean_address(email))
+            user = await self.users.by_email(clean_address(email))
         except InvalidInput:
             return None
+        if user is None:
+            await self.users.get("user_nobody")
+        return user
+
+
+def _counted(email: str) -> str:
+    """Return under what tries to sign in with an address are counted, be it one or not."""
+    try:
+        return clean_address(email)
+    except InvalidInput:
+        return email

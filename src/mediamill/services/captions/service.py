@@ -14,6 +14,7 @@ import structlog
 from mediamill.captions.searching import words_of
 from mediamill.captions.wording import tidied
 from mediamill.core.access import Principal, Right
+from mediamill.core.acts import note
 from mediamill.core.errors import ConditionFailed, Conflict, InvalidInput, NotFound
 from mediamill.handlers.asks.index_captions import worded
 from mediamill.services.access import Access
@@ -147,7 +148,7 @@ class CaptionService:
         """Remove one from the history; what its job made stays with the job."""
         row = await self.get(principal, caption, Right.OWN)
         await self.captions.forget(row.id)
-        log.info("caption deleted", action="caption_deleted", **row.log_context())
+        note("caption_deleted", row.id, owner=row.owner)
 
     async def delete_some(self, choice: Choice) -> tuple[int, bool]:
         """Remove some of a choice; return how many, and whether there may be more."""
@@ -155,8 +156,7 @@ class CaptionService:
         for row in page.rows:
             await self.captions.forget(row.id)
         if page.rows:
-            log.info("captions deleted", action="captions_deleted", owner=choice.owner,
-                     count=len(page.rows))  # fmt: skip
+            note("captions_deleted", owner=choice.owner, captions=len(page.rows))
         return len(page.rows), page.after is not None
 
 

@@ -18,6 +18,7 @@ import structlog
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.blobs.port import Blobs, Digest
 from mediamill.core.access import Principal, Right
+from mediamill.core.acts import note
 from mediamill.core.clock import HOUR
 from mediamill.core.errors import ConditionFailed, Conflict, MediamillError, NotFound
 from mediamill.engine.inspect import Inspector
@@ -101,7 +102,7 @@ class ArchiveMembers:
         digest = await self._write(file.blob, removal, blob)
         changed = await self._commit(file, blob, digest)
         gone = len(removal.removed)
-        log.info("members deleted", action="members_deleted", members=gone, **file.log_context())
+        note("members_deleted", file.id, owner=file.owner, members=gone)
         await self.bell.ring("work:housekeeping")
         missing = tuple(path for path in paths if path not in removal.removed)
         return Removed(changed, gone, missing)

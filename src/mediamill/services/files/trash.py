@@ -12,6 +12,7 @@ import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.access import Principal, Right
+from mediamill.core.acts import note
 from mediamill.core.clock import DAY
 from mediamill.core.errors import ConditionFailed, Conflict, NotFound
 from mediamill.engine.announcing import Announcer
@@ -78,7 +79,7 @@ class Trash:
         units = [*(unit for _, unit in steps), *told]
         await self.units.insert(units, *(update for update, _ in steps))
         for file in files:
-            log.info("file deleted", action="file_deleted", now=now, **file.log_context())
+            note("file_deleted", file.id, owner=file.owner, now=now)
         await self._ring(units)
 
     async def _ring(self, units: Sequence[Unit]) -> None:
@@ -106,7 +107,7 @@ class Trash:
                 await self.units.insert(told, change(file, **fields))
             except ConditionFailed:
                 continue
-            log.info("file restored", action="file_restored", **file.log_context())
+            note("file_restored", file.id, owner=file.owner)
             await self._ring(told)
             return back
 

@@ -15,6 +15,7 @@ from mediamill.services.jobs.forecasts import Forecast, Number, forecast
 from mediamill.services.jobs.inputs import misfits
 from mediamill.services.jobs.prices import Estimator, StepPrice, asking
 from mediamill.services.jobs.requests import Checked, JobRequest, Requests
+from mediamill.services.quotas.service import QuotaService, Used
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.reuse import Reuses
 from mediamill.store.repositories.spending import Spending, month_of
@@ -48,6 +49,8 @@ class Plan:
     """What comes of those that would not; None where that cannot be told."""
     asks: Sequence[StepPrice] = ()
     """What the steps that ask models would come to."""
+    exceeded: Sequence[Used] = ()
+    """Limits of the caller that it would meet; by its first stage, of items."""
 
 
 @dataclass
@@ -56,6 +59,7 @@ class Planner:
 
     requests: Requests
     spending: Spending
+    quotas: QuotaService
 
     async def plan(self, principal: Principal, request: JobRequest) -> Plan:
         """Check a request as if it were submitted and measure it; raises what that would raise."""
@@ -86,6 +90,7 @@ class Planner:
             asks=await self._asks(principal, checked, foreseen, reused or 0, month_of(now)),
             misfits=[wrong(f"inputs.{n}", failing[n]) for n in sorted(failing)[:100]],
             outputs=foreseen.outputs,
+            exceeded=await self.quotas.met_by(principal.user, len(checked.look.found)),
         )
 
     async def _asks(

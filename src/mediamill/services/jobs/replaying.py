@@ -21,8 +21,9 @@ from mediamill.engine.stages import Piece, Stage, StageKind, item_units, split
 from mediamill.operations.catalogue import Catalogue
 from mediamill.parts import Parts
 from mediamill.services.access import Access
+from mediamill.services.jobs.retrying import opened
 from mediamill.services.repeats.attempts import made_before
-from mediamill.store.port import Absent, Put
+from mediamill.store.port import Absent, Action, Put
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.gates import Gates
 from mediamill.store.repositories.jobs import Entry, Job, JobState, Manifests
@@ -85,8 +86,12 @@ class Replays:
             page = await self.manifests.page(job.id, job.stage, 0, entries)
             units = item_units(job, original.stage, [[Piece(0, job.cost, alone=True)]], 0, now)
             gate = gates.still(principal.user, turn)
+            job = opened(job, now)
+            charge = await self.usages.open_job(job.owner, job.month, job.reserved)
+            actions: tuple[Action, ...] = (Put(job, when=(Absent(),)), gate, page, *charge)
             try:
-                await self.units.insert(units, Put(job, when=(Absent(),)), gate, page)
+                async with self.usages.refusing(job.owner, actions):
+                    await self.units.insert(units, *actions)
             except ConditionFailed:
                 continue
             for klass in dict.fromkeys(unit.klass for unit in units):

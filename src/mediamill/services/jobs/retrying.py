@@ -11,6 +11,7 @@ from mediamill.core.errors import Conflict
 from mediamill.engine.stages import pass_unit
 from mediamill.store.port import Equals, Update
 from mediamill.store.repositories.jobs import Counts, Job, JobState, Tally
+from mediamill.store.repositories.spending import month_of
 from mediamill.store.repositories.units import Unit
 
 Only = Literal["failed", "cancelled", "unfinished"]
@@ -25,6 +26,8 @@ class Retry:
     only: Only
     budget: int | None = None
     """The most that all its model calls may cost from now on, in micro-dollars; None: as before."""
+    month: str = ""
+    """The month in which what is run again counts."""
 
     def check(self) -> None:
         """Raise `Conflict` for a job that has not ended, or has nothing to run again."""
@@ -42,13 +45,15 @@ class Retry:
         """Return the job as its next generation begins."""
         job, stage = self.job, self.job.stage if self._stage is None else self._stage
         tally = self._tallies[stage]
+        standing = left_standing(tally.counts, self.only)
+        again = tally.items - standing.settled
         return job.evolve(
             state=JobState.EXPANDING,
             generation=job.generation + 1,
             budget=job.budget if self.budget is None else self.budget,
             stage=stage,
             items=tally.items,
-            counts=left_standing(tally.counts, self.only),
+            counts=standing,
             failed_earlier=undone(self._tallies[:stage]),
             tallies=self._tallies,
             rerun=self.only,
@@ -56,6 +61,9 @@ class Retry:
             cancelling=False,
             active=job.owner,
             open="open",
+            counted=True,
+            metered=job.metering(again, self.month),
+            reserved=again,
             checked=0,
             finished=None,
             layout=None,
@@ -77,6 +85,7 @@ class Retry:
             Equals("state", job.state),
             Equals("deleted", None),
             Equals("trimming", None),
+            Equals("counted", job.counted),
         )
         return Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard)
 
@@ -107,6 +116,12 @@ class Retry:
     @property
     def _tallies(self) -> tuple[Tally, ...]:
         return self.job.noted()
+
+
+def opened(job: Job, now: int) -> Job:
+    """Return a new job as it counts while it is open, its items in the month of a time (ms)."""
+    metered = job.metering(job.items, month_of(now))
+    return job.evolve(counted=True, metered=metered, reserved=job.items)
 
 
 def left_standing(counts: Counts, only: str) -> Counts:

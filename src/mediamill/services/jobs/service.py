@@ -1,7 +1,6 @@
 """Jobs as their owner sees them: submit, watch, cancel, retry, read what came of them."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -18,7 +17,7 @@ from mediamill.services.jobs.outliers import outlying
 from mediamill.services.jobs.progress import Ahead, Progress, measure
 from mediamill.services.jobs.queue import Queue
 from mediamill.services.jobs.requests import Checked, JobRequest, Requests
-from mediamill.services.jobs.retrying import Only, Retry
+from mediamill.services.jobs.retrying import Only, Retry, opened
 from mediamill.services.repeats.attempts import made_before
 from mediamill.store.port import Absent, Action, Check, Equals, Page, Put, Update
 from mediamill.store.repositories.gates import Gates
@@ -30,7 +29,7 @@ from mediamill.store.repositories.jobs import (
     Manifests,
 )
 from mediamill.store.repositories.results import Result, Results
-from mediamill.store.repositories.spending import MICRO
+from mediamill.store.repositories.spending import MICRO, month_of
 from mediamill.store.repositories.units import Unit, Units, lane_of
 from mediamill.store.repositories.usage import Usages
 
@@ -67,7 +66,7 @@ class JobService:
         whether they have submitted it before.
 
         Raises `InvalidInput` with one entry in `details["errors"]` per wrong file or parameter, and
-        `QuotaExceeded` when the caller has no room for results.
+        `QuotaExceeded` when the caller has no room for results, another job or its items.
         """
         if not job_id and (made := await made_before(self.jobs.store, principal, Job, "job")):
             return made
@@ -106,8 +105,8 @@ class JobService:
     ) -> bool:
         """Commit the job with its units, or with the unit that will list or expand its inputs.
 
-        False when an earlier attempt at the same request was faster; raises `ConditionFailed` for
-        the other actions, which are its gate and its pages.
+        False when an earlier attempt at the same request was faster; raises `QuotaExceeded`, and
+        `ConditionFailed` for the other actions, which are its gate and its pages.
         """
         if job.inputs:
             units = [pass_unit(job, "gather", now)]
@@ -119,8 +118,12 @@ class JobService:
         else:
             units = [pass_unit(job, "expand", now)]
         units += await self.announcer.of_job("job.accepted", job, now)
+        job = opened(job, now)
+        charge = await self.usages.open_job(job.owner, job.month, job.reserved)
+        actions: tuple[Action, ...] = (Put(job, when=(Absent(),)), *others, *charge)
         try:
-            await self.units.insert(units, Put(job, when=(Absent(),)), *others)
+            async with self.usages.refusing(job.owner, actions):
+                await self.units.insert(units, *actions)
         except ConditionFailed as error:
             if error.action == 0:
                 return False
@@ -222,7 +225,7 @@ class JobService:
             if job.state.terminal:
                 raise Conflict(f"The job has already ended: {job.state}.", state=job.state)
             unit = cancellation(job, await self.jobs.store.now())
-            await self._try(self._cancelling(job), unit)
+            await self._try((self._cancelling(job),), unit)
             job = await self._again(job_id)
         log.info("job cancelled", action="job_cancelled", **job.log_context())
         await self.bell.ring(f"work:{job.klass}")
@@ -233,11 +236,17 @@ class JobService:
         guard = (Equals("state", job.state), Equals("cancelling", False))
         return Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard)
 
-    async def _try(self, change: Update, *units: Unit) -> None:
-        """Write a change of the job together with units; nothing when the job moved on."""
+    async def _try(self, changes: Sequence[Update], *units: Unit) -> None:
+        """Write changes, the job's first, together with units; nothing when the job moved on.
+
+        Raises `ConditionFailed` for those behind the first.
+        """
         lanes = [*dict.fromkeys(lane_of(unit) for unit in units)]
-        with suppress(ConditionFailed):
-            await self.units.commit(change, *map(Put, units), wake=lanes)
+        try:
+            await self.units.commit(*changes, *map(Put, units), wake=lanes)
+        except ConditionFailed as error:
+            if error.action:
+                raise
 
     async def _again(self, job_id: str) -> Job:
         """Read a job once more; raises `NotFound` when it was deleted meanwhile."""
@@ -257,16 +266,25 @@ class JobService:
 
         `budget` is another one for all its model calls, those before included, in dollars. A job
         whose download could not be prepared is ended again. Raises `Conflict` for a job that has
-        not ended or has nothing to run again.
+        not ended or has nothing to run again, `QuotaExceeded` as for a new one.
         """
         job = await self.access.load(principal, Job, job_id, Right.EDIT)
         Retry(job, only).check()
         generation, told = job.generation, list[Unit]()
         more = None if budget is None else round(budget * MICRO)
         while job.generation == generation:
-            retry, now = Retry(job, only, more), await self.jobs.store.now()
-            told = await self.announcer.of_job("job.accepted", retry.opened(), now)
-            await self._try(retry.update(), retry.unit(now), *told)
+            if job.overcounted:
+                await self.usages.close(job)
+                job = await self._again(job_id)
+                continue
+            now = await self.jobs.store.now()
+            retry = Retry(job, only, more, month_of(now))
+            again = retry.opened()
+            told = await self.announcer.of_job("job.accepted", again, now)
+            charge = await self.usages.open_job(job.owner, again.month, again.reserved)
+            actions = (retry.update(), *charge)
+            async with self.usages.refusing(job.owner, actions):
+                await self._try(actions, retry.unit(now), *told)
             job = await self._again(job_id)
         log.info("job retried", action="job_retried", only=only, **job.log_context())
         for klass in dict.fromkeys((job.klass, *(unit.klass for unit in told))):

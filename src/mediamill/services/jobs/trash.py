@@ -11,6 +11,7 @@ import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.access import Principal, Right
+from mediamill.core.acts import note
 from mediamill.core.clock import DAY
 from mediamill.core.errors import ConditionFailed, Conflict, NotFound
 from mediamill.services.access import Access
@@ -52,7 +53,7 @@ class JobTrash:
                     await self.jobs.cancel(principal, job_id)
             if await self._hide(job, now=now) or not now:  # who hid it just now is as good
                 break
-        log.info("job deleted", action="job_deleted", now=now, **job.log_context())
+        note("job_deleted", job.id, owner=job.owner, now=now)
         await self._ring(job)
 
     async def restore(self, principal: Principal, job_id: str) -> Job:
@@ -71,7 +72,7 @@ class JobTrash:
             except ConditionFailed:
                 message = "The job’s results are being removed: it cannot be brought back."
                 raise Conflict(message, state="purging") from None
-            log.info("job restored", action="job_restored", **job.log_context())
+            note("job_restored", job.id, owner=job.owner)
             await self._ring(job)
         return await self.jobs.get(principal, job_id)
 

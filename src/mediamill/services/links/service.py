@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from mediamill.core.access import Principal
+from mediamill.core.acts import note
 from mediamill.core.clock import HOUR, SECOND, Clock
 from mediamill.core.errors import Forbidden, Unauthenticated
 from mediamill.services.accounts.service import Accounts
@@ -89,7 +90,7 @@ class Links:
             expires = self.clock.now() + (seconds or LINK_SECONDS) * SECOND
             token = await self.signer.issue(Grant(METHOD, target, principal.user, expires))
             link = Link(token, expires, content)
-        log.info("link made", action="link_made", target=target, owner=principal.user)
+        note("link_made", target.partition(":")[2].rpartition(":")[2], target=target, direct=direct)
         return link
 
     async def _direct(self, content: Content, seconds: int | None) -> Link | None:

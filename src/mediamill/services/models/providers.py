@@ -10,10 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
 from mediamill.adapters.providers.config import Configured
 from mediamill.core.access import Principal
+from mediamill.core.acts import note
 from mediamill.core.errors import (
     ConditionFailed,
     ConfigurationError,
@@ -26,13 +25,11 @@ from mediamill.core.errors import (
 from mediamill.core.sealing import Sealer, about, key_of
 from mediamill.engine.asking.chains import configured as configured_of
 from mediamill.engine.asking.models import Models
-from mediamill.services.models.roles import require_admin
 from mediamill.services.models.states import ADDRESS, FILE, PAGE, ChainState, ProviderState, States
+from mediamill.services.roles import require_admin
 from mediamill.store.port import Absent, Delete, Equals, Put, Store
 from mediamill.store.repositories.circuits import Circuit, Circuits
 from mediamill.store.repositories.providers import ChainRow, ProviderRow, ProviderRows
-
-log = structlog.get_logger(__name__)
 
 OPERATIONS = ("caption", "label", "prompt")
 """Whose chains can be set."""
@@ -149,13 +146,13 @@ class ProviderService:
             raise Conflict(f"{name} is in the chain of {chains}: take it out there first.")
         await self.store.transact(Delete(ProviderRow, row.key_values()))
         self.models.chains.forget()
-        log.info("provider removed", action="provider_removed", provider=name, by=principal.user)
+        note("provider_removed", name)
 
     async def wake(self, principal: Principal, name: str) -> ProviderState:
         """End a provider's rest, or its pause: it is asked at once. Raises `NotFound`."""
         state = await self.get(principal, name)
         await self.circuits.wake(state.configured.name)
-        log.info("provider woken", action="provider_woken", provider=name, by=principal.user)
+        note("provider_woken", name)
         return await self.get(principal, name)
 
     # -- chains -------------------------------------------------------------------------------
@@ -198,10 +195,7 @@ class ProviderService:
         change = Put(row) if providers else Delete(ChainRow, (operation,))
         await self.store.transact(change)
         self.models.chains.forget()
-        log.info(
-            "chain set", action="chain_set", operation=operation, providers=[*providers],
-            by=principal.user,
-        )  # fmt: skip
+        note("chain_set", operation, providers=[*providers])
         return await self.chain(principal, operation)
 
     # -- for those who watch the service --------------------------------------------------------
@@ -291,10 +285,7 @@ class ProviderService:
 
     async def _changed(self, principal: Principal, row: ProviderRow, action: str) -> ProviderState:
         self.models.chains.forget()
-        log.info(
-            "provider set up", action=action, provider=row.name, address=row.address,
-            by=principal.user,
-        )  # fmt: skip
+        note(action, row.name, address=row.address)
         return await self.get(principal, row.name)
 
 

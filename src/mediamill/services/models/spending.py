@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import structlog
 
 from mediamill.core.access import Principal
+from mediamill.core.acts import note
 from mediamill.core.errors import InvalidInput, NotFound
 from mediamill.engine.asking.models import Models
-from mediamill.services.models.roles import require_admin
+from mediamill.services.roles import require_admin, require_analyst
 from mediamill.store.port import Page, Store
 from mediamill.store.repositories.budgets import BudgetRow
 from mediamill.store.repositories.spending import (
@@ -109,8 +110,8 @@ class SpendingService:
         return found
 
     async def everybody(self, principal: Principal, month: str | None = None) -> Month:
-        """Return the sums of all in a month, without those by model; administrators only."""
-        require_admin(principal)
+        """Return the sums of all in a month, without those by model; for analysts."""
+        require_analyst(principal)
         month = await self.month(month)
         days = await self.spending.days(EVERYBODY, month)
         return Month(month, (), days, await self.allowance(EVERYBODY, month))
@@ -118,8 +119,8 @@ class SpendingService:
     async def users(
         self, principal: Principal, month: str | None, after: str | None, limit: int
     ) -> Page[UserSpent]:
-        """List what everybody spent in a month, by user; administrators only."""
-        require_admin(principal)
+        """List what everybody spent in a month, by user; for analysts."""
+        require_analyst(principal)
         page = await self.spending.of_everybody(await self.month(month), after, limit)
         owners = [*dict.fromkeys(row.owner for row in page.rows)]
         found = await self.store.get_many(User, [(owner,) for owner in owners]) if owners else []
@@ -127,8 +128,8 @@ class SpendingService:
         return Page(tuple(UserSpent(row, known[row.owner]) for row in page.rows), page.after)
 
     async def walk_users(self, principal: Principal, month: str | None) -> AsyncIterator[UserSpent]:
-        """Return what everybody spent, in constant memory; administrators only."""
-        require_admin(principal)
+        """Return what everybody spent, in constant memory; for analysts."""
+        require_analyst(principal)
         chosen = await self.month(month)
 
         async def rows() -> AsyncIterator[UserSpent]:
@@ -179,14 +180,14 @@ class SpendingService:
         now = await self.store.now()
         row = BudgetRow(scope=scope, monthly=monthly, changed=now, by=principal.user)
         await self.models.limits.put(row)
-        log.info("budget set", action="budget_set", scope=scope, monthly=monthly, by=principal.user)
+        note("budget_set", scope, monthly=monthly)
         return await self.budget(principal, scope)
 
     async def drop_budget(self, principal: Principal, scope: str) -> None:
         """Let the settings stand again; raises `NotFound`."""
         await self._scope(principal, scope)
         await self.models.limits.remove(scope)
-        log.info("budget dropped", action="budget_dropped", scope=scope, by=principal.user)
+        note("budget_dropped", scope)
 
     async def _scope(self, principal: Principal, scope: str) -> None:
         require_admin(principal)

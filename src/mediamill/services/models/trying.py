@@ -16,6 +16,7 @@ from mediamill.adapters.providers.hooks import outcome_of
 from mediamill.adapters.providers.port import Answer, Deadline, Image, Kind, Question, Traits
 from mediamill.adapters.providers.prices import worst
 from mediamill.core.access import Principal
+from mediamill.core.acts import note
 from mediamill.core.clock import HOUR
 from mediamill.core.errors import (
     BudgetExceeded,
@@ -28,8 +29,8 @@ from mediamill.engine.asking.models import Models
 from mediamill.engine.asking.panel import Opened
 from mediamill.services.content import Content
 from mediamill.services.files.service import FileService
-from mediamill.services.models.roles import require_admin
 from mediamill.services.models.sample import jpeg_size, sample
+from mediamill.services.roles import require_admin
 from mediamill.store.port import Store
 from mediamill.store.repositories.spending import EVERYBODY, Purse, Spending, Spent, day_of
 
@@ -80,10 +81,8 @@ class Trials:
             if why := opened.provider.traits.objection(question):
                 raise InvalidInput(f"{name} cannot be tried with a picture: {why}.")
             trial = await self._paid(principal, opened, question)
-        log.info(
-            "provider tried", action="provider_tried", provider=name, by=principal.user,
-            code=trial.error.code if trial.error else "", cost=trial.cost,
-        )  # fmt: skip
+        code = trial.error.code if trial.error else ""
+        note("provider_tried", name, code=code, cost=trial.cost)
         return trial
 
     async def _paid(self, principal: Principal, opened: Opened, question: Question) -> Trial:

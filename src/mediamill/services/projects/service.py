@@ -10,6 +10,7 @@ import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.access import Principal, Right
+from mediamill.core.acts import note
 from mediamill.core.clock import DAY
 from mediamill.core.errors import (
     ConditionFailed,
@@ -20,11 +21,13 @@ from mediamill.core.errors import (
     wrong,
 )
 from mediamill.core.ids import new_id
+from mediamill.core.retention import AS_INSTALLED
 from mediamill.services.access import Access
 from mediamill.services.repeats.attempts import made_before
 from mediamill.store.port import Absent, Equals, Page, Put, Update, key_index
 from mediamill.store.repositories.annotations import Annotations
 from mediamill.store.repositories.files import File
+from mediamill.store.repositories.keeping import Keeping
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.projects import (
     MEMBERS_PER_STEP,
@@ -122,17 +125,22 @@ class ProjectService:
         unit = _purge(project, deleted, time, time if now else time + UNDO_MS)
         with suppress(ConditionFailed):  # deleted twice at the same moment
             await self.units.insert([unit], _change(project, fields))
-        log.info("project deleted", action="project_deleted", now=now, **project.log_context())
+        note("project_deleted", project.id, owner=project.owner, now=now)
         await self.bell.ring("work:housekeeping")
 
     async def restore(self, principal: Principal, project_id: str) -> Project:
         """Bring a project back with its members; one that is not deleted is left alone.
 
+        If it has a rule, what came due meanwhile stays for a day: it took nothing while deleted.
         Raises `NotFound`, and `Conflict` once it is being removed.
         """
         project = await self.access.load(principal, Project, project_id, Right.OWN, hidden=True)
         if project.hidden:
-            back = _change(project, {"deleted": None, "listed": project.owner})
+            fields: dict[str, Any] = {"deleted": None, "listed": project.owner}
+            if project.ruled is not None:
+                now = await self.projects.store.now()
+                fields["former"] = project.former | {AS_INSTALLED: now}
+            back = _change(project, fields)
             try:
                 if project.listed is None:
                     raise ConditionFailed("it is being removed")
@@ -140,7 +148,7 @@ class ProjectService:
             except ConditionFailed:
                 message = "The project is being removed: it cannot be brought back."
                 raise Conflict(message, state="purging") from None
-            log.info("project restored", action="project_restored", **project.log_context())
+            note("project_restored", project.id, owner=project.owner)
         return await self.get(principal, project_id)
 
     async def trash(self, principal: Principal, after: str | None, limit: int) -> Page[Project]:
@@ -178,11 +186,15 @@ class ProjectService:
     async def remove(self, principal: Principal, project_id: str, files: Sequence[str]) -> int:
         """Take files out; return how many were members. The files themselves stay.
 
-        What was drawn on them in this project goes; if this was cut, when it is asked for again.
+        For a day at least, where the project says how long it keeps them. What was drawn on them in
+        this project goes; if this was cut, when it is asked for again.
         """
         project = await self.get(principal, project_id, Right.EDIT)
         _check_count(files)
-        removed = await self._in_steps(project, list(dict.fromkeys(files)), joins=False)
+        chosen = list(dict.fromkeys(files))
+        members = await self.projects.holding(project.id, chosen)
+        await Keeping(self.projects.store).leaving(project, [*members.values()])
+        removed = await self._in_steps(project, chosen, joins=False)
         back = await self.projects.holding(project.id, files)
         await self.annotations.forget_members(project.id, [f for f in files if f not in back])
         return removed

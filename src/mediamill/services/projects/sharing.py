@@ -6,10 +6,12 @@ from typing import Literal
 import structlog
 
 from mediamill.core.access import Principal, Right
+from mediamill.core.acts import note
 from mediamill.core.errors import InvalidInput, NotFound
 from mediamill.services.access import Access
 from mediamill.store.port import Delete, Page, Put
 from mediamill.store.repositories.datasets import Datasets, ProjectShare
+from mediamill.store.repositories.erasures import Former
 from mediamill.store.repositories.projects import Project
 from mediamill.store.repositories.users import User, Users
 
@@ -50,8 +52,7 @@ class SharingService:
         created = await self.access.store.now() if known is None else known.created
         share = ProjectShare(user=user.id, project=project.id, role=role, created=created)
         await self.access.store.transact(Put(share))
-        log.info("project shared", action="project_shared", guest=user.id, role=role,
-                 **project.log_context())  # fmt: skip
+        note("project_shared", user.id, owner=project.owner, project=project.id, role=role)
         return share, user
 
     async def list(
@@ -70,8 +71,10 @@ class SharingService:
         project = await self.access.load(principal, Project, project_id, own)
         if await self.datasets.share(user_id, project.id) is None:
             raise NotFound(f"The project is not shared with {user_id}.")
-        await self.access.store.transact(Delete(ProjectShare, (user_id, project.id)))
-        log.info("share revoked", action="share_revoked", guest=user_id, **project.log_context())
+        gone = Delete(ProjectShare, (user_id, project.id))
+        former = Put(Former(user=user_id, record=project.id))
+        await self.access.store.transact(gone, former)
+        note("share_revoked", user_id, owner=project.owner, project=project.id)
 
     async def with_me(self, principal: Principal, after: str | None, limit: int) -> Page[Project]:
         """List projects of others that are shared with the caller, newest first."""

@@ -10,6 +10,7 @@ from mediamill.services.files.service import FileService
 from mediamill.services.jobs.service import JobService
 from mediamill.services.projects.checks import CheckService
 from mediamill.services.projects.copies import CopyService
+from mediamill.services.projects.keeping import KeepingService
 from mediamill.services.projects.members import MemberService
 from mediamill.services.projects.service import ProjectService
 from mediamill.services.projects.settings import SettingsService
@@ -18,6 +19,7 @@ from mediamill.services.projects.splitting import SplitService
 from mediamill.services.projects.tasks import TaskService
 from mediamill.services.projects.versions import VersionService
 from mediamill.store.repositories.datasets import Datasets
+from mediamill.store.repositories.keeping import Keeping
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class DatasetServices:
     copies: CopyService
     settings: SettingsService
     checks: CheckService
+    keeping: KeepingService
 
     @classmethod
     def over(
@@ -59,4 +62,5 @@ class DatasetServices:
             CopyService(access, projects, files, tasks),
             SettingsService(access, parts.operations),
             CheckService(access, checks),
+            KeepingService(access, Keeping(parts.store), parts.retention),
         )

@@ -10,6 +10,7 @@ import structlog
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.blobs.port import Blobs
 from mediamill.core.access import Principal, Right
+from mediamill.core.acts import note
 from mediamill.core.errors import ConditionFailed, Conflict, Gone, InvalidInput, NotFound
 from mediamill.core.ids import new_id
 from mediamill.datasets.document import FROZEN
@@ -184,7 +185,7 @@ class VersionService:
         )  # fmt: skip
         with suppress(ConditionFailed):  # deleted twice at the same moment
             await self.units.insert([unit], gone)
-        log.info("version deleted", action="version_deleted", **version.log_context())
+        note("version_deleted", version.project, owner=version.owner, version=version.number)
         await self.bell.ring("work:housekeeping")
 
     # -- compared -------------------------------------------------------------------------------

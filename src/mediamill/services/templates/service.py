@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from mediamill.core.access import Principal, Right
+from mediamill.core.acts import note
 from mediamill.core.errors import ConditionFailed, Conflict, InvalidInput, NotFound
 from mediamill.core.ids import is_id, new_id
 from mediamill.operations.catalogue import Catalogue
@@ -18,6 +19,7 @@ from mediamill.services.repeats.attempts import made_before
 from mediamill.services.templates.drafts import Draft, checked
 from mediamill.services.templates.placeholders import filled, names_in, settle
 from mediamill.store.port import Absent, Action, Delete, Equals, Page, Put
+from mediamill.store.repositories.erasures import forget_former
 from mediamill.store.repositories.jobs import Step
 from mediamill.store.repositories.templates import (
     Template,
@@ -139,13 +141,14 @@ class TemplateService:
             template = await self.get(principal, reference, Right.OWN)
             await self.templates.forget_shares(template.id)
             await self.templates.forget_versions(template.id)
+            await forget_former(self.templates.store, template.id)
             guard = (Equals("version", template.version),)
             with suppress(ConditionFailed):  # it was changed meanwhile: begin again
                 await self.templates.store.transact(
                     Delete(Template, (template.id,), guard),
                     Delete(TemplateName, _named(template).key_values()),
                 )
-                log.info("template deleted", action="template_deleted", **template.log_context())
+                note("template_deleted", template.id, owner=template.owner)
                 return
 
     async def apply(

@@ -6,9 +6,11 @@ from typing import Literal
 import structlog
 
 from mediamill.core.access import Principal, Right
+from mediamill.core.acts import note
 from mediamill.core.errors import InvalidInput, NotFound
 from mediamill.services.access import Access
 from mediamill.store.port import Delete, Page, Put
+from mediamill.store.repositories.erasures import Former
 from mediamill.store.repositories.templates import EVERYBODY, Template, Templates, TemplateShare
 from mediamill.store.repositories.users import User, Users
 
@@ -59,8 +61,7 @@ class TemplateSharing:
         created = await self.access.store.now() if known is None else known.created
         share = TemplateShare(user=guest, template=template.id, role=role, created=created)
         await self.access.store.transact(Put(share))
-        log.info("template shared", action="template_shared", guest=guest, role=role,
-                 **template.log_context())  # fmt: skip
+        note("template_shared", guest, owner=template.owner, template=template.id, role=role)
         return share, user
 
     async def _full(self, template: Template) -> bool:
@@ -91,9 +92,10 @@ class TemplateSharing:
         template = await self.access.load(principal, Template, template_id, own)
         if await self.templates.share(guest, template.id) is None:
             raise NotFound(f"The template is not shared with {guest}.")
-        await self.access.store.transact(Delete(TemplateShare, (guest, template.id)))
-        log.info("share revoked", action="template_share_revoked", guest=guest,
-                 **template.log_context())  # fmt: skip
+        former = Put(Former(user=guest, record=template.id))
+        gone = Delete(TemplateShare, (guest, template.id))
+        await self.access.store.transact(gone, *([] if guest == EVERYBODY else [former]))
+        note("template_share_revoked", guest, owner=template.owner, template=template.id)
 
     async def with_me(self, principal: Principal, after: str | None, limit: int) -> Page[Template]:
         """List templates of others that are shared with the caller by name, newest first."""

@@ -84,7 +84,8 @@ class FileRows:
         """
         rows = (*inserts(file), *also)
         told = await self._told(file)
-        await self._write(file.owner, file.charged - released, rows, (*units, *told))
+        more = file.charged - released
+        await self._write(file.owner, more, rows, (*units, *told), files=int(counted(file)))
 
     async def insert_all(
         self, files: Sequence[File], units: Sequence[Unit], guard: Action, *also: Action
@@ -98,7 +99,8 @@ class FileRows:
         now = await self.store.now()
         told = await self.announcer.of_files(ENDS[files[0].state], files, now)
         charged = sum(file.charged for file in files)
-        await self._write(files[0].owner, charged, rows, (*units, *told))
+        kept = sum(counted(file) for file in files)
+        await self._write(files[0].owner, charged, rows, (*units, *told), files=kept)
 
     async def change(
         self,
@@ -112,25 +114,29 @@ class FileRows:
         """Write fields of a file, and its charge; False when it is in another state than `file`.
 
         The guard is the state alone: its owner may well rename it meanwhile. It is charged what
-        `fields` say, else what it was, and in any case `least` bytes. Raises `QuotaExceeded`.
+        `fields` say, else what it was, and in any case `least` bytes; one that is rejected counts
+        as none. Raises `QuotaExceeded`.
         """
         while True:
             found = await self.store.get(File, file.id)
             if found is None or found.state is not file.state:
                 return False
             charged = max(least, fields.get("charged", found.charged))
-            guard = (Equals("state", file.state), Equals("charged", found.charged))
+            metered = found.metered and fields.get("state") is not FileState.REJECTED
+            guard = tuple(Equals(n, getattr(found, n)) for n in ("state", "charged", "metered"))
             step = Update(
                 File,
                 (file.id,),
-                set={**fields, "charged": charged},
+                set={**fields, "charged": charged, "metered": metered},
                 add={"revision": revision},
                 when=guard,
             )
             after = found.evolve(**fields, revision=found.revision + revision)
             told = await self._told(after) if "state" in fields else []
             try:
-                await self._write(file.owner, charged - found.charged, (step,), (*units, *told))
+                more = charged - found.charged
+                files = int(metered) - int(found.metered)
+                await self._write(file.owner, more, (step,), (*units, *told), files)
             except ConditionFailed as error:
                 if error.action:
                     raise
@@ -145,10 +151,15 @@ class FileRows:
         return await self.announcer.of_files(type_, [file], await self.store.now())
 
     async def _write(
-        self, owner: str, more: int, rows: tuple[Action, ...], units: Sequence[Unit]
+        self,
+        owner: str,
+        more: int,
+        rows: tuple[Action, ...],
+        units: Sequence[Unit],
+        files: int = 0,
     ) -> None:
-        actions = (*rows, *await self.usages.charge(owner, more))
-        async with self.usages.refusing(owner, more, actions):
+        actions = (*rows, *await self.usages.charge(owner, more, files))
+        async with self.usages.refusing(owner, actions):
             if units:
                 await self.units.insert(units, *actions)
             else:
@@ -159,7 +170,13 @@ class FileRows:
 
 def inserts(file: File) -> tuple[Action, ...]:
     """Make the actions that insert a file's row, and what it is found by."""
-    return Put(file, when=(Absent(),)), *(Put(row) for row in tag_rows(file))
+    row = file.evolve(metered=counted(file))
+    return Put(row, when=(Absent(),)), *(Put(tag) for tag in tag_rows(file))
+
+
+def counted(file: File) -> bool:
+    """Tell whether a file counts among its owner's."""
+    return file.state is not FileState.REJECTED
 
 
 def known(file: File, digest: Digest, facts: Facts) -> dict[str, Any]:

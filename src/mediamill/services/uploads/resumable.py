@@ -16,6 +16,7 @@ import structlog
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.blobs.port import Blobs
 from mediamill.core.access import Principal, Right
+from mediamill.core.acts import note
 from mediamill.core.clock import SECOND
 from mediamill.core.errors import (
     ConditionFailed,
@@ -166,7 +167,7 @@ class Resumable:
                 upload = await self.access.load(principal, Upload, upload_id, Right.OWN)
         if not (upload.direct and upload.file):  # else its check takes the bytes, and removes them
             await self.assembler.remove(upload)
-        log.info("upload deleted", action="upload_deleted", **upload.log_context())
+        note("upload_deleted", upload.id, owner=upload.owner)
 
     # -- steps ----------------------------------------------------------------------------------
 

@@ -49,7 +49,7 @@ class Validator:
         """
         if size is not None and size > self.max_bytes:
             raise self.too_large()
-        await self.usages.require(owner, 1 if size is None else size - charged)
+        await self.usages.require(owner, 1 if size is None else size - charged, files=1)
         free = await self.blobs.free_bytes() if size is not None else None
         if size is not None and free is not None and size > free:
             raise _full(size)

@@ -1,6 +1,6 @@
-"""Webhooks as their owner sees them: added, changed, tried, removed, and what became of deliveries.
+"""Webhooks as their owner sees them: added, changed, removed, their secrets replaced.
 
-The secret is shown once, as it is made; then only what is sealed is kept. Nobody but the owner
+A secret is shown once, as it is made; then only what is sealed is kept. Nobody but the owner
 reaches a webhook: the owner is the first part of its key.
 """
 
@@ -10,39 +10,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
+import msgspec
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.adapters.fetch.client import Fetcher
 from mediamill.core.access import Principal
-from mediamill.core.clock import rfc3339
+from mediamill.core.acts import note
+from mediamill.core.clock import HOUR
 from mediamill.core.errors import AddressRefused, ConditionFailed, Conflict, InvalidInput, NotFound
-from mediamill.core.events import CHOSEN, checked, event_id, matches
+from mediamill.core.events import CHOSEN, matches
 from mediamill.core.ids import new_id
 from mediamill.core.sealing import Sealer, about, key_of
-from mediamill.handlers.telling.deliver import delivery_of
-from mediamill.store.port import Delete, Equals, Page, Put, Update
-from mediamill.store.repositories.units import Unit, Units, UnitState, lane_of
-from mediamill.store.repositories.webhooks import (
-    MOST,
-    Delivery,
-    DeliveryState,
-    Webhook,
-    Webhooks,
-)
-
-log = structlog.get_logger(__name__)
+from mediamill.handlers.removing.retire_secret import retiring
+from mediamill.handlers.telling.signing import formers_of
+from mediamill.store.port import Delete, Equals, Update
+from mediamill.store.repositories.units import Unit, Units
+from mediamill.store.repositories.webhooks import MOST, Former, Webhook, Webhooks
 
 SECRET_BYTES = 32
 PREFIX = "whsec_"
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A delivery, and when it is tried next (ms): None when it is over, or being sent."""
-
-    delivery: Delivery
-    due: int | None
+OVERLAP_HOURS, MOST_OVERLAP_HOURS = 24, 168
+"""How long a replaced secret is good: if nothing is said, and at most."""
+MOST_FORMERS = 3
+"""Replaced secrets that are good at a time."""
 
 
 @dataclass
@@ -71,7 +61,7 @@ class WebhookService:
         """
         self._check(url, types)
         webhook_id, now = new_id("hook"), await self.webhooks.store.now()
-        secret = PREFIX + base64.b64encode(os.urandom(SECRET_BYTES)).decode()
+        secret = new_secret()
         place = about(Webhook, "secret", principal.user, webhook_id)
         sealed = await self.sealer.seal(secret, place)
         webhook = Webhook(
@@ -88,7 +78,7 @@ class WebhookService:
         )
         if not await self.webhooks.add(webhook):
             raise Conflict(f"You have {MOST} webhooks already, which is the most: delete one.")
-        log.info("webhook added", action="webhook_added", **webhook.log_context())
+        note("webhook_added", webhook.id, owner=webhook.owner)
         return webhook, secret
 
     async def list(self, principal: Principal) -> Sequence[Webhook]:
@@ -97,10 +87,7 @@ class WebhookService:
 
     async def get(self, principal: Principal, webhook_id: str) -> Webhook:
         """Return one; raises `NotFound`."""
-        webhook = await self.webhooks.get(principal.user, webhook_id)
-        if webhook is None:
-            raise NotFound(f"There is no webhook {webhook_id}.")
-        return webhook
+        return await self.webhooks.need(principal.user, webhook_id)
 
     async def change(self, principal: Principal, webhook_id: str, **fields: Any) -> Webhook:
         """Change `url`, `types`, `description` or `enabled`; what is not named stays as it is.
@@ -111,14 +98,18 @@ class WebhookService:
         self._check(fields.get("url"), fields.get("types", ()))
         if "types" in fields:
             fields["types"] = tuple(dict.fromkeys(fields["types"]))
+        changed = sorted(fields)
         if "enabled" in fields:
             fields["reason"] = ""
+        if {"enabled", "url"} & fields.keys():  # it begins anew
+            fields |= {"failing": None, "warned": None}
         fields["changed"] = await self.webhooks.store.now()
         change = Update(Webhook, before.key_values(), set=fields, add={"revision": 1})
         try:
             await self.webhooks.store.transact(change)
         except ConditionFailed:
             raise NotFound(f"There is no webhook {webhook_id}.") from None
+        note("webhook_changed", webhook_id, owner=before.owner, fields=changed)
         return await self.get(principal, webhook_id)
 
     async def delete(self, principal: Principal, webhook_id: str) -> None:
@@ -136,39 +127,48 @@ class WebhookService:
         except ConditionFailed:
             raise NotFound(f"There is no webhook {webhook_id}.") from None
         await self.bell.ring("work:housekeeping")
-        log.info("webhook deleted", action="webhook_deleted", **webhook.log_context())
+        note("webhook_deleted", webhook.id, owner=webhook.owner)
 
-    async def test(self, principal: Principal, webhook_id: str) -> Shown:
-        """Send an event to one webhook, whatever types it gets.
+    async def rotate(
+        self, principal: Principal, webhook_id: str, overlap_hours: int = OVERLAP_HOURS
+    ) -> tuple[Webhook, str]:
+        """Replace the secret; return the webhook and the new one, which is not given again.
 
-        Raises `NotFound`, and `Conflict` for one that is disabled.
+        Deliveries are signed with the one before too for so many hours; with none, those that
+        were replaced earlier end as well. Raises `NotFound`, and `Conflict` when too many are good,
+        or somebody else replaced it just now.
         """
-        webhook = await self.get(principal, webhook_id)
-        if not webhook.enabled:
-            raise Conflict("The webhook is disabled: enable it first.")
-        now = await self.webhooks.store.now()
-        event = checked({
-            "id": event_id(now, webhook_id, new_id("test")),
-            "type": "webhook.test",
-            "timestamp": rfc3339(now),
-            "data": {"id": webhook_id},
-        })  # fmt: skip
-        delivery, unit = delivery_of(webhook, event, now)
-        await self.units.commit(Put(delivery), Put(unit), wake=lane_of(unit))
-        await self.bell.ring(f"work:{unit.klass}")
-        return Shown(delivery, unit.due)
+        before, now = await self.get(principal, webhook_id), await self.webhooks.store.now()
+        secret, until = new_secret(), now + overlap_hours * HOUR
+        place = about(Webhook, "secret", *before.key_values())
+        sealed = await self.sealer.seal(secret, place)
+        changes: dict[str, Any] = {"secret": sealed, "sealed_by": key_of(sealed), "changed": now}
+        changes |= {"former": "", "former_until": None}
+        if overlap_hours:
+            earlier = await formers_of(before, self.sealer, now)
+            if len(earlier) >= MOST_FORMERS:
+                count = f"{MOST_FORMERS} replaced secrets are good still"
+                raise Conflict(f"{count}: with overlap_hours 0 they end.")
+            replaced = Former(await self.sealer.open(before.secret, place), until)
+            changes |= await self._kept(before, (replaced, *earlier))
+        if len({key_of(one) for one in (sealed, changes["former"]) if one}) > 1:
+            raise Conflict("The key that seals secrets was replaced just now: try again.")
+        same = (Equals("secret", before.secret), Equals("former", before.former))
+        change = Update(Webhook, before.key_values(), set=changes, add={"revision": 1}, when=same)
+        later = [retiring(before, now, changes["former_until"])] if overlap_hours else []
+        try:
+            await self.units.insert(later, change)
+        except ConditionFailed:
+            await self.get(principal, webhook_id)
+            raise Conflict("Somebody replaces this secret just now.") from None
+        note("webhook_rotated", webhook_id, owner=before.owner, hours=overlap_hours)
+        return await self.get(principal, webhook_id), secret
 
-    async def deliveries(
-        self, principal: Principal, webhook_id: str, after: str | None, limit: int
-    ) -> Page[Shown]:
-        """List what became of a webhook's events, the newest event first; raises `NotFound`."""
-        await self.get(principal, webhook_id)
-        page = await self.webhooks.deliveries(webhook_id, after, limit)
-        open_ = [row for row in page.rows if row.state is DeliveryState.PENDING]
-        keys = [(row.group, 0) for row in open_]
-        found = await self.units.store.get_many(Unit, keys) if keys else []
-        due = {unit.group: unit.due for unit in found if unit and unit.state is UnitState.READY}
-        return Page(tuple(Shown(row, due.get(row.group)) for row in page.rows), page.after)
+    async def _kept(self, webhook: Webhook, formers: tuple[Former, ...]) -> dict[str, Any]:
+        """Return the fields that keep replaced secrets."""
+        text = msgspec.json.encode(formers).decode()
+        sealed = await self.sealer.seal(text, about(Webhook, "former", *webhook.key_values()))
+        return {"former": sealed, "former_until": max(one.until for one in formers)}
 
     def _check(self, url: str | None, types: Sequence[str]) -> None:
         """Judge what was given."""
@@ -182,3 +182,8 @@ class WebhookService:
                 self.fetcher.check_post(url)
         except AddressRefused as error:
             raise AddressRefused.at("url", error.message) from None
+
+
+def new_secret() -> str:
+    """Make a secret as Standard Webhooks writes it."""
+    return PREFIX + base64.b64encode(os.urandom(SECRET_BYTES)).decode()

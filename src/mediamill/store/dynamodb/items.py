@@ -5,6 +5,9 @@ n-th declared index `_np` and `_ns`, each while all its fields are set; and its 
 own names, those that are None left out. So one set of secondary indexes, index0, index1 …, serves
 all kinds, and an item is in those of which it has both halves.
 
+A field that is missing was None, or who wrote the item did not know it: then it is read, compared
+and counted from as its default (`Column.default`).
+
 A partition that is spread over shards has the number of its shard as a last byte, which the CRC-32
 of the record's key tells. So where a record is follows from its key alone.
 """
@@ -149,7 +152,7 @@ def wire(value: Primitive) -> dict[str, Any]:
 
 def _primitive(column: Column, value: dict[str, Any] | None) -> Primitive:
     if value is None:
-        return None
+        return column.default
     if "N" in value:
         return float(value["N"]) if column.type == "DOUBLE" else int(value["N"])
     found: Primitive = value["S"] if "S" in value else bytes(value["B"])

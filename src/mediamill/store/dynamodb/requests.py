@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mediamill.store.calls import Change
+from mediamill.store.calls import Change, Guard
 from mediamill.store.codec import Primitive
 from mediamill.store.dynamodb.items import Item, Shape, Slot, shape_of, wire
-from mediamill.store.judging import Row
+from mediamill.store.judging import Row, passes
 
 LEAST, MOST = -(2**63), 2**63 - 1
 
@@ -85,7 +85,8 @@ def request(change: Change, table: str, old: Row | None) -> Request:
     if change.verb == "update":
         bounds = list(_bounds(change, names))
         places, sums, same = _places(change, shape, old)
-        conditions += [*bounds, *_unchanged(same, names)]
+        unchanged = (Guard(name, "=", value) for name, value in same.items())
+        conditions += [*bounds, *(_test(change, guard, names) for guard in unchanged)]
         assumed = bool(bounds or same)
         arguments["UpdateExpression"] = _expression(change, shape, places, sums, names)
     if conditions:
@@ -104,11 +105,18 @@ def _conditions(change: Change, names: Names) -> Iterator[str]:
     if change.guarded:
         yield f"attribute_exists({names.name('_p')})"
     for guard in change.guards:
-        name = names.name(guard.field)
-        if guard.value is None:
-            yield f"attribute_not_exists({name})"
-        else:
-            yield f"{name} {guard.test} {names.value(wire(guard.value))}"
+        yield _test(change, guard, names)
+
+
+def _test(change: Change, guard: Guard, names: Names) -> str:
+    """Compare a field; one that is missing as what it stands for."""
+    name = names.name(guard.field)
+    missing = f"attribute_not_exists({name})"
+    if guard.value is None:
+        return missing
+    test = f"{name} {guard.test} {names.value(wire(guard.value))}"
+    default = change.layout.by_name[guard.field].default
+    return f"({missing} OR {test})" if passes(guard, default) else test
 
 
 def _bounds(change: Change, names: Names) -> Iterator[str]:
@@ -119,15 +127,6 @@ def _bounds(change: Change, names: Names) -> Iterator[str]:
             attribute = names.name(name)
             between = f"{names.value(wire(low))} AND {names.value(wire(high))}"
             yield f"(attribute_not_exists({attribute}) OR {attribute} BETWEEN {between})"
-
-
-def _unchanged(same: dict[str, Primitive], names: Names) -> Iterator[str]:
-    for name, value in same.items():
-        attribute = names.name(name)
-        if value is None:
-            yield f"attribute_not_exists({attribute})"
-        else:
-            yield f"{attribute} = {names.value(wire(value))}"
 
 
 def _places(
@@ -170,11 +169,12 @@ def _expression(
             sets.append(f"{names.name(attribute)} = {names.value(value)}")
     for attribute in change.add.keys() - sums.keys():
         name, more = names.name(attribute), change.add[attribute]
-        zero, sum_ = names.value({"N": "0"}), names.value(wire(more))
-        sets.append(f"{name} = if_not_exists({name}, {zero}) + {sum_}")
+        first = change.layout.by_name[attribute].default or 0
+        from_, sum_ = names.value(wire(first)), names.value(wire(more))
+        sets.append(f"{name} = if_not_exists({name}, {from_}) + {sum_}")
     if not sets and not removes:  # DynamoDB takes no empty update
-        first = names.name(shape.layout.key[0])
-        sets.append(f"{first} = {names.value(wire(change.key[0]))}")
+        key = names.name(shape.layout.key[0])
+        sets.append(f"{key} = {names.value(wire(change.key[0]))}")
     clauses = [
         f"SET {', '.join(sets)}" if sets else "",
         f"REMOVE {', '.join(removes)}" if removes else "",

@@ -61,6 +61,10 @@ class DynamoStore(CheckedReads):
         with self._calls.accepted():
             return listing.page(await rows_of(listing, self._table, self.wire.ask, self._in_places))
 
+    async def require_current(self) -> None:
+        with self._calls.accepted():
+            await table.require_current(self.wire, self._table)
+
     async def is_unused(self) -> bool:
         with self._calls.accepted():
             return await table.is_unused(self.wire, self._table)

@@ -27,10 +27,11 @@ Client = Any
 
 INDEXES = 6
 """Secondary indexes of the table: the most that one kind of record declares."""
-VERSION, COMPATIBLE = 1, 1
+VERSION, COMPATIBLE = 2, 2
 """The layout that this program writes, and the least that a program must know to write it too.
 
-They rise when keys, places or shards change, or records that an older program must not write.
+They rise when keys, places or shards change, or there are records that an older program must not
+read or write. 2: links that are mailed, which 1 takes for API tokens; scopes and second factors.
 """
 MARK = {"_p": {"B": b"\0table"}, "_s": {"B": b"version"}}
 PATIENCE = 600
@@ -143,7 +144,15 @@ async def _agree(client: Client, table: str) -> None:
             ExpressionAttributeNames={"#v": "version", "#c": "compatible"},
             ExpressionAttributeValues={":v": version, ":c": compatible},
         )
-    answer = await client.get_item(TableName=table, Key=MARK, ConsistentRead=True)
+    _require(await client.get_item(TableName=table, Key=MARK, ConsistentRead=True))
+
+
+async def require_current(wire: Wire, table: str) -> None:
+    """Raise `ConfigurationError` when a table asks for a newer program meanwhile."""
+    _require(await wire.ask("get_item", TableName=table, Key=MARK, ConsistentRead=True))
+
+
+def _require(answer: Mapping[str, Any]) -> None:
     mark = answer["Item"]
     require_compatible(VERSION, int(mark["version"]["N"]), int(mark["compatible"]["N"]))
 

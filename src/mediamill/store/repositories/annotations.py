@@ -233,7 +233,7 @@ class Annotations(AnnotationReads):
         if found is None or not charge:
             await self.store.transact(*actions)
             return
-        async with self.usages.refusing(found.owner, more, charge):
+        async with self.usages.refusing(found.owner, charge):
             await self.store.transact(*charge, *actions)
 
     # -- removing -------------------------------------------------------------------------------

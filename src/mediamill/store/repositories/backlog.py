@@ -7,7 +7,7 @@ something to do, and only so far: enough is known when there is work for more wo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from mediamill.store.port import Store
 from mediamill.store.repositories.lanes import Lane, queue_name
@@ -26,6 +26,8 @@ class Backlog:
     ready: int = 0
     running: int = 0
     capped: bool = False
+    since: int | None = field(default=None, compare=False)
+    """When the ready one that has waited longest was due (ms), of those that were looked at."""
 
 
 class Backlogs:
@@ -71,4 +73,8 @@ class Backlogs:
             ready=found.ready + len(ready.rows),
             running=found.running + sum(unit.state is UnitState.LEASED for unit in later.rows),
             capped=found.capped or later.after is not None,
+            since=min(
+                (due for due in (found.since, *(unit.due for unit in ready.rows[:1])) if due),
+                default=None,
+            ),
         )

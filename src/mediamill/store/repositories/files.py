@@ -69,8 +69,8 @@ class File(Record, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     created: int
     expires: int | None = None
-    """When a result goes with the file that it was made of (ms); of files that came in, the rules
-    tell (`core/retention.py`)."""
+    """When it goes (ms), where that was asked for: it is never stored. The rules tell
+    (`store/repositories/keeping.py`); a result goes with the file that it was made of."""
     trashed: int | None = None
     """When it was deleted (ms)."""
     digest: str | None = None
@@ -90,6 +90,8 @@ class File(Record, frozen=True, kw_only=True):
     charged: int = 0
     """Bytes of it that its owner's `Usage` counts: those announced while it is being received, its
     size from then on until it is purged, none once it is rejected."""
+    metered: bool = False
+    """Whether its owner's `Usage` counts it among the files: until it is rejected or purged."""
     code: str = ""
     """Why it was rejected: an error's code, and its message in `error`."""
     error: str = ""
@@ -103,6 +105,9 @@ class File(Record, frozen=True, kw_only=True):
     past_failed: int | None = None
     past_results: int | None = None
     past_bytes: int | None = None
+    kept: int | None = None
+    """Until when it stays whatever the rules say (ms): a day from when it left a project that may
+    have kept it."""
 
     @property
     def hidden(self) -> bool:

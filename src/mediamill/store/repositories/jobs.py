@@ -24,11 +24,16 @@ from mediamill.store.repositories.manifests import (
     Problem,
     Weight,
 )
+from mediamill.store.repositories.spending import month_of
 
 __all__ = [
     "INLINE_BYTES", "PAGE_ENTRIES", "Counts", "Entry", "Job", "JobState", "Jobs", "ManifestPage",
     "Manifests", "Place", "Problem", "Step", "Tally", "Weight",
 ]  # fmt: skip
+
+
+FAILING = "failing"
+"""What the index has of jobs that ended and of which not all succeeded."""
 
 
 class JobState(StrEnum):
@@ -47,6 +52,11 @@ class JobState(StrEnum):
 
 
 _ENDS = frozenset(JobState) - {JobState.EXPANDING, JobState.RUNNING, JobState.CANCELLING}
+
+
+def failing_as(state: JobState) -> str | None:
+    """Return what a job in a state has in `Job.failing`."""
+    return FAILING if state in (JobState.FAILED, JobState.PARTIAL) else None
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +99,7 @@ class Job(Record, frozen=True, kw_only=True):
         Index("job_active", partition=("active",), sort=("created", "id")),
         Index("job_finished", partition=("listed",), sort=("finished", "id")),
         Index("job_trashed", partition=("trash",), sort=("deleted", "id")),
+        Index("job_failing", partition=("failing",), sort=("finished", "id"), shards=2),
     )
 
     id: str
@@ -101,6 +112,9 @@ class Job(Record, frozen=True, kw_only=True):
     """`open` while the job is not terminal, else None: what the sweep looks at."""
     checked: int | None = None
     """When the sweep looked last (ms)."""
+    failing: str | None = None
+    """`failing` once the job has ended and not all of it succeeded, else None: what administrators
+    look at. While it runs again it is not listed, as it has no `finished`."""
     name: str = ""
     inputs: dict[str, Any] = {}
     """Where the inputs of the first stage come from, if not from a list of files: `source` (one
@@ -165,6 +179,13 @@ class Job(Record, frozen=True, kw_only=True):
     """How many have joined."""
     charged: int = 0
     """Bytes of its results that its owner's `Usage` counts."""
+    counted: bool = False
+    """Whether its owner's `Usage` counts it as open."""
+    metered: dict[str, int] = {}
+    """Items of it that its owner's `MonthlyUsage` counts, by month: those that were run, and those
+    that are about to be; what is run now counts in the last month."""
+    reserved: int = 0
+    """How many of them are about to be run."""
     error: str = ""
     created: int
     started: int | None = None
@@ -193,6 +214,26 @@ class Job(Record, frozen=True, kw_only=True):
     def turn(self) -> int:
         """Number of the job's pass, one per stage and generation."""
         return self.generation * self.stages + self.stage
+
+    @property
+    def month(self) -> str:
+        """The month in which its items count, `2026-11` (UTC)."""
+        return max(self.metered, default=month_of(self.created))
+
+    def metering(self, items: int, month: str = "") -> dict[str, int]:
+        """Return what it has `metered` when so many items more, or fewer, count in a month."""
+        month = month or self.month
+        return {**self.metered, month: self.metered.get(month, 0) + items}
+
+    @property
+    def overcounted(self) -> bool:
+        """Whether it has ended and still counts, since an earlier version ended it."""
+        return self.state.terminal and (self.counted or self.reserved > 0)
+
+    @property
+    def uncounted(self) -> dict[str, Any]:
+        """What changes of it as it counts as open no more, nor what was to be run and never was."""
+        return {"counted": False, "metered": self.metering(-self.reserved), "reserved": 0}
 
     def told(self) -> list[dict[str, Any]]:
         """Return the steps for a lineage: what each is, and what it agreed on if it surveyed."""
@@ -255,6 +296,13 @@ class Jobs:
         """List the jobs of an owner that ended last, the latest first."""
         index = Job.index("job_finished")
         return (await self.store.query(Job, index, owner, limit=limit, descending=True)).rows
+
+    async def last_failing(self, after: str | None, limit: int) -> Page[Job]:
+        """List everybody's jobs that ended with something failed, the latest end first."""
+        index = Job.index("job_failing")
+        return await self.store.query(
+            Job, index, FAILING, after=after, limit=limit, descending=True
+        )
 
     async def trashed(
         self, owner: str, after: str | None, limit: int, *, since: int | None = None

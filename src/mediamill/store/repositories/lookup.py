@@ -8,6 +8,7 @@ from mediamill.core.retention import FOR_EVER, Retention
 from mediamill.store.port import Store
 from mediamill.store.repositories.files import File, Files, FileState
 from mediamill.store.repositories.jobs import Job
+from mediamill.store.repositories.keeping import Keeping
 from mediamill.store.repositories.results import Result, parse_result_file
 from mediamill.store.repositories.retention import Aging, Origin
 from mediamill.store.repositories.versions import Versions
@@ -22,6 +23,7 @@ class FileLookup:
     def __init__(self, store: Store, retention: Retention = FOR_EVER) -> None:
         self.store, self.files = store, Files(store)
         self.versions, self.aging, self.retention = Versions(store), Aging(store), retention
+        self.keeping = Keeping(store)
 
     async def get(self, file_id: str) -> File | None:
         """Return the file with this id, or None; hidden ones count as absent."""
@@ -73,20 +75,14 @@ class FileLookup:
         rows = await self._rows(made)
         roots = {row.source for row in rows if row is not None and row.source} if aging else ()
         origins = await self.aging.known(roots)
+        dues = await self.keeping.dues([*origins.values()], self.retention)
         return {
-            file_id: self._aged(
-                _file(file_id, row, place[3], owners[row.job]), origins.get(row.source or "")
+            file_id: _aged(
+                _file(file_id, row, place[3], owners[row.job]), origins.get(row.source or ""), dues
             )
             for (file_id, place), row in zip(made.items(), rows, strict=True)
             if row is not None and row.job in owners and _names(row, place[3], file_id)
         }
-
-    def _aged(self, file: File, origin: File | Origin | None) -> File:
-        if origin is None:
-            return file
-        if origin.expired:
-            return file.evolve(state=FileState.TRASHED, trashed=file.trashed or origin.expired)
-        return file.evolve(expires=self.retention.due(origin.source, origin.created))
 
     async def _rows(self, made: Mapping[str, Place]) -> list[Result | None]:
         """Read the row of each result file; that of several files is read once."""
@@ -104,6 +100,15 @@ class FileLookup:
 def _names(row: Result, n: int, file_id: str) -> bool:
     """Tell whether this is the one spelling of a result file's id."""
     return n < len(row.files) and row.file_id(n) == file_id
+
+
+def _aged(file: File, origin: File | Origin | None, dues: Mapping[str, int | None]) -> File:
+    """Tell when a result goes; it is hidden once the file that it was made of has expired."""
+    if origin is None:
+        return file
+    if origin.expired:
+        return file.evolve(state=FileState.TRASHED, trashed=file.trashed or origin.expired)
+    return file.evolve(expires=dues[origin.id])
 
 
 def _file(file_id: str, row: Result, n: int, job: Job) -> File:

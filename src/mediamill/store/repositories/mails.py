@@ -1,12 +1,14 @@
 """Mails: to which addresses none may go, and how many went to an owner today."""
 
-from mediamill.core.clock import DAY
+from mediamill.core.clock import DAY, HOUR
 from mediamill.core.errors import ConditionFailed
 from mediamill.core.records import Key, Record
 from mediamill.store.port import Absent, Action, AtMost, Delete, Equals, Put, Store, Update
 
 A_DAY = 200
-"""Mails that one owner gets in a day (UTC), at most."""
+"""Mails that one owner gets in a day (UTC), at most, before their address is verified."""
+AN_HOUR = 10
+"""Mails about accounts that go to one address in an hour, at most."""
 
 
 class Unwanted(Record, frozen=True, kw_only=True):
@@ -21,22 +23,30 @@ class Unwanted(Record, frozen=True, kw_only=True):
 
 
 class MailDay(Record, frozen=True, kw_only=True):
-    """How many mails an owner got on the last day on which there was one."""
+    """How many mails an owner, or an address, got in the last period in which there was one."""
 
     table = "mail_days"
     key = Key("owner")
 
     owner: str
+    """A user's id, or `account:` and a hash of an address."""
     day: int
-    """Days since 1970."""
+    """Days since 1970; hours for an address."""
     sent: int
 
 
 class Mails:
     """Reads and writes of both."""
 
-    def __init__(self, store: Store, most: int = A_DAY) -> None:
-        self.store, self.most = store, most
+    def __init__(self, store: Store, most: int = A_DAY, period: int = DAY) -> None:
+        """`most` are counted in a `period` (ms)."""
+        self.store, self.most, self.period = store, most, period
+
+    @property
+    def over(self) -> str:
+        """What is said of one too many."""
+        when = "an hour" if self.period == HOUR else "a day"
+        return f"Nobody gets more than {self.most:,} mails in {when}."
 
     async def unwanted(self, address: str) -> bool:
         """Tell whether none may go to an address."""
@@ -51,12 +61,12 @@ class Mails:
         return Delete(Unwanted, (address.lower(),))
 
     async def take(self, owner: str) -> int | None:
-        """Count one more of an owner's mails; return the day it counts for, None when it is over.
+        """Count one more of an owner's mails; return the period it is of, None when that is full.
 
-        Whatever goes on beside it, no more than `most` of a day are counted.
+        Whatever goes on beside it, no more than `most` of a period are counted.
         """
         while True:
-            day = await self.store.now() // DAY
+            day = await self.store.now() // self.period
             row = await self.store.get(MailDay, owner)
             if row is not None and row.day >= day and row.sent >= self.most:
                 return None

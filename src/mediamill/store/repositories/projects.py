@@ -12,6 +12,7 @@ from typing import Any
 
 from mediamill.core.errors import ConditionFailed, ProjectFull
 from mediamill.core.records import Index, Key, Record
+from mediamill.core.retention import AS_INSTALLED
 from mediamill.store.port import (
     Absent,
     Action,
@@ -30,6 +31,9 @@ from mediamill.store.repositories.results import parse_result_file
 MEMBERS_PER_STEP = 90
 """Members that one transaction adds or removes, beside the project itself."""
 
+AGING = "project"
+"""Where projects with a rule are listed, whosever they are."""
+
 SUBSETS = ("original", "preprocessed", "augmented")
 SPLITS = ("train", "validation", "test")
 """Beside these the empty split: of what is not split, which counts as train."""
@@ -40,7 +44,11 @@ class Project(Record, frozen=True, kw_only=True):
 
     table = "projects"
     key = Key("id")
-    indexes = (Index("project_listed", partition=("listed",), sort=("id",)),)
+    indexes = (
+        Index("project_listed", partition=("listed",), sort=("id",)),
+        Index("project_ruled", partition=("ruled",), sort=("id",)),
+        Index("project_aging", partition=("aging",), sort=("id",), shards=2),
+    )
 
     id: str
     owner: str
@@ -73,6 +81,15 @@ class Project(Record, frozen=True, kw_only=True):
     created: int
     deleted: int | None = None
     """When its owner deleted it (ms); its membership rows are removed in the background."""
+    keep: str = AS_INSTALLED
+    """How long its files are kept from when they joined: `30d`, `none`, empty for what the
+    installation says (`store/repositories/keeping.py`)."""
+    former: dict[str, int] = {}
+    """Rules of before, and when each was replaced (ms): they hold beside `keep` for a day."""
+    ruled: str | None = None
+    """The owner while there is a rule, now or before, else None."""
+    aging: str | None = None
+    """`AGING` just as long."""
 
     @property
     def hidden(self) -> bool:
@@ -256,17 +273,7 @@ class Projects:
         index = ProjectFile.index("project_of_job")
         return (await self.store.query(ProjectFile, index, job, limit=limit)).rows
 
-    async def forget_file(self, file: str) -> None:
-        """Take a file that is being purged out of every project."""
-        while rows := await self.of_file(file):
-            await self._forget(rows)
-
-    async def forget_job(self, job: str) -> None:
-        """Take the results of a job that is being purged out of every project."""
-        while rows := await self.of_job(job):
-            await self._forget(rows)
-
-    async def _forget(self, rows: Iterable[ProjectFile]) -> None:
+    async def forget(self, rows: Iterable[ProjectFile]) -> None:
         """Remove memberships and count them off, unless row or project is gone already.
 
         A row that somebody moved meanwhile is left, as it is found again.

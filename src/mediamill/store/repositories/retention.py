@@ -34,6 +34,8 @@ class Origin(Record, frozen=True, kw_only=True):
     """When its results began to go (ms)."""
     purges: int = 0
     """Grows whenever results of it are removed, so that of two at once one sees that it is last."""
+    kept: int | None = None
+    """Until when its results stay whatever the rules say (ms), as in `File`."""
 
 
 class CutShort(Record, frozen=True, kw_only=True):
@@ -79,19 +81,24 @@ class Aging:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    async def files(self, source: str, until: int, after: str | None, limit: int) -> Page[File]:
-        """List files of a source that came in up to a time (ms), oldest first."""
-        return await self._older(File, "file_aging", source, until, after, limit)
+    async def files(
+        self, source: str, until: int, after: str | None, limit: int, first: int | None = None
+    ) -> Page[File]:
+        """List files of a source that came in up to a time (ms), and from one on, oldest first."""
+        return await self._older(File, "file_aging", source, first, until, after, limit)
 
-    async def origins(self, source: str, until: int, after: str | None, limit: int) -> Page[Origin]:
+    async def origins(
+        self, source: str, until: int, after: str | None, limit: int, first: int | None = None
+    ) -> Page[Origin]:
         """List likewise what is left of files that their owners deleted."""
-        return await self._older(Origin, "origin_aging", source, until, after, limit)
+        return await self._older(Origin, "origin_aging", source, first, until, after, limit)
 
     async def _older(
-        self, kind: type[A], index: str, source: str, until: int, after: str | None, limit: int
-    ) -> Page[A]:
+        self, kind: type[A], index: str, source: str, first: int | None, until: int,
+        after: str | None, limit: int,
+    ) -> Page[A]:  # fmt: skip
         return await self.store.query(
-            kind, kind.index(index), source, at_most=until, after=after, limit=limit
+            kind, kind.index(index), source, at_least=first, at_most=until, after=after, limit=limit
         )
 
     async def going(self, files: Iterable[str]) -> set[str]:
@@ -119,10 +126,14 @@ class Aging:
                 found += [row for row in origins if row is not None]
         return found
 
-    async def results(self, file: str, after: str | None = None, limit: int = 1000) -> Page[Result]:
-        """List what was made of a file in all jobs and stages, by job."""
+    async def results(
+        self, file: str, after: str | None = None, limit: int = 1000, job: str | None = None
+    ) -> Page[Result]:
+        """List what was made of a file in all jobs and stages, by job; or in one job."""
         index = Result.index("result_root")
-        return await self.store.query(Result, index, file, after=after, limit=limit)
+        return await self.store.query(
+            Result, index, file, at_least=job, at_most=job, after=after, limit=limit
+        )
 
     async def jobs(self, file: str) -> list[str]:
         """List the jobs that hold something that was made of a file."""

@@ -133,7 +133,7 @@ class UploadRows:
         """Insert an upload, with the unit that removes it in the end; raises `QuotaExceeded`."""
         charge = await self.usages.charge(upload.owner, upload.charged)
         actions: tuple[Action, ...] = (Put(upload, when=(Absent(),)), *charge)
-        async with self.usages.refusing(upload.owner, upload.charged, actions):
+        async with self.usages.refusing(upload.owner, actions):
             await self.units.insert([expiry], *actions)
 
     async def take(self, upload: Upload, until: int) -> Upload:
@@ -162,7 +162,7 @@ class UploadRows:
         more = changes.get("charged", upload.charged) - upload.charged
         charge = await self.usages.charge(upload.owner, more)
         actions = (self.guarded(upload, **changes), *others, *charge)
-        async with self.usages.refusing(upload.owner, more, actions):
+        async with self.usages.refusing(upload.owner, actions):
             if unit is None:
                 await self.store.transact(*actions)
             else:

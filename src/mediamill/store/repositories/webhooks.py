@@ -4,12 +4,27 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
-from mediamill.core.errors import ConditionFailed
+import msgspec
+
+from mediamill.core.clock import DAY
+from mediamill.core.errors import ConditionFailed, NotFound
 from mediamill.core.records import Index, Key, Record
 from mediamill.store.port import Absent, Action, AtMost, Page, Put, Store, Update, key_index
 
 MOST = 20
 """Webhooks of one owner."""
+MOST_TRIES = 10
+"""Tries of a delivery that are kept, the last ones: as many as there are without a replay."""
+DISABLED_MS = 5 * DAY
+"""One that takes nothing for so long is disabled, as the next delivery to it is given up."""
+
+
+class Former(msgspec.Struct, frozen=True):
+    """A secret that was replaced, with which deliveries are signed too for a while."""
+
+    secret: str
+    until: int
+    """When it ends (ms)."""
 
 
 class Webhook(Record, frozen=True, kw_only=True):
@@ -17,7 +32,7 @@ class Webhook(Record, frozen=True, kw_only=True):
 
     table = "webhooks"
     key = Key("owner", "id")
-    sealed = ("secret",)
+    sealed = ("secret", "former")
     indexes = (Index("webhook_sealed", partition=("sealed_by",), sort=("owner", "id")),)
 
     owner: str
@@ -29,8 +44,16 @@ class Webhook(Record, frozen=True, kw_only=True):
     enabled: bool = True
     reason: str = ""
     """Why it was disabled, if not by its owner."""
+    failing: int | None = None
+    """When a try failed after which none was taken (ms); None when the last one was taken."""
+    warned: int | None = None
+    """When its owner was told of that (ms)."""
     secret: str
     """What deliveries are signed with, sealed."""
+    former: str = ""
+    """Secrets before it that are good still (`Former`), as JSON, sealed; empty for none."""
+    former_until: int | None = None
+    """When the last of the former ones ends (ms); None when there is none."""
     sealed_by: str
     created: int
     changed: int
@@ -48,6 +71,19 @@ class Listeners(Record, frozen=True, kw_only=True):
 
     owner: str
     webhooks: int = 0
+
+
+class Try(msgspec.Struct, frozen=True, kw_only=True):
+    """One time that a delivery was sent."""
+
+    at: int
+    """When it was over (ms)."""
+    seconds: float
+    """From the look-up of the name to the answer."""
+    status: int | None = None
+    """Of the answer; None when there was none."""
+    said: str = ""
+    """The first line of the answer, or what went wrong."""
 
 
 class DeliveryState(StrEnum):
@@ -81,6 +117,8 @@ class Delivery(Record, frozen=True, kw_only=True):
     created: int
     tried: int | None = None
     """When it was sent last (ms)."""
+    tries: tuple[Try, ...] = ()
+    """The last `MOST_TRIES`, oldest first."""
 
     @property
     def group(self) -> str:
@@ -96,6 +134,13 @@ class Webhooks:
 
     async def get(self, owner: str, webhook_id: str) -> Webhook | None:
         return await self.store.get(Webhook, owner, webhook_id)
+
+    async def need(self, owner: str, webhook_id: str) -> Webhook:
+        """Return one; raises `NotFound`."""
+        webhook = await self.get(owner, webhook_id)
+        if webhook is None:
+            raise NotFound(f"There is no webhook {webhook_id}.")
+        return webhook
 
     async def of_owner(self, owner: str) -> Sequence[Webhook]:
         """List all of an owner's webhooks, oldest first."""
@@ -134,6 +179,15 @@ class Webhooks:
         index = key_index(Delivery)
         return await self.store.query(
             Delivery, index, webhook_id, at_most=event, after=after, limit=limit
+        )
+
+    async def since(
+        self, webhook_id: str, event: str, after: str | None, limit: int
+    ) -> Page[Delivery]:
+        """List a webhook's deliveries from an event on, oldest first."""
+        index = key_index(Delivery)
+        return await self.store.query(
+            Delivery, index, webhook_id, at_least=event, after=after, limit=limit
         )
 
     async def about(self, file: str, limit: int = 100) -> tuple[Delivery, ...]:

@@ -4,7 +4,7 @@ The table `schema_version` has a row for each one applied. Two adjacent versions
 on one database while it is upgraded, so a migration expands: it only adds what an older program
 need not know, and its line `-- compatible: N` says that programs which know version N may go on. A
 program that knows less than what the applied migrations ask for is refused: it would write rows
-that the newer one cannot trust.
+that the newer one cannot trust. So is one that would misread what is added: `-- refuses:` says how.
 """
 
 import re

@@ -153,7 +153,7 @@ async def change_file(
     if body.project is not None:
         await mill.projects.add(caller, body.project, [file_id])
     response.headers["ETag"] = etag(file)
-    return file_view(file, mill.retention)
+    return file_view(await mill.kept.dated_one(file))
 
 
 @router.delete("/files/{file_id}", status_code=204)
@@ -172,7 +172,8 @@ async def delete_file(
 @router.post("/files/{file_id}/restore")
 async def restore_file(file_id: FileId, caller: Caller, mill: Mill) -> FileView:
     """Bring a file back within a day of its deletion; 409 when that is over, then 404."""
-    return file_view(await mill.trash.restore(caller, file_id), mill.retention)
+    file = await mill.trash.restore(caller, file_id)
+    return file_view(await mill.kept.dated_one(file))
 
 
 @router.delete("/trash")

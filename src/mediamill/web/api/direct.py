@@ -101,4 +101,5 @@ async def complete_upload(
         file = await mill.files.get(caller, file.id)
     response.headers["Location"] = f"/v1/files/{file.id}"
     response.status_code = 202 if file.passing else 200
-    return file_view(file, mill.retention, for_workers=await mill.waiting.file(file))
+    file = await mill.kept.dated_one(file)
+    return file_view(file, for_workers=await mill.waiting.file(file))

@@ -84,9 +84,8 @@ async def upload_file(
     files = arrived.files
     if len(files) > 1:
         request.app.state.metrics.uploaded.inc(sum(file.size for file in files))
-        return listed(
-            [upload_view(file, mill.retention, project=arrived.project) for file in files], None
-        )
+        dated = await mill.kept.dated(files)
+        return listed([upload_view(file, project=arrived.project) for file in dated], None)
     (file,) = files
     response.headers["Location"] = f"/v1/files/{file.id}"
     if arrived.duplicate:
@@ -95,7 +94,8 @@ async def upload_file(
         request.app.state.metrics.uploaded.inc(file.size)
     else:
         response.status_code = 202
-    return upload_view(file, mill.retention, duplicate=arrived.duplicate, project=arrived.project)
+    file = await mill.kept.dated_one(file)
+    return upload_view(file, duplicate=arrived.duplicate, project=arrived.project)
 
 
 class FileQuery(BaseModel):
@@ -132,15 +132,15 @@ async def list_files(
     """
     with cursor(after):
         page = await mill.files.list(caller, after, limit, query.wanted())
-    return listed([file_view(file, mill.retention) for file in page.rows], page.after)
+    return listed([file_view(file) for file in await mill.kept.dated(page.rows)], page.after)
 
 
 @router.get("/{file_id}")
 async def get_file(file_id: FileId, caller: Caller, mill: Mill, response: Response) -> FileView:
     """Show one file: an uploaded one, or one that a job made."""
-    file = await mill.files.get(caller, file_id)
+    file = await mill.kept.dated_one(await mill.files.get(caller, file_id))
     response.headers["ETag"] = etag(file)
-    return file_view(file, mill.retention, for_workers=await mill.waiting.file(file))
+    return file_view(file, for_workers=await mill.waiting.file(file))
 
 
 @router.head("/{file_id}/content", responses=BYTES, response_class=Response)

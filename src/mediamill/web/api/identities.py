@@ -8,7 +8,7 @@ from mediamill.core.errors import Conflict
 from mediamill.store.repositories.identities import Identity
 from mediamill.web import flows
 from mediamill.web.parsing import PROBLEM, After, IdentityId, Limit, StrictRoute, cursor
-from mediamill.web.security import Caller, Mill
+from mediamill.web.security import Caller, Mill, Recent
 from mediamill.web.views.common import Listed, Time, View, listed
 
 ACCOUNT_PAGE = "/account"
@@ -54,7 +54,7 @@ async def list_identities(
 
 @router.post("")
 async def link_identity(
-    caller: Caller, mill: Mill, request: Request, response: Response
+    caller: Recent, mill: Mill, request: Request, response: Response
 ) -> LinkingView:
     """Begin to link another way to sign in; from a page only, whose browser then goes there."""
     if mill.federation is None:
@@ -65,6 +65,6 @@ async def link_identity(
 
 
 @router.delete("/{identity_id}", status_code=204)
-async def unlink_identity(identity_id: IdentityId, caller: Caller, mill: Mill) -> None:
+async def unlink_identity(identity_id: IdentityId, caller: Recent, mill: Mill) -> None:
     """Remove a way to sign in, unless it is the caller's last."""
     await mill.linking.unlink(caller, identity_id)

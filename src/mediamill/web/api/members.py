@@ -66,7 +66,7 @@ async def delete_members(
     """Delete up to a thousand members at once; those that are not there are reported."""
     removed = await mill.members.delete(caller, file_id, list(dict.fromkeys(body.paths)))
     return RemovedView(
-        file=file_view(removed.file, mill.retention),
+        file=file_view(await mill.kept.dated_one(removed.file)),
         deleted=removed.count,
         missing=list(removed.missing),
     )

@@ -4,12 +4,12 @@ import inspect
 from functools import cache
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Depends, Path
 from pydantic import Field, JsonValue
 
 from mediamill.operations.base import Operation
 from mediamill.web.parsing import PROBLEM, Body, StrictRoute
-from mediamill.web.security import Caller, Mill
+from mediamill.web.security import Caller, Mill, count_preview
 from mediamill.web.views.common import Listed, listed
 from mediamill.web.views.jobs import StepView
 from mediamill.web.views.operations import OperationView
@@ -46,7 +46,7 @@ async def get_operation(name: Annotated[str, Path(max_length=100)], mill: Mill) 
     return operation_view(name, mill.operations.get(name))
 
 
-@router.post("/{name}/preview")
+@router.post("/{name}/preview", dependencies=[Depends(count_preview)])
 async def preview_operation(
     name: Annotated[str, Path(max_length=100)], caller: Caller, mill: Mill, body: PreviewRequest
 ) -> PreviewView:

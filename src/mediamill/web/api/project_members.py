@@ -100,7 +100,9 @@ async def list_project_files(
         page = await mill.datasets.members.page(
             caller, project_id, after, limit, wanted, class_, annotated=annotated
         )
-    return listed([member_view(one, mill.retention) for one in page.rows], page.after)
+    files = await mill.kept.dated([file for _, file in page.rows])
+    rows = [row for row, _ in page.rows]
+    return listed([member_view(one) for one in zip(rows, files, strict=True)], page.after)
 
 
 @router.patch("/{project_id}/files", status_code=202)

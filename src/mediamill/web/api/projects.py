@@ -1,12 +1,13 @@
 """Projects: named sets of files."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import Field
+from pydantic import Field, PlainValidator, WithJsonSchema
 
 from mediamill.app import App
 from mediamill.core.access import Principal
+from mediamill.core.retention import AS_INSTALLED, MOST_DAYS, NEVER, KeepDays, rule_of
 from mediamill.datasets.exporting import ExportFormat
 from mediamill.services.projects.service import MAX_AT_ONCE
 from mediamill.store.repositories.projects import Project
@@ -24,7 +25,14 @@ from mediamill.web.parsing import (
 from mediamill.web.security import Caller, Mill
 from mediamill.web.submitting import StepBody
 from mediamill.web.views.common import Listed, listed
-from mediamill.web.views.projects import AddedView, ProjectView, RemovedView, project_view
+from mediamill.web.views.projects import (
+    AddedView,
+    KeepingView,
+    ProjectView,
+    RemovedView,
+    keeping_view,
+    project_view,
+)
 
 router = APIRouter(
     prefix="/v1/projects", tags=["projects"], responses=PROBLEM, route_class=StrictRoute
@@ -32,6 +40,31 @@ router = APIRouter(
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Description = Annotated[str, Field(max_length=2_000)]
+
+
+WORDS = {"none": NEVER, "installation": AS_INSTALLED}
+
+
+def _days(value: Any) -> KeepDays:
+    """Read how long files are kept; one reason for all that is wrong, rather than one a type."""
+    if value in (*WORDS,) or (type(value) is int and 1 <= value <= MOST_DAYS):
+        days: KeepDays = value
+        return days
+    raise ValueError(f"Say days, 1 to {MOST_DAYS:,}, none to keep them for ever, or installation.")
+
+
+GivenDays = Annotated[
+    KeepDays,
+    PlainValidator(_days),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": MOST_DAYS},
+                {"type": "string", "enum": [*WORDS]},
+            ]
+        }
+    ),
+]
 
 
 class ProjectBody(Body):
@@ -55,6 +88,11 @@ class ProjectPatch(Body):
     name: Name | None = None
     description: Description | None = None
     settings: SettingsBody | None = Field(None, description="Replaces all of them.")
+    keep_days: GivenDays | None = Field(
+        None,
+        description="How long its files are kept from when they joined; `none`: for ever; "
+        "`installation`: as that says. Its owner's alone; what it was holds beside for a day.",
+    )
 
 
 class MembersBody(Body):
@@ -106,12 +144,49 @@ async def get_project(project_id: ProjectId, caller: Caller, mill: Mill) -> Proj
 async def change_project(
     project_id: ProjectId, body: ProjectPatch, caller: Caller, mill: Mill
 ) -> ProjectView:
-    """Rename or describe a project anew, or replace its settings; what is not given stays."""
+    """Rename or describe a project anew, replace its settings, or say how long it keeps its files.
+
+    What is not given, or null, stays.
+    """
+    if body.keep_days is not None:
+        await mill.datasets.keeping.own(caller, project_id)
     changed = await mill.projects.change(caller, project_id, body.name, body.description)
     if body.settings is not None:
         fields = body.settings.model_dump(exclude_none=True, exclude_defaults=True)
         changed = await mill.datasets.settings.change(caller, project_id, fields)
+    if body.keep_days is not None:  # last: what is refused is to remove nothing
+        rule = rule_of(body.keep_days)
+        changed = await mill.datasets.keeping.change(caller, project_id, rule)
     return await view(mill, caller, changed)
+
+
+def tried_rule(text: str | None) -> str | None:
+    """Return the rule that a query names; None where it names none."""
+    return None if text is None else WORDS.get(text, f"{text}d")
+
+
+@router.get("/{project_id}/retention")
+async def try_project_retention(
+    project_id: ProjectId,
+    caller: Caller,
+    mill: Mill,
+    keep_days: Annotated[
+        str | None,
+        Query(
+            pattern=f"^(none|installation|[1-9][0-9]{{0,{len(str(MOST_DAYS)) - 1}}})$",
+            description="The rule to try: days, `none`, or `installation`; else the one that is "
+            "set.",
+        ),
+    ] = None,
+    after: After = None,
+) -> KeepingView:
+    """Tell what a rule would take of a project's files, when, and why; nothing is changed.
+
+    Of 200 members at a time: add up what the pages say.
+    """
+    with cursor(after):
+        look = await mill.datasets.keeping.look(caller, project_id, tried_rule(keep_days), after)
+    return keeping_view(look)
 
 
 @router.delete("/{project_id}", status_code=204)

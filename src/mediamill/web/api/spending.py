@@ -112,7 +112,7 @@ async def export_spending(caller: Caller, mill: Mill, month: MonthOf = None) -> 
 
 @router.get("/spending/everybody")
 async def read_everybody(caller: Caller, mill: Mill, month: MonthOf = None) -> EverybodyView:
-    """Tell what all have spent in a month, and by day; administrators only."""
+    """Tell what all have spent in a month, and by day; for analysts."""
     return everybody_view(await mill.models.spending.everybody(caller, month))
 
 
@@ -120,7 +120,7 @@ async def read_everybody(caller: Caller, mill: Mill, month: MonthOf = None) -> E
 async def list_users_spending(
     caller: Caller, mill: Mill, month: MonthOf = None, after: After = None, limit: Limit = 20
 ) -> Listed[UserSpentView]:
-    """List what everybody spent in a month, by user and model; administrators only."""
+    """List what everybody spent in a month, by user and model; for analysts."""
     with cursor(after):
         page = await mill.models.spending.users(caller, month, after, limit)
     return listed([user_spent_view(one) for one in page.rows], page.after)
@@ -132,7 +132,7 @@ async def list_users_spending(
     responses=described("A line per user and model.", CSV),
 )
 async def export_users_spending(caller: Caller, mill: Mill, month: MonthOf = None) -> Response:
-    """Export what everybody spent in a month, as CSV; administrators only."""
+    """Export what everybody spent in a month, as CSV; for analysts."""
     service = mill.models.spending
     found, chosen = await service.walk_users(caller, month), await service.month(month)
 

@@ -3,10 +3,11 @@
 from fastapi import APIRouter
 from pydantic import Field
 
-from mediamill.services.accounts.service import MAX_TOKEN_DAYS
+from mediamill.core.access import Scope
+from mediamill.services.accounts.tokens import MAX_TOKEN_DAYS
 from mediamill.web.idempotency import shown_once
 from mediamill.web.parsing import PROBLEM, After, Body, Limit, StrictRoute, TokenId, cursor
-from mediamill.web.security import Caller, Mill
+from mediamill.web.security import Caller, Fresh, Mill
 from mediamill.web.views.accounts import IssuedView, TokenView, issued_view, token_view
 from mediamill.web.views.common import Listed, listed
 
@@ -22,12 +23,21 @@ class TokenRequest(Body):
         description="If left out, good until revoked; made with an API token, as long as that.",
     )
 
+    scopes: list[Scope] | None = Field(
+        None,
+        min_length=1,
+        max_length=50,
+        description="What it may do; all that its maker may, if left out.",
+        examples=[["files:write", "jobs:write", "jobs:read"]],
+    )
+
 
 @router.post("", status_code=201)
 @shown_once
-async def issue_token(body: TokenRequest, caller: Caller, mill: Mill) -> IssuedView:
+async def issue_token(body: TokenRequest, caller: Fresh, mill: Mill) -> IssuedView:
     """Make a token; its secret is shown this once."""
-    return issued_view(await mill.accounts.issue_token(caller, body.name, body.expires_in_days))
+    issued = await mill.people.tokens.issue(caller, body.name, body.expires_in_days, body.scopes)
+    return issued_view(issued)
 
 
 @router.get("")
@@ -36,11 +46,11 @@ async def list_tokens(
 ) -> Listed[TokenView]:
     """List the caller's tokens, newest first."""
     with cursor(after):
-        page = await mill.accounts.tokens(caller, after, limit)
+        page = await mill.people.tokens.list(caller, after, limit)
     return listed([token_view(token) for token in page.rows], page.after)
 
 
 @router.delete("/{token_id}", status_code=204)
 async def revoke_token(token_id: TokenId, caller: Caller, mill: Mill) -> None:
     """Revoke a token at once."""
-    await mill.accounts.revoke_token(caller, token_id)
+    await mill.people.tokens.revoke(caller, token_id)

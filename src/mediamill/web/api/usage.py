@@ -9,6 +9,7 @@ from mediamill.store.repositories.daily import Daily, Fate
 from mediamill.web.parsing import PROBLEM, After, Limit, StrictRoute, cursor
 from mediamill.web.security import Caller, Mill
 from mediamill.web.views.common import Count, Listed, View, listed
+from mediamill.web.views.quotas import QuotaView, quota_view
 
 router = APIRouter(prefix="/v1/usage", tags=["usage"], responses=PROBLEM, route_class=StrictRoute)
 
@@ -26,14 +27,22 @@ class UsageView(View):
         description="The most that you may keep; null: as much as there is room for.",
         examples=[10_737_418_240],
     )
+    quotas: list[QuotaView] = Field(
+        description="Every limit, how much of it is used, and when that is counted anew."
+    )
 
 
 @router.get("")
 async def read_usage(caller: Caller, mill: Mill) -> UsageView:
-    """Say how many bytes the caller keeps, and how many that may be."""
+    """Say what the caller keeps, has open and ran this month, and how much each may be."""
     usages = mill.repositories.usages
-    usage = await usages.get(caller.user)
-    return UsageView(bytes=usage.bytes, results_bytes=usage.results, quota_bytes=usages.quota)
+    usage, limits = await usages.get(caller.user), await usages.limits(caller.user)
+    return UsageView(
+        bytes=usage.bytes,
+        results_bytes=usage.results,
+        quota_bytes=limits.bytes,
+        quotas=[quota_view(one) for one in await mill.quotas.of(caller.user)],
+    )
 
 
 class DailyView(View):

@@ -84,7 +84,7 @@ async def _money(mill: App, caller: Principal) -> dict[str, Any]:
     taken = await nouns.spending.taken(caller.user, month)
     return {
         "usage": await nouns.usages.get(caller.user),
-        "quota": nouns.usages.quota,
+        "quota": (await nouns.usages.limits(caller.user)).bytes,
         "spent": taken / MICRO,
         "may_spend": None if budgets.owner is None else budgets.owner / MICRO,
     }

@@ -60,7 +60,7 @@ async def annotate_page(
 ) -> Response:
     """Show one image of a project with what is drawn on it, to draw more."""
     drawn = await mill.annotations.drawing.get(caller, project_id, file_id)
-    file = file_view(drawn.file, mill.retention)
+    file = file_view(await mill.kept.dated_one(drawn.file))
     return await _page(mill, caller, project_id, "annotate.html", "", file=file)
 
 

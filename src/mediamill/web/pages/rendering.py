@@ -9,8 +9,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from mediamill import __version__
+from mediamill.core.errors import SecondFactorNeeded
 from mediamill.web.pages.reference import type_text
 from mediamill.web.problems import Report, request_id
+from mediamill.web.views.common import moment
 from mediamill.web.views.models import PriceView
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -55,6 +57,36 @@ def price_text(price: PriceView | None) -> str:
     return ", ".join(told) or "free"
 
 
+def when_text(moment: str | None) -> str:
+    """Write a time (RFC 3339, UTC) for people, to the minute; “never” for none."""
+    return f"{moment[:10]} {moment[11:16]} UTC" if moment else "never"
+
+
+def agent_text(agent: str) -> str:
+    """Say for people what a program called itself: `Firefox on Linux`, `curl/8.5.0`."""
+    browser = next((name for mark, name in _BROWSERS if mark in agent), None)
+    system = next((name for mark, name in _SYSTEMS if mark in agent), None)
+    if browser and system:
+        return f"{browser} on {system}"
+    return browser or agent.partition(" ")[0] or "unknown program"
+
+
+_BROWSERS = (
+    ("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)  # fmt: skip
+"""What browsers' names hold, those first that hold others' too."""
+_SYSTEMS = (
+    ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"),
+    ("Mac OS X", "macOS"), ("CrOS", "ChromeOS"), ("Linux", "Linux"),
+)  # fmt: skip
+
+
+def action_text(action: str) -> str:
+    """Write the name of an act for people: `sign_in_refused`: Sign in refused."""
+    return action.replace("_", " ").capitalize()
+
+
 _environment = Environment(
     loader=FileSystemLoader(TEMPLATES),
     autoescape=True,
@@ -64,7 +96,8 @@ _environment = Environment(
 )
 _environment.filters |= {
     "size": size_text, "duration": duration_text, "type": type_text, "money": money_text,
-    "price": price_text, "thousands": "{:,}".format,
+    "price": price_text, "thousands": "{:,}".format, "when": when_text, "agent": agent_text,
+    "action": action_text, "moment": moment,
 }  # fmt: skip
 _environment.globals |= {"version": __version__}
 
@@ -84,6 +117,8 @@ def error_page(request: Request, report: Report) -> Response:
     """Answer an error as a page; who is not signed in is led to where one does that."""
     if report.status == 401:
         return RedirectResponse(f"/signin?next={quote(request.url.path, safe='/')}", 303)
+    if report.code == SecondFactorNeeded.code:
+        return RedirectResponse("/account#second-factor", 303)
     return error_card(request, report)
 
 

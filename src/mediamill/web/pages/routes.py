@@ -36,13 +36,13 @@ async def home_page(caller: Caller, mill: Mill) -> Response:
     return page(
         "home.html",
         user=await mill.accounts.profile(caller),
-        files=[file_view(file, mill.retention) for file in files.rows],
+        files=[file_view(file) for file in await mill.kept.dated(files.rows)],
         after=files.after,
         operations=[(operation, inputs(operation.schema_)) for operation in operations],
         asking=asking(mill.operations),
         jobs=await _recent(mill, caller),
         usage=await mill.repositories.usages.get(caller.user),
-        quota=mill.repositories.usages.quota,
+        quota=(await mill.repositories.usages.limits(caller.user)).bytes,
     )
 
 
@@ -63,7 +63,7 @@ async def trash_page(caller: Caller, mill: Mill) -> Response:
     """Show what the caller deleted and can bring back."""
     files = await mill.trash.list(caller, None, FILES)
     user = await mill.accounts.profile(caller)
-    views = [file_view(file, mill.retention) for file in files.rows]
+    views = [file_view(file) for file in await mill.kept.dated(files.rows)]
     return page("trash.html", user=user, files=views, after=files.after)
 
 
@@ -82,7 +82,7 @@ async def files_part(caller: Caller, mill: Mill, after: After = None) -> Respons
     """Render more rows of the list of files."""
     with cursor(after):
         files = await mill.files.list(caller, after, FILES)
-    views: list[FileView] = [file_view(file, mill.retention) for file in files.rows]
+    views: list[FileView] = [file_view(file) for file in await mill.kept.dated(files.rows)]
     return page("parts/files.html", files=views, after=files.after)
 
 
@@ -91,16 +91,16 @@ async def trash_part(caller: Caller, mill: Mill, after: After = None) -> Respons
     """Render more rows of the trash."""
     with cursor(after):
         files = await mill.trash.list(caller, after, FILES)
-    views = [file_view(file, mill.retention) for file in files.rows]
+    views = [file_view(file) for file in await mill.kept.dated(files.rows)]
     return page("parts/trash.html", files=views, after=files.after)
 
 
 @router.get("/parts/files/{file_id}")
 async def file_part(file_id: FileId, caller: Caller, mill: Mill) -> Response:
     """Render one row of the list of files."""
-    file = await mill.files.get(caller, file_id)
+    file = await mill.kept.dated_one(await mill.files.get(caller, file_id))
     waits = await mill.waiting.file(file)
-    return page("parts/file.html", file=file_view(file, mill.retention, for_workers=waits))
+    return page("parts/file.html", file=file_view(file, for_workers=waits))
 
 
 @router.get("/parts/jobs")

@@ -3,11 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from starlette.responses import RedirectResponse
+from starlette.responses import PlainTextResponse, RedirectResponse
 
 from mediamill.app import App
 from mediamill.core.access import Principal
 from mediamill.core.errors import MediamillError, NotFound, Unauthenticated
+from mediamill.services.accounts.commonest import commonest
 from mediamill.services.accounts.federation import Federation
 from mediamill.web import flows
 from mediamill.web.pages.rendering import error_card, page
@@ -23,6 +24,17 @@ Next = Annotated[str, Query(alias="next")]
 async def sign_in_page(request: Request, mill: Mill, back: Next = "/") -> Response:
     """Show the ways to sign in; a one-time link's token is spent by the page's script only."""
     return _sign_in(mill, own_path(back), left="left" in request.query_params)
+
+
+@router.get("/commonest.txt")
+async def commonest_passwords(mill: Mill) -> Response:
+    """Return the passwords that are tried first and are long enough, one a line.
+
+    Pages compare with them in the browser what is typed there, so nothing of it leaves it before it
+    is chosen.
+    """
+    least = mill.settings.password_length
+    return PlainTextResponse("\n".join(sorted(one for one in commonest() if len(one) >= least)))
 
 
 @router.get("/auth/oidc/start")
@@ -99,6 +111,7 @@ def _sign_in(
         status=report.status if report else 200,
         registration=mill.settings.registration and passwords,
         passwords=passwords,
+        least=mill.settings.password_length,
         issuer=issuer.label if issuer else "",
         left=left,
         back=back,

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Response
 from mediamill.app import App
 from mediamill.core.access import Principal
 from mediamill.engine.asking.booking import NEAR
-from mediamill.services.models.roles import administers
 from mediamill.services.models.spending import UserSpent
+from mediamill.services.roles import analyses
 from mediamill.store.repositories.spending import Spent
 from mediamill.web.pages.days import charted
 from mediamill.web.pages.rendering import page
@@ -46,8 +46,8 @@ async def spending_page(
 
 
 async def _everybody(mill: App, caller: Principal, month: str) -> dict[str, Any]:
-    """Return what administrators see of others."""
-    if not administers(caller):
+    """Return what analysts and administrators see of others."""
+    if not analyses(caller):
         return {"everybody": None, "all_chart": None, "users": [], "more_users": False}
     service = mill.models.spending
     found, more = list[UserSpent](), False

@@ -1,10 +1,12 @@
-// The account's page: ways to sign in, and API tokens.
+// The account's page: ways to sign in, sessions, and API tokens.
 import { call, clearProblem, showProblem } from "./api.js";
+import { made } from "./dataset.js";
 
 const ways = document.getElementById("ways");
+const sessions = document.getElementById("sessions");
 const tokens = document.getElementById("tokens");
 const form = document.getElementById("new-token");
-const made = document.getElementById("made-token");
+const shown = document.getElementById("made-token");
 
 ways?.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-link], [data-unlink]");
@@ -19,6 +21,18 @@ ways?.addEventListener("click", async (event) => {
   });
 });
 
+sessions.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-end], [data-end-others]");
+  if (!button) return;
+  await tried(sessions, button, async () => {
+    const { end } = button.dataset;
+    await call("DELETE", end ? `/v1/me/sessions/${end}` : "/v1/me/sessions");
+    const others = end ? [button] : sessions.querySelectorAll("[data-end]");
+    for (const other of others) other.closest(".row").remove();
+    if (!sessions.querySelector("[data-end]")) sessions.querySelector(".actions")?.remove();
+  });
+});
+
 tokens.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-revoke]");
   if (!button) return;
@@ -30,19 +44,23 @@ tokens.addEventListener("click", async (event) => {
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const { name, expires_in_days: days } = Object.fromEntries(new FormData(form));
+  const fields = new FormData(form);
   await tried(form, form.querySelector("button"), async () => {
-    const wanted = days ? { name, expires_in_days: Number(days) } : { name };
+    const wanted = { name: fields.get("name") };
+    if (fields.get("expires_in_days")) wanted.expires_in_days = Number(fields.get("expires_in_days"));
+    if (fields.has("scopes")) wanted.scopes = fields.getAll("scopes");
     const issued = await call("POST", "/v1/tokens", wanted);
-    made.querySelector("code").textContent = issued.token;
-    made.hidden = false;
+    shown.querySelector("code").textContent = issued.token;
+    shown.querySelector("[data-copy]").textContent = "Copy";
+    shown.hidden = false;
+    shown.focus();
     tokens.querySelector("ul").prepend(row(issued));
     form.reset();
   });
 });
 
 // Whoever is faster than this script would press in vain.
-for (const button of document.querySelectorAll("#ways button, #tokens button")) button.disabled = false;
+for (const button of document.querySelectorAll("#ways button, #sessions button, #tokens button")) button.disabled = false;
 
 async function tried(place, button, action) {
   clearProblem(place);
@@ -57,21 +75,11 @@ async function tried(place, button, action) {
 }
 
 function row(issued) {
-  const made = document.createElement("li");
-  made.className = "row";
-  const about = made.appendChild(document.createElement("div"));
-  about.className = "about";
-  const name = about.appendChild(document.createElement("span"));
-  name.className = "name";
-  name.textContent = issued.name;
-  const until = about.appendChild(document.createElement("span"));
-  until.className = "muted";
-  until.textContent = issued.expires_at
-    ? `good until ${issued.expires_at.slice(0, 10)}` : "good until revoked";
-  const revoke = made.appendChild(document.createElement("button"));
-  revoke.type = "button";
-  revoke.dataset.revoke = issued.id;
-  revoke.setAttribute("aria-label", `Revoke ${issued.name}`);
-  revoke.textContent = "Revoke";
-  return made;
+  const until = issued.expires_at ? `good until ${issued.expires_at.slice(0, 10)}` : "good until revoked";
+  const may = issued.scopes ? issued.scopes.join(", ") : "all that you may";
+  return made("li", { class: "row" },
+    made("div", { class: "about" },
+      made("span", { class: "name" }, issued.name),
+      made("span", { class: "muted" }, `${until} · may ${may} · not used yet`)),
+    made("button", { type: "button", class: "quiet", "data-revoke": issued.id, "aria-label": `Revoke ${issued.name}` }, "Revoke"));
 }

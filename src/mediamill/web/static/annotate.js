@@ -1,6 +1,5 @@
 // Draw on pictures of a project: boxes, polygons, masks, key points, labels; by pointer, finger or keyboard.
 import { call, showProblem } from "./api.js";
-import "./page.js";
 import { Brush } from "./editor/brush.js";
 import { Drawing, body } from "./editor/drawing.js";
 import { marked, moved, reshaped, same, withoutCorner, handles, fresh, bounds } from "./editor/shapes.js";

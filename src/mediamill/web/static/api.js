@@ -6,6 +6,7 @@ export class Problem extends Error {
     this.status = status;
     this.code = body.code || "";
     this.errors = body.errors || [];
+    this.details = body.details || {};
   }
 }
 
@@ -34,10 +35,16 @@ async function answered(path, options) {
     throw new Problem(0, { detail: "The server does not answer. Check the connection and try again." });
   }
   if (response.ok) return response;
+  const problem = new Problem(response.status, await response.json().catch(() => ({})));
+  if (problem.code === "confirmation_needed") {
+    const { confirmed } = await import("./confirming.js");
+    if (await confirmed()) return answered(path, options);
+  }
+  if (problem.code === "second_factor_needed") location.assign("/account#second-factor");
   if (response.status === 401 && !path.startsWith("/v1/auth/")) {
     location.assign(`/signin?next=${encodeURIComponent(location.pathname)}`);
   }
-  throw new Problem(response.status, await response.json().catch(() => ({})));
+  throw problem;
 }
 
 // Show a problem in a form: beside the field it names, else at the form's end.
@@ -54,7 +61,7 @@ export function showProblem(form, problem, prefix = "") {
     }
     target.textContent = message;
     const field = target.closest(".field");
-    const control = field && field.querySelector("input, select");
+    const control = field && field.querySelector("input, select, textarea");
     control?.setAttribute("aria-invalid", "true");
     target.closest("details")?.setAttribute("open", "");
   }

@@ -3,7 +3,6 @@ import { call, clearProblem, showProblem } from "./api.js";
 import { card, listen } from "./captioned.js";
 import { made, many, pause } from "./dataset.js";
 import { dropped } from "./dropping.js";
-import "./page.js";
 import { upload } from "./upload.js";
 
 const page = document.getElementById("captions");

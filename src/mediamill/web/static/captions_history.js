@@ -2,7 +2,6 @@
 import { Cards, asked, listen } from "./captioned.js";
 import { call } from "./api.js";
 import { many } from "./dataset.js";
-import "./page.js";
 
 const element = (name) => document.getElementById(name);
 const form = element("filters");

@@ -2,7 +2,6 @@
 import { call, clearProblem, showProblem } from "./api.js";
 import { Cards, act, asked, listen, update } from "./captioned.js";
 import { many } from "./dataset.js";
-import "./page.js";
 
 const page = document.getElementById("review");
 const element = (name) => document.getElementById(name);

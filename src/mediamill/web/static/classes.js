@@ -1,6 +1,5 @@
 // A project’s classes, and sets of annotations that come in.
 import { Problem, call, clearProblem, showProblem } from "./api.js";
-import "./page.js";
 import { ended, made, many, tried } from "./dataset.js";
 import { upload } from "./upload.js";
 

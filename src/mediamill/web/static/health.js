@@ -1,6 +1,5 @@
 // A project's health checks: the latest, those before it, and another.
 import { call, clearProblem, showProblem } from "./api.js";
-import "./page.js";
 import { made, many, pause, tried } from "./dataset.js";
 import { Report, advice, reported, summed } from "./health_report.js";
 

@@ -1,6 +1,5 @@
 // The first page: add files, choose some, run an operation on them.
 import { call, clearProblem, part, showProblem } from "./api.js";
-import "./page.js";
 import { dropped, placed, shown } from "./dropping.js";
 import { parameters, show } from "./form.js";
 import { upload } from "./upload.js";

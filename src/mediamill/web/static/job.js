@@ -1,7 +1,6 @@
 // One job, live: by server-sent events, and by asking now and then where those do not come through.
 import { call, clearProblem, part, showProblem, size } from "./api.js";
 import { ended as endedTask } from "./dataset.js";
-import "./page.js";
 
 const page = document.getElementById("job");
 const id = page.dataset.job;

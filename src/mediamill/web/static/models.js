@@ -1,6 +1,5 @@
 // Providers of model calls: order the chains, add, change, test and wake providers.
 import { call, clearProblem, part, showProblem } from "./api.js";
-import "./page.js";
 import { made, tried } from "./dataset.js";
 import { cost } from "./money.js";
 

@@ -15,6 +15,9 @@ document.addEventListener("click", async (event) => {
   }
 });
 
+// Whoever is faster than this script would press in vain.
+for (const button of document.querySelectorAll("[data-sign-out]")) button.disabled = false;
+
 document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
 // A thumbnail is made a moment after its file has arrived: ask again a few times.

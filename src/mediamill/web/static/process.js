@@ -1,6 +1,5 @@
 // Choose operations for a project’s images, see what they do, and run them.
 import { call, clearProblem, showProblem, size } from "./api.js";
-import "./page.js";
 import { made, many, tried } from "./dataset.js";
 import { chosen, parameters, show } from "./form.js";
 import { Images } from "./images.js";

@@ -1,6 +1,5 @@
 // A project’s images: brought in, filtered, chosen, moved, copied and removed.
 import { call, clearProblem, showProblem } from "./api.js";
-import "./page.js";
 import { Grid } from "./grid.js";
 import { ended, every, made, many, pages, tried } from "./dataset.js";
 import { dropped, pathOf, placed, shown as visible } from "./dropping.js";

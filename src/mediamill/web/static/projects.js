@@ -1,6 +1,5 @@
 // The list of projects: make one, the sample, and bring deleted ones back.
 import { call, clearProblem, showProblem } from "./api.js";
-import "./page.js";
 import { ended, every, made, many, tried } from "./dataset.js";
 
 const get = (id) => document.getElementById(id);

@@ -1,6 +1,5 @@
 // Ask about files: with a prompt or a template, per file or together; the answers follow.
 import { Problem, call, clearProblem, showProblem, size } from "./api.js";
-import "./page.js";
 import { dollars, follow } from "./answers.js";
 import { made, many, tried } from "./dataset.js";
 import { inputs, start } from "./prompt_files.js";

@@ -1,6 +1,5 @@
 // Name, share, copy and delete a project.
-import { Problem, call, clearProblem, showProblem } from "./api.js";
-import "./page.js";
+import { Problem, call, clearProblem, showProblem, size } from "./api.js";
 import { ended, every, made, tried } from "./dataset.js";
 import { fill, read } from "./ratios.js";
 
@@ -55,6 +54,19 @@ acts("copy", async ({ name, files, seed }, form) => {
   await ended(copy, task, ({ progress }) => { bar.value = progress; });
   location.assign(`/projects/${copy}`);
 });
+const days = (text) => (/^\d+$/.test(text) ? Number(text) : text || "installation");
+acts("keep", async ({ keep_days: kept }, form) => {
+  const project = await call("PATCH", home, { keep_days: days(kept.trim()) });
+  const alone = form.querySelector("[data-alone]");
+  alone.hidden = !project.keep_days_alone_at;
+  alone.querySelector("time").textContent = day(project.keep_days_alone_at);
+  form.querySelector("[data-saved]").textContent = "Saved.";
+});
+get("keep-try")?.addEventListener("click", () => {
+  const form = get("keep");
+  clearProblem(form);
+  tried(get("keep-try"), () => look(form), (problem) => showProblem(form, problem));
+});
 acts("end", async (_, form) => {
   const { user } = form.dataset;
   if (!confirm(user ? "Leave this project?" : "Delete this project? For 24 hours it can be brought back.")) return;
@@ -69,6 +81,32 @@ function listed(text) {
   } catch (error) {
     throw new Problem(422, { detail: "", errors: [{ pointer: "settings.steps", message: `This is not JSON: ${error.message}` }] });
   }
+}
+
+const WHEN = { now: "At once", day: "Within a day", week: "Within 7 days", month: "Within 30 days", later: "Later", kept: "Never" };
+const day = (time) => (time ?? "").slice(0, 16).replace("T", " ");
+
+// Show what goes when, of all files of the project.
+async function look(form) {
+  const rule = encodeURIComponent(form.elements.keep_days.value.trim() || "installation");
+  const sums = {};
+  let page, after = "", mixed = 0;
+  do {
+    page = await call("GET", `${home}/retention?keep_days=${rule}${after}`);
+    for (const [when, going] of Object.entries({ ...page.goes, kept: page.kept })) {
+      sums[when] ??= {};
+      for (const [name, count] of Object.entries(going)) sums[when][name] = (sums[when][name] ?? 0) + count;
+    }
+    mixed += page.mixed;
+    after = `&after=${encodeURIComponent(page.after)}`;
+  } while (page.has_more);
+  const lines = Object.entries(WHEN).map(([when, told]) => [told, sums[when]]).filter(([, going]) => going.files);
+  const told = lines.map(([when, { files, bytes, results, frozen }]) => {
+    const more = [results && `${results} results`, frozen && `${frozen} images of versions`].filter(Boolean).join(" and ");
+    return made("li", {}, made("span", {}, made("strong", {}, when), `: ${files} files, ${size(bytes)}${more && `, with ${more}`}`));
+  });
+  if (mixed) told.push(made("li", {}, `${mixed} results go with the first of the files that have a part in them.`));
+  get("keep-look").replaceChildren(...(told.length ? told : [made("li", { class: "empty" }, "The project has no files of its own.")]));
 }
 
 async function shares() {

@@ -22,18 +22,25 @@ if (token) {
 }
 
 for (const form of document.querySelectorAll("form")) {
+  const button = form.querySelector("button");
+  button.disabled = false; // whoever is faster than this script would press in vain
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     clearProblem(form);
-    const { email, password } = Object.fromEntries(new FormData(form));
-    const button = form.querySelector("button");
+    const { email, password, code } = Object.fromEntries(new FormData(form));
     button.disabled = true;
     try {
       if (form.id === "register") await call("POST", "/v1/auth/register", { email, password });
-      await call("POST", "/v1/auth/login", { email, password });
+      await call("POST", "/v1/auth/login", { email, password, code });
       location.replace(target);
     } catch (problem) {
-      showProblem(form, problem);
+      if (problem.code === "account_closing") location.assign(`/erasures/${problem.details.token}`);
+      const second = document.getElementById("login-second");
+      if (problem.code === "second_factor_required" && second.hidden) {
+        // The password was right: what is asked for now is the code beside it.
+        second.hidden = false;
+        document.getElementById("login-code").focus();
+      } else showProblem(form, problem);
     } finally {
       button.disabled = false;
     }

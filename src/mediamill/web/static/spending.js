@@ -1,6 +1,5 @@
 // Spending: administrators set budgets.
 import { call } from "./api.js";
-import "./page.js";
 import { tried } from "./dataset.js";
 
 for (const form of document.querySelectorAll("[data-budget]")) {

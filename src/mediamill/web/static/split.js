@@ -1,6 +1,5 @@
 // Split a project, and show how near that came to what was asked.
 import { call, clearProblem, showProblem } from "./api.js";
-import "./page.js";
 import { stacked } from "./charts.js";
 import { ended, many, percent, tried } from "./dataset.js";
 import { SPLITS, fill, read } from "./ratios.js";

@@ -1,6 +1,5 @@
 // The trash: bring a file back, or remove all for good.
 import { call } from "./api.js";
-import "./page.js";
 
 const list = document.getElementById("trash");
 const empty = document.getElementById("empty");

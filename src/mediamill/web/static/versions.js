@@ -1,6 +1,5 @@
 // Frozen versions: made, listed, compared, downloaded, deleted.
 import { Problem, call, clearProblem, showProblem, size } from "./api.js";
-import "./page.js";
 import { stacked, table } from "./charts.js";
 import { made, many, pause, tried } from "./dataset.js";
 

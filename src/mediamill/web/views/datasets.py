@@ -5,7 +5,6 @@ from typing import Any
 from pydantic import Field
 
 from mediamill.core.clock import rfc3339
-from mediamill.core.retention import Retention
 from mediamill.handlers.datasets.checked import Check
 from mediamill.services.projects.comparing import Difference
 from mediamill.services.projects.members import Shown
@@ -105,9 +104,9 @@ def check_view(check: Check) -> CheckView:
     )
 
 
-def member_view(shown: Shown, retention: Retention) -> MemberView:
+def member_view(shown: Shown) -> MemberView:
     row, file = shown
-    fields = file_view(file, retention).model_dump()
+    fields = file_view(file).model_dump()
     own = {"subset": row.subset, "split": row.split, "group": row.group}
     return MemberView(**fields, **own, added_at=rfc3339(row.added))
 

@@ -5,7 +5,6 @@ from typing import Any
 from pydantic import Field
 
 from mediamill.core.clock import rfc3339
-from mediamill.core.retention import Retention
 from mediamill.media.documents.types import ZIPPED
 from mediamill.store.repositories.files import File
 from mediamill.web.views.common import Count, Listed, Time, View, moment
@@ -35,8 +34,8 @@ class FileView(View):
     lineage: dict[str, Any] = Field(description="What a result was made from, and how.")
     created_at: Time
     expires_at: Time | None = Field(
-        description="When it goes by the rules in force, with all that was made of it; a result "
-        "goes with the file that it was made of. Null: it is kept."
+        description="When it goes by the rules of the installation and of its projects, with all "
+        "that was made of it; a result goes with the file that it was made of. Null: it is kept."
     )
     trashed_at: Time | None
     purge_at: Time | None = Field(description="When what is deleted or rejected goes for good.")
@@ -55,14 +54,13 @@ def etag(file: File) -> str:
     return f'"r{file.revision}"'
 
 
-def file_view(file: File, retention: Retention, *, for_workers: bool = False) -> FileView:
-    return FileView(**_fields(file, retention), for_workers=for_workers)
+def file_view(file: File, *, for_workers: bool = False) -> FileView:
+    """Show a file that was asked when it goes (`RetentionService.dated`)."""
+    return FileView(**_fields(file), for_workers=for_workers)
 
 
-def upload_view(
-    file: File, retention: Retention, *, duplicate: bool = False, project: str | None = None
-) -> UploadView:
-    return UploadView(**_fields(file, retention), duplicate=duplicate, project=project)
+def upload_view(file: File, *, duplicate: bool = False, project: str | None = None) -> UploadView:
+    return UploadView(**_fields(file), duplicate=duplicate, project=project)
 
 
 def _links(file: File) -> dict[str, str]:
@@ -79,8 +77,7 @@ def _links(file: File) -> dict[str, str]:
     return links
 
 
-def _fields(file: File, retention: Retention) -> dict[str, Any]:
-    due = file.expires if file.source == "result" else retention.due(file.source, file.created)
+def _fields(file: File) -> dict[str, Any]:
     return {
         "id": file.id,
         "name": file.name,
@@ -99,7 +96,7 @@ def _fields(file: File, retention: Retention) -> dict[str, Any]:
         "tags": list(file.tags),
         "lineage": file.lineage,
         "created_at": rfc3339(file.created),
-        "expires_at": moment(due),
+        "expires_at": moment(file.expires),
         "trashed_at": moment(file.trashed),
         "purge_at": moment(file.purge_at),
         "links": _links(file),

@@ -11,6 +11,7 @@ from mediamill.services.templates.sharing import Guest, Shown
 from mediamill.store.repositories.templates import EVERYBODY, TemplateVersion, Variable
 from mediamill.web.views.common import Count, Dollars, FieldError, Time, View, dollars
 from mediamill.web.views.jobs import StepView
+from mediamill.web.views.quotas import ShortView, short_view
 
 Surety = Literal["exact", "at_most", "about"]
 SURE = (
@@ -73,6 +74,10 @@ class PlanView(View):
     misfits: list[FieldError] = Field(description="Inputs that would fail, the first hundred.")
     asks: list[AskView] = Field(description="What the steps that ask models would come to.")
     budget: Dollars | None = Field(description="What they may cost; null for no limit.")
+    exceeded: list[ShortView] = Field(
+        description="Limits of yours that it would meet now: it would be refused with 429, or cut "
+        "short where its inputs are listed in the background."
+    )
 
 
 def plan_view(plan: Plan) -> PlanView:
@@ -92,6 +97,7 @@ def plan_view(plan: Plan) -> PlanView:
         misfits=[FieldError(**misfit) for misfit in plan.misfits],
         asks=[ask_view(one) for one in plan.asks],
         budget=dollars(plan.job.budget),
+        exceeded=[short_view(one) for one in plan.exceeded],
     )
 
 

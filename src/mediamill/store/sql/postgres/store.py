@@ -23,6 +23,7 @@ from mediamill.store.codec import layout_of
 from mediamill.store.judging import Row
 from mediamill.store.port import Action, Page
 from mediamill.store.repositories.units import Unit
+from mediamill.store.sql.migrate import VERSION, migrations
 from mediamill.store.sql.postgres.address import Address
 from mediamill.store.sql.postgres.claiming import claim
 from mediamill.store.sql.postgres.clock import NOW, DatabaseClock
@@ -37,6 +38,7 @@ from mediamill.store.sql.statements import (
     statements_for,
     statements_of,
 )
+from mediamill.store.versions import require_compatible
 
 TRIES = 8
 """Of a transaction that collides with others, and of what found its connection gone."""
@@ -116,6 +118,10 @@ class PostgresStore(CheckedWalks):
     async def now(self) -> int:
         self._calls.require_open()
         return self._clock.now() if self._clock else await self._database_clock.now()
+
+    async def require_current(self) -> None:
+        ((version, compatible),) = await self._read(Statement(VERSION, ()))
+        require_compatible(len(migrations(POSTGRES.name)), int(version), int(compatible))
 
     async def close(self) -> None:
         await self._calls.close()

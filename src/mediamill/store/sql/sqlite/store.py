@@ -24,6 +24,7 @@ from mediamill.store.calls import Listing, changes_of, condition_failed
 from mediamill.store.codec import layout_of
 from mediamill.store.judging import Row
 from mediamill.store.port import Action, Page
+from mediamill.store.sql.migrate import VERSION, migrations
 from mediamill.store.sql.sqlite.clock import SharedClock
 from mediamill.store.sql.sqlite.connection import connect, prepare, translated
 from mediamill.store.sql.sqlite.readers import Readers
@@ -34,6 +35,7 @@ from mediamill.store.sql.statements import (
     statements_for,
     statements_of,
 )
+from mediamill.store.versions import require_compatible
 
 READERS = 3
 TIMEOUT = 30.0
@@ -105,6 +107,11 @@ class SqliteStore(CheckedWalks):
 
     async def now(self) -> int:
         return self._clock.now()
+
+    async def require_current(self) -> None:
+        self._check_open()
+        version: Any = await self._readers.read(lambda c: c.execute(VERSION).fetchall()[0])
+        require_compatible(len(migrations(SQLITE.name)), *version)
 
     async def close(self) -> None:
         """Finish what was accepted, then end the threads; closing again waits for the same."""

@@ -1,0 +1,1 @@
+"""`mediamill admin`: run an installation from its own machine, without the page."""

@@ -1,0 +1,1 @@
+"""What is done once for the rows of earlier versions, while the service works."""

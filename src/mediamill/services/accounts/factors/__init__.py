@@ -1,0 +1,1 @@
+"""The second factor: an authenticator app beside the password, and codes for when it is lost."""

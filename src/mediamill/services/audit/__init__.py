@@ -1,0 +1,1 @@
+"""The audit trail: written as requests are answered, searched by administrators."""

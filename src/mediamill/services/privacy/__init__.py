@@ -1,0 +1,1 @@
+"""What is kept about somebody: told, handed over, and removed."""

@@ -1,0 +1,1 @@
+"""What each user may have and do, and how much of it is used."""
