@@ -52,12 +52,14 @@ async def drain_in_turn(tmp_path, times: int) -> None:
             try:
                 await worker.begun()
                 (row,) = await first(here)
-                job = await history.submit(client, files, "extract-frames", every=0.1 + n / 5000)
+                every = 0.1 + n / 5000
+                job = await history.submit(client, files, "extract-frames", every=every)
 
-                async def has_work(row=row):
-                    return (await workers.get(row.id)).running
+                async def at_work(job=job):
+                    units = await app.repositories.units.of_group(job)
+                    return any(unit.started is not None for unit in units)
 
-                await first(has_work)
+                await first(at_work)
                 await workers.want(row.id, drain=True)
                 assert await asyncio.to_thread(worker.child.wait, 60) == 0, worker.log()
                 assert (await workers.get(row.id)).over
