@@ -15,7 +15,7 @@ WORKERS := 3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up backends test elsewhere check format bench soak judges functions lock screenshots clean
+.PHONY: help demo up backends test elsewhere check format bench soak judges functions lock assets screenshots clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
@@ -63,6 +63,9 @@ judges: $(VENV)/.judges  ## Install Datumaro, which judges exports, in an enviro
 
 functions: $(VENV)/.dev  ## Build the zip of the API's Lambda function; needs Python 3.13 as well.
 	$(BIN)/python scripts/function_zip.py $(ARGS)
+
+assets: $(VENV)/.dev  ## Build the scripts of others that our pages load, from web-assets; needs Node.js and npm.
+	$(BIN)/python scripts/assets.py
 
 screenshots: $(VENV)/.dev  ## Make the pictures of the documentation anew.
 	$(BIN)/python scripts/screenshots.py

@@ -199,7 +199,7 @@ class App:
         self.labels = Labels(self.store, self.access)
         self.files = FileService(
             self.store, self.access, nouns.files, nouns.lookup, Listing(nouns.files, self.trash,
-            self.projects), self.trash, self.blobs, self.results, self.parts.cutting,
+            self.projects, nouns.lookup), self.trash, self.blobs, self.results, self.parts.cutting,
             self.settings.direct_transfers,
         )  # fmt: skip
         self.models = ModelServices.over(self.parts, self.access, self.files)

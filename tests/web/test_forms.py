@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from mediamill.web.pages.forms import inputs
+from mediamill.operations.catalogue import OPERATIONS
+from mediamill.web.pages.forms import forms, inputs
 
 
 class Sample(BaseModel):
@@ -40,3 +41,28 @@ def test_without_ties_the_first_three_show():
         d: int = 4
 
     assert [control.main for control in inputs(Plain.model_json_schema())] == [True] * 3 + [False]
+
+
+def test_forms_of_all_operations_say_what_they_take_and_give():
+    told = {one.operation.name: one for one in forms(OPERATIONS)}
+    assert {name: (one.takes, one.gives) for name, one in told.items()}.items() >= {
+        "extract-frames": (("video",), "frames"),
+        "thumbnail": (("image", "video"), "image"),
+        "prompt": (("document", "image"), "texts"),
+        "health-check": (("image",), "report"),
+    }.items()
+    assert told["extract-frames"].label == "Extract frames"
+    assert [*told["extract-frames"].more] == ["part", "picture"]
+    assert [one.name for one in told["extract-frames"].more["part"]] == [
+        "start", "end", "max_frames",
+    ]  # fmt: skip
+    assert (told["prompt"].asks, told["convert"].asks) == (True, False)
+    assert (told["augment"].draws, told["preprocess"].varies) == (True, True)
+
+
+def test_a_list_is_written_with_commas():
+    class Plain(BaseModel):
+        languages: tuple[str, ...] = ("en", "pt-BR")
+
+    (control,) = inputs(Plain.model_json_schema())
+    assert control.written == "en, pt-BR"

@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from mediamill.store.port import Put
 from mediamill.store.repositories.datasets import ProjectShare
-from mediamill.web.app import STATIC
+from mediamill.web.statics import STATIC
 from tests.web.one_service import ann, bob, mill, web  # noqa: F401 - fixtures
 from tests.web.test_strangers import PNG
 

@@ -44,3 +44,19 @@ def rfc3339(milliseconds: int) -> str:
     """Write a time as `2026-11-21T01:38:26.123Z`."""
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def read_time(text: str) -> int:
+    """Return a day or time (RFC 3339, UTC where it says nothing) in milliseconds.
+
+    Raises `ValueError` for what is none.
+    """
+    moment = datetime.fromisoformat(text)
+    told = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return int(told.timestamp() * 1000)
+    except OverflowError as error:  # a year that its time zone leads out of the calendar
+        raise ValueError(str(error)) from None
+
+
+NO_TIME = "This is no day or time: write 2026-11-21 or 2026-11-21T13:45:00Z."

@@ -2,7 +2,6 @@
 
 import re
 from functools import cache
-from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -12,7 +11,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
-from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from mediamill import __version__
@@ -30,9 +28,8 @@ from mediamill.web.pages import error_page, router, wants_page
 from mediamill.web.proxies import Proxies, read_trusted
 from mediamill.web.rates import Counted, count_open, count_refused
 from mediamill.web.security import HostGuard, identified, refuse_cross_site
+from mediamill.web.statics import Statics
 from mediamill.web.uploading import is_json
-
-STATIC = Path(__file__).parent / "static"
 
 
 def create_app(app: App) -> FastAPI:
@@ -59,7 +56,7 @@ def create_app(app: App) -> FastAPI:
     web.add_middleware(Cors, origins=read_origins(app.settings.cors_origins))
     web.add_middleware(Auditing, trail=app.trail)
     web.add_middleware(Proxies, trusted=read_trusted(app.settings.trusted_proxies))
-    web.add_middleware(Observing, metrics=metrics)
+    web.add_middleware(Observing, metrics=metrics, failure=failure, bucket=app.direct.origin)
     return web
 
 
@@ -72,7 +69,7 @@ def routes() -> list[BaseRoute]:
     )
     for noun in (*ROUTERS, router):
         table.include_router(noun)
-    table.mount("/static", StaticFiles(directory=STATIC), name="static")
+    table.mount("/static", Statics(), name="static")
     return table.routes
 
 
@@ -93,7 +90,7 @@ def most_bytes(scope: Scope) -> int | None:
 
 
 async def answer(request: Request, error: Exception) -> Response:
-    """Answer an expected error: as a page to who reads pages, else as a problem."""
+    """Answer an expected error."""
     try:
         await count_refused(request)
     except MediamillError as refused:
@@ -103,6 +100,16 @@ async def answer(request: Request, error: Exception) -> Response:
         problems.log_failure(error, path=request.url.path)
     if report.status == 405:
         report.headers["Allow"] = ", ".join(sorted(methods_of(request)))
+    return told(request, report)
+
+
+def failure(request: Request, error: Exception) -> Response:
+    """Answer an error that nobody expected."""
+    return told(request, problems.report_of(error))
+
+
+def told(request: Request, report: problems.Report) -> Response:
+    """Tell of an error: as a page to who reads pages, else as a problem."""
     if wants_page(request):
         return error_page(request, report)
     return problems.render(report, problems.request_id(request))

@@ -1,15 +1,17 @@
 """What surrounds every request: its id, its log line, its metrics, its last line of defence."""
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mediamill.core.ids import new_id
-from mediamill.web.problems import log_broken_off, log_failure, render, report_of
+from mediamill.web.problems import log_broken_off, log_failure
 from mediamill.web.rates import rate_headers
 from mediamill.web.security import DATA_POLICY, HEADERS, HSTS, PAGE_POLICY
 
@@ -51,14 +53,21 @@ class Metrics:
 class Observing:
     """The outermost middleware."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self.app, self.metrics = app, metrics
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        failure: Callable[[Request, Exception], Response],
+        bucket: Callable[[], Awaitable[str]],
+    ) -> None:
+        """`bucket` tells the origin of what pages may talk to beside this service, if anything."""
+        self.app, self.metrics, self.failure, self.bucket = app, metrics, failure, bucket
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = _Exchange(scope, send)
+        exchange = _Exchange(scope, send, self.bucket)
         with structlog.contextvars.bound_contextvars(request=exchange.id):
             try:
                 await self.app(scope, receive, exchange.send)
@@ -69,7 +78,7 @@ class Observing:
                     log_broken_off(error, method=scope["method"], route=exchange.route)
                     raise  # the answer has begun: only a cut connection says that it is broken
                 log_failure(error, method=scope["method"], route=exchange.route)
-                await render(report_of(error), exchange.id)(scope, receive, exchange.send)
+                await self.failure(Request(scope), error)(scope, receive, exchange.send)
             finally:
                 self._record(exchange)
 
@@ -93,8 +102,8 @@ class Observing:
 class _Exchange:
     """One request and its answer; adds the headers that every answer has."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self.scope, self._send = scope, send
+    def __init__(self, scope: Scope, send: Send, bucket: Callable[[], Awaitable[str]]) -> None:
+        self.scope, self._send, self._bucket = scope, send, bucket
         self.id = new_id("req")
         self.begun = time.perf_counter()
         self.status = 0
@@ -118,18 +127,22 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], *self._further(message["headers"])]
+            further = await self._further(message["headers"])
+            message["headers"] = [*message["headers"], *further]
         await self._send(message)
 
-    def _further(self, present: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    async def _further(self, present: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         names = {name.lower(): value for name, value in present}
         page = names.get(b"content-type", b"").startswith(b"text/html")
         wanted = {
             **HEADERS,
-            "content-security-policy": PAGE_POLICY if page else DATA_POLICY,
+            "content-security-policy": await self._page_policy() if page else DATA_POLICY,
             "x-request-id": self.id,
             **rate_headers(self.scope),
         }
         if self.scope.get("scheme") == "https":  # over plain HTTP browsers take no notice of it
             wanted["strict-transport-security"] = HSTS
         return [(n.encode(), v.encode()) for n, v in wanted.items() if n.encode() not in names]
+
+    async def _page_policy(self) -> str:
+        return PAGE_POLICY.format(talks=" ".join(filter(None, ("'self'", await self._bucket()))))

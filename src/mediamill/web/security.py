@@ -44,8 +44,10 @@ PRIVATE_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".te
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "media-src 'self'; connect-src {talks}; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
 )
+"""Pages talk to this service, and to its bucket where that takes their uploads."""
 DATA_POLICY = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 CONTENT_POLICY = f"sandbox; {DATA_POLICY}"
 HSTS = "max-age=31536000"

@@ -28,6 +28,11 @@ class Direct:
 
     _bucket: Bucket
 
+    async def origin(self) -> str:
+        """Return where signed requests go: it depends on how the bucket is addressed."""
+        signed = await self._signed("GET", "get_object", "origin", 1, {})
+        return "{0.scheme}://{0.netloc}".format(urlsplit(signed.url))
+
     async def presign_get(
         self, key: str, *, seconds: int, filename: str, media_type: str
     ) -> Presigned:

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from mediamill.media.archive.read import Member
 from mediamill.store.repositories.jobs import Entry, Place
 
-MAX_PATTERNS, MAX_PATTERN = 20, 300
-"""Patterns of one request, and characters of each."""
+MAX_PATTERNS, MAX_PATTERN, MAX_PATTERNS_CHARACTERS = 500, 300, 60_000
+"""Patterns of one request, characters of each, and of all: they stand in the job's row."""
 
 _FOREIGN = re.compile(r"(^|/)(__MACOSX|\.[^/]*)(/|$)")
 _LEFT_OUT = frozenset({
@@ -18,6 +18,7 @@ _LEFT_OUT = frozenset({
 })  # fmt: skip
 """What systems and we ourselves leave in archives, in lower case."""
 
+_WILD = re.compile(r"[*?[]")
 _MEDIA = ("image/", "video/", "audio/")
 _TYPES = MimeTypes()  # of Python's own tables only: the machine's may say anything
 
@@ -26,12 +27,16 @@ def selection(patterns: Sequence[str], takes: Callable[[str], bool]) -> Callable
     """Return the test that says of a member's path whether it becomes an input.
 
     Folders, `__MACOSX/`, hidden files and indexes never do. With patterns (`*` stands for any
-    text, `/` included) exactly what matches one does; without, whatever may be media by its name,
-    and what the first step takes. What does not fit after all fails by itself.
+    text, `/` included) exactly what matches one does, or is called so; without, whatever may be
+    media by its name, and what the first step takes. What does not fit after all fails by itself.
     """
     if patterns:
-        chosen = re.compile("|".join(map(fnmatch.translate, patterns)))
-        return lambda path: not _left_out(path) and chosen.match(path) is not None
+        names = frozenset(patterns)  # of hundreds that were picked one by one most are no patterns
+        wild = [one for one in patterns if _WILD.search(one)]
+        chosen = re.compile("|".join(map(fnmatch.translate, wild)) or r"(?!)")
+        return lambda path: (
+            not _left_out(path) and (path in names or chosen.match(path) is not None)
+        )
     return lambda path: not _left_out(path) and _may_fit(path, takes)
 
 

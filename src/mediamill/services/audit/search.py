@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from mediamill.core.access import Principal
+from mediamill.core.clock import NO_TIME, read_time
 from mediamill.core.errors import InvalidInput
 from mediamill.core.ids import encode
 from mediamill.services.roles import require_admin
@@ -76,9 +76,6 @@ class AuditService:
 def _begin(text: str, field: str) -> str:
     """Return what ids of a time begin with; raises `InvalidInput`."""
     try:
-        time = datetime.fromisoformat(text)
-        told = time if time.tzinfo else time.replace(tzinfo=UTC)
-        return f"audit_{encode(int(told.timestamp() * 1000) << 80)}"
-    except (ValueError, OverflowError):
-        message = "This is no day or time: write 2026-11-21 or 2026-11-21T13:45:00Z."
-        raise InvalidInput.at(field, message) from None
+        return f"audit_{encode(read_time(text) << 80)}"
+    except ValueError:
+        raise InvalidInput.at(field, NO_TIME) from None

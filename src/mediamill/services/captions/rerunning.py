@@ -14,7 +14,7 @@ from mediamill.core.access import Principal
 from mediamill.core.clock import MINUTE
 from mediamill.core.errors import InvalidInput, MediamillError
 from mediamill.core.ids import made_at, new_id
-from mediamill.engine.gathering.members import MAX_PATTERN, MAX_PATTERNS
+from mediamill.engine.gathering.members import MAX_PATTERN
 from mediamill.services.captions.choosing import Choice
 from mediamill.services.captions.service import CaptionService
 from mediamill.services.jobs.inputs import Named
@@ -23,8 +23,8 @@ from mediamill.services.jobs.service import JobService
 from mediamill.store.repositories.captions import Caption, CaptionState
 from mediamill.store.repositories.jobs import Job, Step
 
-MOST = 1_000
-"""Captions of one request."""
+MOST, MOST_MEMBERS = 1_000, 20
+"""Captions of one request; members of an archive of one job."""
 MOST_JOBS = 20
 SUBMITTED_MS = 10 * MINUTE
 """After so long a job that was to ask anew is there, or will never be."""
@@ -191,7 +191,7 @@ class Rerunning:
         found = list[Batch]()
         for (_, archive), some in groups.items():
             step, pictures = steps[some[0].job], [*_by_picture(some, archive).items()]
-            size = MAX_PATTERNS if archive else MOST
+            size = MOST_MEMBERS if archive else MOST
             for start in range(0, len(pictures), size):
                 found.append(Batch(step, archive, dict(pictures[start : start + size])))
         return found

@@ -69,6 +69,12 @@ class FileService:
         """List the caller's files, newest first, all or those that are wanted."""
         return await self.listing.page(principal, wanted, after, limit)
 
+    async def named(
+        self, principal: Principal, ids: Sequence[str], wanted: Wanted
+    ) -> tuple[File, ...]:
+        """Return those of some files that are the caller's and wanted, in the order given."""
+        return await self.listing.named(principal, wanted, ids)
+
     async def get(self, principal: Principal, file_id: str) -> File:
         """Return one file, uploaded or made by a job; raises `NotFound`."""
         if parse_result_file(file_id) is None:

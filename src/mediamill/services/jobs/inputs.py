@@ -12,7 +12,11 @@ from mediamill.core.errors import (
     wrong,
 )
 from mediamill.engine.gathering import Found, Sources, Wish
-from mediamill.engine.gathering.members import MAX_PATTERN, MAX_PATTERNS
+from mediamill.engine.gathering.members import (
+    MAX_PATTERN,
+    MAX_PATTERNS,
+    MAX_PATTERNS_CHARACTERS,
+)
 from mediamill.media.documents.types import ZIPPED
 from mediamill.operations.base import Operation
 from mediamill.services.access import Access
@@ -192,6 +196,9 @@ def _check_part(named: Named) -> None:
 def _check_patterns(patterns: Sequence[str]) -> None:
     if len(patterns) > MAX_PATTERNS or any(not 0 < len(one) <= MAX_PATTERN for one in patterns):
         message = f"Give at most {MAX_PATTERNS} patterns of 1 to {MAX_PATTERN} characters."
+        raise InvalidInput(message)
+    if sum(map(len, patterns)) > MAX_PATTERNS_CHARACTERS:
+        message = f"Give patterns of at most {MAX_PATTERNS_CHARACTERS:,} characters together."
         raise InvalidInput(message)
 
 

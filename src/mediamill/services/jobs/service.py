@@ -135,23 +135,37 @@ class JobService:
     # -- read -----------------------------------------------------------------------------------
 
     async def list(
-        self, principal: Principal, after: str | None, limit: int, chosen: Chosen | None = None
+        self,
+        principal: Principal,
+        after: str | None,
+        limit: int,
+        chosen: Chosen | None = None,
+        *,
+        unfinished: bool = False,
     ) -> Page[Job]:
-        """List the caller's jobs, newest first: all, or those that are `chosen`.
+        """List the caller's jobs, newest first: all, or those that are `chosen`, or `unfinished`.
 
         A page may then hold few, or none, where most are not.
         """
-        if chosen is None:
+        if chosen is None and not unfinished:
             return await self.jobs.of_owner(principal.user, after, limit)
         found: list[Job] = []
         for _ in range(PAGES_LOOKED_AT):
             wanted = min(limit - len(found), 100)
-            page = await self.jobs.of_owner(principal.user, after, wanted)
-            found += [job for job in page.rows if chosen(job)]
+            page = await self._some(principal.user, after, wanted, unfinished=unfinished)
+            found += [job for job in page.rows if chosen is None or chosen(job)]
             after = page.after
             if after is None or len(found) >= limit:
                 break
         return Page(tuple(found), after)
+
+    async def _some(
+        self, owner: str, after: str | None, limit: int, *, unfinished: bool
+    ) -> Page[Job]:
+        if not unfinished:
+            return await self.jobs.of_owner(owner, after, limit)
+        page = await self.jobs.unfinished(owner, after=after, limit=limit, descending=True)
+        return Page(tuple(job for job in page.rows if not job.hidden), page.after)
 
     async def get(self, principal: Principal, job_id: str) -> Job:
         """Return one job; raises `NotFound`."""
@@ -292,14 +306,29 @@ class JobService:
         return job
 
 
-def chosen_by(state: str | None, name: str, template: str = "") -> Chosen | None:
-    """Choose jobs by state, part of the name, whatever its case, and template; None for all."""
-    if state is None and not name and not template:
+def chosen_by(
+    state: str | None, name: str, template: str = "", operation: str = "", project: str = ""
+) -> Chosen | None:
+    """Choose jobs by state, part of the name, whatever its case, template, operation and project.
+
+    Of a project are those that read it and those whose results join it. None for all jobs.
+    """
+    if state is None and not (name or template or operation or project):
         return None
     part = name.casefold()
 
     def chosen(job: Job) -> bool:
-        named = part in job.name.casefold() and template in ("", job.template)
-        return named and state in (None, job.state)
+        return (
+            state in (None, job.state)
+            and part in job.name.casefold()
+            and template in ("", job.template)
+            and (not operation or any(step.operation == operation for step in job.steps))
+            and project in ("", job.output_project, _read_by(job))
+        )
 
     return chosen
+
+
+def _read_by(job: Job) -> str:
+    """Return the project whose files are a job's inputs; empty where they come from elsewhere."""
+    return str(job.inputs["id"]) if job.inputs.get("source") == "project" else ""

@@ -188,22 +188,47 @@ class Files:
             found.extend(await self.store.get_many(File, keys))
         return found
 
-    async def of_owner(self, owner: str, after: str | None, limit: int) -> Page[File]:
-        """List an owner's files, newest first."""
-        index = File.index("file_listed")
-        return await self.store.query(File, index, owner, after=after, limit=limit, descending=True)
+    async def of_owner(
+        self,
+        owner: str,
+        after: str | None,
+        limit: int,
+        first: str | None = None,
+        last: str | None = None,
+    ) -> Page[File]:
+        """List an owner's files, newest first, with ids from `first` to `last`."""
+        return await self.store.query(
+            File,
+            File.index("file_listed"),
+            owner,
+            at_least=first,
+            at_most=last,
+            after=after,
+            limit=limit,
+            descending=True,
+        )
 
     async def trashed(self, owner: str, after: str | None, limit: int) -> Page[File]:
         """List what an owner can bring back, deleted last first."""
         index = File.index("file_trashed")
         return await self.store.query(File, index, owner, after=after, limit=limit, descending=True)
 
-    async def tagged(self, owner: str, tag: str, after: str | None, limit: int) -> Page[File]:
-        """List an owner's files with a tag, newest first; trashed ones too."""
+    async def tagged(
+        self,
+        owner: str,
+        tag: str,
+        after: str | None,
+        limit: int,
+        first: str | None = None,
+        last: str | None = None,
+    ) -> Page[File]:
+        """List an owner's files with a tag as `of_owner` does; trashed ones too."""
         page = await self.store.query(
             FileTag,
             key_index(FileTag),
             tag_key(owner, tag),
+            at_least=first,
+            at_most=last,
             after=after,
             limit=limit,
             descending=True,

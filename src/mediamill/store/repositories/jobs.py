@@ -277,12 +277,18 @@ class Jobs:
         return await self.store.query(Job, index, owner, after=after, limit=limit, descending=True)
 
     async def unfinished(
-        self, owner: str, *, until: int | None = None, limit: int = 100, descending: bool = False
+        self,
+        owner: str,
+        *,
+        until: int | None = None,
+        after: str | None = None,
+        limit: int = 100,
+        descending: bool = False,
     ) -> Page[Job]:
         """List an owner's unfinished jobs accepted up to a time (ms), oldest first."""
         index = Job.index("job_active")
         return await self.store.query(
-            Job, index, owner, at_most=until, limit=limit, descending=descending
+            Job, index, owner, at_most=until, after=after, limit=limit, descending=descending
         )
 
     async def finished_since(

@@ -33,6 +33,12 @@ class FilesBody(Body):
     files: Ids
 
 
+class DeleteBody(FilesBody):
+    now: bool = Field(
+        False, description="Without the day to undo; also of files in the trash.", strict=True
+    )
+
+
 class RetagBody(FilesBody):
     add: Tags = Field(default_factory=list)
     remove: Tags = Field(default_factory=list)
@@ -107,9 +113,11 @@ async def check_files(body: CheckBody, caller: Caller, mill: Mill) -> KnownsView
 
 
 @router.post("/files/delete")
-async def delete_files(body: FilesBody, caller: Caller, mill: Mill) -> OutcomesView:
+async def delete_files(body: DeleteBody, caller: Caller, mill: Mill) -> OutcomesView:
     """Delete files; each has an outcome of its own."""
-    return _outcomes(await each(body.files, lambda one: mill.files.delete(caller, one)))
+    return _outcomes(
+        await each(body.files, lambda one: mill.files.delete(caller, one, now=body.now))
+    )
 
 
 @router.post("/files/restore")

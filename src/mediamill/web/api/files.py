@@ -5,8 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from mediamill.core.clock import NO_TIME, read_time
+from mediamill.core.errors import InvalidInput
 from mediamill.services.files.labels import MAX_TAG, clean_tags
-from mediamill.services.files.listing import Wanted
+from mediamill.services.files.listing import Kind, Wanted
+from mediamill.store.port import MAX_PAGE
 from mediamill.store.repositories.files import FileState
 from mediamill.web.documents import FileBody, Sha256
 from mediamill.web.parsing import PROBLEM, After, FileId, Limit, StrictRoute, cursor
@@ -110,11 +113,40 @@ class FileQuery(BaseModel):
     project: str | None = Field(None, max_length=100)
     state: FileState | None = Field(None, description="All but `trashed` if left out.")
     sha256: Sha256 | None = None
+    kind: Kind | None = Field(None, description="Zips are archives, documents are `other`.")
+    since: str | None = Field(
+        None, max_length=40, description="When it came at the earliest: a day or time (UTC)."
+    )
+    until: str | None = Field(
+        None, max_length=40, description="Likewise, the first day or time that does not count."
+    )
 
     def wanted(self) -> Wanted:
         sha256 = self.sha256.lower() if self.sha256 else None
         tag = next(iter(clean_tags([self.tag or ""], "tag")), None)
-        return Wanted(self.type, self.source, tag, self.name, self.state, sha256, self.project)
+        since, until = _time(self.since, "since"), _time(self.until, "until")
+        return Wanted(
+            self.type, self.source, tag, self.name, self.state, sha256, self.project, self.kind,
+            since, until,
+        )  # fmt: skip
+
+
+def _time(text: str | None, field: str) -> int | None:
+    try:
+        return None if text is None else read_time(text)
+    except ValueError:
+        raise InvalidInput.at(field, NO_TIME) from None
+
+
+_ONE = "file_[0-9A-Za-z-]{1,64}"
+Ids = Annotated[
+    str | None,
+    Query(
+        pattern=f"^{_ONE}(,{_ONE}){{0,99}}$",
+        description="Up to 100 ids with commas between them: on one page and in this order those "
+        "of these files, results too, that are the caller’s and fulfil the conditions.",
+    ),
+]
 
 
 @router.get("")
@@ -122,6 +154,7 @@ async def list_files(
     caller: Caller,
     mill: Mill,
     query: Annotated[FileQuery, Depends()],
+    ids: Ids = None,
     after: After = None,
     limit: Limit = 20,
 ) -> Listed[FileView]:
@@ -130,9 +163,29 @@ async def list_files(
     With conditions a page may hold few files, or none, and still have `has_more`: it is the end of
     a bounded search, and `after` goes on with it.
     """
+    if ids is not None:
+        named = await mill.files.named(caller, ids.split(","), query.wanted())
+        return listed([file_view(file) for file in await mill.kept.dated(named)], None)
     with cursor(after):
         page = await mill.files.list(caller, after, limit, query.wanted())
     return listed([file_view(file) for file in await mill.kept.dated(page.rows)], page.after)
+
+
+@router.get("/ids")
+async def list_ids(
+    caller: Caller,
+    mill: Mill,
+    query: Annotated[FileQuery, Depends()],
+    after: After = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most ids of a page.")] = MAX_PAGE,
+) -> Listed[str]:
+    """List only the ids of files, many at once, in the order of the list of files.
+
+    So is known how long that is and what stands where; `ids` of the list shows some of them.
+    """
+    with cursor(after):
+        page = await mill.files.list(caller, after, limit, query.wanted())
+    return listed([file.id for file in page.rows], page.after)
 
 
 @router.get("/{file_id}")

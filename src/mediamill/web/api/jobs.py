@@ -64,17 +64,25 @@ async def submit_job(
 
 Shown = Literal[
     "expanding", "running", "cancelling", "succeeded", "partial", "failed", "cancelled", "expired",
-    "trashed",
+    "unfinished", "trashed",
 ]  # fmt: skip
+UNFINISHED = "unfinished"
 
 
 @router.get("")
 async def list_jobs(
     caller: Caller,
     mill: Mill,
-    state: Annotated[Shown | None, Query(description="Only those; deleted: `trashed`.")] = None,
+    state: Annotated[
+        Shown | None,
+        Query(description="Only those; `unfinished`: the first three; deleted: `trashed`."),
+    ] = None,
     name: Annotated[str, Query(max_length=200, description="Part of the name.")] = "",
     template: Annotated[str, Query(max_length=100, description="Id of a template.")] = "",
+    operation: Annotated[str, Query(max_length=100, description="Of one of its steps.")] = "",
+    project: Annotated[
+        str, Query(max_length=100, description="Whose files it reads, or which its results join.")
+    ] = "",
     after: After = None,
     limit: Limit = 20,
 ) -> Listed[JobView]:
@@ -83,7 +91,11 @@ async def list_jobs(
         if state == "trashed":
             page = await mill.job_trash.list(caller, after, limit)
         else:
-            page = await mill.jobs.list(caller, after, limit, chosen_by(state, name, template))
+            chosen = chosen_by(
+                None if state == UNFINISHED else state, name, template, operation, project
+            )
+            unfinished = state == UNFINISHED
+            page = await mill.jobs.list(caller, after, limit, chosen, unfinished=unfinished)
     views = await asyncio.gather(*(view(mill, job) for job in page.rows))
     return listed(list(views), page.after)
 

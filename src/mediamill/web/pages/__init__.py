@@ -6,6 +6,8 @@ from mediamill.web.pages import (
     captions,
     datasets,
     erasures,
+    files,
+    jobs,
     models,
     prompts,
     recovery,
@@ -20,6 +22,8 @@ router.include_router(admin.router)
 router.include_router(captions.router)
 router.include_router(datasets.router)
 router.include_router(erasures.router)
+router.include_router(files.router)
+router.include_router(jobs.router)
 router.include_router(models.router)
 router.include_router(prompts.router)
 router.include_router(recovery.router)

@@ -8,13 +8,11 @@ from mediamill.app import App
 from mediamill.core.access import Principal
 from mediamill.datasets.exporting import EXPORTS
 from mediamill.operations.base import Operation
-from mediamill.operations.image import ImageOperation
 from mediamill.store.repositories.projects import SPLITS, SUBSETS
 from mediamill.web.api.jobs import view as job_view
-from mediamill.web.api.operations import operation_view
 from mediamill.web.api.projects import view
 from mediamill.web.pages.agreed import chosen_before
-from mediamill.web.pages.forms import asking, inputs
+from mediamill.web.pages.forms import form
 from mediamill.web.pages.rendering import page
 from mediamill.web.parsing import FileId, ProjectId
 from mediamill.web.security import Caller, Mill
@@ -73,16 +71,11 @@ async def split_page(project_id: ProjectId, caller: Caller, mill: Mill) -> Respo
 @router.get("/projects/{project_id}/process")
 async def process_page(project_id: ProjectId, caller: Caller, mill: Mill) -> Response:
     """Choose operations for the images of a project, with previews."""
-    names = [name for name in mill.operations.names() if _for_images(mill, name)]
-    operations = [operation_view(name, mill.operations.get(name)) for name in names]
-    forms = [
-        (operation, inputs(operation.schema_), mill.operations.get(operation.name))
-        for operation in operations
-    ]
+    kinds = {name: mill.operations.get(name) for name in mill.operations.names()}
+    shown = [form(name, kind) for name, kind in kinds.items() if _for_images(name, kind)]
     jobs = await _jobs(mill, caller, project_id)
     return await _page(
-        mill, caller, project_id, "process.html", "/process", operations=forms,
-        asking=asking(mill.operations), varies=_varies, jobs=jobs,
+        mill, caller, project_id, "process.html", "/process", forms=shown, jobs=jobs,
         reference=await chosen_before(mill, caller, jobs),
     )  # fmt: skip
 
@@ -122,14 +115,9 @@ async def _page(
     )
 
 
-def _for_images(mill: App, name: str) -> bool:
+def _for_images(name: str, kind: type[Operation]) -> bool:
     """Tell whether an operation takes images and gives some, or a report about them."""
-    return name != HEALTH and "image/*" in mill.operations.get(name).accepts
-
-
-def _varies(kind: type[Operation]) -> bool:
-    """Tell whether an operation's previews show single parameters too."""
-    return issubclass(kind, ImageOperation) and kind.variants is not ImageOperation.variants
+    return name != HEALTH and "image/*" in kind.accepts
 
 
 async def _jobs(

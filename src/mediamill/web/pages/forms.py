@@ -13,8 +13,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from mediamill.operations.asking import ModelOperation
+from mediamill.operations.base import Operation
 from mediamill.operations.catalogue import Catalogue
+from mediamill.operations.image import ImageOperation
+from mediamill.web.api.operations import operation_view
+from mediamill.web.views.operations import OperationView
 
+GROUPS = {
+    "part": ("start", "end", "max_frames", "pages", "max_pages"),
+    "picture": (
+        "format", "quality", "lossless", "width", "height", "fit", "background", "border", "fill",
+        "interpolation", "deinterlace",
+    ),
+    "model": ("model", "providers", "temperature", "max_tokens", "continuations"),
+}  # fmt: skip
+"""Parameters of whatever operation that stand together among more options, by what they are of."""
+OTHER = "other"
 LINE = 500
 """Characters of a text; what may be longer has several lines."""
 _TIED = re.compile(r"\s*\(([\w-]+)\)(?=\.?$)")
@@ -51,6 +65,11 @@ class Input:
         return self.name.replace("_", " ").capitalize()
 
     @property
+    def group(self) -> str:
+        """Among which more options it stands."""
+        return next((group for group, names in GROUPS.items() if self.name in names), OTHER)
+
+    @property
     def shown(self) -> str:
         """What the control holds at first."""
         if self.default is None or isinstance(self.default, list | dict | bool):
@@ -58,6 +77,13 @@ class Input:
         if isinstance(self.default, float) and self.default.is_integer():
             return str(int(self.default))
         return str(self.default)
+
+    @property
+    def written(self) -> str:
+        """What a control of one line holds at first, a list with commas."""
+        if isinstance(self.default, list):
+            return ", ".join(str(value) for value in self.default)
+        return self.shown
 
     @property
     def json(self) -> str:
@@ -78,10 +104,64 @@ class Input:
         )
 
 
-def asking(catalogue: Catalogue) -> frozenset[str]:
-    """Return the operations that ask models, which may cost money."""
-    names = catalogue.names()
-    return frozenset(name for name in names if issubclass(catalogue.get(name), ModelOperation))
+@dataclass(frozen=True)
+class Form:
+    """The form of one operation, and what is told of that before it is chosen."""
+
+    operation: OperationView
+    inputs: list[Input]
+    asks: bool
+    """Whether it asks models, which may cost money."""
+    draws: bool
+    varies: bool
+    """Whether its previews show single parameters too."""
+    gives: str
+    """`frames` (many pictures of one), `image`, `texts`, `report`, or `file` for whatever else."""
+
+    @property
+    def label(self) -> str:
+        """What it is called for people: `extract-frames`: Extract frames."""
+        return self.operation.name.replace("-", " ").capitalize()
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Kinds of files: `video`, `image`, `audio`, `document`; none for any."""
+        kinds = (accepted.partition("/")[0] for accepted in self.operation.accepts)
+        known = ("video", "image", "audio")
+        return tuple(dict.fromkeys(kind if kind in known else "document" for kind in kinds))
+
+    @property
+    def more(self) -> dict[str, list[Input]]:
+        """What does not show at once, by its groups; the others come first."""
+        rest = [one for one in self.inputs if not one.main]
+        groups = {name: [one for one in rest if one.group == name] for name in (OTHER, *GROUPS)}
+        return {name: found for name, found in groups.items() if found}
+
+
+def forms(catalogue: Catalogue) -> list[Form]:
+    """Make the forms of all operations."""
+    return [form(name, catalogue.get(name)) for name in catalogue.names()]
+
+
+def form(name: str, kind: type[Operation]) -> Form:
+    """Make the form of an operation."""
+    view = operation_view(name, kind)
+    return Form(
+        operation=view,
+        inputs=inputs(view.schema_),
+        asks=issubclass(kind, ModelOperation),
+        draws=kind.draws,
+        varies=issubclass(kind, ImageOperation) and kind.variants is not ImageOperation.variants,
+        gives=_gives(kind),
+    )
+
+
+def _gives(kind: type[Operation]) -> str:
+    if not kind.gives:
+        return "texts" if issubclass(kind, ModelOperation) else "report"
+    if not kind.gives.startswith("image/"):
+        return "file"
+    return "frames" if kind.fans_out else "image"
 
 
 def inputs(schema: dict[str, Any]) -> list[Input]:

@@ -12,11 +12,15 @@ from mediamill import __version__
 from mediamill.core.errors import SecondFactorNeeded
 from mediamill.web.pages.reference import type_text
 from mediamill.web.problems import Report, request_id
+from mediamill.web.security import session_of
+from mediamill.web.texts import load
 from mediamill.web.views.common import moment
 from mediamill.web.views.models import PriceView
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 DATA_PATHS = ("/v1", "/health", "/metrics", "/openapi.json", "/static", "/parts")
+TOLD = frozenset({403, 404, 429, 500, 503})
+"""Statuses that the page of errors has words of its own for."""
 
 
 def size_text(size: float) -> str:
@@ -87,24 +91,24 @@ def action_text(action: str) -> str:
     return action.replace("_", " ").capitalize()
 
 
-_environment = Environment(
+environment = Environment(
     loader=FileSystemLoader(TEMPLATES),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {
+environment.filters |= {
     "size": size_text, "duration": duration_text, "type": type_text, "money": money_text,
     "price": price_text, "thousands": "{:,}".format, "when": when_text, "agent": agent_text,
     "action": action_text, "moment": moment,
 }  # fmt: skip
-_environment.globals |= {"version": __version__}
+environment.globals |= {"version": __version__, "t": load()}
 
 
 def page(name: str, /, status: int = 200, **context: Any) -> HTMLResponse:
     """Render a template as an answer."""
-    return HTMLResponse(_environment.get_template(name).render(**context), status)
+    return HTMLResponse(environment.get_template(name).render(**context), status)
 
 
 def wants_page(request: Request) -> bool:
@@ -124,4 +128,12 @@ def error_page(request: Request, report: Report) -> Response:
 
 def error_card(request: Request, report: Report) -> HTMLResponse:
     """Answer an error as a page, whatever it is."""
-    return page("error.html", report.status, report=report, request_id=request_id(request))
+    return page(
+        "error.html",
+        report.status,
+        report=report,
+        kind=str(report.status) if report.status in TOLD else "other",
+        retry=report.retryable or report.status >= 500,
+        request_id=request_id(request),
+        signed_in=bool(session_of(request)),
+    )

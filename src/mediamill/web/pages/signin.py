@@ -57,13 +57,13 @@ async def callback(request: Request, mill: Mill) -> Response:
     pairs = request.query_params.multi_items()
     answer = dict(pairs)
     state = answer.get("state", "")
-    kept, present = flows.kept(request, state), await _present(request, mill)
+    kept, here = flows.kept(request, state), await present(request, mill)
     try:
         if len(answer) != len(pairs):
             raise Unauthenticated("The issuer’s answer says something twice: begin again.")
-        arrived = await federation.finish(answer, kept, flows.callback_of(request), present)
+        arrived = await federation.finish(answer, kept, flows.callback_of(request), here)
     except MediamillError as error:
-        if present is None:
+        if here is None:
             response = _sign_in(mill, await federation.back(kept, state), error)
         else:
             response = error_card(request, report_of(error))
@@ -82,7 +82,7 @@ async def end(request: Request, mill: Mill) -> Response:
     return RedirectResponse(there or "/signin", 303)
 
 
-async def _present(request: Request, mill: App) -> Principal | None:
+async def present(request: Request, mill: App) -> Principal | None:
     """Tell who this browser is signed in as, if anybody."""
     secret = session_of(request)
     try:

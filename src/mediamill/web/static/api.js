@@ -1,8 +1,9 @@
 // Speak the JSON API with the session's cookie; whatever it refuses is thrown as a Problem.
+import { t } from "./texts.js";
 
 export class Problem extends Error {
   constructor(status, body) {
-    super(body.detail || `The server answered ${status}.`);
+    super(body.detail || t("base.answered", { status }));
     this.status = status;
     this.code = body.code || "";
     this.errors = body.errors || [];
@@ -32,7 +33,7 @@ async function answered(path, options) {
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Problem(0, { detail: "The server does not answer. Check the connection and try again." });
+    throw new Problem(0, { detail: t("base.no_answer") });
   }
   if (response.ok) return response;
   const problem = new Problem(response.status, await response.json().catch(() => ({})));

@@ -2,7 +2,7 @@
 import { call, clearProblem, showProblem } from "./api.js";
 import { card, listen } from "./captioned.js";
 import { made, many, pause } from "./dataset.js";
-import { dropped } from "./dropping.js";
+import { receive } from "./dropping.js";
 import { upload } from "./upload.js";
 
 const page = document.getElementById("captions");
@@ -44,30 +44,15 @@ async function older() {
 }
 
 function take(files) {
-  upload(files, element("uploads"), (file) => {
+  upload(files, { done(file) {
     const there = boxes().find((box) => box.value === file.id);
     if (there) there.checked = true;
     else images.prepend(image(file, true));
     count();
-  });
+  } });
 }
 
-element("choose").addEventListener("change", () => {
-  take([...element("choose").files]);
-  element("choose").value = "";
-});
-for (const kind of ["dragenter", "dragover"]) {
-  element("drop").addEventListener(kind, (event) => {
-    event.preventDefault();
-    element("drop").classList.add("over");
-  });
-}
-element("drop").addEventListener("dragleave", () => element("drop").classList.remove("over"));
-element("drop").addEventListener("drop", async (event) => {
-  event.preventDefault();
-  element("drop").classList.remove("over");
-  take(await dropped(event.dataTransfer));
-});
+receive(element("drop"), [element("choose")], take);
 images.addEventListener("change", count);
 element("all").addEventListener("change", () => {
   for (const box of boxes()) box.checked = element("all").checked;

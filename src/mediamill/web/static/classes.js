@@ -137,7 +137,7 @@ function store(button, options) {
 
 get("set")?.addEventListener("change", (event) => {
   clearProblem(importing);
-  upload([...event.target.files], get("uploads"), check);
+  upload(event.target.files, { done: check });
   event.target.value = "";
 });
 get("store")?.addEventListener("click", (event) => store(event.target, {}));

@@ -1,6 +1,7 @@
 // The files of what was dropped or chosen: those in folders too, however deep, and where each stood.
 
 const places = new WeakMap();
+const order = new Intl.Collator("en", { numeric: true }); // made once: thousands of names are compared
 
 // Its path from the folder that was dropped on, `photos/train/cat.jpg`; of a single file its name.
 export function pathOf(file) {
@@ -24,7 +25,30 @@ export async function dropped(transfer) {
 // Without what systems hide in folders, in the order of their paths.
 export function shown(files) {
   const kept = [...files].filter((file) => !pathOf(file).split("/").some((part) => part.startsWith(".") || part === "__MACOSX"));
-  return kept.sort((a, b) => pathOf(a).localeCompare(pathOf(b), "en", { numeric: true }));
+  return kept.sort((a, b) => order.compare(pathOf(a), pathOf(b)));
+}
+
+// What is dropped on a place, or chosen by inputs, goes to `take`; what is over the place is seen by its class.
+export function receive(place, inputs, take) {
+  for (const kind of ["dragenter", "dragover"]) {
+    place.addEventListener(kind, (event) => {
+      event.preventDefault();
+      place.classList.add("over");
+    });
+  }
+  place.addEventListener("dragleave", () => place.classList.remove("over"));
+  place.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    place.classList.remove("over");
+    take(await dropped(event.dataTransfer));
+  });
+  for (const input of inputs) {
+    input.addEventListener("change", () => {
+      const files = [...input.files];
+      input.value = "";
+      take(files);
+    });
+  }
 }
 
 async function gather(entry, found) {

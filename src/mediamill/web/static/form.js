@@ -1,11 +1,10 @@
-// A form made of an operation's schema: which controls show, and what they send.
+// A form made of an operation's schema: which controls show, what they send, and filling them in.
+import { t } from "./texts.js";
 
-export function show(form, operation) {
-  for (const fields of form.querySelectorAll("fieldset[data-operation]")) {
-    fields.hidden = fields.dataset.operation !== operation;
-    for (const field of fields.querySelectorAll("[data-when]")) {
-      field.hidden = !chosen(fields, field.dataset.when).includes(field.dataset.is);
-    }
+// Show what the choices that are made ask for; `fields` holds the controls of one operation.
+export function show(fields) {
+  for (const field of fields.querySelectorAll("[data-when]")) {
+    field.hidden = !chosen(fields, field.dataset.when).includes(field.dataset.is);
   }
 }
 
@@ -16,23 +15,53 @@ export function chosen(fields, name) {
 }
 
 // What differs from the default, so that what a person left alone stays the operation's business.
-export function parameters(form, operation) {
+export function parameters(fields) {
   const found = {};
-  const fields = form.querySelector(`fieldset[data-operation="${CSS.escape(operation)}"]`);
   for (const control of fields.querySelectorAll("[data-kind]")) {
     if (control.closest("[hidden]:not(fieldset)")) continue;
     const { kind, name = control.name } = control.dataset;
-    if (kind === "choice") found[name] = control.value;
-    else if (kind === "boolean") {
+    if (kind === "boolean") {
       if (control.checked !== control.defaultChecked) found[name] = control.checked;
     } else if (kind === "choices" || kind === "pair") {
       const now = kind === "pair" ? ends(control) : picked(control);
       const before = JSON.parse(control.dataset.default);
       if (JSON.stringify(now) !== JSON.stringify(before) && (now.length || before)) found[name] = now;
     } else if (control.validity.badInput) found[name] = "not a number";
-    else if (control.value.trim() !== control.dataset.default) found[name] = value(kind, control.value.trim());
+    else if (control.value.trim() !== (control.dataset.default || defaultOf(control))) found[name] = value(kind, control.value.trim());
   }
   return found;
+}
+
+// Put values into the controls, as a request has them; what is not named stays as it is.
+export function fill(fields, values) {
+  for (const control of fields.querySelectorAll("[data-kind]")) {
+    const { kind, name = control.name } = control.dataset;
+    if (!(name in values)) continue;
+    const wanted = values[name];
+    if (kind === "boolean") control.checked = wanted === true;
+    else if (kind === "choices") tick(control, wanted ?? []);
+    else if (kind === "pair") [0, 1].forEach((end) => set(control, String(end), wanted[end]));
+    else control.value = text(kind, wanted) || defaultOf(control);
+  }
+  show(fields);
+}
+
+// A colour is never empty: where none is named it is the one that it begins with.
+const defaultOf = (control) => (control.type === "color" ? control.defaultValue : "");
+
+function text(kind, wanted) {
+  if (wanted === null || wanted === undefined) return "";
+  if (kind === "list") return wanted.join(", ");
+  if (kind === "map") return Object.entries(wanted).map(([name, part]) => `${name}=${part}`).join(", ");
+  return kind === "json" ? JSON.stringify(wanted, null, 1) : String(wanted);
+}
+
+function tick(group, names) {
+  for (const box of group.querySelectorAll("input")) {
+    box.checked = names.includes(box.value);
+    box.dataset.turn = names.indexOf(box.value) - names.length;
+  }
+  arrange(group);
 }
 
 // In the order in which they were ticked; those that were so at first come first.
@@ -73,13 +102,14 @@ function arrange(group) {
   list.hidden = names.length < 2;
   list.replaceChildren(...names.map((name, n) => {
     const line = document.createElement("li");
-    const button = (way, sign, by) => {
+    const button = (label, sign, by) => {
       const one = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: sign, disabled: names[n + by] === undefined });
-      one.setAttribute("aria-label", `Move ${name} ${way}`);
+      one.setAttribute("aria-label", label);
       one.addEventListener("click", () => move(group, list, n, by));
       return one;
     };
-    line.append(Object.assign(document.createElement("span"), { textContent: name }), button("up", "↑", -1), button("down", "↓", 1));
+    line.append(Object.assign(document.createElement("span"), { textContent: name }),
+      button(t("forms.move_up", { name }), "↑", -1), button(t("forms.move_down", { name }), "↓", 1));
     return line;
   }));
 }
@@ -97,30 +127,30 @@ function move(group, list, at, by) {
   list.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
-function set(pair, end, text, except = null) {
-  for (const input of pair.querySelectorAll(`[data-end="${end}"]`)) if (input !== except) input.value = text;
+function set(pair, end, wanted, except = null) {
+  for (const input of pair.querySelectorAll(`[data-end="${end}"]`)) if (input !== except) input.value = wanted;
 }
 
-function value(kind, text) {
-  if (text === "") return kind === "map" ? {} : null;
+function value(kind, said) {
+  if (said === "") return kind === "map" ? {} : null;
   if (kind === "map") {
-    return Object.fromEntries(text.split(",").map((pair) => pair.split("=").map((part) => part.trim())).map(([name, part]) => [name, number(part ?? "")]));
+    return Object.fromEntries(said.split(",").map((pair) => pair.split("=").map((part) => part.trim())).map(([name, part]) => [name, number(part ?? "")]));
   }
-  if (kind === "json") return json(text);
-  if (kind === "list") return text.split(",").map((item) => item.trim()).filter(Boolean).map(number);
-  return kind === "text" ? text : number(text);
+  if (kind === "json") return json(said);
+  if (kind === "list") return said.split(",").map((item) => item.trim()).filter(Boolean).map(number);
+  return kind === "text" || kind === "choice" ? said : number(said);
 }
 
 // What is no JSON is sent as it is, for the server to say so.
-function json(text) {
+function json(said) {
   try {
-    return JSON.parse(text);
+    return JSON.parse(said);
   } catch {
-    return text;
+    return said;
   }
 }
 
-function number(text) {
-  const parsed = Number(text);
-  return text === "" || Number.isNaN(parsed) ? text : parsed;
+function number(said) {
+  const parsed = Number(said);
+  return said === "" || Number.isNaN(parsed) ? said : parsed;
 }

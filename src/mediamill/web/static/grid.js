@@ -1,141 +1,167 @@
-// A grid of very many pictures: only those in sight are elements, the rest is asked for on the way.
-import { call } from "./api.js";
+// A grid of very many things: only those in sight are elements; a source knows what stands where.
+//
+// A source has `count`, `id(n)`, `item(n)` (undefined until it is known), `place(id)`, `want(first, last)`
+// which sees to it that those are known, and tells of news by calling `changed`. A `cell` makes what is
+// in the element of an item; in it stands what takes the focus, marked `data-focus`, and a checkbox.
+import { Choice } from "./choice.js";
 import { made } from "./dataset.js";
 
-const GAP = 8;
 const AHEAD = 400; // pixels above and below what is seen
-const PAGE = 100;
-
-const SHORT = { validation: "val" };
+const CALM = 120; // milliseconds without scrolling until pictures are asked for again
 
 export class Grid {
-  constructor(place, { address, link, changed }) {
-    Object.assign(this, { place, address, link, changed, items: [], cells: new Map(), selected: new Set(), after: "", round: 0 });
-    for (const kind of ["scroll", "resize"]) addEventListener(kind, () => this.later(), { passive: true });
-    place.addEventListener("change", (event) => this.tick(event.target));
-    place.addEventListener("click", (event) => { this.shift = event.shiftKey; });
+  constructor(place, { source, cell, shape = tiles, head = () => 0, changed = () => {} }) {
+    Object.assign(this, { place, source, cell, shape, head, cells: new Map(), active: null, seen: scrollY, calm: true });
+    this.choice = new Choice(source, () => {
+      this.mark();
+      changed();
+    });
+    source.changed = () => {
+      changed();
+      this.later();
+    };
+    addEventListener("scroll", () => this.scrolled(), { passive: true });
+    new ResizeObserver(() => this.later()).observe(place);
+    addEventListener("resize", () => this.later(), { passive: true });
+    place.addEventListener("focusin", (event) => this.entered(event.target.closest("li")));
   }
 
-  // Begin anew, such as with another filter; what is selected stays selected.
-  async reload() {
-    this.round += 1;
-    const keep = this.items.length;
-    const before = this.items;
-    Object.assign(this, { after: "", items: [], asking: null });
-    const { round } = this;
-    const fresh = [];
-    do fresh.push(...await this.page()); while (round === this.round && this.after !== null && fresh.length < Math.min(keep, 300));
-    if (round !== this.round) return;
-    for (const cell of this.cells.values()) cell.remove();
-    this.cells.clear();
-    this.items = fresh;
-    if (!before.length) scrollTo({ top: Math.min(scrollY, this.place.offsetTop) });
-    this.draw();
-    this.changed();
-  }
-
-  async page() {
-    const { round } = this;
-    const cursor = this.after ? `&after=${encodeURIComponent(this.after)}` : "";
-    const page = await call("GET", `${this.address()}&limit=${PAGE}${cursor}`);
-    if (round !== this.round) return [];
-    this.after = page.has_more ? page.after : null;
-    return page.data;
+  // Pictures on the way of a fast drag would only keep those from coming that are wanted.
+  scrolled() {
+    const far = Math.abs(scrollY - this.seen) > innerHeight;
+    this.seen = scrollY;
+    this.calm = this.calm && !far;
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => {
+      this.calm = true;
+      this.later();
+    }, CALM);
+    this.later();
   }
 
   later() {
-    if (this.frame) return;
-    this.frame = requestAnimationFrame(() => {
-      this.frame = null;
-      this.draw();
-    });
+    this.frame ||= requestAnimationFrame(() => this.draw());
   }
 
-  measures() {
-    const width = this.place.clientWidth;
-    const columns = Math.max(2, Math.floor((width + GAP) / (150 + GAP)));
-    const cell = (width - GAP * (columns - 1)) / columns;
-    return { columns, cell, line: Math.round(cell * 0.75) + 30 + GAP };
+  get measures() {
+    return this.shape(this.place.clientWidth);
+  }
+
+  // The places in sight, with so many pixels around: from the first to before the last.
+  sight(ahead = 0) {
+    const { columns, line } = this.measures;
+    const top = this.place.getBoundingClientRect().top;
+    const first = Math.max(0, Math.floor((-top - ahead) / line)) * columns;
+    return [first, Math.min(this.source.count, Math.ceil((innerHeight - top + ahead) / line) * columns)];
   }
 
   draw() {
-    const { columns, cell, line } = this.measures();
-    const rows = Math.ceil(this.items.length / columns);
-    this.place.style.height = `${rows * line}px`;
-    const top = this.place.getBoundingClientRect().top;
-    const first = Math.max(0, Math.floor((-top - AHEAD) / line)) * columns;
-    const last = Math.min(this.items.length, Math.ceil((innerHeight - top + AHEAD) / line) * columns);
-    const wanted = new Set();
-    for (let n = first; n < last; n += 1) wanted.add(this.items[n].id);
-    const focused = this.place.contains(document.activeElement) && document.activeElement.closest("li")?.dataset.file;
-    for (const [id, old] of this.cells) {
-      if (!wanted.has(id) && id !== focused) {
-        old.remove();
-        this.cells.delete(id);
-      }
+    cancelAnimationFrame(this.frame);
+    this.frame = null;
+    const { source } = this;
+    const measures = this.measures;
+    this.place.style.height = `${Math.ceil(source.count / measures.columns) * measures.line}px`;
+    const [first, last] = this.sight(AHEAD);
+    const wanted = [];
+    for (let n = first; n < last; n += 1) wanted.push(n);
+    const focused = this.focused();
+    if (focused === null && !(source.place(this.active) >= first && source.place(this.active) < last)) this.active = null;
+    this.active ??= source.count ? source.id(Math.min(this.sight()[0], source.count - 1)) : null;
+    const kept = focused === null ? -1 : source.place(focused);
+    if (kept >= 0 && kept < first) wanted.unshift(kept);
+    if (kept >= last) wanted.push(kept);
+    this.clear(new Set(wanted.map((n) => source.id(n))));
+    let next = this.place.firstElementChild;
+    for (const n of wanted) {
+      const element = this.put(n, measures);
+      if (element === next) next = next.nextElementSibling;
+      else this.place.insertBefore(element, next);
     }
-    for (let n = first; n < last; n += 1) this.put(n, columns, cell, line);
-    if (last >= this.items.length - columns * 2) this.ask();
+    source.want(first, last);
   }
 
-  // Cells stand in the order of the items, for who goes through them by keyboard.
-  put(n, columns, cell, line) {
-    const item = this.items[n];
-    let element = this.cells.get(item.id);
-    if (!element) {
-      element = this.cell(item, n);
-      this.cells.set(item.id, element);
-      const next = this.items.slice(n + 1, n + 1 + this.cells.size).find((one) => this.cells.has(one.id));
-      this.place.insertBefore(element, next ? this.cells.get(next.id) : null);
+  clear(wanted) {
+    for (const [id, { element }] of this.cells) {
+      if (wanted.has(id)) continue;
+      for (const image of element.querySelectorAll("img")) if (!image.complete) image.removeAttribute("src");
+      element.remove();
+      this.cells.delete(id);
     }
-    element.style.transform = `translate(${(n % columns) * (cell + GAP)}px, ${Math.floor(n / columns) * line}px)`;
-    element.style.width = `${cell}px`;
-    element.style.height = `${line - GAP}px`;
   }
 
-  cell(item, n) {
-    const thumbnail = item.links.thumbnail;
-    const picture = thumbnail ? made("img", { src: thumbnail, alt: "", loading: "lazy", decoding: "async", "data-retry": "" }) : made("span", {}, item.media_type.split("/")[1] || "file");
-    const box = made("input", { type: "checkbox", "aria-label": `Select ${item.name}`, checked: this.selected.has(item.id) });
-    const split = item.split ? made("span", { class: `split ${item.split}`, title: item.split }, SHORT[item.split] || item.split) : null;
-    const link = made("a", { href: this.link(item), class: "picture", "aria-label": `Annotate ${item.name}${item.split ? `, ${item.split}` : ""}` }, picture);
-    const element = made("li", { "data-file": item.id }, link, made("label", { class: "caption" }, box, made("span", { class: "name" }, item.name), split));
-    element.dataset.n = n;
+  put(n, { columns, gap, wide, line }) {
+    const id = this.source.id(n);
+    const item = this.source.item(n);
+    let one = this.cells.get(id);
+    if (!one) this.cells.set(id, one = { element: made("li", { "data-id": id, "data-file": id }) });
+    if (one.item !== item || (this.calm && !one.calm)) this.fill(one, id, item);
+    const { element } = one;
+    element.style.transform = `translate(${(n % columns) * (wide + gap)}px, ${Math.floor(n / columns) * line}px)`;
+    element.style.width = `${wide}px`;
+    element.style.height = `${line - gap}px`;
+    element.setAttribute("aria-posinset", n + 1);
+    element.setAttribute("aria-setsize", this.source.whole ? this.source.count : -1);
+    this.tend(element, id);
     return element;
   }
 
-  ask() {
-    if (this.asking || this.after === null) return;
-    const { round } = this;
-    this.asking = this.page().then((found) => {
-      if (round !== this.round) return;
-      this.items.push(...found);
-      this.asking = null;
-      this.changed();
-      this.draw();
-    }).catch(() => { this.asking = null; });
+  fill(one, id, item) {
+    const focus = one.element.contains(document.activeElement) && document.activeElement.matches("[data-focus]");
+    one.element.classList.toggle("coming", !item);
+    one.element.replaceChildren(...this.cell(id, item, this.calm));
+    Object.assign(one, { item, calm: this.calm });
+    if (focus) one.element.querySelector("[data-focus]").focus({ preventScroll: true });
   }
 
-  // With Shift, all between it and the one ticked before.
-  tick(box) {
-    const id = box.closest("li").dataset.file;
-    const n = this.items.findIndex((one) => one.id === id);
-    const [from, to] = this.shift && this.before !== undefined ? [Math.min(n, this.before), Math.max(n, this.before)] : [n, n];
-    for (const { id: each } of this.items.slice(from, to + 1)) this.mark(each, box.checked);
-    this.before = n;
-    this.changed();
+  // What is ticked, and which one Tab leads to.
+  tend(element, id) {
+    const box = element.querySelector("input[type=checkbox]");
+    if (box) box.checked = this.choice.has(id);
+    const focus = element.querySelector("[data-focus]");
+    if (focus) focus.tabIndex = id === this.active ? 0 : -1;
   }
 
-  mark(id, on) {
-    if (on) this.selected.add(id);
-    else this.selected.delete(id);
-    const box = this.cells.get(id)?.querySelector("input");
-    if (box) box.checked = on;
+  mark() {
+    for (const [id, { element }] of this.cells) this.tend(element, id);
   }
 
-  clear() {
-    for (const id of [...this.selected]) this.mark(id, false);
-    this.before = undefined;
-    this.changed();
+  // -- by keyboard ---------------------------------------------------------------------------------
+
+  focused() {
+    const { activeElement } = document;
+    return this.place.contains(activeElement) ? activeElement.closest("li").dataset.id : null;
   }
+
+  entered(element) {
+    if (!element || element.dataset.id === this.active) return;
+    this.active = element.dataset.id;
+    this.mark();
+  }
+
+  // Goes to a place: what is there may still be coming.
+  focus(n) {
+    if (!this.source.count) return;
+    const place = Math.max(0, Math.min(n, this.source.count - 1));
+    this.reveal(place);
+    this.active = this.source.id(place);
+    this.draw();
+    this.cells.get(this.active).element.querySelector("[data-focus]").focus({ preventScroll: true });
+    this.mark();
+  }
+
+  reveal(n) {
+    const { columns, line } = this.measures;
+    const top = this.place.getBoundingClientRect().top + Math.floor(n / columns) * line;
+    const head = this.head();
+    if (top < head) scrollBy({ top: top - head - 8, behavior: "instant" });
+    else if (top + line > innerHeight) scrollBy({ top: top + line - innerHeight + 8, behavior: "instant" });
+  }
+}
+
+// Cells as wide as about 150 pixels, three quarters as high and a line for the name.
+export function tiles(width) {
+  const gap = 8;
+  const columns = Math.max(2, Math.floor((width + gap) / (150 + gap)));
+  const wide = (width - gap * (columns - 1)) / columns;
+  return { columns, gap, wide, line: Math.round(wide * 0.75) + 30 + gap };
 }

@@ -16,8 +16,9 @@ const images = new Images(id);
 let settings = {};
 let file = null;
 
-const fields = () => form.querySelector(`fieldset[data-operation="${CSS.escape(operation.value)}"]`);
-const step = () => ({ operation: operation.value, parameters: parameters(form, operation.value) });
+const fieldsOf = (name) => form.querySelector(`fieldset[data-operation="${CSS.escape(name)}"]`);
+const fields = () => fieldsOf(operation.value);
+const step = () => ({ operation: operation.value, parameters: parameters(fields()) });
 
 // -- previews -----------------------------------------------------------------------------------
 
@@ -27,7 +28,7 @@ const ask = (name, parts, whole = false) => call("POST", `/v1/operations/${name}
 function shots(section) {
   const method = section.dataset.is;
   const name = section.closest("fieldset").dataset.operation;
-  const all = parameters(form, name);
+  const all = parameters(section.closest("fieldset"));
   const own = new Set([...section.querySelectorAll("[data-name], [name]")].map((one) => one.dataset.name || one.name));
   const common = ["fill", "border", "interpolation"];
   const parts = Object.fromEntries(Object.entries(all).filter(([one]) => own.has(one) || common.includes(one)));
@@ -89,7 +90,7 @@ function compare(place) {
   });
 }
 
-const compared = (name, other) => ({ ...parameters(form, name), ...(other && { reference: other.id }) });
+const compared = (name, other) => ({ ...parameters(fieldsOf(name)), ...(other && { reference: other.id }) });
 
 // What the numbers that its methods go by do, each from the least to the most.
 function vary(place) {
@@ -195,7 +196,8 @@ get("next").addEventListener("click", () => tried(get("next"), async () => {
 }, (problem) => showProblem(form, problem, `steps.${steps.length}.parameters.`)));
 
 function offer() {
-  show(form, operation.value);
+  for (const one of form.querySelectorAll("fieldset[data-operation]")) one.hidden = one.dataset.operation !== operation.value;
+  show(fields());
   const asking = [...operation.options].filter((one) => one.dataset.asks !== undefined).map((one) => one.value);
   get("budget-field").hidden = ![operation.value, ...steps.map((one) => one.operation)].some((one) => asking.includes(one));
 }

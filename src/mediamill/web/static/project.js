@@ -1,9 +1,12 @@
 // A project’s images: brought in, filtered, chosen, moved, copied and removed.
 import { call, clearProblem, showProblem } from "./api.js";
+import { Choosing } from "./choosing.js";
 import { Grid } from "./grid.js";
 import { ended, every, made, many, pages, tried } from "./dataset.js";
-import { dropped, pathOf, placed, shown as visible } from "./dropping.js";
+import { pathOf, placed, receive, shown as visible } from "./dropping.js";
 import { Placing, describes } from "./folders.js";
+import { Paged } from "./paged.js";
+import { cell } from "./project_cell.js";
 import { remember } from "./sequence.js";
 import { upload } from "./upload.js";
 import { zipped } from "./zip.js";
@@ -15,7 +18,7 @@ const filters = get("filters");
 const home = `/v1/projects/${id}`;
 const fail = (problem) => showProblem(page, problem);
 const say = (text) => { get("status").textContent = text; };
-let whole = false; // whether all that the filters let through is meant
+let whole = 0; // how many of all that the filters let through are known, if all are meant
 let undoable = null;
 
 function query() {
@@ -29,26 +32,30 @@ function query() {
   return text && `&${text}`;
 }
 
-const grid = new Grid(get("grid"), {
-  address: () => `${home}/files?${query().slice(1)}`,
-  link: (item) => `/projects/${id}/annotate/${item.id}`,
-  changed: shown,
-});
+const source = new Paged(() => `${home}/files?${query().slice(1)}`);
+const grid = new Grid(get("grid"), { source, cell: (_, item) => cell(item, `/projects/${id}/annotate/${item.id}`), changed: shown });
+const { choice } = grid;
+new Choosing(grid, { all: everything });
 
 function shown() {
-  const { items, selected, after } = grid;
-  const picked = selected.size;
+  const { items } = source;
+  const picked = choice.size;
+  if (whole > picked) whole = 0;
+  if (whole && whole < items.length) {
+    everything(); // what came since is meant, too
+    return;
+  }
   get("chosen").textContent = whole ? "All of them are selected" : picked ? `${many(picked, "image")} selected` : "Select all";
-  get("all").checked = whole || (picked > 0 && after === null && picked === items.length);
+  get("all").checked = whole || (picked > 0 && source.whole && picked === items.length);
   get("all").indeterminate = !whole && picked > 0 && !get("all").checked;
   for (const name of ["move", "remove", "copy"]) if (get(name)) get(name).disabled = !(whole || picked);
   get("selection").hidden = !items.length;
-  get("none").hidden = items.length > 0 || after !== null;
+  get("none").hidden = items.length > 0 || !source.whole;
   get("none").textContent = query() ? "No images like this." : "Nothing here yet. Drop images, a folder or a zip above.";
 }
 
 // The editor goes on in this order.
-addEventListener("pagehide", () => remember(id, query(), grid.items.map((item) => item.id), grid.after));
+addEventListener("pagehide", () => remember(id, query(), source.items.map((item) => item.id), source.after));
 
 async function counts() {
   const project = await call("GET", home);
@@ -62,7 +69,7 @@ async function counts() {
 }
 
 async function refresh() {
-  await Promise.all([grid.reload(), counts()]);
+  await Promise.all([source.reload(), counts()]);
 }
 
 // -- bring in ----------------------------------------------------------------------------------
@@ -86,20 +93,20 @@ async function take(files) {
   const zips = all.filter((file) => /\.zip$/i.test(file.name));
   const notes = all.filter(describes);
   const images = all.filter((file) => !zips.includes(file) && !describes(file));
-  upload(zips, get("uploads"), (file) => unpack(file, meaning));
-  upload(images, get("uploads"), (answer, _, file) => {
+  upload(zips, { done: (file) => unpack(file, meaning) });
+  upload(images, { project: id, tags: placed, done(answer, file) {
     arrived();
     placing.take(answer.id, file, meaning);
-  }, { project: id, tags: placed });
+  } });
   if (!notes.length) return;
   const set = notes.length === 1 ? notes[0] : await zipped(notes, "annotations.zip", pathOf);
-  if (set) upload([set], get("uploads"), (file) => offer(made("li", {}), file, notes.map(pathOf)), {});
+  if (set) upload([set], { done: (file) => offer(made("li", {}), file, notes.map(pathOf)) });
   else fail({ message: `${many(notes.length, "file")} that describe images were left out: bring them in as a zip, under Annotations.` });
 }
 
 function offer(line, file, names) {
   line.append(made("p", {}, `There are annotations among them: ${names.slice(0, 3).join(", ")}${names.length > 3 ? " …" : ""}. `, made("a", { href: `/projects/${id}/classes?file=${file.id}` }, "Import them")));
-  get("uploads").append(line);
+  get("imports").append(line);
 }
 
 // A zip is a file of its own first; what is in it joins the project, in the background.
@@ -107,7 +114,7 @@ async function unpack(file, folders) {
   const state = made("span", { class: "muted" }, "reading…");
   const bar = made("progress", { max: "1", value: "0", "aria-label": `Import of ${file.name}` });
   const line = made("li", {}, made("span", {}, file.name), state, bar);
-  get("uploads").append(line);
+  get("imports").append(line);
   try {
     const task = await ended(id, await call("POST", `${home}/import`, { file: file.id, folders }), (now) => {
       bar.value = now.progress;
@@ -128,31 +135,13 @@ async function unpack(file, folders) {
   arrived();
 }
 
-for (const name of ["choose", "choose-folder"]) {
-  get(name)?.addEventListener("change", (event) => {
-    take([...event.target.files]);
-    event.target.value = "";
-  });
-}
-const drop = get("drop");
-for (const kind of ["dragenter", "dragover"]) {
-  drop?.addEventListener(kind, (event) => {
-    event.preventDefault();
-    drop.classList.add("over");
-  });
-}
-drop?.addEventListener("dragleave", () => drop.classList.remove("over"));
-drop?.addEventListener("drop", async (event) => {
-  event.preventDefault();
-  drop.classList.remove("over");
-  take(await dropped(event.dataTransfer));
-});
+if (get("drop")) receive(get("drop"), [get("choose"), get("choose-folder")], take);
 
 // -- with what is selected -----------------------------------------------------------------------
 
 async function* selection() {
   if (!whole) {
-    const ids = [...grid.selected];
+    const ids = choice.list;
     for (let n = 0; n < ids.length; n += 1000) yield ids.slice(n, n + 1000);
     return;
   }
@@ -162,8 +151,8 @@ async function* selection() {
 }
 
 async function done(text, task = null) {
-  whole = false;
-  grid.clear();
+  whole = 0;
+  choice.clear();
   undoable = task;
   get("undo").hidden = !task;
   await refresh();
@@ -194,7 +183,7 @@ get("move")?.addEventListener("change", (event) => {
 });
 
 get("remove")?.addEventListener("click", (event) => {
-  const count = whole ? "All images shown" : many(grid.selected.size, "image");
+  const count = whole ? "All images shown" : many(choice.size, "image");
   if (!confirm(`${count}: take them out of this project? The files themselves stay.`)) return;
   tried(event.target, async () => {
     let removed = 0;
@@ -232,23 +221,21 @@ get("copy-form").addEventListener("submit", (event) => {
   }, (problem) => showProblem(form, problem));
 });
 
+// What the filters let through, also what is not loaded yet.
+function everything() {
+  whole = source.count;
+  choice.all();
+}
+
 get("all").addEventListener("change", (event) => {
-  whole = event.target.checked;
-  for (const item of grid.items) grid.mark(item.id, whole);
-  if (!whole) grid.clear();
-  shown();
-});
-get("grid").addEventListener("change", () => {
-  if (whole) {
-    whole = false;
-    shown();
-  }
+  if (event.target.checked) everything();
+  else choice.clear();
 });
 filters.addEventListener("change", () => {
-  whole = false;
-  grid.clear();
+  whole = 0;
+  choice.clear();
   clearProblem(page);
-  tried(null, () => grid.reload(), fail);
+  tried(null, () => source.reload(), fail);
 });
 filters.addEventListener("submit", (event) => event.preventDefault());
 

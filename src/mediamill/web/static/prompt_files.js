@@ -1,6 +1,6 @@
 // Choose what is asked about: files that are dropped or were there before, or a project.
 import { call, size } from "./api.js";
-import { dropped, placed, shown } from "./dropping.js";
+import { placed, receive, shown } from "./dropping.js";
 import { every, made, many } from "./dataset.js";
 import { upload } from "./upload.js";
 
@@ -42,32 +42,14 @@ export function start(changed) {
   const take = (files) => {
     const [good, bad] = sorted(shown(files));
     get("unfit").replaceChildren(...bad.slice(0, 20).map(([file, why]) => made("li", {}, made("strong", {}, file.name), made("span", {}, why))));
-    upload(good, get("uploads"), (answer) => {
-      for (const file of answer.data || [answer]) {
-        add(file, true);
-        if (fits(file.media_type)) chosen.set(file.id, file.name);
-      }
+    upload(good, { tags: placed, done(file) {
+      add(file, true);
+      if (fits(file.media_type)) chosen.set(file.id, file.name);
       get("no-files").hidden = true;
       told();
-    }, { tags: placed });
+    } });
   };
-  get("choose").addEventListener("change", () => {
-    take([...get("choose").files]);
-    get("choose").value = "";
-  });
-  const drop = get("drop");
-  for (const name of ["dragenter", "dragover"]) {
-    drop.addEventListener(name, (event) => {
-      event.preventDefault();
-      drop.classList.add("over");
-    });
-  }
-  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-  drop.addEventListener("drop", async (event) => {
-    event.preventDefault();
-    drop.classList.remove("over");
-    take(await dropped(event.dataTransfer));
-  });
+  receive(get("drop"), [get("choose")], take);
   let waiting;
   get("search").addEventListener("input", () => {
     clearTimeout(waiting);
@@ -109,7 +91,11 @@ async function more() {
 }
 
 function add(file, first = false) {
-  if (get(`pick-${file.id}`)) return;
+  const there = get(`pick-${file.id}`);
+  if (there) {
+    there.checked ||= first && fits(file.media_type);
+    return;
+  }
   const good = fits(file.media_type);
   const box = made("input", { type: "checkbox", id: `pick-${file.id}`, value: file.id, checked: chosen.has(file.id) || (first && good) });
   const line = made("li", { class: "row" }, box,

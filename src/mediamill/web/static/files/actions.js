@@ -1,0 +1,116 @@
+// What is done with chosen files: deleted, brought back, tagged, put into projects, given to a job.
+import { call } from "../api.js";
+import { asked } from "../asking.js";
+import { every } from "../dataset.js";
+import { t } from "../texts.js";
+import { toast } from "../toast.js";
+
+const MANY = 500; // files of one request
+const IN_ADDRESS = 50; // files that the address of a new job names; more travel in the browser
+const UNDOABLE = 1_000; // files whose tags are looked at first, so that they can be given back
+
+async function* portions(ids) {
+  for (let n = 0; n < ids.length; n += MANY) yield ids.slice(n, n + MANY);
+}
+
+// Do something to many; returns the ids of those that it was done to. What was refused is told once.
+async function each(path, ids, more = {}) {
+  const done = [];
+  const refused = [];
+  for await (const files of portions(ids)) {
+    const { data } = await call("POST", path, { files, ...more });
+    for (const one of data) (one.ok ? done : refused).push(one);
+  }
+  if (refused.length) toast(t("files.refused", { count: refused.length, why: refused[0].error }), { error: true });
+  return done.map((one) => one.file);
+}
+
+const fail = (problem) => toast(problem.message, { error: true });
+
+// Files are gone from the page at once; Undo waits until they are gone at the server, too.
+export async function remove(ids, { hide, back }) {
+  const deleting = each("/v1/files/delete", ids);
+  hide(ids);
+  toast(t("files.deleted", { count: ids.length }), {
+    undo: async () => {
+      await each("/v1/files/restore", await deleting);
+      await back();
+    },
+  });
+  await deleting.then(async (done) => {
+    if (done.length < ids.length) await back();
+  }).catch(async (problem) => {
+    fail(problem);
+    await back();
+  });
+}
+
+export async function restore(ids, { hide, back }) {
+  hide(ids);
+  const restoring = each("/v1/files/restore", ids);
+  toast(t("trash.restored", { count: ids.length }), {
+    undo: async () => {
+      await each("/v1/files/delete", await restoring);
+      await back();
+    },
+  });
+  await restoring.then(async (done) => {
+    if (done.length < ids.length) await back();
+  }).catch(async (problem) => {
+    fail(problem);
+    await back();
+  });
+}
+
+export async function destroy(ids, { hide, back }) {
+  if (!await asked(t("trash.destroy_title", { count: ids.length }), t("trash.destroy_text"), t("trash.destroy"))) return;
+  hide(ids);
+  try {
+    const done = await each("/v1/files/delete", ids, { now: true });
+    toast(t("trash.destroyed", { count: done.length }));
+    if (done.length < ids.length) await back();
+  } catch (problem) {
+    fail(problem);
+    await back();
+  }
+}
+
+// To the form of a job, which finds them by the address or in the browser.
+export function newJob(ids) {
+  if (ids.length <= IN_ADDRESS) location.assign(`/jobs/new?files=${ids.join(",")}`);
+  else {
+    sessionStorage.setItem("mediamill.selection", JSON.stringify(ids));
+    location.assign("/jobs/new?selection=1");
+  }
+}
+
+// Undo takes tags only from those that did not have them.
+export async function tag(ids, tags, known, changed) {
+  const before = ids.length <= UNDOABLE ? await known(ids) : null;
+  const done = await each("/v1/files/tags", ids, { add: tags });
+  await changed(done);
+  const had = new Map((before || []).map((file) => [file.id, new Set(file.tags)]));
+  const undo = async () => {
+    for (const one of tags) {
+      const fresh = done.filter((id) => had.has(id) && !had.get(id).has(one));
+      if (fresh.length) await each("/v1/files/tags", fresh, { remove: [one] });
+    }
+    await changed(done);
+  };
+  toast(t("files.tags_added", { count: done.length }), before ? { undo } : {});
+}
+
+export async function projects() {
+  const [own, shared] = await Promise.all([every("/v1/projects", 500), every("/v1/projects?state=shared", 200)]);
+  return [...own, ...shared.filter((one) => one.role !== "viewer")];
+}
+
+// Undo is there if none of them was in it before.
+export async function join(ids, project, name) {
+  let added = 0;
+  for await (const files of portions(ids)) added += (await call("POST", `/v1/projects/${project}/files`, { files })).added;
+  const undo = async () => {
+    for await (const files of portions(ids)) await call("DELETE", `/v1/projects/${project}/files`, { files });
+  };
+  toast(t("files.joined", { count: added, project: name }), added && added === ids.length ? { undo } : {});
+}

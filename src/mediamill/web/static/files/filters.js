@@ -1,0 +1,130 @@
+// The conditions of a list of files: in the form, as chips, and in the address, so that Back takes them back.
+import { made } from "../dataset.js";
+import { t } from "../texts.js";
+import { day } from "./cells.js";
+
+const NAMES = ["name", "kind", "source", "state", "tag", "since", "until"];
+const TYPING = 250; // milliseconds after a letter until it is searched for
+
+const CHIPS = {
+  source: (which) => t("files.source", { which }),
+  state: (which) => t("files.state", { which }),
+  tag: (tag) => t("files.tagged", { tag }),
+  since: (time) => t("files.since", { day: day(time) }),
+  until: (time) => t("files.until", { day: day(time) }),
+};
+
+export class Filters {
+  // `leaving` gives what the address before is to remember; `changed` is told what it remembered.
+  constructor(form, chips, { leaving, changed }) {
+    Object.assign(this, { form, chips, leaving, changed });
+    this.fill();
+    form.addEventListener("input", (event) => {
+      if (event.target.name === "name") this.later(TYPING);
+      else if (event.target.name === "kind") this.go();
+    });
+    form.addEventListener("change", (event) => {
+      if (event.target.name !== "name" && event.target.name !== "kind") this.go();
+    });
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.go();
+      form.querySelector("details").open = false;
+    });
+    chips.addEventListener("click", (event) => {
+      const { drop } = event.target.closest("button")?.dataset || {};
+      if (drop === undefined) return;
+      if (drop) this.form.elements[drop].value = "";
+      else this.clear();
+      this.go();
+      (this.chips.querySelector("button") || this.form.elements.name).focus();
+    });
+    addEventListener("popstate", (event) => {
+      this.fill();
+      this.changed(event.state || {});
+    });
+  }
+
+  clear() {
+    for (const name of NAMES) this.form.elements[name].value = "";
+  }
+
+  later(milliseconds) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.go(), milliseconds);
+  }
+
+  // From the address into the form.
+  fill() {
+    const asked = new URLSearchParams(location.search);
+    for (const name of NAMES) this.form.elements[name].value = asked.get(name) || "";
+    this.show();
+  }
+
+  // From the form into the address: letters that follow each other are one step of Back.
+  go() {
+    clearTimeout(this.timer);
+    const asked = this.said();
+    const text = asked.toString();
+    if (text === this.query.toString()) return;
+    const typing = this.query.has("name") && asked.has("name") && history.state?.typed;
+    const state = { typed: asked.get("name") !== this.query.get("name") };
+    if (typing && state.typed) history.replaceState(state, "", text ? `?${text}` : location.pathname);
+    else {
+      history.replaceState({ ...history.state, ...this.leaving() }, "");
+      history.pushState(state, "", text ? `?${text}` : location.pathname);
+    }
+    this.show();
+    this.changed({});
+  }
+
+  said() {
+    const asked = new URLSearchParams();
+    for (const name of NAMES) {
+      const value = this.form.elements[name].value.trim();
+      if (value) asked.set(name, value);
+    }
+    return asked;
+  }
+
+  // As the address has them.
+  get query() {
+    const asked = new URLSearchParams();
+    const given = new URLSearchParams(location.search);
+    for (const name of NAMES) if (given.get(name)) asked.set(name, given.get(name));
+    return asked;
+  }
+
+  // As the API wants them: the day until which files came is among them.
+  get conditions() {
+    const asked = this.query;
+    const until = asked.get("until");
+    if (until) asked.set("until", midnight(until, 1));
+    if (asked.has("since")) asked.set("since", midnight(asked.get("since"), 0));
+    return asked;
+  }
+
+  get any() {
+    return this.query.size > 0;
+  }
+
+  show() {
+    const shown = [...this.query].filter(([name]) => CHIPS[name]);
+    this.form.querySelector("[data-count]").textContent = shown.length || "";
+    const chips = shown.map(([name, value]) => chip(CHIPS[name](value), name));
+    if (this.query.size > 1) chips.push(made("button", { type: "button", class: "quiet", "data-drop": "" }, t("files.clear")));
+    this.chips.replaceChildren(...chips);
+  }
+}
+
+// When a day begins here, so many days later, as the API reads it.
+function midnight(text, days) {
+  const [year, month, date] = text.split("-").map(Number);
+  const moment = new Date(year, month - 1, date + days);
+  return Number.isNaN(moment.valueOf()) ? text : moment.toISOString();
+}
+
+function chip(text, name) {
+  const away = made("button", { type: "button", "data-drop": name, "aria-label": t("files.drop_filter", { filter: text }) }, "×");
+  return made("span", { class: "chip" }, text, away);
+}

@@ -1,0 +1,177 @@
+// The files of a list as a source for a grid: the ids of all of them at once, the rest of what is in sight.
+import { call } from "../api.js";
+
+const AT_ONCE = 100; // files that are shown by one request
+const ASKING = 2; // requests at a time
+const PAUSE = 40; // milliseconds of a drag between two looks at what is in sight
+const FIRST = 60; // files of the first view
+const EAGER = 20_000; // ids that are read without being asked for
+const HELD = 3_000; // files that are kept in memory
+const CHECK = 2_500; // milliseconds until what is still coming in is looked at again
+
+export class Files {
+  // `query` gives the conditions as `URLSearchParams`.
+  constructor(query) {
+    Object.assign(this, { query, ids: [], places: new Map(), items: new Map(), after: "", round: 0, changed: () => {}, failed: () => {} });
+    Object.assign(this, { asking: 0, range: [0, 0], gone: new Set() });
+  }
+
+  get count() {
+    return this.ids.length;
+  }
+
+  get whole() {
+    return this.after === null;
+  }
+
+  id(n) {
+    return this.ids[n];
+  }
+
+  item(n) {
+    return this.items.get(this.ids[n]);
+  }
+
+  place(id) {
+    return this.places.get(id);
+  }
+
+  // Begin anew; `least` ids are there when it is done, if there are so many.
+  async reload(least = 0) {
+    this.round += 1;
+    const { round } = this;
+    this.after = "";
+    const [view, ids] = await Promise.all([this.asked("", { limit: FIRST }), this.asked("/ids")]);
+    if (round !== this.round) return;
+    for (const file of view.data) this.items.set(file.id, file);
+    this.ids = [];
+    this.gone.clear();
+    this.take(ids);
+    while (round === this.round && !this.whole && this.count < least) await this.further();
+    if (round === this.round) this.read();
+  }
+
+  asked(what, more = {}) {
+    const asked = new URLSearchParams(this.query());
+    for (const [name, value] of Object.entries(more)) asked.set(name, value);
+    return call("GET", `/v1/files${what}?${asked}`);
+  }
+
+  take(page) {
+    const fresh = page.data.filter((id) => !this.gone.has(id));
+    this.ids.push(...fresh);
+    this.after = page.has_more ? page.after : null;
+    this.number();
+  }
+
+  number() {
+    this.places = new Map(this.ids.map((id, n) => [id, n]));
+    this.changed();
+  }
+
+  async further() {
+    const { round } = this;
+    const page = await this.asked("/ids", { after: this.after });
+    if (round === this.round) this.take(page);
+  }
+
+  // All ids, some after the first have been shown.
+  async read(most = EAGER) {
+    const { round } = this;
+    try {
+      while (round === this.round && !this.whole && this.count < most) await this.further();
+    } catch (problem) {
+      this.failed(problem);
+    }
+  }
+
+  rest() {
+    return this.read(Infinity);
+  }
+
+  // -- what is in sight ------------------------------------------------------------------------------
+
+  want(first, last) {
+    this.range = [first, last];
+    if (!this.whole && this.count >= EAGER && last > this.count - 2_000 && !this.reading) {
+      this.reading = this.read(this.count + EAGER).finally(() => { this.reading = null; });
+    }
+    this.timer ||= setTimeout(() => {
+      this.timer = null;
+      this.show();
+    }, PAUSE);
+  }
+
+  show() {
+    const [first, last] = this.range;
+    const wanted = this.ids.slice(first, last);
+    this.watch(wanted);
+    const missing = wanted.filter((id) => !this.items.has(id) && !this.coming?.has(id)).slice(0, AT_ONCE);
+    if (!missing.length || this.asking >= ASKING) return;
+    this.coming = new Set([...(this.coming || []), ...missing]);
+    this.asking += 1;
+    this.learn(missing).catch((problem) => this.failed(problem)).finally(() => {
+      this.asking -= 1;
+      for (const id of missing) this.coming.delete(id);
+      this.show();
+    });
+  }
+
+  // What is not there any more leaves the list.
+  async learn(ids) {
+    const { round } = this;
+    const { data } = await this.asked("", { ids: ids.join(",") });
+    if (round !== this.round) return;
+    for (const file of data) {
+      this.items.delete(file.id); // so that it counts as new
+      this.items.set(file.id, file);
+    }
+    const there = new Set(data.map((file) => file.id));
+    const absent = ids.filter((id) => !there.has(id));
+    if (absent.length) this.remove(absent);
+    for (const id of this.items.keys()) {
+      if (this.items.size <= HELD) break;
+      this.items.delete(id);
+    }
+    this.changed();
+  }
+
+  watch(ids) {
+    clearTimeout(this.watching);
+    const passing = ids.filter((id) => ["receiving", "checking"].includes(this.items.get(id)?.state));
+    if (!passing.length) return;
+    this.watching = setTimeout(() => {
+      if (document.hidden) this.watch(ids);
+      else this.learn(passing.slice(0, AT_ONCE)).then(() => this.show()).catch((problem) => this.failed(problem));
+    }, CHECK);
+  }
+
+  // -- changes ---------------------------------------------------------------------------------------
+
+  add(file) {
+    this.items.set(file.id, file);
+    this.gone.delete(file.id);
+    if (this.places.has(file.id)) this.changed();
+    else {
+      this.ids.unshift(file.id);
+      this.number();
+    }
+  }
+
+  remove(ids) {
+    const gone = new Set(ids);
+    for (const id of gone) this.gone.add(id);
+    this.ids = this.ids.filter((id) => !gone.has(id));
+    this.number();
+  }
+
+  // All of what is said of some files, in no order; each is asked for if it is not known.
+  async known(ids) {
+    const found = ids.filter((id) => this.items.has(id)).map((id) => this.items.get(id));
+    const others = ids.filter((id) => !this.items.has(id));
+    for (let n = 0; n < others.length; n += AT_ONCE) {
+      found.push(...(await this.asked("", { ids: others.slice(n, n + AT_ONCE).join(",") })).data);
+    }
+    return found;
+  }
+}

@@ -1,0 +1,106 @@
+// One job, live: how far it is, what can be done with it, and what came of it.
+import { call, part, showProblem } from "../api.js";
+import { tried } from "../dataset.js";
+import { cancel, patient, remove, retry } from "./acts.js";
+import { bringing } from "./bring.js";
+import { copying } from "./copy.js";
+import { failures } from "./failures.js";
+import { icon } from "./icon.js";
+import { Items } from "./items.js";
+import { follow } from "./live.js";
+import { Results } from "./results.js";
+import { downloadSize, downloadable, good, nameOf, older, over, percent, stateText, summary } from "./words.js";
+import { t } from "../texts.js";
+
+const page = document.getElementById("job");
+const id = page.dataset.job;
+const element = (name) => document.getElementById(name);
+const items = new Items(id);
+const results = new Results(id, element("sheets"), element("more-results"));
+const bring = bringing(id);
+let job = null;
+let quarter = -1; // the last that was said
+
+function update(fresh) {
+  if (job && older(fresh, job)) return false;
+  const before = job;
+  job = { ...fresh, spending: fresh.spending || before?.spending };
+  draw();
+  say(before);
+  const again = before && before.generation !== job.generation;
+  if (again) results.clear();
+  items.changed(job, !before);
+  failures(job, items, !before || before.counts.failed !== job.counts.failed || again);
+  if (over(job) && (!before || !over(before))) ended(before !== null);
+  return !before || before.revision !== job.revision || before.progress.fraction !== job.progress.fraction;
+}
+
+function draw() {
+  const ended = over(job);
+  put("state", stateText(job.state));
+  element("state").className = `badge ${job.state}`;
+  page.dataset.state = job.state;
+  element("progress").value = job.progress.fraction;
+  element("progress").className = job.state;
+  put("summary", summary(job));
+  put("download-size", downloadSize(job));
+  element("cancel").hidden = ended || job.state === "cancelling";
+  element("retry").hidden = !(ended && job.counts.failed);
+  element("rest").hidden = !(ended && job.counts.cancelled);
+  element("delete").hidden = !ended;
+  element("download").hidden = !downloadable(job);
+  page.querySelector("[data-error]").textContent = job.error;
+  for (const stage of page.querySelectorAll("[data-stage]")) {
+    const place = Number(stage.dataset.stage) - job.stage;
+    stage.className = place < 0 || (place === 0 && ended) ? "done" : place === 0 ? "current" : "";
+    if (stage.className === "current") stage.setAttribute("aria-current", "step");
+    else stage.removeAttribute("aria-current");
+  }
+  document.title = `${ended ? stateText(job.state) : t("job.percent", { percent: percent(job) })} · ${nameOf(job)} · Mediamill`;
+  icon(job.progress.fraction, job.state);
+}
+
+// Milestones are read out, not each step between them.
+function say(before) {
+  const reached = over(job) ? 5 : Math.floor(job.progress.fraction * 4);
+  if (before && reached > quarter) {
+    put("milestone", over(job) ? t("job.ended", { state: stateText(job.state), summary: summary(job) }) : t("job.milestone", { percent: reached * 25 }));
+  }
+  quarter = reached;
+}
+
+async function ended(fresh) {
+  results.more();
+  if (bring && good(job)) bring().catch(() => {});
+  if (fresh) element("outcome").replaceChildren(await part(`/parts/jobs/${id}`));
+}
+
+function put(name, text) {
+  if (element(name).textContent !== text) element(name).textContent = text;
+}
+
+const refresh = async () => update(await call("GET", `/v1/jobs/${id}`));
+
+function act(name, action) {
+  element(name).addEventListener("click", ({ currentTarget }) => {
+    tried(currentTarget, () => action(), (problem) => showProblem(page, problem));
+  });
+}
+
+act("cancel", async () => update(await cancel(job, update)));
+act("retry", async () => update(await retry(job, "failed")));
+act("rest", async () => update(await retry(job, "cancelled")));
+act("delete", async () => {
+  await remove(job, () => { page.classList.remove("deleted"); });
+  page.classList.add("deleted");
+});
+patient(element("download"), (text) => put("download-size", text));
+copying(element("parameters"), () => job);
+
+await refresh().catch((problem) => showProblem(page, problem));
+follow(page.dataset.user, {
+  told: (told) => told.id === id && update(told),
+  gone: (gone) => { if (gone === id) page.classList.add("deleted"); },
+  refresh,
+  waiting: () => !job || !over(job),
+});

@@ -1,0 +1,55 @@
+// Where a refusal is said: beside its field, at its step, at the inputs, else where one runs.
+import { t } from "../texts.js";
+import { label } from "./steps.js";
+
+const INPUTS = ["files", "project", "archive", "manifest", "members", "subset", "split", "inputs"];
+const get = (id) => document.getElementById(id);
+
+export function cleared(form) {
+  for (const place of form.querySelectorAll("[data-error], [data-error-for], [data-step-error], #inputs-error")) place.textContent = "";
+  for (const control of form.querySelectorAll("[aria-invalid]")) control.removeAttribute("aria-invalid");
+}
+
+// `live` while somebody is still choosing: fields that nobody has touched yet are left alone.
+export function shown(form, steps, problem, live = false) {
+  cleared(form);
+  const general = [];
+  for (const { pointer, message } of problem.errors) {
+    const [head, place, , name] = pointer.split(".");
+    const step = head === "steps" ? steps[Number(place)] : undefined;
+    const target = beside(form, pointer, step, name);
+    if (target) {
+      if (!live || target.field.dataset.touched !== undefined) mark(target, message);
+    } else if (step && step.element.isConnected) step.element.querySelector("[data-step-error]").textContent = message;
+    else if (step) general.push(t("new_job.step_wrong", { number: Number(place) + 1, name: label(step.operation), message }));
+    else if (INPUTS.includes(head)) get("inputs-error").textContent = message;
+    else general.push(message);
+  }
+  if (live) return;
+  form.querySelector("[data-error]").textContent = general.join(" ") || (problem.errors.length ? "" : problem.message);
+  (form.querySelector('[aria-invalid="true"]') || first(form))?.focus();
+}
+
+// The place and the control of a field that shows.
+function beside(form, pointer, step, name) {
+  const wanted = step ? name : pointer;
+  const within = step ? step.fields : form;
+  const own = (one) => step || !one.closest("fieldset");
+  const places = wanted ? [...within.querySelectorAll(`[data-error-for="${CSS.escape(wanted)}"]`)] : [];
+  const place = places.find((one) => !one.closest("[hidden]") && own(one));
+  const field = place?.closest(".field");
+  return field && { place, field };
+}
+
+function mark({ place, field }, message) {
+  place.textContent = message;
+  field.querySelector("input, select, textarea").setAttribute("aria-invalid", "true");
+  place.closest("details")?.setAttribute("open", "");
+}
+
+// What is said at a step or at the inputs is gone to, too.
+function first(form) {
+  const step = [...form.querySelectorAll("[data-step-error]")].find((one) => one.textContent);
+  if (step) return step.closest("li").querySelector("h3");
+  return get("inputs-error").textContent ? get("picker").querySelector("summary") : null;
+}

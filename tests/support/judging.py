@@ -1,0 +1,49 @@
+"""Whether a page can be used by everybody: judged by axe, in both themes, on a desk and a phone."""
+
+from pathlib import Path
+
+import axe_playwright_python
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+PHONE = {"width": 375, "height": 812}
+GRAVE = {"serious", "critical"}
+
+
+async def judged(page) -> None:
+    """Assert that axe finds nothing grave and that nothing scrolls sideways on a phone.
+
+    It is read in light as wide as it is, and in dark on a phone: what is wrong in one theme or at
+    one width shows in one of both.
+    """
+    size = page.viewport_size
+    await page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    assert await faults(page) == [], page.url
+    await page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    await page.set_viewport_size(PHONE)
+    assert await faults(page) == [], page.url
+    assert await sideways(page) == [], page.url
+    await page.emulate_media(color_scheme="null", reduced_motion="null")
+    await page.set_viewport_size(size)
+
+
+async def faults(page) -> list[str]:
+    """Return what axe finds to be in the way of somebody."""
+    if not await page.evaluate("() => 'axe' in window"):
+        await page.evaluate(AXE)
+    found = await page.evaluate("axe.run({resultTypes: ['violations']})")
+    return [
+        f"{one['id']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0]['failureSummary'][:300]}"
+        for one in found["violations"]
+        if one["impact"] in GRAVE
+    ]
+
+
+async def sideways(page) -> list[str]:
+    """Return what reaches beyond the right edge, if the page can be moved sideways."""
+    return await page.evaluate(
+        """() => document.documentElement.scrollWidth <= innerWidth ? [] :
+          [document.documentElement.scrollWidth + " px",
+           ...[...document.querySelectorAll("body *")]
+            .filter((it) => it.getBoundingClientRect().right > innerWidth + 1)
+            .slice(0, 5).map((it) => it.outerHTML.slice(0, 150))]"""
+    )

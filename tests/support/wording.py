@@ -1,0 +1,219 @@
+"""Where templates and scripts say something, and by which texts; read as a browser would."""
+
+import re
+from html.parser import HTMLParser
+
+from jinja2 import nodes
+
+from mediamill.web.pages.rendering import environment
+
+GAP = "\ue000"
+"""Stands for what is filled in."""
+SAID = {"aria-label", "aria-description", "title", "placeholder", "alt", "label", "summary"}
+"""Attributes that people read or hear."""
+CODE = {"code", "kbd", "samp", "pre", "script", "style"}
+"""Elements whose words are no language of people."""
+NAMES = {"Mediamill"}
+KEYS = re.compile(
+    r"(?:Arrow(?:Left|Right|Up|Down)|Page(?:Up|Down)|Enter|Escape|Tab|Home|End|Delete|Backspace"
+    r"|Space|Shift|Control|Meta|Alt|Accept|(?:[A-Z][a-z]+-)+[A-Z][a-z]+|[A-Z][a-z]+(?:[A-Z][a-z]*)+"
+    r"|Bearer|Event)$"
+)
+"""Names of keys, headers and kinds of events, which scripts compare with."""
+_LETTERS = re.compile(r"[^\W\d_]{2}")
+_SENTENCE = re.compile(r"^\W*[A-Z][a-z’]+(?:[ ,.!?:…]|$)")
+_SMALL_WORDS = re.compile(
+    r"(?:^|\s)(?:the|of|is|are|was|to|and|for|in|not|no|has|have|this|it|with|from|at|by|or|than|"
+    r"only|left|selected|until|since|more|each)(?:[\s,.:]|$)"
+)
+_TOKENS = re.compile(
+    r"""(?P<comment>//[^\n]*|/\*.*?\*/)"""
+    r"""|(?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
+    r"""|(?P<template>`)"""
+    r"""|(?P<regex>(?<=[=(,:!&|?{};\[\n])\s*/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\[\n])+/[a-z]*)""",
+    re.DOTALL,
+)
+
+
+def sentence_like(text: str) -> bool:
+    """Tell whether a literal of a program reads as language."""
+    words = text.replace(GAP, " ").strip()
+    if words in NAMES or KEYS.match(words):
+        return False
+    return bool(_SENTENCE.match(words) or _SMALL_WORDS.search(words))
+
+
+# -- templates ----------------------------------------------------------------------------------
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.inside: list[str] = []
+        self.found: list[str] = []
+        self.attributes: list[str] = []
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in {"input", "img", "br", "link", "meta", "hr", "source", "col", "wbr"}:
+            self.inside.append(tag)
+        for name, value in attributes:
+            self.attributes.append(value or "")
+            button = name == "value" and ("type", "submit") in attributes
+            if name in SAID or button:
+                self._note(value or "")
+
+    def handle_endtag(self, tag):
+        if tag in self.inside:
+            while self.inside.pop() != tag:
+                pass
+
+    def handle_data(self, data):
+        if not CODE & set(self.inside):
+            self._note(data)
+
+    def _note(self, text):
+        rest = re.sub(rf"{GAP}\d+{GAP}", "", text).strip()
+        if _LETTERS.search(rest) and rest not in NAMES:
+            self.found.append(rest)
+
+
+def _without_jinja(source: str) -> tuple[str, list[str]]:
+    """Return a template as HTML, with a numbered gap for each expression, and the expressions."""
+    held: list[str] = []
+
+    def gap(match):
+        if match[0].startswith("{{"):
+            held.append(match[0])
+            return f"{GAP}{len(held) - 1}{GAP}"
+        return ""
+
+    return re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", gap, source, flags=re.DOTALL), held
+
+
+def literals_of_template(source: str) -> list[str]:
+    """Return what a template says in its own words."""
+    html, _ = _without_jinja(source)
+    reader = _Reader()
+    reader.feed(html)
+    tree = environment.parse(source)
+    asked = {id(node) for call, _, _ in _calls(tree) for node in call.find_all(nodes.Const)}
+    constants = [
+        node.value
+        for node in tree.find_all(nodes.Const)
+        if isinstance(node.value, str) and id(node) not in asked
+    ]
+    return reader.found + [text for text in constants if sentence_like(text)]
+
+
+def in_attributes(source: str) -> set[str]:
+    """Return the keys of texts that stand in attributes."""
+    html, held = _without_jinja(source)
+    reader = _Reader()
+    reader.feed(html)
+    gaps = [
+        int(gap) for value in reader.attributes for gap in re.findall(rf"{GAP}(\d+){GAP}", value)
+    ]
+    return {key for gap in gaps for key in re.findall(r"""\bt\(\s*["']([\w.]+)""", held[gap])}
+
+
+def asked_by_template(source: str) -> list[tuple[str | None, set[str]]]:
+    """Return the texts that a template asks for, None for a key that it computes, and values."""
+    return [(key, values) for _, key, values in _calls(environment.parse(source))]
+
+
+def _calls(tree):
+    for call in tree.find_all(nodes.Call):
+        if isinstance(call.node, nodes.Name) and call.node.name == "t":
+            key = call.args[0]
+            literal = key.value if isinstance(key, nodes.Const) else None
+            yield call, literal, {one.key for one in call.kwargs}
+
+
+# -- scripts ------------------------------------------------------------------------------------
+
+
+def strings_of_script(source: str) -> list[str]:
+    """Return the string literals of a script, with gaps for what is filled in."""
+    found, place = [], 0
+    while token := _TOKENS.search(source, place):
+        place = token.end()
+        if token["string"]:
+            found.append(token["string"][1:-1])
+        elif token["template"]:
+            text, place = _template(source, place, found)
+            found.append(text)
+    return found
+
+
+def _template(source, place, found):
+    """Read a template literal from after its first backquote."""
+    text = ""
+    while source[place] != "`":
+        if source[place] == "\\":
+            text += source[place + 1]
+            place += 2
+        elif source.startswith("${", place):
+            end = closing(source, place + 1)
+            found += strings_of_script(source[place + 2 : end])
+            text, place = text + GAP, end + 1
+        else:
+            text += source[place]
+            place += 1
+    return text, place + 1
+
+
+def closing(source: str, opening: int) -> int:
+    """Return where the bracket that opens at a place is closed."""
+    pairs, depth, place = {"(": ")", "{": "}", "[": "]"}, 0, opening
+    opens, closes = source[opening], pairs[source[opening]]
+    while place < len(source):
+        token = _TOKENS.match(source, place)
+        if token and token["template"]:
+            _, place = _template(source, token.end(), [])
+            continue
+        if token and not token["regex"]:
+            place = token.end()
+            continue
+        depth += (source[place] == opens) - (source[place] == closes)
+        if not depth:
+            return place
+        place += 1
+    raise ValueError(source[opening : opening + 60])
+
+
+def literals_of_script(source: str) -> list[str]:
+    """Return what a script says in its own words."""
+    return [text for text in strings_of_script(source) if sentence_like(text)]
+
+
+def asked_by_script(source: str) -> list[tuple[str | None, set[str]]]:
+    """Return the texts that a script asks for, None for a key that it computes, and values."""
+    asked = []
+    for call in re.finditer(r"(?<![\w.$])(?<!function )t\(", source):
+        end = closing(source, call.end() - 1)
+        inside = source[call.end() : end]
+        key = re.match(r"""\s*["']([\w.]+)["']""", inside)
+        values = inside[key.end() :].strip(" ,\n") if key else ""
+        asked.append((key and key[1], set(_names(values))))
+    return asked
+
+
+def _names(values):
+    """Yield the names in an object that stands in a script: `{ count: n, name }`."""
+    if not values.startswith("{"):
+        return
+    place, begins = 1, True
+    while place < len(values) - 1:
+        token = _TOKENS.match(values, place)
+        if token and token["template"]:
+            _, place = _template(values, token.end(), [])
+        elif token and not token["regex"]:
+            place = token.end()
+        elif values[place] in "([{":
+            place = closing(values, place) + 1
+        elif begins and (name := re.match(r"\w+", values[place:])):
+            yield name[0]
+            begins, place = False, place + name.end()
+        else:
+            begins = values[place] == "," or (begins and values[place].isspace())
+            place += 1
