@@ -58,7 +58,7 @@ def main() -> None:
         page = opened(browser, link, "light", DESKTOP)
         fill(page, media(Path(folder)))
         save(page, "files")
-        run(page)
+        run(page, home)
         save(page, "job")
         shown = {"files": home, "job": page.url}
         state = page.context.storage_state()
@@ -119,9 +119,16 @@ def fill(page: Page, files: list[Path]) -> None:
     settle(page)
 
 
-def run(page: Page) -> None:
-    """Extract a frame a second and wait for the end."""
-    page.click("#run button[type=submit]")
+def run(page: Page, home: str) -> None:
+    """Extract a frame a second of the latest video, made smaller, and wait for the end."""
+    found = page.request.get(f"{home}v1/files?type=video&limit=1").json()["data"]
+    page.goto(f"{home}jobs/new?files={found[0]['id']}&operation=extract-frames")
+    page.click("#then")
+    page.click("[data-choose=convert]")
+    page.wait_for_selector("#plan dl")
+    settle(page)
+    save(page, "new-job")
+    page.click("#new-job [type=submit]")
     page.wait_for_selector(".badge.succeeded", timeout=60_000)
     page.wait_for_selector(".frames img")
     settle(page)

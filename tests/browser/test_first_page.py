@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.media_factory import clip
-from tests.support.pressing import enter
+from tests.support.pressing import account_menu, enter
 
 PHONE = {"width": 390, "height": 844}
 FAST = ("-c:v", "libx264", "-preset", "ultrafast", "-threads", "1", "-pix_fmt", "yuv420p")
@@ -230,7 +230,7 @@ async def test_register_sign_in_and_sign_out(page, browser):
     await expect(told).to_have_text(re.compile("Long enough"))
     await other.click("#register button")
     await other.wait_for_url(base)
-    await other.get_by_role("button", name="Sign out").click()
+    await account_menu(other, "Sign out")
     await other.wait_for_url(re.compile("/signin\\?left$"))
     await other.fill("#login-email", "ann@example.org")
     await other.fill("#login-password", "wrong secret here")

@@ -3,7 +3,10 @@
 import hashlib
 import os
 import zipfile
+from contextlib import contextmanager
+from urllib.parse import parse_qs, urlsplit
 
+import boto3
 import pytest
 import pytest_asyncio
 from PIL import Image
@@ -64,7 +67,7 @@ async def test_what_is_large_goes_in_parts_and_comes_from_the_bucket(
     await page.route("**/v1/uploads/*", away)
     await page.goto(base)
     await page.set_input_files("#choose", [large, small])
-    await expect(page.locator(".row")).to_have_count(2, timeout=30_000)
+    await expect(page.get_by_text("2 files are ready").first).to_be_visible()
     assert sent.count("PATCH") == 2
     assert broken, "it was never asked"
     found = (await (await context.request.get(f"{base}/v1/files")).json())["data"]
@@ -82,4 +85,52 @@ async def test_what_is_large_goes_in_parts_and_comes_from_the_bucket(
         assert archive.testzip() is None
         assert archive.namelist() == ["manifest.jsonl", "noise.png"]
         assert archive.getinfo("noise.png").file_size > 20_000
+    await context.close()
+
+
+@contextmanager
+def open_to_pages(environment):
+    """Give the bucket the CORS rule of `docs/uploads.md` for a while."""
+    url = urlsplit(environment["MEDIAMILL_BLOBS_URL"])
+    client = boto3.client(
+        "s3", endpoint_url=parse_qs(url.query)["endpoint"][0], region_name="us-east-1",
+        aws_access_key_id="test", aws_secret_access_key="test",
+    )  # fmt: skip
+    rule = {"AllowedOrigins": ["*"], "AllowedMethods": ["PUT", "GET"]}
+    headers = {"AllowedHeaders": ["content-*", "x-amz-*"]}
+    client.put_bucket_cors(Bucket=url.netloc, CORSConfiguration={"CORSRules": [rule | headers]})
+    yield
+    client.delete_bucket_cors(Bucket=url.netloc)
+
+
+async def test_what_is_very_large_goes_past_the_service_to_the_bucket(
+    browser, base, servers, tmp_path
+):
+    """Where the bucket has a rule for pages; without one it goes through the service."""
+    context = await browser.new_context()
+    for step in ("register", "login"):
+        assert (await context.request.post(f"{base}/v1/auth/{step}", data=ACCOUNT)).ok
+    page = await context.new_page()
+
+    async def methods(name):
+        """Upload a file, and return by which methods its bytes went, and where."""
+        path, sent = tmp_path / name, []
+        path.write_bytes(os.urandom(17_000_000))
+        await page.goto(base)
+        page.on("request", lambda request: sent.append((request.method, request.url)))
+        await page.set_input_files("#choose", path)
+        await expect(page.get_by_text("1 file is ready").first).to_be_visible(timeout=60_000)
+        (file,) = [
+            file
+            for file in (await (await context.request.get(f"{base}/v1/files")).json())["data"]
+            if file["name"] == name
+        ]
+        assert file["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        through = [method for method, url in sent if url.startswith(base)]
+        return through.count("PATCH"), [m for m, u in sent if not u.startswith(base)].count("PUT")
+
+    patches, _ = await methods("through.bin")
+    assert patches > 17
+    with open_to_pages(servers.environment(BUCKET)):
+        assert await methods("past.bin") == (0, 2)
     await context.close()

@@ -125,7 +125,7 @@ async def test_an_earlier_job_again_and_as_a_program(page, tmp_path, everybodys)
     await page.get_by_text("As a program", exact=True).click()
     shown = page.locator("[data-program=command] code")
     await expect(shown).to_contain_text("--no-reuse")
-    token = (await api(page, "POST", "/v1/tokens", {"name": "program"}))["secret"]
+    token = (await api(page, "POST", "/v1/tokens", {"name": "program"}))["token"]
     folder = Path(sys.executable).parent
     environment = {**os.environ, "MEDIAMILL_TOKEN": token, "PATH": f"{folder}:{os.environ['PATH']}"}
     command = ["bash", "-c", await shown.text_content()]
@@ -243,6 +243,7 @@ async def test_by_keyboard_from_nothing_on_a_phone(page, tmp_path):
     await page.keyboard.press("Enter")
     await expect(step(page, 1).get_by_role("heading", name="Augment")).to_be_focused()
     await step(page, 1).get_by_role("checkbox", name="rotate", exact=True).press("Space")
+    await expect(step(page, 1).get_by_label("How much of the image before is shown")).to_be_visible()
     await step(page, 1).get_by_text("More options").press("Enter")
     await page.get_by_text("As a program", exact=True).press("Enter")
     await expect(plan(page)).to_contain_text("1 input")

@@ -109,8 +109,8 @@ async def bring_in(page, tmp_path):
     await expect(page.locator("#grid li")).to_have_count(4, timeout=15_000)
     archive = zipped(pictures(tmp_path, 3, start=4), tmp_path / "more.zip")
     await page.set_input_files("#choose", archive)
-    await expect(page.locator("#uploads li")).to_contain_text("3 images taken, 1 not")
-    await expect(page.locator("#uploads .error")).to_contain_text("broken.jpg")
+    await expect(page.locator("#imports li")).to_contain_text("3 images taken, 1 not")
+    await expect(page.locator("#imports .error")).to_contain_text("broken.jpg")
     await expect(page.locator("#grid li")).to_have_count(7, timeout=15_000)
     await expect(page.locator("#counts")).to_contain_text("2 train · 1 test")
 
@@ -490,7 +490,7 @@ async def folders(page, project, tmp_path):
     await expect(page.locator("#counts")).to_have_text(
         "27 images · 1 train · 1 validation · 25 in no split", timeout=15_000
     )
-    await expect(page.locator("#uploads")).to_contain_text("set/labels.json, set/more.json")
+    await expect(page.locator("#imports")).to_contain_text("set/labels.json, set/more.json")
     held = (await api(page, "GET", f"/v1/projects/{project}/files?limit=100"))["data"]
     new = {one["name"]: one for one in held if one["name"].startswith("photo_")}
     said = [(new[name]["split"], new[name]["tags"]) for name in sorted(new)]
@@ -501,7 +501,7 @@ async def folders(page, project, tmp_path):
     ]
     path = f"/v1/projects/{project}/files/{new['photo_01.jpg']['id']}/annotations"
     assert (await api(page, "GET", path))["labels"] == ["dog"]
-    await page.click("#uploads a")
+    await page.click("#imports a")
     await expect(page.locator("#outcome")).to_contain_text("no errors")
     assert await page.evaluate(DROPPED) == ["set/train/a.jpg"]
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.services.test_factors import Phone
-from tests.support.pressing import enter
+from tests.support.pressing import account_menu, enter
 
 PASSWORD = "correct horse battery"
 
@@ -24,7 +24,7 @@ class Now:
 
 async def test_set_up_sign_in_and_confirm(page):
     me = await (await page.request.get(f"{page.url}v1/me")).json()
-    await page.get_by_role("link", name="Account").click()
+    await account_menu(page, "Your account")
     card = page.locator("#second-factor")
     await card.get_by_role("button", name="Set up an authenticator app").click()
     picture = card.get_by_alt_text("QR code for the authenticator app")
@@ -41,7 +41,7 @@ async def test_set_up_sign_in_and_confirm(page):
     await card.get_by_role("button", name="I have kept them").click()
     await expect(card.locator("#codes-left")).to_have_text("10")
 
-    await page.get_by_role("button", name="Sign out").click()
+    await account_menu(page, "Sign out")
     # a key that is faster than the page's script does nothing
     await expect(page.get_by_role("button", name="Sign in")).to_be_enabled()
     await page.fill("#login-email", me["email"])
@@ -53,7 +53,7 @@ async def test_set_up_sign_in_and_confirm(page):
     await enter(page)
     await page.wait_for_url(re.compile(r"^http://[^/]+/$"))
 
-    await page.get_by_role("link", name="Account").click()
+    await account_menu(page, "Your account")
     await expect(card.locator("#codes-left")).to_have_text("9")
     asked = {"code": "confirmation_needed", "detail": "Confirm that it is you.", "errors": []}
     await page.route(

@@ -7,7 +7,7 @@ import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.support.issuers import provider
-from tests.support.pressing import enter
+from tests.support.pressing import account_menu, enter
 from tests.support.processes import Process, free_port, signed_in, until_live
 
 EMAIL, PASSWORD = "ann@example.org", "correct horse battery"
@@ -60,7 +60,7 @@ async def test_there_and_back(service, browser):
     await page.get_by_role("link", name="Sign in with Example SSO").click()
     await through_the_issuer(page, "ann")
     await page.wait_for_url(f"{base}/trash")
-    await page.get_by_role("link", name="Account").click()
+    await account_menu(page, "Your account")
     await expect(page.locator("#who")).to_have_text(EMAIL)
     assert complaints == []
 
@@ -82,7 +82,7 @@ async def test_linking_and_leaving(service, browser):
     await page.fill("#login-password", PASSWORD)
     await enter(page)
     await page.wait_for_url(f"{base}/trash")  # where it began, though the address said no more
-    await page.get_by_role("link", name="Account").click()
+    await account_menu(page, "Your account")
     async with page.expect_request(f"{base}/auth/oidc/callback*"):  # there and back by itself
         await page.get_by_role("button", name="Link Example SSO").click()
     await page.wait_for_url(f"{base}/account")
@@ -100,7 +100,7 @@ async def test_linking_and_leaving(service, browser):
     await expect(tokens).to_have_count(0)
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
-    await page.get_by_role("button", name="Sign out").click()
+    await account_menu(page, "Sign out")
     await page.get_by_role("link", name="sign out there too").click()
     await page.get_by_role("button", name="Yes, sign me out").click()
     await page.wait_for_url(re.compile(f"^{base}/signin"))
@@ -108,6 +108,6 @@ async def test_linking_and_leaving(service, browser):
     await page.get_by_role("link", name="Sign in with Example SSO").click()
     await through_the_issuer(page, "ann")
     await page.wait_for_url(f"{base}/trash")
-    await page.get_by_role("link", name="Account").click()
+    await account_menu(page, "Your account")
     await expect(page.locator("#who")).to_have_text(EMAIL)
     assert complaints == []

@@ -26,11 +26,12 @@ async def judged(page) -> None:
     await page.set_viewport_size(size)
 
 
-async def faults(page) -> list[str]:
-    """Return what axe finds to be in the way of somebody."""
+async def faults(page, *only: str) -> list[str]:
+    """Return what axe finds to be in the way of somebody, by all its rules or by some tags."""
     if not await page.evaluate("() => 'axe' in window"):
         await page.evaluate(AXE)
-    found = await page.evaluate("axe.run({resultTypes: ['violations']})")
+    options = {"resultTypes": ["violations"]} | ({"runOnly": list(only)} if only else {})
+    found = await page.evaluate("options => axe.run(options)", options)
     return [
         f"{one['id']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0]['failureSummary'][:300]}"
         for one in found["violations"]

@@ -9,3 +9,9 @@ async def enter(page: Page) -> None:
     if await sending.count():
         await expect(sending.first).to_be_enabled()
     await page.keyboard.press("Enter")
+
+
+async def account_menu(page: Page, item: str) -> None:
+    """Press something in the menu of the account, in the head of every page."""
+    await page.locator("header").get_by_text("Account", exact=True).click()
+    await page.locator("header").get_by_text(item, exact=True).click()

@@ -12,8 +12,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from mediamill.core.access import Principal
+from mediamill.core.clock import DAY, rfc3339
 from mediamill.core.errors import BrokenMedia
-from mediamill.core.ids import new_id
+from mediamill.core.ids import encode, new_id
+from mediamill.store.port import Put
+from mediamill.store.repositories.files import File, tag_rows
 from mediamill.store.repositories.users import User
 from mediamill.web.documents import MAX_BYTES
 from tests.media_factory import hostile_names
@@ -435,17 +438,14 @@ async def test_delete_and_undo(ann):
     assert (await ann.client.post(f"{here}/restore")).status_code == 200
 
 
-async def test_the_page_of_the_trash(ann):
+async def test_the_page_of_a_file(ann):
     html = {"accept": "text/html"}
     file = await put(ann, name="<b>gone</b>.png", tags="<i>")
-    assert "&lt;i&gt;" in (await ann.client.get("/", headers=html)).text
+    shown = (await ann.client.get(f"/files/{file['id']}", headers=html)).text
+    assert "<i>" not in shown
+    assert shown.count("&lt;i&gt;") >= 3
     await ann.client.delete(f"/v1/files/{file['id']}")
-    page = (await ann.client.get("/trash", headers=html)).text
-    assert f'data-restore="{file["id"]}"' in page
-    assert file["name"] not in (await ann.client.get("/", headers=html)).text
-    more = await ann.client.get("/parts/trash")
-    assert more.status_code == 200
-    assert f'data-restore="{file["id"]}"' in more.text
+    assert (await ann.client.get(f"/files/{file['id']}", headers=html)).status_code == 404
 
 
 async def test_what_is_deleted_now_cannot_come_back(ann):
@@ -457,6 +457,10 @@ async def test_what_is_deleted_now_cannot_come_back(ann):
         assert (await ann.client.delete(f"{here}?now=true")).status_code == 404
         response = await ann.client.post(f"{here}/restore")
         assert (response.status_code, response.json()["code"]) == (409, "conflict")
+    third = await put(ann, png(2))
+    some = {"files": [first["id"], third["id"]], "now": True}
+    told = (await ann.client.post("/v1/files/delete", json=some)).json()
+    assert [one["code"] for one in told["data"]] == ["not_found", ""]
     assert await names(ann, state="trashed") == []
 
 
@@ -486,6 +490,12 @@ async def test_filters_one_by_one_and_together(ann):
         ({"type": "image"}, ["holiday two.png", "Holiday one.png"]),
         ({"type": "imag"}, []),
         ({"type": "imag/*"}, []),
+        ({"kind": "image", "tag": "2026"}, ["Holiday one.png"]),
+        ({"kind": "archive"}, ["all.zip"]),
+        ({"kind": "other"}, []),
+        ({"since": "2020-01-01", "until": "2999-01-01T00:00:00Z", "kind": "archive"}, ["all.zip"]),
+        ({"since": "2999-01-01"}, []),
+        ({"until": "2020-01-01", "tag": "sea"}, []),
         ({"tag": "2026"}, ["all.zip", "Holiday one.png"]),
         ({"tag": "2026", "type": "image/*"}, ["Holiday one.png"]),
         ({"source": "upload", "tag": "sea", "name": "two"}, ["holiday two.png"]),
@@ -496,7 +506,10 @@ async def test_filters_one_by_one_and_together(ann):
         ({"sha256": hashlib.sha256(png(2)).hexdigest(), "tag": "2026"}, []),
     ):
         assert await names(ann, **query) == found, query
-    for query in ({"state": "gone"}, {"sha256": "x"}, {"tag": "a,b"}, {"type": "x" * 300}):
+    for query in (
+        {"state": "gone"}, {"sha256": "x"}, {"tag": "a,b"}, {"type": "x" * 300}, {"kind": "text"},
+        {"since": "yesterday"}, {"ids": "x"},
+    ):  # fmt: skip
         response = await ann.client.get("/v1/files", params=query)
         assert response.status_code == 422, query
 
@@ -514,6 +527,50 @@ async def test_filtered_pages_hold_every_file_once(ann):
     ):
         for limit in (1, 2, 3, 7, 100):
             assert await paged(ann, query, limit) == found, (query, limit)
+
+
+@everywhere
+async def test_ids_of_many_and_what_stands_behind_some(mill, ann, bob):
+    """Also by when they came, which the order of ids tells: files are found by rows and by ids."""
+    days = [int(1e12) + day * DAY for day in range(12)]
+    rows = [
+        File(
+            id=f"file_{encode(time << 80)}", owner=ann.id, listed=ann.id, name=f"{day:02}.txt",
+            media_type="text/plain", size=1, sha256="", crc32=0, blob="files/x", thumbnail="",
+            created=time + DAY, tags=("even",) * (day % 2 == 0),
+        )
+        for day, time in enumerate(days)
+    ]  # fmt: skip
+    await mill.store.transact(*map(Put, rows), *(Put(tag) for row in rows for tag in tag_rows(row)))
+    newest = [row.id for row in rows[::-1]]
+
+    async def asked(path="/ids", who=ann, **query):
+        return (await who.client.get(f"/v1/files{path}", params=query)).json()
+
+    async def settled():
+        while (await asked())["data"] != newest:
+            await asyncio.sleep(0.05)
+
+    await asyncio.wait_for(settled(), 60)
+    page = await asked(limit=5)
+    assert (page["data"], page["has_more"]) == (newest[:5], True)
+    assert (await asked(after=page["after"]))["data"] == newest[5:]
+    times = {"since": rfc3339(days[3]), "until": rfc3339(days[9])}
+    between = [row.id for row in rows[7:1:-1]]  # what came a day after its id was made
+    assert (await asked(**times))["data"] == between
+    even = [row.id for row in rows[::-1] if row.id in between and row.tags]
+    assert (await asked(tag="even", **times))["data"] == even
+    some = ",".join([newest[7], newest[2], "file_gone", newest[7], newest[4]])
+    shown = await asked("", ids=some)
+    assert [one["id"] for one in shown["data"]] == [newest[7], newest[2], newest[4]]
+    assert not shown["has_more"]
+    assert [one["id"] for one in (await asked("", ids=some, tag="even"))["data"]] == [newest[7]]
+    assert (await asked("", who=bob, ids=some))["data"] == []
+    await ann.client.delete(f"/v1/files/{newest[2]}")
+    assert newest[2] not in [one["id"] for one in (await asked("", ids=some))["data"]]
+    assert [one["id"] for one in (await asked("", ids=some, state="trashed"))["data"]] == [
+        newest[2]
+    ]
 
 
 async def paged(ann, query, limit):

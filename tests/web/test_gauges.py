@@ -62,7 +62,7 @@ async def test_an_upload_that_is_too_large_for_a_function_shows(mill, ann):
     await mill.store.transact(Put(unit.evolve(klass="long").opened(now)))
     for there in shown:
         assert (await ann.client.get(there)).json()["for_workers"] is True
-    assert "waits for a worker" in (await ann.client.get(f"/parts/files/{file}")).text
+    assert "waits for a worker" in (await ann.client.get(f"/files/{file}")).text
 
 
 async def test_a_broker_that_is_away_shows(tmp_path):

@@ -242,7 +242,7 @@ LISTS = (
     "/v1/files", f"/v1/files?name={SECRET}", f"/v1/files?tag={SECRET}", "/v1/files?state=trashed",
     "/v1/jobs", f"/v1/jobs?name={SECRET}", "/v1/jobs?template={template}", "/v1/jobs?state=trashed",
     "/v1/projects", "/v1/projects?state=trashed", "/v1/templates", "/v1/tokens", "/v1/me", "/",
-    "/parts/files", "/parts/jobs", "/trash", "/parts/trash", "/metrics", "/health/ready",
+    "/v1/files/ids", "/trash", "/metrics", "/health/ready",
 )  # fmt: skip
 
 
@@ -313,7 +313,7 @@ async def test_what_a_job_made_is_hers_by_every_address(ann, bob, nobody, hers):
     """Result files have ids that can be computed from the job's: access is checked all the same."""
     job, result = hers.ids["job"], hers.ids["result"]
     reads = [f"/v1/files/{result}{more}" for more in ("", "/content", "/thumbnail", "/members")]
-    reads += [f"/v1/files/{result}/members/a.png", f"/parts/files/{result}", f"/jobs/{job}"]
+    reads += [f"/v1/files/{result}/members/a.png", f"/files/{result}", f"/jobs/{job}"]
     reads += [f"/v1/jobs/{job}{more}" for more in (
         "", "/items", "/results", "/results.jsonl", "/download", "/events")]  # fmt: skip
     for path in reads:

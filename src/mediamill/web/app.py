@@ -19,6 +19,7 @@ from mediamill.core.errors import MediamillError
 from mediamill.web import problems
 from mediamill.web.api import ROUTERS
 from mediamill.web.auditing import Auditing
+from mediamill.web.compressing import Compressing
 from mediamill.web.cors import Cors, read_origins
 from mediamill.web.documents import Documents
 from mediamill.web.limits import MAX_BODY, MAX_FILE_BODY, MAX_SIGN_IN_BODY, BodyGuard
@@ -56,6 +57,7 @@ def create_app(app: App) -> FastAPI:
     web.add_middleware(Cors, origins=read_origins(app.settings.cors_origins))
     web.add_middleware(Auditing, trail=app.trail)
     web.add_middleware(Proxies, trusted=read_trusted(app.settings.trusted_proxies))
+    web.add_middleware(Compressing)
     web.add_middleware(Observing, metrics=metrics, failure=failure, bucket=app.direct.origin)
     return web
 

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from mediamill.web.compressing import takes_gzip
 from mediamill.web.texts import load
 from mediamill.web.texts.scripts import texts_module
 
@@ -55,7 +56,7 @@ class Packed:
         asked = Headers(scope=scope)
         body, tag = self.body, f'"{self.tag}"'
         headers = {"Cache-Control": REVALIDATED, "Vary": "Accept-Encoding"}
-        if self.compressed is not None and takes_gzip(asked.get("accept-encoding", "")):
+        if self.compressed is not None and takes_gzip(asked):
             body, tag = self.compressed, f'"{self.tag}-gzip"'
             headers["Content-Encoding"] = "gzip"
         headers["ETag"] = tag
@@ -101,15 +102,6 @@ def packed(path: str, written: int) -> Packed:
     """Read a file that was written at a time."""
     del written  # a file that was written anew is another one
     return Packed.of(path, Path(path).read_bytes())
-
-
-def takes_gzip(accepted: str) -> bool:
-    """Read an Accept-Encoding (RFC 9110, 12.5.3)."""
-    for one in accepted.lower().split(","):
-        name, _, rest = one.strip().partition(";")
-        if name.strip() in {"gzip", "*"}:
-            return rest.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
-    return False
 
 
 def shared_style(folder: Path) -> str:

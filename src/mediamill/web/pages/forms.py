@@ -30,7 +30,7 @@ GROUPS = {
 """Parameters of whatever operation that stand together among more options, by what they are of."""
 OTHER = "other"
 LINE = 500
-"""Characters of a text; what may be longer has several lines."""
+"""Characters of a text; what may be longer has several lines, unless it begins with a word."""
 _TIED = re.compile(r"\s*\(([\w-]+)\)(?=\.?$)")
 
 
@@ -113,6 +113,8 @@ class Form:
     asks: bool
     """Whether it asks models, which may cost money."""
     draws: bool
+    pictured: bool
+    """Whether there are previews of it: an image before and after."""
     varies: bool
     """Whether its previews show single parameters too."""
     gives: str
@@ -151,6 +153,7 @@ def form(name: str, kind: type[Operation]) -> Form:
         inputs=inputs(view.schema_),
         asks=issubclass(kind, ModelOperation),
         draws=kind.draws,
+        pictured=issubclass(kind, ImageOperation) and bool(kind.gives),
         varies=issubclass(kind, ImageOperation) and kind.variants is not ImageOperation.variants,
         gives=_gives(kind),
     )
@@ -223,7 +226,7 @@ def _control(
         open="minimum" not in ends and "exclusiveMinimum" in ends,
         when=when,
         ordered=bool(entry.get("ordered")),
-        long=kind == "json" or entry.get("maxLength", 0) > LINE,
+        long=kind == "json" or (not entry.get("default") and entry.get("maxLength", 0) > LINE),
         step=_step(ends, low, high) if kind == "pair" else None,
     )
 

@@ -1,7 +1,10 @@
 // Administration: workers, users, their limits and access, invitations, feedback.
-import { call, clearProblem, showProblem, size } from "./api.js";
+import { call, clearProblem, part, showProblem, size } from "./api.js";
+import { asked } from "./asking.js";
 import "./copying.js";
 import { tried } from "./dataset.js";
+import { t } from "./texts.js";
+import { toast } from "./toast.js";
 
 const get = (name) => document.getElementById(name);
 
@@ -41,7 +44,7 @@ acts("add-user", async ({ password, ...fields }, form) => {
   const { user, invitation } = await call("POST", "/v1/admin/users", password ? { ...fields, password } : fields);
   if (user) return location.assign(`/admin/users/${user.id}`);
   get("invited").querySelector("code").textContent = invitation.url;
-  get("invited").querySelector("[data-copy]").textContent = "Copy";
+  get("invited").querySelector("[data-copy]").textContent = t("admin.copy");
   get("invited").hidden = false;
   get("invited").focus();
   form.reset();
@@ -65,7 +68,7 @@ acts("change-user", async (fields, form) => {
   const touched = Object.entries(fields).filter(([name, value]) => value !== known[name]);
   const user = await call("PATCH", path, Object.fromEntries(touched));
   for (const name of Object.keys(known)) form.elements[name].value = known[name] = user[name];
-  form.querySelector("[data-saved]").textContent = "Saved.";
+  form.querySelector("[data-saved]").textContent = t("admin.saved");
 });
 
 acts("quota", async (fields) => {
@@ -85,21 +88,30 @@ presses(get("quota"), "usual", async () => {
   location.reload();
 });
 
-const asked = {
-  sessions: ["Sign them out everywhere? Their API tokens stay.", () => call("DELETE", `${path}/sessions`), "They are signed out everywhere."],
-  factors: ["Turn off their second factor? They get a mail.", () => call("DELETE", `${path}/factors`)],
-  disable: ["Keep them out? It works at once; their files stay.", () => call("PATCH", path, { disabled: true })],
-  erase: ["Delete this account, with everything in it? For a day it can be taken back.", () => call("DELETE", path)],
-  keep: ["", ({ erasure }) => call("POST", `/v1/admin/erasures/${erasure}/undo`)],
-  enable: ["", () => call("PATCH", path, { disabled: false })],
+const DEEDS = {
+  sessions: { act: () => call("DELETE", `${path}/sessions`), question: () => asked(t("admin.end_sessions"), t("admin.end_sessions_told"), t("admin.end_sessions_it")), told: () => t("admin.sessions_ended") },
+  factors: { act: () => call("DELETE", `${path}/factors`), question: () => asked(t("admin.end_factor"), t("admin.end_factor_told"), t("admin.end_factor_it")) },
+  disable: { act: () => call("PATCH", path, { disabled: true }), back: () => call("PATCH", path, { disabled: false }), told: () => t("admin.kept_out") },
+  enable: { act: () => call("PATCH", path, { disabled: false }) },
+  erase: { act: () => call("DELETE", path), back: (erasure) => keep(erasure.id), told: () => t("admin.erased") },
+  keep: { act: ({ erasure }) => keep(erasure) },
 };
 
-presses(get("access"), "do", async ({ dataset }, place) => {
-  const [question, act, told] = asked[dataset.do];
-  if (question && !confirm(question)) return;
-  await act(dataset);
-  if (told) place.querySelector("[data-told]").textContent = told;
-  else location.reload();
+const keep = (erasure) => call("POST", `/v1/admin/erasures/${erasure}/undo`);
+
+// The card anew, as the server has it now.
+async function shown() {
+  const fresh = await part(location.pathname);
+  for (const one of ["access", "user-heading"]) get(one)?.replaceChildren(...fresh.getElementById(one).childNodes);
+  ready();
+}
+
+presses(get("access"), "do", async ({ dataset }) => {
+  const { act, back, question, told } = DEEDS[dataset.do];
+  if (question && !await question()) return;
+  const made = await act(dataset);
+  await shown();
+  if (told) toast(told(), { undo: back && (async () => { await back(made); await shown(); }) });
 });
 
 // -- feedback -----------------------------------------------------------------------------------------
@@ -110,10 +122,14 @@ presses(get("feedback"), "mark", async ({ dataset }, card) => {
 });
 
 presses(get("feedback"), "delete", async (_, card) => {
-  if (!confirm("Delete this, and its pictures?")) return;
+  if (!await asked(t("admin.delete_feedback"), t("admin.delete_feedback_told"), t("admin.delete_it"))) return;
   await call("DELETE", `/v1/admin/feedback/${card.dataset.feedback}`);
   card.remove();
 });
 
 // Whoever is faster than this script would press in vain.
-for (const button of document.querySelectorAll("main button")) button.disabled = false;
+function ready() {
+  for (const button of document.querySelectorAll("main button")) button.disabled = false;
+}
+
+ready();

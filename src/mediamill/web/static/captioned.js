@@ -1,6 +1,8 @@
 // What the pages of captions share: a card of a picture with what was said of it, and its actions.
 import { Problem, call } from "./api.js";
+import { asked as confirmed } from "./asking.js";
 import { made } from "./dataset.js";
+import { t } from "./texts.js";
 
 const ACTIONS = { approve: "approved", reject: "rejected" };
 
@@ -100,7 +102,7 @@ export async function act(element, name) {
     else if (name === "text") await copied(element, plain(row), "The text");
     else if (name === "html") await copied(element, row.html, "<img>");
     else if (name === "delete") {
-      if (!confirm(`Delete what was said of ${row.file_name}? The job keeps its results.`)) return false;
+      if (!await confirmed(t("captions.delete", { name: row.file_name }), t("captions.delete_told"), t("captions.delete_it"))) return false;
       await call("DELETE", here);
       element.remove();
     }

@@ -1,7 +1,9 @@
 // All captions, newest first: found by words, copied, exported, deleted.
-import { Cards, asked, listen } from "./captioned.js";
 import { call } from "./api.js";
+import { asked as confirmed } from "./asking.js";
+import { Cards, asked, listen } from "./captioned.js";
 import { many } from "./dataset.js";
+import { t } from "./texts.js";
 
 const element = (name) => document.getElementById(name);
 const form = element("filters");
@@ -22,8 +24,8 @@ listen(list, (card, action) => {
 
 element("delete-all").addEventListener("click", async () => {
   const query = asked(form);
-  const what = query.size ? "all captions that are found" : "all your captions";
-  if (!confirm(`Delete ${what}, with what was made of them by hand, for good? Jobs keep their results.`)) return;
+  const question = query.size ? t("captions.delete_found") : t("captions.delete_all");
+  if (!await confirmed(question, t("captions.delete_all_told"), t("captions.delete_for_good"))) return;
   element("delete-all").disabled = true;
   query.set("confirm", "delete");
   let removed = 0;

@@ -30,7 +30,7 @@ export class Choosing {
   }
 
   at(element) {
-    const id = element.closest("li")?.dataset.id;
+    const id = element.closest("li")?.dataset.file;
     return id === undefined ? undefined : this.grid.source.place(id);
   }
 

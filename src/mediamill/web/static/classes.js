@@ -1,6 +1,8 @@
 // A project’s classes, and sets of annotations that come in.
 import { Problem, call, clearProblem, showProblem } from "./api.js";
+import { asked } from "./asking.js";
 import { ended, made, many, tried } from "./dataset.js";
+import { t } from "./texts.js";
 import { upload } from "./upload.js";
 
 const page = document.getElementById("annotations");
@@ -64,8 +66,10 @@ get("classes").addEventListener("click", (event) => {
   const { change, delete: gone } = event.target.dataset;
   const one = classes.find((each) => String(each.number) === (change || gone));
   if (change) open(one);
-  if (gone && confirm(`Delete the class ${one.name}, and the ${many(one.annotations || 0, "annotation")} of it?`)) {
+  if (gone) {
     tried(event.target, async () => {
+      const told = t("projects.delete_class_told", { count: one.annotations || 0 });
+      if (!await asked(t("projects.delete_class", { name: one.name }), told, t("projects.delete_it"))) return;
       await call("DELETE", `${home}/classes/${one.number}`);
       await read();
     }, fail);

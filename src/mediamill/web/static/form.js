@@ -1,6 +1,9 @@
 // A form made of an operation's schema: which controls show, what they send, and filling them in.
 import { t } from "./texts.js";
 
+// What is no number is sent as something that is none, for the service to say so.
+export const NO_NUMBER = "?";
+
 // Show what the choices that are made ask for; `fields` holds the controls of one operation.
 export function show(fields) {
   for (const field of fields.querySelectorAll("[data-when]")) {
@@ -26,7 +29,7 @@ export function parameters(fields) {
       const now = kind === "pair" ? ends(control) : picked(control);
       const before = JSON.parse(control.dataset.default);
       if (JSON.stringify(now) !== JSON.stringify(before) && (now.length || before)) found[name] = now;
-    } else if (control.validity.badInput) found[name] = "not a number";
+    } else if (control.validity.badInput) found[name] = NO_NUMBER;
     else if (control.value.trim() !== (control.dataset.default || defaultOf(control))) found[name] = value(kind, control.value.trim());
   }
   return found;
@@ -71,7 +74,7 @@ function picked(control) {
 }
 
 function ends(control) {
-  return [...control.querySelectorAll("input[type=number]")].map((input) => (input.value === "" ? "not a number" : Number(input.value)));
+  return [...control.querySelectorAll("input[type=number]")].map((input) => (input.value === "" ? NO_NUMBER : Number(input.value)));
 }
 
 let turns = 0;

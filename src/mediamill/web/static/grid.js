@@ -93,7 +93,7 @@ export class Grid {
     const id = this.source.id(n);
     const item = this.source.item(n);
     let one = this.cells.get(id);
-    if (!one) this.cells.set(id, one = { element: made("li", { "data-id": id, "data-file": id }) });
+    if (!one) this.cells.set(id, one = { element: made("li", { "data-file": id }), item: null });
     if (one.item !== item || (this.calm && !one.calm)) this.fill(one, id, item);
     const { element } = one;
     element.style.transform = `translate(${(n % columns) * (wide + gap)}px, ${Math.floor(n / columns) * line}px)`;
@@ -116,7 +116,9 @@ export class Grid {
   // What is ticked, and which one Tab leads to.
   tend(element, id) {
     const box = element.querySelector("input[type=checkbox]");
-    if (box) box.checked = this.choice.has(id);
+    const picked = this.choice.has(id);
+    element.classList.toggle("picked", picked);
+    if (box) box.checked = picked;
     const focus = element.querySelector("[data-focus]");
     if (focus) focus.tabIndex = id === this.active ? 0 : -1;
   }
@@ -129,12 +131,12 @@ export class Grid {
 
   focused() {
     const { activeElement } = document;
-    return this.place.contains(activeElement) ? activeElement.closest("li").dataset.id : null;
+    return this.place.contains(activeElement) ? activeElement.closest("li").dataset.file : null;
   }
 
   entered(element) {
-    if (!element || element.dataset.id === this.active) return;
-    this.active = element.dataset.id;
+    if (!element || element.dataset.file === this.active) return;
+    this.active = element.dataset.file;
     this.mark();
   }
 

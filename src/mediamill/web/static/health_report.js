@@ -1,7 +1,9 @@
 // What a health check found: advice, duplicates, leaks, broken files, classes, and how numbers spread.
 import { call } from "./api.js";
+import { asked } from "./asking.js";
 import { histogram, short, stacked, table } from "./charts.js";
 import { made, many, tried } from "./dataset.js";
+import { t } from "./texts.js";
 
 const SHOWN = 20; // groups, each of as many pictures
 const WORDS = { rms: "(RMS)", michelson: "(Michelson)", snr: "SNR,", mean: "mean," };
@@ -58,8 +60,9 @@ export class Report {
 
   async others(button, line, shown, kept) {
     const files = [...new Set(shown.map((one) => one.file))].filter((file) => file !== kept.file);
-    if (!confirm(`Keep ${kept.name}, and take the ${many(files.length, "other")} out of the project? The files themselves stay.`)) return;
     await tried(button, async () => {
+      const question = t("projects.keep_one", { name: kept.name, count: files.length });
+      if (!await asked(question, t("projects.remove_told"), t("projects.remove_it"))) return;
       for (let n = 0; n < files.length; n += 1000) await call("DELETE", `/v1/projects/${this.project}/files`, { files: files.slice(n, n + 1000) });
       for (const file of files) this.removed.add(file);
       const told = made("p", { class: "muted", role: "status" }, `${kept.name} is kept, ${many(files.length, "other")} removed from the project.`);

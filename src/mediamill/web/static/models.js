@@ -1,7 +1,9 @@
 // Providers of model calls: order the chains, add, change, test and wake providers.
 import { call, clearProblem, part, showProblem } from "./api.js";
+import { asked as confirmed } from "./asking.js";
 import { made, tried } from "./dataset.js";
 import { cost } from "./money.js";
+import { t } from "./texts.js";
 
 const place = document.getElementById("models");
 const form = document.getElementById("provider");
@@ -112,8 +114,9 @@ function providerClicked(button, card) {
       await refresh(`${name} is asked again.`);
     }, failed(card));
   } else if (button.dataset.change) change(JSON.parse(button.dataset.change));
-  else if (button.dataset.remove !== undefined && confirm(`Remove ${name} and its key?`)) {
+  else if (button.dataset.remove !== undefined) {
     tried(button, async () => {
+      if (!await confirmed(t("models.remove", { name }), t("models.remove_told"), t("models.remove_it"))) return;
       await call("DELETE", at);
       await refresh(`${name} is removed.`);
     }, failed(card));

@@ -1,6 +1,7 @@
 // Make a job: files, steps, what it would come to; run it once, however often Run is pressed.
 import { Problem, call } from "./api.js";
 import { every } from "./dataset.js";
+import { NO_NUMBER } from "./form.js";
 import { forget, keep, offer } from "./new_job/draft.js";
 import { Inputs } from "./new_job/inputs.js";
 import { picking } from "./new_job/picker.js";
@@ -9,6 +10,7 @@ import { cleared, shown } from "./new_job/problems.js";
 import { programs } from "./new_job/program.js";
 import { Steps, asks } from "./new_job/steps.js";
 import { Templates } from "./new_job/templates.js";
+import { Previews } from "./previews.js";
 import { t } from "./texts.js";
 
 const PROGRAMMED = 100; // files that a program names one by one
@@ -21,7 +23,7 @@ let started = false;
 
 const failed = (problem) => shown(form, steps.list, problem);
 const inputs = new Inputs(changed);
-const steps = new Steps(changed);
+const steps = new Steps(edited);
 const templates = new Templates(steps, {
   changed,
   failed,
@@ -50,8 +52,7 @@ function more() {
   return asked;
 }
 
-// What is no number is sent as it is: the service says what is wrong with it.
-const number = (field) => (field.validity.badInput ? "not a number" : Number(field.value));
+const number = (field) => (field.validity.badInput ? NO_NUMBER : Number(field.value));
 const asking = () => (templates.operations || steps.list.map((one) => one.operation)).some(asks);
 const working = () => Boolean(templates.now) || steps.list.length > 0;
 
@@ -62,7 +63,6 @@ function changed() {
   steps.fit(inputs.types());
   get("budget-field").hidden = get("batch-field").hidden = !asking();
   get("keep").hidden = Boolean(templates.now) || !steps.list.length;
-  keep(steps.read());
   program();
   if (inputs.empty || !working()) {
     cleared(form);
@@ -76,6 +76,7 @@ function answered(plan, problem) {
     cleared(form);
     misfits(plan.misfits.map((one) => [Number(one.pointer.split(".")[1]), one.message]));
     tell(plan);
+    preview();
     return;
   }
   shown(form, steps.list, problem, true);
@@ -84,6 +85,39 @@ function answered(plan, problem) {
   if (wrong.length) get("inputs-error").textContent = "";
   refused(problem.message);
 }
+
+// What somebody does to the steps is worth keeping; what the address brought is not.
+function edited() {
+  if (started) keep(steps.read());
+  changed();
+}
+
+// -- the first image before and after the first step ------------------------------------------------------
+
+const previews = new Previews({
+  file: () => inputs.images()[0] || null,
+  seed: () => Number(form.elements.seed.value) || 0,
+  reference: (named) => {
+    const [first, other = first] = inputs.images();
+    const which = named && named !== "auto" ? { id: named, name: named } : other;
+    return { id: which.id, told: which === other ? t("previews.compared_auto", which) : t("previews.compared", which) };
+  },
+});
+let pictured = "";
+
+function preview() {
+  const [first] = steps.list;
+  const file = previews.file();
+  steps.list.forEach((one, place) => {
+    for (const pictures of one.fields.querySelectorAll(".compare")) pictures.hidden = place > 0 || !file;
+  });
+  const now = JSON.stringify([file?.id, first && steps.read()[0], previews.seed()]);
+  if (!first || !file || templates.now || now === pictured) return;
+  pictured = now;
+  previews.show(first.fields);
+}
+
+// -- what will fail ---------------------------------------------------------------------------------------
 
 let failing = [];
 
@@ -107,7 +141,7 @@ for (const kind of ["input", "change"]) {
     if (event.target.closest("#picker, #keep")) return;
     const field = event.target.closest(".field");
     if (field) field.dataset.touched = "";
-    changed();
+    edited();
   });
 }
 

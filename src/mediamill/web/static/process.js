@@ -1,10 +1,11 @@
 // Choose operations for a project’s images, see what they do, and run them.
 import { call, clearProblem, showProblem, size } from "./api.js";
-import { made, many, tried } from "./dataset.js";
-import { chosen, parameters, show } from "./form.js";
+import { made, tried } from "./dataset.js";
+import { parameters, show } from "./form.js";
 import { Images } from "./images.js";
 import { estimated, sure } from "./money.js";
-import { latest, pictured } from "./preview.js";
+import { Previews } from "./previews.js";
+import { t } from "./texts.js";
 
 const page = document.getElementById("process");
 const id = page.dataset.project;
@@ -22,124 +23,15 @@ const step = () => ({ operation: operation.value, parameters: parameters(fields(
 
 // -- previews -----------------------------------------------------------------------------------
 
-const ask = (name, parts, whole = false) => call("POST", `/v1/operations/${name}/preview`, { file: file.id, parameters: parts, seed: Number(get("seed").value) || 0, whole });
+const previews = new Previews({ file: () => file, seed: () => Number(get("seed").value) || 0, reference });
+const preview = (only = null) => previews.show(fields(), only);
 
-// Each method that is chosen, alone, at both ends and in the middle of its ranges.
-function shots(section) {
-  const method = section.dataset.is;
-  const name = section.closest("fieldset").dataset.operation;
-  const all = parameters(section.closest("fieldset"));
-  const own = new Set([...section.querySelectorAll("[data-name], [name]")].map((one) => one.dataset.name || one.name));
-  const common = ["fill", "border", "interpolation"];
-  const parts = Object.fromEntries(Object.entries(all).filter(([one]) => own.has(one) || common.includes(one)));
-  const error = section.querySelector("[data-shots-error]");
-  latest(section, async (current) => {
-    const { data: [before, ...rest] } = await ask(name, { ...parts, methods: [method] });
-    if (!current()) return;
-    error.textContent = "";
-    replace(section.querySelector("[data-shots]"), rows(rest, (several, title) => [...(several ? [title] : []), shot(before)]));
-  }, (problem) => { error.textContent = problem.message; });
-}
-
-// A line of pictures for each parameter, with something at its head.
-function rows(list, head) {
-  const found = new Map();
-  for (const one of list) found.set(one.parameter, [...(found.get(one.parameter) || []), one]);
-  return [...found].map(([name, shown]) => made("div", { class: "shot-row" },
-    ...head(found.size > 1, made("h4", {}, name.replaceAll("_", " "))), ...shown.map(shot)));
-}
-
-function shot(one) {
-  const value = one.value === null ? "" : ` ${Number(one.value.toPrecision(3))}`;
-  const told = `${one.place}${value}`;
-  return made("figure", {}, made("img", { src: pictured(one.image), alt: told, width: one.width, height: one.height }), made("figcaption", {}, told));
-}
-
-function replace(place, lines) {
-  for (const image of place.querySelectorAll("img")) URL.revokeObjectURL(image.src);
-  place.replaceChildren(...lines);
-}
-
-// The whole of an operation, before and after, with a slider between.
-function compare(place) {
-  const name = place.closest("fieldset").dataset.operation;
-  const [pictures, slider, error] = [".pictures", "input", "[data-shots-error]"].map((one) => place.querySelector(one));
-  const say = (told, wrong = "") => {
-    pictures.hidden = slider.hidden = !told;
-    place.querySelector("[data-told]").textContent = told;
-    error.textContent = wrong;
-  };
-  const drawn = Boolean(place.dataset.compare);
-  if (drawn && !chosen(place.closest("fieldset"), place.dataset.compare).length) {
-    say("");
-    return;
-  }
-  latest(place, async (current) => {
-    const other = reference(place.closest("fieldset"));
-    const { data: [before, after] } = await ask(name, compared(name, other), true);
-    if (!current()) return;
-    const [over, under] = [place.querySelector(".before"), place.querySelector(".after")];
-    for (const [image, one] of [[over, before], [under, after]]) {
-      if (image.src) URL.revokeObjectURL(image.src);
-      image.src = pictured(one.image);
-    }
-    pictures.style.aspectRatio = `${before.width} / ${before.height}`;
-    say(["Before on the left, after on the right", drawn && "as one copy may become", other?.told].filter(Boolean).join(", ").concat("."));
-  }, (problem) => {
-    say("", problem.message);
-  });
-}
-
-const compared = (name, other) => ({ ...parameters(fieldsOf(name)), ...(other && { reference: other.id }) });
-
-// What the numbers that its methods go by do, each from the least to the most.
-function vary(place) {
-  const name = place.closest("fieldset").dataset.operation;
-  latest(place, async (current) => {
-    const other = reference(place.closest("fieldset"));
-    const { data } = await ask(name, compared(name, other));
-    if (current()) replace(place, rows(data.filter((one) => one.parameter), (_, title) => [title]));
-  }, () => replace(place, []));
-}
-
-// What previews are compared with, by the set not being looked at for them; undefined where nothing is.
-function reference(fieldset) {
-  const field = fieldset.querySelector("[name=reference]");
-  if (!field) return undefined;
-  const named = field.value.trim();
-  if (named && named !== "auto") return { id: named, told: `compared with ${images.named(named)?.name || named}` };
+function reference(named) {
+  if (named && named !== "auto") return { id: named, told: t("previews.compared", { name: images.named(named)?.name || named }) };
   const { reference: before, referenceName: name } = page.dataset;
-  if (before) return { id: before, told: `compared with ${name}, which auto chose in the last job` };
+  if (before) return { id: before, told: t("previews.compared_before", { name }) };
   const other = images.list.find((one) => one.id !== file.id) || file;
-  return { id: other.id, told: `compared with ${other.name}: what auto chooses is known once a job has looked at all images` };
-}
-
-function part(pictures, percent) {
-  pictures.style.setProperty("--part", `${percent}%`);
-  pictures.parentElement.querySelector("input").value = percent;
-}
-
-form.addEventListener("input", (event) => {
-  const pictures = event.target.closest("[data-compare]")?.querySelector(".pictures");
-  if (pictures) part(pictures, event.target.value);
-});
-for (const kind of ["pointerdown", "pointermove"]) {
-  form.addEventListener(kind, (event) => {
-    const pictures = event.target.closest(".pictures");
-    if (!pictures || event.buttons !== 1) return;
-    const { left, width } = pictures.getBoundingClientRect();
-    part(pictures, Math.round(Math.min(1, Math.max(0, (event.clientX - left) / width)) * 100));
-    event.preventDefault();
-  });
-}
-
-function preview(only = null) {
-  if (!file) return;
-  for (const section of only ? [only] : fields().querySelectorAll(".one-method:not([hidden])")) if (section.querySelector("[data-shots]")) shots(section);
-  for (const [place, action] of [["[data-compare]", compare], ["[data-rows]", vary]]) {
-    const found = fields().querySelector(place);
-    if (found) action(found);
-  }
+  return { id: other.id, told: t("previews.compared_auto", { name: other.name }) };
 }
 
 // -- the image they are shown on, and the one that it is compared with -----------------------------
@@ -159,9 +51,9 @@ async function shownOn() {
 }
 
 function offerReference(field) {
-  const place = made("div", { class: "thumbs", role: "radiogroup", "aria-label": "Reference among the images" });
+  const place = made("div", { class: "thumbs", role: "radiogroup", "aria-label": t("process.reference") });
   images.choose(place, "reference-image", (problem) => showProblem(form, problem));
-  place.prepend(made("label", { class: "word" }, made("input", { type: "radio", name: "reference-image", value: "auto", checked: true }), made("span", {}, "auto")));
+  place.prepend(made("label", { class: "word" }, made("input", { type: "radio", name: "reference-image", value: "auto", checked: true }), made("span", {}, t("process.auto"))));
   place.addEventListener("change", (event) => { field.value = event.target.value; });
   field.addEventListener("input", () => {
     for (const box of place.querySelectorAll("input")) box.checked = box.value === field.value.trim();
@@ -174,7 +66,7 @@ function offerReference(field) {
 
 function list() {
   get("steps").replaceChildren(...steps.map((one, n) => {
-    const away = made("button", { type: "button", class: "quiet", "aria-label": `Remove step ${n + 1}, ${one.operation}` }, "Remove");
+    const away = made("button", { type: "button", class: "quiet", "aria-label": t("process.remove_step", { number: n + 1, name: one.operation }) }, t("process.remove"));
     away.addEventListener("click", () => {
       steps.splice(n, 1);
       list();
@@ -242,15 +134,19 @@ function fail(problem) {
 
 async function estimate() {
   const plan = await call("POST", "/v1/jobs?dry_run=true", body());
-  const parts = [`${plan.at_least ? "at least " : ""}${many(plan.items, "image")}, ${size(plan.bytes)}`, `about ${time(plan.core_seconds)} of one core`];
-  parts.splice(1, 0, plan.outputs === null ? "how many results is not known before" : `${plan.at_least ? "at least " : sure(plan.outputs_are)}${many(plan.outputs, "result")}`);
+  const least = plan.at_least ? t("process.at_least") : "";
+  const parts = [
+    t("process.images", { sure: least, count: plan.items, size: size(plan.bytes) }),
+    plan.outputs === null ? t("process.results_unknown") : t("process.results", { sure: least || sure(plan.outputs_are), count: plan.outputs }),
+    t("process.core", { time: time(plan.core_seconds) }),
+  ];
   if (plan.asks.length) parts.push(estimated(plan));
-  if (plan.reused) parts.push(`${many(plan.reused, "result")} of before will be taken over`);
-  if (plan.misfits.length) parts.push(`${many(plan.misfits.length, "input")} will fail: ${plan.misfits[0].message}`);
+  if (plan.reused) parts.push(t("process.reused", { count: plan.reused }));
+  if (plan.misfits.length) parts.push(t("process.misfits", { count: plan.misfits.length, message: plan.misfits[0].message }));
   get("plan").textContent = `${parts.join("; ")}.`;
 }
 
-const time = (seconds) => (seconds < 90 ? `${Math.max(1, Math.ceil(seconds))} s` : `${Math.ceil(seconds / 60)} min`);
+const time = (seconds) => (seconds < 90 ? t("process.seconds", { count: Math.max(1, Math.ceil(seconds)) }) : t("process.minutes", { count: Math.ceil(seconds / 60) }));
 
 for (const [button, action] of [["estimate", estimate], ["keep", keep]]) {
   get(button)?.addEventListener("click", (event) => {
@@ -262,7 +158,7 @@ for (const [button, action] of [["estimate", estimate], ["keep", keep]]) {
 
 async function keep() {
   settings = (await call("PATCH", home, { settings: { ...settings, steps: [...steps, step()] } })).settings;
-  get("kept").textContent = "Kept: versions can be made with these steps.";
+  get("kept").textContent = t("process.kept");
 }
 
 run.addEventListener("submit", (event) => {

@@ -1,13 +1,15 @@
 // A project’s images: brought in, filtered, chosen, moved, copied and removed.
 import { call, clearProblem, showProblem } from "./api.js";
+import { asked } from "./asking.js";
 import { Choosing } from "./choosing.js";
-import { Grid } from "./grid.js";
 import { ended, every, made, many, pages, tried } from "./dataset.js";
 import { pathOf, placed, receive, shown as visible } from "./dropping.js";
 import { Placing, describes } from "./folders.js";
+import { Grid } from "./grid.js";
 import { Paged } from "./paged.js";
 import { cell } from "./project_cell.js";
 import { remember } from "./sequence.js";
+import { t } from "./texts.js";
 import { upload } from "./upload.js";
 import { zipped } from "./zip.js";
 
@@ -183,9 +185,9 @@ get("move")?.addEventListener("change", (event) => {
 });
 
 get("remove")?.addEventListener("click", (event) => {
-  const count = whole ? "All images shown" : many(choice.size, "image");
-  if (!confirm(`${count}: take them out of this project? The files themselves stay.`)) return;
+  const question = whole ? t("projects.remove_all") : t("projects.remove", { count: choice.size });
   tried(event.target, async () => {
+    if (!await asked(question, t("projects.remove_told"), t("projects.remove_it"))) return;
     let removed = 0;
     for await (const files of selection()) removed += (await call("DELETE", `${home}/files`, { files })).removed;
     await done(`${many(removed, "image")} removed from the project.`);

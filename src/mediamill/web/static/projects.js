@@ -1,6 +1,8 @@
 // The list of projects: make one, the sample, and bring deleted ones back.
 import { call, clearProblem, showProblem } from "./api.js";
 import { ended, every, made, many, tried } from "./dataset.js";
+import { t } from "./texts.js";
+import { toast } from "./toast.js";
 
 const get = (id) => document.getElementById(id);
 const fail = (problem) => { get("problem").textContent = problem.message; };
@@ -61,6 +63,18 @@ get("sample").addEventListener("submit", (event) => {
     location.assign(`/projects/${project}`);
   }, (problem) => showProblem(form, problem));
 });
+
+// One that was deleted on its own page a moment ago.
+const deleted = JSON.parse(sessionStorage.getItem("mediamill.deleted"));
+if (deleted) {
+  sessionStorage.removeItem("mediamill.deleted");
+  toast(t("projects.deleted", { name: deleted.name }), {
+    undo: async () => {
+      await call("POST", `${deleted.home}/restore`);
+      location.reload();
+    },
+  });
+}
 
 tried(null, async () => {
   await more();

@@ -1,6 +1,8 @@
 // Templates of prompts: a gallery, what they leave open, and with whom they are shared.
 import { call, clearProblem, showProblem } from "./api.js";
+import { asked } from "./asking.js";
 import { every, made, tried } from "./dataset.js";
+import { t } from "./texts.js";
 
 const get = (name) => document.getElementById(name);
 const GROUPS = [["", "Yours"], ["shared", "Shared with you"], ["everybody", "Everybody’s"]];
@@ -47,7 +49,7 @@ function card(one, { use, edit, changed }) {
   if (one.role === "owner") {
     actions.append(act(one, "Share", () => sharing(one, changed)));
     actions.append(act(one, "Delete", async () => {
-      if (!confirm(`Delete the template ${one.name}? Answers that were asked for with it stay.`)) return;
+      if (!await asked(t("prompts.delete", { name: one.name }), t("prompts.delete_told"), t("prompts.delete_it"))) return;
       await call("DELETE", `/v1/templates/${one.id}`);
       await changed();
     }));

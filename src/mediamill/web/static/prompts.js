@@ -1,9 +1,11 @@
 // Ask about files: with a prompt or a template, per file or together; the answers follow.
-import { Problem, call, clearProblem, showProblem, size } from "./api.js";
 import { dollars, follow } from "./answers.js";
+import { Problem, call, clearProblem, showProblem, size } from "./api.js";
+import { asked as confirmed } from "./asking.js";
 import { made, many, tried } from "./dataset.js";
 import { inputs, start } from "./prompt_files.js";
 import * as kept from "./prompt_templates.js";
+import { t } from "./texts.js";
 
 const page = document.getElementById("prompts");
 const get = (name) => document.getElementById(name);
@@ -59,14 +61,14 @@ function fill(asked) {
   get("more-part").open = Boolean(asked.system);
 }
 
-function work() {
+async function work() {
   if (way() === "template") {
     if (!field.template.value) throw wrong("template", "Choose a template.");
     return { template: field.template.value, variables: kept.values(get("variables")) };
   }
   const asked = parameters();
   const [open] = kept.open(...texts());
-  if (open && !confirm(`Nothing is filled in for \${${open}} here: that is for templates. Ask with these words as they stand?`)) return null;
+  if (open && !await confirmed(t("prompts.open", { name: open }), t("prompts.open_told"), t("prompts.open_it"))) return null;
   return { prompt: asked };
 }
 
@@ -81,9 +83,9 @@ function source() {
 
 
 // What is sent; null where somebody thought better of it.
-function body() {
+async function body() {
   const chosen = source();
-  const wanted = work();
+  const wanted = await work();
   const { budget } = field;
   if (budget.validity.badInput) throw wrong("budget", "The budget is a number of dollars.");
   return wanted && { ...chosen, ...wanted, ...(budget.value !== "" && { budget: Number(budget.value) }) };
@@ -96,7 +98,7 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   clearProblem(form);
   tried(form.querySelector("[type=submit]"), async () => {
-    const asked = body();
+    const asked = await body();
     if (!asked) return;
     const job = await call("POST", "/v1/jobs", asked);
     history.pushState(null, "", `/prompts/${job.id}`);
@@ -118,7 +120,7 @@ addEventListener("popstate", () => location.reload());
 get("estimate")?.addEventListener("click", (event) => {
   clearProblem(form);
   tried(event.target, async () => {
-    const asked = body();
+    const asked = await body();
     if (!asked) return;
     const plan = await call("POST", "/v1/jobs?dry_run=true", asked);
     const parts = [`${plan.at_least ? "at least " : ""}${many(plan.items, "file")}, ${size(plan.bytes)}`];

@@ -1,7 +1,9 @@
 // Name, share, copy and delete a project.
 import { Problem, call, clearProblem, showProblem, size } from "./api.js";
+import { asked } from "./asking.js";
 import { ended, every, made, tried } from "./dataset.js";
 import { fill, read } from "./ratios.js";
+import { t } from "./texts.js";
 
 const page = document.getElementById("settings");
 const id = page.dataset.project;
@@ -69,8 +71,9 @@ get("keep-try")?.addEventListener("click", () => {
 });
 acts("end", async (_, form) => {
   const { user } = form.dataset;
-  if (!confirm(user ? "Leave this project?" : "Delete this project? For 24 hours it can be brought back.")) return;
+  if (user && !await asked(t("projects.leave"), t("projects.leave_told"), t("projects.leave_it"))) return;
   await call("DELETE", user ? `${home}/shares/${user}` : home);
+  if (!user) sessionStorage.setItem("mediamill.deleted", JSON.stringify({ home, name: get("name").value }));
   location.assign("/projects");
 });
 

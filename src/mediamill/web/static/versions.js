@@ -1,7 +1,9 @@
 // Frozen versions: made, listed, compared, downloaded, deleted.
 import { Problem, call, clearProblem, showProblem, size } from "./api.js";
+import { asked } from "./asking.js";
 import { stacked, table } from "./charts.js";
 import { made, many, pause, tried } from "./dataset.js";
+import { t } from "./texts.js";
 
 const page = document.getElementById("versions");
 const id = page.dataset.project;
@@ -71,8 +73,9 @@ async function download(version, form, split, say) {
 }
 
 function remove(version, button) {
-  if (!confirm(`Delete version ${version.number} for good? The project’s files stay.`)) return;
   tried(button, async () => {
+    const question = t("projects.delete_version", { number: String(version.number) });
+    if (!await asked(question, t("projects.delete_version_told"), t("projects.delete_for_good"))) return;
     await call("DELETE", version.links.self);
     versions.delete(version.number);
     button.closest("section").remove();

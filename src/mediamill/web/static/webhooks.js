@@ -1,7 +1,9 @@
 // Webhooks: add, change and try them, replace a secret, see deliveries and send them again.
 import { Problem, call, clearProblem, part, showProblem } from "./api.js";
+import { asked as confirmed } from "./asking.js";
 import "./copying.js";
 import { pause, tried } from "./dataset.js";
+import { t } from "./texts.js";
 
 const get = (id) => document.getElementById(id);
 const hook = get("webhook")?.dataset.webhook;
@@ -65,7 +67,7 @@ acts("rotate", async (fields) => {
   reveal(made.secret);
 });
 acts("end", async () => {
-  if (!confirm("Delete this webhook?")) return;
+  if (!await confirmed(t("webhooks.delete"), t("webhooks.delete_told"), t("webhooks.delete_it"))) return;
   await call("DELETE", home);
   location.assign("/webhooks");
 });

@@ -77,8 +77,8 @@ export function cell(id, item, calm) {
       made("span", { class: "name", "aria-hidden": "true" }, item.name),
       made("span", { class: "facts" }, state(item) || made("span", {}, kind(item.media_type)),
         made("span", {}, size(item.size)),
-        made("span", { class: "wide" }, item.width ? t("files.pixels", { width: String(item.width), height: String(item.height) }) : ""),
-        made("span", { class: "wide" }, item.duration ? duration(item.duration) : ""),
-        made("span", { class: "wide" }, day(item.created_at)))),
+        made("span", { class: "only-wide" }, item.width ? t("files.pixels", { width: String(item.width), height: String(item.height) }) : ""),
+        made("span", { class: "only-wide" }, item.duration ? duration(item.duration) : ""),
+        made("span", { class: "only-wide" }, day(item.created_at)))),
   ];
 }

@@ -34,7 +34,7 @@ export class Filters {
     chips.addEventListener("click", (event) => {
       const { drop } = event.target.closest("button")?.dataset || {};
       if (drop === undefined) return;
-      if (drop) this.form.elements[drop].value = "";
+      if (drop) this.put(drop, "");
       else this.clear();
       this.go();
       (this.chips.querySelector("button") || this.form.elements.name).focus();
@@ -45,8 +45,15 @@ export class Filters {
     });
   }
 
+  // Radio buttons are set one by one: together they take no empty value.
+  put(name, value) {
+    const field = this.form.elements[name];
+    if (!(field instanceof RadioNodeList)) field.value = value;
+    else for (const one of field) one.checked = one.value === value;
+  }
+
   clear() {
-    for (const name of NAMES) this.form.elements[name].value = "";
+    for (const name of NAMES) this.put(name, "");
   }
 
   later(milliseconds) {
@@ -57,7 +64,7 @@ export class Filters {
   // From the address into the form.
   fill() {
     const asked = new URLSearchParams(location.search);
-    for (const name of NAMES) this.form.elements[name].value = asked.get(name) || "";
+    for (const name of NAMES) this.put(name, asked.get(name) || "");
     this.show();
   }
 

@@ -46,6 +46,7 @@ function shown() {
   get("empty").hidden = !(loaded && whole && !count);
   get("empty-it").hidden = !count;
   bar.hidden = !choice.size;
+  head.classList.toggle("choosing", choice.size > 0);
   get("chosen").textContent = choice.size ? t("files.selected", { count: choice.size }) : "";
   get("all").hidden = whole && choice.size >= count;
 }

@@ -22,14 +22,14 @@ export class Sheet {
   // Once it stands in the page: how wide it is decides what is drawn. `picked` hears what is picked.
   begin(picked) {
     this.grid = new Grid(this.list, { source: this.source, cell: (id, item, calm) => this.cell(id, item, calm), shape, changed: () => { this.tell(); picked(); } });
-    new Choosing(this.grid);
+    const hands = new Choosing(this.grid);
     this.list.addEventListener("click", (event) => {
       const link = event.target.closest("[data-focus]");
       if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey) return;
-      const item = this.source.item(this.source.place(link.closest("li").dataset.id));
-      if (!item?.picture) return;
+      const n = hands.at(link);
+      if (!this.source.item(n)?.picture) return;
       event.preventDefault();
-      this.lightbox.show(this.source.place(link.closest("li").dataset.id));
+      this.lightbox.show(n);
     });
     this.tell();
     this.grid.later();

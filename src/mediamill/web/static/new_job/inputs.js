@@ -59,6 +59,12 @@ export class Inputs {
     return names.length && names.every(Boolean) ? names : null;
   }
 
+  // Images that are known, which previews are shown on.
+  images() {
+    const files = this.source ? [] : this.ids.map((id) => this.facts.known.get(id));
+    return files.filter((file) => file?.media_type.startsWith("image/"));
+  }
+
   add(...ids) {
     this.ids = [...new Set([...this.ids, ...ids])];
     this.draw();

@@ -1,7 +1,7 @@
 // What a job would come to, asked a moment after each change; only the latest answer counts.
 import { Problem, call, size } from "../api.js";
 import { made } from "../dataset.js";
-import { estimated } from "../money.js";
+import { estimated, sure } from "../money.js";
 import { t } from "../texts.js";
 
 const WAIT = 350; // milliseconds
@@ -58,8 +58,8 @@ function inputs(plan) {
 
 function results(plan) {
   if (plan.outputs === null) return t("new_job.plan_results_unknown");
-  const sure = t("new_job.sure", { which: plan.at_least ? "least" : plan.outputs_are });
-  return t("new_job.plan_results", { count: plan.outputs, sure });
+  const said = { count: plan.outputs, sure: sure(plan.outputs_are) };
+  return plan.at_least ? t("new_job.plan_results_least", said) : t("new_job.plan_results", said);
 }
 
 function time(seconds) {

@@ -59,6 +59,7 @@ export class Steps {
     made += 1;
     const element = get("step").content.cloneNode(true).firstElementChild;
     const fields = element.querySelector("fieldset");
+    fields.dataset.operation = operation;
     fields.append(fresh(operation, made));
     fill(fields, values);
     return { operation, element, fields };
@@ -131,14 +132,16 @@ export class Steps {
     get("then-title").hidden = get("choose-off").hidden = !last;
   }
 
-  // Say on cards that they are not for the files that are chosen, as far as these are known.
+  // Put cards last that are not for the files that are chosen, as far as these are known, and say so.
   fit(types) {
+    const fits = (one) => this.list.length > 0 || !types.length || types.some((type) => follows(type, one.dataset.accepts));
     for (const one of cards) {
-      const takes = one.dataset.accepts.split(" ").filter(Boolean);
-      const fits = this.list.length || !types.length || !takes.length || types.some((type) => takes.some((kind) => overlap(kind, type)));
-      one.classList.toggle("not-fitting", !fits);
-      one.querySelector(".unfit").hidden = Boolean(fits);
+      one.classList.toggle("not-fitting", !fits(one));
+      one.querySelector(".unfit").hidden = fits(one);
     }
+    const wanted = [...cards.filter(fits), ...cards.filter((one) => !fits(one))].map((one) => one.closest("li"));
+    const place = wanted[0].parentElement;
+    if (wanted.some((one, n) => place.children[n] !== one)) place.append(...wanted);
   }
 }
 

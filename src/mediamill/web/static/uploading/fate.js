@@ -1,16 +1,16 @@
 // What becomes of a file after an answer that was none to be glad of.
 
-const MOST_TRIES = 6;
+const MOST_TROUBLES = 6;
 const SHORTEST = 1000;
 const LONGEST = 30_000;
 
 // `again`: in a moment. `connection`: once there is one. `later`: all wait for as long as the server asks.
 // `halt`: all wait for a person. `refused`: this file is not taken.
-export function fateOf({ status, code, wait }, tries) {
+export function fateOf({ status, code, wait }, troubles) {
   if (status === 0) return "connection";
   if (status === 507 || status === 401 || code === "quota_exceeded" || code === "second_factor_needed") return "halt";
   if (status === 429 || (status === 503 && wait > 1)) return "later";
-  if ([408, 409, 423, 425, 460].includes(status) || status >= 500) return tries < MOST_TRIES ? "again" : "refused";
+  if ([408, 409, 423, 425, 460].includes(status) || status >= 500) return troubles < MOST_TROUBLES ? "again" : "refused";
   return "refused";
 }
 

@@ -46,6 +46,7 @@ export class Line {
         if (hold?.why === "connection" && (sent || this.entry.id)) return t("uploads.state", { which: "connection" });
         return t("uploads.waiting_size", { size: whole });
       case "sending":
+        if (sent === this.entry.size) return t("uploads.state", { which: "checking" });
         return t("uploads.of_size", { sent: size(sent), size: whole });
       case "paused":
         return `${t("uploads.state", { which: "paused" })} · ${t("uploads.of_size", { sent: size(sent), size: whole })}`;

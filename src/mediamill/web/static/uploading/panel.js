@@ -38,7 +38,7 @@ class Panel {
     this.retry = button(t("uploads.retry_all"), () => this.queue.retry(this.queue.by.refused));
     this.dismiss = button(t("uploads.dismiss_all"), () => this.queue.remove(this.queue.by.refused));
     this.many = made("p", { class: "actions", hidden: true }, this.retry, this.dismiss);
-    this.status = made("p", { class: "unseen", role: "status" });
+    this.status = made("p", { class: "visually-hidden", role: "status" });
     this.body = made("div", { id: "uploads-body", class: "body" }, this.detail, this.list, this.rest, this.many);
     this.place = made("section", { class: "uploading", "aria-label": t("uploads.title"), hidden: true },
       made("div", { class: "top-line" }, this.fold, this.all, this.close), this.bar, this.hold, this.body, this.status);

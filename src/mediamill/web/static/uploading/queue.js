@@ -154,12 +154,13 @@ export class Queue {
   }
 
   async broke(entry, problem) {
-    const fate = fateOf(problem, entry.tries);
+    const fate = fateOf(problem, entry.troubles);
     if (fate === "refused" || (entry.file && !await readable(entry.file))) {
       this.refuse(entry, fate === "refused" ? problem : { message: t("uploads.unreadable") });
       return;
     }
-    if (problem.status) entry.tries += 1;
+    entry.tries += 1;
+    if (problem.status) entry.troubles += 1;
     if (entry.state === "sending") {
       this.to(entry, "waiting");
       this.first.add(entry);
@@ -234,7 +235,7 @@ export class Queue {
 
   retry(entries) {
     for (const entry of entries) {
-      entry.tries = 0;
+      Object.assign(entry, { tries: 0, troubles: 0 });
       entry.again();
       this.count(entry, 1);
       this.to(entry, "waiting");

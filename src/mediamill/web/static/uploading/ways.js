@@ -40,7 +40,7 @@ export class Ways {
     const most = Number(said.headers.get("Mediamill-Max-Body")) || Infinity;
     this.uppies.tus = this.way("tus", Tus, {
       endpoint: `${location.origin}/v1/uploads`, chunkSize: Math.min(CHUNK, most), limit: 8, retryDelays: [], onShouldRetry: () => false,
-      removeFingerprintOnSuccess: true, allowedMetaFields: ["filename", "tags", "project"], onBeforeRequest: (request, file) => keyed(request, file.meta.entry),
+      removeFingerprintOnSuccess: true, onBeforeRequest: (request, file) => keyed(request, file.meta.entry),
     });
     this.offer = { most, direct: said.headers.get("Mediamill-Direct") === "presigned" };
     return this.offer;
@@ -60,7 +60,7 @@ export class Ways {
     const { file, project, tags } = entry;
     const said = { filename: file.name, ...(tags.length && { tags: tags.join(",") }), ...(project && { project }) };
     entry.id = uppy.addFile({ name: file.name, type: "", data: file, meta: { ...said, relativePath: entry.key, entry } });
-    if (entry.way === "tus") uppy.setFileState(entry.id, { tus: { urlStorage: addresses(entry) } });
+    if (entry.way === "tus") uppy.setFileState(entry.id, { tus: { urlStorage: addresses(entry), allowedMetaFields: Object.keys(said) } });
     this.entries.set(entry.id, entry);
     uppy.upload().catch(() => {}); // told by its event
   }

@@ -1,15 +1,16 @@
-// A small file in one request. Sent again after its answer was lost it is the same file: by its key, and by its
-// SHA-256 where the page may compute one, which also finds what is here already.
+// A small file in one request. Sent again after its answer was lost it is the same file: by its SHA-256, which also
+// finds what is here already, and where the page may compute none by a key, which costs the server two more writes.
 import { sent } from "./sent.js";
 
-export async function whole({ file, once, project, tags }, { signal, progress }) {
+export async function whole({ file, once, project, tags, tries }, { signal, progress }) {
   const digest = await sha256(file);
   const asked = new URLSearchParams({
     name: file.name, ...(project && { project }), ...(tags.length && { tags: tags.join(",") }), ...(digest && { if_absent: "true" }),
   });
-  const headers = { "Content-Type": "application/octet-stream", "Idempotency-Key": once, ...(digest && { "X-Content-SHA256": digest }) };
+  const headers = { "Content-Type": "application/octet-stream", ...(digest ? { "X-Content-SHA256": digest } : { "Idempotency-Key": once }) };
   const answer = await sent("POST", `/v1/files?${asked}`, { headers, body: file, signal, progress });
-  return { file: JSON.parse(answer.responseText) };
+  const told = JSON.parse(answer.responseText);
+  return { file: { ...told, duplicate: told.duplicate && !tries } }; // what it finds may be what it sent before
 }
 
 // Browsers compute digests on pages that came by HTTPS, or from this machine; elsewhere it is null.
