@@ -4,7 +4,7 @@
 
 The yardstick is `fetch` of the same bytes to `POST /v1/files` in the same page, as many at once,
 and nothing else: no digest, no key by which a repeat is found, no progress, no list. Both answer
-when the bytes are durable and looked at. Chromium and the service share this machine, over loopback.
+when the bytes are durable and looked at. Chromium and the service share this machine.
 Runs alternate, each with files of its own; printed are medians of seconds, and the ratio of rates,
 ours / yardstick, last: above 1 is faster. Ours also says the longest time that the page stood still
 while 10,000 small files were added, and how many elements it has with them.

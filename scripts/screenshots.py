@@ -111,11 +111,12 @@ def opened(browser: Browser, link: str, scheme: str, size: dict[str, int]) -> Pa
 
 
 def fill(page: Page, files: list[Path]) -> None:
-    """Upload files and select the last one."""
+    """Upload files, then select the last one."""
     page.set_input_files("#choose", files)
-    page.wait_for_selector(f".row:nth-child({len(files)})")
-    page.uncheck("#all")
-    page.check(f".row:has-text('{files[-1].name}') input")
+    page.wait_for_selector(f"#grid li:nth-child({len(files)}) input")
+    page.reload()
+    page.check(f"#grid li:has-text('{files[-1].name}') input")
+    page.wait_for_selector("#bar #new-job")
     settle(page)
 
 
@@ -126,6 +127,7 @@ def run(page: Page, home: str) -> None:
     page.click("#then")
     page.click("[data-choose=convert]")
     page.wait_for_selector("#plan dl")
+    page.evaluate("scrollTo(0, 0)")
     settle(page)
     save(page, "new-job")
     page.click("#new-job [type=submit]")

@@ -215,7 +215,7 @@ class App:
             nouns.usages,
             requests,
             self.bell,
-            Queue(nouns.jobs, nouns.units),
+            Queue(nouns.jobs, nouns.units, self.workers.workers),
             self.parts.announcer,
         )
         self.datasets = DatasetServices.over(self.parts, self.projects, self.jobs, self.files)

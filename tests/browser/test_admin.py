@@ -18,7 +18,6 @@ async def test_an_administrator_looks_after_users(service, link, browser):
     page, complaints = await context.new_page(), []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if _policy(said) else None)
-    page.on("dialog", lambda dialog: dialog.accept())
     base = f"http://127.0.0.1:{service.port}"
     await page.goto(link)
     await page.wait_for_url(re.compile(r"^http://[^/]+/$"))

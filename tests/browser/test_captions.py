@@ -11,8 +11,9 @@ from PIL import Image
 from playwright.async_api import expect
 
 from tests.browser.conftest import MODULE, SETTINGS
-from tests.browser.test_first_page import PHONE, fits
 from tests.browser.test_projects import serious
+from tests.support.judging import PHONE, sideways
+from tests.support.pressing import sure
 from tests.support.processes import running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -37,7 +38,6 @@ def pictures(folder, count):
 
 
 async def test_captions_are_made_judged_and_found(page, tmp_path):
-    page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
     await page.get_by_role("link", name="Captions", exact=True).click()
     await make(page, tmp_path)
     await page.click("#job-link")
@@ -51,7 +51,7 @@ async def test_captions_are_made_judged_and_found(page, tmp_path):
     for path in ("", "/history", "/review"):
         await page.goto(f"{base}/captions{path}")
         await page.wait_for_load_state("networkidle")
-        await fits(page)
+        assert await sideways(page) == []
         assert await serious(page) == [], path
 
 
@@ -65,7 +65,7 @@ async def make(page, tmp_path):
     await page.click("#ask button[type=submit]")
     await expect(page.locator("#languages-error")).to_contain_text("no language tag")
     await page.fill("#languages", "en")
-    await expect(page.locator("#estimate")).to_contain_text("3 calls")
+    await expect(page.locator("#estimate")).to_contain_text("3 model calls")
     await page.click("#ask summary")
     await page.select_option("#provider", "boat")
     await page.click("#ask button[type=submit]")
@@ -127,9 +127,11 @@ async def find(page):
     rows = (await asyncio.to_thread(exported.read_text, "utf-8-sig")).splitlines()
     assert [row.partition(",")[0] for row in rows] == ["file_name", "photo_1.jpg"]
     await cards.first.get_by_role("button", name="Delete").click()
+    await sure(page, "Delete")
     await expect(cards).to_have_count(0)
     await page.fill("#query", "")
     await expect(cards).to_have_count(3)
     assert await serious(page) == []
     await page.click("#delete-all")
+    await sure(page, "Delete for good")
     await expect(page.locator("#none")).to_contain_text("No captions yet")

@@ -178,7 +178,7 @@ async def test_everybody_can_use_it(path, root, everybodys, ids):
     await root.emulate_media(color_scheme="light", reduced_motion="reduce")
     assert await faults(root) == []
     await root.emulate_media(color_scheme="dark", reduced_motion="reduce")
-    assert await faults(root, "cat.color") == []
+    assert await faults(root, "color-contrast") == []
     await root.set_viewport_size(PHONE)
     assert await sideways(root) == []
     assert complaints == []

@@ -1,5 +1,6 @@
 """The page where jobs are made, as a person uses it."""
 
+import ast
 import asyncio
 import json
 import os
@@ -9,15 +10,23 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.async_api import expect
 
-from tests.browser.test_projects import pictures
 from tests.support.judging import judged
 from tests.support.pressing import enter
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 DRY, SUBMIT = "**/v1/jobs?dry_run=true", re.compile(r"/v1/jobs$")
+
+
+def pictures(folder, count):
+    """Write pictures of one colour each."""
+    paths = [folder / f"photo_{n:02}.jpg" for n in range(count)]
+    for n, path in enumerate(paths):
+        Image.new("RGB", (160, 120), (80 * n, 99, 180)).save(path)
+    return paths
 
 
 async def api(page, method, path, body=None):
@@ -138,9 +147,11 @@ async def test_an_earlier_job_again_and_as_a_program(page, tmp_path, everybodys)
     assert [made[one] for one in same] == [first[one] for one in same]
     python = await page.locator("[data-program=python] code").text_content()
     sent = re.search(r"json=(\{.*\}),\n\)", python, re.DOTALL)[1]
-    assert eval(sent) == asked  # noqa: S307 - what the page shows
+    assert ast.literal_eval(sent) == asked
     curl = await page.locator("[data-program=curl] code").text_content()
-    assert json.loads(re.search(r"--json '(.*)'$", curl, re.DOTALL)[1].replace("'\\''", "'")) == asked
+    assert (
+        json.loads(re.search(r"--json '(.*)'$", curl, re.DOTALL)[1].replace("'\\''", "'")) == asked
+    )
     alone = await page.locator("[data-program=alone] code").text_content()
     assert "mediamill run convert" in alone
     assert "--quality=44" in alone
@@ -200,6 +211,8 @@ async def test_an_old_estimate_never_stands_over_a_newer_one(page, tmp_path):
         "quota": "items", "used": 9, "limit": 10, "needed": 1_234, "resets_at": None
     }  # fmt: skip
 
+    dear = {"calls": 3, "inputs_are": "exact", "expected": 0.02, "at_most": 0.5}
+
     async def answer(route):
         size = json.loads(route.request.post_data)["steps"][0]["parameters"].get("size")
         body = await (await route.fetch()).json()
@@ -208,7 +221,7 @@ async def test_an_old_estimate_never_stands_over_a_newer_one(page, tmp_path):
             await held.wait()
             body |= {"outputs": 4_242}
         elif size == 60:
-            body |= {"exceeded": [short]}
+            body |= {"exceeded": [short], "asks": [dear]}
         await route.fulfill(json=body)
 
     await page.route(DRY, answer)
@@ -221,6 +234,7 @@ async def test_an_old_estimate_never_stands_over_a_newer_one(page, tmp_path):
         held.set()
     await page.evaluate("new Promise((then) => setTimeout(then))")
     await expect(plan(page)).to_contain_text("1 result")
+    await expect(plan(page)).to_contain_text("3 model calls, about $0.02, $0.50 at most")
 
 
 async def test_by_keyboard_from_nothing_on_a_phone(page, tmp_path):
@@ -243,7 +257,9 @@ async def test_by_keyboard_from_nothing_on_a_phone(page, tmp_path):
     await page.keyboard.press("Enter")
     await expect(step(page, 1).get_by_role("heading", name="Augment")).to_be_focused()
     await step(page, 1).get_by_role("checkbox", name="rotate", exact=True).press("Space")
-    await expect(step(page, 1).get_by_label("How much of the image before is shown")).to_be_visible()
+    await expect(
+        step(page, 1).get_by_label("How much of the image before is shown")
+    ).to_be_visible()
     await step(page, 1).get_by_text("More options").press("Enter")
     await page.get_by_text("As a program", exact=True).press("Enter")
     await expect(plan(page)).to_contain_text("1 input")

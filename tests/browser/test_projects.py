@@ -15,8 +15,8 @@ from playwright.async_api import expect
 
 from mediamill.annotations.model import Rle
 from mediamill.annotations.rle import bitmap_of
-from tests.browser.test_first_page import PHONE, fits
-from tests.support.pressing import enter
+from tests.support.judging import PHONE, sideways
+from tests.support.pressing import enter, sure
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -78,7 +78,6 @@ async def sample(page):
 
 
 async def test_from_images_to_a_frozen_version(page, tmp_path):
-    page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
     await page.get_by_role("link", name="Projects").click()
     await expect(page.locator("#none")).to_be_visible()
     await page.click("#new button")
@@ -317,6 +316,7 @@ async def check(page, here):
         "aria-label", re.compile("median")
     )
     await near.get_by_role("button", name="Keep").first.click()
+    await sure(page, "Take out")
     await expect(near).to_contain_text("1 other removed from the project")
     files, step = [row["id"] for row in members], {"operation": "health-check"}
     job = await api(page, "POST", "/v1/jobs", {"files": files, "steps": [step]})
@@ -351,6 +351,7 @@ async def freeze(page, tmp_path, project):
     await page.click("#tell")
     await expect(page.locator("#difference")).to_contain_text(re.compile("removed"))
     await page.get_by_role("button", name="Delete version 1").click()
+    await sure(page, "Delete for good")
     await expect(page.locator("[data-version]")).to_have_count(1)
 
 
@@ -542,7 +543,7 @@ async def test_pages_of_a_project_on_a_phone_and_for_everybody(page, judged):
         if section == first:
             await page.keyboard.press("m")  # with the brush’s controls
             await expect(page.locator("#brush-size")).to_be_visible()
-        await fits(page)
+        assert await sideways(page) == []
         if section.partition("/file_")[0] in judged:
             assert await serious(page) == [], section
     before = await page.locator("#shapes li").count()

@@ -1,6 +1,5 @@
 """The page of prompts: files, what is asked, templates that are shared, answers as they come."""
 
-import asyncio
 import json
 import os
 import re
@@ -12,10 +11,11 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import MODULE
 from tests.browser.conftest import SETTINGS as ALL
-from tests.browser.test_first_page import PHONE, fits
 from tests.browser.test_projects import AXE
 from tests.conftest import chosen
 from tests.support.documents import docx_of
+from tests.support.judging import PHONE, sideways
+from tests.support.pressing import sure
 from tests.support.processes import running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -87,7 +87,7 @@ async def sound(page, name):
     wide = page.viewport_size
     await page.set_viewport_size(PHONE)
     await shot(page, f"{name}-phone")
-    await fits(page)
+    assert await sideways(page) == []
     await page.set_viewport_size(wide)
 
 
@@ -188,7 +188,6 @@ async def test_answers_come_by_and_by(page, tmp_path):
 
 
 async def test_a_template_that_is_shared(page, tmp_path, browser, everybodys):
-    page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
     name = f"Reviews {os.urandom(3).hex()}"
     await page.goto(f"{page.url}prompts")
     await page.fill("#prompt", "In ${words} words: ${question}")
@@ -232,6 +231,7 @@ async def test_a_template_that_is_shared(page, tmp_path, browser, everybodys):
     await page.click("#save")
     await expect(card).to_contain_text("version 2")
     await card.get_by_role("button", name="Delete").click()
+    await sure(page, "Delete")
     await expect(card).to_have_count(0)
 
 

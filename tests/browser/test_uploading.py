@@ -100,6 +100,19 @@ async def test_without_a_connection_it_waits_and_goes_on_by_itself(browser, ever
         assert len(await files_of(page)) == 2
 
 
+async def test_an_answer_that_is_lost_makes_nothing_twice(browser, everybodys, some):
+    async with gate_to(everybodys.port) as gate, at(browser, gate.port) as page:
+        gate.losing = [b"POST /v1/files?name=small", b"POST /v1/uploads ", b"PATCH /v1/uploads/"]
+        gate.cut()  # connections that are made from here on lose answers
+        await page.set_input_files("#choose", some(small_bin=3_000, large_bin=6_000_000))
+        await expect(panel(page)).to_contain_text("2 files are ready", timeout=90_000)
+        assert gate.losing == []
+        assert len(await files_of(page)) == 2
+        usage = await page.context.request.get(f"{page.url}v1/usage")
+        assert (await usage.json())["bytes"] == 6_003_000, "an upload was begun twice"
+        await expect(panel(page)).not_to_contain_text("already here")
+
+
 async def test_paused_and_after_a_reload_it_goes_on_where_it_was(page, some):
     (path,) = some(long_bin=CHUNK + 2_000_000)
     offsets, closed = [], asyncio.Event()
@@ -156,9 +169,17 @@ async def test_a_refused_file_says_why_and_all_is_done_by_keys_on_a_phone(page, 
     await expect(refused).to_have_count(0)
     await panel(page).get_by_role("button", name="Close").press("Enter")
     await expect(panel(page)).to_be_hidden()
+    (file,) = await files_of(page)
+
+    async def old(route):
+        """Answer as for a file of long ago; what was sent a moment ago counts as sent now."""
+        assert "if_absent=true" in route.request.url
+        told = {**file, "duplicate": True, "created_at": "2026-01-01T00:00:00.000Z"}
+        await route.fulfill(json=told, headers={"Date": "Fri, 02 Jan 2026 00:00:00 GMT"})
+
+    await page.route("**/v1/files?name=*", old)
     await page.set_input_files("#choose", good)
     await expect(line(page, "good.bin")).to_contain_text("already here")
-    assert len(await files_of(page)) == 1
 
 
 async def test_a_quota_stops_all_and_a_limit_is_waited_for(page, some):

@@ -13,6 +13,7 @@ from mediamill.store.port import Put, Update
 from mediamill.store.repositories.jobs import Job, Jobs, JobState, Step
 from mediamill.store.repositories.lanes import Lane
 from mediamill.store.repositories.units import Unit, Units
+from mediamill.store.repositories.workers import WorkerRow, Workers
 
 
 class Line:
@@ -22,6 +23,7 @@ class Line:
         self.clock = FixedClock()
         self.store = MemoryStore(self.clock)
         self.jobs, self.units = Jobs(self.store), Units(self.store)
+        self.workers = Workers(self.store)
         self.count = 0
 
     async def add(self, owner, cost=1.0, klass="bulk", **fields):
@@ -41,7 +43,7 @@ class Line:
         return job
 
     async def place(self, job):
-        return await Queue(self.jobs, self.units).place(job, self.clock.now())
+        return await Queue(self.jobs, self.units, self.workers).place(job, self.clock.now())
 
     async def order(self):
         """Claim everything; return the jobs in the order in which they began."""
@@ -124,7 +126,7 @@ async def test_time_left_from_what_ran_before(line):
 async def test_who_looks_at_one_time_shares_the_reads(line, monkeypatch):
     """A hundred clients that watch a hundred waiting jobs read each once, not a hundred times."""
     jobs = [await line.add("ann") for _ in range(30)]
-    queue, now, asked = Queue(line.jobs, line.units), line.clock.now(), []
+    queue, now, asked = Queue(line.jobs, line.units, line.workers), line.clock.now(), []
     query = line.store.query
     monkeypatch.setattr(line.store, "query", lambda *a, **k: asked.append(a[0]) or query(*a, **k))
     places = await asyncio.gather(*(queue.place(job, now) for job in jobs for _ in range(5)))
@@ -137,7 +139,7 @@ async def test_who_looks_at_one_time_shares_the_reads(line, monkeypatch):
 
 async def test_a_look_that_failed_is_not_kept(line, monkeypatch):
     job = await line.add("ann")
-    queue, unfinished = Queue(line.jobs, line.units), line.jobs.unfinished
+    queue, unfinished = Queue(line.jobs, line.units, line.workers), line.jobs.unfinished
 
     async def away(*given, **how):
         raise Unavailable("The database is away.")
@@ -147,3 +149,20 @@ async def test_a_look_that_failed_is_not_kept(line, monkeypatch):
         await queue.place(job, line.clock.now())
     monkeypatch.setattr(line.jobs, "unfinished", unfinished)
     assert (await queue.place(job, line.clock.now())).ahead == 0
+
+
+async def test_it_is_told_that_no_worker_takes_anything(line):
+    """Where none was ever seen, functions may do it; one that drains or is lost does nothing."""
+    job, now = await line.add("ann"), line.clock.now()
+    assert not (await line.place(job)).deserted
+    worker = WorkerRow(
+        id="worker_1", name="one", host="here", pid=1, version="1", classes=("bulk",), stays=True,
+        started=now, seen=now, until=now + 60_000,
+    )  # fmt: skip
+    await line.workers.add(worker)
+    assert not (await line.place(job)).deserted
+    await line.workers.want("worker_1", drain=True)
+    assert (await line.place(job)).deserted
+    await line.workers.want("worker_1", drain=False)
+    line.clock.advance(61_000)
+    assert (await line.place(job)).deserted

@@ -20,6 +20,8 @@ class Gate:
     """Whether new connections are ended at once."""
     moving: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared, it holds back all bytes: the other end seems to be there and says nothing."""
+    losing: list[bytes] = field(default_factory=list)
+    """Requests that hold these bytes get through, one for each, and their answers are lost."""
     _ways: set[asyncio.Task[None]] = field(default_factory=set)
 
     def cut(self) -> None:
@@ -45,16 +47,34 @@ class Gate:
             with suppress(OSError):  # the server is away
                 async with connected(self.target) as (onward, back):
                     self.passed += 1
-                    await either(self._flow(reader, back), self._flow(onward, writer))
+                    lost = asyncio.Event()
+                    await either(
+                        self._flow(reader, back, asked=lost), self._flow(onward, writer, lost)
+                    )
                     back.transport.abort()
         finally:
             self._ways.discard(way)
             writer.transport.abort()
 
-    async def _flow(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _flow(
+        self,
+        source: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+        lost: asyncio.Event | None = None,
+        asked: asyncio.Event | None = None,
+    ) -> None:
+        """Forward until the end; what comes once `lost` is set goes nowhere, and is the end.
+
+        `asked` is set by a request whose answer is to be lost.
+        """
         with suppress(OSError):
             while data := await source.read(1 << 14):
                 await self.moving.wait()
+                if lost is not None and lost.is_set():
+                    return
+                for mark in [mark for mark in self.losing if asked is not None and mark in data]:
+                    self.losing.remove(mark)
+                    asked.set()
                 sink.write(data)
                 await sink.drain()
 

@@ -15,3 +15,8 @@ async def account_menu(page: Page, item: str) -> None:
     """Press something in the menu of the account, in the head of every page."""
     await page.locator("header").get_by_text("Account", exact=True).click()
     await page.locator("header").get_by_text(item, exact=True).click()
+
+
+async def sure(page: Page, answer: str) -> None:
+    """Answer the question that stands before what cannot be undone."""
+    await page.get_by_role("dialog").get_by_role("button", name=answer, exact=True).click()

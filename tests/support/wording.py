@@ -17,9 +17,9 @@ NAMES = {"Mediamill"}
 KEYS = re.compile(
     r"(?:Arrow(?:Left|Right|Up|Down)|Page(?:Up|Down)|Enter|Escape|Tab|Home|End|Delete|Backspace"
     r"|Space|Shift|Control|Meta|Alt|Accept|(?:[A-Z][a-z]+-)+[A-Z][a-z]+|[A-Z][a-z]+(?:[A-Z][a-z]*)+"
-    r"|Bearer|Event)$"
+    r"|Bearer|Date|Event|True|False|None)$"
 )
-"""Names of keys, headers and kinds of events, which scripts compare with."""
+"""Names of keys, headers, kinds of events and values of programs, which scripts compare with."""
 _LETTERS = re.compile(r"[^\W\d_]{2}")
 _SENTENCE = re.compile(r"^\W*[A-Z][a-z’]+(?:[ ,.!?:…]|$)")
 _SMALL_WORDS = re.compile(
@@ -37,10 +37,10 @@ _TOKENS = re.compile(
 
 def sentence_like(text: str) -> bool:
     """Tell whether a literal of a program reads as language."""
-    words = text.replace(GAP, " ").strip()
-    if words in NAMES or KEYS.match(words):
+    if KEYS.match(text):
         return False
-    return bool(_SENTENCE.match(words) or _SMALL_WORDS.search(words))
+    words = re.sub(rf"[{GAP}·]|\b(?:{'|'.join(NAMES)})\b", " ", text).strip()
+    return bool(_SENTENCE.match(words) or (" " in words and _SMALL_WORDS.search(words)))
 
 
 # -- templates ----------------------------------------------------------------------------------
@@ -72,14 +72,15 @@ class _Reader(HTMLParser):
             self._note(data)
 
     def _note(self, text):
-        rest = re.sub(rf"{GAP}\d+{GAP}", "", text).strip()
-        if _LETTERS.search(rest) and rest not in NAMES:
+        rest = re.sub(rf"{GAP}\d+{GAP}|\b(?:{'|'.join(NAMES)})\b", "", text).strip()
+        if _LETTERS.search(rest):
             self.found.append(rest)
 
 
 def _without_jinja(source: str) -> tuple[str, list[str]]:
     """Return a template as HTML, with a numbered gap for each expression, and the expressions."""
     held: list[str] = []
+    source = re.sub(r"\{% block width %\}\w*\{% endblock %\}", "", source)  # names of classes
 
     def gap(match):
         if match[0].startswith("{{"):
@@ -183,18 +184,23 @@ def closing(source: str, opening: int) -> int:
 
 def literals_of_script(source: str) -> list[str]:
     """Return what a script says in its own words."""
-    return [text for text in strings_of_script(source) if sentence_like(text)]
+    classes = set(re.findall(r"\bclass (\w+)", source))
+    return [it for it in strings_of_script(source) if sentence_like(it) and it not in classes]
 
 
-def asked_by_script(source: str) -> list[tuple[str | None, set[str]]]:
-    """Return the texts that a script asks for, None for a key that it computes, and values."""
+def asked_by_script(source: str) -> list[tuple[str | None, set[str] | None]]:
+    """Return the texts that a script asks for, None for a key that it computes, and values.
+
+    Values are None where they come from elsewhere.
+    """
     asked = []
     for call in re.finditer(r"(?<![\w.$])(?<!function )t\(", source):
         end = closing(source, call.end() - 1)
         inside = source[call.end() : end]
         key = re.match(r"""\s*["']([\w.]+)["']""", inside)
         values = inside[key.end() :].strip(" ,\n") if key else ""
-        asked.append((key and key[1], set(_names(values))))
+        given = None if re.match(r"\w", values) else set(_names(values))
+        asked.append((key and key[1], given))
     return asked
 
 

@@ -1,7 +1,6 @@
 """The account's page and the administration's, without a browser: what they show, and to whom."""
 
 import csv
-import gzip
 import io
 import re
 
@@ -17,7 +16,6 @@ from mediamill.store.repositories.users import Role, User
 from mediamill.web.pages.rendering import agent_text, when_text
 from tests.web.conftest import person
 from tests.web.one_service import ann, bob, mill, web  # noqa: F401 - fixtures
-from tests.web.test_project_pages import FIRST_VIEW, SCRIPT, STATIC, modules
 from tests.web.test_uploading import PNG
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -58,14 +56,6 @@ async def test_nothing_can_be_pressed_before_its_script_is_there(ann):
         pressed = re.findall(r"<button[^>]*(?:submit|data-sign-out)[^>]*>", text)
         assert pressed, path
         assert all(" disabled" in one for one in pressed), (path, pressed)
-
-
-async def test_first_views_are_small(root):
-    for path in ("/account", *(f"/admin{one}" for one in PAGES)):
-        text = clean(await root.client.get(path))
-        loaded = {STATIC / "style.css"}.union(*map(modules, SCRIPT.findall(text)))
-        size = sum(len(gzip.compress(one.read_bytes())) for one in loaded)
-        assert size + len(gzip.compress(text.encode())) < FIRST_VIEW, path
 
 
 async def test_earlier_acts_are_asked_for(mill, ann):

@@ -626,6 +626,12 @@ async def set_up(mill, **settings):
         yield app, create_app(app)
 
 
+async def policy(client):
+    """Return what pages may do."""
+    answer = await client.get("/signin", headers={"accept": "text/html"})
+    return answer.headers["content-security-policy"]
+
+
 async def test_how_the_service_is_set_up(mill, ann, bucket):
     _, file = await uploaded(mill, ann, bucket, PNG)
     place, signed = f"/v1/files/{file['id']}/content", {"authorization": f"Bearer {ann.token}"}
@@ -637,9 +643,11 @@ async def test_how_the_service_is_set_up(mill, ann, bucket):
     async with set_up(mill, direct_transfers=False) as (_, web), client_of(web, **signed) as client:
         assert (await client.get(place, params={"direct": True})).status_code == 200
         assert "mediamill-direct" not in (await client.options("/v1/uploads")).headers
+        assert "connect-src 'self';" in await policy(client)
         body = {"filename": "a.bin", "size": 5}
         assert (await client.post("/v1/uploads/presigned", json=body)).status_code == 409
     assert (await ann.client.options("/v1/uploads")).headers["mediamill-direct"] == "presigned"
+    assert f"connect-src 'self' {await mill.blobs.origin()};" in await policy(ann.client)
 
 
 async def test_a_bucket_that_is_away_is_told(mill, monkeypatch):

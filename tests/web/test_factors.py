@@ -307,7 +307,7 @@ async def test_without_a_password_signing_in_again_counts(mill, web):
     issued = await mill.accounts.redeem(await mill.accounts.sign_in_secret())
     async with client_of(web, authorization=f"Bearer {issued.secret}") as client:
         refused = await client.post("/v1/auth/confirm", json={"password": "x"})
-        dialog = await client.get("/static/confirming.js")
+        dialog = await client.get("/account")
     assert refused.status_code == 409
     told = refused.json()["detail"]
     assert "sign out and in again" in told

@@ -28,8 +28,6 @@ async def test_only_what_holds_results_is_offered(mill, ann, state, succeeded, o
     assert f'<progress id="progress" class="{state}"' in page
     link = re.search(r'<a [^>]*id="download"[^>]*>', page)[0]
     assert ("hidden" not in link) is offered
-    recent = (await ann.client.get("/parts/jobs")).text
-    assert (" kB" in recent or " B" in recent) is offered
 
 
 async def test_what_images_were_compared_with_and_which_are_far_from_it(mill, ann):
@@ -47,6 +45,9 @@ async def test_what_images_were_compared_with_and_which_are_far_from_it(mill, an
         ended = await ann.client.get(f"/v1/jobs/{job}", params={"wait": 20}, timeout=30)
     (done,) = ended.json()["steps"]
     reference = done["agreed"]["reference"]["file"]
+    for asked, found in ((project, [job]), ("proj_none", [])):
+        listed = (await ann.client.get(f"/v1/jobs?project={asked}")).json()["data"]
+        assert [one["id"] for one in listed] == found
     results = f"/v1/jobs/{job}/results"
     far = (await ann.client.get(results, params={"outlier": True})).json()
     assert [one["name"] for one in far["data"]] == ["6.png"]

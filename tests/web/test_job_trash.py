@@ -127,6 +127,10 @@ async def test_lists_by_state_and_name(mill, ann, file):
     waiting = await submitted(ann, file, "alpha three")
     assert await listed(ann, state="succeeded") == done[::-1]
     assert await listed(ann, state="running") == [waiting]
+    assert await listed(ann, state="unfinished") == [waiting]
+    assert await listed(ann, state="unfinished", name="beta") == []
+    assert await listed(ann, operation="thumbnail", name="beta") == [done[1]]
+    assert await listed(ann, operation="caption") == []
     assert await listed(ann, name="alpha") == [waiting, done[2], done[0]]
     assert await listed(ann, name="alpha", state="succeeded") == [done[2], done[0]]
     seen, after = [], {}

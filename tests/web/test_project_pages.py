@@ -1,6 +1,5 @@
-"""The pages of projects without a browser: who sees what, how large they are, what they load."""
+"""The pages of projects without a browser: who sees what, what they load."""
 
-import gzip
 import re
 
 import pytest
@@ -15,10 +14,8 @@ from tests.web.test_strangers import PNG
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SECTIONS = ("", "/classes", "/split", "/process", "/health", "/versions", "/settings")
-FIRST_VIEW = 200_000
-_IMPORT = re.compile(r'^import (?:[^"]*from )?"(\.{1,2}/[\w./-]+\.js)";', re.MULTILINE)
-_ASKED = re.compile(r'\bimport(?:\(| [^"]*from | )"(\.{1,2}/[\w./-]+\.js)"')
-"""Those too that a script only loads when it needs them."""
+ASKED = re.compile(r'\bimport(?:\(| [^"]*from | )"(\.{1,2}/[\w./-]+\.js)"')
+"""What a script imports, also when it needs it only."""
 SCRIPT = re.compile(r'src="/static/([\w./-]+\.js)"')
 
 
@@ -29,39 +26,21 @@ async def project(ann):
     return made, file.json()["id"]
 
 
-def modules(name, imports=_IMPORT):
-    """Return a script and all that it imports before it runs, by path."""
-    found, waiting = set(), [STATIC / name]
+async def test_every_script_is_asked_for():
+    """By a page, or by a script of one."""
+    templates = STATIC.parent / "templates"
+    waiting = {
+        STATIC / name
+        for page in templates.rglob("*.html")
+        for name in SCRIPT.findall(page.read_text())
+    }
+    found = {STATIC / "texts.js"}  # made when the service starts
     while waiting:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting += [(path.parent / one).resolve() for one in imports.findall(path.read_text())]
-    return found
-
-
-async def test_a_first_view_is_small(ann, project):
-    """All that a page loads before its data, as it goes over the line."""
-    made, file = project
-    paths = ["/", "/projects"]
-    paths += [f"/projects/{made}{one}" for one in (*SECTIONS, f"/annotate/{file}")]
-    for path in paths:
-        page = await ann.client.get(path)
-        assert page.status_code == 200, path
-        loaded = {STATIC / "style.css", STATIC / "icon.svg"}
-        for script in SCRIPT.findall(page.text):
-            loaded |= modules(script)
-        size = sum(len(gzip.compress(one.read_bytes())) for one in loaded)
-        size += len(gzip.compress(page.content))
-        assert size < FIRST_VIEW, (path, size)
-
-
-async def test_every_script_is_asked_for():
-    """By a page, or by a script of one."""
-    templates = STATIC.parent / "templates"
-    asked = {s for page in templates.rglob("*.html") for s in SCRIPT.findall(page.read_text())}
-    loaded = set().union(*(modules(script, _ASKED) for script in asked))
-    assert loaded == set(STATIC.rglob("*.js"))
+            waiting |= {(path.parent / it).resolve() for it in ASKED.findall(path.read_text())}
+    assert found - {STATIC / "texts.js"} == set(STATIC.rglob("*.js"))
 
 
 async def test_pages_hold_no_script_or_style_that_the_policy_refuses(ann, project):

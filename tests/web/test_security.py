@@ -203,8 +203,9 @@ async def test_names_are_text_in_pages(ann):
     from tests.web.test_uploading import PNG
 
     name = "<img src=x onerror=alert(1)>.png"
-    await ann.client.post("/v1/files", params={"name": name}, content=PNG)
-    text = (await ann.client.get("/", headers={"accept": "text/html"})).text
+    made = await ann.client.post("/v1/files", params={"name": name}, content=PNG)
+    page = await ann.client.get(f"/files/{made.json()['id']}", headers={"accept": "text/html"})
+    text = page.text
     assert "<img src=x" not in text
     assert "onerror=alert" in text
 

@@ -241,6 +241,8 @@ async def test_her_idempotency_key_is_his_too(ann, bob):
 LISTS = (
     "/v1/files", f"/v1/files?name={SECRET}", f"/v1/files?tag={SECRET}", "/v1/files?state=trashed",
     "/v1/jobs", f"/v1/jobs?name={SECRET}", "/v1/jobs?template={template}", "/v1/jobs?state=trashed",
+    "/v1/jobs?state=unfinished", "/v1/jobs?operation=thumbnail", "/v1/jobs?project={project}",
+    "/jobs",
     "/v1/projects", "/v1/projects?state=trashed", "/v1/templates", "/v1/tokens", "/v1/me", "/",
     "/v1/files/ids", "/trash", "/metrics", "/health/ready",
 )  # fmt: skip

@@ -60,7 +60,7 @@ OWN = {
     "POST /v1/files/tags", "DELETE /v1/trash", "GET /v1/jobs", "POST /v1/jobs", "GET /v1/events",
     "GET /v1/projects", "POST /v1/projects", "POST /v1/projects/sample",
     "GET /v1/templates", "POST /v1/templates",
-    "GET /", "GET /projects",
+    "GET /", "GET /jobs", "GET /jobs/new", "GET /projects",
     "GET /trash", "POST /v1/uploads", "POST /v1/uploads/presigned",
     "GET /parts/activity",
     "GET /v1/webhooks", "POST /v1/webhooks", "GET /webhooks",
@@ -134,7 +134,6 @@ BY_ID = {
     "GET /projects/{project_id}/versions", "GET /projects/{project_id}/settings",
     "GET /jobs/{job_id}", "GET /files/{file_id}", "GET /parts/jobs/{job_id}",
     "GET /parts/jobs/{job_id}/outliers",
-    "GET /parts/frames/{file_id}",
     "GET /v1/webhooks/{webhook_id}", "PATCH /v1/webhooks/{webhook_id}",
     "DELETE /v1/webhooks/{webhook_id}", "POST /v1/webhooks/{webhook_id}/test",
     "GET /v1/webhooks/{webhook_id}/deliveries", "POST /v1/webhooks/{webhook_id}/rotate",
@@ -506,7 +505,7 @@ VIEWS = {
     "GET /v1/files/{file_id}", "GET /v1/files/{file_id}/content",
     "HEAD /v1/files/{file_id}/content", "GET /v1/files/{file_id}/members",
     "GET /v1/files/{file_id}/members/{path:path}", "HEAD /v1/files/{file_id}/members/{path:path}",
-    "POST /v1/files/{file_id}/link", "GET /files/{file_id}", "GET /parts/frames/{file_id}",
+    "POST /v1/files/{file_id}/link", "GET /files/{file_id}",
 }  # fmt: skip
 """What a viewer of a project may do with it, and with its members."""
 

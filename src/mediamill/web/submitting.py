@@ -53,7 +53,7 @@ class JobBody(Body):
     members: list[Pattern] | None = Field(
         None,
         max_length=MAX_PATTERNS,
-        description="Which members of the archive; `*` stands for any text.",
+        description="Which members of the archive, by name; `*` stands for any text.",
         examples=[["train/*.jpg"]],
     )
     manifest: Id | None = Field(

@@ -27,6 +27,7 @@ from mediamill.core.clock import HOUR
 from mediamill.store.repositories.jobs import Job, Jobs
 from mediamill.store.repositories.lanes import Lane
 from mediamill.store.repositories.units import Units
+from mediamill.store.repositories.workers import WorkerRow, Workers
 
 LANES, JOBS_OF_OTHERS, OWN_JOBS = 32, 20, 100
 """So many lanes, jobs of each other owner, and own jobs are looked at."""
@@ -45,6 +46,8 @@ class Place:
     ahead: int
     capped: bool = False
     seconds_left: float | None = None
+    deserted: bool = False
+    """Whether workers of the class are known, and none of them takes anything now."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Look:
     time: int
     waiting: Sequence[Waiting]
     capped: bool
+    deserted: bool
 
     def rate(self) -> float:
         """Return the estimated seconds of work done per second."""
@@ -83,6 +87,7 @@ class Queue:
 
     jobs: Jobs
     units: Units
+    workers: Workers
     _held: dict[tuple[str, ...], Held] = field(default_factory=dict)
 
     async def place(self, job: Job, now: int) -> Place:
@@ -107,7 +112,7 @@ class Queue:
             now, ("rate", job.klass, job.owner), lambda: self._rate(job.klass, job.owner, now)
         )
         left = round((work + remaining(job)) / rate, 1) if rate else None
-        return Place(ahead, capped, left)
+        return Place(ahead, capped, left, look.deserted)
 
     async def _shared(
         self, now: int, key: tuple[str, ...], look: Callable[[], Coroutine[Any, Any, T]]
@@ -128,7 +133,8 @@ class Queue:
     async def _look(self, klass: str, now: int) -> Look:
         lanes, more = await self.units.active_lanes(klass, LANES)
         waiting = [await self._waiting(lane) for lane in lanes]
-        return Look(now, waiting, more)
+        known = [row for row in await self.workers.known(now) if klass in row.classes]
+        return Look(now, waiting, more, bool(known) and not any(_takes(row, now) for row in known))
 
     async def _own(self, owner: str) -> Sequence[Job]:
         """List an owner's unfinished jobs, oldest first: those that count, itself, and one more."""
@@ -154,6 +160,11 @@ class Queue:
 def remaining(job: Job) -> float:
     """Return the estimated seconds of a job that are not done yet."""
     return max(0.0, job.cost - job.spent)
+
+
+def _takes(worker: WorkerRow, now: int) -> bool:
+    """Tell whether a worker is there and takes units; functions have no rows and need none."""
+    return not (worker.lost(now) or worker.drain or worker.over)
 
 
 def _rate(job: Job, now: int) -> float:

@@ -10,7 +10,7 @@ is not believed: with `complete` the file is listed as `checking`, and a unit
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -26,7 +26,6 @@ from mediamill.core.errors import (
     InvalidInput,
     LimitExceeded,
     Locked,
-    MediamillError,
     NotFound,
     QuotaExceeded,
 )
@@ -87,22 +86,11 @@ class Direct:
     projects: ProjectService
     bell: Doorbell
     allowed: bool = True
-    _origin: str = field(default="", init=False)
 
     @property
     def offered(self) -> bool:
         """Whether the bucket takes bytes from others."""
         return self.allowed and isinstance(self.blobs, SupportsPresigned)
-
-    async def origin(self) -> str:
-        """Return the origin of the addresses that are signed; empty where none is, or can be now.
-
-        Pages may talk to no other host, so they are told.
-        """
-        if not self._origin and self.offered:
-            with suppress(MediamillError):  # credentials that cannot be had at the moment
-                self._origin = await self._bucket().origin()
-        return self._origin
 
     async def offer(self, principal: Principal, announced: Announced) -> Upload:
         """Return the caller's open upload of just this, begun if there is none.

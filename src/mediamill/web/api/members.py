@@ -36,7 +36,10 @@ async def list_members(
         str, Query(max_length=2000, description="Only paths that begin so: `train/`.")
     ] = "",
 ) -> MembersView:
-    """List what is in an archive, in its order, without unpacking it."""
+    """List what is in an archive, in its order, without unpacking it.
+
+    `after` is how many members come before, so that a page may begin at any of them.
+    """
     return await members_page(mill, caller, file_id, after, limit, prefix)
 
 

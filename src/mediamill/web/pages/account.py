@@ -20,11 +20,6 @@ from mediamill.web.views.privacy import ExportView, export_view
 from mediamill.web.views.quotas import quota_view
 
 Token = Annotated[str, Path(max_length=1_000)]
-CHOICES = {
-    MailWhen.ALWAYS: "for every job",
-    MailWhen.LONG: "for jobs that took longer than a minute",
-    MailWhen.NEVER: "for none",
-}
 BEYOND = {Scope.ADMIN: (Role.ADMIN,), Scope.ANALYTICS_READ: (Role.ANALYST, Role.ADMIN)}
 """Scopes that not everybody can give, and who can."""
 
@@ -38,26 +33,25 @@ router = APIRouter(include_in_schema=False)
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: the id of its element, what the navigation calls it, its template."""
+    """A part of the page: the id of its element, by which its name is known too, its template."""
 
     id: str
-    name: str
     template: str
 
 
-FACTOR = Section("second-factor", "Second factor", "parts/second_factor.html")
+FACTOR = Section("second-factor", "parts/second_factor.html")
 SECTIONS = (
-    Section("profile", "Profile", "account/profile.html"),
-    Section("sign-in", "Address and password", "parts/password.html"),
+    Section("profile", "account/profile.html"),
+    Section("sign-in", "parts/password.html"),
     FACTOR,
-    Section("ways", "Ways to sign in", "parts/ways.html"),
-    Section("sessions", "Sessions", "account/sessions.html"),
-    Section("activity", "Activity", "account/activity.html"),
-    Section("tokens", "API tokens", "parts/tokens.html"),
-    Section("mails", "Mails", "account/notifications.html"),
-    Section("usage", "Usage", "account/usage.html"),
-    Section("data", "My data", "account/data.html"),
-    Section("feedback", "Feedback", "account/feedback.html"),
+    Section("ways", "parts/ways.html"),
+    Section("sessions", "account/sessions.html"),
+    Section("activity", "account/activity.html"),
+    Section("tokens", "parts/tokens.html"),
+    Section("mails", "account/notifications.html"),
+    Section("usage", "account/usage.html"),
+    Section("data", "account/data.html"),
+    Section("feedback", "account/feedback.html"),
 )
 
 
@@ -81,7 +75,7 @@ async def _whole(caller: Principal, mill: App, user: User) -> dict[str, Any]:
     return {
         "since": rfc3339(user.created),
         "chosen": notifications_view(user).email,
-        "choices": CHOICES,
+        "choices": [one.value for one in MailWhen],
         "sessions": [signed_in_view(one, caller.token) for one in sessions.rows],
         "more_sessions": sessions.after is not None,
         "quotas": [quota_view(one) for one in await mill.quotas.of(caller.user)],

@@ -1,34 +1,26 @@
 """The pages of captions: have some made, find them again, judge them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query, Response
 
 from mediamill.adapters.providers.port import Kind
 from mediamill.app import App
 from mediamill.captions.languages import NAMES
-from mediamill.captions.model import VARIANTS
+from mediamill.captions.model import VARIANTS, Style
 from mediamill.captions.rules import ALT_LETTERS, CONCISE_WORDS, CREATIVE_LETTERS
 from mediamill.core.access import Principal, Right
 from mediamill.services.models.choices import Choices
 from mediamill.store.repositories.captions import CaptionState
 from mediamill.store.repositories.jobs import Job
-from mediamill.store.repositories.spending import MICRO, month_of
+from mediamill.store.repositories.spending import month_of
 from mediamill.web.api.captions import JOB
 from mediamill.web.pages.rendering import page
 from mediamill.web.security import Caller, Mill
 
 OPERATION = "caption"
-STYLES = {
-    "": "plain", "funny": "funny", "poetic": "poetic", "social": "for social media",
-    "aesthetic": "aesthetic",
-}  # fmt: skip
-ABOUT = {
-    "concise": f"at most {CONCISE_WORDS} words",
-    "creative": f"one or two sentences, at most {CREATIVE_LETTERS} characters",
-    "alt-text": f"for screen readers, at most {ALT_LETTERS} characters",
-}
-"""What the variants are, for people."""
+LIMITS = {"concise": CONCISE_WORDS, "creative": CREATIVE_LETTERS, "alt-text": ALT_LETTERS}
+"""The most words of the first variant, and letters of the others."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -63,8 +55,8 @@ async def _page(
         user=await mill.accounts.profile(caller),
         section=section,
         offer=await Choices(mill.parts.models, OPERATION, Kind.CAPTION).offer(),
-        variants={variant: ABOUT[variant] for variant in VARIANTS},
-        styles=STYLES,
+        variants={variant: LIMITS[variant] for variant in VARIANTS},
+        styles=("", *get_args(Style)),
         languages=NAMES,
         states=[*CaptionState],
         **context,
@@ -77,7 +69,7 @@ async def _job(mill: App, caller: Principal, job: str) -> Job | None:
 
 
 async def _money(mill: App, caller: Principal) -> dict[str, Any]:
-    """Return what the caller keeps and has spent, and how much of both they may."""
+    """Return what the caller keeps, has spent (micro-dollars), and how much of both they may."""
     nouns = mill.repositories
     month = month_of(await mill.store.now())
     budgets = await mill.parts.models.budgets_of(caller.user)
@@ -85,6 +77,6 @@ async def _money(mill: App, caller: Principal) -> dict[str, Any]:
     return {
         "usage": await nouns.usages.get(caller.user),
         "quota": (await nouns.usages.limits(caller.user)).bytes,
-        "spent": taken / MICRO,
-        "may_spend": None if budgets.owner is None else budgets.owner / MICRO,
+        "spent": taken,
+        "may_spend": budgets.owner,
     }

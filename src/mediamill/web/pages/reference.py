@@ -1,8 +1,12 @@
 """The reference page's contents, read out of the OpenAPI document."""
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
+from mediamill.web.texts import load
+
+t = load()
 METHODS = ("get", "head", "post", "put", "patch", "delete")
 
 
@@ -37,11 +41,12 @@ def type_text(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
         return str(schema["$ref"].rpartition("/")[2])
     if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(type_text(option) for option in schema["anyOf"]))
+        options = dict.fromkeys(type_text(option) for option in schema["anyOf"])
+        return reduce(lambda one, other: t("api.either", one=one, other=other), options)
     if "enum" in schema:
         return " | ".join(map(str, schema["enum"]))
     if schema.get("type") == "array":
-        return f"list of {type_text(schema.get('items', {}))}"
+        return t("api.list_of", type=type_text(schema.get("items", {})))
     if schema.get("format") == "binary":
         return "bytes"
     return str(schema.get("const", schema.get("type", "any")))

@@ -17,6 +17,7 @@ from mediamill.web.texts import load
 from mediamill.web.views.common import moment
 from mediamill.web.views.models import PriceView
 
+t = load()
 TEMPLATES = Path(__file__).parent.parent / "templates"
 DATA_PATHS = ("/v1", "/health", "/metrics", "/openapi.json", "/static", "/parts")
 TOLD = frozenset({403, 404, 429, 500, 503})
@@ -52,18 +53,15 @@ def money_text(micro: int) -> str:
 def price_text(price: PriceView | None) -> str:
     """Write what a provider costs for people."""
     if price is None:
-        return "unknown"
-    named = (
-        (price.input, "a million tokens in"), (price.output, "a million out"),
-        (price.image, "a picture"), (price.call, "a call"), (price.second, "a second"),
-    )  # fmt: skip
-    told = [f"${rate:g} {name}" for rate, name in named if rate]
-    return ", ".join(told) or "free"
+        return t("money.unknown")
+    rates = {name: getattr(price, name) for name in ("input", "output", "image", "call", "second")}
+    told = [t("models.price", which=name, rate=f"{rate:g}") for name, rate in rates.items() if rate]
+    return ", ".join(told) or t("models.free")
 
 
 def when_text(moment: str | None) -> str:
     """Write a time (RFC 3339, UTC) for people, to the minute; “never” for none."""
-    return f"{moment[:10]} {moment[11:16]} UTC" if moment else "never"
+    return f"{moment[:10]} {moment[11:16]} UTC" if moment else t("words.never")
 
 
 def agent_text(agent: str) -> str:
@@ -71,8 +69,8 @@ def agent_text(agent: str) -> str:
     browser = next((name for mark, name in _BROWSERS if mark in agent), None)
     system = next((name for mark, name in _SYSTEMS if mark in agent), None)
     if browser and system:
-        return f"{browser} on {system}"
-    return browser or agent.partition(" ")[0] or "unknown program"
+        return t("words.agent", browser=browser, system=system)
+    return browser or agent.partition(" ")[0] or t("words.agent_unknown")
 
 
 _BROWSERS = (
@@ -103,7 +101,7 @@ environment.filters |= {
     "price": price_text, "thousands": "{:,}".format, "when": when_text, "agent": agent_text,
     "action": action_text, "moment": moment,
 }  # fmt: skip
-environment.globals |= {"version": __version__, "t": load()}
+environment.globals |= {"version": __version__, "t": t}
 
 
 def page(name: str, /, status: int = 200, **context: Any) -> HTMLResponse:

@@ -1,6 +1,7 @@
 // The account's page: ways to sign in, sessions, and API tokens.
 import { call, clearProblem, showProblem } from "./api.js";
 import { made } from "./dataset.js";
+import { t } from "./texts.js";
 
 const ways = document.getElementById("ways");
 const sessions = document.getElementById("sessions");
@@ -51,7 +52,7 @@ form.addEventListener("submit", async (event) => {
     if (fields.has("scopes")) wanted.scopes = fields.getAll("scopes");
     const issued = await call("POST", "/v1/tokens", wanted);
     shown.querySelector("code").textContent = issued.token;
-    shown.querySelector("[data-copy]").textContent = "Copy";
+    shown.querySelector("[data-copy]").textContent = t("account.copy");
     shown.hidden = false;
     shown.focus();
     tokens.querySelector("ul").prepend(row(issued));
@@ -75,11 +76,11 @@ async function tried(place, button, action) {
 }
 
 function row(issued) {
-  const until = issued.expires_at ? `good until ${issued.expires_at.slice(0, 10)}` : "good until revoked";
-  const may = issued.scopes ? issued.scopes.join(", ") : "all that you may";
+  const until = issued.expires_at ? t("account.good_until", { day: issued.expires_at.slice(0, 10) }) : t("account.good_always");
+  const may = issued.scopes ? t("account.may_some", { scopes: issued.scopes.join(", ") }) : t("account.may_all");
   return made("li", { class: "row" },
     made("div", { class: "about" },
       made("span", { class: "name" }, issued.name),
-      made("span", { class: "muted" }, `${until} · may ${may} · not used yet`)),
-    made("button", { type: "button", class: "quiet", "data-revoke": issued.id, "aria-label": `Revoke ${issued.name}` }, "Revoke"));
+      made("span", { class: "muted" }, `${until} · ${may} · ${t("account.unused")}`)),
+    made("button", { type: "button", class: "quiet", "data-revoke": issued.id, "aria-label": t("account.revoke_one", { name: issued.name }) }, t("account.revoke")));
 }

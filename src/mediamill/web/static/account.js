@@ -1,5 +1,6 @@
 // The account's page: which section one is at, and which mails somebody wants.
 import { call, clearProblem, showProblem } from "./api.js";
+import { t } from "./texts.js";
 
 // -- where one is -------------------------------------------------------------------------------------
 
@@ -35,7 +36,7 @@ form?.addEventListener("submit", async (event) => {
   button.disabled = true;
   try {
     await call("PATCH", "/v1/me/notifications", { email: Object.fromEntries(new FormData(form)) });
-    saved.textContent = "Saved.";
+    saved.textContent = t("account.saved");
   } catch (problem) {
     showProblem(form, problem, "email.");
   } finally {

@@ -1,6 +1,7 @@
 // The account's page: everything about somebody as one zip, deleting the account, and feedback.
 import { Problem, call, clearProblem, showProblem, size } from "./api.js";
 import { pause, tried } from "./dataset.js";
+import { t } from "./texts.js";
 
 // -- the zip ------------------------------------------------------------------------------------------
 
@@ -15,17 +16,17 @@ const day = (moment) => moment.slice(0, 16).replace("T", " ");
 async function follow(made) {
   bar.hidden = false;
   link.hidden = true;
-  told.textContent = "It is being put together. You get a mail when it is ready, and need not wait here.";
+  told.textContent = t("account.export_wait");
   for (let wait = 500; made.state === "waiting"; wait = Math.min(wait * 1.5, 5000)) {
     await pause(wait);
     made = await call("GET", "/v1/me/export");
   }
   bar.hidden = true;
   link.hidden = made.state !== "ready";
-  ask.textContent = "Make it anew";
+  ask.textContent = t("account.export_again");
   told.textContent = made.state === "ready"
-    ? `Ready, ${size(made.size)}; here until ${day(made.expires_at)} UTC.`
-    : `It could not be made: ${made.error}`;
+    ? t("account.export_ready", { size: size(made.size), until: day(made.expires_at) })
+    : t("account.export_failed", { error: made.error });
 }
 
 function begin(method) {
@@ -44,7 +45,7 @@ else ask.disabled = false;
 
 acts("close", async ({ word }, form) => {
   if (word.trim() !== form.elements.word.dataset.word) {
-    throw new Problem(422, { errors: [{ pointer: "word", message: `Type ${form.elements.word.dataset.word}.` }] });
+    throw new Problem(422, { errors: [{ pointer: "word", message: t("account.close_type", { word: form.elements.word.dataset.word }) }] });
   }
   const { token } = await call("DELETE", "/v1/me");
   location.assign(`/erasures/${token}`);
@@ -52,12 +53,12 @@ acts("close", async ({ word }, form) => {
 
 acts("say", async ({ text, page }, form) => {
   const pictures = [...form.elements.pictures.files];
-  if (pictures.length > 5) throw new Problem(422, { errors: [{ pointer: "files", message: "Choose five at most." }] });
+  if (pictures.length > 5) throw new Problem(422, { errors: [{ pointer: "files", message: t("account.five_pictures") }] });
   const files = [];
   for (const picture of pictures) files.push((await sent(picture)).id);
   await call("POST", "/v1/feedback", { text, page, files });
   form.reset();
-  form.querySelector("[data-told]").textContent = "Thank you: it is with them.";
+  form.querySelector("[data-told]").textContent = t("account.feedback_sent");
 });
 
 async function sent(file) {

@@ -7,6 +7,7 @@ import { Stage } from "./editor/stage.js";
 import { Hand } from "./editor/hand.js";
 import { Classes } from "./editor/classes.js";
 import { Sequence } from "./sequence.js";
+import { t } from "./texts.js";
 
 const page = document.getElementById("annotate");
 const project = page.dataset.project;
@@ -31,7 +32,7 @@ const editor = {
     render();
   },
   add(shape) {
-    if (!classes.current) return say("Make a class first: give it a name beside the picture.");
+    if (!classes.current) return say(t("annotate.no_class"));
     const key = this.drawing.add(fresh(classes.current, shape));
     this.pending = null;
     return this.choose(key);
@@ -74,7 +75,7 @@ function render() {
   get("redo").disabled = !drawing.future.length;
   get("remove").disabled = !chosen;
   get("save").disabled = !drawing.dirty;
-  get("saved").textContent = drawing.dirty ? "Not saved yet" : drawing.revision ? "Saved" : "";
+  get("saved").textContent = drawing.dirty ? t("annotate.unsaved") : drawing.revision ? t("annotate.saved") : "";
   list(annotations, chosen);
   chips(labels);
 }
@@ -85,7 +86,7 @@ function list(annotations, chosen) {
   if (listed !== annotations) {
     listed = annotations;
     places.replaceChildren(...annotations.slice(0, 300).map(line));
-    get("count").textContent = annotations.length === 1 ? "1 annotation" : `${annotations.length} annotations`;
+    get("count").textContent = t("annotate.count", { count: annotations.length });
   }
   for (const button of places.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.dataset.key === chosen));
 }
@@ -98,13 +99,19 @@ function line(one, n) {
   const dot = button.appendChild(document.createElement("span"));
   dot.className = "dot";
   dot.style.background = classes.colour(one.class);
-  const kind = one.mask ? "mask" : one.keypoints.length ? "key points" : one.polygons.length ? "polygon" : "box";
+  const kind = one.mask ? "mask" : one.keypoints.length ? "points" : one.polygons.length ? "polygon" : "box";
   const [, , width, height] = bounds(one);
   button.append(`${n + 1}. ${one.class}`);
   const about = button.appendChild(document.createElement("span"));
   about.className = "muted";
-  about.textContent = `${kind}${one.crowd ? ", crowd" : ""}, ${Math.round(width)} × ${Math.round(height)}`;
+  const facts = [t("annotate.kind", { which: kind }), one.crowd && t("annotate.crowd"), pixels({ width: Math.round(width), height: Math.round(height) })];
+  about.textContent = facts.filter(Boolean).join(", ");
   return made;
+}
+
+// Sizes of pictures have no separators of thousands.
+function pixels({ width, height }) {
+  return t("annotate.pixels", { width: String(width), height: String(height) });
 }
 
 function chips(labels) {
@@ -117,7 +124,7 @@ function chips(labels) {
       away.type = "button";
       away.className = "link";
       away.textContent = "×";
-      away.setAttribute("aria-label", `Remove the label ${label}`);
+      away.setAttribute("aria-label", t("annotate.label_remove", { name: label }));
       away.addEventListener("click", () => relabel(labels.filter((other) => other !== label)));
     }
     return chip;
@@ -142,11 +149,11 @@ async function open(id, push = false) {
   editor.brush.open(size);
   stage.show(shown ? `/v1/files/${id}/content?direct=false` : file.links.thumbnail, size);
   get("name").textContent = file.name;
-  get("about").textContent = `${size.width} × ${size.height}${shown ? "" : " · shown small: browsers do not show this format"}`;
+  get("about").textContent = [pixels(size), !shown && t("annotate.shown_small")].filter(Boolean).join(" · ");
   document.title = `${file.name} · Mediamill`;
   if (push) history.pushState(null, "", `/projects/${project}/annotate/${id}`);
   get("conflict").hidden = true;
-  say(`${file.name}: ${answer.annotations.length} annotations.`);
+  say(t("annotate.opened", { name: file.name, count: answer.annotations.length }));
   render();
   await ends(id);
 }
@@ -174,7 +181,7 @@ async function send(drawing, file) {
     for (const batch of drawing.batches()) drawing.saved(batch, await call("PATCH", address(file), body(batch), drawing.tag));
     get("conflict").hidden = true;
     get("problem").textContent = "";
-    say("Saved.");
+    say(t("words.saved"));
     return true;
   } catch (problem) {
     if (problem.status === 412) conflict();
@@ -199,7 +206,7 @@ async function settle(how) {
     if (how === "theirs") get("conflict").hidden = true;
     else if (!await save()) return;
     get("conflict").hidden = true;
-    say({ theirs: "Shown as the others saved it.", mine: "Yours is saved instead of theirs.", combine: "Both are in it." }[how]);
+    say(t("annotate.settled", { which: how }));
     svg.focus();
   } catch (problem) {
     showProblem(page, problem);
@@ -209,7 +216,7 @@ async function settle(how) {
 async function go(step) {
   const id = await sequence.from(editor.file, step);
   if (id && await save()) await open(id, true);
-  else if (!id) say(step > 0 ? "This is the last picture." : "This is the first picture.");
+  else if (!id) say(step > 0 ? t("annotate.last") : t("annotate.first"));
 }
 
 // -- controls ------------------------------------------------------------------------------------
@@ -242,7 +249,7 @@ function nudge(dx, dy, resize) {
   }
   if (!resize) return editor.replace(moved(one, dx, dy, drawing.size), "move");
   const corner = handles(one).find((each) => each.side === "se");
-  if (!corner) return say("Choose a corner with , and . to move it alone.");
+  if (!corner) return say(t("annotate.corner_first"));
   return editor.replace(reshaped(one, corner, corner.x + dx, corner.y + dy, drawing.size), "size");
 }
 
@@ -256,7 +263,7 @@ function turn(step, what) {
   else {
     if (!paintable(next)) editor.tool = "select";
     editor.choose(next.key);
-    say(`${next.class}, ${drawing.now.annotations.indexOf(next) + 1} of ${places.length}.`);
+    say(t("annotate.at", { name: next.class, number: drawing.now.annotations.indexOf(next) + 1, total: places.length }));
   }
 }
 
@@ -270,7 +277,7 @@ function number(n) {
   const name = classes.pick(n);
   if (!name) return;
   if (editor.one && !readOnly && editor.one.class !== name) editor.replace({ ...editor.one, class: name });
-  say(`Class ${name}.`);
+  say(t("annotate.class_picked", { name }));
 }
 
 function hide() {

@@ -27,9 +27,9 @@ export function update(element, row) {
 function fill(element) {
   const { row, tools } = element.shown;
   const checked = element.querySelector("[data-select]")?.checked || false;
-  const box = tools.includes("select") ? made("input", { type: "checkbox", "data-select": "", "aria-label": `Select ${row.file_name}`, checked }) : null;
-  const state = row.state === "new" ? null : made("span", { class: `badge ${row.state}` }, row.state);
-  const again = row.again ? made("a", { href: `/captions?job=${row.again}` }, "asked again") : null;
+  const box = tools.includes("select") ? made("input", { type: "checkbox", "data-select": "", "aria-label": t("captions.select", { name: row.file_name }), checked }) : null;
+  const state = row.state === "new" ? null : made("span", { class: `badge ${row.state}` }, t("captions.state", { which: row.state }));
+  const again = row.again ? made("a", { href: `/captions?job=${row.again}` }, t("captions.asked_again")) : null;
   element.replaceChildren(
     picture(row),
     made("div", { class: "said-of" },
@@ -44,7 +44,7 @@ function fill(element) {
 }
 
 function picture(row) {
-  const link = made("a", { class: "picture", href: original(row), "aria-label": `Open ${row.file_name}` });
+  const link = made("a", { class: "picture", href: original(row), "aria-label": t("captions.open", { name: row.file_name }) });
   const image = made("img", { src: row.links.thumbnail, alt: "", loading: "lazy", decoding: "async" });
   if (!row.member) image.setAttribute("data-retry", "");
   link.append(image);
@@ -53,12 +53,15 @@ function picture(row) {
 
 const original = (row) => (row.member ? row.links.thumbnail : `/v1/files/${row.file}/content`);
 
+// What kind of text it is, and in which language.
+const written = ({ variant, language }) => [t("captions.variant", { which: variant }), language].filter(Boolean).join(", ");
+
 function texts(row) {
   const several = new Set(row.captions.map((one) => one.language)).size > 1;
   return row.captions.map((one) => {
-    const name = several ? `${one.variant}, ${one.language}` : one.variant;
-    const text = one.text ? made("span", { lang: one.language, dir: "auto" }, one.text) : made("em", {}, "decorative: nothing is read out");
-    const was = one.original === null ? null : made("details", { class: "was" }, made("summary", {}, "as the model gave it"), made("span", { lang: one.language, dir: "auto" }, one.original || "nothing"));
+    const name = several ? written(one) : t("captions.variant", { which: one.variant });
+    const text = one.text ? made("span", { lang: one.language, dir: "auto" }, one.text) : made("em", {}, t("captions.decorative"));
+    const was = one.original === null ? null : made("details", { class: "was" }, made("summary", {}, t("captions.as_given")), made("span", { lang: one.language, dir: "auto" }, one.original || t("captions.nothing")));
     const remark = one.remark ? made("span", { class: "remark" }, ` ${one.remark}`) : null;
     return made("div", { class: "text" }, made("span", { class: "variant" }, name), text, remark, was);
   });
@@ -66,28 +69,28 @@ function texts(row) {
 
 function labels(row) {
   if (!row.labels.length) return null;
-  return made("p", { class: "chips", "aria-label": "Labels" }, ...row.labels.map((one) => made("span", { class: "tag", title: `${Math.round(one.confidence * 100)} % sure` }, one.name)));
+  return made("p", { class: "chips", "aria-label": t("captions.labels") }, ...row.labels.map((one) => made("span", { class: "tag", title: t("captions.sure", { percent: Math.round(one.confidence * 100) }) }, one.name)));
 }
 
-const missing = (row) => row.missing.map((one) => made("p", { class: "muted by" }, `no ${[one.variant, one.language].filter(Boolean).join(", ")}: ${one.reason}`));
+const missing = (row) => row.missing.map((one) => made("p", { class: "muted origin" }, t("captions.missing", { what: written(one), reason: one.reason })));
 
 function by(row) {
   const time = made("time", { datetime: row.created_at }, new Date(row.created_at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }));
-  const who = row.providers.length ? `by ${row.providers.join(", ")} · ` : "";
-  return made("p", { class: "muted by" }, who, made("a", { href: `/jobs/${row.job}`, title: "The job" }, time));
+  const who = row.providers.length ? `${t("captions.by", { names: row.providers.join(", ") })} · ` : "";
+  return made("p", { class: "muted origin" }, who, made("a", { href: `/jobs/${row.job}`, title: t("captions.job") }, time));
 }
 
 function* buttons(row, tools) {
   const one = (name, text, attributes = {}) => made("button", { type: "button", "data-do": name, ...attributes }, text);
-  if (tools.includes("approve")) yield one("approve", "Approve", { "aria-pressed": String(row.state === "approved") });
-  if (tools.includes("reject")) yield one("reject", "Reject", { "aria-pressed": String(row.state === "rejected") });
-  if (tools.includes("edit") && row.captions.length) yield one("edit", "Edit");
-  if (tools.includes("undo") && row.undoable) yield one("undo", "Undo");
+  if (tools.includes("approve")) yield one("approve", t("captions.approve"), { "aria-pressed": String(row.state === "approved") });
+  if (tools.includes("reject")) yield one("reject", t("captions.reject"), { "aria-pressed": String(row.state === "rejected") });
+  if (tools.includes("edit") && row.captions.length) yield one("edit", t("words.edit"));
+  if (tools.includes("undo") && row.undoable) yield one("undo", t("words.undo"));
   if (tools.includes("copy")) {
-    yield one("text", row.captions.length ? "Copy text" : "Copy labels");
-    if (row.captions.length) yield one("html", "Copy <img>");
+    yield one("text", row.captions.length ? t("captions.copy_text") : t("captions.copy_labels"));
+    if (row.captions.length) yield one("html", t("captions.copy_html", { tag: "<img>" }));
   }
-  if (tools.includes("delete")) yield one("delete", "Delete", { class: "quiet" });
+  if (tools.includes("delete")) yield one("delete", t("words.delete"), { class: "quiet" });
 }
 
 // Do what a button of a card says; true when it was done.
@@ -99,10 +102,10 @@ export async function act(element, name) {
     if (name in ACTIONS) update(element, await call("PATCH", here, { state: row.state === ACTIONS[name] ? "new" : ACTIONS[name] }));
     else if (name === "undo") update(element, await call("POST", `${here}/undo`));
     else if (name === "edit") edit(element);
-    else if (name === "text") await copied(element, plain(row), "The text");
-    else if (name === "html") await copied(element, row.html, "<img>");
+    else if (name === "text") await copied(element, plain(row), "text");
+    else if (name === "html") await copied(element, row.html, "html");
     else if (name === "delete") {
-      if (!await confirmed(t("captions.delete", { name: row.file_name }), t("captions.delete_told"), t("captions.delete_it"))) return false;
+      if (!await confirmed(t("captions.delete", { name: row.file_name }), t("captions.delete_told"), t("words.delete"))) return false;
       await call("DELETE", here);
       element.remove();
     }
@@ -119,7 +122,7 @@ export function plain(row) {
   return row.captions.map((one) => one.text).filter(Boolean).join("\n");
 }
 
-async function copied(element, text, what) {
+async function copied(element, text, which) {
   let done = true;
   try {
     await navigator.clipboard.writeText(text);
@@ -127,7 +130,7 @@ async function copied(element, text, what) {
     done = selected(element, text); // without HTTPS there is no clipboard to write to
   }
   const told = document.getElementById("status") || document.getElementById("summary");
-  told.textContent = done ? `${what} is copied.` : "The browser does not let pages copy.";
+  told.textContent = done ? t("captions.copied", { which }) : t("captions.not_copied");
 }
 
 function selected(element, text) {
@@ -149,9 +152,9 @@ export function edit(element) {
     const id = `${row.id}-${n}`;
     const area = made("textarea", { id, rows: one.variant === "concise" ? "2" : "3", maxlength: "2000", lang: one.language, dir: "auto" });
     area.value = one.text;
-    form.append(made("div", { class: "field" }, made("label", { for: id }, `${one.variant}, ${one.language}`), area));
+    form.append(made("div", { class: "field" }, made("label", { for: id }, written(one)), area));
   }
-  form.append(made("p", { class: "error", role: "alert", "data-error": "" }), made("div", { class: "tools" }, made("button", { type: "submit", class: "primary" }, "Save"), made("button", { type: "button", "data-leave": "" }, "Cancel")));
+  form.append(made("p", { class: "error", role: "alert", "data-error": "" }), made("div", { class: "tools" }, made("button", { type: "submit", class: "primary" }, t("words.save")), made("button", { type: "button", "data-leave": "" }, t("words.cancel"))));
   const leave = () => {
     fill(element);
     element.focus();

@@ -1,8 +1,10 @@
 // Have captions made: choose images, say what to write, and see the captions as they come.
 import { call, clearProblem, showProblem } from "./api.js";
 import { card, listen } from "./captioned.js";
-import { made, many, pause } from "./dataset.js";
+import { made, pause } from "./dataset.js";
 import { receive } from "./dropping.js";
+import { estimated } from "./money.js";
+import { t } from "./texts.js";
 import { upload } from "./upload.js";
 
 const page = document.getElementById("captions");
@@ -23,7 +25,7 @@ function count() {
   element("all").closest("label").hidden = !all;
   element("all").checked = all > 0 && picked === all;
   element("all").indeterminate = picked > 0 && picked < all;
-  element("chosen").textContent = picked ? `${many(picked, "image")} chosen.` : "No image chosen.";
+  element("chosen").textContent = picked ? t("captions.chosen", { count: picked }) : t("captions.none_chosen");
   element("no-images").hidden = all > 0;
   estimate();
 }
@@ -91,17 +93,9 @@ function estimate() {
 }
 
 function costs(plan) {
-  const asks = plan.asks?.[0];
-  if (!asks) return "";
-  const parts = [asks.calls === null ? "" : many(asks.calls, "call")];
-  if (asks.at_most === 0) return `${parts.filter(Boolean).join("")} that cost nothing.`;
-  if (asks.expected !== null) parts.push(`about $${dollars(asks.expected)}`);
-  parts.push(asks.at_most === null ? "the price is not known" : `at most $${dollars(asks.at_most)}`);
-  if (plan.reused) parts.push(`${plan.reused} done before`);
-  return `${parts.filter(Boolean).join(", ")}.`;
+  const before = plan.reused ? t("captions.done_before", { count: plan.reused }) : "";
+  return [estimated(plan), before].filter(Boolean).join(" · ");
 }
-
-const dollars = (amount) => (amount && amount < 0.01 ? amount.toPrecision(2) : amount.toFixed(2));
 
 form.addEventListener("input", estimate);
 form.addEventListener("submit", async (event) => {
@@ -109,7 +103,7 @@ form.addEventListener("submit", async (event) => {
   clearProblem(form);
   const body = request();
   if (!body.files.length) {
-    showProblem(form, { message: "Choose at least one image first.", errors: [] });
+    showProblem(form, { message: t("captions.choose_first"), errors: [] });
     (boxes()[0] || element("choose")).focus();
     return;
   }
@@ -177,17 +171,17 @@ async function follow(id) {
 
 function show(job) {
   const { succeeded, reused, failed } = job.counts;
-  element("state").textContent = job.state;
+  element("state").textContent = t("jobs.state", { which: job.state });
   element("state").className = `badge ${job.state}`;
   element("progress").value = job.progress.fraction;
   element("progress").className = job.state;
-  const parts = [`${succeeded + reused} of ${many(job.items, "image")} captioned`];
-  if (reused) parts.push(`${reused} as before`);
-  if (failed) parts.push(`${failed} failed`);
+  const parts = [t("captions.done_of", { done: succeeded + reused, count: job.items })];
+  if (reused) parts.push(t("jobs.reused_count", { count: reused }));
+  if (failed) parts.push(t("jobs.failed_count", { count: failed }));
   element("summary").textContent = parts.join(" · ");
   const more = succeeded + reused - SHOWN;
   element("more-made").hidden = more <= 0;
-  element("more-made").textContent = `and ${many(Math.max(more, 0), "more image")}: “Review them” shows all.`;
+  if (more > 0) element("more-made").textContent = t("captions.and_more", { count: more });
 }
 
 async function come(id) {

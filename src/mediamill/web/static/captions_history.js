@@ -2,7 +2,6 @@
 import { call } from "./api.js";
 import { asked as confirmed } from "./asking.js";
 import { Cards, asked, listen } from "./captioned.js";
-import { many } from "./dataset.js";
 import { t } from "./texts.js";
 
 const element = (name) => document.getElementById(name);
@@ -11,11 +10,14 @@ const list = element("cards");
 
 function changed() {
   const filtered = asked(form).size > 0;
-  element("status").textContent = list.children.length ? `${many(list.children.length, "image")}${element("more").hidden ? "" : " so far"}` : "";
-  element("none").textContent = filtered ? "Nothing is found under these words." : "No captions yet: “Make” has some written.";
-  element("delete-all").disabled = !list.children.length;
-  element("delete-all").textContent = filtered ? "Delete all that are found…" : "Delete all…";
+  const count = list.children.length;
+  element("status").textContent = count ? shown(count) : "";
+  element("none").textContent = filtered ? t("captions.none_found") : t("captions.none");
+  element("delete-all").disabled = !count;
+  element("delete-all").textContent = filtered ? t("captions.delete_found_do") : t("captions.delete_all_do");
 }
+
+const shown = (count) => (element("more").hidden ? t("captions.shown", { count }) : t("captions.shown_so_far", { count }));
 
 const cards = new Cards(list, form, { tools: ["copy", "edit", "undo", "delete"], changed });
 listen(list, (card, action) => {
@@ -34,7 +36,7 @@ element("delete-all").addEventListener("click", async () => {
       const told = await call("DELETE", `/v1/captions?${query}`);
       removed += told.removed;
       more = told.has_more;
-      element("status").textContent = `${many(removed, "caption")} deleted`;
+      element("status").textContent = t("captions.deleted", { count: removed });
     }
   } catch (problem) {
     document.querySelector("main > [data-error]").textContent = problem.message;

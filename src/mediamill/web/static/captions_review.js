@@ -1,7 +1,7 @@
 // Captions beside their pictures, judged by keys or buttons, one after the other or many at once.
 import { call, clearProblem, showProblem } from "./api.js";
 import { Cards, act, asked, listen, update } from "./captioned.js";
-import { many } from "./dataset.js";
+import { t } from "./texts.js";
 
 const page = document.getElementById("review");
 const element = (name) => document.getElementById(name);
@@ -16,7 +16,7 @@ function changed() {
   const picked = chosen().length;
   all.checked = picked > 0 && picked === boxes().length;
   all.indeterminate = picked > 0 && picked < boxes().length;
-  element("chosen").textContent = picked ? `${picked} selected` : "Select all";
+  element("chosen").textContent = picked ? t("captions.selected", { count: picked }) : t("captions.select_all");
   for (const name of ["approve", "reject"]) element(name).disabled = !picked;
   const first = list.querySelector(".captioned");
   if (first && !list.querySelector('.captioned[tabindex="0"]')) first.tabIndex = 0;
@@ -47,7 +47,9 @@ for (const [name, state] of [["approve", "approved"], ["reject", "rejected"]]) {
           else left += 1;
         }
       }
-      element("status").textContent = `${picked.length - left} ${state}${left ? `, ${left} changed meanwhile: look again` : ""}.`;
+      const said = [t("captions.reviewed", { which: state, count: picked.length - left })];
+      if (left) said.push(t("captions.changed_meanwhile", { count: left }));
+      element("status").textContent = said.join(" ");
     } catch (problem) {
       page.querySelector(":scope > [data-error]").textContent = problem.message;
     }
@@ -78,8 +80,10 @@ again.addEventListener("submit", async (event) => {
       location.assign(`/captions?job=${told.jobs[0]}`);
       return;
     }
-    const failed = told.failed.length ? ` ${told.failed.length} cannot be asked about: ${told.failed[0].message}` : "";
-    element("status").textContent = `${many(told.jobs.length, "job")} asked again.${failed}${told.has_more ? " There are more: ask again." : ""}`;
+    const said = [t("captions.again_done", { count: told.jobs.length })];
+    if (told.failed.length) said.push(t("captions.again_failed", { count: told.failed.length, message: told.failed[0].message }));
+    if (told.has_more) said.push(t("captions.again_more"));
+    element("status").textContent = said.join(" ");
     await cards.begin();
   } catch (problem) {
     showProblem(again, problem);

@@ -69,7 +69,7 @@ export class Choosing {
   // Where nobody writes a text and no dialog is open.
   anywhere(event) {
     const { target } = event;
-    if (event.defaultPrevented || target.closest?.("input:not([type=checkbox]), select, textarea, dialog, details[open]")) return;
+    if (event.defaultPrevented || target.closest?.("input:not([type=checkbox], [type=radio]), select, textarea, dialog, details[open]")) return;
     if (document.querySelector("dialog[open]")) return;
     if (event.key === "a" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();

@@ -10,6 +10,7 @@ export function confirmed() {
   form.reset();
   clearProblem(form);
   code.hidden = true;
+  form.querySelector("[type=submit]").disabled = false;
   form.onsubmit = async (event) => {
     event.preventDefault();
     clearProblem(form);

@@ -1,4 +1,5 @@
 // Buttons that copy what is shown once: `data-copy` is the id of the element that holds it.
+import { t } from "./texts.js";
 
 document.addEventListener("click", async ({ target }) => {
   const button = target.closest("[data-copy]");
@@ -6,7 +7,7 @@ document.addEventListener("click", async ({ target }) => {
   const place = document.getElementById(button.dataset.copy);
   try {
     await navigator.clipboard.writeText(place.textContent);
-    button.textContent = "Copied";
+    button.textContent = t("account.copied");
   } catch { // the browser keeps it from us: it is marked, for the keyboard
     getSelection().selectAllChildren(place);
   }

@@ -27,12 +27,13 @@ const failed = (card) => (problem) => { card.querySelector("[data-error]").textC
 
 const names = (chain) => [...chain.querySelectorAll("[data-link]")].map((one) => one.dataset.link);
 
-function save(chain, wanted, text, focus = "", button = null) {
+// `says` tells what has become of a chain, whose operation it is given.
+function save(chain, wanted, says, focus = "", button = null) {
   const { chain: operation } = chain.dataset;
   chain.querySelector("[data-error]").textContent = "";
   return tried(button, async () => {
     await call("PUT", `/v1/chains/${operation}`, { providers: wanted });
-    await refresh(`${operation}: ${text}`, focus && `[data-chain="${operation}"] ${focus}`);
+    await refresh(says(operation), focus && `[data-chain="${operation}"] ${focus}`);
   }, failed(chain));
 }
 
@@ -47,11 +48,11 @@ function chainClicked(button, chain) {
   if (button.dataset.move) {
     const by = Number(button.dataset.move);
     const to = names(chain).indexOf(name) + by;
-    save(chain, moved(chain, name, to), `${name} is asked as number ${to + 1}.`, `[data-link="${CSS.escape(name)}"] [data-move="${by}"]:enabled`, button);
+    save(chain, moved(chain, name, to), (operation) => t("models.moved_by", { operation, name, place: to + 1 }), `[data-link="${CSS.escape(name)}"] [data-move="${by}"]:enabled`, button);
   } else if (button.dataset.drop !== undefined) {
-    save(chain, names(chain).filter((one) => one !== name), `${name} is not asked any more.`, "input", button);
+    save(chain, names(chain).filter((one) => one !== name), (operation) => t("models.dropped", { operation, name }), "input", button);
   } else if (button.dataset.reset !== undefined) {
-    save(chain, [], "as the settings say.", "input", button);
+    save(chain, [], (operation) => t("models.is_reset", { operation }), "input", button);
   }
 }
 
@@ -72,7 +73,7 @@ place.addEventListener("drop", (event) => {
   event.preventDefault();
   const chain = over.closest("[data-chain]");
   const { link } = dragged.dataset;
-  save(chain, moved(chain, link, names(chain).indexOf(over.dataset.link)), `${link} was moved.`);
+  save(chain, moved(chain, link, names(chain).indexOf(over.dataset.link)), (operation) => t("models.moved", { operation, name: link }));
 });
 place.addEventListener("dragend", () => { dragged = null; });
 
@@ -81,18 +82,18 @@ place.addEventListener("submit", (event) => {
   const chain = event.target.closest("[data-chain]");
   const name = event.target.elements.provider.value.trim();
   const own = chain.querySelector("[data-link]") ? names(chain) : [];
-  if (name) save(chain, [...own, name], `${name} is asked too.`, "input", event.target.querySelector("button"));
+  if (name) save(chain, [...own, name], (operation) => t("models.joined", { operation, name }), "input", event.target.querySelector("button"));
 });
 
 // -- providers ----------------------------------------------------------------------------------------
 
 function showTrial(card, trial) {
-  const facts = [`${trial.milliseconds.toLocaleString("en")} ms`, trial.cost === null ? "price unknown" : cost(trial.cost)];
-  if (trial.input_tokens || trial.output_tokens) facts.push(`${trial.input_tokens} tokens in, ${trial.output_tokens} out`);
+  const facts = [t("models.milliseconds", { count: trial.milliseconds }), trial.cost === null ? t("models.no_price") : cost(trial.cost)];
+  if (trial.input_tokens || trial.output_tokens) facts.push(t("models.tokens", { sent: trial.input_tokens, said: trial.output_tokens }));
   if (trial.model) facts.push(trial.model);
   const said = trial.ok ? trial.text || trial.labels.map((one) => `${one.name} ${Math.round(one.confidence * 100)} %`).join(", ") : trial.error;
   const box = card.querySelector("[data-trial]");
-  box.replaceChildren(made("p", { class: trial.ok ? "said" : "error" }, said || "It answered nothing."), made("p", { class: "muted" }, facts.join(" · ")));
+  box.replaceChildren(made("p", { class: trial.ok ? "said" : "error" }, said || t("models.said_nothing")), made("p", { class: "muted" }, facts.join(" · ")));
   box.hidden = false;
 }
 
@@ -102,7 +103,7 @@ function providerClicked(button, card) {
   card.querySelector("[data-error]").textContent = "";
   if (button.dataset.test !== undefined) {
     const box = card.querySelector("[data-trial]");
-    box.textContent = "Asking about a picture of a house…";
+    box.textContent = t("models.testing");
     box.hidden = false;
     tried(button, async () => showTrial(card, await call("POST", `${at}/test`, {})), (problem) => {
       box.hidden = true;
@@ -111,14 +112,14 @@ function providerClicked(button, card) {
   } else if (button.dataset.wake !== undefined) {
     tried(button, async () => {
       await call("POST", `${at}/wake`);
-      await refresh(`${name} is asked again.`);
+      await refresh(t("models.woken", { name }));
     }, failed(card));
   } else if (button.dataset.change) change(JSON.parse(button.dataset.change));
   else if (button.dataset.remove !== undefined) {
     tried(button, async () => {
-      if (!await confirmed(t("models.remove", { name }), t("models.remove_told"), t("models.remove_it"))) return;
+      if (!await confirmed(t("models.remove", { name }), t("models.remove_told"), t("words.remove"))) return;
       await call("DELETE", at);
-      await refresh(`${name} is removed.`);
+      await refresh(t("models.removed", { name }));
     }, failed(card));
   }
 }
@@ -141,8 +142,8 @@ function change(one) {
   for (const rate of RATES) elements[`price.${rate}`].value = one.priced === "own" ? one.price[rate] || "" : "";
   elements.options.value = Object.entries(one.options).map((pair) => pair.join("=")).join(", ");
   elements.name.readOnly = true;
-  elements.key.placeholder = one.has_key ? "kept; give it anew with another server" : "";
-  titled(`Change ${one.name}`, "Save");
+  elements.key.placeholder = one.has_key ? t("models.key_kept") : "";
+  titled(t("models.change", { name: one.name }), t("words.save"));
   forget.hidden = false;
   elements.address.focus();
 }
@@ -157,7 +158,7 @@ function begin() {
   form.reset();
   elements.name.readOnly = false;
   elements.key.placeholder = "";
-  titled("Add a provider", "Add");
+  titled(t("models.add"), t("words.add"));
   forget.hidden = true;
 }
 
@@ -193,7 +194,7 @@ form.addEventListener("submit", (event) => {
   tried(form.querySelector("[type=submit]"), async () => {
     if (changed) await call("PATCH", `/v1/providers/${encodeURIComponent(changed.name)}`, asked());
     else await call("POST", "/v1/providers", asked());
-    const text = changed ? `${changed.name} is changed.` : `${elements.name.value} is added: test it, then put it into a chain.`;
+    const text = changed ? t("models.changed", { name: changed.name }) : t("models.added", { name: elements.name.value });
     begin();
     await refresh(text);
     told.scrollIntoView({ block: "nearest" });

@@ -1,18 +1,19 @@
 // On the account's page: change the name, the password, the address, and ask for the mail that confirms it.
 import { call, clearProblem, showProblem } from "./api.js";
+import { t } from "./texts.js";
 
 const asks = {
   "name-form": async ({ name }) => {
     await call("PATCH", "/v1/me", { name });
-    return "Saved.";
+    return t("account.saved");
   },
   "password-form": async ({ current = "", new: chosen }) => {
     await call("POST", "/v1/auth/password", { current, new: chosen });
-    return "Changed. All other sessions have ended.";
+    return t("account.password_changed");
   },
   "address-form": async ({ email, password }) => {
     await call("PATCH", "/v1/me", { email, password });
-    return "A mail with a link is on its way to the new address.";
+    return t("account.address_mailed");
   },
 };
 
@@ -35,7 +36,7 @@ if (resend) {
     const said = resend.parentElement.querySelector("[role=status]");
     try {
       await call("POST", "/v1/auth/verify/resend");
-      said.textContent = "It is on its way.";
+      said.textContent = t("account.on_its_way");
     } catch (problem) {
       said.textContent = problem.message;
     }

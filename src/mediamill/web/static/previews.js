@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { made } from "./dataset.js";
 import { chosen, parameters } from "./form.js";
-import { latest, pictured } from "./preview.js";
+import { latest } from "./latest.js";
 import { t } from "./texts.js";
 
 const COMMON = ["fill", "border", "interpolation"]; // parameters of all methods of augment
@@ -33,9 +33,8 @@ export class Previews {
     const own = new Set([...section.querySelectorAll("[data-name], [name]")].map((one) => one.dataset.name || one.name));
     const parts = Object.fromEntries(Object.entries(parameters(fieldset)).filter(([one]) => own.has(one) || COMMON.includes(one)));
     const error = section.querySelector("[data-shots-error]");
-    latest(section, async (current) => {
+    latest(section, async () => {
       const { data: [before, ...rest] } = await this.ask(fieldset.dataset.operation, { ...parts, methods: [section.dataset.is] });
-      if (!current()) return;
       error.textContent = "";
       replace(section.querySelector("[data-shots]"), rows(rest, (several, title) => [...(several ? [title] : []), shot(before)]));
     }, (problem) => { error.textContent = problem.message; });
@@ -54,10 +53,9 @@ export class Previews {
       say("");
       return;
     }
-    latest(place, async (current) => {
+    latest(place, async () => {
       const other = this.other(fieldset);
       const { data: [before, after] } = await this.ask(fieldset.dataset.operation, this.compared(fieldset, other), true);
-      if (!current()) return;
       const [over, under] = [place.querySelector(".before"), place.querySelector(".after")];
       for (const [image, one] of [[over, before], [under, after]]) {
         if (image.src) URL.revokeObjectURL(image.src);
@@ -71,9 +69,9 @@ export class Previews {
   // What the numbers that its methods go by do, each from the least to the most.
   vary(place) {
     const fieldset = place.closest("fieldset");
-    latest(place, async (current) => {
+    latest(place, async () => {
       const { data } = await this.ask(fieldset.dataset.operation, this.compared(fieldset, this.other(fieldset)));
-      if (current()) replace(place, rows(data.filter((one) => one.parameter), (_, title) => [title]));
+      replace(place, rows(data.filter((one) => one.parameter), (_, title) => [title]));
     }, () => replace(place, []));
   }
 
@@ -99,6 +97,12 @@ function shot(one) {
   const value = one.value === null ? "" : String(Number(one.value.toPrecision(3)));
   const told = t("previews.place", { which: one.place, value });
   return made("figure", {}, made("img", { src: pictured(one.image), alt: told, width: one.width, height: one.height }), made("figcaption", {}, told));
+}
+
+// Previews come as data URLs, which the page's policy does not show.
+function pictured(address) {
+  const bytes = Uint8Array.from(atob(address.slice(address.indexOf(",") + 1)), (letter) => letter.charCodeAt(0));
+  return URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
 }
 
 function replace(place, lines) {

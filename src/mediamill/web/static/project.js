@@ -2,7 +2,7 @@
 import { call, clearProblem, showProblem } from "./api.js";
 import { asked } from "./asking.js";
 import { Choosing } from "./choosing.js";
-import { ended, every, made, many, pages, tried } from "./dataset.js";
+import { ended, every, made, pages, tried } from "./dataset.js";
 import { pathOf, placed, receive, shown as visible } from "./dropping.js";
 import { Placing, describes } from "./folders.js";
 import { Grid } from "./grid.js";
@@ -10,6 +10,7 @@ import { Paged } from "./paged.js";
 import { cell } from "./project_cell.js";
 import { remember } from "./sequence.js";
 import { t } from "./texts.js";
+import { toast } from "./toast.js";
 import { upload } from "./upload.js";
 import { zipped } from "./zip.js";
 
@@ -19,9 +20,7 @@ const get = (name) => document.getElementById(name);
 const filters = get("filters");
 const home = `/v1/projects/${id}`;
 const fail = (problem) => showProblem(page, problem);
-const say = (text) => { get("status").textContent = text; };
 let whole = 0; // how many of all that the filters let through are known, if all are meant
-let undoable = null;
 
 function query() {
   const { subset, split, class: category } = Object.fromEntries(new FormData(filters));
@@ -47,13 +46,13 @@ function shown() {
     everything(); // what came since is meant, too
     return;
   }
-  get("chosen").textContent = whole ? "All of them are selected" : picked ? `${many(picked, "image")} selected` : "Select all";
+  get("chosen").textContent = whole ? t("project.selected_all") : picked ? t("project.selected", { count: picked }) : t("project.select_all");
   get("all").checked = whole || (picked > 0 && source.whole && picked === items.length);
   get("all").indeterminate = !whole && picked > 0 && !get("all").checked;
   for (const name of ["move", "remove", "copy"]) if (get(name)) get(name).disabled = !(whole || picked);
   get("selection").hidden = !items.length;
   get("none").hidden = items.length > 0 || !source.whole;
-  get("none").textContent = query() ? "No images like this." : "Nothing here yet. Drop images, a folder or a zip above.";
+  get("none").textContent = query() ? t("project.none_so") : get("drop") ? t("project.none_here") : t("project.none_here_viewer");
 }
 
 // The editor goes on in this order.
@@ -65,9 +64,9 @@ async function counts() {
   const sum = (test) => all.filter(test).reduce((total, one) => total + one.n, 0);
   const parts = ["train", "validation", "test"].map((split) => [split, sum((one) => one.split === split)]);
   const none = sum((one) => !one.split);
-  const told = parts.filter(([, n]) => n).map(([split, n]) => `${n.toLocaleString("en")} ${split}`);
-  if (none && told.length) told.push(`${none.toLocaleString("en")} in no split`);
-  get("counts").textContent = [many(sum(() => true), "image"), ...told].join(" · ");
+  const told = parts.filter(([, n]) => n).map(([split, n]) => t("project.in_split", { which: split, n }));
+  if (none && told.length) told.push(t("project.in_split", { which: "none", n: none }));
+  get("counts").textContent = [t("project.images", { count: sum(() => true) }), ...told].join(" · ");
 }
 
 async function refresh() {
@@ -103,29 +102,30 @@ async function take(files) {
   if (!notes.length) return;
   const set = notes.length === 1 ? notes[0] : await zipped(notes, "annotations.zip", pathOf);
   if (set) upload([set], { done: (file) => offer(made("li", {}), file, notes.map(pathOf)) });
-  else fail({ message: `${many(notes.length, "file")} that describe images were left out: bring them in as a zip, under Annotations.` });
+  else fail({ message: t("project.notes_left", { count: notes.length }) });
 }
 
 function offer(line, file, names) {
-  line.append(made("p", {}, `There are annotations among them: ${names.slice(0, 3).join(", ")}${names.length > 3 ? " …" : ""}. `, made("a", { href: `/projects/${id}/classes?file=${file.id}` }, "Import them")));
+  const some = names.slice(0, 3).join(", ") + (names.length > 3 ? " …" : "");
+  line.append(made("p", {}, t("project.notes_found", { names: some }), " ", made("a", { href: `/projects/${id}/classes?file=${file.id}` }, t("project.notes_import"))));
   get("imports").append(line);
 }
 
 // A zip is a file of its own first; what is in it joins the project, in the background.
 async function unpack(file, folders) {
-  const state = made("span", { class: "muted" }, "reading…");
-  const bar = made("progress", { max: "1", value: "0", "aria-label": `Import of ${file.name}` });
+  const state = made("span", { class: "muted" }, t("project.importing"));
+  const bar = made("progress", { max: "1", value: "0", "aria-label": t("project.import_of", { name: file.name }) });
   const line = made("li", {}, made("span", {}, file.name), state, bar);
   get("imports").append(line);
   try {
     const task = await ended(id, await call("POST", `${home}/import`, { file: file.id, folders }), (now) => {
       bar.value = now.progress;
-      if (now.total) state.textContent = `${now.done} of ${now.total}`;
+      if (now.total) state.textContent = t("project.import_at", { done: now.done, total: now.total });
       if (now.done) arrived();
     });
     bar.remove();
     const { taken, failed, failures, annotations } = task.outcome;
-    state.textContent = `${many(taken, "image")} taken${failed ? `, ${failed} not` : ""}`;
+    state.textContent = failed ? t("project.taken_but", { count: taken, failed }) : t("project.taken", { count: taken });
     for (const each of (failures || []).slice(0, 20)) line.append(made("p", { class: "error" }, `${each.name || each.path || ""}: ${each.error || each.message || each.code || ""}`));
     if (annotations?.length) offer(line, file, annotations);
     else if (!failed) setTimeout(() => line.remove(), 4000);
@@ -152,13 +152,21 @@ async function* selection() {
   for (let n = 0; n < ids.length; n += 1000) yield ids.slice(n, n + 1000);
 }
 
-async function done(text, task = null) {
+async function done() {
   whole = 0;
   choice.clear();
-  undoable = task;
-  get("undo").hidden = !task;
   await refresh();
-  say(text);
+}
+
+// Tasks are taken back the last one first.
+async function moved(count, tasks) {
+  await done();
+  toast(t("project.moved", { count }), {
+    undo: async () => {
+      for (; tasks.length; tasks.pop()) await ended(id, await call("POST", `${home}/tasks/${tasks.at(-1).id}/undo`));
+      await done();
+    },
+  });
 }
 
 async function move(fields) {
@@ -166,15 +174,15 @@ async function move(fields) {
   if (whole && !filters.elements.class.value && !filters.elements.bare.checked) {
     const members = { ...(subset && { subset }), ...(split !== "any" && { split }) };
     const task = await ended(id, await call("PATCH", `${home}/files`, { members, set: fields }));
-    return done(`${many(task.outcome.moved ?? task.done, "image")} moved.`, task);
+    return moved(task.outcome.moved ?? task.done, [task]);
   }
-  let [count, last, rounds] = [0, null, 0];
+  const tasks = [];
+  let count = 0;
   for await (const files of selection()) {
-    last = await ended(id, await call("PATCH", `${home}/files`, { files, set: fields }));
-    count += last.outcome.moved ?? files.length;
-    rounds += 1;
+    tasks.push(await ended(id, await call("PATCH", `${home}/files`, { files, set: fields })));
+    count += tasks.at(-1).outcome.moved ?? files.length;
   }
-  return done(`${many(count, "image")} moved.`, rounds === 1 ? last : null);
+  return moved(count, tasks);
 }
 
 get("move")?.addEventListener("change", (event) => {
@@ -185,23 +193,19 @@ get("move")?.addEventListener("change", (event) => {
 });
 
 get("remove")?.addEventListener("click", (event) => {
-  const question = whole ? t("projects.remove_all") : t("projects.remove", { count: choice.size });
+  const question = whole ? t("project.remove_all") : t("project.remove", { count: choice.size });
   tried(event.target, async () => {
-    if (!await asked(question, t("projects.remove_told"), t("projects.remove_it"))) return;
+    if (!await asked(question, t("project.remove_told"), t("project.remove_it"))) return;
     let removed = 0;
     for await (const files of selection()) removed += (await call("DELETE", `${home}/files`, { files })).removed;
-    await done(`${many(removed, "image")} removed from the project.`);
+    await done();
+    toast(t("project.removed", { count: removed }));
   }, fail);
 });
 
-get("undo").addEventListener("click", (event) => tried(event.target, async () => {
-  await ended(id, await call("POST", `${home}/tasks/${undoable.id}/undo`));
-  await done("Taken back.");
-}, fail));
-
 get("copy").addEventListener("click", () => tried(null, async () => {
   const others = (await every("/v1/projects", 200)).filter((one) => one.id !== id);
-  get("target").replaceChildren(...others.map((one) => new Option(one.name, one.id)), new Option("a new project", ""));
+  get("target").replaceChildren(...others.map((one) => new Option(one.name, one.id)), new Option(t("project.copy_new"), ""));
   get("copy-dialog").showModal();
 }, fail));
 get("copy-dialog").addEventListener("click", (event) => {
@@ -218,8 +222,8 @@ get("copy-form").addEventListener("submit", (event) => {
     let added = 0;
     for await (const files of selection()) added += (await call("POST", `/v1/projects/${target}/files`, { files })).added;
     get("copy-dialog").close();
-    await done("");
-    get("status").replaceChildren(`${many(added, "image")} copied to `, made("a", { href: `/projects/${target}` }, "that project"), ".");
+    await done();
+    get("status").replaceChildren(t("project.copied", { count: added }), " ", made("a", { href: `/projects/${target}` }, t("project.copied_open")));
   }, (problem) => showProblem(form, problem));
 });
 

@@ -1,6 +1,6 @@
 // The list of projects: make one, the sample, and bring deleted ones back.
 import { call, clearProblem, showProblem } from "./api.js";
-import { ended, every, made, many, tried } from "./dataset.js";
+import { ended, every, made, tried } from "./dataset.js";
 import { t } from "./texts.js";
 import { toast } from "./toast.js";
 
@@ -11,12 +11,12 @@ function row(project) {
   const count = Object.values(project.counts).flatMap((splits) => Object.values(splits)).reduce((sum, n) => sum + n, 0);
   const about = made("div", { class: "about" },
     made("a", { class: "name", href: `/projects/${project.id}` }, project.name),
-    made("span", { class: "muted" }, [many(count, "image"), project.created_at.slice(0, 10), project.description].filter(Boolean).join(" · ")));
+    made("span", { class: "muted" }, [t("project.images", { count }), project.created_at.slice(0, 10), project.description].filter(Boolean).join(" · ")));
   if (project.links.restore) {
     about.firstChild.replaceWith(made("span", { class: "name" }, project.name));
-    return made("li", { class: "row" }, about, made("button", { type: "button", "data-restore": project.id, "aria-label": `Restore ${project.name}` }, "Restore"));
+    return made("li", { class: "row" }, about, made("button", { type: "button", "data-restore": project.id, "aria-label": t("projects.restore_one", { name: project.name }) }, t("projects.restore")));
   }
-  const badge = project.role === "owner" ? null : made("span", { class: "badge" }, project.role);
+  const badge = project.role === "owner" ? null : made("span", { class: "badge" }, t("project.role", { which: project.role }));
   return made("li", { class: "row" }, about, badge);
 }
 

@@ -1,6 +1,7 @@
 // The pages that mails about accounts lead to: a link for a new password, the password, an address,
 // an account.
 import { call, clearProblem, showProblem } from "./api.js";
+import { t } from "./texts.js";
 
 const form = document.querySelector("form[id]");
 const done = document.getElementById("done");
@@ -12,16 +13,16 @@ const asks = {
   forgot: async ({ email }) => (await call("POST", "/v1/auth/password/forgot", { email })).detail,
   reset: async ({ password }) => {
     await call("POST", "/v1/auth/password/reset", { token, password });
-    return "Your new password is set: sign in with it.";
+    return t("signin.password_set");
   },
   verify: async () => {
     await call("POST", "/v1/auth/verify", { token });
-    return "Your address is confirmed.";
+    return t("signin.verified");
   },
   invitation: async ({ name, password }) => {
     await call("POST", "/v1/auth/invitation", { token, password, name });
     location.replace("/");
-    return "Your account is there.";
+    return t("signin.account_made");
   },
 };
 

@@ -1,5 +1,6 @@
 // Sign in: by the one-time link (only a script spends its token, not a link preview), or by password.
 import { call, clearProblem, showProblem } from "./api.js";
+import { t } from "./texts.js";
 
 const query = new URLSearchParams(location.search);
 const card = document.getElementById("link");
@@ -16,7 +17,7 @@ if (token) {
   call("POST", "/v1/auth/redeem", { token })
     .then(() => location.replace(target))
     .catch((problem) => {
-      card.querySelector("h1").textContent = "This link does not sign you in";
+      card.querySelector("h1").textContent = t("signin.link_refused");
       showProblem(card, problem);
     });
 }

@@ -1,6 +1,13 @@
 // Spending: administrators set budgets.
 import { call } from "./api.js";
 import { tried } from "./dataset.js";
+import { t } from "./texts.js";
+
+// What is no number is sent as something that is none, for the service to say so.
+function asked({ value, validity }) {
+  if (validity.badInput) return "?";
+  return value === "" ? null : Number(value);
+}
 
 for (const form of document.querySelectorAll("[data-budget]")) {
   const path = `/v1/budgets/${encodeURIComponent(form.dataset.budget)}`;
@@ -13,8 +20,8 @@ for (const form of document.querySelectorAll("[data-budget]")) {
     clear();
     const { monthly } = form.elements;
     tried(form.querySelector("[type=submit]"), async () => {
-      await call("PUT", path, { monthly: monthly.value === "" && !monthly.validity.badInput ? null : monthly.validity.badInput ? "no number" : Number(monthly.value) });
-      told.textContent = "Set.";
+      await call("PUT", path, { monthly: asked(monthly) });
+      told.textContent = t("spending.is_set");
     }, failed);
   });
   form.querySelector("[data-usual]")?.addEventListener("click", (event) => {

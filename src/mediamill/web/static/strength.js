@@ -1,5 +1,6 @@
 // Beside a new password, while it is typed: whether it is long enough, and not among the commonest.
 // The service says the rest: it knows names, addresses and more of the commonest spellings.
+import { t } from "./texts.js";
 
 let commonest; // those that are long enough, fetched once somebody begins to choose
 
@@ -29,9 +30,9 @@ for (const input of document.querySelectorAll("input[data-least]")) {
     if (input.value !== typed) return; // typed on meanwhile
     const state = !length ? "" : length < least ? "short" : common ? "common" : "long";
     field.dataset.strength = state;
-    count.textContent = state === "short" ? `${length} of ${least}` : "";
+    count.textContent = state === "short" ? t("signin.strength_count", { length, least }) : "";
     // told once, not at each key
-    const told = { "": "", short: "Too short yet.", common: "This is among the passwords that are tried first.", long: "Long enough." }[state];
+    const told = { "": "", short: t("signin.strength_short"), common: t("signin.strength_common"), long: t("signin.strength_long") }[state];
     if (said.textContent !== told) said.textContent = told;
   };
 

@@ -56,10 +56,10 @@ acts("add", async (fields, form) => {
 acts("change", async (fields) => {
   const now = await call("PATCH", home, { ...asked(fields), enabled: fields.has("enabled") });
   get("about-title").textContent = now.url;
-  get("enabled").textContent = now.enabled ? "on" : "off";
+  get("enabled").textContent = t("webhooks.state", { which: now.enabled ? "on" : "off" });
   if (now.enabled) get("reason")?.remove();
   await refresh();
-  return "Saved.";
+  return t("words.saved");
 });
 acts("rotate", async (fields) => {
   const text = fields.get("overlap_hours");
@@ -67,20 +67,20 @@ acts("rotate", async (fields) => {
   reveal(made.secret);
 });
 acts("end", async () => {
-  if (!await confirmed(t("webhooks.delete"), t("webhooks.delete_told"), t("webhooks.delete_it"))) return;
+  if (!await confirmed(t("webhooks.delete"), t("webhooks.delete_told"), t("words.delete"))) return;
   await call("DELETE", home);
   location.assign("/webhooks");
 });
 acts("test", async (fields) => {
   await call("POST", `${home}/test`, { type: fields.get("type") });
   await refresh();
-  return "It is on its way.";
+  return t("account.on_its_way");
 });
 acts("again", async (fields) => {
   const since = new Date(Date.now() - Number(fields.get("hours")) * 3600e3).toISOString();
   await call("POST", `${home}/replay`, { since });
   watch(10);
-  return "What failed is sent again.";
+  return t("webhooks.again_told");
 });
 
 // -- deliveries -----------------------------------------------------------------------------------------

@@ -47,6 +47,9 @@ class ProgressView(View):
         None, description="How many jobs begin before this one; null once it has begun."
     )
     queue_position_capped: bool = Field(False, description="There may be more than that.")
+    no_worker: bool = Field(
+        False, description="Before it has begun: none of the workers of its class takes jobs now."
+    )
 
 
 class DownloadView(View):
@@ -123,6 +126,7 @@ def progress_view(progress: Progress) -> ProgressView:
         seconds_left=progress.seconds_left,
         queue_position=place.ahead if place else None,
         queue_position_capped=place.capped if place else False,
+        no_worker=place.deserted if place else False,
     )
 
 

@@ -1,5 +1,6 @@
 // Paint masks, pixel by pixel: by pointer, finger or keyboard. The one that is chosen is shown on a
 // canvas over the stage while it is painted; each stroke is one step back.
+import { t } from "../texts.js";
 import { areaOf, bitsOf, boxOf, maskOf } from "./mask.js";
 import { clamp } from "./shapes.js";
 
@@ -33,15 +34,15 @@ export class Brush {
   }
 
   resized() {
-    document.getElementById("brush-told").textContent = `${this.size} px`;
-    this.field.setAttribute("aria-valuetext", `${this.size} pixels`);
+    document.getElementById("brush-told").textContent = t("annotate.brush_px", { size: this.size });
+    this.field.setAttribute("aria-valuetext", t("annotate.brush_pixels", { count: this.size }));
     this.show();
   }
 
   grow(factor) {
     this.field.value = factor > 1 ? Math.max(this.size + 1, Math.round(this.size * factor)) : Math.min(this.size - 1, Math.round(this.size * factor));
     this.resized();
-    this.editor.say(`Brush of ${this.size} pixels.`);
+    this.editor.say(t("annotate.brush_told", { count: this.size }));
   }
 
   // What is drawn has changed, by a step back or by another choice: show the mask as it is now.
@@ -68,8 +69,8 @@ export class Brush {
   begin(place) {
     const { editor } = this;
     const missing = editor.tool === "erase"
-      ? !this.mask && "Choose a mask first, by N or in the list: the eraser takes away from it."
-      : !editor.classes.current && "Make a class first: give it a name beside the picture.";
+      ? !this.mask && t("annotate.mask_first")
+      : !editor.classes.current && t("annotate.no_class");
     if (missing) {
       editor.say(missing);
       return false;
@@ -116,8 +117,8 @@ export class Brush {
     this.counts = mask ? mask.counts : "";
     const shape = mask && { mask, box: boxOf(mask), polygons: [], area: null };
     const { one } = editor;
-    if (one?.mask && !mask) editor.say("Nothing is left of this mask: it is deleted.");
-    else if (mask) editor.say(`${one?.class || editor.classes.current}: ${areaOf(mask).toLocaleString("en")} pixels.`);
+    if (one?.mask && !mask) editor.say(t("annotate.mask_gone"));
+    else if (mask) editor.say(t("annotate.mask_area", { name: one?.class || editor.classes.current, count: areaOf(mask) }));
     if (!one?.mask && mask) editor.add(shape);
     else if (one?.mask && mask?.counts !== one.mask.counts) editor.replace(shape && { ...one, ...shape }, name);
     if (!mask) this.bits = this.picture = null;

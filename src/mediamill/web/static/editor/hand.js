@@ -1,4 +1,5 @@
 // What pointers do on the stage: choose, draw, move and reshape; two fingers move and zoom.
+import { t } from "../texts.js";
 import { bounds, clamp, moved, reshaped, round, withCorner } from "./shapes.js";
 
 const NEAR = 12; // pixels of the screen
@@ -48,7 +49,7 @@ export class Hand {
       this.act = { kind: "reshape", handle: added, before: editor.drawing.past.at(-1) };
       editor.choose(editor.chosen, added);
     } else if (editor.tool === "select") this.pick(event, true);
-    else if (!editor.classes.current) editor.say("Make a class first: give it a name beside the picture.");
+    else if (!editor.classes.current) editor.say(t("annotate.no_class"));
     else if (editor.tool === "box") this.act = { kind: "box", from: at };
     else if (editor.tool === "polygon") {
       this.act = { kind: "corner" };
@@ -140,13 +141,13 @@ export class Hand {
     const keypoints = [...(editor.pending?.keypoints || []), [x, y, hidden ? 1 : 2]];
     editor.wait({ keypoints });
     if (keypoints.length === names.length) this.enter();
-    else editor.say(`Now ${names[keypoints.length]}; Enter ends it.`);
+    else editor.say(t("annotate.point_next", { name: names[keypoints.length] }));
   }
 
   names() {
     const { editor } = this;
     const names = editor.classes.byName.get(editor.classes.current)?.keypoints || [];
-    if (!names.length) editor.say(`“${editor.classes.current}” has no key points: name them on the project’s page of classes.`);
+    if (!names.length) editor.say(t("annotate.no_points", { name: editor.classes.current }));
     return names;
   }
 
@@ -157,7 +158,7 @@ export class Hand {
     if (editor.brush.on) editor.brush.dab();
     else if (corners) {
       if (corners.length > 2) editor.add({ polygons: [corners.flat()] });
-      else editor.say("A polygon has three corners or more.");
+      else editor.say(t("annotate.few_corners"));
     } else if (keypoints) {
       const missing = this.names().length - keypoints.length;
       editor.add({ keypoints: [...keypoints.flat(), ...new Array(Math.max(0, missing) * 3).fill(0)] });
@@ -180,7 +181,7 @@ export class Hand {
       if (names.length) editor.add({ keypoints: names.flatMap((_, n) => [...at(spread(n), 0), 2]) });
     } else return;
     const [left, top] = bounds(editor.one || { box: [0, 0] });
-    if (editor.one) editor.say(`Drawn at ${Math.round(left)}, ${Math.round(top)}: arrows move it, with Alt they resize it.`);
+    if (editor.one) editor.say(t("annotate.drawn", { x: Math.round(left), y: Math.round(top) }));
   }
 
   back() {

@@ -152,3 +152,6 @@ get("delete")?.addEventListener("click", (event) => tried(event.target, async ()
     for (const one of page.querySelectorAll(".file-columns")) one.inert = false;
   } });
 }, fail));
+
+// Whoever is faster than this script would press in vain.
+for (const button of page.querySelectorAll("[type=submit][disabled]")) button.disabled = false;

@@ -3,7 +3,6 @@ import { made } from "../dataset.js";
 import { t } from "../texts.js";
 import { day } from "./cells.js";
 
-const NAMES = ["name", "kind", "source", "state", "tag", "since", "until"];
 const TYPING = 250; // milliseconds after a letter until it is searched for
 
 const CHIPS = {
@@ -17,7 +16,8 @@ const CHIPS = {
 export class Filters {
   // `leaving` gives what the address before is to remember; `changed` is told what it remembered.
   constructor(form, chips, { leaving, changed }) {
-    Object.assign(this, { form, chips, leaving, changed });
+    const names = new Set([...form.elements].map((field) => field.name).filter(Boolean));
+    Object.assign(this, { form, chips, leaving, changed, names: [...names] });
     this.fill();
     form.addEventListener("input", (event) => {
       if (event.target.name === "name") this.later(TYPING);
@@ -29,7 +29,13 @@ export class Filters {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.go();
-      form.querySelector("details").open = false;
+      this.close();
+    });
+    form.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && event.target.closest("details[open]")) this.close();
+    });
+    document.addEventListener("pointerdown", (event) => {
+      if (!event.target.closest(".more-filters")) this.form.querySelector("details").open = false;
     });
     chips.addEventListener("click", (event) => {
       const { drop } = event.target.closest("button")?.dataset || {};
@@ -45,6 +51,12 @@ export class Filters {
     });
   }
 
+  close() {
+    const panel = this.form.querySelector("details");
+    if (panel.open) panel.querySelector("summary").focus();
+    panel.open = false;
+  }
+
   // Radio buttons are set one by one: together they take no empty value.
   put(name, value) {
     const field = this.form.elements[name];
@@ -53,7 +65,7 @@ export class Filters {
   }
 
   clear() {
-    for (const name of NAMES) this.put(name, "");
+    for (const name of this.names) this.put(name, "");
   }
 
   later(milliseconds) {
@@ -64,7 +76,7 @@ export class Filters {
   // From the address into the form.
   fill() {
     const asked = new URLSearchParams(location.search);
-    for (const name of NAMES) this.put(name, asked.get(name) || "");
+    for (const name of this.names) this.put(name, asked.get(name) || "");
     this.show();
   }
 
@@ -87,7 +99,7 @@ export class Filters {
 
   said() {
     const asked = new URLSearchParams();
-    for (const name of NAMES) {
+    for (const name of this.names) {
       const value = this.form.elements[name].value.trim();
       if (value) asked.set(name, value);
     }
@@ -98,16 +110,16 @@ export class Filters {
   get query() {
     const asked = new URLSearchParams();
     const given = new URLSearchParams(location.search);
-    for (const name of NAMES) if (given.get(name)) asked.set(name, given.get(name));
+    for (const name of this.names) if (given.get(name)) asked.set(name, given.get(name));
     return asked;
   }
 
-  // As the API wants them: the day until which files came is among them.
+  // As the API wants them: days are times there, and the last day is meant as a whole.
   get conditions() {
     const asked = this.query;
-    const until = asked.get("until");
-    if (until) asked.set("until", midnight(until, 1));
-    if (asked.has("since")) asked.set("since", midnight(asked.get("since"), 0));
+    for (const { name, dataset } of this.form.querySelectorAll("input[type=date]")) {
+      if (asked.has(name)) asked.set(name, midnight(asked.get(name), Number(dataset.days)));
+    }
     return asked;
   }
 

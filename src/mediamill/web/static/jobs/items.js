@@ -12,6 +12,9 @@ const AGAIN = 2_000; // milliseconds between looks while the job goes on
 const STATES = ["failed", "succeeded", "reused", "pending", "cancelled", "expired"];
 const element = (id) => document.getElementById(id);
 
+// Files have pages of their own; members of archives and results of earlier stages do not.
+const uploaded = ({ file, path }) => /^file_[0-9A-Z]+$/.test(file) && !path;
+
 export class Items {
   constructor(job) {
     Object.assign(this, { path: `/v1/jobs/${job}/items`, cursors: [""], after: null, round: 0, job: null, timer: null });
@@ -87,7 +90,7 @@ export class Items {
     const came = item.error ? failed(item) : made("div", { class: "came" }, ...this.files(item.outputs));
     const paid = item.spending?.cost ? made("span", { class: "muted" }, cost(item.spending.cost)) : null;
     return made("tr", { "data-state": item.state },
-      made("th", { scope: "row" }, item.path || item.name),
+      made("th", { scope: "row" }, uploaded(item) ? made("a", { href: `/files/${item.file}`, class: "plain" }, item.name) : item.path || item.name),
       made("td", {}, made("span", { class: `badge ${item.state}` }, t("job.item_states", { which: item.state }))),
       made("td", {}, came, paid),
       made("td", { class: "right muted" }, item.seconds ? lasting(item.seconds) : ""));

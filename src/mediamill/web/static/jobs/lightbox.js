@@ -62,8 +62,8 @@ export class Lightbox {
     this.original.setAttribute("aria-pressed", "false");
     const time = item.time === null ? "" : ` · ${placeText(item.time)}`;
     this.told.textContent = `${t("job.lightbox_place", { number: n + 1, count: source.count })}${time} · ${item.name} · ${size(item.size)}`;
-    this.dialog.querySelector(".before").disabled = n === 0;
-    this.dialog.querySelector(".after").disabled = source.whole && n === source.count - 1;
+    this.dialog.querySelector(".before").setAttribute("aria-disabled", String(n === 0)); // it keeps the focus
+    this.dialog.querySelector(".after").setAttribute("aria-disabled", String(source.whole && n === source.count - 1));
     this.tend();
     if (n + 1 < source.count) source.at(n + 1).then((next) => { if (next?.picture) new Image().src = next.url; }).catch(() => {});
   }

@@ -20,8 +20,9 @@ export function shown(form, steps, problem, live = false) {
     const target = beside(form, pointer, step, name);
     if (target) {
       if (!live || target.field.dataset.touched !== undefined) mark(target, message);
-    } else if (step && step.element.isConnected) step.element.querySelector("[data-step-error]").textContent = message;
-    else if (step) general.push(t("new_job.step_wrong", { number: Number(place) + 1, name: label(step.operation), message }));
+    } else if (step && step.element.isConnected) {
+      if (!live || !pointer.includes(".parameters") || touched(step.fields)) step.element.querySelector("[data-step-error]").textContent = message;
+    } else if (step) general.push(t("new_job.step_wrong", { number: Number(place) + 1, name: label(step.operation), message }));
     else if (INPUTS.includes(head)) get("inputs-error").textContent = message;
     else general.push(message);
   }
@@ -29,6 +30,9 @@ export function shown(form, steps, problem, live = false) {
   form.querySelector("[data-error]").textContent = general.join(" ") || (problem.errors.length ? "" : problem.message);
   (form.querySelector('[aria-invalid="true"]') || first(form))?.focus();
 }
+
+// Whether somebody has changed a field within.
+const touched = (place) => place.querySelector("[data-touched]") !== null;
 
 // The place and the control of a field that shows.
 function beside(form, pointer, step, name) {

@@ -6,7 +6,7 @@ export class Entry {
   // `file` is null of an upload that was begun before the page was loaded anew.
   constructor(key, name, size, file = null, { project = "", tags = () => [], done = () => {} } = {}) {
     Object.assign(this, { key, name, size, file, project, done, tags: file ? tags(file) : [] });
-    Object.assign(this, { state: "", sent: 0, tries: 0, troubles: 0, reason: "", way: "", id: "", address: "", once: crypto.getRandomValues(new Uint32Array(4)).join("-") });
+    Object.assign(this, { state: "", sent: 0, troubles: 0, begun: 0, reason: "", way: "", id: "", address: "", once: crypto.getRandomValues(new Uint32Array(4)).join("-") });
   }
 
   static keyOf(file, { project = "" } = {}) {
@@ -23,7 +23,7 @@ export class Entry {
   }
 
   take(file, { project = "", tags = () => [], done = () => {} }) {
-    Object.assign(this, { file, project, done, tags: tags(file) });
+    Object.assign(this, { file, project, done, tags: tags(file), troubles: 0 });
   }
 
   keep(way, address) {

@@ -5,7 +5,7 @@ import { t } from "../texts.js";
 
 const ACTIONS = {
   waiting: ["pause", "cancel"], sending: ["pause", "cancel"], paused: ["resume", "cancel"], checking: [],
-  refused: ["retry", "dismiss"], unfinished: ["dismiss"], ready: [],
+  refused: ["retry", "dismiss"], unfinished: ["cancel"], ready: [],
 };
 const NAMES = { pause: t("uploads.pause"), resume: t("uploads.resume"), retry: t("uploads.retry"), cancel: t("uploads.cancel"), dismiss: t("uploads.dismiss") };
 

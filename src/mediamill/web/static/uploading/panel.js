@@ -7,7 +7,7 @@ import { Queue } from "./queue.js";
 import { Speed } from "./speed.js";
 
 const STYLES = "/static/styles/uploads.css";
-const PHONE = matchMedia("(max-width: 40rem)");
+const PHONE = matchMedia("(max-width: 47.99rem)");
 const SHOWN = { refused: 20, unfinished: 20, paused: 10, sending: 8, checking: 4, waiting: 4, ready: 3 };
 const EVERY = 250; // milliseconds between two drawings
 const SPOKEN = 15_000; // between two things that are said of what goes on as it did
@@ -65,9 +65,9 @@ class Panel {
     this.fold.title = open ? t("uploads.hide") : t("uploads.show");
   }
 
+  // What is not finished is shown again when the page is loaded next.
   away() {
-    this.queue.remove([...this.queue.by.refused, ...this.queue.by.unfinished]);
-    this.queue.reset();
+    this.queue.clear();
     this.place.hidden = true;
   }
 

@@ -70,6 +70,7 @@ export class Queue {
   async recall() {
     for (const record of unfinished()) {
       const upload = await call("GET", record.address).catch(() => null);
+      if (upload && upload.state !== "receiving") drop(record.key);
       if (upload?.state !== "receiving" || this.keys.has(record.key)) continue;
       const entry = Entry.recalled(record, upload.direct ? 0 : upload.offset);
       this.keys.set(record.key, entry);
@@ -159,7 +160,6 @@ export class Queue {
       this.refuse(entry, fate === "refused" ? problem : { message: t("uploads.unreadable") });
       return;
     }
-    entry.tries += 1;
     if (problem.status) entry.troubles += 1;
     if (entry.state === "sending") {
       this.to(entry, "waiting");
@@ -235,12 +235,21 @@ export class Queue {
 
   retry(entries) {
     for (const entry of entries) {
-      Object.assign(entry, { tries: 0, troubles: 0 });
+      entry.troubles = 0;
       entry.again();
       this.count(entry, 1);
       this.to(entry, "waiting");
     }
     this.pump();
+  }
+
+  // Shows nothing more of what is not on its way.
+  clear() {
+    for (const entry of [...this.by.refused, ...this.by.unfinished]) {
+      this.keys.delete(entry.key);
+      this.to(entry, "gone");
+    }
+    this.reset();
   }
 
   // Gives files up: those on their way, and those that were refused.

@@ -54,7 +54,8 @@ export class Ways {
     if (entry.state !== "sending") return; // it was paused or given up meanwhile
     const uppy = this.uppies[entry.way];
     if (entry.id) {
-      uppy.pauseResume(entry.id);
+      entry.asking = null;
+      if (uppy.getFile(entry.id).isPaused) uppy.pauseResume(entry.id);
       return;
     }
     const { file, project, tags } = entry;

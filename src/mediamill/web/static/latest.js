@@ -1,14 +1,9 @@
-// Previews come as data URLs, which the page's policy does not show; and only the latest counts.
+// Do something for a place a moment later, once, however often it is asked for meanwhile: only the
+// latest counts. Asking on goes on while an answer is awaited, and is answered after it.
 import { Problem } from "./api.js";
-
-export function pictured(address) {
-  const bytes = Uint8Array.from(atob(address.slice(address.indexOf(",") + 1)), (letter) => letter.charCodeAt(0));
-  return URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
-}
 
 const rounds = new WeakMap();
 
-// Do something for a place a moment later, once, however often it is asked for meanwhile.
 export function latest(place, action, failed) {
   const state = rounds.get(place) || { busy: false, next: null };
   rounds.set(place, state);
@@ -25,7 +20,7 @@ async function work(place, state) {
     const { action, failed } = state.next;
     state.next = null;
     try {
-      await action(() => true);
+      await action();
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       if (!state.next) failed(problem);
