@@ -11,8 +11,7 @@ from PIL import Image
 from playwright.async_api import expect
 
 from tests.browser.conftest import MODULE, SETTINGS
-from tests.browser.test_projects import serious
-from tests.support.judging import PHONE, sideways
+from tests.support.judging import judged
 from tests.support.pressing import sure
 from tests.support.processes import running
 
@@ -46,13 +45,11 @@ async def test_captions_are_made_judged_and_found(page, tmp_path):
     await review(page)
     await page.get_by_role("link", name="History").click()
     await find(page)
-    await page.set_viewport_size(PHONE)
     base = page.url.partition("/captions")[0]
     for path in ("", "/history", "/review"):
         await page.goto(f"{base}/captions{path}")
         await page.wait_for_load_state("networkidle")
-        assert await sideways(page) == []
-        assert await serious(page) == [], path
+        await judged(page)
 
 
 async def make(page, tmp_path):
@@ -103,9 +100,12 @@ async def review(page):
     await expect(cards.nth(2)).not_to_contain_text("Sailing")
     await page.keyboard.press("x")
     await page.click("#approve")
-    await expect(page.locator("#status")).to_contain_text("1 approved")
     await expect(cards.nth(2).locator(".badge")).to_have_text("approved")
-    assert await serious(page) == []
+    notices = page.get_by_role("region", name="Notices")
+    await expect(notices).to_contain_text("1 approved.")
+    await notices.get_by_role("button", name="Undo").click()
+    await expect(cards.nth(2).locator(".badge")).to_have_count(0)
+    await judged(page)
     await page.click("#again")
     await page.select_option("#again-provider", "other")
     await page.click("#again-form button[type=submit]")
@@ -131,7 +131,7 @@ async def find(page):
     await expect(cards).to_have_count(0)
     await page.fill("#query", "")
     await expect(cards).to_have_count(3)
-    assert await serious(page) == []
+    await judged(page)
     await page.click("#delete-all")
     await sure(page, "Delete for good")
     await expect(page.locator("#none")).to_contain_text("No captions yet")

@@ -11,10 +11,9 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import MODULE
 from tests.browser.conftest import SETTINGS as ALL
-from tests.browser.test_projects import AXE
 from tests.conftest import chosen
 from tests.support.documents import docx_of
-from tests.support.judging import PHONE, sideways
+from tests.support.judging import judged
 from tests.support.pressing import sure
 from tests.support.processes import running
 
@@ -49,15 +48,6 @@ async def everybodys(request, servers, tmp_path_factory):
             yield process
 
 
-SHOTS = os.environ.get("PROMPT_SHOTS")
-
-
-async def shot(page, name):
-    if SHOTS:
-        os.makedirs(SHOTS, exist_ok=True)
-        await page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
-
-
 async def upload(page, tmp_path, *names):
     """Choose files, and wait until they are there and ticked."""
     for name in names:
@@ -72,23 +62,6 @@ async def answered(page, count, state="succeeded"):
     answers = page.locator("#answers > [data-key]")
     await expect(answers).to_have_count(count)
     return answers
-
-
-async def sound(page, name):
-    """See that nothing is wrong with a page on a phone, in both themes and for screen readers."""
-    for theme in ("light", "dark"):
-        await page.emulate_media(color_scheme=theme)
-        await page.wait_for_timeout(300)  # colours change over a sixth of a second
-        await shot(page, f"{name}-{theme}")
-        await page.evaluate(AXE)
-        found = await page.evaluate("() => axe.run()")
-        wrong = [one for one in found["violations"] if one["impact"] in ("serious", "critical")]
-        assert not wrong, json.dumps(wrong, indent=1)[:3000]
-    wide = page.viewport_size
-    await page.set_viewport_size(PHONE)
-    await shot(page, f"{name}-phone")
-    assert await sideways(page) == []
-    await page.set_viewport_size(wide)
 
 
 async def test_ask_about_files(page, tmp_path):
@@ -113,7 +86,7 @@ async def test_ask_about_files(page, tmp_path):
     await page.click("text=Estimate the cost")
     await expect(page.locator("#plan")).to_contain_text("2 files")
     await expect(page.locator("#plan")).to_contain_text("calls")
-    await sound(page, "form")
+    await judged(page)
     await page.press("#temperature", "Enter")
     answers = await answered(page, 2)
     await expect(answers.first.locator("h4")).to_have_text("About letter.docx")
@@ -124,7 +97,7 @@ async def test_ask_about_files(page, tmp_path):
     await expect(page).to_have_title(re.compile("Prompts"))
     await answers.first.locator("[data-copy]").click()
     await expect(answers.first.locator("[data-copy]")).to_have_text("Copied")
-    await sound(page, "answers")
+    await judged(page)
     await page.reload()
     await answered(page, 2)
     await expect(page.locator("#prompt")).to_have_value("What is {name} about?")
@@ -157,7 +130,7 @@ async def test_answers_that_fit_a_schema_and_what_fails(page, tmp_path):
     answers = await answered(page, 2)
     await expect(answers.first.locator(".tree .key").first).to_have_text("title")
     await expect(answers.first.locator(".actions")).to_contain_text("a.txt.result.json")
-    await sound(page, "trees")
+    await judged(page)
 
     await page.fill("#output_schema", "")
     await page.select_option("#model", "flaky")
@@ -198,7 +171,7 @@ async def test_a_template_that_is_shared(page, tmp_path, browser, everybodys):
     await page.click("#save")
     await expect(page.locator("#variable-words")).to_have_attribute("placeholder", "5")
     await expect(page.locator("#variables")).to_contain_text("What is asked of it.")
-    await sound(page, "template")
+    await judged(page)
     card = page.locator("#gallery li", has_text=name)
     await card.get_by_role("button", name="Share").click()
     await page.fill("#share-user", "nobody@example.org")
@@ -206,7 +179,7 @@ async def test_a_template_that_is_shared(page, tmp_path, browser, everybodys):
     await expect(page.locator("#user-error")).to_contain_text("Nobody here")
     await page.click("#share-all")
     await expect(page.locator("#shares")).to_contain_text("everybody")
-    await sound(page, "sharing")
+    await judged(page)
     await page.click("#share [data-close]")
 
     async with other(browser, everybodys) as guest:
@@ -240,7 +213,7 @@ async def test_a_service_without_models(browser, service):
     async with other(browser, service) as page:
         await expect(page.locator("#not-set-up")).to_contain_text("MEDIAMILL_PROMPT_CHAIN")
         await expect(page.locator("#ask [type=submit]")).to_be_disabled()
-        await sound(page, "none")
+        await judged(page)
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,17 +83,28 @@ def service(
     folder = tmp_path_factory.mktemp("service")
     own = {"MEDIAMILL_MIN_FREE_BYTES": "0", "MEDIAMILL_PROMPT_CHAIN": "echo:one"}
     commands = Commands(folder / "home", folder, {**own, **session_place})
-    with (folder / "log").open("wb") as log:
+    with serving(commands) as told:
+        yield told
+
+
+@contextmanager
+def serving(commands: Commands) -> Iterator[Credentials]:
+    """Run `mediamill up` with what the commands were given until the block is left.
+
+    What it writes stands in its folder; a service that does not end well is a failure.
+    """
+    log = commands.folder / "log"
+    with log.open("wb") as sink:
         process = subprocess.Popen(
-            commands.command("up", "--port", 0), env=commands.environment, stdout=log, stderr=log,
-            stdin=subprocess.DEVNULL, start_new_session=True,
+            commands.command("up", "--port", 0), env=commands.environment, stdout=sink,
+            stderr=sink, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
     try:
-        yield wait_for_service(process, commands.home, folder / "log")
-        assert process.poll() is None, (folder / "log").read_text()
+        yield wait_for_service(process, commands.home, log)
+        assert process.poll() is None, log.read_text()
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(35) == 0, (folder / "log").read_text()
+        assert process.wait(35) == 0, log.read_text()
 
 
 def wait_for_service(process: subprocess.Popen, home: Path, log: Path | None = None) -> Credentials:

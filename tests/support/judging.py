@@ -1,5 +1,6 @@
 """Whether a page can be used by everybody: judged by axe, in both themes, on a desk and a phone."""
 
+import asyncio
 from pathlib import Path
 
 import axe_playwright_python
@@ -7,6 +8,11 @@ import axe_playwright_python
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 PHONE = {"width": 375, "height": 812}
 GRAVE = {"serious", "critical"}
+BEYOND = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
+  [document.documentElement.scrollWidth + " px",
+   ...[...document.querySelectorAll("body *")]
+    .filter((it) => it.getBoundingClientRect().right > innerWidth + 1)
+    .slice(0, 5).map((it) => it.outerHTML.slice(0, 150))]"""
 
 
 async def judged(page) -> None:
@@ -40,11 +46,12 @@ async def faults(page, *only: str) -> list[str]:
 
 
 async def sideways(page) -> list[str]:
-    """Return what reaches beyond the right edge, if the page can be moved sideways."""
-    return await page.evaluate(
-        """() => document.documentElement.scrollWidth <= innerWidth ? [] :
-          [document.documentElement.scrollWidth + " px",
-           ...[...document.querySelectorAll("body *")]
-            .filter((it) => it.getBoundingClientRect().right > innerWidth + 1)
-            .slice(0, 5).map((it) => it.outerHTML.slice(0, 150))]"""
-    )
+    """Return what reaches beyond the right edge, if the page can be moved sideways.
+
+    What scripts lay out follows a new size of the window a moment later.
+    """
+    for _ in range(100):
+        if not (beyond := await page.evaluate(BEYOND)):
+            break
+        await asyncio.sleep(0.1)
+    return beyond

@@ -65,6 +65,11 @@ async def client_of(web, **headers):
         yield client
 
 
+def main_of(page: str) -> str:
+    """Return what is in the frame of a page: without the dialogs that wait for scripts."""
+    return page.partition("<main")[2].partition("</main>")[0]
+
+
 @asynccontextmanager
 async def person(web, name):
     """Register and sign somebody in; their client shows the token."""

@@ -5,7 +5,7 @@ import pytest_asyncio
 
 from mediamill.store.port import Update
 from mediamill.store.repositories.users import Role, User
-from tests.web.conftest import person
+from tests.web.conftest import main_of, person
 from tests.web.one_service import ann, mill, web  # noqa: F401 - fixtures
 from tests.web.test_submission import jpeg, upload
 
@@ -15,6 +15,7 @@ SETTINGS = {"caption_chain": LOCAL, "prompt_chain": "labels"}
 COMMAND = "mediamill models fetch owner/name"
 UNFIT = {"labels": "echo:l?kinds=labels", "texts": "echo:t?kinds=text,caption&images=0"}
 PAGE = {"accept": "text/html"}
+STOPPED = 'type="submit" disabled'
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
@@ -41,7 +42,7 @@ async def submit(ann, **parameters):
 async def test_a_model_that_was_not_fetched_is_told_before_a_job_is_made(ann, boss):
     page = (await ann.client.get("/captions", headers=PAGE)).text
     assert "Captions are not set up" in page
-    assert 'type="submit" disabled' in page
+    assert STOPPED in main_of(page)
     refused = await submit(ann)
     assert refused.status_code == 422, refused.text
     (error,) = refused.json()["errors"]
@@ -72,7 +73,7 @@ async def test_somebody_outside_the_chain_is_asked_by_name_only(ann, boss, mill)
     assert "whom you name yourself" in page
     assert '<option value="good">good alone</option>' in page
     assert "as set up" not in page
-    assert 'type="submit" disabled' not in page
+    assert STOPPED not in main_of(page)
     assert (await submit(ann)).status_code == 422
     assert (await submit(ann, providers=["good"])).status_code == 202
     chain = {"providers": [LOCAL, "good"]}

@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from mediamill.datasets.exporting import EXPORTS
+from mediamill.operations.health_check.report import DESCRIPTIONS
+from mediamill.store.repositories.jobs import JobState
+from mediamill.store.repositories.projects import SPLITS, SUBSETS
 from mediamill.web import texts
 from mediamill.web.pages.rendering import TEMPLATES
 from mediamill.web.statics import STATIC
@@ -54,6 +58,17 @@ def test_every_text_is_asked_for(all_texts):
         for key in re.findall(r"""\bt\(\s*["'](\w+\.\w+)["']""", path.read_text())
     }
     assert set(all_texts) - {key for _, key, _, _ in asked()} - by_python == set()
+
+
+@pytest.mark.parametrize(
+    ("key", "named"),
+    [
+        ("versions.export", EXPORTS), ("health.measure", DESCRIPTIONS), ("jobs.state", JobState),
+        ("project.subset", SUBSETS), ("project.split", (*SPLITS, "none")),
+    ],
+)  # fmt: skip
+def test_what_the_service_names_has_words(all_texts, key, named):
+    assert set(all_texts[key]) == set(named)
 
 
 def test_texts_are_written_for_where_they_stand(all_texts):

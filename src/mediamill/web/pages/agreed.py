@@ -13,9 +13,11 @@ from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.results import parse_result_file
 from mediamill.web.serving import INLINE
+from mediamill.web.texts import load
 from mediamill.web.views.jobs import JobView
 from mediamill.web.views.results import result_view
 
+t = load()
 LOOKED_AT, AT_ONCE = 5_000, 1_000
 """Results that are looked at for a page, and in one question."""
 
@@ -62,10 +64,9 @@ def references(job: Job) -> list[Reference]:
 
 def _reference(agreed: dict[str, Any]) -> Reference:
     which, medians = agreed["reference"], agreed["median"]
-    why = "The file that was named in the parameters."
+    why = t("job.reference_named")
     if which["chosen"] == "auto":
-        why = f"Chosen by itself: of {agreed['images']:,} images the one whose numbers are nearest"
-        why += " to the medians of the set."
+        why = t("job.reference_chosen", count=agreed["images"])
     numbers = [
         (name.replace("_", " "), value, medians.get(name))
         for name, value in which["numbers"].items()

@@ -19,8 +19,10 @@ from mediamill.core.errors import MediamillError
 from mediamill.services.jobs.items import ItemView as Item
 from mediamill.web.pages import markdown
 from mediamill.web.pages.trees import tree
+from mediamill.web.texts import load
 from mediamill.web.views.results import ResultFileView, item_view
 
+t = load()
 PAGE = 10
 """Answers that are rendered at once."""
 _BYTES = 4 * markdown.MOST
@@ -65,10 +67,10 @@ class Shown:
     @property
     def tokens(self) -> str:
         """What was used, for people; empty where nobody knows."""
-        used = [self.data.get(f"{way}_tokens") for way in ("input", "output")]
-        if not all(isinstance(count, int) for count in used):
+        sent, said = (self.data.get(f"{way}_tokens") for way in ("input", "output"))
+        if not (isinstance(sent, int) and isinstance(said, int)):
             return ""
-        return f"{used[0]:,} tokens in, {used[1]:,} out"
+        return t("models.tokens", sent=sent, said=said)
 
 
 async def answers(

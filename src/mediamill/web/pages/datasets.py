@@ -22,14 +22,6 @@ from mediamill.web.views.jobs import JobView
 LOOKED_AT = 100
 """Latest jobs among which those of a project are looked for."""
 HEALTH = "health-check"
-NAMES = {
-    "files": "Images",
-    "coco": "COCO",
-    "yolo": "YOLO",
-    "voc": "Pascal VOC",
-    "webdataset": "WebDataset",
-}
-"""What formats of exports are called on pages; one without a name by what the API calls it."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -110,7 +102,7 @@ async def _page(
         section=section,
         subsets=SUBSETS,
         splits=SPLITS,
-        exports={form: NAMES.get(form, form) for form in EXPORTS},
+        exports=EXPORTS,
         **context,
     )
 

@@ -17,8 +17,10 @@ from mediamill.operations.base import Operation
 from mediamill.operations.catalogue import Catalogue
 from mediamill.operations.image import ImageOperation
 from mediamill.web.api.operations import operation_view
+from mediamill.web.texts import load
 from mediamill.web.views.operations import OperationView
 
+t = load()
 GROUPS = {
     "part": ("start", "end", "max_frames", "pages", "max_pages"),
     "picture": (
@@ -93,14 +95,15 @@ class Input:
     @property
     def range(self) -> str:
         """The range for people, empty if there is none worth telling."""
-        if self.low is None:
-            return "" if self.high is None else f"at most {self.high:,}"
-        if self.high is None:
-            return f"above {self.low:g}" if self.open else f"from {self.low:g}"
-        return (
-            f"above {self.low:g}, to {self.high:,}"
-            if self.open
-            else f"{self.low:g} to {self.high:,}"
+        if self.low is None and self.high is None:
+            return ""
+        begins = "" if self.low is None else "above" if self.open else "from"
+        ends = "" if self.high is None else "to" if begins else "at_most"
+        return t(
+            "forms.range",
+            which="_".join(filter(None, (begins, ends))),
+            low=None if self.low is None else f"{self.low:g}",
+            high=None if self.high is None else f"{self.high:,}",
         )
 
 

@@ -15,6 +15,9 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markupsafe import Markup
 
+from mediamill.web.texts import load
+
+t = load()
 MOST = 20_000
 """Characters that are rendered; what is longer is downloaded."""
 MAX_NESTING = 20
@@ -49,7 +52,8 @@ class Renderer(RendererHTML):
     def image(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
         """Write a picture's description."""
         said = self.renderInlineAsText(tokens[place].children, options, env)
-        return f'<span class="muted">[picture: {escapeHtml(said or "no description")}]</span>'
+        told = t("prompts.picture", said=said) if said else t("prompts.picture_untold")
+        return f'<span class="muted">{told}</span>'
 
     def link_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
         """Write a link, whose address shows where it is pointed at."""

@@ -1,8 +1,11 @@
 // Answers of a job as they come: by its events, or by asking now and then where these do not come through.
 import { call, part, showProblem, size } from "./api.js";
-import { many } from "./dataset.js";
+import { copied } from "./clipboard.js";
+import { pause } from "./dataset.js";
+import { over } from "./jobs/words.js";
+import { cost } from "./money.js";
+import { t } from "./texts.js";
 
-const ENDED = new Set(["succeeded", "partial", "failed", "cancelled", "expired"]);
 const PAUSE = 700; // milliseconds between two looks at the answers
 const get = (name) => document.getElementById(name);
 const place = get("answers-part");
@@ -22,7 +25,7 @@ export function follow(job) {
   get("download").href = `/v1/jobs/${id}/download`;
   update(job);
   look();
-  if (!ENDED.has(job.state)) listen();
+  if (!over(job)) listen();
 }
 
 function listen() {
@@ -33,7 +36,7 @@ function listen() {
     const job = JSON.parse(event.data);
     update(job);
     look();
-    if (!ENDED.has(job.state)) return;
+    if (!over(job)) return;
     events.close();
     call("GET", `/v1/jobs/${job.id}`).then((now) => now.id === id && update(now)).catch(() => {}); // with what it has cost
   });
@@ -52,34 +55,32 @@ async function poll() {
     if (mine !== id) return;
     update(job);
     look();
-    if (ENDED.has(job.state)) return;
-    await new Promise((done) => setTimeout(done, 2000));
+    if (over(job)) return;
+    await pause(2000);
   }
 }
 
 function update(job) {
   const { succeeded, reused, failed, cancelled } = job.counts;
-  const over = ENDED.has(job.state);
+  const ended = over(job);
   const good = succeeded + reused;
   const badge = get("state");
-  badge.textContent = job.state;
+  badge.textContent = t("jobs.state", { which: job.state });
   badge.className = `badge ${job.state}`;
   get("progress").value = job.progress.fraction;
-  get("progress").hidden = over;
-  const parts = [`${good} of ${many(job.items, "answer")}`];
-  if (failed) parts.push(`${failed} failed`);
-  if (cancelled) parts.push(`${cancelled} cancelled`);
-  if (reused) parts.push(`${reused} known from before`);
-  if (job.spending) parts.push(`cost ${dollars(job.spending.cost)}`);
+  get("progress").hidden = ended;
+  const parts = [t("prompts.answers_of", { done: good, count: job.items })];
+  if (failed) parts.push(t("jobs.failed_count", { count: failed }));
+  if (cancelled) parts.push(t("jobs.cancelled_count", { count: cancelled }));
+  if (reused) parts.push(t("jobs.reused_count", { count: reused }));
+  if (job.spending) parts.push(t("prompts.cost", { cost: cost(job.spending.cost) }));
   get("summary").textContent = parts.join(" · ");
   place.querySelector("[data-error]").textContent = job.error;
-  get("cancel").hidden = over || job.state === "cancelling";
-  get("retry").hidden = !(over && failed);
+  get("cancel").hidden = ended || job.state === "cancelling";
+  get("retry").hidden = !(ended && failed);
   get("download").hidden = !(job.download && good);
-  get("download").textContent = job.download ? `Download all (${size(job.download.size)})` : "";
+  get("download").textContent = job.download ? t("prompts.download_all", { size: size(job.download.size) }) : "";
 }
-
-export const dollars = (amount) => `$${Number(amount).toLocaleString("en", { maximumFractionDigits: Number(amount) < 1 ? 6 : 2 })}`;
 
 // Fetch the answers again, soon; those that have changed take the place of what was there.
 function look() {
@@ -163,25 +164,9 @@ list.addEventListener("click", async (event) => {
   try {
     const answer = await fetch(button.dataset.copy);
     if (!answer.ok) throw new Error();
-    await copied(await answer.text());
-    button.textContent = "Copied";
+    button.textContent = await copied(await answer.text()) ? t("account.copied") : t("prompts.not_copied");
   } catch {
-    button.textContent = "Not copied";
+    button.textContent = t("prompts.not_copied");
   }
   setTimeout(() => { button.textContent = before; }, 1500);
 });
-
-// Without HTTPS browsers have no clipboard; a selection can be copied anywhere.
-async function copied(text) {
-  if (navigator.clipboard) {
-    await navigator.clipboard.writeText(text);
-    return;
-  }
-  const field = document.createElement("textarea");
-  field.value = text;
-  document.body.append(field);
-  field.select();
-  const done = document.execCommand("copy");
-  field.remove();
-  if (!done) throw new Error();
-}

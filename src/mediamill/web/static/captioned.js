@@ -1,8 +1,10 @@
 // What the pages of captions share: a card of a picture with what was said of it, and its actions.
 import { Problem, call } from "./api.js";
 import { asked as confirmed } from "./asking.js";
+import { copied } from "./clipboard.js";
 import { made } from "./dataset.js";
 import { t } from "./texts.js";
+import { moment } from "./times.js";
 
 const ACTIONS = { approve: "approved", reject: "rejected" };
 
@@ -75,7 +77,7 @@ function labels(row) {
 const missing = (row) => row.missing.map((one) => made("p", { class: "muted origin" }, t("captions.missing", { what: written(one), reason: one.reason })));
 
 function by(row) {
-  const time = made("time", { datetime: row.created_at }, new Date(row.created_at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }));
+  const time = made("time", { datetime: row.created_at }, moment(row.created_at));
   const who = row.providers.length ? `${t("captions.by", { names: row.providers.join(", ") })} · ` : "";
   return made("p", { class: "muted origin" }, who, made("a", { href: `/jobs/${row.job}`, title: t("captions.job") }, time));
 }
@@ -102,8 +104,8 @@ export async function act(element, name) {
     if (name in ACTIONS) update(element, await call("PATCH", here, { state: row.state === ACTIONS[name] ? "new" : ACTIONS[name] }));
     else if (name === "undo") update(element, await call("POST", `${here}/undo`));
     else if (name === "edit") edit(element);
-    else if (name === "text") await copied(element, plain(row), "text");
-    else if (name === "html") await copied(element, row.html, "html");
+    else if (name === "text") await copy(plain(row), "text");
+    else if (name === "html") await copy(row.html, "html");
     else if (name === "delete") {
       if (!await confirmed(t("captions.delete", { name: row.file_name }), t("captions.delete_told"), t("words.delete"))) return false;
       await call("DELETE", here);
@@ -122,26 +124,9 @@ export function plain(row) {
   return row.captions.map((one) => one.text).filter(Boolean).join("\n");
 }
 
-async function copied(element, text, which) {
-  let done = true;
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    done = selected(element, text); // without HTTPS there is no clipboard to write to
-  }
+async function copy(text, which) {
   const told = document.getElementById("status") || document.getElementById("summary");
-  told.textContent = done ? t("captions.copied", { which }) : t("captions.not_copied");
-}
-
-function selected(element, text) {
-  const area = made("textarea", { class: "visually-hidden", "aria-hidden": "true" });
-  area.value = text;
-  element.append(area);
-  area.select();
-  const done = document.execCommand("copy");
-  area.remove();
-  element.focus();
-  return done;
+  told.textContent = await copied(text) ? t("captions.copied", { which }) : t("captions.not_copied");
 }
 
 // Texts become fields; Ctrl Enter saves them, Escape leaves them as they were.

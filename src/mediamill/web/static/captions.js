@@ -3,6 +3,7 @@ import { call, clearProblem, showProblem } from "./api.js";
 import { card, listen } from "./captioned.js";
 import { made, pause } from "./dataset.js";
 import { receive } from "./dropping.js";
+import { over } from "./jobs/words.js";
 import { estimated } from "./money.js";
 import { t } from "./texts.js";
 import { upload } from "./upload.js";
@@ -11,7 +12,6 @@ const page = document.getElementById("captions");
 const element = (name) => document.getElementById(name);
 const form = element("ask");
 const images = element("images");
-const ended = new Set(["succeeded", "partial", "failed", "cancelled", "expired"]);
 const SHOWN = 100; // captions that are shown here; all are in the review
 let after = "";
 
@@ -157,7 +157,7 @@ async function follow(id) {
       await come(id);
       show(job);
       told.textContent = job.error;
-      if (ended.has(job.state)) {
+      if (over(job)) {
         await failures(id, job.counts.failed);
         return;
       }

@@ -2,6 +2,7 @@
 import { call, clearProblem, showProblem } from "./api.js";
 import { Cards, act, asked, listen, update } from "./captioned.js";
 import { t } from "./texts.js";
+import { toast } from "./toast.js";
 
 const page = document.getElementById("review");
 const element = (name) => document.getElementById(name);
@@ -35,7 +36,7 @@ all.addEventListener("change", () => {
 for (const [name, state] of [["approve", "approved"], ["reject", "rejected"]]) {
   element(name).addEventListener("click", async () => {
     const picked = chosen();
-    let left = 0;
+    const done = [];
     try {
       for (let n = 0; n < picked.length; n += 100) {
         const some = picked.slice(n, n + 100);
@@ -43,18 +44,25 @@ for (const [name, state] of [["approve", "approved"], ["reject", "rejected"]]) {
         for (const one of told) {
           const card = some.find((each) => each.dataset.caption === one.id);
           card.querySelector("[data-select]").checked = false;
-          if (one.caption) update(card, one.caption);
-          else left += 1;
+          if (!one.caption) continue;
+          update(card, one.caption);
+          done.push(card);
         }
       }
-      const said = [t("captions.reviewed", { which: state, count: picked.length - left })];
+      const left = picked.length - done.length;
+      const said = [t("captions.reviewed", { which: state, count: done.length })];
       if (left) said.push(t("captions.changed_meanwhile", { count: left }));
-      element("status").textContent = said.join(" ");
+      toast(said.join(" "), { undo: done.length ? () => back(done) : null });
     } catch (problem) {
       page.querySelector(":scope > [data-error]").textContent = problem.message;
     }
     changed();
   });
+}
+
+async function back(cards) {
+  for (const card of cards) update(card, await call("POST", `/v1/captions/${card.dataset.caption}/undo`));
+  changed();
 }
 
 // -- asking again -----------------------------------------------------------------------------------

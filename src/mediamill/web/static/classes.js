@@ -1,8 +1,9 @@
 // A project’s classes, and sets of annotations that come in.
 import { Problem, call, clearProblem, showProblem } from "./api.js";
 import { asked } from "./asking.js";
-import { ended, made, many, tried } from "./dataset.js";
+import { ended, made, tried } from "./dataset.js";
 import { t } from "./texts.js";
+import { toast } from "./toast.js";
 import { upload } from "./upload.js";
 
 const page = document.getElementById("annotations");
@@ -21,34 +22,36 @@ async function read() {
   classes = answer.data;
   get("classes").replaceChildren(...classes.map(row));
   get("none").hidden = classes.length > 0;
-  get("told").textContent = answer.counted ? "" : "Only the first files are counted: there are very many.";
+  get("told").textContent = answer.counted ? "" : t("classes.counted_some");
 }
 
 function row(one, n) {
   const dot = made("span", { class: "dot" });
   dot.style.background = one.colour || "var(--soft)";
-  const points = one.keypoints.length ? made("span", { class: "muted" }, ` ${many(one.keypoints.length, "key point")}`) : null;
-  const change = (name, text) => made("button", { type: "button", class: "quiet", [`data-${name}`]: String(one.number), "aria-label": `${text} ${one.name}` }, text);
+  const points = one.keypoints.length ? made("span", { class: "muted" }, ` ${t("classes.points", { count: one.keypoints.length })}`) : null;
+  const change = (act, text, label) => made("button", { type: "button", class: "quiet", [`data-${act}`]: String(one.number), "aria-label": label }, text);
+  const { name } = one;
+  const changes = editing && [change("change", t("words.change"), t("classes.change_one", { name })), change("delete", t("words.delete"), t("classes.delete_one", { name }))];
   return made("tr", {},
     made("th", { scope: "row" }, made("span", { class: "tick" }, dot, made("strong", {}, one.name), points)),
     made("td", { class: "key" }, n < 9 ? String(n + 1) : ""),
     made("td", {}, one.files === null ? "" : one.files.toLocaleString("en")),
     made("td", {}, one.annotations === null ? "" : one.annotations.toLocaleString("en")),
-    made("td", { class: "right" }, ...(editing ? [change("change", "Change"), change("delete", "Delete")] : [])));
+    made("td", { class: "right" }, ...(changes || [])));
 }
 
 function open(one) {
   changed = one;
   clearProblem(form);
   form.reset();
-  get("class-title").textContent = one ? `Class ${one.name}` : "New class";
+  get("class-title").textContent = one ? t("classes.named", { name: one.name }) : t("classes.new");
   form.elements.name.value = one?.name || "";
   form.elements.colour.value = one?.colour || "#0f766e";
   form.elements.keypoints.value = (one?.keypoints || []).join(", ");
   form.elements.skeleton.value = (one?.skeleton || []).map((pair) => pair.join("-")).join(", ");
   get("merge-field").hidden = !one || classes.length < 2;
   const others = classes.filter((other) => other !== one);
-  get("merge").replaceChildren(new Option("no, keep it", ""), ...others.map((other) => new Option(other.name, other.number)));
+  get("merge").replaceChildren(new Option(t("classes.merge_none"), ""), ...others.map((other) => new Option(other.name, other.number)));
   dialog.showModal();
 }
 
@@ -56,7 +59,7 @@ function bones(text) {
   const listed = text.split(",").map((pair) => pair.trim()).filter(Boolean);
   return listed.map((pair) => {
     const found = /^(\d+)\s*-\s*(\d+)$/.exec(pair);
-    if (!found) throw new Problem(422, { detail: "", errors: [{ pointer: "skeleton", message: `Write pairs as 1-2, not “${pair}”.` }] });
+    if (!found) throw new Problem(422, { detail: "", errors: [{ pointer: "skeleton", message: t("classes.bones_wrong", { pair }) }] });
     return [Number(found[1]), Number(found[2])];
   });
 }
@@ -68,8 +71,8 @@ get("classes").addEventListener("click", (event) => {
   if (change) open(one);
   if (gone) {
     tried(event.target, async () => {
-      const told = t("projects.delete_class_told", { count: one.annotations || 0 });
-      if (!await asked(t("projects.delete_class", { name: one.name }), told, t("projects.delete_it"))) return;
+      const told = t("classes.delete_told", { count: one.annotations || 0 });
+      if (!await asked(t("classes.delete", { name: one.name }), told, t("words.delete"))) return;
       await call("DELETE", `${home}/classes/${one.number}`);
       await read();
     }, fail);
@@ -105,14 +108,15 @@ async function check(file) {
   await tried(null, async () => {
     const task = await bring({ dry_run: true });
     const { images, annotations, errors, warnings } = task.outcome;
-    const parts = [many(images ?? 0, "image")];
-    if (annotations !== undefined) parts.push(many(annotations, "annotation"));
-    parts.push(errors ? many(errors, "error") : "no errors");
-    if (warnings) parts.push(many(warnings, "warning"));
-    get("outcome").textContent = `${file.name}: ${parts.join(", ")}.${errors ? " Nothing is stored while there are errors." : ""}`;
+    const parts = [t("project.images", { count: images ?? 0 })];
+    if (annotations !== undefined) parts.push(t("classes.found_annotations", { count: annotations }));
+    parts.push(errors ? t("classes.found_errors", { count: errors }) : t("classes.found_no_errors"));
+    if (warnings) parts.push(t("classes.found_warnings", { count: warnings }));
+    const told = [t("classes.checked", { name: file.name, found: parts.join(", ") }), errors ? t("classes.nothing_stored") : ""];
+    get("outcome").textContent = told.join(" ");
     const found = await call("GET", `${home}/annotations/imports/${task.id}/findings?limit=50`);
     get("findings").append(...found.data.map((one) => made("li", {}, made("strong", {}, one.place), made("span", { class: one.level }, one.message))));
-    if (found.has_more) get("findings").append(made("li", {}, "and more"));
+    if (found.has_more) get("findings").append(made("li", {}, t("classes.findings_more")));
     get("store").hidden = errors > 0;
     get("skip").hidden = !errors;
     get("away").hidden = false;
@@ -125,17 +129,23 @@ async function check(file) {
 async function bring(options) {
   const task = await call("POST", `${home}/annotations/import`, { file: set.id, ...options });
   return ended(id, task, (now) => {
-    if (now.state !== "succeeded") get("outcome").textContent = `${options.dry_run ? "Checking" : "Importing"}… ${Math.round(now.progress * 100)} %`;
+    if (now.state === "succeeded") return;
+    const percent = Math.round(now.progress * 100);
+    get("outcome").textContent = options.dry_run ? t("classes.checking", { percent }) : t("classes.importing", { percent });
   });
 }
 
 function store(button, options) {
   tried(button, async () => {
-    await bring(options);
-    get("outcome").textContent = "Imported.";
-    get("findings").replaceChildren();
-    for (const each of importing.querySelectorAll("button")) each.hidden = true;
+    const task = await bring(options);
+    get("checked").hidden = true;
     await read();
+    toast(t("classes.imported", { name: set.name }), {
+      undo: async () => {
+        await ended(id, await call("POST", `${home}/tasks/${task.id}/undo`));
+        await read();
+      },
+    });
   }, (problem) => showProblem(importing, problem));
 }
 

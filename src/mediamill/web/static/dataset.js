@@ -58,10 +58,6 @@ export async function tried(button, action, failed) {
   }
 }
 
-export function many(count, one, more = `${one}s`) {
-  return `${count.toLocaleString("en")} ${count === 1 ? one : more}`;
-}
-
 export function percent(part) {
   return `${Math.round(part * 100)} %`;
 }

@@ -1,20 +1,21 @@
 // A project's health checks: the latest, those before it, and another.
 import { call, clearProblem, showProblem } from "./api.js";
-import { made, many, pause, tried } from "./dataset.js";
+import { made, pause, tried } from "./dataset.js";
 import { Report, advice, reported, summed } from "./health_report.js";
+import { over } from "./jobs/words.js";
+import { t } from "./texts.js";
 
 const page = document.getElementById("health");
 const id = page.dataset.project;
 const get = (name) => document.getElementById(name);
 const fail = (problem) => showProblem(page, problem);
 const shown = new Report(id, page.dataset.role === "viewer" ? null : fail);
-const OVER = new Set(["succeeded", "partial", "failed", "cancelled", "expired"]);
 
 async function follow(job) {
   get("progress").hidden = false;
-  for (; !OVER.has(job.state); job = await call("GET", `/v1/jobs/${job.id}`)) {
+  for (; !over(job); job = await call("GET", `/v1/jobs/${job.id}`)) {
     get("progress").value = job.progress.fraction;
-    get("summary").textContent = `Looking at ${many(job.items, "file")}…`;
+    get("summary").textContent = t("health.looking", { count: job.items });
     await pause(500);
   }
   get("progress").hidden = true;
@@ -25,11 +26,11 @@ async function open(job) {
   const { report, links, why } = await reported(job);
   if (!report) {
     const { error, state } = await call("GET", `/v1/jobs/${job}`);
-    get("summary").textContent = `This check has ${state}: ${error || why || "there is no report"}`;
+    get("summary").textContent = t("health.no_report", { state: t("jobs.state", { which: state }), why: error || why || "" });
     get("report").replaceChildren();
     return;
   }
-  get("downloads").replaceChildren(...links, made("a", { class: "button", href: `/jobs/${job}` }, "The job"));
+  get("downloads").replaceChildren(...links, made("a", { class: "button", href: `/jobs/${job}` }, t("health.the_job")));
   get("downloads").hidden = false;
   get("summary").textContent = summed(report);
   get("report").replaceChildren(...shown.cards(report));
@@ -51,7 +52,7 @@ async function theirs() {
   const found = await call("GET", `/v1/projects/${id}/health`).catch(() => null);
   if (!found) return;
   const { images, broken, advice: told = [] } = found.summary;
-  get("summary").textContent = `Checked by the project’s owner on ${found.finished_at.slice(0, 10)}: ${many(images, "image")}, ${broken} broken.`;
+  get("summary").textContent = t("health.by_owner", { day: found.finished_at.slice(0, 10), count: images, broken });
   get("report").replaceChildren(advice(told));
 }
 

@@ -1,6 +1,7 @@
 // A project’s images, some at a time, and rows of them of which one is chosen.
 import { call } from "./api.js";
 import { made, tried } from "./dataset.js";
+import { t } from "./texts.js";
 
 const AT_ONCE = 16;
 
@@ -25,7 +26,7 @@ export class Images {
 
   // Fill a group with radio buttons of a name, and a button for more at its end.
   choose(place, name, failed) {
-    const more = made("button", { type: "button", class: "quiet more-images" }, "More images");
+    const more = made("button", { type: "button", class: "quiet more-images" }, t("process.more_images"));
     more.addEventListener("click", () => tried(more, () => this.more(), failed));
     const row = (fresh) => {
       more.before(...fresh.map((one) => choice(name, one)));

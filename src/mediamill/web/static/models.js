@@ -4,6 +4,7 @@ import { asked as confirmed } from "./asking.js";
 import { made, tried } from "./dataset.js";
 import { cost } from "./money.js";
 import { t } from "./texts.js";
+import { toast } from "./toast.js";
 
 const place = document.getElementById("models");
 const form = document.getElementById("provider");
@@ -29,11 +30,15 @@ const names = (chain) => [...chain.querySelectorAll("[data-link]")].map((one) =>
 
 // `says` tells what has become of a chain, whose operation it is given.
 function save(chain, wanted, says, focus = "", button = null) {
-  const { chain: operation } = chain.dataset;
+  const { chain: operation, source } = chain.dataset;
+  const before = names(chain);
+  const lost = before.some((name) => !wanted.includes(name));
+  const put = (providers) => call("PUT", `/v1/chains/${operation}`, { providers });
   chain.querySelector("[data-error]").textContent = "";
   return tried(button, async () => {
-    await call("PUT", `/v1/chains/${operation}`, { providers: wanted });
-    await refresh(says(operation), focus && `[data-chain="${operation}"] ${focus}`);
+    await put(wanted);
+    await refresh(lost ? "" : says(operation), focus && `[data-chain="${operation}"] ${focus}`);
+    if (lost) toast(says(operation), { undo: () => put(source === "settings" ? [] : before).then(() => refresh("")) });
   }, failed(chain));
 }
 

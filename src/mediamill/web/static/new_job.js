@@ -1,5 +1,6 @@
 // Make a job: files, steps, what it would come to; run it once, however often Run is pressed.
 import { Problem, call } from "./api.js";
+import { copied } from "./clipboard.js";
 import { every } from "./dataset.js";
 import { NO_NUMBER } from "./form.js";
 import { forget, keep, offer } from "./new_job/draft.js";
@@ -166,12 +167,8 @@ get("program").addEventListener("click", async ({ target }) => {
   const button = target.closest("[data-copied]");
   if (!button) return;
   const place = get(button.dataset.copied);
-  try {
-    await navigator.clipboard.writeText(place.textContent);
-    button.textContent = t("new_job.copied");
-  } catch { // the browser keeps it from us: it is marked, for the keyboard
-    getSelection().selectAllChildren(place);
-  }
+  if (await copied(place.textContent)) button.textContent = t("new_job.copied");
+  else getSelection().selectAllChildren(place); // the browser keeps it from us: it is marked, for the keyboard
 });
 
 // -- run ----------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ const KEPT = 300; // so many are asked for again at once, when it begins anew
 export class Paged {
   // `address` gives the list’s address with its conditions, to which `limit` and `after` are added.
   constructor(address) {
-    Object.assign(this, { address, items: [], places: new Map(), after: "", round: 0, changed: () => {} });
+    Object.assign(this, { address, items: [], places: new Map(), after: "", asking: false, round: 0, changed: () => {} });
   }
 
   get count() {
@@ -35,9 +35,13 @@ export class Paged {
     this.round += 1;
     const { round } = this;
     const keep = Math.min(this.count, KEPT);
-    Object.assign(this, { after: "", asking: null });
+    Object.assign(this, { after: "", asking: true }); // what is wanted meanwhile is asked for here
     const fresh = [];
-    do fresh.push(...await this.page()); while (round === this.round && !this.whole && fresh.length < keep);
+    try {
+      do fresh.push(...await this.page()); while (round === this.round && !this.whole && fresh.length < keep);
+    } finally {
+      if (round === this.round) this.asking = false;
+    }
     if (round !== this.round) return;
     Object.assign(this, { items: [], places: new Map() });
     this.append(fresh);
@@ -46,11 +50,12 @@ export class Paged {
   want(_, last) {
     if (last < this.count - 50 || this.asking || this.whole) return;
     const { round } = this;
-    this.asking = this.page().then((found) => {
-      if (round !== this.round) return;
-      this.asking = null;
-      this.append(found);
-    }).catch(() => { this.asking = null; });
+    this.asking = true;
+    this.page().then((found) => {
+      if (round === this.round) this.append(found);
+    }).catch(() => {}).finally(() => {
+      if (round === this.round) this.asking = false;
+    });
   }
 
   async page() {

@@ -66,7 +66,7 @@ function offerReference(field) {
 
 function list() {
   get("steps").replaceChildren(...steps.map((one, n) => {
-    const away = made("button", { type: "button", class: "quiet", "aria-label": t("process.remove_step", { number: n + 1, name: one.operation }) }, t("process.remove"));
+    const away = made("button", { type: "button", class: "quiet", "aria-label": t("process.remove_step", { number: n + 1, name: one.operation }) }, t("words.remove"));
     away.addEventListener("click", () => {
       steps.splice(n, 1);
       list();
@@ -134,16 +134,21 @@ function fail(problem) {
 
 async function estimate() {
   const plan = await call("POST", "/v1/jobs?dry_run=true", body());
-  const least = plan.at_least ? t("process.at_least") : "";
+  const images = { count: plan.items, size: size(plan.bytes) };
   const parts = [
-    t("process.images", { sure: least, count: plan.items, size: size(plan.bytes) }),
-    plan.outputs === null ? t("process.results_unknown") : t("process.results", { sure: least || sure(plan.outputs_are), count: plan.outputs }),
+    plan.at_least ? t("process.images_least", images) : t("process.images", images),
+    results(plan),
     t("process.core", { time: time(plan.core_seconds) }),
   ];
   if (plan.asks.length) parts.push(estimated(plan));
   if (plan.reused) parts.push(t("process.reused", { count: plan.reused }));
   if (plan.misfits.length) parts.push(t("process.misfits", { count: plan.misfits.length, message: plan.misfits[0].message }));
   get("plan").textContent = `${parts.join("; ")}.`;
+}
+
+function results({ outputs: count, outputs_are: how, at_least: least }) {
+  if (count === null) return t("process.results_unknown");
+  return least ? t("process.results_least", { count }) : t("process.results", { sure: sure(how), count });
 }
 
 const time = (seconds) => (seconds < 90 ? t("process.seconds", { count: Math.max(1, Math.ceil(seconds)) }) : t("process.minutes", { count: Math.ceil(seconds / 60) }));

@@ -161,7 +161,8 @@ async function done() {
 // Tasks are taken back the last one first.
 async function moved(count, tasks) {
   await done();
-  toast(t("project.moved", { count }), {
+  if (!count) return toast(t("project.moved_none"));
+  return toast(t("project.moved", { count }), {
     undo: async () => {
       for (; tasks.length; tasks.pop()) await ended(id, await call("POST", `${home}/tasks/${tasks.at(-1).id}/undo`));
       await done();

@@ -5,7 +5,7 @@ import { every, made, tried } from "./dataset.js";
 import { t } from "./texts.js";
 
 const get = (name) => document.getElementById(name);
-const GROUPS = [["", "Yours"], ["shared", "Shared with you"], ["everybody", "Everybody’s"]];
+const GROUPS = ["own", "shared", "everybody"];
 const PLACE = /\$(\$)?\{([A-Za-z_][A-Za-z0-9_]{0,63})\}/g;
 let found = [];
 
@@ -26,10 +26,10 @@ export function plain(one) {
 }
 
 export async function load() {
-  const lists = await Promise.all(GROUPS.map(([state]) => every(`/v1/templates?operation=prompt${state && `&state=${state}`}`)));
+  const lists = await Promise.all(GROUPS.map((group) => every(`/v1/templates?operation=prompt${group === "own" ? "" : `&state=${group}`}`)));
   found = [];
   for (const [n, list] of lists.entries()) {
-    for (const one of list) if (!called(one.id)) found.push({ ...one, group: GROUPS[n][1] });
+    for (const one of list) if (!called(one.id)) found.push({ ...one, group: GROUPS[n] });
   }
 }
 
@@ -37,35 +37,37 @@ export async function load() {
 
 export function gallery({ use, edit, changed }) {
   get("no-templates").hidden = found.length > 0;
-  get("gallery").replaceChildren(...GROUPS.flatMap(([, title]) => {
-    const own = found.filter((one) => one.group === title);
-    return own.length ? [made("h3", {}, title), made("ul", { class: "templates" }, ...own.map((one) => card(one, { use, edit, changed })))] : [];
+  get("gallery").replaceChildren(...GROUPS.flatMap((group) => {
+    const own = found.filter((one) => one.group === group);
+    return own.length ? [made("h3", {}, t("prompts.group", { which: group })), made("ul", { class: "templates" }, ...own.map((one) => card(one, { use, edit, changed })))] : [];
   }));
 }
 
 function card(one, { use, edit, changed }) {
-  const actions = made("div", { class: "actions" }, act(one, "Use", () => use(one)));
-  if (one.role !== "viewer" && plain(one)) actions.append(act(one, "Edit", () => edit(one)));
+  const actions = made("div", { class: "actions" }, act(one, "use", () => use(one)));
+  if (one.role !== "viewer" && plain(one)) actions.append(act(one, "edit", () => edit(one)));
   if (one.role === "owner") {
-    actions.append(act(one, "Share", () => sharing(one, changed)));
-    actions.append(act(one, "Delete", async () => {
-      if (!await asked(t("prompts.delete", { name: one.name }), t("prompts.delete_told"), t("prompts.delete_it"))) return;
+    actions.append(act(one, "share", () => sharing(one, changed)));
+    actions.append(act(one, "delete", async () => {
+      if (!await asked(t("prompts.delete", { name: one.name }), t("prompts.delete_told"), t("words.delete"))) return;
       await call("DELETE", `/v1/templates/${one.id}`);
       await changed();
     }));
-  } else if (one.group === GROUPS[1][1]) {
-    actions.append(act(one, "Leave", async () => {
+  } else if (one.group === "shared") {
+    actions.append(act(one, "leave", async () => {
+      if (!await asked(t("prompts.leave", { name: one.name }), t("settings.leave_ask_told"), t("prompts.do", { which: "leave" }))) return;
       await call("DELETE", `/v1/templates/${one.id}/shares/${get("prompts").dataset.user}`);
       await changed();
     }));
   }
-  const by = one.role === "owner" ? "" : `by ${one.by || "somebody"} · `;
-  return made("li", {}, made("strong", {}, one.name), made("span", { class: "muted" }, `${by}version ${one.version}`),
+  const { version } = one;
+  const about = one.role === "owner" ? t("prompts.version", { version }) : t("prompts.version_by", { by: one.by || t("prompts.somebody"), version });
+  return made("li", {}, made("strong", {}, one.name), made("span", { class: "muted" }, about),
     one.description ? made("p", { class: "help" }, one.description) : null, actions);
 }
 
-function act(one, text, action) {
-  const button = made("button", { type: "button", class: "quiet", "aria-label": `${text} ${one.name}` }, text);
+function act(one, which, action) {
+  const button = made("button", { type: "button", class: "quiet", "aria-label": t("prompts.do_named", { which, name: one.name }) }, t("prompts.do", { which }));
   button.addEventListener("click", () => {
     get("gallery-error").textContent = "";
     tried(button, action, (problem) => { get("gallery-error").textContent = problem.message; });
@@ -83,7 +85,7 @@ let told = async () => {};
 async function sharing(one, changed) {
   shared = one;
   told = changed;
-  get("share-title").textContent = `Share ${one.name}`;
+  get("share-title").textContent = t("prompts.do_named", { which: "share", name: one.name });
   clearProblem(form);
   form.reset();
   await shares();
@@ -115,11 +117,11 @@ async function shares() {
   const all = await every(`/v1/templates/${shared.id}/shares`, 500);
   get("alone").hidden = all.length > 0;
   get("shares").replaceChildren(...all.map((one) => {
-    const name = one.user === "everybody" ? "everybody" : one.email || one.name || one.user;
-    const role = made("select", { "aria-label": `What ${name} may` }, new Option("viewer"), new Option("editor"));
+    const name = one.user === "everybody" ? t("words.everybody") : one.email || one.name || one.user;
+    const role = made("select", { "aria-label": t("settings.share_role", { name }) }, ...["viewer", "editor"].map((which) => new Option(t("prompts.role_short", { which }), which)));
     role.value = one.role;
     role.addEventListener("change", () => tried(role, () => give(one.user, role.value), failed));
-    const away = made("button", { type: "button", class: "quiet", "aria-label": `Stop sharing with ${name}` }, "Remove");
+    const away = made("button", { type: "button", class: "quiet", "aria-label": t("settings.unshare_one", { name }) }, t("words.remove"));
     away.addEventListener("click", () => tried(away, async () => {
       await call("DELETE", `/v1/templates/${shared.id}/shares/${one.user}`);
       await shares();
@@ -137,7 +139,7 @@ export function variables(place, template) {
     const id = `variable-${name}`;
     const field = control(one, id, name);
     field.setAttribute("aria-describedby", `${id}-help ${id}-error`);
-    const label = made("label", { for: id }, `${name}${one.required ? "" : " (optional)"}`);
+    const label = made("label", { for: id }, one.required ? name : t("prompts.optional", { name }));
     return made("div", { class: "field" }, label, field,
       made("p", { class: "help", id: `${id}-help` }, one.description), made("p", { class: "error", id: `${id}-error`, "data-error-for": name }));
   }));
@@ -146,7 +148,7 @@ export function variables(place, template) {
 function control(one, id, name) {
   const shown = one.default === null ? "" : text(one.default);
   if (one.type === "boolean") {
-    const field = made("select", { id, "data-variable": name, "data-type": one.type }, new Option("as the template has it", ""), new Option("yes", "true"), new Option("no", "false"));
+    const field = made("select", { id, "data-variable": name, "data-type": one.type }, new Option(t("prompts.as_template"), ""), new Option(t("prompts.yes_no", { which: "yes" }), "true"), new Option(t("prompts.yes_no", { which: "no" }), "false"));
     return field;
   }
   if (one.type === "integer" || one.type === "number") {

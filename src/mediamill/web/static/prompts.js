@@ -1,8 +1,9 @@
 // Ask about files: with a prompt or a template, per file or together; the answers follow.
-import { dollars, follow } from "./answers.js";
+import { follow } from "./answers.js";
 import { Problem, call, clearProblem, showProblem, size } from "./api.js";
 import { asked as confirmed } from "./asking.js";
-import { made, many, tried } from "./dataset.js";
+import { made, tried } from "./dataset.js";
+import { cost, estimated } from "./money.js";
 import { inputs, start } from "./prompt_files.js";
 import * as kept from "./prompt_templates.js";
 import { t } from "./texts.js";
@@ -32,7 +33,7 @@ function parameters() {
   if (field.model.value) found.model = field.model.value;
   if (field.pages.value !== "auto") found.pages = field.pages.value;
   for (const name of NUMBERS) {
-    if (field[name].validity.badInput) found[name] = "not a number";
+    if (field[name].validity.badInput) found[name] = "?"; // for the service to say that it is no number
     else if (field[name].value !== "") found[name] = Number(field[name].value);
   }
   const schema = field.output_schema.value.trim();
@@ -45,7 +46,7 @@ function read(text) {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Problem(422, { detail: "", errors: [{ pointer: "prompt.output_schema", message: `This is no JSON: ${error.message}` }] });
+    throw new Problem(422, { detail: "", errors: [{ pointer: "prompt.output_schema", message: t("prompts.no_json", { message: error.message }) }] });
   }
 }
 
@@ -63,7 +64,7 @@ function fill(asked) {
 
 async function work() {
   if (way() === "template") {
-    if (!field.template.value) throw wrong("template", "Choose a template.");
+    if (!field.template.value) throw wrong("template", t("prompts.choose_template"));
     return { template: field.template.value, variables: kept.values(get("variables")) };
   }
   const asked = parameters();
@@ -77,7 +78,7 @@ const wrong = (pointer, message) => new Problem(422, { detail: message, errors: 
 
 function source() {
   const chosen = page.dataset.job ? JSON.parse(page.dataset.inputs) : inputs();
-  if (!chosen) throw new Problem(422, { detail: "Choose files first." });
+  if (!chosen) throw new Problem(422, { detail: t("prompts.choose_first") });
   return chosen;
 }
 
@@ -87,7 +88,7 @@ async function body() {
   const chosen = source();
   const wanted = await work();
   const { budget } = field;
-  if (budget.validity.badInput) throw wrong("budget", "The budget is a number of dollars.");
+  if (budget.validity.badInput) throw wrong("budget", t("prompts.budget_number"));
   return wanted && { ...chosen, ...wanted, ...(budget.value !== "" && { budget: Number(budget.value) }) };
 }
 
@@ -123,22 +124,19 @@ get("estimate")?.addEventListener("click", (event) => {
     const asked = await body();
     if (!asked) return;
     const plan = await call("POST", "/v1/jobs?dry_run=true", asked);
-    const parts = [`${plan.at_least ? "at least " : ""}${many(plan.items, "file")}, ${size(plan.bytes)}`];
-    parts.push(...plan.asks.map(cost));
-    if (plan.budget !== null) parts.push(`it stops before it costs ${dollars(plan.budget)}`);
-    if (plan.reused) parts.push(`${many(plan.reused, "answer")} known from before cost nothing`);
-    if (plan.misfits.length) parts.push(`${many(plan.misfits.length, "file")} will fail: ${plan.misfits[0].message}`);
-    get("plan").textContent = `${parts.filter(Boolean).join("; ")}.`;
+    get("plan").textContent = comesTo(plan).filter(Boolean).join(" · ");
   }, fail);
 });
 
-// In words: what the calls of a step come to.
-function cost({ calls, input_tokens: sent, output_tokens: said, expected, at_most: most }) {
-  const told = calls === null ? [] : [many(calls, "call")];
-  told.push(`some ${sent.toLocaleString("en")} tokens in and ${said.toLocaleString("en")} out`);
-  told.push(expected === null ? "what it costs is not known" : `about ${dollars(expected)}`);
-  if (most !== null) told.push(`at most ${dollars(most)}`);
-  return told.join(", ");
+// In words: what a job would come to.
+function comesTo(plan) {
+  const files = { count: plan.items, size: size(plan.bytes) };
+  const parts = [plan.at_least ? t("prompts.plan_files_least", files) : t("prompts.plan_files", files), estimated(plan)];
+  for (const { input_tokens: sent, output_tokens: said } of plan.asks) parts.push(t("prompts.plan_tokens", { sent, said }));
+  if (plan.budget !== null) parts.push(t("prompts.plan_budget", { cost: cost(plan.budget) }));
+  if (plan.reused) parts.push(t("prompts.plan_reused", { count: plan.reused }));
+  if (plan.misfits.length) parts.push(t("prompts.plan_misfits", { count: plan.misfits.length, message: plan.misfits[0].message }));
+  return parts;
 }
 
 // -- the schema -------------------------------------------------------------------------------------
@@ -152,10 +150,10 @@ get("check").addEventListener("click", (event) => {
   get("schema-told").textContent = "";
   tried(event.target, async () => {
     const schema = read(field.output_schema.value.trim() || "null");
-    if (schema === null) throw wrong("prompt.output_schema", "There is no schema yet.");
+    if (schema === null) throw wrong("prompt.output_schema", t("prompts.schema_none"));
     await call("POST", "/v1/operations/prompt/check", { parameters: { prompt: "?", output_schema: schema } });
     field.output_schema.value = JSON.stringify(schema, null, 2);
-    get("schema-told").textContent = "The schema can be used.";
+    get("schema-told").textContent = t("prompts.schema_good");
   }, (problem) => showProblem(form, problem, (problem.errors?.[0]?.pointer || "").startsWith("parameters.") ? "parameters." : "prompt."));
 });
 field.output_schema.addEventListener("input", () => { get("schema-told").textContent = ""; });
@@ -170,7 +168,7 @@ function list() {
   const groups = new Map();
   for (const one of kept.templates()) groups.set(one.group, [...(groups.get(one.group) || []), one]);
   const chosen = field.template.value;
-  field.template.replaceChildren(new Option("choose one", ""), ...[...groups].map(([name, own]) => made("optgroup", { label: name }, ...own.map((one) => new Option(one.name, one.id)))));
+  field.template.replaceChildren(new Option(t("prompts.choose_one"), ""), ...[...groups].map(([name, own]) => made("optgroup", { label: t("prompts.group", { which: name }) }, ...own.map((one) => new Option(one.name, one.id)))));
   field.template.value = kept.called(chosen) ? chosen : "";
   kept.gallery({ use, edit, changed: reload });
   choose();
@@ -224,7 +222,7 @@ function begin(asked, variables = {}) {
 function saving() {
   const names = kept.open(...texts());
   get("editing").hidden = !editing;
-  get("editing").textContent = editing ? `You are changing the template ${editing.name}.` : "";
+  get("editing").textContent = editing ? t("prompts.editing", { name: editing.name }) : "";
   get("save-new").hidden = !editing;
   if (editing || names.length) get("save-part").open = true;
   const there = [...get("defaults").querySelectorAll("[data-default-of]")].map((one) => one.dataset.defaultOf);
@@ -234,8 +232,8 @@ function saving() {
     const before = known[name] || { default: null, description: "" };
     const given = before.default === null || before.default === undefined ? "" : String(before.default);
     return made("div", { class: "grid", "data-default-of": name },
-      made("div", { class: "field" }, made("label", { for: `default-${name}` }, `${name}, if left empty`), made("input", { id: `default-${name}`, value: given, placeholder: "must be given" })),
-      made("div", { class: "field" }, made("label", { for: `about-${name}` }, `What ${name} is`), made("input", { id: `about-${name}`, value: before.description || "", maxlength: "500" })));
+      made("div", { class: "field" }, made("label", { for: `default-${name}` }, t("prompts.default_of", { name })), made("input", { id: `default-${name}`, value: given, placeholder: t("prompts.must_be_given") })),
+      made("div", { class: "field" }, made("label", { for: `about-${name}` }, t("prompts.about_of", { name })), made("input", { id: `about-${name}`, value: before.description || "", maxlength: "500" })));
   }));
 }
 
@@ -256,11 +254,11 @@ async function save(as) {
     steps: [{ operation: "prompt", parameters: parameters() }],
     variables: Object.fromEntries(places.map((one) => [one.dataset.defaultOf, said(one)])),
   };
-  if (!wanted.name) throw wrong("name", "Give it a name.");
+  if (!wanted.name) throw wrong("name", t("prompts.give_name"));
   const one = as ? await call("PATCH", `/v1/templates/${as.id}`, wanted) : await call("POST", "/v1/templates", wanted);
   await reload();
   use(kept.called(one.id));
-  get("saved").textContent = "Saved.";
+  get("saved").textContent = t("words.saved");
   editing = null;
   saving();
 }

@@ -1,4 +1,5 @@
 // The form of a split, filled from the settings of a project and read as the service takes it.
+import { NO_NUMBER } from "./form.js";
 
 export const SPLITS = ["train", "validation", "test"];
 const DEFAULT = { train: 0.8, validation: 0.1, test: 0.1, seed: 0, stratify: true, group_by: ["video"], keep: true };
@@ -22,5 +23,5 @@ export function read(form) {
 
 // What is no number is sent as it is: the service says what is wrong with it.
 function number(field) {
-  return field.value === "" || field.validity.badInput ? field.value || "not a number" : Number(field.value);
+  return field.value === "" || field.validity.badInput ? field.value || NO_NUMBER : Number(field.value);
 }

@@ -4,6 +4,7 @@ import { asked } from "./asking.js";
 import { ended, every, made, tried } from "./dataset.js";
 import { fill, read } from "./ratios.js";
 import { t } from "./texts.js";
+import { toast } from "./toast.js";
 
 const page = document.getElementById("settings");
 const id = page.dataset.project;
@@ -30,18 +31,18 @@ const number = (text) => (text === "" ? null : Number(text));
 acts("about", async (fields, form) => {
   const project = await call("PATCH", home, fields);
   document.querySelector("h1 a").textContent = project.name;
-  form.querySelector("[data-saved]").textContent = "Saved.";
+  form.querySelector("[data-saved]").textContent = t("words.saved");
 });
 acts("ratios", async (_, form) => {
   const { settings } = await call("GET", home);
   await call("PATCH", home, { settings: { ...settings, split: read(form) } });
-  form.querySelector("[data-saved]").textContent = "Saved.";
+  form.querySelector("[data-saved]").textContent = t("words.saved");
 }, "settings.split.");
 acts("expert", async ({ seed, max_files: most, export: form, steps }, place) => {
   const { settings } = await call("GET", home);
   const wanted = { ...settings, seed: number(seed), max_files: number(most), export: form || null, steps: listed(steps) };
   await call("PATCH", home, { settings: wanted });
-  place.querySelector("[data-saved]").textContent = "Saved.";
+  place.querySelector("[data-saved]").textContent = t("words.saved");
 }, "settings.");
 acts("share", async (fields, form) => {
   await call("POST", `${home}/shares`, fields);
@@ -62,7 +63,7 @@ acts("keep", async ({ keep_days: kept }, form) => {
   const alone = form.querySelector("[data-alone]");
   alone.hidden = !project.keep_days_alone_at;
   alone.querySelector("time").textContent = day(project.keep_days_alone_at);
-  form.querySelector("[data-saved]").textContent = "Saved.";
+  form.querySelector("[data-saved]").textContent = t("words.saved");
 });
 get("keep-try")?.addEventListener("click", () => {
   const form = get("keep");
@@ -71,7 +72,7 @@ get("keep-try")?.addEventListener("click", () => {
 });
 acts("end", async (_, form) => {
   const { user } = form.dataset;
-  if (user && !await asked(t("projects.leave"), t("projects.leave_told"), t("projects.leave_it"))) return;
+  if (user && !await asked(t("settings.leave_ask"), t("settings.leave_ask_told"), t("settings.leave_it"))) return;
   await call("DELETE", user ? `${home}/shares/${user}` : home);
   if (!user) sessionStorage.setItem("mediamill.deleted", JSON.stringify({ home, name: get("name").value }));
   location.assign("/projects");
@@ -82,11 +83,11 @@ function listed(text) {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Problem(422, { detail: "", errors: [{ pointer: "settings.steps", message: `This is not JSON: ${error.message}` }] });
+    throw new Problem(422, { detail: "", errors: [{ pointer: "settings.steps", message: t("settings.steps_wrong", { why: error.message }) }] });
   }
 }
 
-const WHEN = { now: "At once", day: "Within a day", week: "Within 7 days", month: "Within 30 days", later: "Later", kept: "Never" };
+const WHEN = ["now", "day", "week", "month", "later", "kept"];
 const day = (time) => (time ?? "").slice(0, 16).replace("T", " ");
 
 // Show what goes when, of all files of the project.
@@ -103,28 +104,37 @@ async function look(form) {
     mixed += page.mixed;
     after = `&after=${encodeURIComponent(page.after)}`;
   } while (page.has_more);
-  const lines = Object.entries(WHEN).map(([when, told]) => [told, sums[when]]).filter(([, going]) => going.files);
-  const told = lines.map(([when, { files, bytes, results, frozen }]) => {
-    const more = [results && `${results} results`, frozen && `${frozen} images of versions`].filter(Boolean).join(" and ");
-    return made("li", {}, made("span", {}, made("strong", {}, when), `: ${files} files, ${size(bytes)}${more && `, with ${more}`}`));
+  const told = WHEN.filter((when) => sums[when].files).map((when) => {
+    const { files, bytes, results, frozen } = sums[when];
+    const going = [t("settings.goes_files", { count: files }), size(bytes)];
+    if (results) going.push(t("settings.goes_results", { count: results }));
+    if (frozen) going.push(t("settings.goes_frozen", { count: frozen }));
+    return made("li", {}, made("span", {}, made("strong", {}, t("settings.goes", { which: when })), `: ${going.join(", ")}`));
   });
-  if (mixed) told.push(made("li", {}, `${mixed} results go with the first of the files that have a part in them.`));
-  get("keep-look").replaceChildren(...(told.length ? told : [made("li", { class: "empty" }, "The project has no files of its own.")]));
+  if (mixed) told.push(made("li", {}, t("settings.goes_mixed", { count: mixed })));
+  get("keep-look").replaceChildren(...(told.length ? told : [made("li", { class: "empty" }, t("settings.goes_none"))]));
 }
 
 async function shares() {
   const all = await every(`${home}/shares`, 500);
   get("alone").hidden = all.length > 0;
   get("shares").replaceChildren(...all.map((one) => {
-    const role = made("select", { "aria-label": `What ${one.email} may` }, new Option("viewer"), new Option("editor"));
+    const name = one.email || one.name || one.id;
+    const role = made("select", { "aria-label": t("settings.share_role", { name }) }, ...["viewer", "editor"].map((which) => new Option(t("project.role", { which }), which)));
     role.value = one.role;
     role.addEventListener("change", () => tried(role, () => call("POST", `${home}/shares`, { user: one.id, role: role.value }), (problem) => showProblem(get("share"), problem)));
-    const away = made("button", { type: "button", class: "quiet", "aria-label": `Stop sharing with ${one.email}` }, "Remove");
+    const away = made("button", { type: "button", class: "quiet", "aria-label": t("settings.unshare_one", { name }) }, t("words.remove"));
     away.addEventListener("click", () => tried(away, async () => {
       await call("DELETE", `${home}/shares/${one.id}`);
       await shares();
+      toast(t("settings.unshared", { name }), {
+        undo: async () => {
+          await call("POST", `${home}/shares`, { user: one.id, role: one.role });
+          await shares();
+        },
+      });
     }, (problem) => showProblem(get("share"), problem)));
-    return made("li", { class: "row" }, made("div", { class: "about" }, made("span", { class: "name" }, one.email || one.name || one.id)), role, away);
+    return made("li", { class: "row" }, made("div", { class: "about" }, made("span", { class: "name" }, name)), role, away);
   }));
 }
 

@@ -1,8 +1,10 @@
 // Split a project, and show how near that came to what was asked.
 import { call, clearProblem, showProblem } from "./api.js";
 import { stacked } from "./charts.js";
-import { ended, many, percent, tried } from "./dataset.js";
+import { ended, percent, tried } from "./dataset.js";
 import { SPLITS, fill, read } from "./ratios.js";
+import { t } from "./texts.js";
+import { toast } from "./toast.js";
 
 const id = document.getElementById("splits").dataset.project;
 const home = `/v1/projects/${id}`;
@@ -14,25 +16,26 @@ async function now() {
   const { counts, settings } = await call("GET", home);
   const rows = Object.entries(counts).map(([subset, splits]) => [subset, splits])
     .filter(([subset, splits]) => subset === "original" || Object.values(splits).some(Boolean));
-  get("now").replaceChildren(...rows.map(([subset, splits]) => stacked(subset, parts(splits))));
+  get("now").replaceChildren(...rows.map(([subset, splits]) => stacked(t("project.subset", { which: subset }), parts(splits))));
   return settings;
 }
 
 function parts(counts, text = (value) => value.toLocaleString("en")) {
-  const named = SPLITS.map((split) => ({ name: split, kind: split, value: counts[split] || 0, text: text(counts[split] || 0) }));
-  return [...named, { name: "in none", kind: "none", value: counts[""] || 0, text: text(counts[""] || 0) }];
+  const named = SPLITS.map((split) => ({ name: t("project.split", { which: split }), kind: split, value: counts[split] || 0, text: text(counts[split] || 0) }));
+  return [...named, { name: t("project.split", { which: "none" }), kind: "none", value: counts[""] || 0, text: text(counts[""] || 0) }];
 }
 
 function show(task) {
   last = task;
   const { wanted, reached, classes, groups, largest_group: largest, straddling, unchecked, moved } = task.outcome;
   get("outcome").hidden = false;
-  get("told").textContent = `${moved.toLocaleString("en")} of ${many(task.total, "image")} moved. ${many(groups, "group")}, the largest of ${largest}.`
-    + (straddling ? ` ${many(straddling, "group")} straddle splits, for images that were to stay: split anew without keeping them.` : "")
-    + (unchecked ? ` ${many(unchecked, "image")} ${unchecked === 1 ? "is" : "are"} not in the health check, so near-duplicates may be apart: check again, then split.` : "");
-  get("reached").replaceChildren(stacked("wanted", parts(wanted, percent)), stacked("reached", parts(reached, percent)));
+  const told = [t("split.moved", { count: task.total, moved }), t("split.groups", { count: groups, largest })];
+  if (straddling) told.push(t("split.straddling", { count: straddling }));
+  if (unchecked) told.push(t("split.unchecked", { count: unchecked }));
+  get("told").textContent = told.join(" ");
+  get("reached").replaceChildren(stacked(t("split.wanted"), parts(wanted, percent)), stacked(t("split.reached"), parts(reached, percent)));
   const rows = Object.entries(classes).map(([name, counts]) => stacked(name, parts(counts)));
-  get("by-class").replaceChildren(...(rows.length ? rows : ["Nothing is annotated."]));
+  get("by-class").replaceChildren(...(rows.length ? rows : [t("split.nothing_annotated")]));
   if (get("undo")) get("undo").hidden = false;
 }
 
@@ -53,7 +56,7 @@ get("keep-split")?.addEventListener("click", (event) => {
   tried(event.target, async () => {
     const { settings } = await call("GET", home);
     await call("PATCH", home, { settings: { ...settings, split: read(form) } });
-    get("kept").textContent = "Kept: this form begins with it.";
+    get("kept").textContent = t("split.kept");
   }, (problem) => showProblem(form, problem, "settings.split."));
 });
 
@@ -61,6 +64,7 @@ get("undo")?.addEventListener("click", (event) => tried(event.target, async () =
   await ended(id, await call("POST", `${home}/tasks/${last.id}/undo`));
   get("outcome").hidden = true;
   event.target.hidden = true;
+  toast(t("split.undone"));
   await now();
 }, (problem) => showProblem(form, problem)));
 

@@ -2,7 +2,8 @@
 import { Problem, call, clearProblem, showProblem, size } from "./api.js";
 import { asked } from "./asking.js";
 import { stacked, table } from "./charts.js";
-import { made, many, pause, tried } from "./dataset.js";
+import { made, pause, tried } from "./dataset.js";
+import { SPLITS } from "./ratios.js";
 import { t } from "./texts.js";
 
 const page = document.getElementById("versions");
@@ -11,44 +12,50 @@ const editing = page.dataset.role !== "viewer";
 const home = `/v1/projects/${id}`;
 const get = (name) => document.getElementById(name);
 const fail = (problem) => { get("problem").textContent = problem.message; };
-const FORMS = JSON.parse(page.dataset.exports);
+const FORMS = page.dataset.exports.split(" ");
+const DIFFERENCES = ["added", "removed", "changed", "moved", "annotated"];
 const versions = new Map();
 let settings = {};
 
 function card(version) {
   const { number, name, state, hash, files, bytes, summary, steps, seed, error, created_at: made_at } = version;
-  const title = made("h3", { id: `version-${number}` }, `Version ${number}${name ? `: ${name}` : ""}`);
-  const badge = made("span", { class: `badge ${{ ready: "succeeded", failed: "failed" }[state] || "running"}` }, state);
-  const told = [made_at.slice(0, 16).replace("T", " "), state === "ready" ? `${many(files, "image")}, ${size(bytes)}` : null,
-    steps.length ? steps.map((step) => step.operation).join(", then ") : null, seed === null || seed === undefined ? null : `seed ${seed}`];
+  const called = name ? t("versions.named", { number: String(number), name }) : t("versions.numbered", { number: String(number) });
+  const title = made("h3", { id: `version-${number}` }, called);
+  const badge = made("span", { class: `badge ${{ ready: "succeeded", failed: "failed" }[state] || "running"}` }, t("versions.state", { which: state }));
+  const told = [made_at.slice(0, 16).replace("T", " ")];
+  if (state === "ready") told.push(t("project.images", { count: files }), size(bytes));
+  if (steps.length) told.push(chained(steps));
+  if (seed !== null && seed !== undefined) told.push(t("versions.seed_was", { seed: String(seed) }));
   const section = made("section", { class: "card", "aria-labelledby": title.id, "data-version": String(number) },
-    made("div", { class: "heading" }, title, badge), made("p", { class: "muted" }, told.filter(Boolean).join(" · ")));
+    made("div", { class: "heading" }, title, badge), made("p", { class: "muted" }, told.join(" · ")));
   if (error) section.append(made("p", { class: "error" }, error));
-  if (state === "building") section.append(made("progress", { max: "1", value: "0", "aria-label": `Progress of version ${number}` }));
+  if (state === "building") section.append(made("progress", { max: "1", value: "0", "aria-label": t("versions.progress", { number: String(number) }) }));
   if (state === "ready") section.append(...ready(version, summary, hash));
-  if (version.job) section.append(made("p", { class: "help" }, made("a", { href: `/jobs/${version.job}` }, "The job of its steps")));
+  if (version.job) section.append(made("p", { class: "help" }, made("a", { href: `/jobs/${version.job}` }, t("versions.job"))));
   return section;
 }
 
+const chained = (steps) => steps.map((step) => step.operation).join(t("words.then"));
+
 function ready(version, summary, hash) {
   const splits = summary.splits || {};
-  const parts = ["train", "validation", "test"].map((split) => ({ name: split, kind: split, value: splits[split] || 0 }));
-  parts.push({ name: "in none", kind: "none", value: splits[""] || 0 });
-  const lost = version.lost ? [made("p", { class: "error" }, `${many(version.lost, "image")} of it had to go when they expired.`)] : [];
+  const parts = SPLITS.map((split) => ({ name: t("project.split", { which: split }), kind: split, value: splits[split] || 0 }));
+  parts.push({ name: t("project.split", { which: "none" }), kind: "none", value: splits[""] || 0 });
+  const lost = version.lost ? [made("p", { class: "error" }, t("versions.lost", { count: version.lost }))] : [];
   const say = made("p", { class: "help", role: "status" });
-  const split = made("select", { "aria-label": "Which split" }, ...["all splits", "train", "validation", "test"].map((name, n) => new Option(name, n ? name : "")));
-  const forms = Object.keys(FORMS).sort((a, b) => (b === settings.export) - (a === settings.export));
+  const split = made("select", { "aria-label": t("versions.which_split") }, new Option(t("versions.all_splits"), ""), ...SPLITS.map((which) => new Option(t("project.split", { which }), which)));
+  const forms = [...FORMS].sort((a, b) => (b === settings.export) - (a === settings.export));
   const buttons = forms.map((form) => {
-    const button = made("button", { type: "button", "data-export": form, class: form === settings.export ? "primary" : "" }, FORMS[form]);
+    const button = made("button", { type: "button", "data-export": form, class: form === settings.export ? "primary" : "" }, t("versions.export", { which: form }));
     button.addEventListener("click", () => tried(button, () => download(version, form, split.value, say), (problem) => { say.textContent = problem.message; }));
     return button;
   });
-  const gone = made("button", { type: "button", class: "quiet", "aria-label": `Delete version ${version.number}` }, "Delete");
+  const gone = made("button", { type: "button", class: "quiet", "aria-label": t("versions.delete_one", { number: String(version.number) }) }, t("words.delete"));
   gone.addEventListener("click", () => remove(version, gone));
   return [
-    stacked("splits", parts), ...lost,
-    made("p", { class: "help" }, "SHA-256 ", made("code", {}, hash), " · ", made("a", { href: version.links.document, download: "" }, "document")),
-    made("div", { class: "actions" }, made("label", { class: "inline" }, "Download ", split), ...buttons, ...(editing ? [gone] : [])), say,
+    stacked(t("versions.splits"), parts), ...lost,
+    made("p", { class: "help" }, "SHA-256 ", made("code", {}, hash), " · ", made("a", { href: version.links.document, download: "" }, t("versions.document"))),
+    made("div", { class: "actions" }, made("label", { class: "inline" }, t("words.download"), " ", split), ...buttons, ...(editing ? [gone] : [])), say,
   ];
 }
 
@@ -62,7 +69,7 @@ async function download(version, form, split, say) {
       const why = await fetch(address).then((told) => told.json()).catch(() => ({}));
       throw new Problem(answer.status, why);
     }
-    say.textContent = "Being put together…";
+    say.textContent = t("versions.packing");
     await pause(1000);
   }
   say.textContent = "";
@@ -74,8 +81,8 @@ async function download(version, form, split, say) {
 
 function remove(version, button) {
   tried(button, async () => {
-    const question = t("projects.delete_version", { number: String(version.number) });
-    if (!await asked(question, t("projects.delete_version_told"), t("projects.delete_for_good"))) return;
+    const question = t("versions.delete", { number: String(version.number) });
+    if (!await asked(question, t("versions.delete_told"), t("versions.delete_it"))) return;
     await call("DELETE", version.links.self);
     versions.delete(version.number);
     button.closest("section").remove();
@@ -88,7 +95,7 @@ function told() {
   get("none").hidden = versions.size > 0;
   get("compare").hidden = all.length < 2;
   for (const [name, n] of [["from", 1], ["to", 0]]) {
-    const options = all.map((one) => new Option(`${one.number}${one.name ? `: ${one.name}` : ""}`, one.number));
+    const options = all.map((one) => new Option(one.name ? t("versions.choice_named", { number: String(one.number), name: one.name }) : one.number, one.number));
     get(name).replaceChildren(...options);
     if (options[n]) get(name).value = options[n].value;
   }
@@ -122,9 +129,8 @@ async function more() {
 
 get("tell").addEventListener("click", (event) => tried(event.target, async () => {
   const found = await call("GET", `${home}/versions/${get("from").value}/difference?to=${get("to").value}`);
-  const WORDS = { added: "added", removed: "removed", changed: "with other pixels", moved: "in another split", annotated: "with other annotations" };
-  const rows = Object.entries(WORDS).map(([name, text]) => [text, found[name].toLocaleString("en"), (found.names[name] || []).slice(0, 10).join(", ")]);
-  get("difference").replaceChildren(table("", ["Images", "how many", "the first of them"], rows));
+  const rows = DIFFERENCES.map((name) => [t("versions.difference", { which: name }), found[name].toLocaleString("en"), (found.names[name] || []).slice(0, 10).join(", ")]);
+  get("difference").replaceChildren(table("", [t("versions.difference_images"), t("versions.difference_count"), t("versions.difference_first")], rows));
 }, fail));
 get("more").addEventListener("click", (event) => tried(event.target, more, fail));
 
@@ -149,6 +155,6 @@ get("new")?.addEventListener("submit", (event) => {
 tried(null, async () => {
   ({ settings } = await call("GET", home));
   if (get("new")) get("new").elements.seed.value = settings.seed ?? "";
-  if (settings.steps?.length && get("steps")) get("steps").append(new Option(settings.steps.map((step) => step.operation).join(", then "), "kept"));
+  if (settings.steps?.length && get("steps")) get("steps").append(new Option(chained(settings.steps), "kept"));
   await more();
 }, fail);

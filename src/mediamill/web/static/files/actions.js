@@ -27,17 +27,20 @@ async function each(path, ids, more = {}) {
 
 const fail = (problem) => toast(problem.message, { error: true });
 
+const DELETE = "/v1/files/delete";
+const RESTORE = "/v1/files/restore";
+
 // Files are gone from the page at once; Undo waits until they are gone at the server, too.
-export async function remove(ids, { hide, back }) {
-  const deleting = each("/v1/files/delete", ids);
+async function moved(ids, there, again, text, { hide, back }) {
+  const moving = each(there, ids);
   hide(ids);
-  toast(t("files.deleted", { count: ids.length }), {
+  toast(text, {
     undo: async () => {
-      await each("/v1/files/restore", await deleting);
+      await each(again, await moving);
       await back();
     },
   });
-  await deleting.then(async (done) => {
+  await moving.then(async (done) => {
     if (done.length < ids.length) await back();
   }).catch(async (problem) => {
     fail(problem);
@@ -45,28 +48,14 @@ export async function remove(ids, { hide, back }) {
   });
 }
 
-export async function restore(ids, { hide, back }) {
-  hide(ids);
-  const restoring = each("/v1/files/restore", ids);
-  toast(t("trash.restored", { count: ids.length }), {
-    undo: async () => {
-      await each("/v1/files/delete", await restoring);
-      await back();
-    },
-  });
-  await restoring.then(async (done) => {
-    if (done.length < ids.length) await back();
-  }).catch(async (problem) => {
-    fail(problem);
-    await back();
-  });
-}
+export const remove = (ids, page) => moved(ids, DELETE, RESTORE, t("files.deleted", { count: ids.length }), page);
+export const restore = (ids, page) => moved(ids, RESTORE, DELETE, t("trash.restored", { count: ids.length }), page);
 
 export async function destroy(ids, { hide, back }) {
   if (!await asked(t("trash.destroy_title", { count: ids.length }), t("trash.destroy_text"), t("trash.destroy"))) return;
   hide(ids);
   try {
-    const done = await each("/v1/files/delete", ids, { now: true });
+    const done = await each(DELETE, ids, { now: true });
     toast(t("trash.destroyed", { count: done.length }));
     if (done.length < ids.length) await back();
   } catch (problem) {

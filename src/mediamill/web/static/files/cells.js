@@ -3,6 +3,7 @@ import { size } from "../api.js";
 import { made } from "../dataset.js";
 import { tiles } from "../grid.js";
 import { t } from "../texts.js";
+import { day } from "../times.js";
 
 const ROW = 56;
 
@@ -12,15 +13,6 @@ export function duration(seconds) {
   const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
   const two = (number) => String(number).padStart(2, "0");
   return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
-}
-
-// A day as people write it.
-export function day(time) {
-  return new Date(time).toLocaleDateString("en", { day: "numeric", month: "short", year: "numeric" });
-}
-
-export function moment(time) {
-  return new Date(time).toLocaleString("en", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hour12: false });
 }
 
 // Short words for a media type: JPEG, MP4, ZIP.

@@ -1,9 +1,10 @@
 // The page of one file: its tags and name, a link to give away, deleting it, and the files beside it.
 import { Problem, call, clearProblem, showProblem, size } from "../api.js";
+import { copied } from "../clipboard.js";
 import { made, tried } from "../dataset.js";
 import { t } from "../texts.js";
 import { toast } from "../toast.js";
-import { moment } from "./cells.js";
+import { moment } from "../times.js";
 import { around } from "./order.js";
 
 const get = (name) => document.getElementById(name);
@@ -104,19 +105,10 @@ get("name-form")?.addEventListener("submit", (event) => {
 
 // -- given away, deleted ---------------------------------------------------------------------------
 
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch { // the browser keeps it from us: it is marked, for the keyboard
-    return false;
-  }
-}
-
 get("copy-sha256")?.addEventListener("click", async () => {
   const place = get("sha256");
-  if (await copy(place.textContent)) toast(t("file.copied"));
-  else getSelection().selectAllChildren(place);
+  if (await copied(place.textContent)) toast(t("file.copied"));
+  else getSelection().selectAllChildren(place); // the browser keeps it from us: it is marked, for the keyboard
 });
 
 get("link")?.addEventListener("click", () => {
@@ -137,7 +129,7 @@ get("link-form").addEventListener("submit", (event) => {
     get("link-url").value = link.url;
     get("link-shown").hidden = false;
     get("link-url").select();
-    if (await copy(link.url)) toast(t("file.link_made", { time }));
+    if (await copied(link.url)) toast(t("file.link_made", { time }));
   }, (problem) => showProblem(form, problem));
 });
 

@@ -1,7 +1,7 @@
 // The conditions of a list of files: in the form, as chips, and in the address, so that Back takes them back.
 import { made } from "../dataset.js";
 import { t } from "../texts.js";
-import { day } from "./cells.js";
+import { day } from "../times.js";
 
 const TYPING = 250; // milliseconds after a letter until it is searched for
 

@@ -44,7 +44,7 @@ export class Files {
     const [view, ids] = await Promise.all([this.asked("", { limit: FIRST }), this.asked("/ids")]);
     if (round !== this.round) return;
     for (const file of view.data) this.items.set(file.id, file);
-    this.ids = [];
+    Object.assign(this, { ids: [], places: new Map() });
     this.gone.clear();
     this.take(ids);
     while (round === this.round && !this.whole && this.count < least) await this.further();
@@ -58,7 +58,7 @@ export class Files {
   }
 
   take(page) {
-    const fresh = page.data.filter((id) => !this.gone.has(id));
+    const fresh = page.data.filter((id) => !this.gone.has(id) && !this.places.has(id));
     this.ids.push(...fresh);
     this.after = page.has_more ? page.after : null;
     this.number();
@@ -69,7 +69,13 @@ export class Files {
     this.changed();
   }
 
+  // Whoever wants more while it is on its way waits for the same.
   async further() {
+    this.step ||= this.onward().finally(() => { this.step = null; });
+    await this.step;
+  }
+
+  async onward() {
     const { round } = this;
     const page = await this.asked("/ids", { after: this.after });
     if (round === this.round) this.take(page);

@@ -1,5 +1,5 @@
 // Says while one scrolls from which day the files are that pass by, as an id of a file tells.
-import { day } from "./cells.js";
+import { day } from "../times.js";
 
 const DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const STAYS = 900; // milliseconds

@@ -1,5 +1,6 @@
 // What a job was asked, as JSON or as a command, to be sent again by a program.
 import { call } from "../api.js";
+import { copied } from "../clipboard.js";
 import { t } from "../texts.js";
 import { toast } from "../toast.js";
 
@@ -11,10 +12,10 @@ export function copying(place, jobOf) {
     if (!kind || !jobOf()) return;
     try {
       const text = JSON.stringify(await request(jobOf()), null, 2);
-      await navigator.clipboard.writeText(kind === "json" ? text : command(text));
-      toast(t("job.copied"));
+      if (await copied(kind === "json" ? text : command(text))) toast(t("job.copied"));
+      else toast(t("job.not_copied"), { error: true });
     } catch (problem) {
-      toast(problem.status ? problem.message : t("job.not_copied"), { error: true });
+      toast(problem.message, { error: true });
     }
   });
 }

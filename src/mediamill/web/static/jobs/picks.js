@@ -1,4 +1,5 @@
 // The bar of what was picked on the sheets: use it in a new job, download it, copy its times.
+import { copied } from "../clipboard.js";
 import { tried } from "../dataset.js";
 import { t } from "../texts.js";
 import { toast } from "../toast.js";
@@ -94,12 +95,8 @@ export class Picks {
   async times() {
     const items = await this.all();
     const parameters = { mode: "timestamps", at: items.filter((item) => item.time !== null).map((item) => item.time) };
-    try {
-      await navigator.clipboard.writeText(JSON.stringify(parameters));
-      toast(t("job.times_copied"));
-    } catch {
-      toast(t("job.not_copied"), { error: true });
-    }
+    if (await copied(JSON.stringify(parameters))) toast(t("job.times_copied"));
+    else toast(t("job.not_copied"), { error: true });
   }
 
   clear() {

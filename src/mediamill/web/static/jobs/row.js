@@ -1,8 +1,9 @@
 // A job as a row of the list: what it is, how far, and what can be done with it.
 import { made } from "../dataset.js";
 import { patient } from "./acts.js";
-import { downloadSize, downloadable, good, moment, nameOf, over, percent, stateText, stepsText, summary } from "./words.js";
+import { downloadSize, downloadable, good, nameOf, over, percent, stateText, stepsText, summary } from "./words.js";
 import { t } from "../texts.js";
+import { recent } from "../times.js";
 
 // A row keeps its elements, so that what has focus keeps it while the job goes on.
 export function row(job) {
@@ -37,7 +38,7 @@ export function show(element, job) {
   element.job = job;
   element.dataset.state = job.state;
   put(parts.name, name);
-  put(parts.steps, [job.name ? stepsText(job) : "", moment(job.created_at)].filter(Boolean).join(" · "));
+  put(parts.steps, [job.name ? stepsText(job) : "", recent(job.created_at)].filter(Boolean).join(" · "));
   put(parts.badge, stateText(job.state));
   parts.badge.className = `badge ${job.state}`;
   parts.bar.value = job.progress.fraction;

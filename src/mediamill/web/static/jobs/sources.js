@@ -9,10 +9,10 @@ const FRAME = /(?:^|\/)frame-\d+-(\d{1,12})(?:-\d+)?\.\w+$/;
 export const isPicture = (file) => INLINE.has(file.media_type);
 export const isArchive = (file) => file.media_type === "application/zip";
 
-// Members stand in the archive's order, so that any place can be asked for without those before it.
-export class Archive {
-  constructor(file, count) {
-    Object.assign(this, { file, count, whole: true, items: [], pages: new Map(), changed: () => {} });
+// What a grid asks of its source, where a picture is called by its place.
+class Source {
+  constructor(more) {
+    Object.assign(this, { items: [], changed: () => {}, ...more });
   }
 
   id(n) {
@@ -25,6 +25,13 @@ export class Archive {
 
   place(id) {
     return id === null ? undefined : Number(id);
+  }
+}
+
+// Members stand in the archive's order, so that any place can be asked for without those before it.
+export class Archive extends Source {
+  constructor(file, count) {
+    super({ file, count, whole: true, pages: new Map() });
   }
 
   want(first, last) {
@@ -58,25 +65,13 @@ export class Archive {
 }
 
 // Pictures that are results of their own come as the results are read.
-export class Pictures {
+export class Pictures extends Source {
   constructor(more) {
-    Object.assign(this, { more, items: [], whole: false, changed: () => {} });
+    super({ more, whole: false });
   }
 
   get count() {
     return this.items.length;
-  }
-
-  id(n) {
-    return String(n);
-  }
-
-  item(n) {
-    return this.items[n];
-  }
-
-  place(id) {
-    return id === null ? undefined : Number(id);
   }
 
   want(_, last) {

@@ -66,13 +66,6 @@ export function summary(job) {
 export const downloadable = (job) => Boolean(job.download && good(job));
 export const downloadSize = (job) => (job.download ? `(${size(job.download.size)})` : "");
 
-// A moment as a short text in the reader's own zone: today only the time.
-export function moment(text) {
-  const then = new Date(text);
-  const today = then.toDateString() === new Date().toDateString();
-  return then.toLocaleString("en", today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" });
-}
-
 // A place in a video: 0:04.20, 1:02:03.50.
 export function place(seconds) {
   const hundredths = Math.round(seconds * 100);
