@@ -226,8 +226,12 @@ async def test_one_file(page, everybodys):
     await page.get_by_label("Name").fill("harbour.png")
     await enter(page)
     await expect(page.get_by_role("heading", level=1)).to_have_text("harbour.png")
+    night = "import('/static/times.js').then((it) => it.moment(new Date(2026, 8, 2, 0, 5)))"
+    assert await page.evaluate(night) == "Sep 2, 2026, 00:05"
+    await page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     await page.get_by_role("button", name="Copy a link").click()
-    await page.get_by_role("button", name="Make and copy").click()
+    await page.get_by_role("button", name="Make and copy").click()  # as where there is no HTTPS
+    await expect(page.get_by_text("Copied. It works until")).to_be_visible()
     await expect(page.locator("#link-url")).to_be_visible()
     address = await page.locator("#link-url").input_value()
     assert (await page.context.request.get(address)).ok

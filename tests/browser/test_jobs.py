@@ -148,7 +148,7 @@ async def test_what_failed_says_why_and_is_tried_again(page):
     await judged(page)
 
     await page.get_by_role("button", name="Retry failed").click()
-    await expect(page.locator("#milestone")).to_contain_text("The job has ended: partial")
+    await expect(page.locator("#milestone")).to_contain_text("The job has ended: failed in part")
     assert (await asked(page, "GET", f"/v1/jobs/{job}"))["generation"] == 2
     await expect(failure).to_contain_text("holiday.mp4")
 
@@ -164,12 +164,12 @@ async def test_what_failed_says_why_and_is_tried_again(page):
 
     await page.get_by_role("link", name="All jobs").click()
     row = page.get_by_role("listitem").filter(has=page.get_by_role("link", name="Dots", exact=True))
-    await expect(row).to_contain_text("partial")
+    await expect(row).to_contain_text("failed in part")
     await expect(row).to_contain_text("1 failed")
     await row.get_by_role("button", name="Delete Dots").click()
     await expect(row).to_have_count(0)
     await page.get_by_role("button", name="Undo").click()
-    await expect(row).to_contain_text("partial")
+    await expect(row).to_contain_text("failed in part")
     await judged(page)
 
 
@@ -189,8 +189,12 @@ async def test_cancelled_and_run_on_while_the_service_restarts(page, video, ever
         await expect(one.get_by_role("link", name="Long", exact=True)).to_be_visible()
     assert not any(streams)  # the first page had its stream before
     everybodys.end(signal.SIGTERM)
+    for one in (page, other):
+        await expect(one.get_by_role("alert")).to_contain_text("The service does not answer")
     everybodys.start()
     await until_live(everybodys)
+    for one in (page, other):
+        await expect(one.locator("#lost")).to_be_hidden(timeout=60_000)
     row = page.locator(".job-row").filter(has=page.get_by_role("link", name="Long", exact=True))
     cancel = row.get_by_role("button", name="Cancel Long")
     again = row.get_by_role("button", name="Run what was cancelled in Long")

@@ -256,6 +256,7 @@ async def test_by_keyboard_from_nothing_on_a_phone(page, tmp_path):
     await card(page, "Augment").focus()
     await page.keyboard.press("Enter")
     await expect(step(page, 1).get_by_role("heading", name="Augment")).to_be_focused()
+    await expect(plan(page)).to_have_text("Still to be filled in: Augment: Methods.")
     await step(page, 1).get_by_role("checkbox", name="rotate", exact=True).press("Space")
     await expect(
         step(page, 1).get_by_label("How much of the image before is shown")

@@ -150,7 +150,7 @@ async def test_answers_come_by_and_by(page, tmp_path):
     await page.select_option("#model", "slow")
     await page.click("#ask [type=submit]")
     waiting = page.locator('#answers > [data-state="pending"]')
-    await expect(waiting.first).to_contain_text("waiting")
+    await expect(waiting.first).to_contain_text("not done yet")
     answers = await answered(page, 10)
     await expect(waiting).to_have_count(0)
     await page.get_by_role("button", name="Show more answers").click()

@@ -212,6 +212,7 @@ async def test_a_folder_becomes_a_tag(page, some, tmp_path):
         (place / name).write_bytes(os.urandom(100))
     await page.set_input_files("#choose-folder", folder)
     await expect(panel(page)).to_contain_text("2 files are ready")
+    await expect(panel(page).locator("[aria-expanded]")).to_have_attribute("aria-expanded", "false")
     tags = {file["name"]: file["tags"] for file in await files_of(page)}
     assert tags == {"a.bin": ["folder:photos"], "b.bin": ["folder:photos/deep"]}
 

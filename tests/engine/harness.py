@@ -53,6 +53,7 @@ from mediamill.store.repositories.templates import Templates
 from mediamill.store.repositories.units import Units
 from mediamill.store.repositories.usage import Usages
 from mediamill.store.repositories.users import User, Users
+from mediamill.store.repositories.workers import Workers
 
 Settle = Callable[[Lease, int], Awaitable[ItemOutcome]]
 
@@ -128,7 +129,7 @@ class Harness:
                 Models.of(Settings(home=scratch), store, sealer=None),  # there are no keys
             ),
             self.bell,
-            Queue(self.jobs, self.units),
+            Queue(self.jobs, self.units, Workers(store)),
             self.announcer,
         )
         self.trash = JobTrash(access, self.service, self.units, self.bell)

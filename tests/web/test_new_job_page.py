@@ -25,6 +25,10 @@ async def test_an_earlier_job_is_there_as_its_request_for_its_owner_alone(ann, b
     assert (again["name"], again["seed"], again["reuse"]) == ("<b>", 3, False)
     assert again["budget"] is None
     assert "<b>" not in page.text
+    asked = (await ann.client.get(f"/jobs/new?files={file},{file}x")).text
+    for text, places in ((page.text, 1), (asked, 2)):  # they have their places before scripts run
+        assert text.count('<li><span class="face">') == places
+        assert '<details id="picker">' in text
     for other in (f"?again={job}", "?again=job_none"):
         assert (await bob.client.get(f"/jobs/new{other}")).status_code == 404
     assert (await bob.client.get("/jobs/new")).status_code == 200

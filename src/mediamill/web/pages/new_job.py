@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from mediamill.app import App
 from mediamill.core.access import Principal
@@ -14,23 +14,35 @@ from mediamill.web.security import Caller, Mill
 
 router = APIRouter(include_in_schema=False)
 
+_NAMED = ("files", "selection", "project", "archive", "manifest")
+"""What an address says that the job works on."""
+_PLACES = 24
+"""Of files that an address names so many have their places before scripts run."""
+
 Again = Annotated[str, Query(pattern=r"^(|job_[0-9A-Za-z-]{1,64})$")]
 
 
 @router.get("/jobs/new")
-async def new_job_page(caller: Caller, mill: Mill, again: Again = "") -> Response:
+async def new_job_page(request: Request, caller: Caller, mill: Mill, again: Again = "") -> Response:
     """Choose files and steps, and see what comes of them; with `again` as in an earlier job.
 
     Scripts read what else the address says: `files`, `selection`, `project`, `archive`,
     `manifest`, `template` and `operation`.
     """
+    said = request.query_params
+    earlier = await _earlier(mill, caller, again) if again else None
+    files = [one for one in said.get("files", "").split(",") if one]
+    if earlier:
+        files = (earlier["inputs"] or {}).get("files", [])
     return page(
         "new_job.html",
         user=await mill.accounts.profile(caller),
         forms=forms(mill.operations),
         subsets=SUBSETS,
         splits=SPLITS,
-        again=await _earlier(mill, caller, again) if again else None,
+        named=bool(again) or any(said.get(one) for one in _NAMED),
+        coming=min(len(files), _PLACES),
+        again=earlier,
     )
 
 

@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from mediamill import __version__
 from mediamill.core.errors import SecondFactorNeeded
+from mediamill.web.pages import times
 from mediamill.web.pages.reference import type_text
 from mediamill.web.problems import Report, request_id
 from mediamill.web.security import session_of
@@ -59,11 +60,6 @@ def price_text(price: PriceView | None) -> str:
     return ", ".join(told) or t("models.free")
 
 
-def when_text(moment: str | None) -> str:
-    """Write a time (RFC 3339, UTC) for people, to the minute; “never” for none."""
-    return f"{moment[:10]} {moment[11:16]} UTC" if moment else t("words.never")
-
-
 def agent_text(agent: str) -> str:
     """Say for people what a program called itself: `Firefox on Linux`, `curl/8.5.0`."""
     browser = next((name for mark, name in _BROWSERS if mark in agent), None)
@@ -98,8 +94,8 @@ environment = Environment(
 )
 environment.filters |= {
     "size": size_text, "duration": duration_text, "type": type_text, "money": money_text,
-    "price": price_text, "thousands": "{:,}".format, "when": when_text, "agent": agent_text,
-    "action": action_text, "moment": moment,
+    "price": price_text, "thousands": "{:,}".format, "agent": agent_text, "action": action_text, "moment": moment,
+    "when": times.when, "day": times.day, "exact": times.exact, "plain_time": times.plain,
 }  # fmt: skip
 environment.globals |= {"version": __version__, "t": t}
 

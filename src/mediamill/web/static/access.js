@@ -52,7 +52,7 @@ form.addEventListener("submit", async (event) => {
     if (fields.has("scopes")) wanted.scopes = fields.getAll("scopes");
     const issued = await call("POST", "/v1/tokens", wanted);
     shown.querySelector("code").textContent = issued.token;
-    shown.querySelector("[data-copy]").textContent = t("account.copy");
+    shown.querySelector("[data-copy]").textContent = t("words.copy");
     shown.hidden = false;
     shown.focus();
     tokens.querySelector("ul").prepend(row(issued));

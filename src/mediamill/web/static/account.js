@@ -36,7 +36,7 @@ form?.addEventListener("submit", async (event) => {
   button.disabled = true;
   try {
     await call("PATCH", "/v1/me/notifications", { email: Object.fromEntries(new FormData(form)) });
-    saved.textContent = t("account.saved");
+    saved.textContent = t("words.saved");
   } catch (problem) {
     showProblem(form, problem, "email.");
   } finally {

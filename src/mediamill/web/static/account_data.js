@@ -2,6 +2,7 @@
 import { Problem, call, clearProblem, showProblem, size } from "./api.js";
 import { pause, tried } from "./dataset.js";
 import { t } from "./texts.js";
+import { stamp } from "./times.js";
 
 // -- the zip ------------------------------------------------------------------------------------------
 
@@ -10,8 +11,6 @@ const ask = place.querySelector("button");
 const bar = place.querySelector("progress");
 const link = place.querySelector("a");
 const told = place.querySelector("[data-told]");
-
-const day = (moment) => moment.slice(0, 16).replace("T", " ");
 
 async function follow(made) {
   bar.hidden = false;
@@ -25,7 +24,7 @@ async function follow(made) {
   link.hidden = made.state !== "ready";
   ask.textContent = t("account.export_again");
   told.textContent = made.state === "ready"
-    ? t("account.export_ready", { size: size(made.size), until: day(made.expires_at) })
+    ? t("account.export_ready", { size: size(made.size), until: stamp(made.expires_at) })
     : t("account.export_failed", { error: made.error });
 }
 

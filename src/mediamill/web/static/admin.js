@@ -44,7 +44,7 @@ acts("add-user", async ({ password, ...fields }, form) => {
   const { user, invitation } = await call("POST", "/v1/admin/users", password ? { ...fields, password } : fields);
   if (user) return location.assign(`/admin/users/${user.id}`);
   get("invited").querySelector("code").textContent = invitation.url;
-  get("invited").querySelector("[data-copy]").textContent = t("admin.copy");
+  get("invited").querySelector("[data-copy]").textContent = t("words.copy");
   get("invited").hidden = false;
   get("invited").focus();
   form.reset();
@@ -68,7 +68,7 @@ acts("change-user", async (fields, form) => {
   const touched = Object.entries(fields).filter(([name, value]) => value !== known[name]);
   const user = await call("PATCH", path, Object.fromEntries(touched));
   for (const name of Object.keys(known)) form.elements[name].value = known[name] = user[name];
-  form.querySelector("[data-saved]").textContent = t("admin.saved");
+  form.querySelector("[data-saved]").textContent = t("words.saved");
 });
 
 acts("quota", async (fields) => {
@@ -122,7 +122,7 @@ presses(get("feedback"), "mark", async ({ dataset }, card) => {
 });
 
 presses(get("feedback"), "delete", async (_, card) => {
-  if (!await asked(t("admin.delete_feedback"), t("admin.delete_feedback_told"), t("admin.delete_it"))) return;
+  if (!await asked(t("admin.delete_feedback"), t("admin.delete_feedback_told"), t("words.delete"))) return;
   await call("DELETE", `/v1/admin/feedback/${card.dataset.feedback}`);
   card.remove();
 });

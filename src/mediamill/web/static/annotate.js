@@ -86,7 +86,7 @@ function list(annotations, chosen) {
   if (listed !== annotations) {
     listed = annotations;
     places.replaceChildren(...annotations.slice(0, 300).map(line));
-    get("count").textContent = t("annotate.count", { count: annotations.length });
+    get("count").textContent = t("words.annotations", { count: annotations.length });
   }
   for (const button of places.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.dataset.key === chosen));
 }

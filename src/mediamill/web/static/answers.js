@@ -164,7 +164,7 @@ list.addEventListener("click", async (event) => {
   try {
     const answer = await fetch(button.dataset.copy);
     if (!answer.ok) throw new Error();
-    button.textContent = await copied(await answer.text()) ? t("account.copied") : t("prompts.not_copied");
+    button.textContent = await copied(await answer.text()) ? t("words.copied") : t("prompts.not_copied");
   } catch {
     button.textContent = t("prompts.not_copied");
   }

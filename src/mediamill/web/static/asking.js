@@ -12,7 +12,7 @@ export function asked(title, text, doIt) {
   const form = put(dialog, "form", "");
   form.method = "dialog";
   form.className = "actions";
-  const stay = put(form, "button", t("asking.cancel"));
+  const stay = put(form, "button", t("words.cancel"));
   stay.value = "";
   stay.autofocus = true; // Enter by mistake does nothing
   const go = put(form, "button", doIt);

@@ -79,7 +79,7 @@ const missing = (row) => row.missing.map((one) => made("p", { class: "muted orig
 function by(row) {
   const time = made("time", { datetime: row.created_at }, moment(row.created_at));
   const who = row.providers.length ? `${t("captions.by", { names: row.providers.join(", ") })} · ` : "";
-  return made("p", { class: "muted origin" }, who, made("a", { href: `/jobs/${row.job}`, title: t("captions.job") }, time));
+  return made("p", { class: "muted origin" }, who, made("a", { href: `/jobs/${row.job}`, title: t("words.the_job") }, time));
 }
 
 function* buttons(row, tools) {

@@ -17,7 +17,7 @@ function changed() {
   element("delete-all").textContent = filtered ? t("captions.delete_found_do") : t("captions.delete_all_do");
 }
 
-const shown = (count) => (element("more").hidden ? t("captions.shown", { count }) : t("captions.shown_so_far", { count }));
+const shown = (count) => (element("more").hidden ? t("words.images", { count }) : t("captions.shown_so_far", { count }));
 
 const cards = new Cards(list, form, { tools: ["copy", "edit", "undo", "delete"], changed });
 listen(list, (card, action) => {
@@ -27,7 +27,7 @@ listen(list, (card, action) => {
 element("delete-all").addEventListener("click", async () => {
   const query = asked(form);
   const question = query.size ? t("captions.delete_found") : t("captions.delete_all");
-  if (!await confirmed(question, t("captions.delete_all_told"), t("captions.delete_for_good"))) return;
+  if (!await confirmed(question, t("captions.delete_all_told"), t("words.delete_for_good"))) return;
   element("delete-all").disabled = true;
   query.set("confirm", "delete");
   let removed = 0;

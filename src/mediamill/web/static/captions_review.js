@@ -17,7 +17,7 @@ function changed() {
   const picked = chosen().length;
   all.checked = picked > 0 && picked === boxes().length;
   all.indeterminate = picked > 0 && picked < boxes().length;
-  element("chosen").textContent = picked ? t("captions.selected", { count: picked }) : t("captions.select_all");
+  element("chosen").textContent = picked ? t("captions.selected", { count: picked }) : t("words.select_all");
   for (const name of ["approve", "reject"]) element(name).disabled = !picked;
   const first = list.querySelector(".captioned");
   if (first && !list.querySelector('.captioned[tabindex="0"]')) first.tabIndex = 0;

@@ -108,8 +108,8 @@ async function check(file) {
   await tried(null, async () => {
     const task = await bring({ dry_run: true });
     const { images, annotations, errors, warnings } = task.outcome;
-    const parts = [t("project.images", { count: images ?? 0 })];
-    if (annotations !== undefined) parts.push(t("classes.found_annotations", { count: annotations }));
+    const parts = [t("words.images", { count: images ?? 0 })];
+    if (annotations !== undefined) parts.push(t("words.annotations", { count: annotations }));
     parts.push(errors ? t("classes.found_errors", { count: errors }) : t("classes.found_no_errors"));
     if (warnings) parts.push(t("classes.found_warnings", { count: warnings }));
     const told = [t("classes.checked", { name: file.name, found: parts.join(", ") }), errors ? t("classes.nothing_stored") : ""];

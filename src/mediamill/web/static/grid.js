@@ -52,7 +52,7 @@ export class Grid {
     const { columns, line } = this.measures;
     const top = this.place.getBoundingClientRect().top;
     const first = Math.max(0, Math.floor((-top - ahead) / line)) * columns;
-    return [first, Math.min(this.source.count, Math.ceil((innerHeight - top + ahead) / line) * columns)];
+    return [first, Math.max(0, Math.min(this.source.count, Math.ceil((innerHeight - top + ahead) / line) * columns))];
   }
 
   draw() {

@@ -30,7 +30,7 @@ async function open(job) {
     get("report").replaceChildren();
     return;
   }
-  get("downloads").replaceChildren(...links, made("a", { class: "button", href: `/jobs/${job}` }, t("health.the_job")));
+  get("downloads").replaceChildren(...links, made("a", { class: "button", href: `/jobs/${job}` }, t("words.the_job")));
   get("downloads").hidden = false;
   get("summary").textContent = summed(report);
   get("report").replaceChildren(...shown.cards(report));

@@ -21,7 +21,7 @@ export async function reported(job) {
 export function summed({ summary }) {
   const { files, images, broken, exact_duplicates: exact, near_duplicates: near } = summary;
   return [
-    t("health.files", { count: files }), t("project.images", { count: images }), t("health.broken_count", { n: broken }), t("health.exact", { count: exact }), t("health.near", { count: near }),
+    t("words.files", { count: files }), t("words.images", { count: images }), t("health.broken_count", { n: broken }), t("health.exact", { count: exact }), t("health.near", { count: near }),
   ].join(" · ");
 }
 
@@ -50,7 +50,7 @@ export class Report {
     const shown = found.images.filter((one) => !this.removed.has(one.file));
     const line = made("div", { class: "group" });
     const splits = found.splits && t("health.in_splits", { splits: found.splits.map((which) => t("project.split", { which })).join(", ") });
-    const head = made("p", { class: "muted" }, [t("project.images", { count: shown.length }), likeness(found), splits].filter(Boolean).join(" · "));
+    const head = made("p", { class: "muted" }, [t("words.images", { count: shown.length }), likeness(found), splits].filter(Boolean).join(" · "));
     const pictures = made("div", { class: "frames" }, ...shown.slice(0, SHOWN).map((one) => {
       const button = keep && made("button", { type: "button", class: "quiet", "aria-label": t("health.keep_one", { name: one.name }) }, t("health.keep"));
       if (button) button.addEventListener("click", () => this.others(button, line, shown, one));

@@ -80,11 +80,12 @@ function answered(plan, problem) {
     preview();
     return;
   }
-  shown(form, steps.list, problem, true);
+  const untouched = shown(form, steps.list, problem, true);
   const wrong = problem.errors.filter((one) => /^files\.\d+$/.test(one.pointer));
   misfits(wrong.map((one) => [Number(one.pointer.split(".")[1]), one.message]));
   if (wrong.length) get("inputs-error").textContent = "";
-  refused(problem.message);
+  if (untouched.length) waits(t("new_job.still_needed", { what: untouched.join(", ") }));
+  else refused(problem.message);
 }
 
 // What somebody does to the steps is worth keeping; what the address brought is not.
@@ -167,7 +168,7 @@ get("program").addEventListener("click", async ({ target }) => {
   const button = target.closest("[data-copied]");
   if (!button) return;
   const place = get(button.dataset.copied);
-  if (await copied(place.textContent)) button.textContent = t("new_job.copied");
+  if (await copied(place.textContent)) button.textContent = t("words.copied");
   else getSelection().selectAllChildren(place); // the browser keeps it from us: it is marked, for the keyboard
 });
 

@@ -5,7 +5,7 @@ import { t } from "./texts.js";
 const asks = {
   "name-form": async ({ name }) => {
     await call("PATCH", "/v1/me", { name });
-    return t("account.saved");
+    return t("words.saved");
   },
   "password-form": async ({ current = "", new: chosen }) => {
     await call("POST", "/v1/auth/password", { current, new: chosen });

@@ -46,7 +46,7 @@ function shown() {
     everything(); // what came since is meant, too
     return;
   }
-  get("chosen").textContent = whole ? t("project.selected_all") : picked ? t("project.selected", { count: picked }) : t("project.select_all");
+  get("chosen").textContent = whole ? t("project.selected_all") : picked ? t("project.selected", { count: picked }) : t("words.select_all");
   get("all").checked = whole || (picked > 0 && source.whole && picked === items.length);
   get("all").indeterminate = !whole && picked > 0 && !get("all").checked;
   for (const name of ["move", "remove", "copy"]) if (get(name)) get(name).disabled = !(whole || picked);
@@ -66,7 +66,7 @@ async function counts() {
   const none = sum((one) => !one.split);
   const told = parts.filter(([, n]) => n).map(([split, n]) => t("project.in_split", { which: split, n }));
   if (none && told.length) told.push(t("project.in_split", { which: "none", n: none }));
-  get("counts").textContent = [t("project.images", { count: sum(() => true) }), ...told].join(" · ");
+  get("counts").textContent = [t("words.images", { count: sum(() => true) }), ...told].join(" · ");
 }
 
 async function refresh() {

@@ -11,7 +11,7 @@ function row(project) {
   const count = Object.values(project.counts).flatMap((splits) => Object.values(splits)).reduce((sum, n) => sum + n, 0);
   const about = made("div", { class: "about" },
     made("a", { class: "name", href: `/projects/${project.id}` }, project.name),
-    made("span", { class: "muted" }, [t("project.images", { count }), project.created_at.slice(0, 10), project.description].filter(Boolean).join(" · ")));
+    made("span", { class: "muted" }, [t("words.images", { count }), project.created_at.slice(0, 10), project.description].filter(Boolean).join(" · ")));
   if (project.links.restore) {
     about.firstChild.replaceWith(made("span", { class: "name" }, project.name));
     return made("li", { class: "row" }, about, made("button", { type: "button", "data-restore": project.id, "aria-label": t("projects.restore_one", { name: project.name }) }, t("projects.restore")));

@@ -4,6 +4,7 @@ import { asked } from "./asking.js";
 import { ended, every, made, tried } from "./dataset.js";
 import { fill, read } from "./ratios.js";
 import { t } from "./texts.js";
+import { stamp } from "./times.js";
 import { toast } from "./toast.js";
 
 const page = document.getElementById("settings");
@@ -62,7 +63,7 @@ acts("keep", async ({ keep_days: kept }, form) => {
   const project = await call("PATCH", home, { keep_days: days(kept.trim()) });
   const alone = form.querySelector("[data-alone]");
   alone.hidden = !project.keep_days_alone_at;
-  alone.querySelector("time").textContent = day(project.keep_days_alone_at);
+  if (project.keep_days_alone_at) alone.querySelector("time").textContent = stamp(project.keep_days_alone_at);
   form.querySelector("[data-saved]").textContent = t("words.saved");
 });
 get("keep-try")?.addEventListener("click", () => {
@@ -88,7 +89,6 @@ function listed(text) {
 }
 
 const WHEN = ["now", "day", "week", "month", "later", "kept"];
-const day = (time) => (time ?? "").slice(0, 16).replace("T", " ");
 
 // Show what goes when, of all files of the project.
 async function look(form) {
@@ -106,7 +106,7 @@ async function look(form) {
   } while (page.has_more);
   const told = WHEN.filter((when) => sums[when].files).map((when) => {
     const { files, bytes, results, frozen } = sums[when];
-    const going = [t("settings.goes_files", { count: files }), size(bytes)];
+    const going = [t("words.files", { count: files }), size(bytes)];
     if (results) going.push(t("settings.goes_results", { count: results }));
     if (frozen) going.push(t("settings.goes_frozen", { count: frozen }));
     return made("li", {}, made("span", {}, made("strong", {}, t("settings.goes", { which: when })), `: ${going.join(", ")}`));

@@ -15,6 +15,9 @@ export function recent(time) {
   return new Date(time).toDateString() === new Date().toDateString() ? clock(time) : moment(time);
 }
 
+// As the server's own pages write a time (RFC 3339, UTC): 2026-11-22 20:05 UTC.
+export const stamp = (time) => `${time.slice(0, 10)} ${time.slice(11, 16)} UTC`;
+
 function clock(time) {
   return new Date(time).toLocaleTimeString("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 }

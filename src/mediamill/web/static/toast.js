@@ -14,8 +14,8 @@ export function toast(text, { undo = null, error = false } = {}) {
   const line = document.createElement("p");
   line.textContent = text;
   notice.append(line);
-  if (undo) notice.append(button(t("toast.undo"), "undo", () => takeBack(notice, line, undo)));
-  notice.append(button("×", "dismiss", () => leave(notice), t("toast.dismiss")));
+  if (undo) notice.append(button(t("words.undo"), "undo", () => takeBack(notice, line, undo)));
+  notice.append(button("×", "dismiss", () => leave(notice), t("words.dismiss")));
   place.append(notice);
   if (!error) standFor(notice, undo ? SECONDS.undo : SECONDS.told);
   return () => leave(notice);

@@ -23,7 +23,7 @@ function card(version) {
   const title = made("h3", { id: `version-${number}` }, called);
   const badge = made("span", { class: `badge ${{ ready: "succeeded", failed: "failed" }[state] || "running"}` }, t("versions.state", { which: state }));
   const told = [made_at.slice(0, 16).replace("T", " ")];
-  if (state === "ready") told.push(t("project.images", { count: files }), size(bytes));
+  if (state === "ready") told.push(t("words.images", { count: files }), size(bytes));
   if (steps.length) told.push(chained(steps));
   if (seed !== null && seed !== undefined) told.push(t("versions.seed_was", { seed: String(seed) }));
   const section = made("section", { class: "card", "aria-labelledby": title.id, "data-version": String(number) },
@@ -82,7 +82,7 @@ async function download(version, form, split, say) {
 function remove(version, button) {
   tried(button, async () => {
     const question = t("versions.delete", { number: String(version.number) });
-    if (!await asked(question, t("versions.delete_told"), t("versions.delete_it"))) return;
+    if (!await asked(question, t("versions.delete_told"), t("words.delete_for_good"))) return;
     await call("DELETE", version.links.self);
     versions.delete(version.number);
     button.closest("section").remove();

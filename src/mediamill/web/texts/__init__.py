@@ -9,7 +9,8 @@ is chosen from by the value `count`, any other table by the value `which`:
     state = {running = "running", failed = "failed"}
 
 `{name}` stands for the value of that name, `{{` for a brace. Integers are written with separators
-of thousands. A text with HTML in it is for templates alone; values never become HTML.
+of thousands. A text with HTML in it is for templates alone; values never become
+HTML, but for what is `Markup` already, such as a time.
 """
 
 import re

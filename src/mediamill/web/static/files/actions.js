@@ -52,7 +52,7 @@ export const remove = (ids, page) => moved(ids, DELETE, RESTORE, t("files.delete
 export const restore = (ids, page) => moved(ids, RESTORE, DELETE, t("trash.restored", { count: ids.length }), page);
 
 export async function destroy(ids, { hide, back }) {
-  if (!await asked(t("trash.destroy_title", { count: ids.length }), t("trash.destroy_text"), t("trash.destroy"))) return;
+  if (!await asked(t("trash.destroy_title", { count: ids.length }), t("trash.destroy_text"), t("words.delete_for_good"))) return;
   hide(ids);
   try {
     const done = await each(DELETE, ids, { now: true });

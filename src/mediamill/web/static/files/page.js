@@ -31,7 +31,7 @@ source.failed = (problem) => toast(problem.message, { error: true });
 
 function shown() {
   const { count, whole } = source;
-  get("count").textContent = !loaded || !count ? "" : whole ? t("files.count", { count }) : t("files.count_at_least", { count });
+  get("count").textContent = !loaded || !count ? "" : whole ? t("words.files", { count }) : t("files.count_at_least", { count });
   get("empty").hidden = !(loaded && whole && !count && !filters.any);
   get("none").hidden = !(loaded && whole && !count && filters.any);
   head.hidden = !get("empty").hidden;

@@ -42,7 +42,7 @@ function cell(id, item) {
 
 function shown() {
   const { count, whole } = source;
-  get("count").textContent = !loaded || !count ? "" : whole ? t("trash.count", { count }) : t("trash.count_at_least", { count });
+  get("count").textContent = !loaded || !count ? "" : whole ? t("words.files", { count }) : t("trash.count_at_least", { count });
   get("empty").hidden = !(loaded && whole && !count);
   get("empty-it").hidden = !count;
   bar.hidden = !choice.size;

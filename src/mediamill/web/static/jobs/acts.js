@@ -21,7 +21,12 @@ export async function cancel(job, changed) {
   return now;
 }
 
-export const retry = (job, only) => call("POST", `/v1/jobs/${job.id}/retry?only=${only}`);
+// Run what failed or was cancelled once more, and say so: it may have ended again at once.
+export async function retry(job, only) {
+  const now = await call("POST", `/v1/jobs/${job.id}/retry?only=${only}`);
+  toast(t("jobs.retried", { count: job.counts[only] }));
+  return now;
+}
 
 // Delete a job with its results, which stay for a day.
 export async function remove(job, restored) {

@@ -21,11 +21,13 @@ export function bringing(job) {
       submit.disabled = false;
     }
   });
+  let asked = false;
   return async () => {
-    if (!document.getElementById("bring").hidden) return;
-    const projects = (await call("GET", "/v1/projects?limit=100")).data;
-    form.elements.project.replaceChildren(...projects.map((one) => new Option(one.name, one.id)), new Option(t("job.new_project"), ""));
+    if (asked) return;
+    asked = true;
     document.getElementById("bring").hidden = false;
+    const projects = (await call("GET", "/v1/projects?limit=100")).data;
+    form.elements.project.replaceChildren(new Option(t("job.new_project"), ""), ...projects.map((one) => new Option(one.name, one.id)));
   };
 }
 

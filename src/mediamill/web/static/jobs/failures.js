@@ -9,12 +9,14 @@ const card = document.getElementById("failed");
 const list = document.getElementById("failures");
 let round = 0;
 
+// Settles, always, once they are listed.
 export function failures(job, items, changed) {
-  if (!changed) return;
+  if (!changed) return Promise.resolve();
   round += 1;
   card.hidden = !job.counts.failed;
-  if (card.hidden) list.replaceChildren();
-  else come(job, items, round).catch(() => {});
+  if (!card.hidden) return come(job, items, round).catch(() => {});
+  list.replaceChildren();
+  return Promise.resolve();
 }
 
 async function come(job, items, mine) {

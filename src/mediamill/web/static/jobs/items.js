@@ -28,9 +28,13 @@ export class Items {
   changed(job, first) {
     this.job = job;
     this.options();
-    element("items").hidden = !job.items;
+    if (!over(job)) this.reveal();
     if (first) this.read();
     else if (!this.timer) this.timer = setTimeout(() => { this.timer = null; this.read(); }, over(job) ? 0 : AGAIN);
+  }
+
+  reveal() {
+    element("items").hidden = !this.job.items;
   }
 
   options() {

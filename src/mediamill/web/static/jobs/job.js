@@ -30,8 +30,8 @@ function update(fresh) {
   const again = before && before.generation !== job.generation;
   if (again) results.clear();
   items.changed(job, !before);
-  failures(job, items, !before || before.counts.failed !== job.counts.failed || again);
-  if (over(job) && (!before || !over(before))) ended(before !== null);
+  const listed = failures(job, items, !before || before.counts.failed !== job.counts.failed || again);
+  if (over(job) && (!before || !over(before))) ended(before !== null, listed);
   return !before || before.revision !== job.revision || before.progress.fraction !== job.progress.fraction;
 }
 
@@ -69,8 +69,9 @@ function say(before) {
   quarter = reached;
 }
 
-async function ended(fresh) {
-  results.more();
+// On a page of a job that has ended long ago what stands above comes first: nothing moves down later.
+async function ended(fresh, listed) {
+  listed.then(() => results.more()).finally(() => items.reveal());
   if (bring && good(job)) bring().catch(() => {});
   if (fresh) element("outcome").replaceChildren(await part(`/parts/jobs/${id}`));
 }

@@ -23,11 +23,11 @@ export class Lightbox {
     this.image = made("img", { alt: "" });
     this.told = made("p", { class: "about-picture", "aria-live": "polite" });
     this.pick = made("button", { type: "button", onclick: () => this.toggle() }, t("job.lightbox_pick"));
-    this.save = made("a", { class: "button", download: "" }, t("job.lightbox_download"));
+    this.save = made("a", { class: "button", download: "" }, t("words.download"));
     this.original = made("button", { type: "button", "aria-pressed": "false", onclick: () => this.compare() }, t("job.lightbox_before"));
     const dialog = made("dialog", { class: "lightbox", "aria-label": this.sheet.title },
       made("div", { class: "stage-of-one" }, button("before", t("job.lightbox_previous"), () => this.go(this.n - 1)), this.image, button("after", t("job.lightbox_next"), () => this.go(this.n + 1))),
-      made("div", { class: "under" }, this.told, this.pick, this.original, this.save), button("close", t("job.lightbox_close"), () => dialog.close()));
+      made("div", { class: "under" }, this.told, this.pick, this.original, this.save), button("close", t("words.close"), () => dialog.close()));
     dialog.addEventListener("keydown", (event) => this.key(event));
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
     dialog.addEventListener("close", () => {

@@ -13,16 +13,25 @@ const MUTE = 3_000; // and so often where that told more than the stream had
 
 // Follow a user's jobs. `told(job)` gets each job that has changed, `gone(id)` each that was deleted;
 // `refresh()` reads again what the page shows and returns whether anything was new, and is asked only
-// while `waiting()` says that something there can still change.
+// while `waiting()` says that something there can still change. While the service does not answer,
+// the place for that on the page says so.
 export function follow(user, { told, gone, refresh, waiting }) {
   const name = `mediamill.jobs.${user}`;
   const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel(name) : null;
   let last = Date.now();
+  const look = async () => {
+    const news = await refresh().catch((problem) => {
+      lost(problem.status === 0);
+      throw problem;
+    });
+    lost(false);
+    return news;
+  };
   const hear = ({ kind, data }) => {
     last = Date.now();
     if (kind === "job") told(data);
     else if (kind === "job_deleted") gone(data.id);
-    else refresh().catch(() => {});
+    else look().catch(() => {});
   };
   if (channel) channel.onmessage = ({ data }) => hear(data);
   const tell = (message) => {
@@ -31,10 +40,16 @@ export function follow(user, { told, gone, refresh, waiting }) {
   };
   if (navigator.locks) navigator.locks.request(name, () => new Promise(() => listen(tell)));
   else listen(tell);
-  lookNowAndThen(refresh, waiting, () => last);
+  lookNowAndThen(look, waiting, () => last);
 }
 
-// A new stream does not know what was told before it: whoever hears that it is open looks by themselves.
+function lost(away) {
+  const place = document.getElementById("lost");
+  if (place.hidden === away) place.hidden = !away;
+}
+
+// A new stream does not know what was told before it: whoever hears that it is open looks by themselves,
+// and whether anybody answers when it breaks.
 function listen(tell, wait = FIRST) {
   const source = new EventSource("/v1/events");
   let after = wait;
@@ -42,17 +57,19 @@ function listen(tell, wait = FIRST) {
     source.close();
     setTimeout(() => listen(tell, Math.min(after * 2, LONGEST)), after);
   };
-  let begun = false;
+  let broken = true; // before it is open for the first time, too
   source.addEventListener("open", () => {
     after = FIRST;
-    if (!begun) tell({ kind: "opened" });
-    begun = true;
+    if (broken) tell({ kind: "opened" });
+    broken = false;
   });
   for (const kind of ["job", "job_deleted"]) {
     source.addEventListener(kind, (event) => tell({ kind, data: JSON.parse(event.data) }));
   }
   source.addEventListener("gone", again);
   source.addEventListener("error", () => {
+    if (!broken) tell({ kind: "broken" });
+    broken = true;
     if (source.readyState === EventSource.CLOSED) again(); // else the browser comes again by itself
   });
 }

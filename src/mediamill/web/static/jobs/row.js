@@ -19,9 +19,9 @@ export function row(job) {
     download: made("a", { class: "button small", download: "", href: `/v1/jobs/${job.id}/download` }),
     retry: made("button", { type: "button", class: "small", "data-do": "retry" }, t("jobs.retry")),
     rest: made("button", { type: "button", class: "small", "data-do": "rest" }, t("jobs.run_rest")),
-    cancel: made("button", { type: "button", class: "small", "data-do": "cancel" }, t("jobs.cancel")),
+    cancel: made("button", { type: "button", class: "small", "data-do": "cancel" }, t("words.cancel")),
     restore: made("button", { type: "button", class: "small", "data-do": "restore" }, t("jobs.restore")),
-    remove: made("button", { type: "button", class: "quiet", "data-do": "remove" }, t("jobs.delete")),
+    remove: made("button", { type: "button", class: "quiet", "data-do": "remove" }, t("words.delete")),
   };
   const { shot, name, steps, badge, bar, told, error, ...tools } = parts;
   const about = made("div", { class: "about" }, made("span", { class: "title" }, name, badge), steps, bar, told, error);
@@ -47,7 +47,7 @@ export function show(element, job) {
   parts.bar.setAttribute("aria-label", t("jobs.progress_of", { name, percent: percent(job) }));
   put(parts.told, summary(job));
   put(parts.error, job.error);
-  put(parts.download, `${t("jobs.download")} ${downloadSize(job)}`);
+  put(parts.download, `${t("words.download")} ${downloadSize(job)}`);
   for (const [part, label] of [["download", "download_of"], ["retry", "retry_of"], ["rest", "run_rest_of"], ["cancel", "cancel_of"], ["restore", "restore_of"], ["remove", "delete_of"]]) {
     parts[part].setAttribute("aria-label", LABELS[label]({ name }));
   }

@@ -3,6 +3,7 @@ import { call } from "../api.js";
 import { made } from "../dataset.js";
 
 const INLINE = new Set(["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"]);
+const LOOKED_AT = 5; // results: what failed made no picture
 const PICTURE = /\.(jpe?g|png|webp|gif|avif)$/i;
 const found = new Map(); // by job and generation, so that a row drawn anew asks nothing
 let queue = Promise.resolve();
@@ -32,7 +33,7 @@ async function draw(element) {
 }
 
 async function first(job) {
-  const { data } = await call("GET", `/v1/jobs/${job}/results?limit=1`);
+  const { data } = await call("GET", `/v1/jobs/${job}/results?limit=${LOOKED_AT}`);
   const files = data.flatMap((one) => one.files);
   const picture = files.find((file) => INLINE.has(file.media_type));
   if (picture) return picture.url;

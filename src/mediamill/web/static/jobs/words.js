@@ -29,8 +29,9 @@ export function lasting(seconds) {
   return t("jobs.hours", { hours: (seconds / 3600).toFixed(1) });
 }
 
+// Of a job that was run again later in part nothing is said: what lay between would count too.
 export function took(job) {
-  if (!over(job) || !job.started_at || !job.finished_at) return "";
+  if (!over(job) || job.generation > 1 || !job.started_at || !job.finished_at) return "";
   return lasting((new Date(job.finished_at) - new Date(job.started_at)) / 1000);
 }
 

@@ -105,7 +105,7 @@ export class Inputs {
     get("picker").hidden = Boolean(source);
     get("chosen").hidden = Boolean(source) || !ids.length;
     get("chosen-more").hidden = Boolean(source) || ids.length <= this.shown;
-    get("inputs-count").textContent = source || !ids.length ? "" : t("new_job.inputs_files", { count: ids.length });
+    get("inputs-count").textContent = source || !ids.length ? "" : t("words.files", { count: ids.length });
     if (this.empty) get("picker").open = true;
     const now = ids.slice(0, this.shown);
     const there = new Map([...get("chosen").children].map((line) => [line.dataset.file, line]));

@@ -61,6 +61,7 @@ async function add(inputs) {
     get("pickable").append(...page.data.map((file) => choice(inputs, file)));
     get("more-files").hidden = !page.has_more;
   }
+  get("pickable").removeAttribute("aria-busy");
   const none = !get("pickable").children.length;
   get("no-files").hidden = !none || Boolean(name);
   get("no-match").hidden = !none || !name;

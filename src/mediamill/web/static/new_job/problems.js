@@ -11,24 +11,34 @@ export function cleared(form) {
 }
 
 // `live` while somebody is still choosing: fields that nobody has touched yet are left alone.
+// Gives what these are called, if there is nothing else.
 export function shown(form, steps, problem, live = false) {
   cleared(form);
   const general = [];
+  const untouched = [];
   for (const { pointer, message } of problem.errors) {
     const [head, place, , name] = pointer.split(".");
     const step = head === "steps" ? steps[Number(place)] : undefined;
     const target = beside(form, pointer, step, name);
     if (target) {
       if (!live || target.field.dataset.touched !== undefined) mark(target, message);
+      else untouched.push(called(target.field, step));
     } else if (step && step.element.isConnected) {
       if (!live || !pointer.includes(".parameters") || touched(step.fields)) step.element.querySelector("[data-step-error]").textContent = message;
     } else if (step) general.push(t("new_job.step_wrong", { number: Number(place) + 1, name: label(step.operation), message }));
     else if (INPUTS.includes(head)) get("inputs-error").textContent = message;
     else general.push(message);
   }
-  if (live) return;
+  if (live) return untouched.length === problem.errors.length ? untouched : [];
   form.querySelector("[data-error]").textContent = general.join(" ") || (problem.errors.length ? "" : problem.message);
   (form.querySelector('[aria-invalid="true"]') || first(form))?.focus();
+  return [];
+}
+
+// A field in words, with the step it is of.
+function called(field, step) {
+  const name = field.querySelector(".group-name, label").textContent.trim();
+  return step ? t("new_job.field_of", { step: label(step.operation), name }) : name;
 }
 
 // Whether somebody has changed a field within.

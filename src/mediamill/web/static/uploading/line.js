@@ -7,7 +7,7 @@ const ACTIONS = {
   waiting: ["pause", "cancel"], sending: ["pause", "cancel"], paused: ["resume", "cancel"], checking: [],
   refused: ["retry", "dismiss"], unfinished: ["cancel"], ready: [],
 };
-const NAMES = { pause: t("uploads.pause"), resume: t("uploads.resume"), retry: t("uploads.retry"), cancel: t("uploads.cancel"), dismiss: t("uploads.dismiss") };
+const NAMES = { pause: t("uploads.pause"), resume: t("uploads.resume"), retry: t("words.try_again"), cancel: t("words.cancel"), dismiss: t("words.dismiss") };
 
 export class Line {
   constructor(entry) {

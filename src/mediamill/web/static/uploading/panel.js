@@ -30,7 +30,7 @@ class Panel {
     this.detail = made("span", { class: "muted" });
     this.fold = made("button", { type: "button", class: "fold", "aria-expanded": "true", "aria-controls": "uploads-body" }, made("strong", {}, t("uploads.title")), this.heading);
     this.all = button(t("uploads.pause"), () => this.toggle());
-    this.close = button("×", () => this.away(), t("uploads.close"));
+    this.close = button("×", () => this.away(), t("words.close"));
     this.bar = made("progress", { max: "1", "aria-label": t("uploads.all") });
     this.hold = made("p", { class: "hold", hidden: true });
     this.list = made("ul", { "aria-label": t("uploads.title") });
@@ -49,6 +49,7 @@ class Panel {
     });
     document.querySelector("#main").after(this.place);
     this.show(!PHONE.matches);
+    Object.assign(this, { active: false, small: false, files: 0 });
     this.queue = new Queue(() => this.soon());
   }
 
@@ -99,6 +100,7 @@ class Panel {
     this.all.hidden = !busy || hold?.why === "again";
     this.all.textContent = !hold ? t("uploads.pause") : hold.why === "connection" || hold.why === "later" ? t("uploads.try_now") : t("uploads.go_on");
     this.close.hidden = busy || checking.size > 0;
+    this.rests(busy || checking.size > 0);
     this.hold.hidden = !hold || hold.why === "again";
     this.hold.textContent = hold ? reason(hold) : "";
     this.pace(busy);
@@ -106,6 +108,21 @@ class Panel {
     this.many.hidden = refused.size < 2;
     this.speak();
     if (busy) this.soon();
+  }
+
+  // Done without a word to say, it makes itself small; somebody who is in it is left alone.
+  // Few files may come and be through between two drawings.
+  rests(active) {
+    const { by, sum } = this.queue;
+    const done = !active && sum.ready > 0 && (this.active || sum.files !== this.files);
+    const silent = !by.refused.size && !by.unfinished.size && !sum.there;
+    if (active && !this.active && this.small) this.show(true);
+    if (active) this.small = false;
+    if (done && silent && !this.body.hidden && !this.place.matches(":hover, :focus-within")) {
+      this.show(false);
+      this.small = true;
+    }
+    Object.assign(this, { active, files: sum.files });
   }
 
   told() {
