@@ -139,7 +139,7 @@ def run(page: Page, home: str) -> None:
 def datasets(page: Page, home: str) -> None:
     """Take the pages of the sample project: its images, one painted on, ranges, a health check."""
     page.goto(f"{home}projects")
-    page.click("#sample button")
+    page.get_by_role("button", name="Make the sample").click()
     page.wait_for_url(re.compile("/projects/proj_"))
     project = page.url
     page.goto(f"{project}/split")

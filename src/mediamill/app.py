@@ -233,7 +233,7 @@ class App:
             self.parts, signer, people, self.job_trash, self.projects, self.templates, self.webhooks
         )
         self.once = Once(nouns.keys, self.results)
-        self.items = ItemService(self.access, nouns.manifests, nouns.results)
+        self.items = ItemService(self.access, nouns.manifests, nouns.results, nouns.units)
         self.downloads = Downloads(
             self.access, self.files, self.results, self.directories, nouns.units, self.bell,
             self.settings.direct_transfers,

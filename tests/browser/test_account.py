@@ -1,6 +1,8 @@
 """The account's page: sessions, tokens, activity, limits; by keys, on a phone, light and dark."""
 
 import zipfile
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.async_api import expect
@@ -46,7 +48,7 @@ async def test_somebody_looks_after_their_account(page, everybodys, browser):
     asked = [await other.request.get(f"{base}/v1/{it}", headers=shown) for it in ("jobs", "files")]
     assert [answer.status for answer in asked] == [200, 403]
 
-    await page.reload()
+    await in_a_zone(page, "America/New_York")
     await expect(tokens).to_contain_text("may jobs:read")
     activity = page.get_by_role("list", name="Activity")
     await expect(activity).to_contain_text("Signed in")
@@ -91,3 +93,13 @@ async def delete_and_keep(page, email):
     await expect(page.get_by_role("heading", name="Keep the account?")).to_be_visible()
     await page.get_by_role("button", name="Keep the account").click()
     await expect(page.get_by_role("heading", name="The account stays")).to_be_visible()
+
+
+async def in_a_zone(page, zone):
+    """Times are told in the reader's zone, which only their browser knows."""
+    line = await page.context.new_cdp_session(page)
+    await line.send("Emulation.setTimezoneOverride", {"timezoneId": zone})
+    await page.reload()
+    since = page.locator("#profile time")
+    at = datetime.fromisoformat(await since.get_attribute("datetime")).astimezone(ZoneInfo(zone))
+    await expect(since).to_have_text(f"{at:%b} {at.day}, {at.year}, {at:%H:%M}")

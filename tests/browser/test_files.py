@@ -1,12 +1,13 @@
 """The pages of files: the grid of all of them, choosing, deleting and taking back, one file."""
 
 import re
+import zipfile
 
 import pytest
 from playwright.async_api import expect
 
 from tests.support.judging import PHONE, judged
-from tests.support.many_files import add_files
+from tests.support.many_files import add_files, picture
 from tests.support.pressing import enter
 
 MANY, SOME = 10_000, 60
@@ -109,12 +110,13 @@ async def test_filters_stand_in_the_address(page, everybodys):
     await page.go_back()
     await expect(page.get_by_role("searchbox")).to_have_value("")
     await page.get_by_text("Filters", exact=False).first.click()
-    await page.get_by_label("Tag, the whole word").fill("picked")
+    await page.get_by_label("Tag", exact=True).fill("picked")
     await enter(page)
     await expect(page.locator("#count")).to_have_text("4 files")
     assert await names(page) == [3, 8, 9, 13]
     await page.reload()
     await expect(page.locator("#chips")).to_contain_text("Tag: picked")
+    await expect(page.locator("#count")).to_have_text("4 files")
     assert await names(page) == [3, 8, 9, 13]
     await page.goto(f"{base(page)}/?tag=picked&since=2999-01-01&source=upload")
     await expect(page.get_by_role("heading", name="No files like this")).to_be_visible()
@@ -151,6 +153,12 @@ async def test_choosing_by_mouse_and_what_is_done_with_it(page, everybodys):
     await expect(page.get_by_text("5 files added to Coast.")).to_be_visible()
     told = await (await page.context.request.get(f"{base(page)}/v1/files?tag=sea")).json()
     assert [one["id"] for one in told["data"]] == [ids[n] for n in (2, 4, 5, 6, 8)]
+    async with page.expect_download() as coming:
+        await page.get_by_role("button", name="Download").click()
+    with zipfile.ZipFile(await (await coming.value).path()) as made:
+        assert min(made.namelist()) == "photo-00002.png"
+        assert len(made.namelist()) == 5
+        assert made.testzip() is None
     await page.get_by_role("button", name="Delete").click()
     await expect(page.locator("#count")).to_have_text(f"{SOME - 5} files")
     await expect(link(page, 4)).to_have_count(0)
@@ -162,7 +170,7 @@ async def test_choosing_by_mouse_and_what_is_done_with_it(page, everybodys):
     await expect(page.locator("#count")).to_have_text(f"{SOME} files")
     await expect(link(page, 4)).to_be_visible()
     await box(page, 4).check()
-    await page.get_by_role("button", name="New job").click()
+    await page.keyboard.press("n")
     await page.wait_for_url(re.compile(rf"/jobs/new\?files={ids[4]}$"))
 
 
@@ -170,8 +178,8 @@ async def test_choosing_by_keys_and_the_trash(page, everybodys):
     await given(page, everybodys, SOME)
     await page.get_by_role("button", name="As a list").focus()
     await enter(page)
-    await page.locator("summary", has_text="Filters").focus()
-    await page.keyboard.press("Tab")
+    await page.keyboard.press("/")
+    await page.keyboard.press("ArrowDown")
     await expect(link(page, 0)).to_be_focused()
     for key in ("ArrowDown", "Space", "Shift+ArrowDown", "Shift+ArrowDown", "Shift+ArrowUp"):
         await page.keyboard.press(key)
@@ -184,6 +192,8 @@ async def test_choosing_by_keys_and_the_trash(page, everybodys):
     await page.get_by_role("link", name="Trash").click()
     await expect(page.locator("#count")).to_have_text("3 files")
     await expect(page.locator("#grid")).to_contain_text("goes in 23 hours")
+    await expect(page.locator("#grid img")).to_have_count(3)
+    await expect(page.locator("#grid img").first).to_have_js_property("naturalWidth", 240)
     await box(page, 1).focus()
     await page.keyboard.press("Space")
     await judged(page)
@@ -200,7 +210,7 @@ async def test_choosing_by_keys_and_the_trash(page, everybodys):
     await page.get_by_role("button", name="Empty the trash").click()
     await page.get_by_role("dialog").get_by_role("button", name="Empty the trash").click()
     await expect(page.get_by_role("heading", name="The trash is empty")).to_be_visible()
-    await page.get_by_role("link", name="Files").first.click()
+    await page.get_by_role("link", name="All files").first.click()
     await expect(page.locator("#count")).to_have_text(f"{SOME - 2} files")
     await expect(page.get_by_role("button", name="As a list")).to_have_attribute(
         "aria-pressed", "true"
@@ -223,7 +233,13 @@ async def test_one_file(page, everybodys):
     await expect(page.locator("#tags")).not_to_contain_text("sea")
     await page.get_by_role("button", name="Undo").click()
     await expect(page.locator("#tags")).to_contain_text("sea")
-    await page.get_by_label("Name").fill("harbour.png")
+    await page.get_by_role("button", name="Add to project").click()
+    await page.get_by_label("Its name").fill("Harbours")
+    await enter(page)
+    await expect(page.get_by_role("link", name="Harbours")).to_be_visible()
+    await page.locator(".toast", has_text="Harbours").get_by_role("button", name="Undo").click()
+    await expect(page.get_by_text("It is in none.")).to_be_visible()
+    await page.get_by_label("Name", exact=True).fill("harbour.png")
     await enter(page)
     await expect(page.get_by_role("heading", level=1)).to_have_text("harbour.png")
     night = "import('/static/times.js').then((it) => it.moment(new Date(2026, 8, 2, 0, 5)))"
@@ -254,10 +270,15 @@ async def test_nothing_yet_and_on_a_phone(page, tmp_path):
     await page.set_viewport_size(PHONE)
     await expect(page.get_by_role("heading", name="Nothing here yet")).to_be_visible()
     await judged(page)
-    note = tmp_path / "note.txt"
+    missed = []  # pictures that are asked for before they are made
+    page.on("response", lambda answer: missed.append(answer.url) if answer.status == 404 else None)
+    note, photo = tmp_path / "note.txt", tmp_path / "photo.jpg"
     note.write_text("Something to keep.")
-    await page.set_input_files("#choose", note)
+    photo.write_bytes(picture(1))
+    await page.set_input_files("#choose", [note, photo])
     await expect(page.get_by_role("link", name="note.txt")).to_be_visible()
+    await expect(page.locator("#grid img")).not_to_have_js_property("naturalWidth", 0)
+    assert missed == []
     touched = page.get_by_role("link", name="note.txt")
     spot = await touched.bounding_box()
     place = {"clientX": spot["x"] + 20, "clientY": spot["y"] + 20, "pointerType": "touch"}

@@ -47,7 +47,7 @@ async def test_from_forgotten_to_in_again(everybodys, browser):
     await page.get_by_label("New password").fill(OTHER)
     await page.get_by_role("button", name="Set the password").click()
     await expect(page.locator("#done")).to_contain_text("Your new password is set")
-    await page.get_by_role("link", name="Sign in").click()
+    await page.locator("#main").get_by_role("link", name="Sign in").click()
     await expect(page.get_by_role("button", name="Sign in")).to_be_enabled()
     await page.fill("#login-email", EMAIL)
     await page.fill("#login-password", OTHER)

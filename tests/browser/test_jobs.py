@@ -120,6 +120,10 @@ async def test_a_job_is_watched_to_its_end_and_a_frame_is_used_again(page, video
     with zipfile.ZipFile(tmp_path / "picked.zip") as archive:
         assert archive.testzip() is None
         assert len(archive.namelist()) == 3
+    await page.get_by_role("button", name="Add to a project").click()
+    await page.get_by_label("Its name").fill("Picked frames")
+    await page.get_by_role("button", name="Add", exact=True).click()
+    await expect(page.get_by_text("3 pictures added to Picked frames.")).to_be_visible()
     async with page.expect_download() as coming:
         await page.get_by_role("link", name=re.compile("^Download ")).first.click()
     await (await coming.value).save_as(tmp_path / "frames.zip")

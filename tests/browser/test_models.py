@@ -100,7 +100,8 @@ async def order_by_keys(page):
 
 async def order_by_mouse(page):
     chain = page.locator('[data-chain="caption"]')
-    await page.get_by_role("heading", name="Models").click()  # which closes the list of names
+    # Which closes the list of names.
+    await page.get_by_role("heading", name="Administration").click()
     for first in ("good", "bad"):
         lower, upper = (chain.locator("[data-link] .name").nth(place) for place in (1, 0))
         await lower.drag_to(upper)

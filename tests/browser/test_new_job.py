@@ -78,7 +78,9 @@ async def test_steps_over_chosen_files(page, tmp_path):
     await opened(page, f"?files={','.join(ids)}")
     await expect(page.get_by_text("3 files", exact=True)).to_be_visible()
     await card(page, "Convert").click()
-    await expect(page.locator("#misfits")).to_contain_text("note.txt: convert takes image/*")
+    await expect(page.locator("#misfits")).to_contain_text(
+        "convert takes images; note.txt is text."
+    )
     await page.get_by_role("button", name="Leave it out").click()
     await expect(plan(page)).to_contain_text("2 inputs")
     await expect(page.locator("#misfits")).to_be_empty()
@@ -111,7 +113,7 @@ async def test_steps_over_chosen_files(page, tmp_path):
 
     await page.route(SUBMIT, broken_once)
     await page.get_by_role("button", name="Run", exact=True).click()
-    await expect(page.locator("#new-job > .side [data-error]")).to_contain_text("does not answer")
+    await expect(page.locator("#new-job .run-bar [data-error]")).to_contain_text("does not answer")
     job = await run(page)
     made = [(one["operation"], one["parameters"].get("size")) for one in job["steps"]]
     assert made == [("thumbnail", 64), ("convert", None)]
@@ -243,6 +245,7 @@ async def test_by_keyboard_from_nothing_on_a_phone(page, tmp_path):
     await page.set_viewport_size({"width": 375, "height": 812})
     await opened(page)
     await expect(page.get_by_text("Nothing is chosen yet.")).to_be_visible()
+    await expect(page.get_by_role("button", name="Run", exact=True)).to_be_in_viewport()
     await page.get_by_role("button", name="Run", exact=True).focus()
     await enter(page)
     await expect(page.get_by_text("Choose at least one file first.")).to_be_visible()
@@ -269,6 +272,9 @@ async def test_by_keyboard_from_nothing_on_a_phone(page, tmp_path):
     await expect(page.get_by_text("Augment is removed.")).to_be_visible()
     await page.get_by_role("button", name="Undo").press("Enter")
     await expect(step(page, 1).get_by_role("checkbox", name="rotate", exact=True)).to_be_checked()
+    await page.get_by_label("Choose files", exact=True).set_input_files(pictures(tmp_path, 3)[2:])
+    await expect(page.get_by_text("2 files", exact=True)).to_be_visible(timeout=15_000)
+    await expect(page.get_by_role("checkbox", name="photo_02.jpg")).to_be_checked()
     await page.get_by_role("button", name="Run", exact=True).focus()
     await enter(page)
     await page.wait_for_url(re.compile(r"/jobs/job_"))

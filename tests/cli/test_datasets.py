@@ -72,6 +72,12 @@ def test_a_dataset_from_folder_to_zip(signed_in: Commands):
         image = archive.read(f"train/{train['images'][0]['file_name']}")
     digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in root.rglob("*.png")}
     assert hashlib.sha256(image).hexdigest() in digests
+    archive = called(signed_in, "files", "put", str(target)).stdout.split()[0]
+    other = called(signed_in, "projects", "create", "few").stdout.strip()
+    some = ("--members", "train/image-00[12].png", "--members", "*/image-003.png")
+    brought = called(signed_in, "projects", "import", other, archive, *some)
+    assert (brought.exit_code, brought.stdout) == (0, "3 taken, 0 refused\n"), brought.output
+    assert project_of(signed_in, "few")["counts"]["original"]["train"] == 3
 
 
 def test_a_push_without_a_project_is_into_one_named_like_the_folder(signed_in: Commands):

@@ -133,7 +133,7 @@ class Harness:
             self.announcer,
         )
         self.trash = JobTrash(access, self.service, self.units, self.bell)
-        self.listing = ItemService(access, self.manifests, self.results)
+        self.listing = ItemService(access, self.manifests, self.results, self.units)
         self.users, self.mailed = Users(store), Mails(store)
         self.mail: Mail | None = None
         """Given a post, outcomes are mailed; without, as in most tests, they are not."""

@@ -139,6 +139,9 @@ async def test_a_job_with_cancelled_items_has_not_succeeded(harness):
         await asyncio.wait_for(going.wait(), 60)
         while await harness.results.get(job.id, 0, 0) is None:
             await asyncio.sleep(0.01)
+        working = await harness.listing.list(ALICE, job.id, "running", None, 10)
+        assert working.rows
+        assert {item.index for item in working.rows} <= {1, 2, 3, 4, 5}
         await harness.service.cancel(ALICE, job.id)
         await harness.finished("user_alice", job)
         await harness.service.retry(ALICE, job.id, "failed")

@@ -62,7 +62,7 @@ async def test_items_and_manifest_name_the_member(works: Works):
         ("a/b.png", "b.png", "succeeded"),
         ("c.txt", "c.txt", "failed"),
     ]
-    assert "text/plain" in views[1].result.error
+    assert "c.txt is text" in views[1].result.error
     content = await works.app.downloads.job(ANN, job.id)
     data = b"".join([chunk async for chunk in content.read(0, content.size)])
     with zipfile.ZipFile(io.BytesIO(data)) as archive:

@@ -13,7 +13,9 @@ from mediamill.store.repositories.audit import Act, Verdict
 from mediamill.store.repositories.exports import Export, ExportState
 from mediamill.store.repositories.retention import Sweep
 from mediamill.store.repositories.users import Role, User
-from mediamill.web.pages.rendering import agent_text, when_text
+from mediamill.web.pages.rendering import agent_text
+from mediamill.web.pages.times import day, when
+from mediamill.web.security import SESSION_COOKIE
 from tests.web.conftest import person
 from tests.web.one_service import ann, bob, mill, web  # noqa: F401 - fixtures
 from tests.web.test_uploading import PNG
@@ -105,7 +107,10 @@ async def test_only_administrators_find_the_administration(mill, root, ann, bob)
             answer = await other.client.get(f"/admin{path}", headers=html)
             assert answer.status_code == 403, path
             assert "Only administrators" in answer.text
-    assert 'href="/admin"' in (await root.client.get("/account")).text
+    browser = {"accept": "text/html", "cookie": f"{SESSION_COOKIE}={root.token}"}
+    for path in ("/account", "/nothing"):
+        answer = await root.client.get(path, headers=browser)
+        assert 'href="/admin"' in answer.text
     assert 'href="/admin"' not in (await bob.client.get("/account")).text
 
 
@@ -191,5 +196,8 @@ async def test_programs_are_told_apart(agent, said):
 
 
 async def test_times_are_told_to_the_minute():
-    assert when_text("2026-11-22T13:25:11.5Z") == "2026-11-22 13:25 UTC"
-    assert when_text(None) == "never"
+    time = "2026-11-22T13:25:11.5Z"
+    told = f'<time datetime="{time}" data-form="moment">Nov 22, 2026, 13:25 UTC</time>'
+    assert when(time) == told
+    assert day("2026-11-02T23:59:59Z").endswith(">Nov 2, 2026</time>")
+    assert when(None) == "never"

@@ -8,7 +8,7 @@ async def test_captions_that_are_not_set_up_are_no_failing_jobs(admin, ann):
     told = (await ann.client.get("/captions", headers=page)).text
     assert "Captions are not set up" in told
     assert "An administrator adds a provider" in told
-    assert 'type="submit" disabled' in main_of(told)
+    assert 'class="side" hidden' in main_of(told)
     assert 'href="/models"' in (await admin.client.get("/captions", headers=page)).text
     body = {"files": ["file_x"], "steps": [{"operation": "caption"}]}
     refused = await ann.client.post("/v1/jobs", json=body)

@@ -25,7 +25,7 @@ async def test_a_step_that_cannot_follow_is_pointed_at(ann):
     (error,) = answer.json()["errors"]
     assert error["pointer"] == "steps.2.operation"
     assert error["message"] == (
-        "extract-frames takes video/*; thumbnail gives image/*. "
+        "extract-frames takes videos; thumbnail gives images. "
         "What could: augment, caption, convert, health-check, label, preprocess, prompt, thumbnail."
     )
 

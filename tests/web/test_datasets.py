@@ -321,6 +321,19 @@ async def test_an_archive_becomes_members(ann, worker, monkeypatch):
     assert cats[0]["lineage"]["path"].startswith("set/")
     refused = await client.post(f"{here}/import", json={})
     assert refused.status_code == 422
+    some = body | {"members": ["set/*/dog/*.png", "set/train/cat/1.png"]}
+    few = (await client.post("/v1/projects", json={"name": "few"})).headers["location"]
+    outcome = (await ended(client, await client.post(f"{few}/import", json=some)))["outcome"]
+    assert (outcome["taken"], outcome["failed"], outcome["annotations"]) == (9, 0, [])
+    names = [one["name"] for one in (await client.get(f"{few}/files?class=cat")).json()["data"]]
+    assert names == ["1.png"]
+    none = body | {"members": ["nothing.png"]}
+    begun = (await client.post(f"{few}/import", json=none)).json()
+    while not (task := await seen(client, begun["links"]["self"]))["finished_at"]:
+        pass
+    assert (task["state"], task["error"]) == ("failed", "Nothing in there is called so.")
+    many = body | {"members": ["x" * 300] * 201}
+    assert (await client.post(f"{few}/import", json=many)).status_code == 422
     members = (await client.get(f"{here}/files?limit=100")).json()["data"]
     for one in members:  # small pictures come when there is time
         await pictured(client, one["id"])
@@ -453,6 +466,11 @@ async def test_a_shared_project_opens_as_far_as_the_role_goes(mill, ann, bob, wo
     assert (await guest.get(content)).content == png(0)
     assert len((await guest.get(f"{here}/files")).json()["data"]) == 4
     assert (await guest.get("/v1/projects?state=shared")).json()["data"][0]["id"] == project
+    private = (await client.post("/v1/projects", json={"name": "not theirs"})).json()["id"]
+    await client.post(f"/v1/projects/{private}/files", json={"files": files[:1]})
+    assert await holding(guest, files[0]) == [(project, "viewer")]
+    assert len(await holding(client, files[0])) == 2
+    assert await holding(client, files[1]) == [(project, "owner")]
     edit = {"files": files[:1], "set": {"split": "test"}}
     assert (await guest.patch(f"{here}/files", json=edit)).status_code == 403
     assert (await guest.delete(f"/v1/files/{files[0]}")).status_code == 403
@@ -493,8 +511,21 @@ async def test_a_shared_project_opens_as_far_as_the_role_goes(mill, ann, bob, wo
     for path in (here, content, f"{here}/files"):
         assert (await guest.get(path)).status_code == 404
     assert (await guest.get("/v1/projects?state=shared")).json()["data"] == []
+    assert (await guest.get(f"/v1/projects?file={files[0]}")).status_code == 404
+    both = await client.get(f"/v1/projects?file={files[0]}&state=trashed")
+    assert both.status_code == 422
     nobody = await client.post(f"{here}/shares", json={"user": "x@example.org", "role": "viewer"})
     assert nobody.status_code == 422
+
+
+async def holding(client, file):
+    """Return the projects that hold a file, by all pages."""
+    found, after = [], ""
+    while after is not None:
+        page = (await client.get(f"/v1/projects?file={file}&limit=60{after}")).json()
+        found += [(one["id"], one["role"]) for one in page["data"]]
+        after = f"&after={page['after']}" if page["has_more"] else None
+    return found
 
 
 async def test_near_duplicates_stay_together(ann, worker):

@@ -15,7 +15,7 @@ from mediamill.core.access import Principal
 from mediamill.core.clock import DAY, rfc3339
 from mediamill.core.errors import BrokenMedia
 from mediamill.core.ids import encode, new_id
-from mediamill.store.port import Put
+from mediamill.store.port import Put, Update
 from mediamill.store.repositories.files import File, tag_rows
 from mediamill.store.repositories.users import User
 from mediamill.web.documents import MAX_BYTES
@@ -418,16 +418,22 @@ async def test_many_at_once(ann, bob):
 # -- trash ----------------------------------------------------------------------------------------
 
 
-async def test_delete_and_undo(ann):
+async def test_delete_and_undo(mill, ann, bob):
     file = await put(ann, tags="kept")
     here = f"/v1/files/{file['id']}"
+    assert file["thumbnail"] == "coming"
+    await mill.blobs.put("thumbnails/x", PNG)
+    await mill.store.transact(Update(File, (file["id"],), set={"thumbnail": "thumbnails/x"}))
     assert (await ann.client.delete(here)).status_code == 204
     assert (await ann.client.get(here)).status_code == 404
     assert (await ann.client.get(f"{here}/content")).status_code == 404
     (trashed,) = (await ann.client.get("/v1/files?state=trashed")).json()["data"]
     assert (trashed["id"], trashed["state"]) == (file["id"], "trashed")
     assert trashed["purge_at"] > trashed["trashed_at"]
-    assert trashed["links"] == {"restore": f"{here}/restore"}
+    picture = f"{here}/thumbnail"  # one sees what one brings back, and nobody else does
+    assert trashed["links"] == {"restore": f"{here}/restore", "thumbnail": picture}
+    assert (trashed["thumbnail"], (await ann.client.get(picture)).content) == ("made", PNG)
+    assert (await bob.client.get(picture)).status_code == 404
     assert (await ann.client.delete(here)).status_code == 404
     assert (await ann.client.patch(here, json={"name": "x"})).status_code == 404
     back = await ann.client.post(f"{here}/restore")
@@ -436,6 +442,8 @@ async def test_delete_and_undo(ann):
     assert await names(ann, state="trashed") == []
     assert await names(ann, tag="kept", sha256=HEX) == ["dot.png"]
     assert (await ann.client.post(f"{here}/restore")).status_code == 200
+    assert (await ann.client.delete(f"{here}?now=true")).status_code == 204
+    assert (await ann.client.get(picture)).status_code == 404
 
 
 async def test_the_page_of_a_file(ann):

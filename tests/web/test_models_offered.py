@@ -15,7 +15,7 @@ SETTINGS = {"caption_chain": LOCAL, "prompt_chain": "labels"}
 COMMAND = "mediamill models fetch owner/name"
 UNFIT = {"labels": "echo:l?kinds=labels", "texts": "echo:t?kinds=text,caption&images=0"}
 PAGE = {"accept": "text/html"}
-STOPPED = 'type="submit" disabled'
+STOPPED = 'class="side" hidden'
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)

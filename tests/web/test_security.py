@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mediamill.core.clock import DAY
-from mediamill.web.pages.rendering import DATA_PATHS
+from mediamill.web.pages.errors import DATA_PATHS
 from mediamill.web.security import SESSION_COOKIE
 from tests.web.conftest import PASSWORD, client_of
 from tests.web.test_strangers import fill, routes

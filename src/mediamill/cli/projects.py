@@ -4,6 +4,7 @@ import click
 
 from mediamill.cli.annotating import annotate
 from mediamill.cli.datasets import COMMANDS
+from mediamill.cli.project_import import bring
 from mediamill.cli.project_retention import retention
 from mediamill.cli.remote.client import Client
 from mediamill.cli.remote.connection import connected, json_option, show, show_list, size_text
@@ -110,5 +111,5 @@ def restore(ids: tuple[str, ...], *, client: Client) -> None:
         click.echo(f"{project_id} is back.")
 
 
-for command in (*COMMANDS, annotate, retention):
+for command in (*COMMANDS, annotate, bring, retention):
     projects.add_command(command)

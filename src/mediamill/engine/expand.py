@@ -7,6 +7,7 @@ killed and begun again makes each unit once. Small jobs are expanded where they 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mediamill.engine.costing import seconds_of
 from mediamill.engine.gathering.members import guessed
 from mediamill.engine.stages import Piece
 from mediamill.operations.base import Operation, SourceFacts
@@ -45,8 +46,7 @@ def piece(item: int, entry: Entry, file: File | None, steps: Sequence[Operation]
 def weight(entry: Entry, file: File, steps: Sequence[Operation]) -> Weight:
     """Estimate what an input costs."""
     known = facts_of(entry, file)
-    seconds = sum(step.cost(known) for step in steps)
-    return Weight(seconds, known.media_type.startswith("video/"))
+    return Weight(seconds_of(steps, known), known.media_type.startswith("video/"))
 
 
 def pieces(

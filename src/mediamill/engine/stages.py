@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from mediamill.engine.costing import seconds_of
 from mediamill.operations.base import Operation, Placement, SourceFacts
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.units import Unit
@@ -115,7 +116,7 @@ def _nominal(stage: Stage) -> float:
     """Return what a stage takes for a common image or a short video."""
     video = not stage.steps[0].takes("image/jpeg")
     facts = SourceFacts("video/mp4" if video else "image/jpeg", 1 << 20, 1280, 720, 60.0 * video)
-    return max(0.001, sum(step.cost(facts) for step in stage.steps))
+    return max(0.001, seconds_of(stage.steps, facts))
 
 
 def references_of(steps: Sequence[Operation]) -> tuple[str, ...]:

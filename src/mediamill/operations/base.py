@@ -150,6 +150,13 @@ class Operation(BaseModel):
         kept = not self.gives or _overlap(self.gives, source.media_type)
         return Expected(1, source if kept else replace(source, media_type=self.gives))
 
+    def roughly(self, source: SourceFacts) -> Expected | None:
+        """Tell what an input likely becomes: by it the steps that follow are costed, not bounded.
+
+        Raises what `expect` does.
+        """
+        return self.expect(source)
+
 
 def _overlap(one: str, other: str) -> bool:
     """Tell whether some media type fits both patterns."""

@@ -26,7 +26,7 @@ from mediamill.web.documents import Documents
 from mediamill.web.limits import MAX_BODY, MAX_FILE_BODY, MAX_SIGN_IN_BODY, BodyGuard
 from mediamill.web.observing import Metrics, Observing
 from mediamill.web.openapi import describing, operation_id
-from mediamill.web.pages import error_page, router, wants_page
+from mediamill.web.pages import error_card, error_page, router, wants_page
 from mediamill.web.proxies import Proxies, read_trusted
 from mediamill.web.rates import Counted, count_open, count_refused
 from mediamill.web.security import HostGuard, identified, refuse_cross_site
@@ -105,18 +105,16 @@ async def answer(request: Request, error: Exception) -> Response:
         problems.log_failure(error, path=request.url.path)
     if report.status == 405:
         report.headers["Allow"] = ", ".join(sorted(methods_of(request)))
-    return told(request, report)
+    if wants_page(request):
+        return await error_page(request, report)
+    return problems.render(report, problems.request_id(request))
 
 
 def failure(request: Request, error: Exception) -> Response:
     """Answer an error that nobody expected."""
-    return told(request, problems.report_of(error))
-
-
-def told(request: Request, report: problems.Report) -> Response:
-    """Tell of an error: as a page to who reads pages, else as a problem."""
+    report = problems.report_of(error)
     if wants_page(request):
-        return error_page(request, report)
+        return error_card(request, report)
     return problems.render(report, problems.request_id(request))
 
 

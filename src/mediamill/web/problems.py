@@ -22,6 +22,7 @@ from mediamill.core.errors import MediamillError, QuotaExceeded, Restoring
 from mediamill.core.wording import plainly
 
 MEDIA_TYPE = "application/problem+json"
+NOTHING = "There is nothing at this address."
 CODES = {
     400: "malformed",
     401: "unauthenticated",
@@ -143,7 +144,7 @@ def _of_validation(error: RequestValidationError) -> Report:
     """Name each wrong field; an id in the path that cannot be one is simply not there."""
     found = error.errors()
     if any(item["loc"][:1] == ("path",) for item in found):
-        return Report(404, "not_found", "There is nothing at this address.")
+        return Report(404, "not_found", NOTHING)
     errors = [
         {
             "pointer": ".".join(str(part) for part in item["loc"][1:])[:MAX_POINTER],
@@ -165,7 +166,7 @@ def _of_http(error: HTTPException) -> Report:
     code = CODES.get(error.status_code, f"http_{error.status_code}")
     detail = str(error.detail)
     if error.status_code == 404 and detail == HTTPStatus(404).phrase:
-        detail = "There is nothing at this address."
+        detail = NOTHING
     if error.status_code == 405:
         detail = "This address does not take this method."
     return Report(error.status_code, code, detail, headers=dict(error.headers or {}))

@@ -173,6 +173,15 @@ def session_of(request: Request) -> str:
     return request.cookies.get(cookie_name(request, SESSION_COOKIE), "")
 
 
+async def present(request: Request, mill: App) -> Principal | None:
+    """Tell who this browser is signed in as, if anybody."""
+    secret = session_of(request)
+    try:
+        return await mill.accounts.authenticate(secret) if secret else None
+    except Unauthenticated:
+        return None
+
+
 def cookie_name(request: Request, name: str) -> str:
     """Return what a cookie is called; over HTTPS so that no other host can have planted it."""
     return (HOST_ONLY if is_private(request) else "") + name

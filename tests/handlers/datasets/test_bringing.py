@@ -124,6 +124,15 @@ async def test_frames_of_a_job_become_members_with_their_video_as_group(shared: 
     assert (task.outcome["taken"], task.outcome["failed"]) == (sum(frames), 0)
     rows = [row async for row in app.datasets.members.projects.walk(project)]
     assert [row.group for row in rows] == [videos[0]] * frames[0] + [videos[1]] * frames[1]
+    (made,) = {row.file_id(0) for row in await shared.rows(job) if row.input == videos[1]}
+    listed = (await app.projects.files(ANN, project, None, 100)).rows
+    picked = [str(file.lineage["path"]) for file in listed[-2:]]
+    apart = (await app.projects.create(ANN, "picked")).id
+    task = await app.datasets.copies.bring(ANN, apart, made, None, "split", picked)
+    task = await app.datasets.tasks.get(ANN, apart, task.id, 30)
+    assert (task.state, task.outcome["taken"]) == (TaskState.SUCCEEDED, 2), task
+    rows = [row async for row in app.datasets.members.projects.walk(apart)]
+    assert [row.group for row in rows] == [videos[1]] * 2
     await app.job_trash.delete(ANN, job.id, now=True)
     await settled(app)
     assert len((await app.projects.files(ANN, project, None, 100)).rows) == sum(frames)

@@ -17,6 +17,7 @@ from mediamill.cli.local.targets import Made
 from mediamill.cli.terminal.failures import Failure
 from mediamill.cli.terminal.inputs import Input
 from mediamill.core.errors import MediamillError, SlotFailure, UnsupportedMedia, by_code
+from mediamill.core.kinds import many, one
 from mediamill.engine.partnering import Ring, drawn
 from mediamill.engine.slots import Call, CallItem, Failed, Progress, Slot, SlotPool, Succeeded
 from mediamill.engine.slots.calls import Kind
@@ -139,8 +140,8 @@ class Working:
 
     def _require_accepted(self, media_type: str) -> None:
         if not self.plan.takes(media_type):
-            takes = ", ".join(self.plan.accepts)
-            raise UnsupportedMedia(f"is {media_type}; {self.plan.operation} takes {takes}")
+            takes = many(self.plan.accepts)
+            raise UnsupportedMedia(f"is {one(media_type)}; {self.plan.operation} takes {takes}")
 
     async def _tried(self, slot: Slot, item: CallItem, partners: Mapping[Path, str]) -> Made:
         """Run the operation; once more without partners where the slot died, maybe of them."""

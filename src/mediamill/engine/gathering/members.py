@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from mimetypes import MimeTypes
 from pathlib import PurePosixPath
 
+from mediamill.core.errors import InvalidInput
 from mediamill.media.archive.read import Member
 from mediamill.store.repositories.jobs import Entry, Place
 
 MAX_PATTERNS, MAX_PATTERN, MAX_PATTERNS_CHARACTERS = 500, 300, 60_000
-"""Patterns of one request, characters of each, and of all: they stand in the job's row."""
+"""Patterns of one request, characters of each, and of all: they stand in one row."""
 
 _FOREIGN = re.compile(r"(^|/)(__MACOSX|\.[^/]*)(/|$)")
 _LEFT_OUT = frozenset({
@@ -21,6 +22,16 @@ _LEFT_OUT = frozenset({
 _WILD = re.compile(r"[*?[]")
 _MEDIA = ("image/", "video/", "audio/")
 _TYPES = MimeTypes()  # of Python's own tables only: the machine's may say anything
+
+
+def check_patterns(patterns: Sequence[str]) -> None:
+    """Raise `InvalidInput` for patterns that are too many, too long or empty."""
+    if len(patterns) > MAX_PATTERNS or any(not 0 < len(one) <= MAX_PATTERN for one in patterns):
+        message = f"Give at most {MAX_PATTERNS} patterns of 1 to {MAX_PATTERN} characters."
+        raise InvalidInput(message)
+    if sum(map(len, patterns)) > MAX_PATTERNS_CHARACTERS:
+        message = f"Give patterns of at most {MAX_PATTERNS_CHARACTERS:,} characters together."
+        raise InvalidInput(message)
 
 
 def selection(patterns: Sequence[str], takes: Callable[[str], bool]) -> Callable[[str], bool]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mediamill.core.errors import ConfigurationError, InvalidInput, UnsupportedMedia
+from mediamill.core.kinds import misfit
 from mediamill.engine.slots.calls import Begin
 from mediamill.operations.work import Context, Outcome, Output, Source
 
@@ -176,8 +177,7 @@ def accepted(source: Source, name: str, step: "Operation") -> Source:
     """Return a source with what its content says it is; raises `UnsupportedMedia` for a misfit."""
     facts = resolve(PROBE)(source.open, source.name, source.size)
     if not step.takes(facts.media_type):
-        takes = ", ".join(step.accepts)
-        raise UnsupportedMedia(f"{name} takes {takes}, not {facts.media_type} ({source.name}).")
+        raise UnsupportedMedia(misfit(name, step.accepts, source.name, facts.media_type))
     return replace(
         source,
         media_type=facts.media_type,

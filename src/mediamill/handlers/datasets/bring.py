@@ -2,8 +2,9 @@
 
 Members are taken in the order of the archive, a portion at a time; the task's row says how many
 are done, in the transaction that follows theirs, and their ids are told by the task and their
-place. So a task that is cut goes on, and what it had taken already is found by its id. While a
-portion gets its rows, the next one is written and looked at, and the one after that is read.
+place among those that are wanted. So a task that is cut goes on, and what it had taken already is
+found by its id. While a portion gets its rows, the next one is written and looked at, and the one
+after that is read.
 
 Folders say the split of an image where one is called so (`train`, `valid`, `val`, `validation`,
 `test`), and its class where that is asked for: the last folder that is no split and none of those
@@ -24,6 +25,7 @@ from mediamill.blobs.port import Blobs
 from mediamill.core.errors import ConditionFailed, InvalidInput, MediamillError, NotFound
 from mediamill.core.threads import to_end
 from mediamill.engine.gathering.ahead import ahead
+from mediamill.engine.gathering.members import selection
 from mediamill.engine.inputs import home_of, opened
 from mediamill.handlers.datasets.bringing import Bringing, Taking, id_of
 from mediamill.handlers.datasets.portions import Held, Portion, Reading, portions
@@ -79,6 +81,7 @@ class ImportMembers(Plain):
             "taken": 0, "failed": 0, "failures": [], "annotations": [], **work.task.outcome,
         }  # fmt: skip
         began, place = time.monotonic(), 0
+        wanted = work.task.request.get("members", ())
         with suppress(ConditionFailed):  # it is there already
             await work.lease.units.insert([drawing_later(work.task)])
         work.lease.woken.add("housekeeping")
@@ -86,7 +89,7 @@ class ImportMembers(Plain):
             home = home_of(bag.file, self.blobs, self.made)
             async with opened(home, bag.file.blob, self.scratch) as descriptor:
                 source = Source(descriptor, bag.file.name, ZIP, bag.file.size)
-                members = await asyncio.to_thread(_members, source)
+                members = await asyncio.to_thread(_members, source, wanted)
                 if place >= work.task.done:
                     coming = [id_of(work.task, n) for n in _pictures(members, place)]
                     await self.taking.require_room(work.project.id, coming)
@@ -103,6 +106,8 @@ class ImportMembers(Plain):
                         if time.monotonic() - began > TURN_SECONDS:
                             await work.lease.release()
                             return None
+        if wanted and not place:
+            raise InvalidInput.at("members", "Nothing in there is called so.")
         return {**told, "total": place}
 
     async def _bags(self, work: Work) -> list[Bag]:
@@ -112,7 +117,8 @@ class ImportMembers(Plain):
             file = await self.lookup.get(request["file"])
             if file is None or file.media_type != ZIP:
                 raise InvalidInput.at("file", "There is no such zip archive any more.")
-            return [Bag(file)]
+            made = file.source == "result"
+            return [Bag(file, (await self.lookup.root(file.id) or "") if made else "")]
         job = await self.jobs.get(request["job"])
         if job is None or job.hidden:
             raise NotFound(f"There is no job {request['job']} any more.")
@@ -229,9 +235,12 @@ def _aside(path: PurePosixPath) -> bool:
     return path.name.startswith(".") or path.parts[0] == "__MACOSX"
 
 
-def _members(source: Source) -> list[Member]:
+def _members(source: Source, patterns: Sequence[str]) -> list[Member]:
+    """Return the members of an archive that are called as wanted; all where nothing says how."""
     with source.open() as stream:
-        return read_members(stream)
+        members = read_members(stream)
+    wanted = selection(patterns, lambda _: True)
+    return [one for one in members if wanted(one.name)] if patterns else members
 
 
 def _failed(told: dict[str, Any], name: str, error: MediamillError) -> None:

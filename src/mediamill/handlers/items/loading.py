@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mediamill.core.errors import MediamillError, NotFound, UnsupportedMedia, by_code
+from mediamill.core.kinds import misfit
 from mediamill.engine.reuse import Digests
 from mediamill.engine.stages import Stage
 from mediamill.handlers.items.partners import Partners
@@ -73,5 +74,5 @@ class Loading:
         step = last if entry.reference else first
         if file is None or entry.path or entry.blob or step.takes(file.media_type):
             return None
-        name, takes = self.job.steps[self.cut.first].operation, ", ".join(step.accepts)
-        return UnsupportedMedia(f"{name} takes {takes}, not {file.media_type}.")
+        name = self.job.steps[self.cut.first].operation
+        return UnsupportedMedia(misfit(name, step.accepts, entry.name, file.media_type))

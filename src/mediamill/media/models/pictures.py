@@ -103,8 +103,8 @@ def decoded(data: bytes, media_type: str) -> Image.Image:
             return image.convert("RGB")
     except QuestionRefused:
         raise
-    except Exception as error:  # decoders raise far more than their documented errors
-        raise QuestionRefused(f"The picture cannot be decoded: {type(error).__name__}") from None
+    except Exception:  # decoders raise far more than their documented errors
+        raise QuestionRefused("The picture is cut off or damaged.") from None
 
 
 def processor_of(config: Mapping[str, Any], *, last: bool = False) -> Processor:

@@ -206,10 +206,10 @@ def translated(name: str) -> Iterator[None]:
     try:
         yield
     except FFmpegError as error:
-        reason = error.strerror or type(error).__name__
-        raise BrokenMedia(f"{name} cannot be read: {reason}") from error
+        why = f"cannot be read: {error.strerror}" if error.strerror else "is cut off or damaged"
+        raise BrokenMedia(f"{name} {why}") from error
     except _NOISE as error:
-        raise BrokenMedia(f"{name} cannot be read: {type(error).__name__}") from error
+        raise BrokenMedia(f"{name} is cut off or damaged") from error
 
 
 def rounded(number: Fraction) -> int:

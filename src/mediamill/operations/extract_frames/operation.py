@@ -1,6 +1,7 @@
 """The parameters of extract-frames, and the way from a source to its archive."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -17,6 +18,7 @@ from mediamill.operations.base import (
     Outcome,
     Source,
     SourceFacts,
+    Sure,
 )
 from mediamill.operations.extract_frames.expecting import expected
 from mediamill.operations.extract_frames.segments import Run
@@ -120,9 +122,17 @@ class ExtractFrames(MediaOperation):
         """Tell how many frames there will be; raises `InvalidInput` for more than `max_frames`."""
         return expected(self, source)
 
+    def roughly(self, source: SourceFacts) -> Expected:
+        """Tell how many frames are likely, where it is sure only how many they are at most."""
+        made = self.expect(source)
+        if made.sure is not Sure.AT_MOST:
+            return made
+        likely = round(self._workload(_duration(source))[0])
+        return replace(made, count=min(made.count, max(1, likely)))
+
     def cost(self, source: SourceFacts) -> float:
         """Estimate seconds of one core: reading, decoding what the mode needs, encoding."""
-        duration = source.duration or source.size / 500_000
+        duration = _duration(source)
         pixels = (source.width or 1920) * (source.height or 1080)
         frames, decoded = self._workload(duration)
         encoding = frames * pixels / _ENCODED_PER_SECOND
@@ -195,6 +205,11 @@ class ExtractFrames(MediaOperation):
         from mediamill.operations.extract_frames.extraction import Extraction
 
         return Extraction(self, source, context).runs(seconds)
+
+
+def _duration(source: SourceFacts) -> float:
+    """Return the seconds of a video, guessed by its bytes where they are not known."""
+    return source.duration or source.size / 500_000
 
 
 def _in_order(start: Moment | None, end: Moment | None) -> bool:

@@ -113,16 +113,25 @@ class FileService:
         return home_of(file, self.blobs, self.results)
 
     async def thumbnail(self, principal: Principal, file_id: str) -> Content:
-        """Return a file's thumbnail; raises `NotFound`, `pending` while it is being made."""
-        file = await self.get(principal, file_id)
+        """Return a file's thumbnail, to its owner also while the file is in the trash.
+
+        Raises `NotFound`, `pending` while it is being made.
+        """
+        file = await self._seen(principal, file_id)
         if not file.thumbnail:
-            pending = (file.thumbnail is None or file.passing) and file.source != "result"
-            raise NotFound(f"{file.name} has no thumbnail.", pending=pending)
+            raise NotFound(f"{file.name} has no thumbnail.", pending=file.awaits_thumbnail)
         info = await self.blobs.info(file.thumbnail)
         etag = f"t-{file.sha256}"
         return blob_content(
             self.blobs, file.thumbnail, f"{file.name}.jpg", "image/jpeg", info.size, etag
         )
+
+    async def _seen(self, principal: Principal, file_id: str) -> File:
+        """Return a file, or one of the caller's own that can be brought back."""
+        deleted = await self.store.get(File, file_id)
+        if deleted is not None and deleted.trash == principal.user:
+            return deleted
+        return await self.get(principal, file_id)
 
     async def delete(self, principal: Principal, file_id: str, *, now: bool = False) -> None:
         """Hide a file at once; its bytes go a day later, or when no running job needs them."""

@@ -11,12 +11,9 @@ from mediamill.core.errors import (
     UnsupportedMedia,
     wrong,
 )
+from mediamill.core.kinds import misfit
 from mediamill.engine.gathering import Found, Sources, Wish
-from mediamill.engine.gathering.members import (
-    MAX_PATTERN,
-    MAX_PATTERNS,
-    MAX_PATTERNS_CHARACTERS,
-)
+from mediamill.engine.gathering.members import check_patterns
 from mediamill.media.documents.types import ZIPPED
 from mediamill.operations.base import Operation
 from mediamill.services.access import Access
@@ -142,7 +139,7 @@ class Inputs:
             await self.access.load(principal, Project, record)
         else:
             file = await self._check_file(principal, record, source)
-            _check_patterns(named.members)
+            check_patterns(named.members)
         return Look(*await self.sources.sample(wish, file, most))
 
     async def _seen(self, principal: Principal, file: File) -> bool:
@@ -193,28 +190,18 @@ def _check_part(named: Named) -> None:
             raise InvalidInput.at(name, f"{name} is one of {words}.")
 
 
-def _check_patterns(patterns: Sequence[str]) -> None:
-    if len(patterns) > MAX_PATTERNS or any(not 0 < len(one) <= MAX_PATTERN for one in patterns):
-        message = f"Give at most {MAX_PATTERNS} patterns of 1 to {MAX_PATTERN} characters."
-        raise InvalidInput(message)
-    if sum(map(len, patterns)) > MAX_PATTERNS_CHARACTERS:
-        message = f"Give patterns of at most {MAX_PATTERNS_CHARACTERS:,} characters together."
-        raise InvalidInput(message)
-
-
 def misfits(look: Look, first: Operation, operation: str) -> dict[int, str]:
     """Tell which inputs will fail for what they are, by their places, and why.
 
     Members of archives only show when they are run.
     """
-    takes = ", ".join(first.accepts)
     found = {}
     for place, one in enumerate(look.found):
         if one.entry.problem is not None:
             found[place] = one.entry.problem.message
         elif one.entry.place is None and one.file and not first.takes(one.file.media_type):
             kind = one.file.media_type
-            found[place] = f"{one.entry.name}: {operation} takes {takes}, not {kind}."
+            found[place] = misfit(operation, first.accepts, one.entry.name, kind)
     return found
 
 
@@ -227,7 +214,4 @@ def _refuse_hopeless(look: Look, first: Operation, operation: str, source: str) 
         raise InvalidInput.at(source, message)
     wrongs = misfits(look, first, operation)
     if len(wrongs) == len(look.found):
-        files = [one.file for one in look.found if one.file]
-        kinds = ", ".join(sorted({file.media_type for file in files})[:3])
-        message = f"{operation} takes {', '.join(first.accepts)}, not {kinds}."
-        raise InvalidInput.at(source, message if files else wrongs[0])
+        raise InvalidInput.at(source, wrongs[0])

@@ -3,6 +3,7 @@
 An input is listed once: where it failed, or in the stage that the job has come to.
 """
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +15,11 @@ from mediamill.services.access import Access
 from mediamill.store.port import Page
 from mediamill.store.repositories.jobs import PAGE_ENTRIES, Entry, Job, Manifests
 from mediamill.store.repositories.results import ItemOutcome, Result, Results
+from mediamill.store.repositories.units import Units, UnitState
 
 EXPIRED = "expired"
 """The state of an item whose input has expired, whatever became of it."""
-WITHOUT_OUTCOME = ("pending", "cancelled", EXPIRED)
+WITHOUT_OUTCOME = ("pending", "running", "cancelled", EXPIRED)
 EARLIER = "failed:"
 """Begins a cursor within what failed before the current stage."""
 _OF_SOURCE = frozenset({"source", "id"})
@@ -47,6 +49,7 @@ class ItemService:
     access: Access
     manifests: Manifests
     results: Results
+    units: Units
 
     async def list(
         self, principal: Principal, job_id: str, state: str | None, after: str | None, limit: int
@@ -104,32 +107,44 @@ class ItemService:
             earlier, after = page.rows, None
         if len(earlier) >= limit:
             return Page(earlier, "0" if job.items else None)
-        page = await self._current(job, after, limit - len(earlier))
+        running = await self._running(job)
+        page = await self._current(job, after, limit - len(earlier), running)
         return Page((*earlier, *page.rows), page.after)
 
     async def _without_outcome(
         self, job: Job, state: str, after: str | None, limit: int
     ) -> Page[ItemView]:
-        """List pending or cancelled items; a page may hold few when most have an outcome."""
+        """List items of one such state; a page may hold few when most have another."""
         found: list[ItemView] = []
+        running = await self._running(job)
         for _ in range(PAGES_LOOKED_AT):
-            page = await self._current(job, after, min(limit - len(found), 100))
+            page = await self._current(job, after, min(limit - len(found), 100), running)
             found += [item for item in page.rows if item.state == state]
             after = page.after
             if after is None or len(found) >= limit:
                 break
         return Page(tuple(found), after)
 
-    async def _current(self, job: Job, after: str | None, limit: int) -> Page[ItemView]:
+    async def _running(self, job: Job) -> Collection[int]:
+        """Return the places of the items in units that somebody works on now."""
+        running = set[int]()
+        if not job.state.terminal:
+            async for unit in self.units.walk_group(job.id, job.watermark):
+                if unit.state is UnitState.LEASED and unit.payload["stage"] == job.stage:
+                    running.update(unit.pending())
+        return running
+
+    async def _current(
+        self, job: Job, after: str | None, limit: int, running: Collection[int]
+    ) -> Page[ItemView]:
         """Join a range of the manifest with the results it has."""
         start = _position(after)
         stop = min(job.items, start + limit)
         entries = await self.manifests.at(job.id, job.stage, range(start, stop))
         keys = [(job.id, job.stage, index) for index in range(start, stop)]
         rows = await self.results.store.get_many(Result, keys) if keys else []
-        without = "cancelled" if job.state.terminal else "pending"
         views = tuple(
-            _without(job, index, entries[index], EXPIRED if entries[index] == GONE else without)
+            _without(job, index, entries[index], running)
             if row is None or row.expired or not _standing(job, row)
             else _with(row)
             for index, row in zip(range(start, stop), rows, strict=True)
@@ -142,7 +157,10 @@ def _with(row: Result) -> ItemView:
     return ItemView(row.item, row.input, row.name, row.outcome, row, row.path, row.stage)
 
 
-def _without(job: Job, index: int, entry: Entry, state: str) -> ItemView:
+def _without(job: Job, index: int, entry: Entry, running: Collection[int]) -> ItemView:
+    state = "running" if index in running else "cancelled" if job.state.terminal else "pending"
+    if entry == GONE:
+        state = EXPIRED
     return ItemView(index, entry.file, entry.name, state, path=entry.path, stage=job.stage)
 
 

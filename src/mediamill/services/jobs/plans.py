@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from mediamill.core.access import Principal
 from mediamill.core.errors import MediamillError, wrong
+from mediamill.engine.costing import seconds_each
 from mediamill.engine.expand import facts_of
 from mediamill.engine.reuse import Digests
-from mediamill.engine.stages import pack, split
+from mediamill.engine.stages import StageKind, pack, split, to_come
+from mediamill.operations.base import Operation
 from mediamill.operations.work import SourceFacts
 from mediamill.services.jobs.forecasts import Forecast, Number, forecast
 from mediamill.services.jobs.inputs import misfits
@@ -72,6 +74,7 @@ class Planner:
         reused = await self._reused(principal, checked)
         failing = misfits(checked.look, first, checked.request.steps[0][0])
         foreseen = await asyncio.to_thread(forecast, checked.steps, _facts(checked, failing))
+        later = await asyncio.to_thread(_later, checked.steps, [*_facts(checked, failing).values()])
         for place, why in foreseen.refused.items():
             failing[place] = f"{checked.look.found[place].entry.name}: {why}"
         return Plan(
@@ -83,7 +86,7 @@ class Planner:
                 for one in checked.look.found
                 if one.file is not None
             ),
-            seconds=round(seconds + job.planned, 3),
+            seconds=round(seconds + job.planned + later, 3),
             units=len(packed),
             kinds=[stage.kind.value for stage in split(checked.steps)],
             reused=reused,
@@ -145,3 +148,18 @@ def _facts(checked: Checked, failing: Mapping[int, str]) -> dict[int, SourceFact
         for place, one in enumerate(checked.look.found)
         if one.file is not None and place not in failing
     }
+
+
+def _later(steps: Sequence[Operation], inputs: Sequence[SourceFacts]) -> float:
+    """Estimate the seconds of the stages whose inputs are what those before them make."""
+    stages, seconds = split(steps), 0.0
+    begun = [
+        place for place, stage in enumerate(stages)
+        if place and not stage.again and stage.kind is not StageKind.REDUCE
+    ]  # fmt: skip
+    each = [[*seconds_each(steps, facts)] for facts in inputs] if begun else []
+    for place in begun:
+        own = slice(stages[place].first, stages[place].first + len(stages[place].steps))
+        cost = sum(sum(one[own]) for one in each)
+        seconds += cost + to_come(stages, place, cost, len(inputs))
+    return seconds

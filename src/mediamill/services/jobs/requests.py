@@ -11,6 +11,7 @@ import msgspec
 from mediamill.core.access import Principal
 from mediamill.core.errors import InvalidInput, NotFound, ProviderRefused
 from mediamill.core.ids import new_id
+from mediamill.core.kinds import many
 from mediamill.engine.asking.models import Models
 from mediamill.engine.asking.panel import Named as Provided
 from mediamill.engine.expand import pieces
@@ -273,11 +274,11 @@ class Requests:
         """Say why one step cannot follow another, and which could."""
         if not before.gives:
             return f"{second} cannot follow {first}, which can only be the last step."
-        takes = ", ".join(self.catalogue.get(second).accepts)
+        takes = many(self.catalogue.get(second).accepts)
         names = self.catalogue.names()
         fitting = [name for name in names if self.catalogue.get(name).may_follow(before)]
         could = f" What could: {', '.join(fitting)}." if fitting else ""
-        return f"{second} takes {takes}; {first} gives {before.gives}.{could}"
+        return f"{second} takes {takes}; {first} gives {many([before.gives])}.{could}"
 
 
 def _asking(request: JobRequest) -> JobRequest:

@@ -1,10 +1,12 @@
 """Projects that are made of something: copies, the sample, archives."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mediamill.core.access import Principal, Right
 from mediamill.core.errors import InvalidInput
 from mediamill.core.ids import new_id
+from mediamill.engine.gathering.members import check_patterns
 from mediamill.services.access import Access
 from mediamill.services.files.service import FileService
 from mediamill.services.projects.service import ProjectService
@@ -51,15 +53,23 @@ class CopyService:
         return await self.tasks.begin(principal, fresh, "sample", {})
 
     async def bring(
-        self, principal: Principal, project_id: str, file: str | None, job: str | None, folders: str
+        self,
+        principal: Principal,
+        project_id: str,
+        file: str | None,
+        job: str | None,
+        folders: str,
+        members: Sequence[str] = (),
     ) -> ProjectTask:
         """Begin to make the members of an archive, or of those that a job made, files of a project.
 
-        Raises `InvalidInput` for neither or both, and for what is no zip.
+        `members` are patterns for those that are wanted; none for all. Raises `InvalidInput` for
+        neither or both, for what is no zip, and for patterns that are too many.
         """
         project = await self.access.load(principal, Project, project_id, Right.EDIT)
         if (file is None) == (job is None):
             raise InvalidInput.at("file", "Give a file or a job.")
+        check_patterns(members)
         if file is not None:
             archive = await self.files.ready(principal, file)
             if archive.media_type != ZIP:
@@ -68,5 +78,5 @@ class CopyService:
             made = await self.access.load(principal, Job, job)
             if not made.state.terminal:
                 raise InvalidInput.at("job", f"The job is {made.state}: wait until it has ended.")
-        request = {"file": file, "job": job, "folders": folders}
+        request = {"file": file, "job": job, "folders": folders, "members": list(members)}
         return await self.tasks.begin(principal, project, "import", request)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from mediamill.core.access import Principal, Right
-from mediamill.core.errors import InvalidInput
+from mediamill.core.errors import InvalidInput, NotFound
 from mediamill.core.ids import new_id
 from mediamill.handlers.datasets.moving import Mover, moves_of
 from mediamill.services.access import Access
@@ -46,6 +46,27 @@ class MemberService:
     tasks: TaskService
     mover: Mover
     annotations: Annotations
+
+    async def holding(
+        self, principal: Principal, file_id: str, after: str | None, limit: int
+    ) -> Page[Project]:
+        """List the projects that a file is in, of those that the caller may see.
+
+        A page may hold few where others' projects hold it. Raises `NotFound`.
+        """
+        file = await self.lookup.get(file_id)
+        if file is None or file.hidden or not await self.access.sees(principal, file):
+            raise NotFound(f"There is no file {file_id}.")
+        page = await self.projects.of_file(file.id, after, limit)
+        found = await self.access.store.get_many(Project, [(row.project,) for row in page.rows])
+        seen = [
+            project
+            for project in found
+            if project is not None
+            and not project.hidden
+            and await self.access.sees(principal, project)
+        ]
+        return Page(tuple(seen), page.after)
 
     async def page(
         self,

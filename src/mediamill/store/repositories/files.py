@@ -120,6 +120,13 @@ class File(Record, frozen=True, kw_only=True):
         return self.state in (FileState.RECEIVING, FileState.CHECKING)
 
     @property
+    def awaits_thumbnail(self) -> bool:
+        """Whether its thumbnail may still be made; results have theirs from their projects."""
+        return self.source != "result" and (
+            self.passing or (self.state is FileState.READY and self.thumbnail is None)
+        )
+
+    @property
     def obstacle(self) -> str:
         """Why its bytes cannot be used, as a sentence; empty when they can."""
         match self.state:

@@ -153,7 +153,7 @@ class Keeping:
 
     async def forget_file(self, file: str) -> None:
         """Take a file that is being removed, or a result, out of every project."""
-        while rows := await self.projects.of_file(file):
+        while rows := (await self.projects.of_file(file)).rows:
             await self._part(rows)
 
     async def forget_job(self, job: str) -> None:

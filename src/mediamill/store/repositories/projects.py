@@ -254,16 +254,18 @@ class Projects:
             found.update((row.file, row) for row in rows if row is not None)
         return found
 
-    async def of_file(self, file: str, limit: int = 100) -> tuple[ProjectFile, ...]:
-        """List a file's memberships, the first of them."""
+    async def of_file(
+        self, file: str, after: str | None = None, limit: int = 100
+    ) -> Page[ProjectFile]:
+        """List a file's memberships."""
         index = ProjectFile.index("project_of_file")
-        return (await self.store.query(ProjectFile, index, file, limit=limit)).rows
+        return await self.store.query(ProjectFile, index, file, after=after, limit=limit)
 
     async def all_of_file(self, file: str) -> AsyncIterator[tuple[ProjectFile, ...]]:
         """Walk a file's memberships, some at a time."""
-        index, after = ProjectFile.index("project_of_file"), None
+        after: str | None = None
         while True:
-            page = await self.store.query(ProjectFile, index, file, after=after)
+            page = await self.of_file(file, after)
             yield page.rows
             if (after := page.after) is None:
                 return

@@ -158,7 +158,7 @@ async def retry_job(
     return await view(mill, await mill.jobs.retry(caller, job_id, only, budget))
 
 
-ItemState = Literal["succeeded", "failed", "reused", "pending", "cancelled", "expired"]
+ItemState = Literal["succeeded", "failed", "reused", "pending", "running", "cancelled", "expired"]
 
 
 @router.get("/{job_id}/items")
@@ -170,7 +170,10 @@ async def list_items(
     after: After = None,
     limit: Limit = 20,
 ) -> Listed[ItemView]:
-    """List a job's inputs with what became of each, those first that failed in earlier stages."""
+    """List a job's inputs with what became of each, those first that failed in earlier stages.
+
+    `running` are those that a worker has taken, with all others of its unit.
+    """
     with cursor(after):
         page = await mill.items.list(caller, job_id, state, after, limit)
     job, places = await mill.jobs.get(caller, job_id), [(i.stage, i.index) for i in page.rows]

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Response
 from pydantic import Field
 
+from mediamill.engine.gathering.members import MAX_PATTERN, MAX_PATTERNS
 from mediamill.services.projects.copies import SAMPLE
 from mediamill.web.parsing import (
     PROBLEM,
@@ -23,6 +24,8 @@ from mediamill.web.views.datasets import ShareView, TaskView, share_view, task_v
 router = APIRouter(
     prefix="/v1/projects", tags=["projects"], responses=PROBLEM, route_class=StrictRoute
 )
+
+Pattern = Annotated[str, Field(min_length=1, max_length=MAX_PATTERN)]
 
 
 class ShareBody(Body):
@@ -51,6 +54,12 @@ class ImportBody(Body):
     file: str | None = Field(None, max_length=100, description="A zip of images.")
     job: str | None = Field(
         None, max_length=100, description="A job instead, of whose archives of frames all join."
+    )
+    members: list[Pattern] | None = Field(
+        None,
+        max_length=MAX_PATTERNS,
+        description="Which members of it, by name; `*` stands for any text.",
+        examples=[["frame-*.jpg"]],
     )
     folders: Literal["none", "split", "split-and-class"] = Field(
         "split", description="What the folders in it say, as in `train/cat/1.jpg`."
@@ -115,5 +124,7 @@ async def import_archive(
     What could not be taken is listed in the task, each with its reason; so are annotations that
     are in the archive, which `…/annotations/import` takes.
     """
-    task = await mill.datasets.copies.bring(caller, project_id, body.file, body.job, body.folders)
+    task = await mill.datasets.copies.bring(
+        caller, project_id, body.file, body.job, body.folders, body.members or ()
+    )
     return task_view(task)

@@ -7,6 +7,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 
 from mediamill.app import App
 from mediamill.core.access import Principal
+from mediamill.core.errors import InvalidInput
 from mediamill.core.retention import AS_INSTALLED, MOST_DAYS, NEVER, KeepDays, rule_of
 from mediamill.datasets.exporting import ExportFormat
 from mediamill.services.projects.service import MAX_AT_ONCE
@@ -119,13 +120,28 @@ async def list_projects(
         Literal["trashed", "shared"] | None,
         Query(description="Those deleted instead, or those of others that are shared."),
     ] = None,
+    file: Annotated[
+        str | None,
+        Query(
+            pattern="^file_[0-9A-Za-z-]{1,64}$",
+            description="Those that hold this file instead, also those of others.",
+        ),
+    ] = None,
     after: After = None,
     limit: Limit = 20,
 ) -> Listed[ProjectView]:
-    """List the caller's projects, newest first."""
+    """List the caller's projects, newest first; those that hold a file in no order.
+
+    Of these a page may hold few, or none, and still have `has_more`.
+    """
     lists = {"trashed": mill.projects.trash, "shared": mill.datasets.sharing.with_me}
     with cursor(after):
-        page = await lists.get(state or "", mill.projects.list)(caller, after, limit)
+        if file is None:
+            page = await lists.get(state or "", mill.projects.list)(caller, after, limit)
+        elif state is None:
+            page = await mill.datasets.members.holding(caller, file, after, limit)
+        else:
+            raise InvalidInput.at("state", "Ask for `file` or for `state`, not for both.")
     return listed([await view(mill, caller, project) for project in page.rows], page.after)
 
 

@@ -14,7 +14,7 @@ from mediamill.web.pages import (
     spending,
     webhooks,
 )
-from mediamill.web.pages.rendering import error_page, wants_page
+from mediamill.web.pages.errors import error_card, error_page, wants_page
 from mediamill.web.pages.routes import router
 
 router.include_router(account.router)
@@ -30,4 +30,4 @@ router.include_router(recovery.router)
 router.include_router(spending.router)
 router.include_router(webhooks.router)
 
-__all__ = ["error_page", "router", "wants_page"]
+__all__ = ["error_card", "error_page", "router", "wants_page"]

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 
 from mediamill.app import App
 from mediamill.core.access import Principal
+from mediamill.core.errors import NotFound
 from mediamill.datasets.exporting import EXPORTS
 from mediamill.operations.base import Operation
 from mediamill.store.repositories.projects import SPLITS, SUBSETS
@@ -76,7 +77,10 @@ async def process_page(project_id: ProjectId, caller: Caller, mill: Mill) -> Res
 async def health_page(project_id: ProjectId, caller: Caller, mill: Mill) -> Response:
     """Show what the latest health check of a project found."""
     jobs = await _jobs(mill, caller, project_id, HEALTH)
-    return await _page(mill, caller, project_id, "health.html", "/health", jobs=jobs)
+    checked = bool(jobs) or await _checked(mill, caller, project_id)
+    return await _page(
+        mill, caller, project_id, "health.html", "/health", jobs=jobs, checked=checked
+    )
 
 
 @router.get("/projects/{project_id}/versions")
@@ -105,6 +109,15 @@ async def _page(
         exports=EXPORTS,
         **context,
     )
+
+
+async def _checked(mill: App, caller: Principal, project_id: str) -> bool:
+    """Tell whether somebody whose check the caller may see has checked a project."""
+    try:
+        await mill.datasets.checks.latest(caller, project_id)
+    except NotFound:
+        return False
+    return True
 
 
 def _for_images(name: str, kind: type[Operation]) -> bool:

@@ -31,6 +31,7 @@ async def home_page(caller: Caller, mill: Mill) -> Response:
         kinds=KINDS,
         sources=SOURCES,
         states=STATES,
+        any=bool((await mill.files.list(caller, None, 1)).rows),
         usage=await mill.repositories.usages.get(caller.user),
         quota=(await mill.repositories.usages.limits(caller.user)).bytes,
     )
@@ -52,6 +53,7 @@ async def file_page(file_id: FileId, caller: Caller, mill: Mill) -> Response:
         user=await mill.accounts.profile(caller),
         file=file_view(file, for_workers=await mill.waiting.file(file)),
         shown=_shown(file),
+        projects=(await mill.datasets.members.holding(caller, file.id, None, 100)).rows,
         changeable=own and file.source != "result",
         kind=file.media_type.partition("/")[2][:12].upper(),
         parent=file.lineage.get("input"),

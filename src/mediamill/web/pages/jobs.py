@@ -50,7 +50,7 @@ async def outcome_part(job_id: JobId, caller: Caller, mill: Mill) -> Response:
     """Render what a job's steps agreed on, what its calls cost, and mails that were not sent."""
     job = await mill.jobs.get(caller, job_id)
     context = await _outcome(mill, caller, job)
-    return page("parts/outcome.html", job=await view(mill, job), **context)
+    return page("parts/ended.html", job=await view(mill, job), **context)
 
 
 @router.get("/parts/jobs/{job_id}/outliers")

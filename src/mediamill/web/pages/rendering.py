@@ -1,28 +1,20 @@
-"""Templates, what they may call, and the page that an error becomes."""
+"""Templates, and what they may call."""
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse
 
 from mediamill import __version__
-from mediamill.core.errors import SecondFactorNeeded
 from mediamill.web.pages import times
 from mediamill.web.pages.reference import type_text
-from mediamill.web.problems import Report, request_id
-from mediamill.web.security import session_of
 from mediamill.web.texts import load
 from mediamill.web.views.common import moment
 from mediamill.web.views.models import PriceView
 
 t = load()
 TEMPLATES = Path(__file__).parent.parent / "templates"
-DATA_PATHS = ("/v1", "/health", "/metrics", "/openapi.json", "/static", "/parts")
-TOLD = frozenset({403, 404, 429, 500, 503})
-"""Statuses that the page of errors has words of its own for."""
 
 
 def size_text(size: float) -> str:
@@ -94,8 +86,9 @@ environment = Environment(
 )
 environment.filters |= {
     "size": size_text, "duration": duration_text, "type": type_text, "money": money_text,
-    "price": price_text, "thousands": "{:,}".format, "agent": agent_text, "action": action_text, "moment": moment,
-    "when": times.when, "day": times.day, "exact": times.exact, "plain_time": times.plain,
+    "price": price_text, "thousands": "{:,}".format, "agent": agent_text, "action": action_text,
+    "moment": moment, "when": times.when, "day": times.day, "exact": times.exact,
+    "clock": times.clock, "date": times.date, "month": times.month, "plain_time": times.plain,
 }  # fmt: skip
 environment.globals |= {"version": __version__, "t": t}
 
@@ -103,31 +96,3 @@ environment.globals |= {"version": __version__, "t": t}
 def page(name: str, /, status: int = 200, **context: Any) -> HTMLResponse:
     """Render a template as an answer."""
     return HTMLResponse(environment.get_template(name).render(**context), status)
-
-
-def wants_page(request: Request) -> bool:
-    """Tell whether a person's browser asks for a page, rather than a program for data."""
-    data = request.url.path.startswith(DATA_PATHS)
-    return not data and "text/html" in request.headers.get("accept", "")
-
-
-def error_page(request: Request, report: Report) -> Response:
-    """Answer an error as a page; who is not signed in is led to where one does that."""
-    if report.status == 401:
-        return RedirectResponse(f"/signin?next={quote(request.url.path, safe='/')}", 303)
-    if report.code == SecondFactorNeeded.code:
-        return RedirectResponse("/account#second-factor", 303)
-    return error_card(request, report)
-
-
-def error_card(request: Request, report: Report) -> HTMLResponse:
-    """Answer an error as a page, whatever it is."""
-    return page(
-        "error.html",
-        report.status,
-        report=report,
-        kind=str(report.status) if report.status in TOLD else "other",
-        retry=report.retryable or report.status >= 500,
-        request_id=request_id(request),
-        signed_in=bool(session_of(request)),
-    )

@@ -6,14 +6,14 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import PlainTextResponse, RedirectResponse
 
 from mediamill.app import App
-from mediamill.core.access import Principal
 from mediamill.core.errors import MediamillError, NotFound, Unauthenticated
 from mediamill.services.accounts.commonest import commonest
 from mediamill.services.accounts.federation import Federation
 from mediamill.web import flows
-from mediamill.web.pages.rendering import error_card, page
-from mediamill.web.problems import log_failure, report_of
-from mediamill.web.security import Mill, own_path, public_address, session_of, set_session
+from mediamill.web.pages.errors import error_card, reader
+from mediamill.web.pages.rendering import page
+from mediamill.web.problems import NOTHING, log_failure, report_of
+from mediamill.web.security import Mill, own_path, present, public_address, set_session
 
 router = APIRouter(include_in_schema=False)
 
@@ -66,7 +66,7 @@ async def callback(request: Request, mill: Mill) -> Response:
         if here is None:
             response = _sign_in(mill, await federation.back(kept, state), error)
         else:
-            response = error_card(request, report_of(error))
+            response = error_card(request, report_of(error), await reader(request))
     else:
         response = RedirectResponse(arrived.back, 303)
         if arrived.issued is not None:
@@ -82,18 +82,9 @@ async def end(request: Request, mill: Mill) -> Response:
     return RedirectResponse(there or "/signin", 303)
 
 
-async def present(request: Request, mill: App) -> Principal | None:
-    """Tell who this browser is signed in as, if anybody."""
-    secret = session_of(request)
-    try:
-        return await mill.accounts.authenticate(secret) if secret else None
-    except Unauthenticated:
-        return None
-
-
 def _federation(mill: App) -> Federation:
     if mill.federation is None:
-        raise NotFound("There is nothing at this address.")
+        raise NotFound(NOTHING)
     return mill.federation
 
 

@@ -11,8 +11,9 @@ FORMS = {
     "day": "{at:%b} {at.day}, {at.year}",
     "moment": "{at:%b} {at.day}, {at.year}, {at:%H:%M} UTC",
     "exact": "{at:%b} {at.day}, {at.year}, {at:%H:%M:%S} UTC",
+    "clock": "{at:%H:%M:%S} UTC",
 }
-"""Nov 22, 2026; Nov 22, 2026, 20:05 UTC; to the second."""
+"""Nov 22, 2026; Nov 22, 2026, 20:05 UTC; to the second; only the time of that."""
 
 
 def day(moment: str) -> Markup:
@@ -28,6 +29,21 @@ def when(moment: str | None) -> Markup:
 def exact(moment: str) -> Markup:
     """Write a time (RFC 3339) to the second."""
     return _element(moment, "exact")
+
+
+def clock(moment: str) -> Markup:
+    """Write a time (RFC 3339) that is soon or was just now, to the second."""
+    return _element(moment, "clock")
+
+
+def date(text: str) -> str:
+    """Write a day that is counted in UTC (`2026-11-22`): Nov 22, 2026."""
+    return plain(f"{text}T00:00:00Z", "day")
+
+
+def month(text: str) -> str:
+    """Write a month (`2026-11`): November 2026."""
+    return f"{datetime.strptime(text, '%Y-%m').replace(tzinfo=UTC):%B %Y}"
 
 
 def plain(moment: str, form: str = "moment") -> str:

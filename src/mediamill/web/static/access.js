@@ -2,6 +2,7 @@
 import { call, clearProblem, showProblem } from "./api.js";
 import { made } from "./dataset.js";
 import { t } from "./texts.js";
+import { day } from "./times.js";
 
 const ways = document.getElementById("ways");
 const sessions = document.getElementById("sessions");
@@ -76,7 +77,7 @@ async function tried(place, button, action) {
 }
 
 function row(issued) {
-  const until = issued.expires_at ? t("account.good_until", { day: issued.expires_at.slice(0, 10) }) : t("account.good_always");
+  const until = issued.expires_at ? t("account.good_until", { day: day(issued.expires_at) }) : t("account.good_always");
   const may = issued.scopes ? t("account.may_some", { scopes: issued.scopes.join(", ") }) : t("account.may_all");
   return made("li", { class: "row" },
     made("div", { class: "about" },

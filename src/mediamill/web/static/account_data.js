@@ -2,7 +2,7 @@
 import { Problem, call, clearProblem, showProblem, size } from "./api.js";
 import { pause, tried } from "./dataset.js";
 import { t } from "./texts.js";
-import { stamp } from "./times.js";
+import { moment } from "./times.js";
 
 // -- the zip ------------------------------------------------------------------------------------------
 
@@ -24,7 +24,7 @@ async function follow(made) {
   link.hidden = made.state !== "ready";
   ask.textContent = t("account.export_again");
   told.textContent = made.state === "ready"
-    ? t("account.export_ready", { size: size(made.size), until: stamp(made.expires_at) })
+    ? t("account.export_ready", { size: size(made.size), until: moment(made.expires_at) })
     : t("account.export_failed", { error: made.error });
 }
 

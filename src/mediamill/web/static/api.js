@@ -1,5 +1,6 @@
 // Speak the JSON API with the session's cookie; whatever it refuses is thrown as a Problem.
 import { t } from "./texts.js";
+import { retell } from "./times.js";
 
 export class Problem extends Error {
   constructor(status, body) {
@@ -25,6 +26,7 @@ export async function part(path) {
   const response = await answered(path, { headers: { Accept: "text/html" } });
   const template = document.createElement("template");
   template.innerHTML = await response.text();
+  retell(template.content);
   return template.content;
 }
 

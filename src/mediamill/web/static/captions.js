@@ -22,10 +22,10 @@ const chosen = () => boxes().filter((box) => box.checked).map((box) => box.value
 function count() {
   const all = boxes().length;
   const picked = chosen().length;
-  element("all").closest("label").hidden = !all;
   element("all").checked = all > 0 && picked === all;
   element("all").indeterminate = picked > 0 && picked < all;
   element("chosen").textContent = picked ? t("captions.chosen", { count: picked }) : t("captions.none_chosen");
+  images.previousElementSibling.hidden = !all;
   element("no-images").hidden = all > 0;
   estimate();
 }
@@ -203,4 +203,4 @@ async function failures(id, count) {
 }
 
 if (page.dataset.job) follow(page.dataset.job);
-else older().catch((problem) => showProblem(form, problem));
+else if (page.dataset.ready) older().catch((problem) => showProblem(form, problem));

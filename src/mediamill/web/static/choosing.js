@@ -15,9 +15,9 @@ const MOVES = {
 };
 
 export class Choosing {
-  // `all` chooses everything; `remove` is what the Delete key does.
-  constructor(grid, { all = () => grid.choice.all(), remove = () => {} } = {}) {
-    Object.assign(this, { grid, choice: grid.choice, all, remove, press: null, pressed: false });
+  // `all` chooses everything; `keys` are what keys do with what is chosen, or has the focus.
+  constructor(grid, { all = () => grid.choice.all(), keys = {} } = {}) {
+    Object.assign(this, { grid, choice: grid.choice, all, keys, press: null, pressed: false });
     const { place } = grid;
     place.addEventListener("click", (event) => this.click(event));
     place.addEventListener("keydown", (event) => this.key(event));
@@ -71,11 +71,12 @@ export class Choosing {
     const { target } = event;
     if (event.defaultPrevented || target.closest?.("input:not([type=checkbox], [type=radio]), select, textarea, dialog, details[open]")) return;
     if (document.querySelector("dialog[open]")) return;
-    if (event.key === "a" && (event.ctrlKey || event.metaKey)) {
+    const held = event.ctrlKey || event.metaKey || event.altKey;
+    if (event.key === "a" && held && !event.altKey) {
       event.preventDefault();
       this.all();
     } else if (event.key === "Escape" && this.choice.size) this.choice.clear();
-    else if (event.key === "Delete" && (this.choice.size || this.grid.focused())) this.remove();
+    else if (!held && Object.hasOwn(this.keys, event.key) && (this.choice.size || this.grid.focused())) this.keys[event.key]();
   }
 
   touched(event) {

@@ -4,6 +4,7 @@ import { made, pause, tried } from "./dataset.js";
 import { Report, advice, reported, summed } from "./health_report.js";
 import { over } from "./jobs/words.js";
 import { t } from "./texts.js";
+import { day } from "./times.js";
 
 const page = document.getElementById("health");
 const id = page.dataset.project;
@@ -49,10 +50,10 @@ get("checks")?.addEventListener("change", (event) => tried(null, () => open(even
 
 // Who has checked nothing yet sees what the owner's check has found.
 async function theirs() {
-  const found = await call("GET", `/v1/projects/${id}/health`).catch(() => null);
-  if (!found) return;
+  if (!page.dataset.checked) return;
+  const found = await call("GET", `/v1/projects/${id}/health`);
   const { images, broken, advice: told = [] } = found.summary;
-  get("summary").textContent = t("health.by_owner", { day: found.finished_at.slice(0, 10), count: images, broken });
+  get("summary").textContent = t("health.by_owner", { day: day(found.finished_at), count: images, broken });
   get("report").replaceChildren(advice(told));
 }
 

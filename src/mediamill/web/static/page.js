@@ -1,7 +1,10 @@
-// What every signed-in page does: sign out, menus, keys, more of a list, and the tab one is on.
+// What every signed-in page does: times, sign out, menus, keys, more of a list, and the tab one is on.
 import { call, part } from "./api.js";
 import { t } from "./texts.js";
+import { retell } from "./times.js";
 import { toast } from "./toast.js";
+
+retell(document);
 
 document.addEventListener("click", async (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {

@@ -1,9 +1,9 @@
 // Choose operations for a project’s images, see what they do, and run them.
-import { call, clearProblem, showProblem, size } from "./api.js";
+import { call, clearProblem, showProblem } from "./api.js";
 import { made, tried } from "./dataset.js";
 import { parameters, show } from "./form.js";
 import { Images } from "./images.js";
-import { estimated, sure } from "./money.js";
+import { planned, refused, tell, waits } from "./new_job/plan.js";
 import { Previews } from "./previews.js";
 import { t } from "./texts.js";
 
@@ -19,6 +19,7 @@ let file = null;
 
 const fieldsOf = (name) => form.querySelector(`fieldset[data-operation="${CSS.escape(name)}"]`);
 const fields = () => fieldsOf(operation.value);
+const label = (name) => [...operation.options].find((option) => option.value === name).textContent;
 const step = () => ({ operation: operation.value, parameters: parameters(fields()) });
 
 // -- previews -----------------------------------------------------------------------------------
@@ -66,13 +67,14 @@ function offerReference(field) {
 
 function list() {
   get("steps").replaceChildren(...steps.map((one, n) => {
-    const away = made("button", { type: "button", class: "quiet", "aria-label": t("process.remove_step", { number: n + 1, name: one.operation }) }, t("words.remove"));
+    const away = made("button", { type: "button", class: "quiet", "aria-label": t("process.remove_step", { number: n + 1, name: label(one.operation) }) }, t("words.remove"));
     away.addEventListener("click", () => {
       steps.splice(n, 1);
       list();
+      foresee();
     });
     const told = Object.entries(one.parameters).map(([name, value]) => `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`).join(", ");
-    return made("li", {}, made("strong", {}, one.operation), made("span", { class: "muted" }, told), away);
+    return made("li", {}, made("strong", {}, label(one.operation)), made("span", { class: "muted" }, told), away);
   }));
 }
 
@@ -97,6 +99,7 @@ function offer() {
 function refresh() {
   offer();
   preview();
+  foresee();
 }
 
 form.addEventListener("change", (event) => {
@@ -112,7 +115,7 @@ form.addEventListener("input", (event) => {
 });
 form.addEventListener("submit", (event) => event.preventDefault());
 
-// -- estimate, run, keep ------------------------------------------------------------------------------
+// -- foresee, run, keep ------------------------------------------------------------------------------
 
 function body(wanted = [...steps, step()]) {
   const { subset, split, seed, name, into, budget } = Object.fromEntries(new FormData(run));
@@ -132,33 +135,53 @@ function fail(problem) {
   showProblem(here ? form : run, problem, here ? `${where}parameters.` : "");
 }
 
-async function estimate() {
-  const plan = await call("POST", "/v1/jobs?dry_run=true", body());
-  const images = { count: plan.items, size: size(plan.bytes) };
-  const parts = [
-    plan.at_least ? t("process.images_least", images) : t("process.images", images),
-    results(plan),
-    t("process.core", { time: time(plan.core_seconds) }),
-  ];
-  if (plan.asks.length) parts.push(estimated(plan));
-  if (plan.reused) parts.push(t("process.reused", { count: plan.reused }));
-  if (plan.misfits.length) parts.push(t("process.misfits", { count: plan.misfits.length, message: plan.misfits[0].message }));
-  get("plan").textContent = `${parts.join("; ")}.`;
-}
-
-function results({ outputs: count, outputs_are: how, at_least: least }) {
-  if (count === null) return t("process.results_unknown");
-  return least ? t("process.results_least", { count }) : t("process.results", { sure: sure(how), count });
-}
-
-const time = (seconds) => (seconds < 90 ? t("process.seconds", { count: Math.max(1, Math.ceil(seconds)) }) : t("process.minutes", { count: Math.ceil(seconds / 60) }));
-
-for (const [button, action] of [["estimate", estimate], ["keep", keep]]) {
-  get(button)?.addEventListener("click", (event) => {
+// It is said by itself what it would come to, a moment after each change.
+function foresee() {
+  if (!file) {
+    waits(t("process.no_images"));
+    return;
+  }
+  planned(body(), (plan, problem) => {
     clearProblem(form);
-    clearProblem(run);
-    tried(event.target, action, fail);
+    if (!plan) {
+      unready(problem);
+      return;
+    }
+    tell(plan);
+    if (plan.misfits.length) get("plan").append(made("p", { class: "error" }, t("process.misfits", { count: plan.misfits.length, message: plan.misfits[0].message })));
   });
+}
+
+// Fields that nobody has touched yet are still to be filled in, not wrong.
+function unready(problem) {
+  const start = `steps.${steps.length}.parameters.`;
+  const wrong = problem.errors.filter((one) => one.pointer.startsWith(start)).map(({ pointer, message }) => {
+    const place = fields().querySelector(`[data-error-for="${CSS.escape(pointer.slice(start.length).split(".")[0])}"]`);
+    return { place, message, field: place?.closest(".field") };
+  }).filter((one) => one.field);
+  const untouched = wrong.filter((one) => one.field.dataset.touched === undefined);
+  for (const { place, message } of wrong.filter((one) => !untouched.includes(one))) place.textContent = message;
+  const missing = untouched.map((one) => one.field.querySelector(".group-name, label").textContent.trim());
+  if (missing.length && missing.length === problem.errors.length) waits(t("new_job.still_needed", { what: missing.join(", ") }));
+  else refused(problem.message);
+}
+
+get("keep")?.addEventListener("click", (event) => {
+  clearProblem(form);
+  clearProblem(run);
+  tried(event.target, keep, fail);
+});
+
+for (const place of [form, run]) {
+  for (const kind of ["input", "change"]) {
+    place.addEventListener(kind, (event) => {
+      if (event.target.name === "shown") return;
+      const field = event.target.closest(".field");
+      if (field) field.dataset.touched = "";
+      clearProblem(run);
+      foresee();
+    });
+  }
 }
 
 async function keep() {
@@ -184,4 +207,5 @@ tried(null, async () => {
   run.elements.seed.value = settings.seed ?? "";
   await shownOn();
   preview();
+  foresee();
 }, (problem) => showProblem(run, problem));

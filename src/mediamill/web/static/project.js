@@ -18,6 +18,7 @@ const page = document.getElementById("project");
 const id = page.dataset.project;
 const get = (name) => document.getElementById(name);
 const filters = get("filters");
+const panel = get("more-filters");
 const home = `/v1/projects/${id}`;
 const fail = (problem) => showProblem(page, problem);
 let whole = 0; // how many of all that the filters let through are known, if all are meant
@@ -34,7 +35,7 @@ function query() {
 }
 
 const source = new Paged(() => `${home}/files?${query().slice(1)}`);
-const grid = new Grid(get("grid"), { source, cell: (_, item) => cell(item, `/projects/${id}/annotate/${item.id}`), changed: shown });
+const grid = new Grid(get("grid"), { source, cell: (_, item) => cell(item, `/projects/${id}/annotate/${item.id}`), head: () => get("head").offsetHeight, changed: shown });
 const { choice } = grid;
 new Choosing(grid, { all: everything });
 
@@ -46,13 +47,17 @@ function shown() {
     everything(); // what came since is meant, too
     return;
   }
-  get("chosen").textContent = whole ? t("project.selected_all") : picked ? t("project.selected", { count: picked }) : t("words.select_all");
-  get("all").checked = whole || (picked > 0 && source.whole && picked === items.length);
-  get("all").indeterminate = !whole && picked > 0 && !get("all").checked;
-  for (const name of ["move", "remove", "copy"]) if (get(name)) get(name).disabled = !(whole || picked);
-  get("selection").hidden = !items.length;
-  get("none").hidden = items.length > 0 || !source.whole;
-  get("none").textContent = query() ? t("project.none_so") : get("drop") ? t("project.none_here") : t("project.none_here_viewer");
+  const chosen = Boolean(whole || picked);
+  get("selection").hidden = !chosen;
+  get("head").classList.toggle("choosing", chosen);
+  filters.inert = chosen;
+  get("chosen").textContent = whole ? t("project.selected_all") : t("project.selected", { count: picked });
+  get("all").hidden = Boolean(whole) || (source.whole && picked === items.length);
+  const bare = source.whole && !items.length;
+  get("none").hidden = !bare || Boolean(query());
+  get("none-so").hidden = !bare || !query();
+  get("head").hidden = !get("none").hidden;
+  get("drop")?.classList.toggle("slim", get("none").hidden);
 }
 
 // The editor goes on in this order.
@@ -234,17 +239,35 @@ function everything() {
   choice.all();
 }
 
-get("all").addEventListener("change", (event) => {
-  if (event.target.checked) everything();
-  else choice.clear();
+get("all").addEventListener("click", everything);
+get("leave").addEventListener("click", () => {
+  whole = 0;
+  choice.clear();
 });
-filters.addEventListener("change", () => {
+get("clear").addEventListener("click", () => {
+  filters.reset();
+  filtered();
+  filters.elements.split[0].focus();
+});
+filters.addEventListener("change", filtered);
+filters.addEventListener("submit", (event) => event.preventDefault());
+filters.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !panel.contains(event.target)) return;
+  panel.open = false;
+  panel.querySelector("summary").focus();
+});
+document.addEventListener("pointerdown", (event) => {
+  if (!panel.contains(event.target)) panel.open = false;
+});
+
+function filtered() {
+  const { subset, class: category, bare } = filters.elements;
+  panel.querySelector("[data-count]").textContent = [subset.value, category.value, bare.checked].filter(Boolean).length || "";
   whole = 0;
   choice.clear();
   clearProblem(page);
   tried(null, () => source.reload(), fail);
-});
-filters.addEventListener("submit", (event) => event.preventDefault());
+}
 
 tried(null, async () => {
   await refresh();

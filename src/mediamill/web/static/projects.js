@@ -2,6 +2,7 @@
 import { call, clearProblem, showProblem } from "./api.js";
 import { ended, every, made, tried } from "./dataset.js";
 import { t } from "./texts.js";
+import { day } from "./times.js";
 import { toast } from "./toast.js";
 
 const get = (id) => document.getElementById(id);
@@ -11,7 +12,7 @@ function row(project) {
   const count = Object.values(project.counts).flatMap((splits) => Object.values(splits)).reduce((sum, n) => sum + n, 0);
   const about = made("div", { class: "about" },
     made("a", { class: "name", href: `/projects/${project.id}` }, project.name),
-    made("span", { class: "muted" }, [t("words.images", { count }), project.created_at.slice(0, 10), project.description].filter(Boolean).join(" · ")));
+    made("span", { class: "muted" }, [t("words.images", { count }), day(project.created_at), project.description].filter(Boolean).join(" · ")));
   if (project.links.restore) {
     about.firstChild.replaceWith(made("span", { class: "name" }, project.name));
     return made("li", { class: "row" }, about, made("button", { type: "button", "data-restore": project.id, "aria-label": t("projects.restore_one", { name: project.name }) }, t("projects.restore")));
@@ -27,16 +28,16 @@ async function more() {
   after = page.after;
   get("more").hidden = !page.has_more;
   get("none").hidden = get("projects").children.length > 0;
+  get("sample-part").hidden = !get("none").hidden;
 }
 
 async function trash() {
   const gone = await every("/v1/projects?state=trashed", 100);
   get("trash").replaceChildren(...gone.map(row));
-  get("no-trash").hidden = gone.length > 0;
+  get("trash-part").hidden = !gone.length;
 }
 
 get("more").addEventListener("click", (event) => tried(event.target, more, fail));
-get("trash-part").addEventListener("toggle", () => tried(null, trash, fail));
 get("trash").addEventListener("click", (event) => {
   const button = event.target.closest("[data-restore]");
   if (button) tried(button, async () => {
@@ -55,13 +56,12 @@ get("new").addEventListener("submit", (event) => {
 });
 get("sample").addEventListener("submit", (event) => {
   event.preventDefault();
-  const form = event.target;
-  tried(form.querySelector("button"), async () => {
+  tried(event.submitter, async () => {
     const task = await call("POST", "/v1/projects/sample");
     const project = task.links.self.split("/")[3];
     await ended(project, task);
     location.assign(`/projects/${project}`);
-  }, (problem) => showProblem(form, problem));
+  }, fail);
 });
 
 // One that was deleted on its own page a moment ago.
@@ -77,7 +77,7 @@ if (deleted) {
 }
 
 tried(null, async () => {
-  await more();
+  await Promise.all([more(), trash()]);
   const shared = await every("/v1/projects?state=shared", 100);
   get("shared").replaceChildren(...shared.map(row));
   get("shared-part").hidden = !shared.length;

@@ -4,7 +4,7 @@ import { asked } from "./asking.js";
 import { ended, every, made, tried } from "./dataset.js";
 import { fill, read } from "./ratios.js";
 import { t } from "./texts.js";
-import { stamp } from "./times.js";
+import { tell } from "./times.js";
 import { toast } from "./toast.js";
 
 const page = document.getElementById("settings");
@@ -63,7 +63,7 @@ acts("keep", async ({ keep_days: kept }, form) => {
   const project = await call("PATCH", home, { keep_days: days(kept.trim()) });
   const alone = form.querySelector("[data-alone]");
   alone.hidden = !project.keep_days_alone_at;
-  if (project.keep_days_alone_at) alone.querySelector("time").textContent = stamp(project.keep_days_alone_at);
+  if (project.keep_days_alone_at) tell(alone.querySelector("time"), project.keep_days_alone_at);
   form.querySelector("[data-saved]").textContent = t("words.saved");
 });
 get("keep-try")?.addEventListener("click", () => {

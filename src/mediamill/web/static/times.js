@@ -1,11 +1,11 @@
-// Days and moments as people write them.
+// Days and moments as people write them, in the reader's own zone.
 
-// A day in the reader's own zone: Nov 22, 2026.
+// Nov 22, 2026.
 export function day(time) {
   return new Date(time).toLocaleDateString("en", { day: "numeric", month: "short", year: "numeric" });
 }
 
-// To the minute, in the reader's own zone: Nov 22, 2026, 20:05.
+// To the minute: Nov 22, 2026, 20:05.
 export function moment(time) {
   return `${day(time)}, ${clock(time)}`;
 }
@@ -15,9 +15,24 @@ export function recent(time) {
   return new Date(time).toDateString() === new Date().toDateString() ? clock(time) : moment(time);
 }
 
-// As the server's own pages write a time (RFC 3339, UTC): 2026-11-22 20:05 UTC.
-export const stamp = (time) => `${time.slice(0, 10)} ${time.slice(11, 16)} UTC`;
+// The server knows no zone (pages/times.py): each time it wrote is told again.
+export function retell(place) {
+  for (const one of place.querySelectorAll("time[datetime][data-form]")) tell(one, one.dateTime);
+}
 
-function clock(time) {
-  return new Date(time).toLocaleTimeString("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const seconds = { second: "2-digit" };
+const forms = {
+  day,
+  moment,
+  exact: (time) => `${day(time)}, ${clock(time, seconds)}`,
+  clock: (time) => clock(time, seconds),
+};
+
+export function tell(element, time) {
+  element.dateTime = time;
+  element.textContent = forms[element.dataset.form](time);
+}
+
+function clock(time, more = {}) {
+  return new Date(time).toLocaleTimeString("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...more });
 }

@@ -5,6 +5,7 @@ import { stacked, table } from "./charts.js";
 import { made, pause, tried } from "./dataset.js";
 import { SPLITS } from "./ratios.js";
 import { t } from "./texts.js";
+import { moment } from "./times.js";
 
 const page = document.getElementById("versions");
 const id = page.dataset.project;
@@ -22,7 +23,7 @@ function card(version) {
   const called = name ? t("versions.named", { number: String(number), name }) : t("versions.numbered", { number: String(number) });
   const title = made("h3", { id: `version-${number}` }, called);
   const badge = made("span", { class: `badge ${{ ready: "succeeded", failed: "failed" }[state] || "running"}` }, t("versions.state", { which: state }));
-  const told = [made_at.slice(0, 16).replace("T", " ")];
+  const told = [moment(made_at)];
   if (state === "ready") told.push(t("words.images", { count: files }), size(bytes));
   if (steps.length) told.push(chained(steps));
   if (seed !== null && seed !== undefined) told.push(t("versions.seed_was", { seed: String(seed) }));

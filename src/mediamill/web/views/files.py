@@ -1,6 +1,6 @@
 """Files and members of archives as they look outside."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -39,6 +39,9 @@ class FileView(View):
     )
     trashed_at: Time | None
     purge_at: Time | None = Field(description="When what is deleted or rejected goes for good.")
+    thumbnail: Literal["made", "coming", "none"] = Field(
+        description="Its small picture: asked for before it is made, the link answers 404."
+    )
     links: dict[str, str]
 
 
@@ -66,7 +69,8 @@ def upload_view(file: File, *, duplicate: bool = False, project: str | None = No
 def _links(file: File) -> dict[str, str]:
     here = f"/v1/files/{file.id}"
     if file.hidden:
-        return {"restore": f"{here}/restore"}
+        drawn = {"thumbnail": f"{here}/thumbnail"} if _thumbnail(file) == "made" else {}
+        return {"restore": f"{here}/restore", **drawn}
     links = {"self": here}
     if not file.obstacle:
         links["content"] = f"{here}/content"
@@ -75,6 +79,13 @@ def _links(file: File) -> dict[str, str]:
         if file.media_type in ZIPPED:
             links["members"] = f"{here}/members"
     return links
+
+
+def _thumbnail(file: File) -> Literal["made", "coming", "none"]:
+    """Tell how far a file's picture is; of deleted files only those that can come back show one."""
+    if file.thumbnail:
+        return "none" if file.hidden and file.trash is None else "made"
+    return "coming" if file.awaits_thumbnail else "none"
 
 
 def _fields(file: File) -> dict[str, Any]:
@@ -99,6 +110,7 @@ def _fields(file: File) -> dict[str, Any]:
         "expires_at": moment(file.expires),
         "trashed_at": moment(file.trashed),
         "purge_at": moment(file.purge_at),
+        "thumbnail": _thumbnail(file),
         "links": _links(file),
     }
 

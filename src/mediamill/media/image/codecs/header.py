@@ -53,7 +53,7 @@ def guarded(name: str) -> Iterator[None]:
                 f"{name} would take too much memory: make it smaller first"
             ) from error
         except Exception as error:
-            raise BrokenMedia(f"{name} cannot be decoded: {type(error).__name__}") from error
+            raise BrokenMedia(f"{name} is cut off or damaged") from error
 
 
 @contextmanager

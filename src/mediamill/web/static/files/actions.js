@@ -94,12 +94,14 @@ export async function projects() {
   return [...own, ...shared.filter((one) => one.role !== "viewer")];
 }
 
-// Undo is there if none of them was in it before.
-export async function join(ids, project, name) {
+// Undo is there if none of them was in it before. `changed` is called when they are in it, and out of it again.
+export async function join(ids, project, name, changed) {
   let added = 0;
   for await (const files of portions(ids)) added += (await call("POST", `/v1/projects/${project}/files`, { files })).added;
   const undo = async () => {
     for await (const files of portions(ids)) await call("DELETE", `/v1/projects/${project}/files`, { files });
+    await changed();
   };
+  await changed();
   toast(t("files.joined", { count: added, project: name }), added && added === ids.length ? { undo } : {});
 }

@@ -46,9 +46,10 @@ function state(item) {
   return item.state === "checking" ? made("span", { class: "badge running" }, t("files.checking")) : null;
 }
 
-function picture(item, calm) {
+// What lies on its kind once there is one: asked for earlier, it would be asked for in vain.
+export function picture(item, calm) {
   const box = made("span", { class: "kind", "aria-hidden": "true" }, kind(item.media_type));
-  if (!item.links.thumbnail || !calm) return [box];
+  if (item.thumbnail !== "made" || !calm) return [box];
   return [box, made("img", { src: item.links.thumbnail, alt: "", decoding: "async", "data-retry": "" })];
 }
 

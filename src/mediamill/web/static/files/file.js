@@ -1,10 +1,11 @@
 // The page of one file: its tags and name, a link to give away, deleting it, and the files beside it.
 import { Problem, call, clearProblem, showProblem, size } from "../api.js";
 import { copied } from "../clipboard.js";
-import { made, tried } from "../dataset.js";
+import { every, made, tried } from "../dataset.js";
 import { t } from "../texts.js";
 import { toast } from "../toast.js";
 import { moment } from "../times.js";
+import { joining } from "./joining.js";
 import { around } from "./order.js";
 
 const get = (name) => document.getElementById(name);
@@ -102,6 +103,16 @@ get("name-form")?.addEventListener("submit", (event) => {
     toast(t("file.renamed"), { undo: () => rename(old) });
   }, (problem) => showProblem(form, problem));
 });
+
+// -- the projects that it is in -------------------------------------------------------------------
+
+async function inside() {
+  const found = await every(`/v1/projects?file=${id}`);
+  get("projects").replaceChildren(...found.map((one) => made("li", {}, made("a", { href: `/projects/${one.id}` }, one.name))));
+  get("in-none").hidden = found.length > 0;
+}
+
+if (get("projects")) joining({ ids: () => [id], done: inside });
 
 // -- given away, deleted ---------------------------------------------------------------------------
 

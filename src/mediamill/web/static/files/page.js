@@ -1,6 +1,8 @@
 // The page of files: a grid of all of them, what it shows, and what is done with those that are chosen.
 import { clearProblem, showProblem } from "../api.js";
+import { bundled, fetched } from "../bundle.js";
 import { Choosing } from "../choosing.js";
+import { tried } from "../dataset.js";
 import { placed, receive, shown as visible } from "../dropping.js";
 import { Grid } from "../grid.js";
 import { t } from "../texts.js";
@@ -15,6 +17,7 @@ import { Files } from "./source.js";
 import { Thumb } from "./when.js";
 
 const VIEW = "mediamill.view";
+const MOST = 1_000; // files of one download
 const get = (name) => document.getElementById(name);
 const [bar, head, page, place] = ["bar", "head", "files", "grid"].map(get);
 
@@ -30,10 +33,11 @@ source.failed = (problem) => toast(problem.message, { error: true });
 // -- what is shown ---------------------------------------------------------------------------------
 
 function shown() {
+  if (!loaded) return;
   const { count, whole } = source;
-  get("count").textContent = !loaded || !count ? "" : whole ? t("words.files", { count }) : t("files.count_at_least", { count });
-  get("empty").hidden = !(loaded && whole && !count && !filters.any);
-  get("none").hidden = !(loaded && whole && !count && filters.any);
+  get("count").textContent = !count ? "" : whole ? t("words.files", { count }) : t("files.count_at_least", { count });
+  get("empty").hidden = !(whole && !count && !filters.any);
+  get("none").hidden = !(whole && !count && filters.any);
   head.hidden = !get("empty").hidden;
   get("drop").classList.toggle("slim", get("empty").hidden);
   const chosen = choice.size;
@@ -43,9 +47,6 @@ function shown() {
   if (!chosen) return;
   get("chosen").textContent = t("files.selected", { count: chosen });
   get("all").hidden = whole && chosen >= count;
-  const only = chosen === 1 ? [...choice.ids][0] : null;
-  get("download").hidden = !only;
-  if (only) get("download").href = `/v1/files/${only}/content`;
 }
 
 // As far down as it was; what is new since then stands above.
@@ -126,18 +127,37 @@ function trash() {
   remove(ids, { hide, back });
 }
 
+// One as it is, more as a zip.
+async function download() {
+  const ids = choice.list;
+  const address = (id) => `/v1/files/${id}/content`;
+  if (ids.length === 1) return fetched(address(ids[0]));
+  const files = ids.length > MOST ? [] : (await source.known(ids)).filter((file) => file.state === "ready");
+  const items = files.map(({ id, name, size }) => ({ name, size, url: `${address(id)}?direct=false` }));
+  if (ids.length > MOST || !await bundled(items, t("files.zip_name"))) toast(t("files.too_many_to_zip", { count: MOST }), { error: true });
+}
+
+const newJobOf = () => newJob(choice.size ? choice.list : [grid.focused()]);
+
 const leave = () => {
   const inBar = bar.contains(document.activeElement);
   choice.clear();
   if (inBar) grid.focus(source.place(grid.active) ?? 0);
 };
 
-new Choosing(grid, { all, remove: trash });
+new Choosing(grid, { all, keys: { Delete: trash, n: newJobOf } });
 dialogs({ choice, source });
 get("leave").addEventListener("click", leave);
 get("all").addEventListener("click", all);
 get("delete").addEventListener("click", trash);
-get("new-job").addEventListener("click", () => newJob(choice.list));
+get("new-job").addEventListener("click", newJobOf);
+get("download").addEventListener("click", (event) => tried(event.target, download, source.failed));
+// From the search down to what it found.
+get("filters").elements.name.addEventListener("keydown", (event) => {
+  if (event.key !== "ArrowDown" || !source.count) return;
+  event.preventDefault();
+  grid.focus(grid.sight()[0]);
+});
 get("clear").addEventListener("click", () => {
   filters.clear();
   filters.go();

@@ -7,13 +7,18 @@ const PAUSE = 40; // milliseconds of a drag between two looks at what is in sigh
 const FIRST = 60; // files of the first view
 const EAGER = 20_000; // ids that are read without being asked for
 const HELD = 3_000; // files that are kept in memory
-const CHECK = 2_500; // milliseconds until what is still coming in is looked at again
+const CHECK = [1_500, 30_000]; // milliseconds until what is still coming in is looked at again: at first, at most
+
+// It, or its picture.
+function comingIn(file) {
+  return file && (["receiving", "checking"].includes(file.state) || file.thumbnail === "coming");
+}
 
 export class Files {
   // `query` gives the conditions as `URLSearchParams`.
   constructor(query) {
     Object.assign(this, { query, ids: [], places: new Map(), items: new Map(), after: "", round: 0, changed: () => {}, failed: () => {} });
-    Object.assign(this, { asking: 0, range: [0, 0], gone: new Set() });
+    Object.assign(this, { asking: 0, range: [0, 0], gone: new Set(), patience: CHECK[0], passing: [] });
   }
 
   get count() {
@@ -142,14 +147,24 @@ export class Files {
     this.changed();
   }
 
+  // What is still coming in is looked at again: the longer nothing comes of it, the seldomer.
   watch(ids) {
+    const passing = ids.filter((id) => comingIn(this.items.get(id))).slice(0, AT_ONCE);
+    if (passing.join() !== this.passing.join()) this.patience = CHECK[0];
+    this.passing = passing;
+    const due = Date.now() + this.patience;
+    if (!passing.length || (this.watching && this.due <= due)) return;
     clearTimeout(this.watching);
-    const passing = ids.filter((id) => ["receiving", "checking"].includes(this.items.get(id)?.state));
-    if (!passing.length) return;
-    this.watching = setTimeout(() => {
-      if (document.hidden) this.watch(ids);
-      else this.learn(passing.slice(0, AT_ONCE)).then(() => this.show()).catch((problem) => this.failed(problem));
-    }, CHECK);
+    this.due = due;
+    this.watching = setTimeout(() => this.look(), this.patience);
+  }
+
+  look() {
+    this.watching = null;
+    this.patience = Math.min(this.patience * 1.5, CHECK[1]);
+    if (!this.passing.length) return;
+    if (document.hidden) this.show();
+    else this.learn(this.passing).then(() => this.show()).catch((problem) => this.failed(problem));
   }
 
   // -- changes ---------------------------------------------------------------------------------------

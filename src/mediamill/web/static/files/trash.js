@@ -7,7 +7,7 @@ import { Grid } from "../grid.js";
 import { t } from "../texts.js";
 import { toast } from "../toast.js";
 import { destroy, restore } from "./actions.js";
-import { kind, shapes } from "./cells.js";
+import { picture, shapes } from "./cells.js";
 import { Files } from "./source.js";
 
 const HOUR = 3_600_000;
@@ -28,12 +28,12 @@ function left(time) {
   return rest < HOUR ? t("trash.goes_in_minutes", { count: Math.floor(rest / MINUTE) }) : t("trash.goes_in_hours", { count: Math.floor(rest / HOUR) });
 }
 
-function cell(id, item) {
+function cell(id, item, calm) {
   const box = made("input", { type: "checkbox", "data-focus": "", "aria-label": item ? t("files.select_one", { name: item.name }) : t("files.coming") });
   if (!item) return [made("label", { class: "pick" }, box), made("div", { class: "about" }, made("span", { class: "bone" }))];
   return [
     made("label", { class: "pick" }, box),
-    made("span", { class: "picture" }, made("span", { class: "kind", "aria-hidden": "true" }, kind(item.media_type))),
+    made("span", { class: "picture" }, ...picture(item, calm)),
     made("div", { class: "about" },
       made("span", { class: "name", title: item.name }, item.name),
       made("span", { class: "facts" }, made("span", {}, size(item.size)), made("span", {}, left(item.purge_at)))),
@@ -79,7 +79,7 @@ async function all() {
 const ways = { hide, back: load };
 const chosen = () => (choice.size ? choice.list : [grid.focused()]);
 
-new Choosing(grid, { all, remove: () => destroy(chosen(), ways) });
+new Choosing(grid, { all, keys: { Delete: () => destroy(chosen(), ways) } });
 get("leave").addEventListener("click", () => {
   choice.clear();
   grid.focus(source.place(grid.active) ?? 0);

@@ -9,7 +9,7 @@ import { t } from "../texts.js";
 const PAGE = 50;
 const SHOWN_FILES = 3;
 const AGAIN = 2_000; // milliseconds between looks while the job goes on
-const STATES = ["failed", "succeeded", "reused", "pending", "cancelled", "expired"];
+const STATES = ["failed", "succeeded", "reused", "running", "pending", "cancelled", "expired"];
 const element = (id) => document.getElementById(id);
 
 // Files have pages of their own; members of archives and results of earlier stages do not.
@@ -39,7 +39,7 @@ export class Items {
 
   options() {
     const { counts, progress, expired, items } = this.job;
-    const many = { ...counts, pending: progress.pending + progress.running, expired };
+    const many = { ...counts, pending: progress.pending, running: progress.running, expired };
     const chosen = this.choice.value;
     const shown = STATES.filter((state) => many[state] || state === chosen);
     const texts = [["", t("job.every_item", { count: items })], ...shown.map((state) => [state, `${t("job.item_states", { which: state })} (${many[state].toLocaleString("en")})`])];

@@ -71,9 +71,16 @@ function say(before) {
 
 // On a page of a job that has ended long ago what stands above comes first: nothing moves down later.
 async function ended(fresh, listed) {
-  listed.then(() => results.more()).finally(() => items.reveal());
-  if (bring && good(job)) bring().catch(() => {});
-  if (fresh) element("outcome").replaceChildren(await part(`/parts/jobs/${id}`));
+  listed.then(() => results.more()).finally(() => {
+    element("agreed").hidden = false;
+    if (bring && good(job)) bring().catch(() => {});
+    items.reveal();
+  });
+  if (!fresh) return;
+  const told = await part(`/parts/jobs/${id}`);
+  element("agreed").replaceChildren(...told.querySelector("[data-agreed]").children);
+  told.querySelector("[data-agreed]").remove();
+  element("outcome").replaceChildren(told);
 }
 
 function put(name, text) {

@@ -1,14 +1,14 @@
-// The bar of what was picked on the sheets: use it in a new job, download it, copy its times.
+// The bar of what was picked on the sheets: use it in a new job, download it, put it into a project, copy its times.
+import { bundled } from "../bundle.js";
 import { copied } from "../clipboard.js";
 import { tried } from "../dataset.js";
+import { joining } from "../files/joining.js";
 import { t } from "../texts.js";
 import { toast } from "../toast.js";
-import { zipped } from "../zip.js";
+import { put } from "./putting.js";
 
 const IN_ADDRESS = 50; // as many as the address of the form of new jobs takes
 const MOST_MEMBERS = 500; // of an archive that a job names one by one
-const MOST_BYTES = 200_000_000; // that are put together here, in memory
-const AT_ONCE = 6;
 
 const bar = document.getElementById("picked");
 const count = document.getElementById("picked-count");
@@ -16,6 +16,7 @@ const count = document.getElementById("picked-count");
 export class Picks {
   constructor(sheets) {
     this.sheets = sheets; // those of the page, also of later
+    joining({ into: (project) => put(this.chosen, (sheet) => this.items(sheet), project) });
     bar.addEventListener("click", ({ target }) => {
       const act = target.closest("[data-pick]")?.dataset.pick;
       if (act) tried(target, () => this[act](), (problem) => toast(problem.message, { error: true }));
@@ -78,18 +79,7 @@ export class Picks {
 
   async zip() {
     const items = await this.all();
-    if (items.reduce((sum, item) => sum + item.size, 0) > MOST_BYTES) {
-      toast(t("job.too_many_to_zip"), { error: true });
-      return;
-    }
-    const files = [];
-    for (let at = 0; at < items.length; at += AT_ONCE) files.push(...await Promise.all(items.slice(at, at + AT_ONCE).map(read)));
-    const zip = await zipped(files, `${t("job.zip_name")}.zip`, namer());
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(zip);
-    link.download = zip.name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    if (!await bundled(items, t("job.zip_name"))) toast(t("job.too_many_to_zip"), { error: true });
   }
 
   async times() {
@@ -102,20 +92,4 @@ export class Picks {
   clear() {
     for (const sheet of this.chosen) sheet.grid.choice.clear();
   }
-}
-
-// Gives each file a name of its own: those of the same name come from several videos.
-function namer() {
-  const taken = new Map();
-  return ({ name }) => {
-    const before = taken.get(name) || 0;
-    taken.set(name, before + 1);
-    return before ? name.replace(/(\.\w+)?$/, `-${before + 1}$1`) : name;
-  };
-}
-
-async function read(item) {
-  const answer = await fetch(item.url);
-  if (!answer.ok) throw new Error(`${answer.status} ${item.name}`);
-  return new File([await answer.blob()], item.name);
 }

@@ -102,7 +102,7 @@ export class Inputs {
     const { source, ids } = this;
     get("inputs-none").hidden = !this.empty;
     get("source").hidden = !source;
-    get("picker").hidden = Boolean(source);
+    get("picker").hidden = get("drop").hidden = Boolean(source);
     get("chosen").hidden = Boolean(source) || !ids.length;
     get("chosen-more").hidden = Boolean(source) || ids.length <= this.shown;
     get("inputs-count").textContent = source || !ids.length ? "" : t("words.files", { count: ids.length });

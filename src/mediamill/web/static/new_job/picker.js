@@ -1,7 +1,9 @@
 // Tick files among one's own, found by a part of the name; or take a whole project.
 import { call } from "../api.js";
 import { every, made, tried } from "../dataset.js";
+import { placed, receive, shown } from "../dropping.js";
 import { t } from "../texts.js";
+import { upload } from "../upload.js";
 import { face } from "./facts.js";
 
 const PAGE = 24;
@@ -10,7 +12,18 @@ let after = "";
 let round = 0;
 let begun = false;
 
+// Files that are brought here are ticked as soon as they have come.
+function bringing(inputs) {
+  receive(get("drop"), [get("bring")], (files) => upload(shown(files), { tags: placed, done(file) {
+    if (begun && !get("pickable").querySelector(`[value="${CSS.escape(file.id)}"]`)) get("pickable").prepend(choice(inputs, file));
+    get("no-files").hidden = true;
+    inputs.facts.note(file);
+    inputs.add(file.id);
+  } }));
+}
+
 export function picking(inputs, failed) {
+  bringing(inputs);
   const more = () => add(inputs);
   const anew = () => {
     round += 1;

@@ -6,6 +6,7 @@ import { t } from "../texts.js";
 
 const WAIT = 350; // milliseconds
 const place = document.getElementById("plan");
+const short = document.getElementById("plan-short"); // on a phone, beside the button
 let round = 0;
 let timer;
 
@@ -37,10 +38,12 @@ export function waits(text) {
   clearTimeout(timer);
   place.removeAttribute("aria-busy");
   place.replaceChildren(made("p", { class: "muted" }, text));
+  brief(text);
 }
 
 export function refused(message) {
   place.replaceChildren(made("p", { class: "error" }, t("new_job.not_ready", { message })));
+  brief(t("new_job.not_ready", { message }));
 }
 
 export function tell(plan) {
@@ -49,6 +52,11 @@ export function tell(plan) {
   if (plan.reused) lines.push([t("new_job.plan_reused"), t("new_job.plan_reused_count", { count: plan.reused })]);
   const list = made("dl", { class: "plan" }, ...lines.map(([name, told]) => made("div", {}, made("dt", {}, name), made("dd", {}, told))));
   place.replaceChildren(list, ...plan.exceeded.map((one) => made("p", { class: "error", "data-exceeded": one.quota }, exceeded(one))));
+  brief([inputs(plan), results(plan), plan.asks.length ? estimated(plan) : t("new_job.plan_core", { time: time(plan.core_seconds) })].join(" · "));
+}
+
+function brief(text) {
+  if (short) short.textContent = text;
 }
 
 function inputs(plan) {

@@ -2,6 +2,7 @@
 import { call } from "../api.js";
 import { every, made, tried } from "../dataset.js";
 import { t } from "../texts.js";
+import { moment } from "../times.js";
 import { label } from "./steps.js";
 
 const get = (id) => document.getElementById(id);
@@ -109,7 +110,7 @@ export class Templates {
     get("version-list").replaceChildren(...data.map((one) => {
       const take = made("button", { type: "button", "aria-label": t("new_job.version_name", { version: one.version }), disabled: Object.keys(one.variables).length > 0 }, t("new_job.use_version"));
       take.addEventListener("click", () => this.own(one.steps, template));
-      const when = one.created_at.slice(0, 16).replace("T", " ");
+      const when = moment(one.created_at);
       return made("li", {}, made("span", {}, t("new_job.version_line", { version: one.version, when })),
         made("span", { class: "muted" }, one.steps.map((step) => label(step.operation)).join(" → ")), take);
     }));
