@@ -150,7 +150,7 @@ def test_pictures_and_files_alternate(tmp_path: Path):
 
 
 def test_what_a_step_wrote_is_told_by_its_content(tmp_path: Path):
-    with pytest.raises(UnsupportedMedia, match="flip takes images; .* is text"):
+    with pytest.raises(UnsupportedMedia, match=r"flip takes images; .* is text"):
         chain(text(tmp_path, "hush"), tmp_path / "a", [("shout", {}), ("flip", {})])
     with pytest.raises(InvalidInput, match="nothing to work on"):
         chain(text(tmp_path, "hush"), tmp_path / "b", [("drawn", {}), ("shout", {})])
