@@ -1,7 +1,9 @@
 """`mediamill run` over sets, the manifest that it writes, and `mediamill replay`."""
 
 import json
+import shutil
 import zipfile
+from itertools import chain
 from pathlib import Path
 
 import httpx
@@ -9,16 +11,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from mediamill.cli.local.replaying import lines_of
+from mediamill.cli.local.replaying import lines_of, names_of
 from mediamill.cli.local.working import Working
 from mediamill.cli.remote.home import Credentials
 from mediamill.cli.root import root
 from mediamill.cli.terminal.failures import Failure
 from mediamill.engine.partnering import Ring
 from mediamill.media.image.codecs.encode import encode
+from mediamill.operations.catalogue import OPERATIONS
 from tests.cli.conftest import Commands
 from tests.media_factory import clip
 from tests.operations.preprocess.test_corrections import pictured
+from tests.support.outputs import DATA, KINDS, MODELS, NEEDED
 
 ONE = ("--processes", "1")
 
@@ -60,6 +64,51 @@ def test_a_set_is_measured_first_and_made_again_by_its_manifest(mediamill: Comma
     again = mediamill("replay", "out")  # as a process of its own
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("the same bytes") == 4
+
+
+def test_every_output_of_every_operation_is_made_again(
+    mediamill: Commands, images: Path, monkeypatch
+):
+    """Or refused, with the reason; also from another folder than that of the run."""
+    for kind in ("caption", "label", "prompt"):
+        monkeypatch.setenv(f"MEDIAMILL_{kind.upper()}_CHAIN", "echo:told")
+    monkeypatch.setenv("MEDIAMILL_HOME", str(mediamill.home))
+    monkeypatch.chdir(mediamill.folder)
+    (images / "wreck.png").write_bytes((images / "1.png").read_bytes()[:300])
+    for name in OPERATIONS.names():
+        if name == "health-check":
+            chosen: list[object] = ["in"]
+        elif OPERATIONS.get(name).takes("image/png"):
+            chosen = [shutil.copy(images / "1.png", f"{name}.png")]
+        else:
+            chosen = [clip(Path(f"{name}.mp4"), seconds=1)]
+        told = [option(*one) for one in NEEDED.get(name, {}).items()]
+        done = called("run", name, *chosen, "-o", "out", *chain.from_iterable(told), *ONE)
+        assert ("1 succeeded" in done.output, "Traceback" in done.output) == (True, False), name
+    made = {line["steps"][0]["operation"]: line for line in lines(Path("out/manifest.jsonl"))}
+    assert made.keys() == KINDS.keys()
+    assert {DATA for line in made.values() if "data" in line} == {DATA}
+    (mediamill.folder / "other").mkdir()
+    monkeypatch.chdir(mediamill.folder / "other")
+    again = called("replay", "../out", "--json")
+    verdicts = {one["name"]: one for one in map(json.loads, again.stdout.splitlines())}
+    assert verdicts.keys() == {name for line in made.values() for name in names_of(line)}
+    for name, line in made.items():
+        for file in names_of(line):
+            said = verdicts.pop(file)
+            assert said["same"] is (name not in MODELS), said
+            assert ("answers otherwise each time" in said.get("error", "")) is (name in MODELS)
+    (images / "wreck.png").unlink()
+    gone = called("replay", "../out", "health.json")
+    assert (gone.exit_code, "wreck.png cannot be read any more" in gone.output) == (1, True)
+
+
+def option(name: str, value: object) -> tuple[str, ...]:
+    """Write a parameter as it is typed."""
+    typed = f"--{name.replace('_', '-')}"
+    if isinstance(value, bool):
+        return (typed,)
+    return typed, ",".join(value) if isinstance(value, list) else str(value)
 
 
 def test_what_differs_is_named(mediamill: Commands, images: Path):
@@ -173,6 +222,19 @@ def test_a_job_over_a_project_and_its_replay_on_a_server(
     assert (again.exit_code, "the same bytes" in again.stdout) == (0, True), again.output
     other = called("replay", ids[0], env=signed_in.environment)
     assert "came in as it is" in other.output
+    with httpx.Client(
+        base_url=service.server, headers={"Authorization": f"Bearer {service.token}"}, timeout=60
+    ) as client:
+        wreck = next(images.glob("*.png")).read_bytes()[:300]
+        ids.append(client.post("/v1/files?name=wreck.png", content=wreck).json()["id"])
+        body = {"files": ids, "steps": [{"operation": "health-check"}]}
+        job = client.post("/v1/jobs", json=body).json()
+        while job["finished_at"] is None:
+            job = client.get(f"/v1/jobs/{job['id']}?wait=30").json()
+    assert job["state"] == "partial", "there is a wreck in the set"
+    report = f"file_{job['id'].removeprefix('job_')}-1-0-1"
+    again = called("replay", report, env=signed_in.environment)
+    assert (again.exit_code, again.stdout) == (0, "health.parquet: the same bytes\n"), again.output
 
 
 def test_a_frame_in_a_project_is_made_again_with_its_archive(

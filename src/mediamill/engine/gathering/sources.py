@@ -1,4 +1,4 @@
-"""Walk a project, an archive or a manifest as inputs of a job, from any place on.
+"""Walk a project, an archive, a manifest or what a job had as inputs of a job, from any place on.
 
 What a manifest names and its owner cannot use becomes an input without a file that says why, so
 it fails by itself when it is run; nothing is dropped, and nothing of others is ever opened.
@@ -22,6 +22,8 @@ import msgspec
 
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import InvalidInput, MediamillError, NotFound, UnsupportedMedia
+from mediamill.engine.gathering.again import SOURCE as REPLAY
+from mediamill.engine.gathering.again import Again
 from mediamill.engine.gathering.lines import Asked, Position, asked
 from mediamill.engine.gathering.members import entry_of, selection
 from mediamill.engine.gathering.peek import peek
@@ -31,7 +33,7 @@ from mediamill.media.archive.read import Member, read_members
 from mediamill.media.documents.types import ZIPPED
 from mediamill.operations.work import Source
 from mediamill.store.repositories.files import File
-from mediamill.store.repositories.jobs import Entry, Problem
+from mediamill.store.repositories.jobs import Entry, Manifests, Problem
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.projects import Members, ProjectFile, Projects
 
@@ -54,7 +56,7 @@ class Wish:
 
     owner: str
     source: str
-    """`project`, `archive` or `manifest`."""
+    """`project`, `archive`, `manifest`, or `replay`: what a result of a set was made of."""
     id: str
     members: tuple[str, ...] = ()
     takes: Callable[[str], bool] = lambda kind: True
@@ -85,6 +87,8 @@ class Sources:
     scratch: Path
     marks: Marks | None = None
     """Reads what is marked on some of a project's files."""
+    manifests: Manifests | None = None
+    """The inputs that jobs had; None where nothing is made again."""
 
     async def walk(
         self, wish: Wish, position: Any = None, most: int = BATCH, until: int | None = None
@@ -98,6 +102,8 @@ class Sources:
         size = max(1, min(most, BATCH))
         if wish.source == "project":
             walk = self._project(wish, position, size)
+        elif wish.source == REPLAY:
+            walk = self._again(wish, position, size)
         else:
             (file,) = await self.lookup.get_many([wish.id], at=wish.accepted)
             if file is None or file.owner != wish.owner:
@@ -176,6 +182,16 @@ class Sources:
             if page.after is None or not page.rows:
                 return
             behind = page.rows[-1].file
+
+    # -- what a job had -------------------------------------------------------------------------
+
+    async def _again(self, wish: Wish, start: int | None, size: int) -> AsyncIterator[list[Found]]:
+        """Walk what a result was made of."""
+        if self.manifests is None:
+            raise NotFound(f"There is no file {wish.id}.")
+        again = Again(self.lookup, self.manifests)
+        async for batch in again.walk(wish.owner, wish.id, start or 0, size):
+            yield [Found(entry, file, place + 1) for place, entry, file in batch]
 
     # -- archives -------------------------------------------------------------------------------
 
