@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from mediamill.cli.remote.home import Credentials, read_credentials
 from mediamill.media.video.pattern import write_pattern
-from tests.support.nursery import run
+from tests.support.nursery import Forked, run, start
 from tests.support.places import kept
 
 SECONDS = 60
@@ -82,20 +83,27 @@ def service(
     folder = tmp_path_factory.mktemp("service")
     own = {"MEDIAMILL_MIN_FREE_BYTES": "0", "MEDIAMILL_PROMPT_CHAIN": "echo:one"}
     commands = Commands(folder / "home", folder, {**own, **session_place})
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            commands.command("up", "--port", 0), env=commands.environment, stdout=log, stderr=log,
-            stdin=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+    with serving(commands) as credentials:
+        yield credentials
+
+
+@contextmanager
+def serving(commands: Commands) -> Iterator[Credentials]:
+    """Run `mediamill up` for the length of the block, forked: its guests ask not how it starts."""
+    log = commands.folder / "log"
+    command = [sys.executable, "-m", "tests.support.cheap", "up", "--port", "0"]
+    process = start(command, commands.environment, log)
     try:
-        yield wait_for_service(process, commands.home, folder / "log")
-        assert process.poll() is None, (folder / "log").read_text()
+        yield wait_for_service(process, commands.home, log)
+        assert process.poll() is None, log.read_text()
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(35) == 0, (folder / "log").read_text()
+        assert process.wait(35) == 0, log.read_text()
 
 
-def wait_for_service(process: subprocess.Popen, home: Path, log: Path | None = None) -> Credentials:
+def wait_for_service(
+    process: subprocess.Popen | Forked, home: Path, log: Path | None = None
+) -> Credentials:
     until = time.monotonic() + SECONDS
     while time.monotonic() < until and process.poll() is None:
         if (kept := read_credentials(home)) is not None:

@@ -2,15 +2,13 @@
 
 import csv
 import json
-import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mediamill.cli.remote.home import Credentials
-from tests.cli.conftest import Commands, wait_for_service
+from tests.cli.conftest import Commands, serving
 from tests.cli.test_client import first_id
 
 PROVIDERS = Path(__file__).parents[1] / "web" / "captions.toml"
@@ -21,16 +19,8 @@ def service(tmp_path: Path) -> Iterator[Credentials]:
     """A service with providers."""
     commands = Commands(tmp_path / "home", tmp_path)
     commands.extra = {"MEDIAMILL_MIN_FREE_BYTES": "0", "MEDIAMILL_PROVIDERS": str(PROVIDERS)}
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            commands.command("up", "--port", 0), env=commands.environment, stdout=log, stderr=log,
-            stdin=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-    try:
-        yield wait_for_service(process, commands.home, tmp_path / "log")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(35) == 0, (tmp_path / "log").read_text()
+    with serving(commands) as kept:
+        yield kept
 
 
 def test_frames_of_a_video_are_captioned_found_judged_and_exported(

@@ -14,7 +14,7 @@ import pytest
 
 from mediamill.cli.remote.home import Credentials
 from mediamill.cli.transfer.pushed import Memory
-from tests.cli.conftest import Commands, wait_for_service
+from tests.cli.conftest import Commands, serving
 from tests.cli.test_pushing import api, lines
 from tests.docs.test_sessions import NEXT, pattern, session
 from tests.support.cutting import Cutter, cutting
@@ -42,16 +42,8 @@ def service(tmp_path_factory, servers, bucket: Cutter) -> Iterator[Credentials]:
     given["MEDIAMILL_BLOBS_URL"] = url.replace(f":{servers.buckets.port}", f":{bucket.port}")
     given["MEDIAMILL_DIRECT_DOWNLOADS"] = "true"
     commands = Commands(folder / "home", folder, given)
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            commands.command("up", "--port", 0), env=commands.environment, stdout=log, stderr=log,
-            stdin=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-    try:
-        yield wait_for_service(process, commands.home, folder / "log")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(35) == 0, (folder / "log").read_text()
+    with serving(commands) as kept:
+        yield kept
 
 
 def a_file(commands: Commands, mebibytes: int) -> Path:

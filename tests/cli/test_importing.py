@@ -3,13 +3,11 @@
 import hashlib
 import json
 import os
-import signal
-import subprocess
 import time
 
 import pytest
 
-from tests.cli.conftest import Commands, wait_for_service
+from tests.cli.conftest import Commands, serving
 from tests.cli.test_pushing import cut_by
 from tests.handlers.files.test_fetch import png
 from tests.support.buckets import bucket_server
@@ -29,16 +27,8 @@ def allowing(tmp_path_factory):
     folder = tmp_path_factory.mktemp("allowing")
     extra = {"MEDIAMILL_MIN_FREE_BYTES": "0", "MEDIAMILL_FETCH_ALLOW": "127.0.0.1:*"}
     commands = Commands(folder / "home", folder, {**extra, "MEDIAMILL_POLL_SECONDS": "0.2"})
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            commands.command("up", "--port", 0), env=commands.environment, stdout=log, stderr=log,
-            stdin=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-    try:
-        yield wait_for_service(process, commands.home, folder / "log")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(35) == 0, (folder / "log").read_text()
+    with serving(commands) as kept:
+        yield kept
 
 
 @pytest.fixture
