@@ -151,7 +151,7 @@ def servers(
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    """The Kafka broker of the session, which runs while there are tests of it."""
+    """The Kafka broker of the session, which runs while tests need it."""
     with kafka_server(tmp_path_factory.mktemp("kafka")) as made:
         yield made
 
@@ -159,7 +159,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
 @pytest.fixture
 def kafka(broker: Kafka) -> Kafka:
     """The Kafka broker of the session, running."""
-    if broker.daemon.child is None:
+    if not broker.daemon.runs:
         broker.daemon.start()
     return broker
 

@@ -1,6 +1,7 @@
 """`mediamill run` over sets, the manifest that it writes, and `mediamill replay`."""
 
 import json
+import os
 import shutil
 import zipfile
 from itertools import chain
@@ -16,6 +17,7 @@ from mediamill.cli.local.working import Working
 from mediamill.cli.remote.home import Credentials
 from mediamill.cli.root import root
 from mediamill.cli.terminal.failures import Failure
+from mediamill.cli.terminal.spelling import meant, spelled
 from mediamill.engine.partnering import Ring
 from mediamill.media.image.codecs.encode import encode
 from mediamill.operations.catalogue import OPERATIONS
@@ -64,6 +66,34 @@ def test_a_set_is_measured_first_and_made_again_by_its_manifest(mediamill: Comma
     again = mediamill("replay", "out")  # as a process of its own
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("the same bytes") == 4
+
+
+def test_names_that_are_no_utf8_are_spelled_and_found_again(mediamill: Commands):
+    """In lines, names of outputs, manifests and measures; of folders too, and of what failed."""
+    folder = mediamill.folder / "in" / os.fsdecode(b"d\xfe")
+    folder.mkdir(parents=True)
+    (folder / os.fsdecode(b"p\xff.png")).write_bytes(encode(pictured("rgb", 1, 0.3, 0.6), "png"))
+    (folder / os.fsdecode(b"w\xff.png")).write_bytes(b"\x89PNG\r\n\x1a\n")
+    place, many = "in/d\ufffdFE/p\ufffdFF.png", mediamill.folder
+    for name, made in (("thumbnail", "d\ufffdFE/p\ufffdFF-thumbnail.jpg"), ("health-check", None)):
+        done = called("run", name, many / "in", "-o", many / name, "--json", *ONE)
+        assert done.exit_code == 1, done.output
+        told = {line["state"]: line for line in map(json.loads, done.stdout.splitlines())}
+        assert told["failed"]["input"] == f"{many}/in/d\ufffdFE/w\ufffdFF.png"
+        if made:
+            assert told["succeeded"]["input"] == f"{many}/{place}"
+            assert told["succeeded"]["outputs"] == [f"{many}/{name}/{made}"]
+            assert (many / name / made).is_file()
+        again = called("replay", many / name)
+        assert again.exit_code == 0, again.output
+        assert "the same bytes" in again.output
+    report = (many / "health-check" / "health.json").read_text()
+    assert json.loads(report)["broken"][0]["name"] == "w\ufffdFF.png"
+    done = called("run", "thumbnail", many / "in", "-o", many / "all.zip", *ONE)
+    assert f"{many}/{place} → d\ufffdFE/p\ufffdFF-thumbnail.jpg" in done.stdout
+    genuine = many / "g\ufffdFF.png"
+    genuine.touch()
+    assert meant(spelled(genuine)) == genuine, "what is there is meant"
 
 
 def test_every_output_of_every_operation_is_made_again(

@@ -1,6 +1,9 @@
 """Replays: a result made again is the same, to the byte."""
 
+import io
 import itertools
+import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ from mediamill.store.repositories.jobs import Job, JobState
 from tests.handlers.conftest import ANN, BOB, Works, working
 from tests.handlers.test_projects_of_jobs import Named, project, submitted
 from tests.media_factory import clip
+from tests.support.ageing import settled
 from tests.support.outputs import DATA, KINDS, MODELS, steps_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -127,6 +131,48 @@ async def test_a_report_is_made_again_of_the_whole_set(works: Works):
     gone = await works.ended(await works.app.replays.begin(ANN, row.file_id(0)))
     assert gone.state is JobState.FAILED
     assert "1.png, which it was made of, is gone." in gone.error
+
+
+async def test_a_wreck_of_a_report_is_made_again_while_it_is_there(works: Works):
+    """In the trash it is; once it is purged the report would differ, so that is said."""
+    files = [await works.upload("good.png", picture(1))]
+    files.append(await works.upload("wreck.png", picture(7)[:200]))
+    job = await works.run(files, "health-check")
+    (row,) = await works.rows(job)
+    await works.app.files.delete(ANN, files[1])
+    again = await works.ended(await works.app.replays.begin(ANN, row.file_id(0)))
+    (made,) = await works.rows(again)
+    assert made.files[0].sha256 == row.files[0].sha256
+    await works.app.files.delete(ANN, files[1], now=True)
+    await settled(works.app)
+    again = await works.ended(await works.app.replays.begin(ANN, row.file_id(0)))
+    assert (again.state, "wreck.png, which it was made of, is gone." in again.error) == (
+        JobState.FAILED, True,
+    )  # fmt: skip
+
+
+async def test_members_of_an_archive_are_found_where_they_lie_by_now(works: Works):
+    """Others were taken out of it; of what was itself, and of the set it was in, that is said."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for n in range(3):
+            archive.writestr(f"{n}.png", picture(n))
+    file = await works.upload("set.zip", packed.getvalue())
+    flips = await submitted(works, Named(archive=file), (("flip", {}),))
+    kept = await works.upload("kept.jsonl", "".join(
+        json.dumps({"archive": file, "path": f"{n}.png"}) + "\n" for n in (1, 2)
+    ).encode())  # fmt: skip
+    report = await submitted(works, Named(manifest=kept), (("census", {}),))
+    whole = await submitted(works, Named(archive=file), (("census", {}),))
+    await works.app.members.delete(ANN, file, ["0.png"])
+    for job, item in ((flips, 2), (report, 0)):
+        one, other = await replayed(works, job, item)
+        assert one == other
+    with pytest.raises(NotFound, match=r"0\.png, which it was made of, is gone from set\.zip"):
+        await works.app.replays.begin(ANN, (await works.rows(flips))[0].file_id(0))
+    (row,) = await works.rows(whole)
+    again = await works.ended(await works.app.replays.begin(ANN, row.file_id(0)))
+    assert "0.png, which it was made of, is gone from set.zip." in again.error
 
 
 async def test_every_output_of_every_operation_is_made_again(tmp_path: Path):

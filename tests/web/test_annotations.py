@@ -341,11 +341,17 @@ async def test_labels_of_pictures_that_differ_in_their_ending_are_told_apart(ann
     assert exported["yolo"].keys() == {
         "data.yaml", "labels/train/a.txt", "labels/train/a (2).txt", "renamed.json",
     }  # fmt: skip
-    assert json.loads(exported["yolo"]["renamed.json"]) == {"a (2).png": "a.png"}
+    assert json.loads(exported["yolo"]["renamed.json"]) == {"train/a (2).png": "a.png"}
     said = {re.search(b"<filename>(.*)</filename>", text)[1] for text in exported["voc"].values()}
     assert said == {b"a.jpg", b"a.png"}
     naming, pictures = Naming("yolo"), (("a.jpg", ""), ("a.png", "test"), ("b/a.webp", "train"))
     assert [naming.claim(*one) for one in pictures] == [path for path, _ in pictures]
+    naming = Naming("yolo")  # two splits rename alike, and a third has that name by itself
+    for split, ending in (("train", "png"), ("validation", "webp")):
+        naming.claim("c.jpg", split)
+        naming.claim(f"c.{ending}", split)
+    naming.claim("c (2).png", "test")
+    assert naming.renamed == {"train/c (2).png": "c.png", "val/c (2).webp": "c.webp"}
 
 
 async def test_key_points_come_to_a_class_that_is_there(ann, project, worker):

@@ -9,6 +9,7 @@ from mediamill.cli.local.surveying import Part
 from mediamill.cli.local.targets import Made
 from mediamill.cli.local.working import Plan
 from mediamill.cli.terminal.inputs import Input
+from mediamill.cli.terminal.spelling import spelled
 from mediamill.engine.libraries import libraries
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
@@ -17,13 +18,13 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 def line_of(plan: Plan, item: Input, made: Made, names: Sequence[str]) -> bytes:
     """Describe one input and what it became, as a job's manifest does; `names` are its outputs'."""
     of = {
-        "path": str(item.path.resolve()), "name": item.path.name, **made.source,
+        "path": spelled(item.path.resolve()), "name": item.name, **made.source,
         **_known(plan, item),
     }  # fmt: skip
     line = {"input": of, **_made(plan, made, names)}
     if made.partners:
         line["partners"] = [
-            {"path": str(path.resolve()), "sha256": sha256,
+            {"path": spelled(path.resolve()), "sha256": sha256,
              **_marked(plan.annotations.get(path, b""))}
             for path, sha256 in made.partners.items()
         ]  # fmt: skip
@@ -37,7 +38,7 @@ def report_line(plan: Plan, parts: Sequence[Part], made: Made, names: Sequence[s
     """
     inputs = [
         {
-            "item": part.item, "path": str(part.input.path.absolute()), "called": part.called,
+            "item": part.item, "path": spelled(part.input.path.absolute()), "called": part.called,
             **({"sha256": part.sha256} if part.sha256 else {}),
             **({"reference": True} if part.reference else {}),
             **_known(plan, part.input),

@@ -18,6 +18,7 @@ from mediamill.cli.local.targets import MANIFEST, data_text
 from mediamill.cli.local.working import Plan, Working
 from mediamill.cli.terminal.failures import Failure
 from mediamill.cli.terminal.inputs import Input
+from mediamill.cli.terminal.spelling import meant
 from mediamill.cli.transfer.saving import unfinished
 from mediamill.core.errors import MediamillError
 from mediamill.engine.libraries import LATER, libraries
@@ -122,19 +123,19 @@ def _plan(line: Line) -> Plan:
     except MediamillError as error:
         raise Failure(f"This version cannot make it again: {error.message}") from None
     partners, inputs = line.get("partners", ()), _inputs(line)
-    marked = {Path(one["path"]): one.get("annotations") for one in (*partners, *inputs)}
+    marked = {meant(one["path"]): one.get("annotations") for one in (*partners, *inputs)}
     return Plan(
         step["operation"],
         step["parameters"],
         operation.accepts,
         operation.fans_out,
-        [Input(Path(one["path"])) for one in inputs],
+        [Input(meant(one["path"])) for one in inputs],
         seed=line.get("seed", 0),
         applies=operation.applies,
         agreed={0: step["agreed"]} if "agreed" in step else {},
         annotations={one: msgspec.json.encode(marks) for one, marks in marked.items() if marks},
-        splits={Path(one["path"]): one.get("split", "") for one in inputs},
-        fixed={Path(one["path"]): one["sha256"] for one in partners},
+        splits={meant(one["path"]): one.get("split", "") for one in inputs},
+        fixed={meant(one["path"]): one["sha256"] for one in partners},
     )
 
 
@@ -146,7 +147,7 @@ def _inputs(line: Line) -> Sequence[Line]:
 def _changed(line: Line) -> str:
     """Say of what an output was made that is not as it was; empty where all is."""
     for one in (*_inputs(line), *line.get("partners", ())):
-        found = digest_of(Path(one["path"]))
+        found = digest_of(meant(one["path"]))
         if found != one.get("sha256", ""):
             return f"{one['path']} {'has changed since' if found else 'cannot be read any more'}"
     return ""

@@ -14,6 +14,7 @@ from mediamill.cli.local.outcomes import Done
 from mediamill.cli.local.targets import Made
 from mediamill.cli.local.working import Plan, Working, sha256_of
 from mediamill.cli.terminal.inputs import Input
+from mediamill.cli.terminal.spelling import spelled
 from mediamill.engine.slots import CallItem
 from mediamill.engine.slots.surveys import LINES, Line
 
@@ -33,9 +34,12 @@ class Part:
 
 def parts_of(plan: Plan) -> list[Part]:
     """Return the inputs, and what they are compared with behind them."""
-    inputs = [Part(n, item, str(item.path)) for n, item in enumerate(plan.inputs)]
-    beside = enumerate(plan.references, len(inputs))
-    return [*inputs, *(Part(n, Input(Path(path)), path, reference=True) for n, path in beside)]
+    inputs = [Part(n, item, spelled(item.path)) for n, item in enumerate(plan.inputs)]
+    beside = [
+        Part(n, Input(Path(path)), spelled(path), reference=True)
+        for n, path in enumerate(plan.references, len(inputs))
+    ]
+    return [*inputs, *beside]
 
 
 @dataclass
@@ -113,7 +117,7 @@ def _line(part: Part, done: Done, splits: Mapping[Path, str]) -> Line:
     return Line(
         item=part.item,
         file=part.called,
-        name=done.item.path.name,
+        name=done.item.name,
         sha256=str(known.get("sha256", "")),
         media_type=str(known.get("media_type", "")),
         size=int(known.get("size", 0)),

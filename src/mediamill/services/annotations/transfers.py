@@ -112,7 +112,7 @@ class TransferService:
 
         What those cannot hold is counted in their `not-exported.json`. Labels of YOLO are called
         after their picture without its ending: of `cat.jpg` and `cat.png` in a split the second is
-        `cat (2).png`, and `renamed.json` tells so.
+        `cat (2).png`, and `renamed.json` tells so, with the split.
         """
         project = await self.access.load(principal, Project, project_id)
         book = (await self.annotations.book(project.id)).book
@@ -166,14 +166,17 @@ class Naming:
     def __init__(self, form: Format) -> None:
         self._names, self._stems = Names(), form == "yolo"
         self.renamed: dict[str, str] = {}
-        """What pictures are called whose own name was taken, and that name."""
+        """Where pictures are called otherwise, as their own name was taken, and that name.
+
+        By split (`train/cat (2).png`) where names are told apart within it.
+        """
 
     def claim(self, path: str, split: str) -> str:
         """Return what a picture of a split is called."""
         folder, stem = (f"{SPLITS[split]}/", stem_of(path)) if self._stems else ("", path)
         found = self._names.claim(folder + stem).removeprefix(folder) + path[len(stem) :]
         if found != path:
-            self.renamed[found] = path
+            self.renamed[folder + found] = path
         return found
 
 

@@ -19,7 +19,9 @@ from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.access import Principal, Right
 from mediamill.core.errors import ConditionFailed, InvalidInput, NotFound, Unavailable
 from mediamill.core.ids import new_id
-from mediamill.engine.gathering.again import SOURCE, require_same
+from mediamill.engine.gathering.again import SOURCE, same
+from mediamill.engine.gathering.members import Listings
+from mediamill.engine.gathering.sources import Sources
 from mediamill.engine.stages import Piece, Stage, StageKind, item_units, pass_unit, split
 from mediamill.operations.catalogue import Catalogue
 from mediamill.parts import Parts
@@ -77,6 +79,7 @@ class Replays:
     usages: Usages
     catalogue: Catalogue
     bell: Doorbell
+    sources: Sources
 
     @classmethod
     def over(cls, parts: Parts, access: Access) -> "Replays":
@@ -84,7 +87,7 @@ class Replays:
         nouns = parts.nouns
         return cls(
             access, nouns.units, nouns.manifests, nouns.results, nouns.lookup, nouns.usages,
-            parts.operations, parts.bell,
+            parts.operations, parts.bell, parts.sources,
         )  # fmt: skip
 
     async def begin(self, principal: Principal, file_id: str) -> Job:
@@ -94,7 +97,7 @@ class Replays:
         job_id, gates = new_id("job"), Gates(self.units.store)
         for _ in range(LOOKS):
             turn, now = await gates.turn(principal.user), await self.units.store.now()
-            original = await self._original(principal, file_id)
+            original = await self._original(principal, file_id, now)
             await self.usages.require(principal.user, 1)
             job = self._draft(original, job_id, now)
             pages, units = await self._begun(job, original, now)
@@ -112,8 +115,8 @@ class Replays:
             return job
         raise Unavailable("Files of yours are being removed just now: try again in a moment.")
 
-    async def _original(self, principal: Principal, file_id: str) -> Original:
-        """Return what is known of a result file that its owner may have made again."""
+    async def _original(self, principal: Principal, file_id: str, now: int) -> Original:
+        """Return what is known of a result file that its owner may have made again, by now (ms)."""
         made = await self._made(principal, file_id)
         place = parse_result_file(made)
         if place is None:
@@ -130,10 +133,13 @@ class Replays:
         items = [result.item, *result.lineage.get("partners", ())]
         found = await self.manifests.at(job.id, result.stage, items)
         entries = [found[item] for item in items]
-        files = await self.lookup.get_many([entry.file for entry in entries], at=job.created)
-        for entry, file in zip(entries, files, strict=True):
-            require_same(entry, file, job.created)
-        return Original(made, job, result, stages[result.stage], entries)
+        files = await self.lookup.get_many([entry.file for entry in entries], at=now)
+        listings = Listings(self.sources.members)
+        again = [
+            await same(entry, file, job.created, listings)
+            for entry, file in zip(entries, files, strict=True)
+        ]
+        return Original(made, job, result, stages[result.stage], again)
 
     async def _made(self, principal: Principal, file_id: str) -> str:
         """Return the id of the result that a file is, or was taken out of; else its own."""

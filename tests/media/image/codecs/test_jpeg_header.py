@@ -106,10 +106,33 @@ def test_it_is_read_once():
     assert (picture.width, picture.height, len(opened)) == (12, 20, 1)
 
 
-def test_too_many_pixels_are_refused_before_they_are_decoded():
-    data = bytearray(PLAIN["bare"])
+class Counted(io.BytesIO):
+    """Counts what is read of all of them."""
+
+    taken = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        Counted.taken += len(data)
+        return data
+
+
+@pytest.mark.parametrize("kind", ["bare", "profile", "twice"])
+def test_too_many_pixels_are_refused_before_they_are_read(kind: str):
+    more = segment(0xE1, b"Exif\0\0" + exif().tobytes()[6:])
+    whole = with_segments(PLAIN["bare"], more, more) if kind == "twice" else PLAIN[kind]
+    data = bytearray(whole + bytes(4_000_000))
     at = data.index(b"\xff\xc0") + 5
     data[at : at + 4] = (40_000).to_bytes(2) * 2
-    assert jpeg_header(bytes(data)) is not None
+    assert (jpeg_header(bytes(data)) is None) == (kind == "twice")
+    before = Counted.taken
     with pytest.raises(LimitExceeded):
-        examined(lambda: io.BytesIO(bytes(data)), "image/jpeg", "it")
+        examined(lambda: Counted(data), "image/jpeg", "it")
+    assert Counted.taken - before < 500_000
+
+
+def test_a_header_that_is_longer_than_what_is_looked_at_is_left_to_pillow():
+    data = with_segments(PLAIN["turned-6"], *(segment(0xEF, bytes(65_000)) for _ in range(3)))
+    header, again = examined(lambda: io.BytesIO(data), "image/jpeg", "it")
+    assert header == by_pillow(data)
+    assert decode(again, header, "it").array().shape == (40, 24, 3)

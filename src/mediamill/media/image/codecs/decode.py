@@ -23,6 +23,8 @@ from mediamill.media.image.depth import Pixels as AnyPixels
 from mediamill.media.image.picture import Picture
 from mediamill.media.image.stored import StoredPicture
 
+_HEAD = 1 << 17
+"""Bytes in which a JPEG's header ends, with EXIF and its small picture, XMP and a profile."""
 _REDUCIBLE = frozenset({"RGB", "RGBA", "L", "LA", "CMYK"})
 
 Opening = Callable[[], BinaryIO]
@@ -32,19 +34,17 @@ Opening = Callable[[], BinaryIO]
 def examined(source: Opening, media_type: str, name: str) -> tuple[Header, Opening]:
     """Return the header of an image that is to be decoded, and how to open it for that.
 
-    A JPEG is read here, once: libjpeg wants the whole in memory. Raises what `read_header` does.
+    A JPEG that is small enough is read here, once: libjpeg wants the whole in memory. Raises what
+    `read_header` does.
     """
-    header = None
     if media_type == "image/jpeg":
-        with guarded(name):
-            with source() as stream:
-                data = stream.read()
-            header, source = jpeg_header(data), partial(io.BytesIO, data)
-    if header is None:
-        with source() as stream:
-            return read_header(stream, media_type, name), source
-    check_pixels((header.width, header.height), 1, name)
-    return header, source
+        with guarded(name), source() as stream:
+            if (header := jpeg_header(stream.read(_HEAD))) is not None:
+                check_pixels((header.width, header.height), 1, name)
+                stream.seek(0)
+                return header, partial(io.BytesIO, stream.read())
+    with source() as stream:
+        return read_header(stream, media_type, name), source
 
 
 def decode(

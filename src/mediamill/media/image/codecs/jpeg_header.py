@@ -1,4 +1,4 @@
-"""Read the header of a JPEG in memory: its size as libjpeg tells it, which decodes it next.
+"""Read the header of a JPEG from its first bytes: its size as libjpeg tells it, which decodes it next.
 
 Orientation and ICC profile are found in the segments before the first scan (ITU-T T.81, B.2; TIFF
 6.0, section 2; ICC.1, B.4). Pillow takes a third of a millisecond for the same, which is felt
@@ -33,7 +33,10 @@ class NotPlainError(Exception):
 
 
 def jpeg_header(data: bytes) -> Header | None:
-    """Return the header of a plain JPEG; None where Pillow is to judge, of broken ones too."""
+    """Return the header of a plain JPEG; None where Pillow is to judge, of broken ones too.
+
+    `data` is the JPEG, or as much of it as holds its header.
+    """
     try:
         orientation, profile = _metadata(data)
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)
