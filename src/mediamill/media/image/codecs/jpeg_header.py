@@ -1,4 +1,4 @@
-"""Read the header of a JPEG from its first bytes: its size as libjpeg tells it, which decodes it next.
+"""Read the header of a JPEG from its first bytes: its size as libjpeg tells it, which decodes it.
 
 Orientation and ICC profile are found in the segments before the first scan (ITU-T T.81, B.2; TIFF
 6.0, section 2; ICC.1, B.4). Pillow takes a third of a millisecond for the same, which is felt
