@@ -22,6 +22,7 @@ from tests import media_factory
 from tests.support import migrated, nursery
 from tests.support.cheap import cheap
 from tests.support.kafka import Kafka, kafka_server
+from tests.support.lead import Lead
 from tests.support.places import BLOBS, EMBEDDED, STORES, Place, Servers
 
 MARKS = (
@@ -36,6 +37,10 @@ FORKED = ("annotations", "cli", "handlers", "services", "web")
 """Folders whose tests are about what comes out of slots, not how those start or end."""
 
 
+LEAD = pytest.StashKey[Lead]()
+"""Who starts servers for the processes of a run that are several."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--store", choices=STORES, default=EMBEDDED.store)
     parser.addoption("--blobs", choices=BLOBS, default=EMBEDDED.blobs)
@@ -44,6 +49,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for mark in MARKS:
         config.addinivalue_line("markers", mark)
+    if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
+        config.stash[LEAD] = Lead()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if (lead := config.stash.get(LEAD, None)) is not None:
+        lead.end()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process that is to run tests who leads."""
+    node.workerinput["lead"] = node.config.stash[LEAD].address
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -76,11 +94,15 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown() -> None:
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Collect what a test leaves: what it left open is told of right behind it, not somewhere.
 
-    What is still there then is left out of all later collections: it only grows.
+    What is still there then is left out of all later collections: it only grows. A broker that the
+    next test does not need ends: with nothing to do it takes a sixtieth of a core.
     """
+    broker = getattr(item, "funcargs", {}).get("kafka")
+    if isinstance(broker, Kafka) and "kafka" not in getattr(nextitem, "fixturenames", ()):
+        broker.daemon.kill()
     gc.collect()
     gc.freeze()
 
@@ -118,17 +140,28 @@ def chosen(config: pytest.Config) -> Place:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def servers(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Servers]:
     """The servers of the session, each started when it is first asked for."""
+    lead = getattr(request.config, "workerinput", {}).get("lead")
     with ExitStack() as stack:
-        yield Servers(tmp_path_factory.mktemp("servers"), stack)
+        yield Servers(tmp_path_factory.mktemp("servers"), stack, lead)
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    """The Kafka broker of the session."""
-    with kafka_server(tmp_path_factory.mktemp("kafka")) as broker:
-        yield broker
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """The Kafka broker of the session, which runs while tests need it."""
+    with kafka_server(tmp_path_factory.mktemp("kafka")) as made:
+        yield made
+
+
+@pytest.fixture
+def kafka(broker: Kafka) -> Kafka:
+    """The Kafka broker of the session, running."""
+    if not broker.daemon.runs:
+        broker.daemon.start()
+    return broker
 
 
 @pytest.fixture(scope="session")

@@ -167,7 +167,7 @@ class Parts:
         self.nouns = Repositories.over(self.store, self.results, limits, self.retention, self.blobs)
         self.sources = Sources(
             self.nouns.lookup, self.nouns.projects, self.blobs, self.results, self.scratch,
-            self.nouns.annotations.of,
+            self.nouns.annotations.of, self.nouns.manifests,
         )  # fmt: skip
 
     @classmethod

@@ -14,7 +14,7 @@ import pytest
 
 from mediamill.cli.remote.home import Credentials, read_credentials
 from mediamill.media.video.pattern import write_pattern
-from tests.support.nursery import run
+from tests.support.nursery import Forked, run, start
 from tests.support.places import kept
 
 SECONDS = 60
@@ -83,22 +83,19 @@ def service(
     folder = tmp_path_factory.mktemp("service")
     own = {"MEDIAMILL_MIN_FREE_BYTES": "0", "MEDIAMILL_PROMPT_CHAIN": "echo:one"}
     commands = Commands(folder / "home", folder, {**own, **session_place})
-    with serving(commands) as told:
-        yield told
+    with serving(commands) as credentials:
+        yield credentials
 
 
 @contextmanager
 def serving(commands: Commands) -> Iterator[Credentials]:
-    """Run `mediamill up` with what the commands were given until the block is left.
+    """Run `mediamill up` for the length of the block, forked: its guests ask not how it starts.
 
     What it writes stands in its folder; a service that does not end well is a failure.
     """
     log = commands.folder / "log"
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            commands.command("up", "--port", 0), env=commands.environment, stdout=sink,
-            stderr=sink, stdin=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+    command = [sys.executable, "-m", "tests.support.cheap", "up", "--port", "0"]
+    process = start(command, commands.environment, log)
     try:
         yield wait_for_service(process, commands.home, log)
         assert process.poll() is None, log.read_text()
@@ -107,7 +104,9 @@ def serving(commands: Commands) -> Iterator[Credentials]:
         assert process.wait(35) == 0, log.read_text()
 
 
-def wait_for_service(process: subprocess.Popen, home: Path, log: Path | None = None) -> Credentials:
+def wait_for_service(
+    process: subprocess.Popen | Forked, home: Path, log: Path | None = None
+) -> Credentials:
     until = time.monotonic() + SECONDS
     while time.monotonic() < until and process.poll() is None:
         if (kept := read_credentials(home)) is not None:

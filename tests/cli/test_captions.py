@@ -19,8 +19,8 @@ def service(tmp_path: Path) -> Iterator[Credentials]:
     """A service with providers."""
     commands = Commands(tmp_path / "home", tmp_path)
     commands.extra = {"MEDIAMILL_MIN_FREE_BYTES": "0", "MEDIAMILL_PROVIDERS": str(PROVIDERS)}
-    with serving(commands) as told:
-        yield told
+    with serving(commands) as kept:
+        yield kept
 
 
 def test_frames_of_a_video_are_captioned_found_judged_and_exported(

@@ -42,8 +42,8 @@ def service(tmp_path_factory, servers, bucket: Cutter) -> Iterator[Credentials]:
     given["MEDIAMILL_BLOBS_URL"] = url.replace(f":{servers.buckets.port}", f":{bucket.port}")
     given["MEDIAMILL_DIRECT_DOWNLOADS"] = "true"
     commands = Commands(folder / "home", folder, given)
-    with serving(commands) as told:
-        yield told
+    with serving(commands) as kept:
+        yield kept
 
 
 def a_file(commands: Commands, mebibytes: int) -> Path:

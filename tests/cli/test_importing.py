@@ -27,8 +27,8 @@ def allowing(tmp_path_factory):
     folder = tmp_path_factory.mktemp("allowing")
     extra = {"MEDIAMILL_MIN_FREE_BYTES": "0", "MEDIAMILL_FETCH_ALLOW": "127.0.0.1:*"}
     commands = Commands(folder / "home", folder, {**extra, "MEDIAMILL_POLL_SECONDS": "0.2"})
-    with serving(commands) as told:
-        yield told
+    with serving(commands) as kept:
+        yield kept
 
 
 @pytest.fixture

@@ -1,7 +1,10 @@
 """`mediamill run` over sets, the manifest that it writes, and `mediamill replay`."""
 
 import json
+import os
+import shutil
 import zipfile
+from itertools import chain
 from pathlib import Path
 
 import httpx
@@ -9,16 +12,19 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from mediamill.cli.local.replaying import lines_of
+from mediamill.cli.local.replaying import lines_of, names_of
 from mediamill.cli.local.working import Working
 from mediamill.cli.remote.home import Credentials
 from mediamill.cli.root import root
 from mediamill.cli.terminal.failures import Failure
+from mediamill.cli.terminal.spelling import meant, spelled
 from mediamill.engine.partnering import Ring
 from mediamill.media.image.codecs.encode import encode
+from mediamill.operations.catalogue import OPERATIONS
 from tests.cli.conftest import Commands
 from tests.media_factory import clip
 from tests.operations.preprocess.test_corrections import pictured
+from tests.support.outputs import DATA, KINDS, MODELS, NEEDED
 
 ONE = ("--processes", "1")
 
@@ -60,6 +66,79 @@ def test_a_set_is_measured_first_and_made_again_by_its_manifest(mediamill: Comma
     again = mediamill("replay", "out")  # as a process of its own
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("the same bytes") == 4
+
+
+def test_names_that_are_no_utf8_are_spelled_and_found_again(mediamill: Commands):
+    """In lines, names of outputs, manifests and measures; of folders too, and of what failed."""
+    folder = mediamill.folder / "in" / os.fsdecode(b"d\xfe")
+    folder.mkdir(parents=True)
+    (folder / os.fsdecode(b"p\xff.png")).write_bytes(encode(pictured("rgb", 1, 0.3, 0.6), "png"))
+    (folder / os.fsdecode(b"w\xff.png")).write_bytes(b"\x89PNG\r\n\x1a\n")
+    place, many = "in/d\ufffdFE/p\ufffdFF.png", mediamill.folder
+    for name, made in (("thumbnail", "d\ufffdFE/p\ufffdFF-thumbnail.jpg"), ("health-check", None)):
+        done = called("run", name, many / "in", "-o", many / name, "--json", *ONE)
+        assert done.exit_code == 1, done.output
+        told = {line["state"]: line for line in map(json.loads, done.stdout.splitlines())}
+        assert told["failed"]["input"] == f"{many}/in/d\ufffdFE/w\ufffdFF.png"
+        if made:
+            assert told["succeeded"]["input"] == f"{many}/{place}"
+            assert told["succeeded"]["outputs"] == [f"{many}/{name}/{made}"]
+            assert (many / name / made).is_file()
+        again = called("replay", many / name)
+        assert again.exit_code == 0, again.output
+        assert "the same bytes" in again.output
+    report = (many / "health-check" / "health.json").read_text()
+    assert json.loads(report)["broken"][0]["name"] == "w\ufffdFF.png"
+    done = called("run", "thumbnail", many / "in", "-o", many / "all.zip", *ONE)
+    assert f"{many}/{place} → d\ufffdFE/p\ufffdFF-thumbnail.jpg" in done.stdout
+    genuine = many / "g\ufffdFF.png"
+    genuine.touch()
+    assert meant(spelled(genuine)) == genuine, "what is there is meant"
+
+
+def test_every_output_of_every_operation_is_made_again(
+    mediamill: Commands, images: Path, monkeypatch
+):
+    """Or refused, with the reason; also from another folder than that of the run."""
+    for kind in ("caption", "label", "prompt"):
+        monkeypatch.setenv(f"MEDIAMILL_{kind.upper()}_CHAIN", "echo:told")
+    monkeypatch.setenv("MEDIAMILL_HOME", str(mediamill.home))
+    monkeypatch.chdir(mediamill.folder)
+    (images / "wreck.png").write_bytes((images / "1.png").read_bytes()[:300])
+    for name in OPERATIONS.names():
+        if name == "health-check":
+            chosen: list[object] = ["in"]
+        elif OPERATIONS.get(name).takes("image/png"):
+            chosen = [shutil.copy(images / "1.png", f"{name}.png")]
+        else:
+            chosen = [clip(Path(f"{name}.mp4"), seconds=1)]
+        told = [option(*one) for one in NEEDED.get(name, {}).items()]
+        done = called("run", name, *chosen, "-o", "out", *chain.from_iterable(told), *ONE)
+        assert ("1 succeeded" in done.output, "Traceback" in done.output) == (True, False), name
+    made = {line["steps"][0]["operation"]: line for line in lines(Path("out/manifest.jsonl"))}
+    assert made.keys() == KINDS.keys()
+    assert {DATA for line in made.values() if "data" in line} == {DATA}
+    (mediamill.folder / "other").mkdir()
+    monkeypatch.chdir(mediamill.folder / "other")
+    again = called("replay", "../out", "--json")
+    verdicts = {one["name"]: one for one in map(json.loads, again.stdout.splitlines())}
+    assert verdicts.keys() == {name for line in made.values() for name in names_of(line)}
+    for name, line in made.items():
+        for file in names_of(line):
+            said = verdicts.pop(file)
+            assert said["same"] is (name not in MODELS), said
+            assert ("answers otherwise each time" in said.get("error", "")) is (name in MODELS)
+    (images / "wreck.png").unlink()
+    gone = called("replay", "../out", "health.json")
+    assert (gone.exit_code, "wreck.png cannot be read any more" in gone.output) == (1, True)
+
+
+def option(name: str, value: object) -> tuple[str, ...]:
+    """Write a parameter as it is typed."""
+    typed = f"--{name.replace('_', '-')}"
+    if isinstance(value, bool):
+        return (typed,)
+    return typed, ",".join(value) if isinstance(value, list) else str(value)
 
 
 def test_what_differs_is_named(mediamill: Commands, images: Path):
@@ -173,6 +252,19 @@ def test_a_job_over_a_project_and_its_replay_on_a_server(
     assert (again.exit_code, "the same bytes" in again.stdout) == (0, True), again.output
     other = called("replay", ids[0], env=signed_in.environment)
     assert "came in as it is" in other.output
+    with httpx.Client(
+        base_url=service.server, headers={"Authorization": f"Bearer {service.token}"}, timeout=60
+    ) as client:
+        wreck = next(images.glob("*.png")).read_bytes()[:300]
+        ids.append(client.post("/v1/files?name=wreck.png", content=wreck).json()["id"])
+        body = {"files": ids, "steps": [{"operation": "health-check"}]}
+        job = client.post("/v1/jobs", json=body).json()
+        while job["finished_at"] is None:
+            job = client.get(f"/v1/jobs/{job['id']}?wait=30").json()
+    assert job["state"] == "partial", "there is a wreck in the set"
+    report = f"file_{job['id'].removeprefix('job_')}-1-0-1"
+    again = called("replay", report, env=signed_in.environment)
+    assert (again.exit_code, again.stdout) == (0, "health.parquet: the same bytes\n"), again.output
 
 
 def test_a_frame_in_a_project_is_made_again_with_its_archive(

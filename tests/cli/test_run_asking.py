@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from mediamill.cli.local.asking import asked
+from mediamill.cli.root import root
 from mediamill.cli.terminal.failures import Failure
 from mediamill.core.settings import Settings
 from mediamill.media.image.codecs.encode import encode
@@ -51,6 +53,18 @@ async def test_nobody_who_can_be_asked_is_told_at_once(
     with pytest.raises(Failure, match=says):
         async with asked(step, Settings(home=tmp_path, **given)):
             pass
+
+
+def test_what_is_refused_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MEDIAMILL_HOME", str(tmp_path / "home"))
+    (tmp_path / "photo.png").write_bytes(encode(np.zeros((8, 8, 3), np.uint8), "png"))
+    (tmp_path / "there").mkdir()
+    for folder in ("new/deep", "there/new"):
+        told = ("run", "caption", tmp_path / "photo.png", "-o", tmp_path / folder)
+        done = CliRunner().invoke(root, [*map(str, told)])
+        assert (done.exit_code, "Set MEDIAMILL_CAPTION_CHAIN" in done.output) == (2, True)
+    assert {path.name for path in tmp_path.iterdir()} == {"photo.png", "there"}
+    assert [*(tmp_path / "there").iterdir()] == []
 
 
 async def test_who_types_an_address_may_name_any(tmp_path: Path):

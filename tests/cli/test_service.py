@@ -15,7 +15,8 @@ from mediamill.cli.service.welcome import welcome
 from mediamill.core.settings import Settings
 from tests.cli.conftest import Commands, wait_for_service
 from tests.support.letterbox import Letterbox
-from tests.support.places import Place, everywhere
+from tests.support.places import EMBEDDED, Place, everywhere
+from tests.support.processes import Process, free_port
 
 
 def test_up_prints_a_link_that_signs_in_once_and_stops_cleanly(mediamill: Commands, place: Place):
@@ -70,21 +71,25 @@ def test_ctrl_c_stops_it_too_and_the_kept_token_outlives_a_restart(mediamill: Co
 
 
 @everywhere
-def test_api_and_worker_in_two_processes_do_a_job(mediamill: Commands, clip: Path):
-    mediamill.extra = {"MEDIAMILL_POLL_SECONDS": "0.2"}
-    api, worker = mediamill.start("api", "--port", 0), None
+def test_api_and_worker_in_two_processes_do_a_job(mediamill: Commands, clip: Path, place: Place):
+    """They start afresh where all is embedded: how a process starts is the same everywhere."""
+    settings = {"poll_seconds": 0.2}
+    roles = (
+        Process("api", mediamill.home, free_port(), **settings),
+        Process("worker", mediamill.home, **settings),
+    )
+    for process in roles:
+        process.program, process.fresh = ("mediamill",), place == EMBEDDED
+    api, worker = roles
+    api.start()
     try:
-        wait_for_service(api, mediamill.home)
-        worker = mediamill.start("worker")
+        wait_for_service(api.child, mediamill.home, api.output)
+        worker.start()
         file_id = mediamill("files", "put", clip).stdout.split("\t")[0]
         job = mediamill("jobs", "create", "thumbnail", file_id, "--wait")
         assert job.returncode == 0, job.stderr
     finally:
-        for process in filter(None, (api, worker)):
-            process.send_signal(signal.SIGTERM)
-        codes = [process.wait(35) for process in filter(None, (api, worker))]
-        for process in filter(None, (api, worker)):
-            process.communicate()
+        codes = [process.end() for process in roles if process.child is not None]
     assert codes == [0, 0]
 
 

@@ -7,10 +7,7 @@ import json
 import time
 from typing import Any
 
-import openai
 import pytest
-from openai.types.chat import ChatCompletion
-from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
 from pydantic import TypeAdapter
 
 from mediamill.adapters.providers.config import Configured
@@ -60,6 +57,9 @@ QUESTIONS = {
 
 @pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
 async def test_requests_are_what_the_sdk_takes(server, question):
+    import openai  # here and below: it takes a second
+    from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
+
     await asked(server, question)
     request = server.requests[0]
     assert (request.method, request.path) == ("POST", "/v1/chat/completions")
@@ -71,7 +71,7 @@ async def test_requests_are_what_the_sdk_takes(server, question):
     assert request.json["max_tokens"] == question.max_tokens
     server.requests.clear()
 
-    def by_the_sdk() -> ChatCompletion:
+    def by_the_sdk():
         sdk = openai.OpenAI(api_key=KEY, base_url=f"{server.url}/v1", max_retries=0)
         with sdk:
             return sdk.chat.completions.create(**request.json)
@@ -186,6 +186,8 @@ async def test_errors(server, reply, error):
     assert "kkkk" not in told
     assert len(server.requests) == 1, "it is for the chain to repeat"
     if reply.status != 302 and reply.status >= 400 and error is not ProviderRefused:
+        import openai
+
         async with openai.AsyncOpenAI(api_key="x", base_url=server.url, max_retries=0) as sdk:
             with pytest.raises(openai.APIStatusError):
                 await sdk.chat.completions.create(model="m", messages=[])

@@ -11,8 +11,6 @@ import boto3
 import httpx
 import pytest
 from botocore.config import Config
-from huggingface_hub import InferenceClient
-from huggingface_hub.errors import HfHubHTTPError
 
 from mediamill.adapters.providers.config import Configured
 from mediamill.adapters.providers.opening import open_provider
@@ -218,6 +216,8 @@ async def test_huggingface_sees_what_its_own_client_sends(server, tmp_path):
     assert (answer.text, answer.model) == (SAID, "a/blip")
 
     def by_the_hub():
+        from huggingface_hub import InferenceClient
+
         client = InferenceClient(token="token", timeout=5)
         return client.image_to_text(file, model=server.url)
 
@@ -240,6 +240,8 @@ async def test_huggingface_chats(server):
     assert request.json["model"] == "Qwen/Qwen2.5-VL-7B-Instruct"
 
     def by_the_hub():
+        from huggingface_hub import InferenceClient
+
         client = InferenceClient(base_url=f"{server.url}/v1", timeout=5)
         return client.chat_completion(**{k: request.json[k] for k in ("messages", "max_tokens")})
 
@@ -258,6 +260,9 @@ def test_huggingface_asks_the_router_unless_told_where():
 
 
 async def test_a_model_that_is_being_loaded_is_busy_for_so_long(server):
+    from huggingface_hub import InferenceClient
+    from huggingface_hub.errors import HfHubHTTPError
+
     loading = {"error": "Model a/b is currently loading", "estimated_time": 17.5}
     server.respond = lambda request: Reply(loading, 503)
     with pytest.raises(RateLimited) as raised:

@@ -2,7 +2,6 @@
 
 import ast
 from collections.abc import AsyncIterator, Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from tests.support.dynamodb import dynamodb_server
 from tests.support.places import Servers
 
 import mediamill
+from mediamill.core.ids import new_id
 from mediamill.store.dynamodb.items import shape_of
 from mediamill.store.dynamodb.store import DynamoStore
 from mediamill.store.opening import open_store
@@ -33,13 +33,13 @@ class Tables:
     """Tables of one server; one is used again as long as little is left in it."""
 
     def __init__(self, kind: str, endpoint: str) -> None:
-        self.kind, self.endpoint, self._names = kind, endpoint, count()
+        self.kind, self.endpoint = kind, endpoint
         self.client = boto3.client("dynamodb", region_name="eu-west-1", endpoint_url=endpoint)
         self.fresh()
 
     def fresh(self) -> str:
         """Choose a new table; return its URL."""
-        self.name = f"table-{next(self._names)}"
+        self.name = new_id("table")
         return self.url
 
     @property

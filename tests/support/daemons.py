@@ -38,7 +38,16 @@ class Daemon:
                 cwd=self.folder, env={**os.environ, **self.environment},
             )  # fmt: skip
         if self.port:
-            until_open(self.child, self.port, log)
+            try:
+                until_open(self.child, self.port, log)
+            except BaseException:
+                self.kill()
+                raise
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self.child is not None and self.child.poll() is None
 
     def send(self, number: int) -> None:
         assert self.child is not None

@@ -1,13 +1,12 @@
-"""Documents for tests: PDFs written by hand, office documents as their libraries write them."""
+"""Documents for tests: PDFs written by hand, office documents as their libraries write them.
+
+Those libraries are imported where they are needed: half a second in each process of the tests.
+"""
 
 import io
 import zipfile
 import zlib
 from collections.abc import Sequence
-
-import docx
-import openpyxl
-import pptx
 
 HELVETICA = "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>"
 
@@ -66,6 +65,8 @@ BOX = b"0.8 0.1 0.1 rg 100 100 300 300 re f"
 
 def docx_of(*paragraphs: str) -> bytes:
     """Write a docx."""
+    import docx
+
     document = docx.Document()
     for text in paragraphs:
         document.add_paragraph(text)
@@ -74,6 +75,8 @@ def docx_of(*paragraphs: str) -> bytes:
 
 def xlsx_of(*rows: Sequence[object], sheet: str = "Sheet") -> bytes:
     """Write an xlsx of one sheet."""
+    import openpyxl
+
     book = openpyxl.Workbook()
     book.active.title = sheet
     for row in rows:
@@ -83,6 +86,8 @@ def xlsx_of(*rows: Sequence[object], sheet: str = "Sheet") -> bytes:
 
 def pptx_of(*slides: tuple[str, str]) -> bytes:
     """Write a pptx of slides with a title and a text."""
+    import pptx
+
     deck = pptx.Presentation()
     for title, text in slides:
         slide = deck.slides.add_slide(deck.slide_layouts[1])

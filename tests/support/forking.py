@@ -28,7 +28,8 @@ from tests.support.nursery import LONGEST, SECONDS, Line, slots_of
 HIGH = 200
 """From here on descriptors are kept until they have the numbers that they shall have."""
 SLOTTED = {"up", "api", "worker", "run", "replay", "tests.support.chains"}
-"""What has slots, by its module or its first word; each such process costs one more fork."""
+"""What has slots, by its module or its role, which is the first word or, behind the argument of a
+program that a test has planted, the second; each such process costs one more fork."""
 
 
 def serve(descriptor: int) -> None:
@@ -40,7 +41,7 @@ def serve(descriptor: int) -> None:
     if len(os.listdir("/proc/self/task")) > 1:
         raise RuntimeError("what a nursery imports must not start threads: forks have none")
     command = _forked(socket.socket(fileno=descriptor))
-    if SLOTTED & {*command[2:4]}:
+    if SLOTTED & {*command[2:5]}:
         command = _with_slots(command)
     os._exit(_ended(command))
 

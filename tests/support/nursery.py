@@ -6,6 +6,7 @@ folder and the session that a fresh process would have, runs the same command li
 of the process of the tests, which waits for it. Tests of how a process starts take a fresh one.
 """
 
+import atexit
 import json
 import os
 import signal
@@ -35,7 +36,11 @@ NATIVE = {
     if name.startswith(("OMP_", "OPENBLAS_", "OPENCV_"))
 }  # fmt: skip
 """What native libraries of slots read when they are imported."""
-PROGRAMS = ("mediamill", "tests.support.cheap", "tests.support.chains")
+PROGRAMS = (
+    "mediamill", "tests.support.cheap", "tests.support.chains", "tests.faults.dying_api",
+    "tests.faults.freezing", "tests.faults.wrong_clock",
+)  # fmt: skip
+"""What is forked: none of these changes what is imported, all change it where it is used."""
 FREE = ("MEDIAMILL_", "AWS_", "COLUMNS", "PYTEST_CURRENT_TEST")
 """How variables begin that nobody reads before the program itself runs."""
 
@@ -126,6 +131,12 @@ class Nursery(Line):
                 [sys.executable, "-c", code], env={**os.environ, **NATIVE}, cwd=ROOT,
                 stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),), start_new_session=True,
             )  # fmt: skip
+        atexit.register(self.end)
+
+    def end(self) -> None:
+        """Let it go: it ends when nobody can ask it any more."""
+        self._end.close()
+        self._process.wait(SECONDS)
 
 
 @cache
@@ -144,6 +155,19 @@ def forks(command: Sequence[str], environment: dict[str, str]) -> bool:
         if here.get(name) != environment.get(name)
     }  # fmt: skip
     return all(name.startswith(FREE) for name in strange)
+
+
+def start(
+    command: Sequence[str], environment: dict[str, str], log: Path
+) -> subprocess.Popen[bytes] | Forked:
+    """Start a process that is told nothing and adds what it says to a file."""
+    with log.open("ab") as output, Path(os.devnull).open() as nothing:
+        if forks(command, environment):
+            given = (nothing.fileno(), output.fileno(), output.fileno())
+            return nursery().fork(command, given, environment)
+        return subprocess.Popen(
+            command, stdin=nothing, stdout=output, stderr=output, env=environment
+        )
 
 
 def slots_of(line: Callable[[], Line]) -> SimpleNamespace:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.buckets import BucketServer, bucket_server
-from tests.support.dynamodb import dynamodb_server
+from tests.support.lead import SHARED, server_of
 from tests.support.postgres import PostgresServer, postgres_server
 
 STORES = ("sqlite", "postgresql", "dynamodb")
@@ -58,10 +58,11 @@ def _id(case: tuple[Any, ...]) -> str:
 
 
 class Servers:
-    """The servers of a session."""
+    """The servers of a session; whoever leads it beside others is at `lead`."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, lead: str | None = None) -> None:
         self._folder, self._stack, self._numbers = folder, stack, count()
+        self._lead = lead
 
     @cached_property
     def postgres(self) -> PostgresServer:
@@ -69,8 +70,10 @@ class Servers:
 
     @cached_property
     def dynamodb(self) -> str:
-        """The endpoint of DynamoDB Local."""
-        return self._stack.enter_context(dynamodb_server("local", self._folder))
+        """The endpoint of DynamoDB Local, which takes its time: all processes share one."""
+        if self._lead is not None:
+            return str(server_of(self._lead, "dynamodb"))
+        return str(self._stack.enter_context(SHARED["dynamodb"](self._folder)))
 
     @cached_property
     def buckets(self) -> BucketServer:

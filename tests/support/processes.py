@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.nursery import Forked, forks, nursery
+from tests.support.nursery import Forked, start
 
 SILENT = ("worker", "ingest")
 """Processes that listen nowhere."""
@@ -68,13 +68,12 @@ class Process:
     def start(self) -> None:
         command = self.command()
         environment = {**os.environ, "MEDIAMILL_LOG_FORMAT": "json", **self.settings}
-        with self.output.open("ab") as output, Path(os.devnull).open() as nothing:
-            if not self.fresh and forks(command, environment):
-                given = (nothing.fileno(), output.fileno(), output.fileno())
-                self.child = nursery().fork(command, given, environment)
-                return
+        if not self.fresh:
+            self.child = start(command, environment, self.output)
+            return
+        with self.output.open("ab") as output:
             self.child = subprocess.Popen(
-                command, stdin=nothing, stdout=output, stderr=output, env=environment
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment
             )
 
     def send(self, number: int) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 from mediamill.annotations import coco, voc, yolo
 from mediamill.annotations.index import Index, base_of
 from mediamill.annotations.tree import Tree, split_of
-from mediamill.annotations.write import LEFT_OUT
+from mediamill.annotations.write import LEFT_OUT, RENAMED
 from mediamill.core.errors import InvalidInput
 
 AnyForm = Literal["coco", "yolo", "voc"]
@@ -44,7 +44,7 @@ def detected(tree: Tree) -> AnyForm:
 def coco_in(tree: Tree) -> list[str]:
     """List the files of a tree that may be COCO's: of those named so, else all of JSON."""
     jsons = (path for path in tree.sizes if path.lower().endswith(".json"))
-    found = sorted(path for path in jsons if base_of(path) != LEFT_OUT)
+    found = sorted(path for path in jsons if base_of(path) not in (LEFT_OUT, RENAMED))
     named = [path for path in found if _named(base_of(path).lower())]
     return named or found
 

@@ -19,6 +19,8 @@ Format = Literal["coco", "yolo", "voc"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 LEFT_OUT = "not-exported.json"
 """The member of a set that counts what its format cannot hold."""
+RENAMED = "renamed.json"
+"""The member of a set that tells which pictures are called otherwise in it, and their own names."""
 SPOOL = 8 << 20
 CHUNK = 1 << 18
 

@@ -38,11 +38,12 @@ def yolo_files(
         ]
         for _ in content.labels:
             losses.lost("label")
-        path = f"labels/{SPLITS[picture.split]}/{_stem(picture.path)}.txt"
+        path = f"labels/{SPLITS[picture.split]}/{stem_of(picture.path)}.txt"
         yield path, ["".join(f"{line}\n" for line in lines).encode()]
 
 
-def _stem(path: str) -> str:
+def stem_of(path: str) -> str:
+    """Return a picture's path without its ending, by which its labels are called."""
     head, dot, tail = path.rpartition(".")
     return head if dot and "/" not in tail else path
 

@@ -1,4 +1,4 @@
-"""What changes pixels here, told without importing any of it: versions, and the processor.
+"""What changes outputs here, told without importing any of it: versions, and the processor.
 
 Libraries choose their code by what the processor can do, and round otherwise with it: a rotation by
 AVX2 and FMA has other last bits than one by SSE4.1 of the same version.
@@ -11,8 +11,10 @@ from pathlib import Path
 
 NAMES = (
     "mediamill", "numpy", "opencv-python-headless", "av", "pillow", "simplejpeg", "pillow-heif",
+    "pyarrow",
 )  # fmt: skip
-PROCESSOR = frozenset({"architecture", "simd"})
+LATER = frozenset({"architecture", "simd", "pyarrow"})
+"""What earlier versions did not note."""
 CPUINFO = Path("/proc/cpuinfo")
 """Linux says there what the processor can do, as programs see it; one paragraph for each core."""
 FLAGS = frozenset({"flags", "Features", "features"})

@@ -26,7 +26,7 @@ _ENCODED_PER_SECOND = {"jpeg": 2e8, "png": 4e7, "webp": 1e7, "avif": 3e6}
 class Convert(ImageOperation):
     """Write an image upright in sRGB, in another format, quality or size, without metadata."""
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     deep: ClassVar[bool] = True
 
     format: AnyFormat | None = Field(

@@ -159,23 +159,24 @@ class ImageOperation(MediaOperation):
         self, source: Source, context: Context, deep: bool = False
     ) -> "tuple[Picture, str]":
         """Decode a source, whose type is told by its content; return it with that type."""
-        from mediamill.media.image.codecs.decode import decode
-        from mediamill.media.image.codecs.header import read_header
+        media_type = sniff(source.head(HEAD))
+        return self.decoded(source, media_type, deep), media_type
+
+    def decoded(self, source: Source, media_type: str, deep: bool = False) -> "Picture":
+        """Decode a source of a type that is known; raises `UnsupportedMedia` for others."""
+        from mediamill.media.image.codecs.decode import decode, examined
         from mediamill.media.image.orient import UPRIGHT
 
-        with source.open() as stream:
-            media_type = sniff(stream.read(HEAD))
         if media_type not in FORMATS:
             raise UnsupportedMedia(f"{source.name} is no image that can be decoded: {media_type}")
-        with source.open() as stream:
-            header = read_header(stream, media_type, source.name)
+        header, opening = examined(source.open, media_type, source.name)
         least = self.needs(header.width, header.height)
-        picture = decode(source.open, header, source.name, at_least=least, deep=deep)
+        picture = decode(opening, header, source.name, at_least=least, deep=deep)
         picture.digest, picture.split, picture.untouched = source.sha256, source.split, True
         picture.grey, picture.turned = header.grey, header.orientation != UPRIGHT
         if source.annotations:
             picture.annotations = ImageAnnotations.decode(source.annotations)
-        return picture, media_type
+        return picture
 
 
 @dataclass(frozen=True)

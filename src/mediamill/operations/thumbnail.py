@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Thumbnail(ImageOperation):
     """Make a small upright sRGB picture of an image or a video, without its metadata."""
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     accepts: ClassVar[tuple[str, ...]] = ("image/*", "video/*")
     suffix: ClassVar[str] = "-thumbnail"
 
@@ -54,8 +54,7 @@ class Thumbnail(ImageOperation):
         self, source: Source, context: Context, deep: bool = False
     ) -> "tuple[Picture, str]":
         """Return the image, or a frame that represents the video, and the source's type."""
-        with source.open() as stream:
-            media_type = sniff(stream.read(HEAD))
+        media_type = sniff(source.head(HEAD))
         if media_type.startswith("video/"):
             from mediamill.media.video.poster import poster
 
@@ -64,7 +63,7 @@ class Thumbnail(ImageOperation):
             return picture, media_type
         if media_type not in FORMATS:
             raise UnsupportedMedia(f"{source.name} is neither image nor video: {media_type}")
-        return super().picture(source, context, deep)
+        return self.decoded(source, media_type, deep), media_type
 
 
 plugin = Thumbnail

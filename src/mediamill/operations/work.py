@@ -82,6 +82,10 @@ class Source:
         raw = RangeReader(self.descriptor, self.offset, self.size)
         return io.BufferedReader(raw, buffer_size=1 << 17)
 
+    def head(self, size: int) -> bytes:
+        """Read the first bytes, so many if there are."""
+        return os.pread(self.descriptor, min(size, self.size), self.offset)
+
     def read(self) -> bytes:
         """Read the whole input into memory."""
         with self.open() as stream:

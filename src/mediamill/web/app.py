@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -25,7 +26,7 @@ from mediamill.web.cors import Cors, read_origins
 from mediamill.web.documents import Documents
 from mediamill.web.limits import MAX_BODY, MAX_FILE_BODY, MAX_SIGN_IN_BODY, BodyGuard
 from mediamill.web.observing import Metrics, Observing
-from mediamill.web.openapi import describing, operation_id
+from mediamill.web.openapi import describe, operation_id
 from mediamill.web.pages import error_card, error_page, router, wants_page
 from mediamill.web.proxies import Proxies, read_trusted
 from mediamill.web.rates import Counted, count_open, count_refused
@@ -52,7 +53,7 @@ def create_app(app: App) -> FastAPI:
     web.state.counted = Counted(identified)
     for kind in (MediamillError, HTTPException, RequestValidationError):
         web.add_exception_handler(kind, answer)
-    web.openapi = describing(web)  # type: ignore[method-assign]  # as FastAPI's manual says
+    web.openapi = description  # type: ignore[method-assign]  # as FastAPI's manual says
     web.add_middleware(HostGuard, settings=app.settings)
     web.add_middleware(BodyGuard, most=most_bytes)
     web.add_middleware(Cors, origins=read_origins(app.settings.cors_origins))
@@ -76,6 +77,12 @@ def routes() -> list[BaseRoute]:
         table.include_router(noun)
     table.mount("/static", Statics(), name="static")
     return table.routes
+
+
+@cache
+def description() -> dict[str, Any]:
+    """Describe the routes: this takes two seconds, and is the same for all applications."""
+    return describe(routes())
 
 
 def takes_uploads(scope: Scope) -> bool:

@@ -1,12 +1,12 @@
 """The published description: FastAPI's, with our one error shape and nothing that is not served."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
-from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
 from mediamill import __version__
 from mediamill.web.idempotency import HEADER, LONGEST
@@ -40,28 +40,18 @@ def operation_id(route: APIRoute) -> str:
     return f"{route.name}_head" if route.methods == {"HEAD"} else route.name
 
 
-def describing(web: FastAPI) -> Callable[[], dict[str, Any]]:
-    """Return the function that describes `web`, once."""
-
-    def describe() -> dict[str, Any]:
-        if web.openapi_schema is None:
-            document = get_openapi(
-                title="Mediamill",
-                version=__version__,
-                summary=SUMMARY,
-                routes=web.routes,
-                tags=TAGS,
-            )
-            reference = "#/components/schemas/{model}"
-            problem = Problem.model_json_schema(ref_template=reference)
-            schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            schemas |= problem.pop("$defs", {}) | {"Problem": problem}
-            link(document["paths"])
-            _describe_keys(document)
-            web.openapi_schema = document
-        return web.openapi_schema
-
-    return describe
+def describe(routes: Sequence[BaseRoute]) -> dict[str, Any]:
+    """Describe what is served."""
+    document = get_openapi(
+        title="Mediamill", version=__version__, summary=SUMMARY, routes=routes, tags=TAGS
+    )
+    reference = "#/components/schemas/{model}"
+    problem = Problem.model_json_schema(ref_template=reference)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas |= problem.pop("$defs", {}) | {"Problem": problem}
+    link(document["paths"])
+    _describe_keys(document)
+    return document
 
 
 def link(paths: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ from mediamill.handlers.files.thumbnail import Thumbnail
 from mediamill.handlers.removing import purge
 from mediamill.handlers.removing.expire_job import ExpireJob
 from mediamill.handlers.removing.purge import PurgeJob
+from mediamill.handlers.removing.trimming import Listed
 from mediamill.media.image.codecs.encode import encode
 from mediamill.services.jobs.requests import Requests
 from mediamill.store.port import Put, Update
@@ -463,6 +464,32 @@ async def test_inputs_of_a_job_that_was_cancelled_are_named_nowhere(works: Works
     assert states == ["expired", "cancelled"]
     retried = await works.ended(await app.jobs.retry(ANN, job.id))
     assert (retried.counts.succeeded, retried.counts.failed) == (1, 1)  # it has no input any more
+
+
+@MEMORY
+async def test_a_report_that_was_made_again_goes_too(works: Works):
+    """Its replay begins in the third stage: what it lists and measured there is found."""
+    app = works.app
+    file, kept = await works.upload("gonzo.png", png(1)), await works.upload("kept.png", png(2))
+    jobs = []
+    for files in ([file, kept], [file]):
+        before = await works.run(files, "level", "census")
+        (row,) = await works.rows(before)
+        jobs.append(await works.ended(await app.replays.begin(ANN, row.file_id(0))))
+    assert [job.stage for job in jobs] == [3, 3]
+    listed = Listed(app.repositories.manifests)
+    assert [await listed.names(job, kept) for job in jobs] == [True, False]
+    await settled(app)
+    needles = await known(works, file)
+    assert len(await traces(app, needles)) > 8
+    await age(app, file)
+    await sweep(app)
+    await gone(app, file)
+    await settled(app)
+    assert await traces(app, needles) == []
+    assert (await app.jobs.get(ANN, jobs[0].id)).trimming is None
+    with pytest.raises(NotFound):  # nothing is left of it
+        await app.jobs.get(ANN, jobs[1].id)
 
 
 async def test_a_retry_leaves_what_has_expired_alone(works: Works):

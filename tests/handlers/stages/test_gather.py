@@ -512,7 +512,7 @@ async def test_acceptance_looks_at_a_bounded_part_of_what_holds_nothing(quick, m
 
 async def test_mixed_lines_read_each_directory_once_a_batch(quick, monkeypatch):
     """A shuffled list of many archives, whose directories are not all kept at a time."""
-    monkeypatch.setattr("mediamill.engine.gathering.sources.KEPT_MEMBERS", 3)
+    monkeypatch.setattr("mediamill.engine.gathering.members.KEPT_MEMBERS", 3)
     archives = [await quick.add_archive(ANN.user, "1.jpg", "2.jpg", "3.jpg") for _ in range(3)]
     lines = [
         f'{{"archive": "{archives[n % 3]}", "path": "{n % 4}.jpg", "name": "{n}.jpg"}}'

@@ -7,9 +7,6 @@ from collections.abc import Callable
 from datetime import date, datetime, time
 from types import ModuleType
 
-import docx
-import openpyxl
-import pptx
 import pytest
 from tests.support import documents as make
 
@@ -52,6 +49,8 @@ def zip_of(parts: dict[str, bytes]) -> bytes:
 
 
 def test_a_letter():
+    import docx
+
     document = docx.Document()
     document.sections[0].header.paragraphs[0].text = "Mill & Sons"
     document.add_heading("Offer", 2)
@@ -98,6 +97,8 @@ def test_footnotes_are_told_with_their_number():
 
 
 def test_a_workbook():
+    import openpyxl
+
     book = openpyxl.Workbook()
     first = book.active
     first.title = "Sums"
@@ -121,6 +122,8 @@ def test_a_workbook():
 
 
 def test_slides_come_in_their_order_with_notes_and_tables():
+    import pptx
+
     deck = pptx.Presentation()
     for title in ("one", "two"):
         slide = deck.slides.add_slide(deck.slide_layouts[5])
@@ -236,6 +239,8 @@ def test_cells_that_lie(cell: str, shown: str):
 
 
 def test_a_date_is_never_out_of_range():
+    import openpyxl
+
     book = openpyxl.Workbook()
     for n, value in enumerate((-1, 2958465, 2958466, 1e300), start=1):
         cell = book.active.cell(n, 1, value)

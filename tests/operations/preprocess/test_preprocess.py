@@ -12,9 +12,10 @@ from tests.operations.preprocess.test_corrections import KINDS, pictured
 from mediamill.annotations.model import Annotation, ImageAnnotations
 from mediamill.core.errors import InvalidInput
 from mediamill.media.image.codecs.encode import encode
+from mediamill.media.image.numbers.levels import levels
 from mediamill.media.image.picture import Picture
 from mediamill.operations.base import Context, Measure, Source
-from mediamill.operations.preprocess import Preprocess
+from mediamill.operations.preprocess import Preprocess, working
 
 NORMAL = {
     "normalize-brightness": "brightness", "normalize-contrast": "contrast",
@@ -230,3 +231,14 @@ def test_measured_at_full_depth(tmp_path: Path):
         (picture,) = Preprocess().originals(source, Context(tmp_path))
     found = Preprocess().measure_picture(picture, Context(tmp_path))
     assert found["contrast"] == pytest.approx(30 / 65_535, rel=0.01)
+
+
+def test_a_picture_is_measured_once_until_it_changes(monkeypatch: pytest.MonkeyPatch):
+    step, pictures, counted = Preprocess(), usual(), []
+    said = agreed(step, pictures)
+    monkeypatch.setattr(working, "levels", lambda pixels: counted.append(1) or levels(pixels))
+    picture = Picture(pictures[0])
+    for _ in range(2):
+        (made,) = step.apply_all(picture, Context(Path(), agreed=said))
+    assert np.array_equal(made.array(), pictures[0])
+    assert len(counted) == 1

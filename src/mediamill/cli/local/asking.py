@@ -94,7 +94,7 @@ def _prepared(index: int, item: Input, sent: Made) -> Prepared:
         seen.get("width", 0), seen.get("height", 0),
     )  # fmt: skip
     files = tuple(PreparedFile(one.path, one.name, one.media_type, one.info) for one in sent.files)
-    return Prepared(item.path.name, facts, files, dict(sent.data or {}), index)
+    return Prepared(item.name, facts, files, dict(sent.data or {}), index)
 
 
 @asynccontextmanager

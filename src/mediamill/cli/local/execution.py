@@ -8,15 +8,15 @@ import asyncio
 import os
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mediamill.cli.local.asking import Asking, asked
-from mediamill.cli.local.lineage import line_of
+from mediamill.cli.local.lineage import line_of, report_line
 from mediamill.cli.local.outcomes import Done, Reporter
-from mediamill.cli.local.surveying import Survey
+from mediamill.cli.local.surveying import Part, Survey, parts_of
 from mediamill.cli.local.targets import Made, Target
 from mediamill.cli.local.working import Plan, Working
 from mediamill.cli.remote.home import load_settings, read_all_settings
@@ -74,8 +74,8 @@ async def _surveyed(working: Working, target: Target, reporter: Reporter) -> Wor
     Raises `Failure` for a set that comes to nothing.
     """
     plan = working.plan
-    with Survey(working, reporter) as survey:
-        await Line(survey.measuring, survey.settle).run()
+    with Survey(working, parts_of(plan), reporter.settle) as survey:
+        await measured(survey)
         if plan.applies and not survey.good:
             return working.over(replace(plan, inputs=[]))
         try:
@@ -84,9 +84,14 @@ async def _surveyed(working: Working, target: Target, reporter: Reporter) -> Wor
             raise Failure(f"The set comes to nothing: {error.message}") from None
     if not plan.applies:
         done = Done(Input(Path(plan.operation)), made)
-        await Placing(target, reporter, plan).settle(done)
+        await Placing(target, reporter, plan, survey.told).settle(done)
     agreed = {0: dict(made.data or {})}
     return working.over(replace(plan, inputs=survey.good, agreed=agreed))
+
+
+async def measured(survey: Survey) -> None:
+    """Measure all parts of a set."""
+    await Line(survey.measuring, survey.settle).run()
 
 
 @asynccontextmanager
@@ -145,6 +150,8 @@ class Placing:
     target: Target
     reporter: Reporter
     plan: Plan
+    parts: Sequence[Part] = ()
+    """The set, where what was made is a report of it."""
 
     async def settle(self, done: Done) -> None:
         """Put the results of one input in place, and say so."""
@@ -159,7 +166,11 @@ class Placing:
     def _put(self, done: Done, made: Made) -> list[str]:
         places = self.target.add(done.item, made)
         names = self.target.named(places)
-        self.target.note(line_of(self.plan, done.item, made, names))
+        if self.parts:
+            line = report_line(self.plan, self.parts, made, names)
+        else:
+            line = line_of(self.plan, done.item, made, names)
+        self.target.note(line)
         if self.plan.marking is not None:
             self.plan.marking.add(done.item.path, zip(names, made.files, strict=False))
         return places

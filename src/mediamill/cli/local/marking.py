@@ -163,7 +163,7 @@ def _facts(inputs: Sequence[Input]) -> Iterator[FileFacts]:
     from mediamill.media.image.codecs.header import read_header
 
     for number, item in enumerate(inputs):
-        name = (PurePosixPath(item.folder) / item.path.name).as_posix()
+        name = (PurePosixPath(item.folder) / item.name).as_posix()
         with suppress(InvalidInput, OSError), item.path.open("rb") as stream:
             kind = sniff(stream.read(HEAD))
             stream.seek(0)

@@ -11,6 +11,7 @@ import click
 from mediamill.cli.local.targets import Made
 from mediamill.cli.terminal.inputs import Input
 from mediamill.cli.terminal.progress import bar
+from mediamill.cli.terminal.spelling import spelled
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,12 @@ class Done:
 
     def line(self) -> dict[str, Any]:
         """Return the outcome as the JSON line of `--json`."""
-        head = {"input": str(self.item.path), "state": self.state, "seconds": self.seconds}
+        head = {"input": spelled(self.item.path), "state": self.state, "seconds": self.seconds}
         if self.code:
-            return {**head, "code": self.code, "error": self.error}
+            return {**head, "code": self.code, "error": spelled(self.error)}
         data = self.made.data if self.made else None
-        line = {**head, "outputs": list(self.places), **({"data": data} if data else {})}
+        places = [spelled(place) for place in self.places]
+        line = {**head, "outputs": places, **({"data": data} if data else {})}
         return {**line, "report": dict(self.made.report)} if self.made else line
 
     @property
@@ -89,9 +91,10 @@ class Reporter:
             self._bar.console.file.flush()
             click.echo(json.dumps(done.line(), ensure_ascii=False))
         elif done.state == "succeeded":
-            click.echo(f"{done.item.path} → {', '.join(done.places) or 'nothing'}{done.note}")
+            places = ", ".join(done.places) or "nothing"
+            click.echo(spelled(f"{done.item.path} → {places}{done.note}"))
         elif done.state == "failed":
-            click.echo(f"{done.item.path}: {done.error}", err=True)
+            click.echo(spelled(f"{done.item.path}: {done.error}"), err=True)
 
     def summary(self) -> None:
         """Say how many inputs ended how, and how long it took."""

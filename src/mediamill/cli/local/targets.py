@@ -105,7 +105,7 @@ class Naming:
     @staticmethod
     def stem(item: Input) -> str:
         """Return the name of the folder of an input's frames."""
-        return PurePosixPath(safe_name(item.path.name)).stem or "item"
+        return PurePosixPath(safe_name(item.name)).stem or "item"
 
 
 class FolderTarget:
@@ -162,9 +162,9 @@ class FolderTarget:
         return place
 
     def _data(self, item: Input, data: Mapping[str, Any]) -> Path:
-        place = self.folder / self._naming.of(item, with_suffix(item.path.name, ".result.json"))
+        place = self.folder / self._naming.of(item, with_suffix(item.name, ".result.json"))
         with unfinished(self.folder) as temporary:
-            temporary.write_text(_json(data), encoding="utf-8")
+            temporary.write_text(data_text(data), encoding="utf-8")
             publish(temporary, place, overwrite=self._overwrite)
         return place
 
@@ -189,8 +189,8 @@ class ZipTarget:
         writer = self._writer or self._begin()
         names = [name for output in made.files for name in self._file(writer, item, output)]
         if made.data is not None:
-            name = self._naming.of(item, with_suffix(item.path.name, ".result.json"))
-            names.append(writer.add(name, _json(made.data).encode()).name)
+            name = self._naming.of(item, with_suffix(item.name, ".result.json"))
+            names.append(writer.add(name, data_text(made.data).encode()).name)
         return names
 
     def named(self, places: Sequence[str]) -> list[str]:
@@ -269,5 +269,6 @@ def _unpack(archive: Path, folder: Path) -> None:
                     file.write(chunk)
 
 
-def _json(data: Mapping[str, Any]) -> str:
+def data_text(data: Mapping[str, Any]) -> str:
+    """Return what a file of data says."""
     return json.dumps(data, ensure_ascii=False, indent=2) + "\n"

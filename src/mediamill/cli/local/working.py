@@ -16,6 +16,7 @@ from mediamill.cli.local.outcomes import Done, Reporter
 from mediamill.cli.local.targets import Made
 from mediamill.cli.terminal.failures import Failure
 from mediamill.cli.terminal.inputs import Input
+from mediamill.cli.terminal.spelling import spelled
 from mediamill.core.errors import MediamillError, SlotFailure, UnsupportedMedia, by_code
 from mediamill.core.kinds import many, one
 from mediamill.engine.partnering import Ring, drawn
@@ -112,7 +113,7 @@ class Working:
         """Run the operation on one input; raises `UnsupportedMedia` for what it does not take."""
         with ExitStack() as stack:
             descriptor = stack.enter_context(opened(item.path))
-            name, size = item.path.name, os.fstat(descriptor).st_size
+            name, size = item.name, os.fstat(descriptor).st_size
             sha256 = await asyncio.to_thread(sha256_of, item.path)
             partners = await self._partners(item, sha256)
             beside, missing = self._beside(partners, stack)
@@ -219,13 +220,13 @@ class Working:
                 missing[path] = f"It cannot be read: {error.strerror or error}."
                 continue
             marks, size = self.plan.annotations.get(path, b""), os.fstat(descriptor).st_size
-            found[path] = CallItem(0, descriptor, path.name, size=size, annotations=marks)
+            found[path] = CallItem(0, descriptor, spelled(path.name), size=size, annotations=marks)
         return found, missing
 
 
 def _with_left_out(report: Mapping[str, Any], why: Mapping[Path, str]) -> Mapping[str, Any]:
     """Add to a report which partners an input was made without, and why."""
-    said = [{"path": str(path), "why": text} for path, text in why.items()]
+    said = [{"path": spelled(path), "why": text} for path, text in why.items()]
     if not said:
         return report
     return {**report, "partners_left_out": [*report.get("partners_left_out", ()), *said]}

@@ -6,16 +6,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mediamill.cli.terminal.failures import Failure
+from mediamill.cli.terminal.spelling import spelled
 
 
 @dataclass(frozen=True)
 class Input:
-    """A local file; `folder` is where it stood below the folder that was named, else empty."""
+    """A local file; `folder` is where it stood below the folder that was named, else empty.
+
+    `path` opens it; `name` and `folder` are text that can be written anywhere (`spelled`).
+    """
 
     path: Path
     folder: Path = Path()
     named: bool = True
     """Whether it was named itself, rather than found in a folder."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return spelled(self.path.name)
 
 
 def gather(paths: Sequence[str]) -> list[Input]:
@@ -39,4 +48,4 @@ def _below(path: Path) -> Iterator[Input]:
         for name in sorted(names):
             file = folder / name
             if not name.startswith(".") and file.is_file():
-                yield Input(file, folder.relative_to(path), named=False)
+                yield Input(file, Path(spelled(folder.relative_to(path))), named=False)

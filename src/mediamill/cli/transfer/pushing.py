@@ -20,6 +20,7 @@ from rich.progress import Progress
 
 from mediamill.cli.remote.client import CHUNK, Client
 from mediamill.cli.terminal.failures import Failure, Refused
+from mediamill.cli.terminal.spelling import spelled
 from mediamill.cli.transfer.pushed import Memory
 from mediamill.cli.transfer.sending import Sender
 from mediamill.cli.transfer.shipping import Said, patiently
@@ -69,7 +70,7 @@ class Parcel:
 
     @property
     def name(self) -> str:
-        return self.path.name
+        return spelled(self.path.name)
 
     def read(self, start: int) -> Iterator[bytes]:
         """Read from `start` to what was its end; one that has become shorter ends early."""

@@ -4,7 +4,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mediamill.cli.remote.client import Advance, Client
@@ -46,8 +46,12 @@ def place_of(output: str | None) -> Path | None:
 
 @contextmanager
 def unfinished(folder: Path) -> Iterator[Path]:
-    """Give a fresh path in a folder; whatever is left there at the end is removed."""
+    """Give a fresh path in a folder; whatever is left there at the end is removed.
+
+    So are folders that were made for it and hold nothing then.
+    """
     try:
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Failure(f"Cannot write to {folder}: {error.strerror}.") from None
@@ -56,6 +60,9 @@ def unfinished(folder: Path) -> Iterator[Path]:
         yield path
     finally:
         remove(path)
+        with suppress(OSError):  # it holds something, and so do those above it
+            for each in missing:
+                each.rmdir()
 
 
 def publish(temporary: Path, target: Path, *, overwrite: bool) -> None:

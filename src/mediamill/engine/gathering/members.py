@@ -1,17 +1,21 @@
-"""Which members of an archive a job takes, judged by their names alone."""
+"""Which members of an archive a job takes, judged by their names alone, and where they lie."""
 
 import fnmatch
 import re
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from mimetypes import MimeTypes
 from pathlib import PurePosixPath
 
 from mediamill.core.errors import InvalidInput
 from mediamill.media.archive.read import Member
+from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Entry, Place
 
 MAX_PATTERNS, MAX_PATTERN, MAX_PATTERNS_CHARACTERS = 500, 300, 60_000
 """Patterns of one request, characters of each, and of all: they stand in one row."""
+KEPT_MEMBERS = 100_000
+"""Members of all archives whose directory is kept at a time."""
 
 _FOREIGN = re.compile(r"(^|/)(__MACOSX|\.[^/]*)(/|$)")
 _LEFT_OUT = frozenset({
@@ -68,5 +72,26 @@ def guessed(path: str) -> str:
 
 def entry_of(archive: str, member: Member, name: str = "") -> Entry:
     """Name a member as an input."""
-    place = Place(member.offset, member.size, member.compressed_size, member.method, member.crc32)
-    return Entry(archive, name or PurePosixPath(member.name).name, member.name, place)
+    return Entry(archive, name or PurePosixPath(member.name).name, member.name, place_of(member))
+
+
+def place_of(member: Member) -> Place:
+    """Return where a member lies in its archive."""
+    return Place(member.offset, member.size, member.compressed_size, member.method, member.crc32)
+
+
+class Listings:
+    """Finds members of archives by their paths; lists each archive once in a while."""
+
+    def __init__(self, read: Callable[[File], Awaitable[Sequence[Member]]]) -> None:
+        self._read = read
+        self._kept: OrderedDict[str, Mapping[str, Member]] = OrderedDict()
+
+    async def of(self, file: File) -> Mapping[str, Member]:
+        """Return the members of an archive; raises what listing it raises."""
+        if file.blob not in self._kept:
+            self._kept[file.blob] = {member.name: member for member in await self._read(file)}
+            while len(self._kept) > 1 and sum(map(len, self._kept.values())) > KEPT_MEMBERS:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(file.blob)
+        return self._kept[file.blob]

@@ -1,11 +1,10 @@
-"""Walk a project, an archive or a manifest as inputs of a job, from any place on.
+"""Walk a project, an archive, a manifest or what a job had as inputs of a job, from any place on.
 
 What a manifest names and its owner cannot use becomes an input without a file that says why, so
 it fails by itself when it is run; nothing is dropped, and nothing of others is ever opened.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -14,7 +13,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,10 @@ import msgspec
 
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import InvalidInput, MediamillError, NotFound, UnsupportedMedia
+from mediamill.engine.gathering.again import SOURCE as REPLAY
+from mediamill.engine.gathering.again import Again
 from mediamill.engine.gathering.lines import Asked, Position, asked
-from mediamill.engine.gathering.members import entry_of, selection
+from mediamill.engine.gathering.members import Listings, entry_of, selection
 from mediamill.engine.gathering.peek import peek
 from mediamill.engine.inputs import home_of, opened
 from mediamill.media.archive.names import safe_name
@@ -31,14 +32,12 @@ from mediamill.media.archive.read import Member, read_members
 from mediamill.media.documents.types import ZIPPED
 from mediamill.operations.work import Source
 from mediamill.store.repositories.files import File
-from mediamill.store.repositories.jobs import Entry, Problem
+from mediamill.store.repositories.jobs import Entry, Manifests, Problem
 from mediamill.store.repositories.lookup import FileLookup
 from mediamill.store.repositories.projects import Members, ProjectFile, Projects
 
 MAX_INPUTS = 1_000_000
 BATCH = 1_000
-KEPT_MEMBERS = 100_000
-"""Members of all archives that a manifest names whose directory is kept at a time."""
 LOOKED_AT_BATCHES = 30
 """Batches of a source that are looked at when a job is accepted, whatever is in them."""
 LOOKED_AT_BYTES = 8 << 20
@@ -54,7 +53,7 @@ class Wish:
 
     owner: str
     source: str
-    """`project`, `archive` or `manifest`."""
+    """`project`, `archive`, `manifest`, or `replay`: what a result of a set was made of."""
     id: str
     members: tuple[str, ...] = ()
     takes: Callable[[str], bool] = lambda kind: True
@@ -85,6 +84,8 @@ class Sources:
     scratch: Path
     marks: Marks | None = None
     """Reads what is marked on some of a project's files."""
+    manifests: Manifests | None = None
+    """The inputs that jobs had; None where nothing is made again."""
 
     async def walk(
         self, wish: Wish, position: Any = None, most: int = BATCH, until: int | None = None
@@ -98,6 +99,8 @@ class Sources:
         size = max(1, min(most, BATCH))
         if wish.source == "project":
             walk = self._project(wish, position, size)
+        elif wish.source == REPLAY:
+            walk = self._again(wish, position, size)
         else:
             (file,) = await self.lookup.get_many([wish.id], at=wish.accepted)
             if file is None or file.owner != wish.owner:
@@ -177,6 +180,16 @@ class Sources:
                 return
             behind = page.rows[-1].file
 
+    # -- what a job had -------------------------------------------------------------------------
+
+    async def _again(self, wish: Wish, start: int | None, size: int) -> AsyncIterator[list[Found]]:
+        """Walk what a result was made of."""
+        if self.manifests is None:
+            raise NotFound(f"There is no file {wish.id}.")
+        again = Again(self.lookup, self.manifests, Listings(self.members), wish.accepted)
+        async for batch in again.walk(wish.owner, wish.id, start or 0, size):
+            yield [Found(entry, file, place + 1) for place, entry, file in batch]
+
     # -- archives -------------------------------------------------------------------------------
 
     async def _archive(
@@ -233,13 +246,12 @@ def _member(row: ProjectFile, file: File, marks: Mapping[str, bytes]) -> Entry:
     )
 
 
-@dataclass
 class Manifest:
-    """Finds what the lines of a manifest ask for; lists each archive once in a while."""
+    """Finds what the lines of a manifest ask for."""
 
-    sources: Sources
-    wish: Wish
-    _kept: OrderedDict[str, dict[str, Member]] = field(default_factory=OrderedDict)
+    def __init__(self, sources: Sources, wish: Wish) -> None:
+        self.sources, self.wish = sources, wish
+        self._listings = Listings(sources.members)
 
     async def found(self, lines: Sequence[tuple[Asked, Position]]) -> list[Found]:
         """Return an input for each line.
@@ -277,15 +289,7 @@ class Manifest:
         name = safe_name(line.name) if line.name else ""
         if line.file:
             return Entry(file.id, name or file.name)
-        member = (await self._members(file)).get(line.path)
+        member = (await self._listings.of(file)).get(line.path)
         if member is None:
             raise NotFound(f"{file.name} has no member {line.path[:200]}.")
         return entry_of(file.id, member, name)
-
-    async def _members(self, file: File) -> dict[str, Member]:
-        if file.id not in self._kept:
-            self._kept[file.id] = {m.name: m for m in await self.sources.members(file)}
-            while len(self._kept) > 1 and sum(map(len, self._kept.values())) > KEPT_MEMBERS:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(file.id)
-        return self._kept[file.id]

@@ -203,16 +203,18 @@ class ExpireJob:
     async def _inputs(self, job: Job) -> Left:
         """Empty the lists of inputs of what has expired."""
         expired, some, others, marks = 0, 0, 0, set[str]()
+        first: int | None = None
         for stage in range(job.stages):
             async for page, entries in self._pages(job, stage):
+                first = stage if first is None else first  # a replay begins in a later one
                 fresh = await self._emptied(job, stage, page * PAGE_ENTRIES, entries)
                 if fresh != entries:
                     await self._rewrite(job, stage, page, fresh)
                 marks |= {entry.annotations_blob for entry in fresh}
                 gone = sum(entry == GONE for entry in fresh)
                 expired += gone if stage == job.stage else 0
-                some += gone if stage == 0 else 0
-                others += sum(bool(entry.file) for entry in fresh) if stage == 0 else 0
+                some += gone if stage == first else 0
+                others += sum(bool(entry.file) for entry in fresh) if stage == first else 0
         await self._unmark(job, marks)
         return Left(expired, whole=some > 0 and others == 0)
 

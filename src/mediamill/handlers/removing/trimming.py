@@ -90,7 +90,7 @@ class Listed:
         async with self._reading:
             kept = self._kept.pop(job.id, None)
             if kept is None or kept[0] != job.revision:
-                kept = job.revision, await self._read(job.id)
+                kept = job.revision, await self._read(job)
             self._kept[job.id] = kept  # as the last that was asked for
             while (
                 len(self._kept) > 1 and sum(len(ids) for _, ids in self._kept.values()) > MOST_IDS
@@ -99,12 +99,17 @@ class Listed:
         place = bisect_left(kept[1], hash(file))
         return place < len(kept[1]) and kept[1][place] == hash(file)
 
-    async def _read(self, job: str) -> "array[int]":
-        """Read all pages; return the hashes in order."""
-        found, page = set[int](), 0
-        with suppress(NotFound):  # behind the last page
-            while True:
-                entries = await self.manifests.entries(job, 0, page)
-                found |= {hash(entry.file) for entry in entries if entry.file}
-                page += 1
+    async def _read(self, job: Job) -> "array[int]":
+        """Read all pages of the first stage; return the hashes in order.
+
+        That of a replay is not the first of its steps.
+        """
+        found, stage = set[int](), -1
+        while not found and (stage := stage + 1) <= job.stage:
+            page = 0
+            with suppress(NotFound):  # behind the last page
+                while True:
+                    entries = await self.manifests.entries(job.id, stage, page)
+                    found |= {hash(entry.file) for entry in entries if entry.file}
+                    page += 1
         return array("q", sorted(found))

@@ -1,4 +1,4 @@
-"""`gather`: list the inputs of a job that names a project, an archive or a manifest.
+"""`gather`: list the inputs of a job that names a project, an archive, a manifest or a result.
 
 The walk writes manifest pages of a thousand entries. Each is written in the transaction that moves
 the checkpoint (`pages` so far, and `at`, the walk's place behind the last of them), so whoever goes
@@ -22,6 +22,7 @@ from mediamill.core.errors import (
 )
 from mediamill.engine.expand import weight
 from mediamill.engine.gathering import MAX_INPUTS, Found, Sources, Wish
+from mediamill.engine.gathering.again import SOURCE as REPLAY
 from mediamill.engine.gathering.ahead import ahead
 from mediamill.engine.lease import Lease
 from mediamill.engine.reuse import identity
@@ -120,10 +121,11 @@ class Gather:
         if page * PAGE_ENTRIES + len(found) > self.most:
             raise LimitExceeded(f"The {job.inputs['source']} lists more than {self.most:,} inputs.")
         operations = self.catalogue.build_all(job.steps)
-        noting = Noting(split(operations)[0].steps, any(step.partners for step in operations))
+        mixes = any(step.partners for step in operations)
+        noting = Noting(split(operations)[job.stage].steps, mixes)
         entries = [noting.entry(one) for one in found]
         entries = [await self._marked(job, entry) for entry in entries]
-        return await self.manifests.page(job.id, 0, page, entries, fence=lease.unit.fence)
+        return await self.manifests.page(job.id, job.stage, page, entries, fence=lease.unit.fence)
 
     async def _marked(self, job: Job, entry: Entry) -> Entry:
         """Return an input with what is marked on it pinned, wherever that lies."""
@@ -132,7 +134,12 @@ class Gather:
         return await self.manifests.annotated(entry, job.id, entry.annotations)
 
     async def _references(self, job: Job) -> list[Found]:
-        """List the files that are measured with the set and are no inputs themselves."""
+        """List the files that are measured with the set and are no inputs themselves.
+
+        What is made again lists them already.
+        """
+        if job.inputs["source"] == REPLAY:
+            return []
         wanted = references_of(self.catalogue.build_all(job.steps))
         files = await self.sources.lookup.get_many(wanted, at=job.created)
         return [
@@ -175,7 +182,7 @@ class Noting:
     """Notes on inputs what would else be looked up again."""
 
     steps: Sequence[Operation]
-    """The first stage's: what an input costs, for packing."""
+    """Those of the stage that begins: what an input costs, for packing."""
     mixes: bool
     """Whether inputs are given to each other, and need to be told apart by their bytes."""
 

@@ -33,6 +33,8 @@ class Picture:
     """Whether its file was grey alone; what is made of it may have colours."""
     turned: bool = False
     """Whether what it was decoded from lies otherwise, by its orientation."""
+    numbers: Mapping[str, float] | None = None
+    """What was measured of its pixels, where somebody has."""
     untouched: bool = False
     """Whether each step says that it did nothing (`kept`): then its file will do."""
 

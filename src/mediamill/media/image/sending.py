@@ -11,10 +11,10 @@ from typing import BinaryIO
 
 from mediamill.core.errors import LimitExceeded, UnsupportedMedia
 from mediamill.media.image.codecs.colour import is_srgb
-from mediamill.media.image.codecs.decode import decode
+from mediamill.media.image.codecs.decode import decode, examined
 from mediamill.media.image.codecs.encoding import Encoding, fitted
 from mediamill.media.image.codecs.formats import FORMATS
-from mediamill.media.image.codecs.header import Header, read_header
+from mediamill.media.image.codecs.header import Header
 from mediamill.media.image.codecs.jpeg import decode_rgb
 from mediamill.media.image.codecs.strip import stripped
 from mediamill.media.image.orient import UPRIGHT
@@ -55,8 +55,7 @@ def sendable(
         media_type = sniff(stream.read(HEAD))
     if media_type not in FORMATS:
         raise UnsupportedMedia(f"{name} is no image that can be decoded: {media_type}")
-    with source() as stream:
-        header = read_header(stream, media_type, name)
+    header, source = examined(source, media_type, name)
     if size <= 4 * most_bytes and (data := _as_it_lies(source, header, long_side, most_bytes)):
         return Sendable(data, header.width, header.height)
     least = fitted(header.width, header.height, long_side, long_side)

@@ -46,9 +46,9 @@ class Preprocess(Formatted, PreprocessParameters):
 
     def measure_picture(self, picture: "Picture", context: Context) -> dict[str, Any]:
         """Return the picture's numbers (`media/image/numbers/levels.py`)."""
-        from mediamill.media.image.numbers.levels import levels
+        from mediamill.operations.preprocess.working import measured
 
-        return levels(picture.array())
+        return dict(measured(picture))
 
     def reduce(self, measures: Iterator[Measure], context: Context) -> Outcome:
         """Agree on the reference, the set's medians, and how far images usually are from them."""

@@ -1,13 +1,13 @@
 """One picture on its way through the methods of preprocess, and the report of what was done."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mediamill.annotations.geometry import moved
 from mediamill.media.image.depth import Pixels
 from mediamill.media.image.effects import corrections
 from mediamill.media.image.geometry import placing
-from mediamill.media.image.numbers.levels import levels
+from mediamill.media.image.numbers.levels import levels, span
 from mediamill.media.image.picture import Picture
 from mediamill.operations.preprocess.agreeing import PLAIN, circular, outlying
 
@@ -26,6 +26,13 @@ TONAL: dict[str, tuple[str, Callable[[Pixels, float], Pixels]]] = {
 """Methods that bring one number to the reference's: which, and how."""
 
 
+def measured(picture: Picture) -> Mapping[str, float]:
+    """Return the numbers of a picture, which are measured once."""
+    if picture.numbers is None:
+        picture.numbers = levels(picture.array())
+    return picture.numbers
+
+
 class Work:
     """One picture under way; the numbers are those of its pixels as they are at each method."""
 
@@ -35,7 +42,7 @@ class Work:
         self._image, self._told, self._agreed = image, told, agreed
         self._pixels: Pixels = image.array()
         self._annotations: ImageAnnotations | None = image.annotations
-        self._numbers: dict[str, float] | None = None
+        self._numbers: Mapping[str, float] | None = None
         self._cut = False
         self._report: dict[str, Report] = {}
         self._reference: dict[str, float] = agreed.get("reference", {}).get("numbers", {})
@@ -72,10 +79,11 @@ class Work:
         return self._image.made(pixels, info, annotations)
 
     @property
-    def numbers(self) -> dict[str, float]:
+    def numbers(self) -> Mapping[str, float]:
         """The numbers of the pixels as they are now."""
         if self._numbers is None:
-            self._numbers = levels(self._pixels)
+            same = self._pixels is self._image.array()
+            self._numbers = measured(self._image) if same else levels(self._pixels)
         return self._numbers
 
     # -- what is compared -----------------------------------------------------------------------
@@ -120,11 +128,11 @@ class Work:
 
     def _equalize_histogram(self) -> Report:
         """Equalize where contrast is low; with a reference, only where it is lower than there."""
-        span, low = self.numbers["range"], self._told.low_contrast
-        report: Report = {"measured": span, "limit": low}
+        here, low = span(self._pixels), self._told.low_contrast
+        report: Report = {"measured": here, "limit": low}
         there = self._reference.get("contrast")
         enough = there is not None and not self._deviates(self.numbers["contrast"], there)
-        if span >= low or enough:
+        if here >= low or enough:
             return {**report, "applied": False}
         made = corrections.equalized(self._pixels, clahe=self._told.equalization == "clahe")
         if there is not None:
@@ -137,8 +145,7 @@ class Work:
 
     def _remove_outliers(self) -> Report:
         """Mark a picture that came far from the set; it is changed as little as any other."""
-        original = self._image.array()
-        known = levels(original)
+        known = measured(self._image)
         size = {"width": float(self._image.width), "height": float(self._image.height)}
         by = outlying({**known, **size}, self._agreed, self._told.outlier_distance)
         return {"applied": False, "outlier": bool(by), "by": by}

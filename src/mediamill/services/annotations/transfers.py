@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -12,7 +12,8 @@ import structlog
 
 from mediamill.annotations.index import Finding
 from mediamill.annotations.model import ImageAnnotations
-from mediamill.annotations.write import LEFT_OUT, Format, Losses, Pictured, written
+from mediamill.annotations.write import LEFT_OUT, RENAMED, Format, Losses, Pictured, written
+from mediamill.annotations.write_yolo import SPLITS, stem_of
 from mediamill.blobs.port import Blobs
 from mediamill.core.access import Principal, Right
 from mediamill.core.errors import InvalidInput, NotFound
@@ -109,17 +110,21 @@ class TransferService:
     async def export(self, principal: Principal, project_id: str, form: Format) -> Exported:
         """Write all annotations of a project: COCO as one file, YOLO and VOC as a zip.
 
-        What those cannot hold is counted in their `not-exported.json`.
+        What those cannot hold is counted in their `not-exported.json`. Labels of YOLO are called
+        after their picture without its ending: of `cat.jpg` and `cat.png` in a split the second is
+        `cat (2).png`, and `renamed.json` tells so, with the split.
         """
         project = await self.access.load(principal, Project, project_id)
         book = (await self.annotations.book(project.id)).book
         pictures = tempfile.TemporaryFile(dir=self.scratch)  # noqa: SIM115 - closed with `out`
         out = tempfile.TemporaryFile(dir=self.scratch)  # noqa: SIM115 - closed by `_chunks`
         try:
-            await self._spool(project, pictures)
+            naming = Naming(form)
+            await self._spool(project, pictures, naming)
             write, losses = _coco if form == "coco" else _zip, Losses()
             files = written(form, book.categories, _pictured(pictures), book.document, losses)
-            size = await asyncio.to_thread(write, files, out, losses)
+            beside = {LEFT_OUT: losses.counts, RENAMED: naming.renamed}
+            size = await asyncio.to_thread(write, files, out, beside)
         except BaseException:
             out.close()
             raise
@@ -129,19 +134,18 @@ class TransferService:
         name = f"{project.name}-{form}.{kind.rpartition('/')[2]}"
         return Exported(_chunks(out), size, kind, name)
 
-    async def _spool(self, project: Project, out: IO[bytes]) -> None:
+    async def _spool(self, project: Project, out: IO[bytes], naming: "Naming") -> None:
         """Write a line for each picture that is a member."""
-        names = Names()
         batch: list[Any] = []
         async for row in self.projects.walk(project.id):
             batch.append(row)
             if len(batch) == BATCH:
-                await self._batch(project.id, batch, names, out)
+                await self._batch(project.id, batch, naming, out)
                 batch = []
-        await self._batch(project.id, batch, names, out)
+        await self._batch(project.id, batch, naming, out)
         out.seek(0)
 
-    async def _batch(self, project: str, rows: list[Any], names: Names, out: IO[bytes]) -> None:
+    async def _batch(self, project: str, rows: list[Any], naming: "Naming", out: IO[bytes]) -> None:
         ids = [row.file for row in rows]
         drawn = await self.annotations.of(project, ids)
         lines: list[bytes] = []
@@ -151,9 +155,29 @@ class TransferService:
             content = ImageAnnotations(file.width, file.height)
             if file.id in drawn:
                 content = ImageAnnotations.decode(drawn[file.id])
-            picture = Pictured(names.claim(path_of(file)), content, row.split)
+            picture = Pictured(naming.claim(path_of(file), row.split), content, row.split)
             lines.append(msgspec.json.encode(picture) + b"\n")
         await asyncio.to_thread(out.writelines, lines)
+
+
+class Naming:
+    """Names pictures, each once; as YOLO calls labels once in its split, without the ending."""
+
+    def __init__(self, form: Format) -> None:
+        self._names, self._stems = Names(), form == "yolo"
+        self.renamed: dict[str, str] = {}
+        """Where pictures are called otherwise, as their own name was taken, and that name.
+
+        By split (`train/cat (2).png`) where names are told apart within it.
+        """
+
+    def claim(self, path: str, split: str) -> str:
+        """Return what a picture of a split is called."""
+        folder, stem = (f"{SPLITS[split]}/", stem_of(path)) if self._stems else ("", path)
+        found = self._names.claim(folder + stem).removeprefix(folder) + path[len(stem) :]
+        if found != path:
+            self.renamed[folder + found] = path
+        return found
 
 
 def _pictured(lines: IO[bytes]) -> Iterator[Pictured]:
@@ -162,7 +186,7 @@ def _pictured(lines: IO[bytes]) -> Iterator[Pictured]:
         yield decoder.decode(line)
 
 
-def _coco(files: Iterator[Any], out: IO[bytes], losses: Losses) -> int:
+def _coco(files: Iterator[Any], out: IO[bytes], beside: Mapping[str, Any]) -> int:
     for _, chunks in files:
         out.writelines(chunks)
     size = out.tell()
@@ -170,13 +194,14 @@ def _coco(files: Iterator[Any], out: IO[bytes], losses: Losses) -> int:
     return size
 
 
-def _zip(files: Iterator[Any], out: IO[bytes], losses: Losses) -> int:
-    """Write files as a stored zip; return its size."""
+def _zip(files: Iterator[Any], out: IO[bytes], beside: Mapping[str, Any]) -> int:
+    """Write files as a stored zip, and what is to be told beside them; return its size."""
     with ArchiveWriter(out) as archive:
         for name, chunks in files:
             archive.add(name, b"".join(chunks))
-        if losses.counts:
-            archive.add(LEFT_OUT, msgspec.json.encode(losses.counts, order="sorted"))
+        for name, told in beside.items():
+            if told:
+                archive.add(name, msgspec.json.encode(told, order="sorted"))
     size = out.tell()
     out.seek(0)
     return size

@@ -92,7 +92,7 @@ class Retry:
     def unit(self, now: int) -> Unit:
         """Make the unit that begins; inputs that were never listed are listed first."""
         opened = self.opened()
-        if opened.inputs and not opened.items and opened.stage == 0:
+        if opened.inputs and not any(tally.items for tally in opened.noted()):
             return pass_unit(opened, "gather", now)
         whole = self.only != "failed" and self._tallies[opened.stage].counts.cancelled
         only = self.only if whole else "failed"  # these have an index

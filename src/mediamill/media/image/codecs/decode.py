@@ -1,6 +1,8 @@
 """Decode an image upright and in sRGB, no larger than asked for where its format allows that."""
 
+import io
 from collections.abc import Callable
+from functools import partial
 from typing import BinaryIO, cast
 
 from PIL import Image
@@ -13,17 +15,40 @@ from mediamill.media.image.codecs.header import (
     guarded,
     opened,
     orientation_of,
+    read_header,
 )
 from mediamill.media.image.codecs.jpeg import Pixels, decode_rgb
+from mediamill.media.image.codecs.jpeg_header import jpeg_header
 from mediamill.media.image.depth import Pixels as AnyPixels
 from mediamill.media.image.picture import Picture
 from mediamill.media.image.stored import StoredPicture
 
+_HEAD = 1 << 17
+"""Bytes in which a JPEG's header ends, with EXIF and its small picture, XMP and a profile."""
 _REDUCIBLE = frozenset({"RGB", "RGBA", "L", "LA", "CMYK"})
+
+Opening = Callable[[], BinaryIO]
+"""Opens an image's file anew, at its begin."""
+
+
+def examined(source: Opening, media_type: str, name: str) -> tuple[Header, Opening]:
+    """Return the header of an image that is to be decoded, and how to open it for that.
+
+    A JPEG that is small enough is read here, once: libjpeg wants the whole in memory. Raises what
+    `read_header` does.
+    """
+    if media_type == "image/jpeg":
+        with guarded(name), source() as stream:
+            if (header := jpeg_header(stream.read(_HEAD))) is not None:
+                check_pixels((header.width, header.height), 1, name)
+                stream.seek(0)
+                return header, partial(io.BytesIO, stream.read())
+    with source() as stream:
+        return read_header(stream, media_type, name), source
 
 
 def decode(
-    source: Callable[[], BinaryIO],
+    source: Opening,
     header: Header,
     name: str,
     at_least: tuple[int, int] = (0, 0),
@@ -56,7 +81,7 @@ def decode(
 
 
 def _shrunk_jpeg(
-    source: Callable[[], BinaryIO], profile: bytes | None, smallest: tuple[int, int]
+    source: Opening, profile: bytes | None, smallest: tuple[int, int]
 ) -> Pixels | None:
     with source() as stream:
         pixels = decode_rgb(stream.read(), *smallest)

@@ -15,7 +15,7 @@ from mediamill.media.image.codecs.gif import count_frames
 from mediamill.media.image.orient import UPRIGHT, Orientation, from_exif
 
 _ANIMATED = frozenset({"image/png", "image/webp", "image/avif"})
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112
 _GREY = frozenset({"1", "L", "F", "I", "I;16", "I;16B", "I;16L", "I;16N"})
 """Pillow's modes of one channel, but for palettes."""
 
@@ -113,6 +113,6 @@ def orientation_of(image: Image.Image) -> Orientation:
     if image.format == "TIFF":
         return UPRIGHT
     try:
-        return from_exif(image.getexif().get(_ORIENTATION))
+        return from_exif(image.getexif().get(ORIENTATION))
     except Exception:  # hostile EXIF raises anything, and is no reason to refuse
         return UPRIGHT

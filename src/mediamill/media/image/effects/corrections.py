@@ -87,8 +87,9 @@ def saturated(pixels: Pixels, target: float) -> Pixels:
         made = np.empty_like(part)
         for start in range(0, len(part), _ROWS):
             rows = part[start : start + _ROWS].astype(np.float32)
-            value = rows.max(axis=2, keepdims=True)
-            least = rows.min(axis=2, keepdims=True)
+            red, green, blue = cv2.split(rows)  # NumPy's max over three takes ten times as long
+            value = cv2.max(cv2.max(red, green), blue)[:, :, None]
+            least = cv2.min(cv2.min(red, green), blue)[:, :, None]
             full = value / np.maximum(value - least, 1e-9)
             moved = value - np.minimum(factor, full) * (value - rows)
             made[start : start + _ROWS] = np.clip(np.rint(moved), 0, top(part))
