@@ -21,6 +21,7 @@ from mediamill.cli.root import root
 from mediamill.cli.terminal import failures
 from mediamill.core.errors import MediamillError
 from mediamill.core.events import TYPES, schema
+from mediamill.core.metrics import METRICS, Of
 from mediamill.core.settings import Settings
 from mediamill.operations.catalogue import OPERATIONS
 from mediamill.web.problems import CODES
@@ -163,52 +164,18 @@ MEANINGS = {
 """Of codes whose line in the tree says nothing."""
 
 
-def metrics() -> Iterator[str]:
+def metrics(of: Of = Of.PROCESS) -> Iterator[str]:
     """List what `/metrics` gives."""
-    from mediamill.web.observing import Metrics
-
     yield from table("metric", "type", "labels", "meaning")
-    for metric in Metrics().registry.collect():
-        name = f"{metric.name}_total" if metric.type == "counter" else metric.name
-        yield f"| `{name}` | {metric.type} | {labels(metric.name)} | {metric.documentation} |"
+    for metric in METRICS.values():
+        if metric.of is of:
+            labels = ", ".join(metric.labels)
+            yield f"| `{metric.name}` | {metric.kind} | {labels} | {cell(metric.meaning)} |"
 
 
-def gauges() -> Iterator[str]:
-    """List what `/metrics` reads from the service."""
-    from mediamill.engine.asking.meter import Meter
-    from mediamill.services.retention import Overdue
-    from mediamill.store.repositories.attempts import Attempt
-    from mediamill.store.repositories.backlog import Backlog
-    from mediamill.store.repositories.circuits import Circuit
-    from mediamill.store.repositories.retention import Sweep
-    from mediamill.store.repositories.stream import StreamPartition
-    from mediamill.web.gauges import Gauges
-    from mediamill.web.model_gauges import ModelGauges
-
-    partition = StreamPartition(source="", number=0, topic="", end=0, seen=0)
-    kept = Overdue(Sweep(source="", swept=1), 1)
-    meter = Meter()
-    meter.count(Attempt(of="", name="", number=0, job="", stage=0, item=0, owner="", day="",
-                        operation="", provider="", began=0))  # fmt: skip
-    models = ModelGauges(meter, [(Circuit(provider=""), False)])
-    reading = Gauges(
-        True, 1, {"": True}, True, [Backlog("")], stream=[partition], kept=[kept], models=models
-    )
-    yield from table("metric", "type", "labels", "meaning")
-    for metric in reading.collect():
-        names = ", ".join(metric.samples[0].labels)
-        name = f"{metric.name}_total" if metric.type == "counter" else metric.name
-        yield f"| `{name}` | {metric.type} | {names} | {metric.documentation} |"
-
-
-def labels(name: str) -> str:
-    """Return the label names of a metric of the web application."""
-    from mediamill.web.observing import Metrics
-
-    for part in vars(Metrics()).values():
-        if getattr(part, "_name", "") == name:
-            return ", ".join(part._labelnames)
-    return ""
+def shared() -> Iterator[str]:
+    """List what every server of the API gives alike."""
+    return metrics(Of.INSTALLATION)
 
 
 def events() -> Iterator[str]:
@@ -249,7 +216,7 @@ PARTS = {
     "operations.md": {"operations": operations},
     "errors.md": {"errors": errors, "exit-codes": exit_codes},
     "events.md": {"events": events},
-    "metrics.md": {"metrics": metrics, "gauges": gauges},
+    "metrics.md": {"metrics": metrics, "shared": shared},
     "cli.md": {"exit-codes": exit_codes, "commands": commands},
 }
 """Which parts stand on which page."""

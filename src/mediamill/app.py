@@ -19,7 +19,6 @@ from mediamill.engine.inspect import Inspector
 from mediamill.engine.presence import Presence
 from mediamill.engine.rollup import Rollup
 from mediamill.engine.scheduler import Scheduler
-from mediamill.engine.slots import sandbox
 from mediamill.engine.tending import Engine, Handler, Timing
 from mediamill.engine.worker import Crew, Worker
 from mediamill.handlers import kinds
@@ -40,6 +39,7 @@ from mediamill.services.files.listing import Listing
 from mediamill.services.files.members import ArchiveMembers
 from mediamill.services.files.service import FileService
 from mediamill.services.files.trash import Trash
+from mediamill.services.health import Health
 from mediamill.services.jobs.backlog import Work
 from mediamill.services.jobs.inputs import Inputs
 from mediamill.services.jobs.items import ItemService
@@ -73,6 +73,7 @@ from mediamill.services.stream.rules import SETTING as TOPICS
 from mediamill.services.stream.rules import Rules, read_rules
 from mediamill.services.stream.service import Ingest
 from mediamill.services.stream.wanting import Wanting
+from mediamill.services.sums import Sums
 from mediamill.services.templates.service import TemplateService
 from mediamill.services.templates.sharing import TemplateSharing
 from mediamill.services.uploads.arriving import Arrivals
@@ -96,7 +97,6 @@ from mediamill.store.repositories.feedback import Feedbacks
 from mediamill.store.repositories.retention import Aging, Sweeps
 from mediamill.store.repositories.stream import StreamBooks
 from mediamill.store.repositories.templates import Templates
-from mediamill.store.repositories.units import LONG
 from mediamill.store.repositories.workers import Workers
 
 FUNCTION_SECONDS = 900
@@ -113,7 +113,6 @@ class App:
         self.blobs, self.results, self.slots = parts.blobs, parts.results, parts.slots
         self.operations, self.scratch = parts.operations, parts.scratch
         self.retention = parts.retention
-        self._protections: dict[str, bool | str] = {}
         self.access = Access(self.store)
         self.inspector = Inspector(self.slots, self.scratch)
         self.directories = Directories(self.scratch)
@@ -248,6 +247,8 @@ class App:
     def _reading(self, signer: Signer) -> None:
         """Make what shows what is there, and what users say of it."""
         nouns = self.repositories
+        self.sums = Sums(self.store, self.models.spending)
+        self.condition = Health(self.parts, self.work, self.models.providers)
         told = Feedbacks(self.store, nouns.units)
         self.feedback = FeedbackService(told, nouns.users, self.files, self.blobs, self.bell)
         self.replays = Replays.over(self.parts, self.access)
@@ -286,6 +287,7 @@ class App:
             bell=self.bell,
             handlers=self.handlers(),
             timing=Timing(lease=settings.lease_seconds, poll=settings.poll_seconds),
+            numbers=self.parts.numbers,
         )
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -334,17 +336,5 @@ class App:
         return rules
 
     async def health(self) -> dict[str, Any]:
-        """Ask every backend whether it works; `ok` is False when one does not.
-
-        `for_workers` is how many units wait for a worker, for they are too long for a function;
-        `models` says of captions, labels and prompts whether somebody can be asked.
-        """
-        checks = await self.parts.examine()
-        if not self._protections:
-            self._protections = self.slots.protections() or await asyncio.to_thread(sandbox.report)
-        ok = all(state == "ok" for state in checks.values())
-        waiting = (await self.work.of(LONG)).ready if ok else 0
-        return {
-            "ok": ok, "checks": checks, "sandbox": self._protections, "for_workers": waiting,
-            "models": await self.models.providers.readiness() if ok else {},
-        }  # fmt: skip
+        """Ask every backend whether it works; see `Health.report`."""
+        return await self.condition.report()

@@ -30,7 +30,9 @@ from mediamill.blobs.claims import refuse_claimed
 from mediamill.blobs.opening import open_blobs
 from mediamill.blobs.port import Blobs
 from mediamill.core.errors import ConfigurationError, MediamillError
+from mediamill.core.hanging import Hanging
 from mediamill.core.machine import Scratch
+from mediamill.core.numbers import Numbers
 from mediamill.core.retention import FOR_EVER, Retention, read_retention
 from mediamill.core.sealing import Sealer
 from mediamill.core.settings import Settings
@@ -42,7 +44,7 @@ from mediamill.engine.gathering import Sources
 from mediamill.engine.slots import SlotLimits, SlotPool
 from mediamill.operations.catalogue import Catalogue
 from mediamill.store.opening import open_store
-from mediamill.store.port import Store, Versioned
+from mediamill.store.port import Absent, Check, Store, Versioned
 from mediamill.store.repositories.allowances import UNLIMITED, Limits
 from mediamill.store.repositories.annotations import Annotations
 from mediamill.store.repositories.attempts import Attempts
@@ -63,6 +65,7 @@ from mediamill.store.repositories.uploads import UploadRows
 from mediamill.store.repositories.usage import Usages
 from mediamill.store.repositories.users import User, Users
 from mediamill.store.repositories.webhooks import Webhooks
+from mediamill.store.watching import Counting, Watched
 
 log = structlog.get_logger(__name__)
 
@@ -158,7 +161,12 @@ class Parts:
     def __post_init__(self) -> None:
         self.scratch = self.own.path
         self.cutting = Cutting(self.scratch)
-        self.models = Models.of(self.settings, self.store, self.sealer)
+        self.hanging = Hanging()
+        self.numbers = Numbers()
+        """What this process counts of itself, for `/metrics`."""
+        if isinstance(self.store, Watched):
+            self.store.watch = Counting(self.numbers)
+        self.models = Models.of(self.settings, self.store, self.sealer, self.numbers)
         self.told = Counter[tuple[str, str]]()
         """How many events went out by each channel, and what came of it."""
         self.announcer = Announcer(self.store, everything=self.events.takes)
@@ -215,6 +223,7 @@ class Parts:
 
     async def close(self) -> None:
         """End the slots and release every backend."""
+        self.hanging.close()
         await self.slots.close()
         await self.models.close()
         self.cutting.close()
@@ -236,19 +245,29 @@ class Parts:
         return (self.blobs,) if self.blobs is self.results else (self.blobs, self.results)
 
     async def examine(self) -> dict[str, str]:
-        """Ask every backend whether it works: `ok`, or what is wrong."""
+        """Ask every backend whether it works: `ok`, or what is wrong; within four seconds."""
         checks = {
             "store": self._ask_store,
             "blobs": lambda: _reach(self.blobs),
         }
         if self.results is not self.blobs:
             checks["results"] = lambda: _reach(self.results)
-        answers = await asyncio.gather(*(_answer(check) for check in checks.values()))
+        answers = await asyncio.gather(*(self._answer(*check) for check in checks.items()))
         return dict(zip(checks, answers, strict=True))
 
+    async def _answer(self, name: str, check: Callable[[], Awaitable[object]]) -> str:
+        try:
+            await self.hanging.ask(name, check, ANSWER_SECONDS)
+        except (MediamillError, TimeoutError) as error:
+            return str(error) or f"no answer within {ANSWER_SECONDS:g} s"
+        return "ok"
+
     async def _ask_store(self) -> None:
-        """Read something; raises `ConfigurationError` once the store asks for a newer program."""
-        await self.store.get(User, "user_health")
+        """Begin a write, of nothing; raises `ConfigurationError` where a newer program is wanted.
+
+        A store that can be read may take no writes: a file that is locked, a replica.
+        """
+        await self.store.transact(Check(User, ("user_health",), (Absent(),)))
         if isinstance(self.store, Versioned):
             await self.store.require_current()
 
@@ -280,15 +299,6 @@ async def _reach(blobs: Blobs) -> None:
     await blobs.free_bytes()
     async for _ in blobs.list("health/"):  # nothing lies there
         break
-
-
-async def _answer(check: Callable[[], Awaitable[object]]) -> str:
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            await check()
-    except (MediamillError, TimeoutError) as error:
-        return str(error) or f"no answer within {ANSWER_SECONDS:g} s"
-    return "ok"
 
 
 def make_home(home: Path) -> None:

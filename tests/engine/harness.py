@@ -12,6 +12,7 @@ from mediamill.adapters.mail.port import Post
 from mediamill.blobs.memory import MemoryBlobs
 from mediamill.core.access import Principal
 from mediamill.core.ids import new_id
+from mediamill.core.numbers import Numbers
 from mediamill.core.settings import Settings
 from mediamill.engine.announcing import Announcer
 from mediamill.engine.asking.models import Models
@@ -113,7 +114,7 @@ class Harness:
         self.items = PlainItems(self.jobs, self.manifests)
         access, self.announcer = Access(store), Announcer(store)
         scratch = Path(tempfile.gettempdir())
-        self.usages = Usages(store)
+        self.usages, self.numbers = Usages(store), Numbers()
         self.sources = Sources(self.lookup, Projects(store), self.blobs, self.blobs, scratch)
         self.service = JobService(
             access,
@@ -173,6 +174,7 @@ class Harness:
             handlers=handlers,
             timing=self.timing,
             policy=RetryPolicy(base_ms=10, cap_ms=50),
+            numbers=self.numbers,
         )
 
     def mails(self, post: Post, pause: Pause) -> Mail:

@@ -8,6 +8,7 @@ import pytest
 from mediamill.core.access import Principal
 from mediamill.core.clock import FixedClock
 from mediamill.core.errors import Conflict, InvalidInput, NotFound, Unavailable
+from mediamill.core.metrics import ITEMS, LEASES_EXPIRED, UNIT_SECONDS
 from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.scheduler import Scheduler
 from mediamill.handlers.removing import purge
@@ -142,6 +143,25 @@ async def test_a_released_unit_is_tried_again_later(harness):
         ended = await harness.finished("user_alice", job)
     assert ended.state is JobState.SUCCEEDED
     assert tries[0] == 3
+    assert ends_of(harness, "items") == {"again": 2, "done": 1}
+    assert harness.numbers.counts[ITEMS] == {("", "succeeded"): 1}
+
+
+def ends_of(harness, kind: str) -> dict[str, int]:
+    """Return what came of the units of a kind, as the metrics count it."""
+    found = harness.numbers.times[UNIT_SECONDS].items()
+    return {end: sum(seen.buckets) for (_, name, end), seen in found if name == kind}
+
+
+async def test_leases_that_ran_out_are_counted_once_the_unit_has_ended(harness):
+    files = await harness.add_files("user_alice", 1)
+    job = await harness.submit("user_alice", files)
+    for _ in range(2):  # of workers that are gone
+        assert await Scheduler(harness.store, -1).claim_next([job.klass], "gone")
+    async with harness.worker():
+        await harness.finished("user_alice", job)
+    assert ends_of(harness, "items") == {"done": 1}
+    assert harness.numbers.counts[LEASES_EXPIRED] == {(job.klass,): 2}
 
 
 async def test_a_worker_that_is_stopped_gives_its_units_back(harness):
@@ -161,6 +181,7 @@ async def test_a_worker_that_is_stopped_gives_its_units_back(harness):
     unit = await harness.units.get(job.id, 0)
     assert unit is not None
     assert (unit.state, unit.attempts) == (UnitState.READY, 0)
+    assert ends_of(harness, "items") == {"returned": 1}
 
 
 async def test_owners_share_and_a_newcomer_is_served_at_once(harness):

@@ -191,4 +191,4 @@ def test_what_all_writers_share_is_spread():
         "unit_due": 2,
     }
     keys = {kind.table: kind.key.shards for kind in all_kinds() if kind.key.shards > 1}
-    assert keys == {"results": 4, "reuse": 8}
+    assert keys == {"figures": 8, "results": 4, "reuse": 8}

@@ -1,4 +1,4 @@
-"""The mark of a move into a place for bytes that is not finished (`moving/`).
+"""The mark of a move into a place for bytes, or of a restore, that is not finished.
 
 While it is there some bytes are missing, so no service starts on such a place.
 """
@@ -7,7 +7,7 @@ from mediamill.blobs.port import Blobs
 from mediamill.core.errors import ConfigurationError, NotFound
 
 CLAIM = "move/claim"
-"""JSON of `moving/journal.py`."""
+"""JSON of `moving/journal.py`, or of `backup/restoring.py`."""
 
 
 async def refuse_claimed(blobs: Blobs, setting: str) -> None:
@@ -17,7 +17,7 @@ async def refuse_claimed(blobs: Blobs, setting: str) -> None:
     except NotFound:
         return
     raise ConfigurationError(
-        f"{setting}: a move into this place is not finished. Wait for `mediamill migrate` to end, "
-        "or give the same command again: it goes on where it was.",
+        f"{setting}: a move into this place is not finished, or a restore. Wait for `mediamill "
+        "migrate` or `restore` to end, or give the same command again: it goes on where it was.",
         setting=setting,
     )

@@ -5,6 +5,8 @@ import re
 from mediamill.core.errors import Conflict
 
 LONGEST = 512
+RESULTS = frozenset({"frozen", "idempotency", "layouts", "manifests", "results"})
+"""First parts of the keys of what lies in `MEDIAMILL_RESULTS_URL`; all else are originals."""
 _SEGMENT = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._=-]{1,250}"
 _KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*\Z", re.ASCII)
 _PREFIX = re.compile(rf"(?:{_SEGMENT}/)*[A-Za-z0-9._=-]{{0,250}}\Z", re.ASCII)
@@ -33,3 +35,8 @@ def check_range(start: int, stop: int | None) -> None:
     """Raise `ValueError` for a range that counts from the end."""
     if start < 0 or (stop is not None and stop < 0):
         raise ValueError(f"not a range of bytes: {start}…{stop}")
+
+
+def of_results(key: str) -> bool:
+    """Tell whether an object lies with results, where these have a place of their own."""
+    return key.partition("/")[0] in RESULTS

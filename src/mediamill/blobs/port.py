@@ -120,6 +120,13 @@ class OpensLocally(Protocol):
 
 
 @runtime_checkable
+class OnDisk(Protocol):
+    """A store in a folder of this machine, or of one that is mounted."""
+
+    root: Path
+
+
+@runtime_checkable
 class PutsTogether(Protocol):
     """A store that makes several small objects durable at less cost than one by one."""
 

@@ -76,6 +76,11 @@ COMMANDS = {
         "mediamill.cli.migrate:migrate",
         "Move the whole installation to another database or place for bytes.",
     ),
+    "backup": (
+        "mediamill.cli.backup:backup",
+        "Make backups of this home’s installation, list them, read them back.",
+    ),
+    "restore": ("mediamill.cli.restore:restore", "Put a backup into an empty home."),
     "api": ("mediamill.cli.serve:api", "Start the API and the pages only."),
     "ingest": ("mediamill.cli.ingest:ingest", "Take files in from a stream, such as Kafka."),
     "produce": (

@@ -135,6 +135,17 @@ class Settings(BaseSettings):
         "info", pattern="^(debug|info|warning|error)$", description="Least level that is logged."
     )
 
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port on which a worker that runs by itself serves `/metrics`, `/health/live` "
+        "and `/health/ready`; 0: none.",
+    )
+    metrics_host: str = Field(
+        "127.0.0.1", description="Address of that port; nobody is asked who they are there."
+    )
+
     slots: int = Field(0, ge=0, le=256, description="CPU slots of a worker; 0 means one a core.")
     lease_seconds: float = Field(30, ge=0.5, le=3600, description="Length of a unit's lease.")
     poll_seconds: float = Field(
@@ -223,6 +234,29 @@ class Settings(BaseSettings):
     mail_url: str = Field(
         "", description="How mails go out; default: into files, `outbox:///{home}/outbox`."
     )
+    backup_url: str = Field(
+        "",
+        description="Where backups go: a folder, or a bucket, `s3://…`. Without it none are made "
+        "by themselves.",
+    )
+    backup_every: str = Field(
+        "30m",
+        pattern=r"^[1-9]\d{0,4}[mhd]$",
+        description="How often a worker makes a backup: `30m`, `6h`, `1d`.",
+    )
+    backup_keep_days: int = Field(
+        30,
+        ge=1,
+        le=36_500,
+        description="For how long backups are kept, and so what was deleted is still in one: all "
+        "of the last day, then one a day.",
+    )
+    backup_passphrase: SecretStr = Field(
+        SecretStr(""),
+        description="Seals the keys of home in backups; without it they are not in them, and to be "
+        "kept apart.",
+    )
+
     events_url: str = Field(
         "none:", description="Where events go beside webhooks: `none:`, or a topic, `sns://…`."
     )

@@ -16,6 +16,7 @@ import msgspec
 
 from mediamill.core.records import Record
 from mediamill.engine.lease import Lease
+from mediamill.engine.tallying import Tallying
 from mediamill.store.port import MAX_ACTIONS, Put
 from mediamill.store.repositories.results import ItemOutcome, Result
 from mediamill.store.repositories.reuse import Reuse
@@ -56,9 +57,11 @@ def first_of(
 class Flush:
     """Collects the outcomes of one unit; leaving the block normally settles and closes it."""
 
-    def __init__(self, lease: Lease, beside: Beside = _nothing) -> None:
-        """`beside` makes what is written with each outcome."""
-        self.lease, self._beside = lease, beside
+    def __init__(
+        self, lease: Lease, beside: Beside = _nothing, tallying: Tallying | None = None
+    ) -> None:
+        """`beside` makes what is written with each outcome; `tallying` knows what was run."""
+        self.lease, self._beside, self._tallying = lease, beside, tallying
         self._others: dict[int, Sequence[Record]] = {}
         self._waiting: list[Result] = []
         self._reuse: dict[int, Reuse] = {}
@@ -112,14 +115,19 @@ class Flush:
             if close:
                 rows = self._rows(batch)
                 await self.lease.finish(*rows, progress=1.0, current=None, **self._tally(batch))
+                self._count(batch)
                 self._waiting = []
             elif batch:
                 await self._write_batch(batch)
 
     async def _write_batch(self, batch: list[Result]) -> None:
         await self.lease.write(*self._rows(batch), **self._tally(batch))
+        self._count(batch)
         del self._waiting[: len(batch)]
         self._written = time.monotonic()
+
+    def _count(self, batch: list[Result]) -> None:
+        self.lease.settled.update(result.outcome.value for result in batch)
 
     def _rows(self, batch: list[Result]) -> list[Put]:
         """Make the actions of a batch; of items with one digest the last is found by it."""
@@ -138,4 +146,5 @@ class Flush:
             "failed": unit.failed + outcomes.count(ItemOutcome.FAILED),
             "reused": unit.reused + outcomes.count(ItemOutcome.REUSED),
             "made": unit.made + sum(file.size for result in batch for file in result.files),
+            **({"tally": self._tallying.added(unit.tally, batch)} if self._tallying else {}),
         }

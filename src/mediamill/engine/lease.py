@@ -8,6 +8,7 @@ is killed.
 
 import asyncio
 import time
+from collections import Counter
 from typing import Any
 
 import structlog
@@ -43,6 +44,10 @@ class Lease:
         """The unit is out of these hands: finished, released or lost."""
         self.lost = False
         """It was taken away while the work went on."""
+        self.operation = ""
+        """What its items are run with, if it has any."""
+        self.settled = Counter[str]()
+        """How many of its items were settled in these hands, by outcome."""
         self.woken: set[str] = set()
         """Classes to which its writes added work."""
 

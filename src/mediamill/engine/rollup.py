@@ -10,7 +10,9 @@ from typing import Any
 
 from mediamill.core.errors import ConditionFailed
 from mediamill.engine.stages import pass_unit
+from mediamill.engine.tallying import together
 from mediamill.store.port import Equals, Store, Update
+from mediamill.store.repositories.figures import Figures
 from mediamill.store.repositories.jobs import Counts, Job, Jobs
 from mediamill.store.repositories.units import Unit, Units, UnitState
 from mediamill.store.repositories.usage import Usages
@@ -24,7 +26,7 @@ class Rollup:
 
     def __init__(self, store: Store, jobs: Jobs, units: Units) -> None:
         self.store, self.jobs, self.units = store, jobs, units
-        self.usages = Usages(store)
+        self.usages, self.figures = Usages(store), Figures(store)
 
     async def advance(self, job_id: str) -> bool:
         """Sum what has closed; True when that added follow-up work to be rung for."""
@@ -35,7 +37,8 @@ class Rollup:
                 return False
             limit = UNITS_PER_LOOK if closed else FIRST_LOOK
             rows = await self.units.of_group(job_id, job.watermark, limit)
-            closed = _closed_prefix(rows, job.watermark)
+            prefix = _closed_prefix(rows, job.watermark)
+            closed, facts = together(job, prefix)
             following = await self._following(job, job.watermark + len(closed))
             if not closed and following is None:
                 return False
@@ -43,7 +46,9 @@ class Rollup:
             made = sum(unit.made for unit in closed)
             charge = await self.usages.charge_results(job.owner, made)
             run = sum(map(_ran, closed)) - _begun(job, closed)
-            actions = (summing, *charge, *await self.usages.settle(job.owner, job.month, run))
+            settled = await self.usages.settle(job.owner, job.month, run)
+            figures = await self.figures.counting(job.owner, facts)
+            actions = (summing, *charge, *settled, *figures)
             try:
                 if following is None:
                     await self.store.transact(*actions)
@@ -51,7 +56,7 @@ class Rollup:
                     await self.units.insert([following], *actions)
             except ConditionFailed:
                 continue
-            if following is not None or len(closed) < limit:
+            if following is not None or len(closed) == len(prefix) < limit:
                 return following is not None
 
     async def _following(self, job: Job, watermark: int) -> Unit | None:

@@ -1,14 +1,18 @@
 """See one claimed unit to its end: done, given back, given up, or handed over to others."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.errors import MediamillError, NewerVersion, StorageFull, Unavailable
+from mediamill.core.metrics import ITEMS, LEASES_EXPIRED, UNIT_SECONDS
+from mediamill.core.numbers import Numbers
 from mediamill.engine.bounds import Bounds, Verdict
 from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.retry import RetryPolicy
@@ -36,6 +40,19 @@ class Handler(Protocol):
         """Finish a unit that will not be tried again, recording why."""
 
 
+class End(StrEnum):
+    """What comes of a claim."""
+
+    DONE = "done"
+    AGAIN = "again"
+    """It failed, and is tried again."""
+    GIVEN_UP = "given_up"
+    LOST = "lost"
+    RETURNED = "returned"
+    """It was given back as it is: to drain, or for another worker."""
+    STRANDED = "stranded"
+
+
 @dataclass
 class Timing:
     """How long things take, in seconds; tests make them short."""
@@ -58,7 +75,9 @@ class Engine:
     timing: Timing = field(default_factory=Timing)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     around: Sequence[Callable[[Unit], Awaitable[None]]] = ()
-    """Called with every unit that was finished here, for metrics."""
+    """Called with every unit that was finished here."""
+    numbers: Numbers = field(default_factory=Numbers)
+    """Where it is counted what came of units and items."""
 
 
 class Tending:
@@ -75,19 +94,24 @@ class Tending:
         ends = bounds.lease_ends if bounds else None
         lease = Lease(engine.units, engine.jobs, unit, int(engine.timing.lease * 1000), ends)
         self.running[unit.name] = lease
+        end = End.RETURNED
         work = asyncio.create_task(self._handled(lease))
         keeper = asyncio.create_task(lease.keep(work))
         try:
-            await self._outcome(lease, work)
+            end = await self._outcome(lease, work)
         except LeaseLost:
+            end = End.LOST
             log.info("lease lost", action="lease_lost", unit=unit.name, fence=unit.fence)
         except Unavailable as error:
+            end = End.STRANDED
             log.warning("store away under a unit", action="unit_stranded", error=str(error))
         except Exception:  # the runner lives on; the unit is claimed again when its lease ends
+            end = End.STRANDED
             log.exception("unit stranded", action="unit_stranded", unit=unit.name, kind=unit.kind)
         finally:
             keeper.cancel()
             del self.running[unit.name]
+            self._count(lease, end)
             if bounds is not None:
                 bounds.end(unit)
         await self._nudge(lease)
@@ -106,9 +130,21 @@ class Tending:
                 return
         await handler.run(lease)
 
-    async def _outcome(self, lease: Lease, work: "asyncio.Task[None]") -> None:
+    def _count(self, lease: Lease, end: "End") -> None:
+        """Count what came of a unit, and of its items."""
+        unit, numbers = lease.claimed, self.engine.numbers
+        seconds = time.monotonic() - lease.since
+        numbers.time(UNIT_SECONDS, seconds, unit.klass, unit.kind, end.value)
+        recurs = getattr(self.engine.handlers.get(unit.kind), "recurs", False)
+        if end in (End.DONE, End.GIVEN_UP) and unit.lost and not recurs:
+            numbers.count(LEASES_EXPIRED, unit.klass, more=unit.lost)
+        for outcome, count in lease.settled.items():
+            numbers.count(ITEMS, lease.operation, outcome, more=count)
+
+    async def _outcome(self, lease: Lease, work: "asyncio.Task[None]") -> "End":
         try:
             await work
+            return End.DONE
         except asyncio.CancelledError:
             if lease.lost:
                 raise LeaseLost(lease.unit.name) from None
@@ -121,8 +157,9 @@ class Tending:
             log.warning("unit passed on", action="unit_unknown", unit=lease.unit.name,
                         kind=lease.unit.kind, error=error.message)  # fmt: skip
             await lease.release(PASSED_ON_MS, credit=lease.unit.cost)
+            return End.RETURNED
         except Exception as error:
-            await self._failed(lease, error)
+            return await self._failed(lease, error)
 
     async def _give_back(self, lease: Lease, work: "asyncio.Task[None]") -> None:
         """Return a unit on the way out, so that another worker takes it at once."""
@@ -135,11 +172,11 @@ class Tending:
         else:
             await lease.release()
 
-    async def _failed(self, lease: Lease, error: Exception) -> None:
+    async def _failed(self, lease: Lease, error: Exception) -> "End":
         unit = lease.unit
         if self.bounds is not None and isinstance(error, StorageFull):
             await self.bounds.full(lease)
-            return
+            return End.RETURNED
         policy = self._policy(unit)
         age = await self.engine.units.store.now() - unit.created if policy.lasting_ms else 0
         retry = policy.decide(error, unit.attempts, age)
@@ -156,7 +193,7 @@ class Tending:
         if retry is not None:
             said = f"{type(error).__name__}: {error}"
             await lease.release(retry.delay_ms, said, counted=retry.counted)
-            return
+            return End.AGAIN
         try:
             await self.engine.handlers[unit.kind].give_up(lease, error)
         except LeaseLost:
@@ -164,6 +201,8 @@ class Tending:
         except Exception as failure:
             log.exception("giving up failed", action="give_up_failed", unit=unit.name)
             await lease.release(policy.cap_ms, f"{type(failure).__name__}: {failure}")
+            return End.AGAIN
+        return End.GIVEN_UP
 
     def _policy(self, unit: Unit) -> RetryPolicy:
         """Return what decides whether a unit is tried again: its handler's own, or the usual."""

@@ -5,24 +5,7 @@ from collections.abc import Iterator
 import apsw
 
 from mediamill.core.records import Record
-from mediamill.store.repositories.datasets import VersionFile
-from mediamill.store.repositories.files import File, FileState
-from mediamill.store.repositories.results import Result
-from mediamill.store.repositories.versions import Version
-
-
-def recorded(record: Record) -> Iterator[tuple[str, str]]:
-    """Yield the objects whose bytes a record vouches for, each with its SHA-256."""
-    match record:
-        case File(state=FileState.READY | FileState.TRASHED):
-            yield record.blob, record.sha256
-        case Version():
-            yield record.blob, record.sha256
-        case VersionFile():
-            yield record.blob, record.sha256
-        case Result():
-            for file in record.files:
-                yield file.blob, file.sha256
+from mediamill.store.naming import recorded
 
 
 class Digests:

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from mediamill.blobs.keys import of_results
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.settings import Settings
-
-RESULTS = frozenset({"frozen", "idempotency", "layouts", "manifests", "results"})
-"""First parts of the keys of what lies in `MEDIAMILL_RESULTS_URL`; all else are originals."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Route:
 
     def takes(self, key: str) -> bool:
         """Tell whether an object goes this way."""
-        return self.results is None or self.results is (key.partition("/")[0] in RESULTS)
+        return self.results is None or self.results is of_results(key)
 
 
 @dataclass(frozen=True)

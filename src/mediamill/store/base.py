@@ -8,9 +8,10 @@ from typing import Any
 
 from mediamill.core.errors import Unavailable
 from mediamill.core.records import Index, R
-from mediamill.store.calls import Listing, keys_of, listing_of, walk_of
+from mediamill.store.calls import Change, Listing, changes_of, keys_of, listing_of, walk_of
 from mediamill.store.judging import Row
-from mediamill.store.port import MAX_PAGE, Page
+from mediamill.store.port import MAX_PAGE, Action, Page
+from mediamill.store.watching import UNWATCHED, Watch
 
 
 class Calls:
@@ -43,14 +44,19 @@ class Calls:
             await self._quiet.wait()
 
 
-class CheckedReads(ABC):
-    """The port's reads: what is asked for is checked here, and found by each store in its way."""
+class Checked(ABC):
+    """The port's calls: what is asked for is checked and timed here, and done by each store."""
+
+    watch: Watch = UNWATCHED
+    """Sees every call; whoever opens the store may set another."""
 
     async def get(self, kind: type[R], *key: Any) -> R | None:
         return (await self.get_many(kind, [key]))[0]
 
     async def get_many(self, kind: type[R], keys: Sequence[tuple[Any, ...]]) -> list[R | None]:
-        return await self._found(kind, keys_of(kind, keys))
+        wanted = keys_of(kind, keys)
+        with self.watch.call("get"):
+            return await self._found(kind, wanted)
 
     async def query(
         self,
@@ -73,7 +79,13 @@ class CheckedReads(ABC):
             limit=limit,
             descending=descending,
         )
-        return await self._page(listing)
+        with self.watch.call("query"):
+            return await self._page(listing)
+
+    async def transact(self, *actions: Action) -> None:
+        changes = changes_of(actions)
+        with self.watch.call("transact"):
+            await self._apply(changes)
 
     @abstractmethod
     async def _found(self, kind: type[R], keys: list[Row]) -> list[R | None]:
@@ -83,8 +95,12 @@ class CheckedReads(ABC):
     async def _page(self, listing: Listing[R]) -> Page[R]:
         """Return one page."""
 
+    @abstractmethod
+    async def _apply(self, changes: list[Change]) -> None:
+        """Make the changes of one transaction, of which there may be none."""
 
-class CheckedWalks(CheckedReads):
+
+class CheckedWalks(Checked):
     """The same, with walks over all records of a kind."""
 
     async def walk(

@@ -14,10 +14,10 @@ from mediamill.core.clock import Clock, SystemClock
 from mediamill.core.errors import ConditionFailed, Unavailable
 from mediamill.core.records import R, Record
 from mediamill.store.base import CheckedWalks
-from mediamill.store.calls import Listing, changes_of, condition_failed
+from mediamill.store.calls import Change, Listing, condition_failed
 from mediamill.store.codec import Layout, layout_of
 from mediamill.store.judging import Row, changed, holds
-from mediamill.store.port import Action, Page
+from mediamill.store.port import Page
 
 Place = tuple[Any, ...]
 """The sort values of a row in one index: unique, because they end with the key."""
@@ -44,9 +44,9 @@ class MemoryStore(CheckedWalks):
         keys = sorted(key for key in rows if listing.after is None or key > listing.after)
         return listing.records([rows[key] for key in keys[: listing.limit]])
 
-    async def transact(self, *actions: Action) -> None:
+    async def _apply(self, changes: list[Change]) -> None:
         writes = []
-        for position, change in enumerate(changes_of(actions)):
+        for position, change in enumerate(changes):
             old = self._table(change.layout).rows.get(change.key)
             if not holds(change, old):
                 raise ConditionFailed(condition_failed(change), action=position)

@@ -207,6 +207,21 @@ async def unsettled(store: Store, time: int) -> int:
 
 
 @runtime_checkable
+class Contends(Protocol):
+    """A store where writers of one record wait for each other, or collide.
+
+    What all of them add to is best spread over so many records, of which each takes any.
+    """
+
+    contenders: int
+
+
+def spread(store: Store) -> int:
+    """Return over how many records is spread what all writers of a store add to."""
+    return store.contenders if isinstance(store, Contends) else 1
+
+
+@runtime_checkable
 class Versioned(Protocol):
     """A store that notes which programs may use it."""
 

@@ -25,7 +25,7 @@ from mediamill.web.compressing import Compressing
 from mediamill.web.cors import Cors, read_origins
 from mediamill.web.documents import Documents
 from mediamill.web.limits import MAX_BODY, MAX_FILE_BODY, MAX_SIGN_IN_BODY, BodyGuard
-from mediamill.web.observing import Metrics, Observing
+from mediamill.web.observing import Observing
 from mediamill.web.openapi import describe, operation_id
 from mediamill.web.pages import error_card, error_page, router, wants_page
 from mediamill.web.proxies import Proxies, read_trusted
@@ -47,8 +47,7 @@ def create_app(app: App) -> FastAPI:
         redoc_url=None,
         routes=routes(),
     )
-    metrics = Metrics()
-    web.state.mill, web.state.metrics = app, metrics
+    web.state.mill = app
     web.state.documents = Documents()
     web.state.counted = Counted(identified)
     for kind in (MediamillError, HTTPException, RequestValidationError):
@@ -61,7 +60,10 @@ def create_app(app: App) -> FastAPI:
     web.add_middleware(Proxies, trusted=read_trusted(app.settings.trusted_proxies))
     web.add_middleware(Compressing)
     web.add_middleware(
-        Observing, metrics=metrics, failure=failure, bucket=Destination(app.direct).origin
+        Observing,
+        numbers=app.parts.numbers,
+        failure=failure,
+        bucket=Destination(app.direct).origin,
     )
     return web
 

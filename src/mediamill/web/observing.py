@@ -5,49 +5,21 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mediamill.core.ids import new_id
+from mediamill.core.metrics import REQUEST_SECONDS, REQUESTS
+from mediamill.core.numbers import Numbers
 from mediamill.web.problems import log_broken_off, log_failure
 from mediamill.web.rates import rate_headers
 from mediamill.web.security import DATA_POLICY, HEADERS, HSTS, PAGE_POLICY
 
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 CLIENT_GONE = 499
 
 log = structlog.get_logger(__name__)
-
-
-class Metrics:
-    """The web application's own numbers, in a registry of its own."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "mediamill_http_requests",
-            "Requests answered, by route template.",
-            ("method", "route", "status"),
-            registry=self.registry,
-        )
-        self.seconds = Histogram(
-            "mediamill_http_request_seconds",
-            "Time from a request's first byte to its answer's last.",
-            ("method", "route"),
-            buckets=BUCKETS,
-            registry=self.registry,
-        )
-        self.uploaded = Counter(
-            "mediamill_upload_bytes", "Bytes of accepted uploads.", registry=self.registry
-        )
-        self.direct = Counter(
-            "mediamill_direct_upload_bytes",
-            "Bytes that were sent to the bucket itself, completed and given to be checked.",
-            registry=self.registry,
-        )
 
 
 class Observing:
@@ -56,12 +28,12 @@ class Observing:
     def __init__(
         self,
         app: ASGIApp,
-        metrics: Metrics,
+        numbers: Numbers,
         failure: Callable[[Request, Exception], Response],
         bucket: Callable[[], Awaitable[str]],
     ) -> None:
         """`bucket` tells the origin of what pages may talk to beside this service, if anything."""
-        self.app, self.metrics, self.failure, self.bucket = app, metrics, failure, bucket
+        self.app, self.numbers, self.failure, self.bucket = app, numbers, failure, bucket
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -85,8 +57,8 @@ class Observing:
     def _record(self, exchange: "_Exchange") -> None:
         seconds = time.perf_counter() - exchange.begun
         status = exchange.status or CLIENT_GONE
-        self.metrics.requests.labels(exchange.method, exchange.route, str(status)).inc()
-        self.metrics.seconds.labels(exchange.method, exchange.route).observe(seconds)
+        self.numbers.count(REQUESTS, exchange.method, exchange.route, str(status))
+        self.numbers.time(REQUEST_SECONDS, seconds, exchange.method, exchange.route)
         level = log.debug if exchange.route.startswith("/health") else log.info
         level(
             "request",

@@ -9,7 +9,7 @@ import pytest
 from mediamill.core.errors import Unavailable
 from mediamill.core.settings import Settings
 from mediamill.engine.asking.booking import NEAR, REACHED, Booking, Budgets
-from mediamill.engine.asking.money import add
+from mediamill.engine.asking.money import Sums
 from mediamill.store.memory import MemoryStore
 from mediamill.store.opening import open_store
 from mediamill.store.port import MAX_PAGE, Delete, Put
@@ -61,10 +61,10 @@ async def spend(books: Booking, cost: int, **whose) -> bool:
 
 
 async def close(books: Booking, held: Purse, rows) -> bool:
-    sums = {}
+    sums = Sums()
     for row in rows:
-        add(sums, row)
-    return await books.close(held, [*sums.values()])
+        sums.add(row)
+    return await books.close(held, sums.spent, sums.facts)
 
 
 async def told(store, most: int, scope: str = "user_a") -> list[int]:

@@ -5,7 +5,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 from tests.handlers.files.test_fetch import png
 from tests.support.quotas import limit
@@ -29,7 +28,7 @@ from mediamill.services.templates.drafts import Draft
 from mediamill.store.repositories.jobs import Step
 from mediamill.store.repositories.stream import StreamBooks, StreamJob
 from mediamill.store.repositories.units import Unit, queue_name
-from mediamill.web.gauges import read_gauges
+from mediamill.web.metrics.exposing import scrape
 
 pytestmark = pytest.mark.timeout(120)
 NAMED = "customer:acme,unknown:create"
@@ -166,7 +165,7 @@ async def test_numbers_of_the_stream_are_metrics(kafka, mill, topic):
         await until_taken(kafka, topic)
     (row,) = await StreamBooks(mill.store).list()
     await StreamBooks(mill.store).note(row, 5, 1_000)
-    text = generate_latest(await read_gauges(mill)).decode()
+    text = (await scrape(mill, shared=True)).body.decode()
     place = f'{{partition="0",topic="{topic}"}}'
     assert f"mediamill_stream_files_total{place} 2.0" in text
     assert f"mediamill_stream_dead_letters_total{place} 1.0" in text

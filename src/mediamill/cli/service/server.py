@@ -16,6 +16,7 @@ import uvloop
 
 from mediamill import __version__
 from mediamill.app import App
+from mediamill.cli.service.alone import watched
 from mediamill.cli.service.binding import address_of, bind, refuse_plain_http
 from mediamill.cli.service.certifying import served
 from mediamill.cli.service.welcome import welcome
@@ -101,6 +102,9 @@ async def _run(
             sockets = [stack.enter_context(bind(settings.host, settings.port))]
             settings = address_of(settings, sockets[0])
         app = await stack.enter_async_context(await App.open(settings))
+        if works and not listens and settings.metrics_port:
+            listener = stack.enter_context(bind(settings.metrics_host, settings.metrics_port))
+            await stack.enter_async_context(watched(app, listener))
         _on_signals(stop)
         ingest = app.ingest() if ingests else None
         told = {"api": listens, "worker": works, "ingest": ingests}

@@ -18,11 +18,11 @@ from mediamill.engine.asking.answers import Answers
 from mediamill.engine.asking.booking import Booking
 from mediamill.engine.asking.journal import Journal
 from mediamill.engine.asking.ledger import QuestionLedger
-from mediamill.engine.asking.money import Money, add
+from mediamill.engine.asking.money import Money, Sums
 from mediamill.engine.asking.panel import Opened, traits_of
 from mediamill.store.port import Equals, Put, Store
 from mediamill.store.repositories.attempts import Attempt, Attempts, AttemptState, of_item
-from mediamill.store.repositories.spending import Purse, Spent
+from mediamill.store.repositories.spending import Purse
 
 MOST_QUESTIONS = 200
 """Different questions of one item."""
@@ -125,12 +125,12 @@ async def settle_dead(
 
     A call without an end is `unknown` from now on, and counts as the most that it could cost.
     """
-    sums = dict[tuple[str, str, str], Spent]()
+    sums = Sums()
     async for rows in attempts.of_items(purse.job, stage, items):
         for row in rows:
             if row.claim == (purse.unit, purse.fence):
-                add(sums, await _ended(attempts.store, row))
-    await booking.close(purse, [*sums.values()])
+                sums.add(await _ended(attempts.store, row))
+    await booking.close(purse, sums.spent, sums.facts)
 
 
 async def _ended(store: Store, row: Attempt) -> Attempt:

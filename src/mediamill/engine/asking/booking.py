@@ -16,6 +16,7 @@ import structlog
 from mediamill.core.errors import ConditionFailed
 from mediamill.engine.announcing import EVENT, budget_event
 from mediamill.store.port import Absent, Put
+from mediamill.store.repositories.figures import Fact, Figures
 from mediamill.store.repositories.spending import (
     EVERYBODY,
     Account,
@@ -101,11 +102,12 @@ class Booking:
 
     def __post_init__(self) -> None:
         self.store, self.units = self.spending.store, Units(self.spending.store)
+        self.figures = Figures(self.store)
 
-    async def close(self, purse: Purse, spent: Sequence[Spent]) -> bool:
+    async def close(self, purse: Purse, spent: Sequence[Spent], calls: Sequence[Fact] = ()) -> bool:
         """Book what a purse's calls came to, and give the rest back; False if that was done.
 
-        Who has a budget of which a part is passed by it is told.
+        `calls` are the same in figures. Who has a budget of which a part is passed by it is told.
         """
         cost, limits = sum(row.cost for row in spent), await self._limits(purse)
         for _ in range(TRIES):
@@ -117,6 +119,7 @@ class Booking:
                 if beyond := [part for part in PARTS if part > passed]:
                     under[limit.scope] = _place(limit.most, beyond[0]) - 1 - cost
             closing = await self.spending.closing(purse, spent, under)
+            closing += await self.figures.counting(purse.owner, calls)
             try:
                 await self._tell(news, now, *closing)
             except ConditionFailed as error:

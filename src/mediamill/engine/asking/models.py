@@ -11,6 +11,7 @@ from mediamill.adapters.providers.opening import open_provider
 from mediamill.adapters.providers.prices import Prices
 from mediamill.core.errors import MediamillError
 from mediamill.core.ids import new_id
+from mediamill.core.numbers import Numbers
 from mediamill.core.sealing import Sealer
 from mediamill.core.settings import Settings
 from mediamill.engine.asking.booking import Booking, Budgets
@@ -38,8 +39,13 @@ class Models:
     meter: Meter = field(default_factory=Meter)
 
     @classmethod
-    def of(cls, settings: Settings, store: Store, sealer: Sealer) -> "Models":
-        """Make them as the settings say; raises `ConfigurationError`."""
+    def of(
+        cls, settings: Settings, store: Store, sealer: Sealer, numbers: Numbers | None = None
+    ) -> "Models":
+        """Make them as the settings say; raises `ConfigurationError`.
+
+        What calls come to is counted among the numbers of the process.
+        """
         said = {
             "caption": settings.caption_chain,
             "label": settings.label_chain,
@@ -51,7 +57,8 @@ class Models:
         budgets = Budgets(None, _micro(settings.user_budget), _micro(settings.budget))
         chains = Chains(ProviderRows(store), sealer, Static.read(settings.providers, said))
         gate = SharedGate(Circuits(store), holder, panel.bounds)
-        return cls(chains, panel, gate, budgets, BudgetRows(store))
+        meter = Meter(numbers or Numbers())
+        return cls(chains, panel, gate, budgets, BudgetRows(store), meter)
 
     async def budgets_of(self, owner: str, job: int | None = None) -> Budgets:
         """Return what bounds an owner's calls, as an administrator set it, or the settings do."""

@@ -13,11 +13,66 @@ from dataclasses import dataclass, field
 from mediamill.core.errors import BudgetExceeded
 from mediamill.engine.asking.booking import Booking, Budgets
 from mediamill.engine.asking.meter import Meter
-from mediamill.store.repositories.attempts import Attempt
+from mediamill.store.repositories.attempts import Attempt, AttemptState
+from mediamill.store.repositories.figures import About, Fact, took
 from mediamill.store.repositories.spending import Limit, Purse, Spending, Spent, too_dear
 
 PORTION = 16
 """Calls for which money is taken out of the accounts together, where there is plenty."""
+
+
+@dataclass
+class Sums:
+    """What calls came to."""
+
+    facts: list[Fact] = field(default_factory=list)
+    """Each as figures have it."""
+    _spent: dict[tuple[str, str, str], Spent] = field(default_factory=dict)
+
+    @property
+    def spent(self) -> list[Spent]:
+        """The sums by operation, provider and model."""
+        return [*self._spent.values()]
+
+    def add(self, row: Attempt) -> None:
+        """Count an attempt, if anybody was called."""
+        if not row.called:
+            return
+        key = row.operation, row.provider, row.model
+        known = self._spent.get(key) or Spent(
+            owner=row.owner, month=row.month, operation=row.operation, provider=row.provider,
+            model=row.model,
+        )  # fmt: skip
+        self._spent[key] = known.evolve(
+            calls=known.calls + 1,
+            failed=known.failed + row.failed,
+            input_tokens=known.input_tokens + row.input_tokens,
+            output_tokens=known.output_tokens + row.output_tokens,
+            images=known.images + row.images,
+            cost=known.cost + row.cost,
+        )
+        self.facts.append(call_fact(row))
+
+
+def call_fact(row: Attempt) -> Fact:
+    """Return a call as figures have it; how long one took whose end is not known is not told."""
+    known = row.state is not AttemptState.UNKNOWN
+    return Fact(
+        about=About.CALLS,
+        day=row.day,
+        status="failed" if row.failed else "answered",
+        operation=row.operation,
+        provider=row.provider,
+        model=row.model,
+        counts={
+            "count": 1,
+            **(took(row.milliseconds) if known else {}),
+            "input_tokens": row.input_tokens,
+            "output_tokens": row.output_tokens,
+            "images": row.images,
+            "cost": row.cost,
+        },
+    )
 
 
 @dataclass
@@ -35,7 +90,7 @@ class Money:
     doubted: bool = False
     """The row of a call may say more of it than is known here."""
     _begun: bool = False
-    _spent: dict[tuple[str, str, str], Spent] = field(default_factory=dict)
+    _sums: Sums = field(default_factory=Sums)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _given_back: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -99,7 +154,7 @@ class Money:
         for row in rows:
             if self.meter is not None:
                 self.meter.count(row)
-            add(self._spent, row)
+            self._sums.add(row)
         self.release(sum(row.reserved - row.cost for row in rows))
 
     def release(self, back: int) -> None:
@@ -120,23 +175,4 @@ class Money:
         (`settle_dead`).
         """
         if self._begun and not self.under_way and not self.doubted:
-            await self.booking.close(self.purse, [*self._spent.values()])
-
-
-def add(sums: dict[tuple[str, str, str], Spent], row: Attempt) -> None:
-    """Count an attempt into the sums by operation, provider and model."""
-    if not row.called:
-        return
-    key = row.operation, row.provider, row.model
-    known = sums.get(key) or Spent(
-        owner=row.owner, month=row.month, operation=row.operation, provider=row.provider,
-        model=row.model,
-    )  # fmt: skip
-    sums[key] = known.evolve(
-        calls=known.calls + 1,
-        failed=known.failed + row.failed,
-        input_tokens=known.input_tokens + row.input_tokens,
-        output_tokens=known.output_tokens + row.output_tokens,
-        images=known.images + row.images,
-        cost=known.cost + row.cost,
-    )
+            await self.booking.close(self.purse, self._sums.spent, self._sums.facts)

@@ -102,6 +102,16 @@ class SlotPool:
                 self._idle.put_nowait(slot)
 
     @property
+    def busy(self) -> int:
+        """How many slots are in use."""
+        return self.size - self._idle.qsize()
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return len(self._seats)
+
+    @property
     def free_for(self) -> float:
         """Seconds for which a slot for long work has always been free, not just between calls."""
         return 0.0 if self._free_since is None else time.monotonic() - self._free_since

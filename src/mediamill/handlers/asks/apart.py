@@ -85,6 +85,7 @@ class Apart:
         """Load the pending inputs; settle those that are gone, and those that were done before."""
         claim, parts, settling = self.claim, self.claim.parts, self.claim.settling
         works, unfit = await claim.loading(self.chain).load(claim.lease.unit.pending())
+        claim.tallying.know(works, unfit)
         for one in unfit:
             await self.flush.add(await settling.failed(one.item, one.entry, one.why))
         if claim.job.reuse:

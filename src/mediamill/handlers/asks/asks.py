@@ -35,7 +35,7 @@ class Asks:
         beside = enlisting(claim.job, claim.step.operation)
         with tempfile.TemporaryDirectory(dir=self.parts.scratch, prefix="asks-") as folder:
             try:
-                async with claim.paying(), Flush(lease, beside) as flush:
+                async with claim.paying(), Flush(lease, beside, claim.tallying) as flush:
                     await self._all(claim, flush, Path(folder))
             except WaitingError:
                 await lease.write(attempts=0)  # those of a day would add up
@@ -53,7 +53,7 @@ class Asks:
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Fail what has no outcome yet, with the error of the surroundings."""
         claim = await self._claim(lease)
-        async with Flush(lease) as flush:
+        async with Flush(lease, tallying=claim.tallying) as flush:
             pending = lease.unit.pending()
             entries = await self.parts.manifests.at(claim.job.id, claim.stage, pending)
             for item, entry in entries.items():

@@ -26,6 +26,7 @@ from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.reuse import Digests
 from mediamill.engine.slots import SlotPool
 from mediamill.engine.stages import Stage, StageKind
+from mediamill.engine.tallying import Tallying
 from mediamill.handlers.asks.batching import paid_by
 from mediamill.handlers.items.loading import Loading
 from mediamill.handlers.items.settling import Settling
@@ -93,8 +94,10 @@ class Claim:
         self.journal = Journal(self.lease)
         self.cut = stage_of(parts.catalogue, self.job, self.stage)
         (self.step,) = stored(self.job, self.cut)
+        self.lease.operation = self.step.operation
         inner = self.cut.kind is StageKind.MEASURE
         self.settling = Settling(parts.lookup, parts.results, self.job, unit, inner=inner)
+        self.tallying = Tallying((self.step.operation,), inner)
         self._done = len(unit.items) - len(unit.pending())
         self._named = self.job.chains.get(str(self.cut.first), ())
 

@@ -36,6 +36,7 @@ class Together:
         """Ask, unless it has an outcome, or had one in an earlier job."""
         for item in self.claim.lease.unit.pending():
             (work,), _ = await self.claim.loading(chain).load([item])
+            self.claim.tallying.know([work])
             for left in await self._anew(work, chain):
                 await self._one(left, chain)
 

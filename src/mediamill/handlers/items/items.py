@@ -29,6 +29,7 @@ from mediamill.engine.retry import may_be_late
 from mediamill.engine.reuse import Digests
 from mediamill.engine.slots import Call, Failed, Progress, SlotPool, Started, Succeeded
 from mediamill.engine.stages import StageKind
+from mediamill.engine.tallying import Tallying
 from mediamill.handlers.items.keeping import Keeping
 from mediamill.handlers.items.loading import Loading
 from mediamill.handlers.items.opening import Opener
@@ -80,7 +81,7 @@ class Items:
         if self.segments is not None and await self.segments.hold(lease, job):
             return
         run = UnitRun(self, lease, job)
-        async with Flush(lease) as flush:
+        async with Flush(lease, tallying=run.tallying) as flush:
             await run.all(flush)
         if self.segments is not None:
             await self.segments.clear(lease.unit)
@@ -89,7 +90,7 @@ class Items:
         """Fail what has no outcome yet, with the error of the surroundings."""
         job = await self.jobs.need(lease.unit.payload["job"])
         run = UnitRun(self, lease, job)
-        async with Flush(lease) as flush:
+        async with Flush(lease, tallying=run.tallying) as flush:
             entries = await self.manifests.at(job.id, run.stage, lease.unit.pending())
             for item, entry in entries.items():
                 await flush.add(await run.settling.failed(item, entry, public(error)))
@@ -103,6 +104,7 @@ class UnitRun:
         self.stage = int(lease.unit.payload["stage"])
         self.cut = stage_of(parts.catalogue, job, self.stage)
         self.steps = stored(job, self.cut)
+        lease.operation = self.steps[-1].operation
         self._agreed = agreed_in(job, self.cut)
         digests = Digests(self.steps, self.cut, job.seed, self._agreed)
         self._loading = Loading(
@@ -110,6 +112,7 @@ class UnitRun:
         )
         inner = self.cut.kind is StageKind.MEASURE
         self.settling = Settling(parts.lookup, parts.results, job, lease.unit, inner=inner)
+        self.tallying = Tallying([step.operation for step in self.steps], inner)
         self._total = len(lease.unit.items)
         self._settled = self._total - len(lease.unit.pending())
         self._late: MediamillError | None = None
@@ -168,6 +171,7 @@ class UnitRun:
     async def _inputs(self, flush: Flush) -> list[Work]:
         """Load the pending inputs; those that are gone are failed."""
         works, unfit = await self._loading.load(self.lease.unit.pending())
+        self.tallying.know(works, unfit)
         for one in unfit:
             await flush.add(await self.settling.failed(one.item, one.entry, one.why))
         return works

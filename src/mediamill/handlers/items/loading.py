@@ -21,6 +21,7 @@ class Unfit:
     item: int
     entry: Entry
     why: MediamillError
+    file: File | None = None
 
 
 @dataclass
@@ -47,7 +48,7 @@ class Loading:
             problem = self._problem(entry, file)
             if problem is not None or file is None:
                 why = problem or NotFound(f"The input {entry.name} was deleted.")
-                unfit.append(Unfit(item, entry, why))
+                unfit.append(Unfit(item, entry, why, file))
             else:
                 good[item] = (entry, file)
         beside = await self._beside(good)

@@ -35,7 +35,8 @@ from mediamill.store.port import (
 from mediamill.store.repositories.annotations import Annotations
 from mediamill.store.repositories.attempts import Attempt, Attempts
 from mediamill.store.repositories.captions import Captions
-from mediamill.store.repositories.daily import Dailies
+from mediamill.store.repositories.daily import Dailies, day_of
+from mediamill.store.repositories.figures import About, Fact, Figures
 from mediamill.store.repositories.files import File, Files, FileState, FileTag, tag_rows
 from mediamill.store.repositories.gates import Gates
 from mediamill.store.repositories.jobs import Job, Jobs, ManifestPage, Manifests
@@ -114,6 +115,7 @@ class PurgeFile:
         actions = await self.dailies.counting([await fact_of(self.aging, file)])
         if file.expired:
             actions += await Sweeps(self.store).counting(file.source, file.size)
+        actions += await Figures(self.store).counting(file.owner, _removed(file, now))
         guards = (
             Equals("doomed", lease.unit.seq),
             Equals("counted", None),
@@ -171,6 +173,18 @@ class PurgeFile:
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Try again later: bytes that should be gone must go."""
         await lease.release(LOOK_AGAIN_MS, str(error))
+
+
+def _removed(file: File, now: int) -> list[Fact]:
+    """Return the removal of a file as figures have it; a rejected one never was one."""
+    if file.code:
+        return []
+    return [
+        Fact(
+            about=About.REMOVED, day=day_of(now), status="expired" if file.expired else "deleted",
+            source=file.source, media_type=file.media_type, counts={"count": 1, "bytes": file.size},
+        )
+    ]  # fmt: skip
 
 
 async def ready(lease: Lease, jobs: Jobs, owner: str, gone: int) -> int:

@@ -23,6 +23,8 @@ from mediamill.handlers.telling.notify import notice_of
 from mediamill.media.archive.layout import Member, Summary, parse
 from mediamill.media.archive.names import Names, safe_name
 from mediamill.store.port import Absent, Equals, Put, Update
+from mediamill.store.repositories.daily import day_of
+from mediamill.store.repositories.figures import About, Fact, Figures, pipeline, took
 from mediamill.store.repositories.jobs import Counts, Job, Jobs, JobState, failing_as
 from mediamill.store.repositories.results import ItemOutcome, Result, Results
 from mediamill.store.repositories.retention import CutShort
@@ -91,11 +93,14 @@ class Seal:
         unit = notice_of(job.evolve(state=state, finished=now, layout=layout), now)
         short = job.cancelling or job.counts.cancelled or layout is None
         released = await Usages(self.jobs.store).end_job(job)
+        ended = _fact(job.evolve(state=state, finished=now))
+        figures = await Figures(self.jobs.store).counting(job.owner, [ended])
         await lease.finish(
             Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard),
             Put(unit, when=(Absent(),)),
             *([Put(CutShort(owner=job.owner, job=job.id))] if short else ()),
             *released,
+            *figures,
             wake=lane_of(unit),
         )
         lease.woken.add("transfer")  # a version may wait for this
@@ -166,6 +171,19 @@ def manifest_line(job: Job, result: Result, named: Sequence[str]) -> dict[str, A
     if result.error:
         line["error"] = {"code": result.code, "message": result.error}
     return line
+
+
+def _fact(job: Job) -> Fact:
+    """Return the end of a job as figures have it; how long a retry took is not told."""
+    ended = job.finished or 0
+    first = took(max(0, ended - job.created)) if job.generation == 1 else {}
+    return Fact(
+        about=About.JOBS,
+        day=day_of(ended),
+        status=job.state,
+        operation=pipeline(step.operation for step in job.steps),
+        counts={"count": 1, "items": job.items, **first},
+    )
 
 
 def counts_of(job: Job, outcomes: Counter[ItemOutcome]) -> Counts:

@@ -32,6 +32,7 @@ from mediamill.services.files.service import FileService
 from mediamill.services.models.sample import jpeg_size, sample
 from mediamill.services.roles import require_admin
 from mediamill.store.port import Store
+from mediamill.store.repositories.figures import About, Fact, took
 from mediamill.store.repositories.spending import EVERYBODY, Purse, Spending, Spent, day_of
 
 log = structlog.get_logger(__name__)
@@ -104,7 +105,8 @@ class Trials:
         )  # fmt: skip
         purse = await self.spending.allot(purse, reserved, budgets.limits(purse), new=True)
         trial = await _asked(opened, question, seconds)
-        await self.models.booking.close(purse, [_spent(purse, opened, trial, reserved)])
+        spent = _spent(purse, opened, trial, reserved)
+        await self.models.booking.close(purse, [spent], [_fact(purse, spent, trial)])
         return trial
 
     async def _picture(self, principal: Principal, file: str | None) -> Image:
@@ -124,7 +126,7 @@ class Trials:
                 owner=purse.owner, month=purse.month, operation=OPERATION, provider="unknown",
                 model="", calls=1, failed=1, cost=purse.allotted,
             )  # fmt: skip
-            await self.models.booking.close(purse, [lost])
+            await self.models.booking.close(purse, [lost], [_fact(purse, lost)])
 
 
 async def _asked(opened: Opened, question: Question, seconds: float) -> Trial:
@@ -159,6 +161,17 @@ def _spent(purse: Purse, opened: Opened, trial: Trial, reserved: int) -> Spent:
         failed=0 if answer else 1, input_tokens=used.input_tokens if used else 0,
         output_tokens=used.output_tokens if used else 0, images=used.images if used else 0,
         cost=reserved if unsure else trial.cost or 0,
+    )  # fmt: skip
+
+
+def _fact(purse: Purse, spent: Spent, trial: Trial | None = None) -> Fact:
+    """Return one call as figures have it."""
+    counts = {"count": 1, "cost": spent.cost, "images": spent.images}
+    counts |= {"input_tokens": spent.input_tokens, "output_tokens": spent.output_tokens}
+    return Fact(
+        about=About.CALLS, day=purse.day, status="failed" if spent.failed else "answered",
+        operation=OPERATION, provider=spent.provider, model=spent.model,
+        counts=counts | (took(trial.milliseconds) if trial else {}),
     )  # fmt: skip
 
 

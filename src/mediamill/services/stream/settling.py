@@ -18,7 +18,9 @@ from mediamill.services.stream.jobs import OnArrival
 from mediamill.services.stream.rules import TopicRule
 from mediamill.services.uploads.recording import UNKNOWN_TYPE, drawing
 from mediamill.store.port import Action
-from mediamill.store.repositories.daily import Dailies, Fact, Fate
+from mediamill.store.repositories.daily import Dailies, Fact, Fate, day_of
+from mediamill.store.repositories.figures import About
+from mediamill.store.repositories.figures import Fact as Counted
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.stream import StreamBooks, StreamPartition, step, stepped
 
@@ -83,12 +85,13 @@ class Settling:
         """Cut a run so that the rows of each part fit in a transaction."""
         told = await self.filing.rows.announcer.hears(owner)
         portions: list[list[Prepared]] = [[]]
-        actions = COMMON_ACTIONS
+        actions, types = COMMON_ACTIONS, set[str]()
         for one in run:
             more = _actions(one.file, told=told) if one.file else 0
-            if portions[-1] and actions + more > MOST_ACTIONS:
+            types |= {one.file.media_type} if one.file else set()
+            if portions[-1] and actions + more + len(types) > MOST_ACTIONS:
                 portions.append([])
-                actions = COMMON_ACTIONS
+                actions, types = COMMON_ACTIONS, {one.file.media_type} if one.file else set()
             portions[-1].append(one)
             actions += more
         return portions
@@ -170,7 +173,10 @@ class Settling:
     async def _counting(self, run: Sequence[Prepared]) -> Sequence[Action]:
         """Make the actions that count what each customer's messages came to."""
         now = await self.books.store.now()
-        return await Dailies(self.books.store).counting(
+        figures = await self.filing.rows.figures.counting_all(
+            (one.owner, _refused(one, now)) for one in run
+        )
+        counted = await Dailies(self.books.store).counting(
             Fact(
                 one.owner,
                 now,
@@ -182,6 +188,7 @@ class Settling:
             for one in run
             if one.owner
         )
+        return [*counted, *figures]
 
     async def _write_letters(self, run: Sequence[Prepared], until: int) -> None:
         topic = self.rule.dead_letters
@@ -194,6 +201,15 @@ class Settling:
                     raise
             else:
                 return
+
+
+def _refused(one: Prepared, now: int) -> Counted:
+    """Return a message that became a dead letter as figures have it."""
+    size = len(one.message.value or b"")
+    return Counted(
+        about=About.FILES, day=day_of(now), status=Fate.REFUSED, source=SOURCE,
+        media_type=UNKNOWN_TYPE, counts={"count": 1, "bytes": size},
+    )  # fmt: skip
 
 
 def _actions(file: File, *, told: bool) -> int:

@@ -13,6 +13,8 @@ from mediamill.engine.announcing import Announcer
 from mediamill.media.archive.names import safe_name
 from mediamill.media.facts import Facts
 from mediamill.store.port import Absent, Action, Equals, Put, Store, Update
+from mediamill.store.repositories.daily import day_of
+from mediamill.store.repositories.figures import About, Fact, Figures
 from mediamill.store.repositories.files import File, FileState, digest_key, tag_rows
 from mediamill.store.repositories.units import Unit, Units
 from mediamill.store.repositories.usage import Usages
@@ -20,6 +22,8 @@ from mediamill.store.repositories.usage import Usages
 THUMBNAILED = ("image/", "video/")
 ENDS = {FileState.READY: "file.created", FileState.REJECTED: "file.rejected"}
 """What is announced of a file that comes into a state."""
+COUNTED_AS = {FileState.READY: "received", FileState.REJECTED: "rejected"}
+"""What figures have of it."""
 UNKNOWN_TYPE = "application/octet-stream"
 
 
@@ -46,6 +50,9 @@ class FileRows:
     usages: Usages
     bell: Doorbell
     announcer: Announcer
+
+    def __post_init__(self) -> None:
+        self.figures = Figures(self.store)
 
     async def begun(
         self, principal: Principal, name: str, size: int, label: Label, file_id: str = ""
@@ -85,7 +92,8 @@ class FileRows:
         rows = (*inserts(file), *also)
         told = await self._told(file)
         more = file.charged - released
-        await self._write(file.owner, more, rows, (*units, *told), files=int(counted(file)))
+        files = int(counted(file))
+        await self._write(file.owner, more, rows, (*units, *told), files, came=[file])
 
     async def insert_all(
         self, files: Sequence[File], units: Sequence[Unit], guard: Action, *also: Action
@@ -100,7 +108,7 @@ class FileRows:
         told = await self.announcer.of_files(ENDS[files[0].state], files, now)
         charged = sum(file.charged for file in files)
         kept = sum(counted(file) for file in files)
-        await self._write(files[0].owner, charged, rows, (*units, *told), files=kept)
+        await self._write(files[0].owner, charged, rows, (*units, *told), kept, came=files)
 
     async def change(
         self,
@@ -136,7 +144,8 @@ class FileRows:
             try:
                 more = charged - found.charged
                 files = int(metered) - int(found.metered)
-                await self._write(file.owner, more, (step,), (*units, *told), files)
+                came = [after] if "state" in fields else []
+                await self._write(file.owner, more, (step,), (*units, *told), files, came=came)
             except ConditionFailed as error:
                 if error.action:
                     raise
@@ -157,8 +166,12 @@ class FileRows:
         rows: tuple[Action, ...],
         units: Sequence[Unit],
         files: int = 0,
+        came: Sequence[File] = (),
     ) -> None:
-        actions = (*rows, *await self.usages.charge(owner, more, files))
+        """Write rows and units; `came` are files that may have come to their end by that."""
+        charge = await self.usages.charge(owner, more, files)
+        figures = await self.figures.counting(owner, facts(came))
+        actions = (*rows, *charge, *figures)
         async with self.usages.refusing(owner, actions):
             if units:
                 await self.units.insert(units, *actions)
@@ -166,6 +179,18 @@ class FileRows:
                 await self.store.transact(*actions)
         for klass in dict.fromkeys(unit.klass for unit in units):
             await self.bell.ring(f"work:{klass}")
+
+
+def facts(files: Sequence[File]) -> list[Fact]:
+    """Return what came in, and what was not taken, as figures have it."""
+    return [
+        Fact(
+            about=About.FILES, day=day_of(file.created), status=COUNTED_AS[file.state],
+            source=file.source, media_type=file.media_type, counts={"count": 1, "bytes": file.size},
+        )
+        for file in files
+        if file.state in COUNTED_AS
+    ]  # fmt: skip
 
 
 def inserts(file: File) -> tuple[Action, ...]:

@@ -17,10 +17,12 @@ from botocore.exceptions import (
 )
 
 from mediamill.core.errors import MediamillError, Unavailable
+from mediamill.store.watching import Reason
 
 REFUSED = "ConditionalCheckFailed"
 BUSY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 """Reasons of a cancelled transaction that pass by themselves."""
+THROTTLING = BUSY - {"TransactionConflict"}
 THROTTLED = {
     "ProvisionedThroughputExceededException",
     "ThrottlingException",
@@ -45,6 +47,11 @@ class Collided(Exception):
         self.reasons = reasons
 
     @property
+    def reason(self) -> Reason:
+        """Why it is tried again, if it is."""
+        return "throttled" if THROTTLING & {*self.reasons} else "collided"
+
+    @property
     def first_refused(self) -> int | None:
         """Position of the first action whose condition failed; None when only others were busy."""
         if BUSY & {*self.reasons}:
@@ -55,10 +62,11 @@ class Collided(Exception):
 class Again(Exception):
     """The service was too busy, failed, or did not answer."""
 
-    def __init__(self, message: str, *, sure: bool) -> None:
+    def __init__(self, message: str, *, sure: bool, reason: Reason = "failed") -> None:
         super().__init__(message)
         self.sure = sure
         """Whether nothing was written. Without an answer, or with a failure, nobody knows."""
+        self.reason = reason
 
 
 def translated(error: Exception) -> Exception:
@@ -69,7 +77,7 @@ def translated(error: Exception) -> Exception:
     message = f"The database cannot be reached: {error or type(error).__name__}"
     if isinstance(error, BotoCoreError) and not _passing(error):
         return Unavailable(message)
-    return Again(message, sure=isinstance(error, ConnectTimeoutError))
+    return Again(message, sure=isinstance(error, ConnectTimeoutError), reason="away")
 
 
 def said(error: ClientError) -> tuple[str, str]:
@@ -81,7 +89,7 @@ def said(error: ClientError) -> tuple[str, str]:
 
 def _answered(error: ClientError, code: str, message: str) -> Exception:
     if code in THROTTLED:
-        return Again(f"The database is too busy: {message}", sure=True)
+        return Again(f"The database is too busy: {message}", sure=True, reason="throttled")
     if code in FORBIDDEN:
         return Unavailable(f"The database refuses this program: {message}")
     match code:

@@ -15,8 +15,8 @@ from typing import Any
 from mediamill.core.clock import Clock
 from mediamill.core.errors import ConditionFailed, Unavailable
 from mediamill.core.records import R
-from mediamill.store.base import Calls, CheckedReads
-from mediamill.store.calls import Change, Listing, changes_of, condition_failed
+from mediamill.store.base import Calls, Checked
+from mediamill.store.calls import Change, Listing, condition_failed
 from mediamill.store.codec import layout_of
 from mediamill.store.dynamodb import table
 from mediamill.store.dynamodb.errors import Collided
@@ -25,18 +25,22 @@ from mediamill.store.dynamodb.listing import Place, rows_of
 from mediamill.store.dynamodb.requests import Request, request, unknown
 from mediamill.store.dynamodb.wire import Client, Wire
 from mediamill.store.judging import Row, changed, holds
-from mediamill.store.port import Action, Page
+from mediamill.store.port import Page
+from mediamill.store.watching import Reason
 
 TRIES = 12
 """Of a transaction that collides with others."""
+COLLIDED: Reason = "collided"
 ROUNDS = 12
 """Of a read of many keys, each for what the one before left."""
 
 
-class DynamoStore(CheckedReads):
+class DynamoStore(Checked):
     """Records in one table."""
 
     version = ""
+    contenders = 16
+    """Of an item DynamoDB takes some hundred changes a second, and refuses those that collide."""
 
     def __init__(
         self,
@@ -46,7 +50,7 @@ class DynamoStore(CheckedReads):
         clock: Clock | None,
         lag: int,
     ) -> None:
-        self.wire, self.lag = Wire(client), lag
+        self.wire, self.lag = Wire(client, self._again), lag
         self._closing: AbstractAsyncContextManager[Client] | None = closing
         self._table, self._clock = name, clock
         self._calls = Calls()
@@ -73,8 +77,7 @@ class DynamoStore(CheckedReads):
         with self._calls.accepted():
             await table.take_into_use(self.wire, self._table)
 
-    async def transact(self, *actions: Action) -> None:
-        changes = changes_of(actions)
+    async def _apply(self, changes: list[Change]) -> None:
         with self._calls.accepted():
             if changes:
                 await self._transact(changes)
@@ -95,6 +98,9 @@ class DynamoStore(CheckedReads):
         closing, self._closing = self._closing, None
         if closing is not None:
             await closing.__aexit__(None, None, None)
+
+    def _again(self, reason: Reason) -> None:
+        self.watch.again(reason)
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -122,6 +128,7 @@ class DynamoStore(CheckedReads):
                 found[item["_p"]["B"], item["_s"]["B"]] = shape.row(item)
             waiting = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
             if waiting:
+                self.watch.again("throttled")
                 await asyncio.sleep(min(1.0, 0.02 * 2**round_))
         raise Unavailable("The database is too busy: it leaves keys unread.")
 
@@ -129,15 +136,17 @@ class DynamoStore(CheckedReads):
 
     async def _transact(self, changes: list[Change]) -> None:
         for left in reversed(range(TRIES)):
-            requests = await self._requests(changes)
+            requests, why = await self._requests(changes), COLLIDED
             if requests is not None:
                 try:
                     await self.wire.write(requests)
                 except Collided as collision:
+                    why = collision.reason
                     await self._judge_refusal(changes, requests, collision)
                 else:
                     return
             if left:
+                self.watch.again(why)
                 await asyncio.sleep(random.random() * 0.01 * 2 ** min(6, TRIES - left))  # noqa: S311 - spread
         raise Unavailable("The database is busy: too many write the same at once.")
 

@@ -7,7 +7,7 @@ That needs `TransactWriteItems`, for one action too: `PutItem` has no token.
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +17,7 @@ from mediamill.core.errors import Unavailable
 from mediamill.store.dynamodb.clock import ServiceClock
 from mediamill.store.dynamodb.errors import Again, Collided, translated
 from mediamill.store.dynamodb.requests import Request
+from mediamill.store.watching import Reason
 
 TRIES = 6
 FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
@@ -25,11 +26,16 @@ FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
 Client = Any
 
 
+def _ignored(reason: Reason) -> None:
+    return
+
+
 class Wire:
     """One client, and the time that its service tells."""
 
-    def __init__(self, client: Client) -> None:
-        self.client, self.clock = client, ServiceClock()
+    def __init__(self, client: Client, again: Callable[[Reason], None] = _ignored) -> None:
+        """`again` hears why a request is made again."""
+        self.client, self.clock, self._again = client, ServiceClock(), again
 
     async def ask(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Return the answer to a request that changes nothing; raises `Unavailable`."""
@@ -39,6 +45,7 @@ class Wire:
             except Again as error:
                 if not left:
                     raise Unavailable(str(error)) from error
+                self._again(error.reason)
             await _pause(left)
         raise AssertionError("the last try returns or raises")
 
@@ -58,9 +65,11 @@ class Wire:
                 sure = sure and error.sure
                 if not left:
                     raise Unavailable(str(error)) from error
+                self._again(error.reason)
             except Collided as collision:
                 if sure or not left or collision.first_refused is not None:
                     raise
+                self._again(collision.reason)
             else:
                 return
             await _pause(left)

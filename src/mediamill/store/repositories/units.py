@@ -86,6 +86,8 @@ class Unit(Record, frozen=True, kw_only=True):
     reused: int = 0
     made: int = 0
     """Bytes of the results that it has made."""
+    tally: dict[str, tuple[int, ...]] = {}
+    """The same outcomes by what their inputs were (`engine/tallying.py`)."""
     progress: float = 0.0
     """0…1 of the unit's items, for display only."""
     started: int | None = None

@@ -70,6 +70,8 @@ class User(Record, frozen=True, kw_only=True):
     """Digest of the one link by which a new password can be set; empty for none."""
     factor: int | None = None
     """Since when a second factor is asked for when they sign in (ms); None: it is not."""
+    customer: str = ""
+    """Whom the installation bills for it, as `figures` name it; set by an administrator."""
 
 
 def searchable(*, email: str | None = None, name: str | None = None) -> dict[str, str | None]:

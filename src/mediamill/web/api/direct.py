@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from mediamill.core.errors import InvalidInput
+from mediamill.core.metrics import DIRECT
 from mediamill.services.files.labels import MAX_TAGS, clean_tags
 from mediamill.services.uploads.resumable import Announced
 from mediamill.web.documents import Sha256
@@ -94,7 +95,7 @@ async def complete_upload(
     """
     file, fresh = await mill.direct.complete(caller, upload_id)
     if fresh:
-        request.app.state.metrics.direct.inc(file.size)
+        mill.parts.numbers.count(DIRECT, more=file.size)
     until = time.monotonic() + gateway_of(request.scope).patience(wait)
     while file.passing and time.monotonic() < until:
         await asyncio.sleep(LOOK_SECONDS)

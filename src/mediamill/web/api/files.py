@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from mediamill.core.clock import NO_TIME, read_time
 from mediamill.core.errors import InvalidInput
+from mediamill.core.metrics import UPLOADED
 from mediamill.services.files.labels import MAX_TAG, clean_tags
 from mediamill.services.files.listing import Kind, Wanted
 from mediamill.store.port import MAX_PAGE
@@ -86,7 +87,7 @@ async def upload_file(
     arrived = await receive(request, mill, caller, said)
     files = arrived.files
     if len(files) > 1:
-        request.app.state.metrics.uploaded.inc(sum(file.size for file in files))
+        mill.parts.numbers.count(UPLOADED, more=sum(file.size for file in files))
         dated = await mill.kept.dated(files)
         return listed([upload_view(file, project=arrived.project) for file in dated], None)
     (file,) = files
@@ -94,7 +95,7 @@ async def upload_file(
     if arrived.duplicate:
         response.status_code = 200
     elif file.state is FileState.READY:
-        request.app.state.metrics.uploaded.inc(file.size)
+        mill.parts.numbers.count(UPLOADED, more=file.size)
     else:
         response.status_code = 202
     file = await mill.kept.dated_one(file)

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from fastapi import APIRouter, Response
 
-from mediamill.web.gauges import read_gauges
+from mediamill.web.metrics.exposing import scrape
 from mediamill.web.parsing import PROBLEM
 from mediamill.web.security import Mill
 
@@ -27,8 +26,6 @@ async def ready(mill: Mill, response: Response) -> dict[str, Any]:
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(mill: Mill, request: Request) -> Response:
+async def metrics(mill: Mill) -> Response:
     """Give the numbers that Prometheus collects."""
-    counted = generate_latest(request.app.state.metrics.registry)
-    measured = generate_latest(await read_gauges(mill))
-    return Response(counted + measured, media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    return await scrape(mill, shared=True)

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from mediamill.app import App
 from mediamill.core.access import Principal
 from mediamill.core.errors import Unavailable
+from mediamill.core.metrics import UPLOADED
 from mediamill.services.uploads.holding import Hash
 from mediamill.services.uploads.resumable import Body
 from mediamill.store.repositories.uploads import Upload
@@ -150,7 +151,7 @@ async def _append(
     body = Body(_chunks(request), length, size, hashing, expected)
     upload, file = await mill.resumable.append(caller, upload_id, offset, body)
     if file is not None and length != 0:
-        request.app.state.metrics.uploaded.inc(file.size)
+        mill.parts.numbers.count(UPLOADED, more=file.size)
     return upload
 
 

@@ -18,10 +18,10 @@ from mediamill.core.errors import ConditionFailed
 from mediamill.core.records import R, Record
 from mediamill.core.sourced import Sourced
 from mediamill.store.base import Calls, CheckedWalks
-from mediamill.store.calls import Listing, changes_of, condition_failed
+from mediamill.store.calls import Change, Listing, condition_failed
 from mediamill.store.codec import layout_of
 from mediamill.store.judging import Row
-from mediamill.store.port import Action, Page
+from mediamill.store.port import Page
 from mediamill.store.repositories.units import Unit
 from mediamill.store.sql.migrate import VERSION, migrations
 from mediamill.store.sql.postgres.address import Address
@@ -49,6 +49,9 @@ Rows = list[tuple[Any, ...]]
 
 class PostgresStore(CheckedWalks):
     """Records in a PostgreSQL database; opened by `PostgresStore.open`."""
+
+    contenders = 8
+    """A row is locked until its transaction is on the disk."""
 
     def __init__(self, pool: Pool, clock: Clock | None, version: str) -> None:
         self._pool, self._clock = pool, clock
@@ -99,8 +102,7 @@ class PostgresStore(CheckedWalks):
     async def _listed(self, listing: Listing[R]) -> Rows:
         return await self._read(statements_of(listing.layout.kind, POSTGRES).query(listing))
 
-    async def transact(self, *actions: Action) -> None:
-        changes = changes_of(actions)
+    async def _apply(self, changes: list[Change]) -> None:
         if not changes:
             self._calls.require_open()
             return
@@ -113,7 +115,8 @@ class PostgresStore(CheckedWalks):
 
     async def claim(self, klasses: Sequence[str], holder: str, lease_ms: int) -> Unit | None:
         now = self._clock.now() if self._clock else None
-        return await self._write(lambda c: claim(c, klasses, holder, lease_ms, now))
+        with self.watch.call("claim"):
+            return await self._write(lambda c: claim(c, klasses, holder, lease_ms, now))
 
     async def now(self) -> int:
         self._calls.require_open()
@@ -140,6 +143,7 @@ class PostgresStore(CheckedWalks):
                     except psycopg.Error as error:
                         if not left or not connection.closed:
                             raise translated(error) from error
+                        self.watch.again("away")
         raise AssertionError("unreachable")
 
     async def _write(self, write: Callable[[Connection], Awaitable[T]]) -> T:
@@ -152,6 +156,7 @@ class PostgresStore(CheckedWalks):
                     except NotWritten as error:
                         if not left:
                             raise reason(error.__cause__) from error
+                        self.watch.again("collided")
                 await asyncio.sleep(random.random() * 0.02 * (TRIES - left))  # noqa: S311 - spread
         raise AssertionError("unreachable")
 

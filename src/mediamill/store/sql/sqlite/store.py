@@ -20,10 +20,10 @@ from mediamill.core.errors import ConditionFailed, ConfigurationError, Unavailab
 from mediamill.core.mounts import network_type
 from mediamill.core.records import R, Record
 from mediamill.store.base import CheckedWalks
-from mediamill.store.calls import Listing, changes_of, condition_failed
+from mediamill.store.calls import Change, Listing, condition_failed
 from mediamill.store.codec import layout_of
 from mediamill.store.judging import Row
-from mediamill.store.port import Action, Page
+from mediamill.store.port import Page
 from mediamill.store.sql.migrate import VERSION, migrations
 from mediamill.store.sql.sqlite.clock import SharedClock
 from mediamill.store.sql.sqlite.connection import connect, prepare, translated
@@ -94,9 +94,8 @@ class SqliteStore(CheckedWalks):
         statement = statements_of(listing.layout.kind, SQLITE).query(listing)
         return await self._readers.read(lambda c: listing.records(_rows(c, statement)))
 
-    async def transact(self, *actions: Action) -> None:
+    async def _apply(self, changes: list[Change]) -> None:
         self._check_open()
-        changes = changes_of(actions)
         if not changes:
             return
 

@@ -1,0 +1,48 @@
+"""What is known here of the last backup: `backup.json` in the home of whoever made it.
+
+Metrics and `mediamill doctor` read it; the snapshots themselves are where the backup went.
+"""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+FILE = "backup.json"
+
+
+class LastBackup(msgspec.Struct, frozen=True, kw_only=True):
+    """The last snapshot that was made, read back and found whole."""
+
+    snapshot: str
+    begun: int
+    """Everything that was acknowledged before is in it (ms)."""
+    ended: int
+    size: int
+    """Bytes of all that it names."""
+    fresh: int
+    """Bytes that it added to the place."""
+    place: str
+    """The URL that it went to, without passwords."""
+
+
+def note_backup(home: Path, last: LastBackup) -> None:
+    """Write down, whole or not at all, that a backup was made."""
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = home / f".{FILE}-{os.getpid()}"
+    fresh.write_bytes(msgspec.json.encode(last))
+    fresh.replace(home / FILE)
+
+
+def noted_backup(home: Path) -> LastBackup | None:
+    """Return what was noted last; None where nothing was, or it cannot be read."""
+    try:
+        return msgspec.json.decode((home / FILE).read_bytes(), type=LastBackup)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def last_backup(home: Path) -> int | None:
+    """Return up to when everything is in the last backup (ms); None where none is known."""
+    noted = noted_backup(home)
+    return None if noted is None else noted.begun

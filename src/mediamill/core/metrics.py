@@ -1,0 +1,297 @@
+"""Every metric that `/metrics` shows: its name, its labels and what it means, declared once.
+
+What counts refers to these (`core/numbers.py`), and so does what reads the service when somebody
+asks (`web/metrics/`). The documentation is written from this table, and dashboards and alerts are
+checked against it. Labels have few values, which the program names: never a user, a file, an
+address or what somebody typed.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    COUNTER = "counter"
+    """Only grows, from 0 when its process begins."""
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+    """`NAME_bucket`, `NAME_sum` and `NAME_count`."""
+
+
+class Of(StrEnum):
+    """What a metric tells of, and so who shows it."""
+
+    PROCESS = "process"
+    """Each process shows its own: add them up."""
+    INSTALLATION = "installation"
+    """Every server of the API shows the same, workers by themselves nothing: take the largest."""
+
+
+@dataclass(frozen=True, eq=False)
+class Metric:
+    """One metric, as it is scraped."""
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    meaning: str
+    of: Of = Of.PROCESS
+    buckets: tuple[float, ...] = ()
+    """Upper ends, of a histogram."""
+
+
+def _counter(name: str, labels: str, meaning: str, of: Of = Of.PROCESS) -> Metric:
+    return Metric(f"{name}_total", Kind.COUNTER, tuple(labels.split()), meaning, of)
+
+
+def _gauge(name: str, labels: str, meaning: str, of: Of = Of.PROCESS) -> Metric:
+    return Metric(name, Kind.GAUGE, tuple(labels.split()), meaning, of)
+
+
+def _histogram(name: str, labels: str, meaning: str, buckets: tuple[float, ...]) -> Metric:
+    return Metric(name, Kind.HISTOGRAM, tuple(labels.split()), meaning, buckets=buckets)
+
+
+SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60)
+LONG = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
+ASKING = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+STORING = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+"""Seconds."""
+ALL = Of.INSTALLATION
+
+# -- the process -------------------------------------------------------------------------------
+
+INFO = _gauge("mediamill_info", "version", "The running version.")
+READY = _gauge("mediamill_ready", "", "Whether every backend answers.")
+PROCESS_CPU = _counter("process_cpu_seconds", "", "Processor time of the process, its slots apart.")
+PROCESS_MEMORY = _gauge("process_resident_memory_bytes", "", "Memory that the process has.")
+PROCESS_VIRTUAL = _gauge("process_virtual_memory_bytes", "", "Addresses that it has.")
+PROCESS_FILES = _gauge("process_open_fds", "", "Descriptors that it has open.")
+PROCESS_MOST_FILES = _gauge("process_max_fds", "", "Descriptors that it may have open.")
+PROCESS_STARTED = _gauge("process_start_time_seconds", "", "When it began.")
+MACHINE_BUSY = _counter(
+    "mediamill_machine_cpu_seconds",
+    "",
+    "Processor time of all that runs on the machine, or in the container that has a limit.",
+)
+MACHINE_CPUS = _gauge("mediamill_machine_cpus", "", "Processors that the process may use.")
+MACHINE_MEMORY = _gauge(
+    "mediamill_machine_memory_bytes",
+    "state",
+    "Memory of the machine, or of the container that has a limit: `total`, and `available`.",
+)
+DISK_FREE = _gauge("mediamill_disk_free_bytes", "place", "Room left where a folder of ours lies.")
+DISK_SIZE = _gauge("mediamill_disk_size_bytes", "place", "All the room there.")
+BLOBS_FREE = _gauge("mediamill_blobs_free_bytes", "", "Room left for files.")
+CERTIFICATE_ENDS = _gauge(
+    "mediamill_certificate_expires_timestamp_seconds",
+    "",
+    "When the certificate ends that this process serves; a proxy's own is not seen.",
+)
+SLOTS = _gauge("mediamill_slots", "state", "Slots of the process, `busy` and `free`.")
+PROTECTION = _gauge(
+    "mediamill_slot_protection", "protection", "Whether the kernel grants a protection to slots."
+)
+DOORBELL = _gauge(
+    "mediamill_doorbell_connected",
+    "",
+    "Whether the broker is there; work is found without it, a little later.",
+)
+
+# -- requests ----------------------------------------------------------------------------------
+
+REQUESTS = _counter(
+    "mediamill_http_requests", "method route status", "Requests answered, by route template."
+)
+REQUEST_SECONDS = _histogram(
+    "mediamill_http_request_seconds",
+    "method route",
+    "Time from a request's first byte to its answer's last.",
+    SHORT,
+)
+UPLOADED = _counter("mediamill_upload_bytes", "", "Bytes of accepted uploads.")
+DIRECT = _counter(
+    "mediamill_direct_upload_bytes",
+    "",
+    "Bytes that were sent to the bucket itself, completed and given to be checked.",
+)
+
+# -- work --------------------------------------------------------------------------------------
+
+UNIT_SECONDS = _histogram(
+    "mediamill_unit_seconds",
+    "class kind outcome",
+    "Time from a unit's claim to its end in these hands, by what came of it: `done`, `again` (an "
+    "error, to be tried again), `given_up`, `lost` (the lease), `returned`, `stranded` (the store "
+    "was away).",
+    LONG,
+)
+LEASES_EXPIRED = _counter(
+    "mediamill_unit_leases_expired",
+    "class",
+    "Leases that ran out under units, which others then took up; told when the unit has ended.",
+)
+ITEMS = _counter(
+    "mediamill_items", "operation outcome", "Items that were settled, by a stage's last operation."
+)
+UNITS = _gauge(
+    "mediamill_units",
+    "class state",
+    "Units of work that are ready or running: what workers are needed for.",
+    ALL,
+)
+UNITS_CAPPED = _gauge(
+    "mediamill_units_capped", "class", "Whether there are more units than were counted.", ALL
+)
+UNITS_WAITING = _gauge(
+    "mediamill_units_waiting_seconds",
+    "class",
+    "How long the ready unit has waited that was due first, of those that were looked at; mails, "
+    "webhooks and events are `notices`.",
+    ALL,
+)
+WORKERS = _gauge(
+    "mediamill_workers",
+    "state",
+    "Workers by what they do: `running`, `draining`, `drained`, `lost` (of the last day).",
+    ALL,
+)
+
+# -- the store ---------------------------------------------------------------------------------
+
+STORE_SECONDS = _histogram(
+    "mediamill_store_seconds", "operation", "Time of a call to the store.", STORING
+)
+STORE_ERRORS = _counter(
+    "mediamill_store_errors",
+    "operation error",
+    "Calls that failed: `unavailable`, `full` (the disk), `wrong` (a value), `failed`. A condition "
+    "that did not hold is none.",
+)
+STORE_RETRIES = _counter(
+    "mediamill_store_retries",
+    "reason",
+    "What the store was asked again: `throttled`, `collided` with others, `away`, `failed`.",
+)
+
+# -- what is kept ------------------------------------------------------------------------------
+
+KEPT_BYTES = _gauge(
+    "mediamill_kept_bytes",
+    "what",
+    "Bytes for which owners are charged, all together: `files` and what belongs to them, `results` "
+    "of jobs; some minutes old.",
+    ALL,
+)
+KEPT_FILES = _gauge(
+    "mediamill_kept_files", "", "Files for which owners are charged, likewise.", ALL
+)
+OPEN_JOBS = _gauge("mediamill_open_jobs", "", "Jobs that have not ended, likewise.", ALL)
+ACCOUNTS = _gauge("mediamill_accounts", "", "Accounts, likewise.", ALL)
+BACKUP = _gauge(
+    "mediamill_backup_timestamp_seconds", "", "Up to when everything is in the last backup from this home that was found whole.", ALL
+)
+RETENTION_OVERDUE = _gauge(
+    "mediamill_retention_overdue_files",
+    "source",
+    "Files that are due by the rules of retention and not removed yet, up to a thousand.",
+    ALL,
+)
+RETENTION_SWEPT = _gauge(
+    "mediamill_retention_swept_timestamp_seconds",
+    "source",
+    "When it was last looked for files that are due.",
+    ALL,
+)
+RETENTION_HELD = _gauge(
+    "mediamill_retention_rule_held",
+    "source",
+    "Whether a rule that keeps files less long is held back: workers' settings may differ.",
+    ALL,
+)
+RETENTION_FILES = _counter(
+    "mediamill_retention_files", "source", "Files that retention has removed.", ALL
+)
+RETENTION_BYTES = _counter(
+    "mediamill_retention_bytes", "source", "Bytes of files that retention removed.", ALL
+)
+
+# -- what goes out and comes in ----------------------------------------------------------------
+
+MAILS = _counter(
+    "mediamill_mails",
+    "outcome",
+    "Mails that were to go out from this process, by what came of it.",
+)
+EVENTS = _counter(
+    "mediamill_events",
+    "channel outcome",
+    "Events that went out from this process, by where and by what came of it.",
+)
+STREAM_BEHIND = _gauge(
+    "mediamill_stream_behind_messages",
+    "topic partition",
+    "Messages that wait to be taken, when that was last looked at.",
+    ALL,
+)
+STREAM_SEEN = _gauge(
+    "mediamill_stream_seen_timestamp_seconds",
+    "topic partition",
+    "When a process that has the partition last looked; old where none has it.",
+    ALL,
+)
+STREAM_FILES = _counter(
+    "mediamill_stream_files", "topic partition", "Messages that became files.", ALL
+)
+STREAM_LETTERS = _counter(
+    "mediamill_stream_dead_letters", "topic partition", "Messages that could not be taken.", ALL
+)
+
+# -- models ------------------------------------------------------------------------------------
+
+MODEL_CALLS = _counter(
+    "mediamill_model_calls",
+    "provider outcome",
+    "Model calls of this process that have ended, by what came of them.",
+)
+MODEL_COST = _counter(
+    "mediamill_model_cost_dollars",
+    "provider",
+    "What model calls of this process cost; those cut off count as the most they could.",
+)
+MODEL_SECONDS = _histogram(
+    "mediamill_model_call_seconds",
+    "provider",
+    "Time from a model call's beginning to its end.",
+    ASKING,
+)
+RESTING = _gauge(
+    "mediamill_provider_resting",
+    "provider",
+    "Whether a provider of a chain kept failing and is left alone for a while.",
+    ALL,
+)
+PERMITS = _gauge(
+    "mediamill_provider_permits",
+    "provider",
+    "Calls of a provider that workers may have under way now, all together.",
+    ALL,
+)
+SPENT_TODAY = _gauge(
+    "mediamill_spend_today_dollars", "", "What model calls of this day (UTC) cost.", ALL
+)
+SPENT_MONTH = _gauge(
+    "mediamill_spend_month_dollars", "provider", "What those of this month cost.", ALL
+)
+BUDGET = _gauge(
+    "mediamill_budget_dollars",
+    "",
+    "What all of a month may cost; none where nothing bounds it.",
+    ALL,
+)
+BUDGET_TAKEN = _gauge(
+    "mediamill_budget_taken_dollars", "", "Of it, spent or held for calls that are under way.", ALL
+)
+
+METRICS = {one.name: one for one in vars().copy().values() if isinstance(one, Metric)}
+"""All of them, in the order in which they are declared."""

@@ -1,0 +1,50 @@
+"""Questions that are not answered: who asks goes on, and one call hangs, however often it is asked."""
+
+import asyncio
+
+import pytest
+
+from mediamill.core.hanging import Hanging
+
+
+async def test_what_hangs_is_asked_once_and_its_answer_is_everybodys():
+    hanging, answer, calls = Hanging(), asyncio.Event(), 0
+
+    async def question() -> int:
+        nonlocal calls
+        calls += 1
+        while not answer.is_set():  # as a driver may: it does not let itself be taken back
+            try:
+                await answer.wait()
+            except asyncio.CancelledError:
+                continue
+        return calls
+
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            await hanging.ask("store", question, 0.01)
+    assert calls == 1
+    waiting = asyncio.ensure_future(hanging.ask("store", question, 60))
+    await asyncio.sleep(0)
+    answer.set()
+    assert await waiting == 1
+    assert await hanging.ask("store", question, 60) == 2, "asked anew once it was answered"
+
+
+async def test_an_error_is_told_to_who_asks_and_is_no_warning_where_nobody_waits():
+    hanging, go = Hanging(), asyncio.Event()
+
+    async def question() -> None:
+        await go.wait()
+        raise ValueError
+
+    with pytest.raises(TimeoutError):
+        await hanging.ask("a", question, 0.01)
+    go.set()
+    with pytest.raises(ValueError):
+        await hanging.ask("a", question, 60)
+    go.clear()
+    with pytest.raises(TimeoutError):
+        await hanging.ask("a", question, 0.01)
+    hanging.close()
+    await asyncio.sleep(0)

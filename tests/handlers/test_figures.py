@@ -1,0 +1,74 @@
+"""Figures of what a whole program did equal a recount of its rows, and stay when those go."""
+
+import numpy as np
+
+from mediamill.core.access import Principal
+from mediamill.engine.stages import StageKind
+from mediamill.handlers.items.steps import stage_of, stored
+from mediamill.media.image.codecs.encode import encode
+from mediamill.store.port import Put
+from mediamill.store.repositories.attempts import Attempt
+from mediamill.store.repositories.figures import About, Figures
+from mediamill.store.repositories.files import File
+from mediamill.store.repositories.jobs import Job
+from mediamill.store.repositories.results import Result
+from mediamill.store.repositories.units import Unit
+from mediamill.store.repositories.users import User
+from tests.handlers.conftest import ANN
+from tests.support.ageing import gone, hurry, records, settled
+from tests.support.recounting import figures, recounted
+
+
+def picture(shade: int) -> bytes:
+    return encode(np.full((8, 8, 3), shade, np.uint8), "png")
+
+
+def operations(works):
+    def of(job: Job, stage: int) -> tuple[list[str], bool]:
+        cut = stage_of(works.app.operations, job, stage)
+        steps = [step.operation for step in stored(job, cut)]
+        return steps, cut.kind is StageKind.MEASURE
+
+    return of
+
+
+async def test_figures_are_what_a_recount_finds_and_outlive_what_they_count(works, monkeypatch):
+    hurry(monkeypatch)
+    app = works.app
+    pictures = [await works.upload(f"gonzo{n}.png", picture(n)) for n in range(4)]
+    text = await works.upload("words.txt", b"some words")
+    first = await works.run([*pictures, text], "flip", "twice", "tell")  # the text is no image
+    again = await works.run(pictures[:3], "flip", "twice", "tell")  # taken over
+    loud = await works.run([text], "shout")
+    fails = await works.run(pictures[:2], ("tell", {"broken": "gonzo1"}))
+    await settled(app)
+
+    rows = await records(app, File, Job, Unit, Result, Attempt)
+    counted = await figures(app.store)
+    assert counted == await recounted(app.store, rows, operations(works))
+    by_status = {about: {place[-1] for place in counted if place[1] is about} for about in About}
+    assert by_status[About.ITEMS] == {"succeeded", "failed", "reused"}
+    assert by_status[About.JOBS] == {"succeeded", "partial"}
+
+    for job in (first, again, loud, fails):
+        await app.job_trash.delete(ANN, job.id, now=True)
+    for file in (*pictures, text):
+        await app.trash.delete(ANN, file, now=True)
+    await gone(app, *pictures, text)
+    await settled(app)
+    assert await records(app, File, Job, Result, Attempt) == []
+    left = await figures(app.store)
+    removed = {place: counts for place, counts in left.items() if place[1] is About.REMOVED}
+    assert {place[-1] for place in removed} == {"deleted"}
+    assert sum(counts["count"] for counts in removed.values()) == 5
+    assert {place: counts for place, counts in left.items() if place not in removed} == counted
+
+
+async def test_a_customer_is_a_label_and_nothing_tells_whose_it_was(works):
+    app = works.app
+    await app.store.transact(Put(User(id=ANN.user, email="ann@x.org", created=1, customer="Acme")))
+    await works.upload("a.png", picture(1))
+    await works.upload("b.png", picture(2), Principal("user_bob"))
+    rows = [row async for row in Figures(app.store).walk("2000-01-01", "2100-01-01")]
+    assert sorted((row.customer, row.count) for row in rows) == [("", 1), ("Acme", 1)]
+    assert not any("ann" in repr(row) or "user_" in repr(row) for row in rows)
