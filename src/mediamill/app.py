@@ -21,7 +21,7 @@ from mediamill.engine.rollup import Rollup
 from mediamill.engine.scheduler import Scheduler
 from mediamill.engine.tending import Engine, Handler, Timing
 from mediamill.engine.worker import Crew, Worker
-from mediamill.handlers import kinds
+from mediamill.handlers import back_up, kinds
 from mediamill.operations.catalogue import OPERATIONS, Catalogue
 from mediamill.parts import SPARE_SLOTS, Parts, cpu_slots
 from mediamill.services.access import Access
@@ -32,6 +32,7 @@ from mediamill.services.audit.trail import Trail
 from mediamill.services.captions.rerunning import Rerunning
 from mediamill.services.captions.service import CaptionService
 from mediamill.services.feedback import FeedbackService
+from mediamill.services.figures import FigureService
 from mediamill.services.files.directories import Directories
 from mediamill.services.files.downloads import Downloads
 from mediamill.services.files.labels import Labels
@@ -117,7 +118,7 @@ class App:
         self.inspector = Inspector(self.slots, self.scratch)
         self.directories = Directories(self.scratch)
         self.trail, self.audit = Trail(self.store, self.clock), AuditService(Audit(self.store))
-        self.workers = WorkerService(Workers(self.store))
+        self.workers, self.figures = WorkerService(Workers(self.store)), FigureService(self.store)
         self.quotas = QuotaService.over(self.parts, self.clock)
         self.rates = self.quotas.rates
         self._services()
@@ -279,6 +280,8 @@ class App:
         """Make what runs units; see to it that the housekeeping that recurs has begun."""
         settings, nouns = self.settings, self.repositories
         await kinds.begin_recurring(nouns.units)
+        if settings.backup_url:
+            await back_up.begin(nouns.units, kinds.SYSTEM)
         return Engine(
             scheduler=Scheduler(self.store, int(settings.lease_seconds * 1000)),
             units=nouns.units,

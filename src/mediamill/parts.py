@@ -29,6 +29,7 @@ from mediamill.adapters.stream.port import Publisher
 from mediamill.blobs.claims import refuse_claimed
 from mediamill.blobs.opening import open_blobs
 from mediamill.blobs.port import Blobs
+from mediamill.core.backups import refuse_unrestored
 from mediamill.core.errors import ConfigurationError, MediamillError
 from mediamill.core.hanging import Hanging
 from mediamill.core.machine import Scratch
@@ -186,6 +187,7 @@ class Parts:
         read_retention(settings.retention)  # what is wrong with it is told before anything opens
         fetcher = open_fetcher(settings.fetch_allow)
         events = open_events(settings.events_url)
+        refuse_unrestored(settings.home)
         make_home(settings.home)
         room = settings.min_free_bytes
         blobs = await _open_blobs(settings.blobs_url, "MEDIAMILL_BLOBS_URL", room)

@@ -1,4 +1,4 @@
-"""Questions that are not answered: who asks goes on, and one call hangs, however often it is asked."""
+"""Questions that are not answered: who asks goes on, and one call hangs for all who ask."""
 
 import asyncio
 
@@ -36,12 +36,12 @@ async def test_an_error_is_told_to_who_asks_and_is_no_warning_where_nobody_waits
 
     async def question() -> None:
         await go.wait()
-        raise ValueError
+        raise ValueError("wrong")
 
     with pytest.raises(TimeoutError):
         await hanging.ask("a", question, 0.01)
     go.set()
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="wrong"):
         await hanging.ask("a", question, 60)
     go.clear()
     with pytest.raises(TimeoutError):

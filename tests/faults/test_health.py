@@ -1,4 +1,4 @@
-"""A dead, hanging or locked database: `/health/ready` says so within five seconds, `/live` lives on.
+"""A dead, hanging or locked database: `/health/ready` says so within five seconds, `/live` lives.
 
 That it is within five is told by what it says: everything else that ends a call to a database that
 hangs takes twice as long, and says something else.

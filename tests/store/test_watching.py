@@ -28,7 +28,7 @@ async def test_each_call_is_timed_and_a_condition_that_does_not_hold_is_no_error
     counted = {labels: sum(seen.buckets) for labels, seen in times.items()}
     assert counted == {("transact",): 2, ("get",): 1, ("query",): 1}
     assert not numbers.counts[STORE_ERRORS]
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="same key"):
         await store.transact(Put(USER), Put(USER))
     assert not numbers.counts[STORE_ERRORS], "it was never asked"
     await store.close()

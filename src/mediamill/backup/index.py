@@ -34,7 +34,7 @@ class Index:
 
     def __init__(self) -> None:
         self._connection = apsw.Connection("")
-        self._connection.execute(_TABLES)
+        self._connection.execute(_TABLES).fetchall()  # a pragma answers
 
     def close(self) -> None:
         self._connection.close()

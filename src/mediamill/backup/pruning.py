@@ -6,6 +6,7 @@ long as new ones are made.
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 
 from mediamill.backup.index import Index
@@ -41,28 +42,32 @@ async def prune(vault: Vault, now: int, days: int, keep: int = 0) -> tuple[int, 
     async with vault.alone():
         snapshots = [await vault.snapshot(name) for name in await vault.names()]
         going = superfluous(snapshots, now, days, keep)
-        for name in going:
-            await vault.drop(name)
         await vault.blobs.sweep(now - LEFT_MS)
+        if not going:
+            return 0, 0
         staying = [one for one in snapshots if one.id not in going]
-        return len(going), await _collect(vault, staying) if going else 0
+        with closing(Index()) as index:
+            await _name(vault, staying, index)
+            for name in going:
+                await vault.drop(name)
+            return len(going), await _collect(vault, index)
 
 
-async def _collect(vault: Vault, staying: Sequence[Snapshot]) -> int:
-    """Remove the content that none of some snapshots names; return how many bytes."""
-    index = Index()
-    try:
-        lists = {sha256 for snapshot in staying for sha256 in snapshot.lists}
-        for snapshot in staying:
-            index.there((sha256, 0) for sha256 in snapshot.digests())
-        for sha256 in sorted(lists):
-            entries = read_list(await vault.content(sha256))
-            index.there((entry.sha256, 0) for entry in entries)
-        removed = 0
-        async for sha256, size in vault.sizes():
-            if index.size_there(sha256) is None:
-                await vault.blobs.delete(key_of(sha256))
-                removed += size
-        return removed
-    finally:
-        index.close()
+async def _name(vault: Vault, staying: Sequence[Snapshot], index: Index) -> None:
+    """Note the content that some snapshots name."""
+    lists = {sha256 for snapshot in staying for sha256 in snapshot.lists}
+    for snapshot in staying:
+        index.there((sha256, 0) for sha256 in snapshot.digests())
+    for sha256 in sorted(lists):
+        entries = read_list(await vault.content(sha256))
+        index.there((entry.sha256, 0) for entry in entries)
+
+
+async def _collect(vault: Vault, index: Index) -> int:
+    """Remove the content that is not noted; return how many bytes."""
+    removed = 0
+    async for sha256, size in vault.sizes():
+        if index.size_there(sha256) is None:
+            await vault.blobs.delete(key_of(sha256))
+            removed += size
+    return removed

@@ -55,15 +55,24 @@ async def entries_of(vault: Vault, snapshot: Snapshot) -> AsyncIterator[list[Ent
 
 
 async def assembled(vault: Vault, snapshot: Snapshot, target: Path) -> None:
-    """Write the copy of the database into a file; raises `BrokenMedia`, `NotFound`."""
+    """Write the copy of the database into a file; raises `BrokenMedia`."""
     digest = hashlib.sha256()
     with await asyncio.to_thread(_private, target) as file:
         for block in snapshot.database.blocks:
-            data = await vault.content(block)
+            try:
+                data = await vault.content(block)
+            except (NotFound, BrokenMedia):
+                raise _without_rows(snapshot) from None
             digest.update(data)
             await asyncio.to_thread(file.write, data)
     if digest.hexdigest() != snapshot.database.sha256:
-        raise BrokenMedia("The database of the snapshot is not what was written.")
+        raise _without_rows(snapshot)
+
+
+def _without_rows(snapshot: Snapshot) -> BrokenMedia:
+    return BrokenMedia(
+        f"The rows of the snapshot {snapshot.id} are lost: restore another one, with --at."
+    )
 
 
 def _private(path: Path) -> BinaryIO:

@@ -21,11 +21,11 @@ from mediamill.blobs.claims import CLAIM
 from mediamill.blobs.keys import of_results
 from mediamill.blobs.opening import open_blobs
 from mediamill.blobs.port import Blobs, PutsTogether
+from mediamill.core.backups import RESTORING
 from mediamill.core.errors import BrokenMedia, ConfigurationError, Conflict, NotFound
 from mediamill.core.settings import Settings
 from mediamill.store.copying import copying, kind_of
 
-MARK = "restoring.json"
 SMALL, BATCH, BATCH_BYTES = 4 << 20, 64, 32 << 20
 AT_ONCE = 8
 
@@ -70,7 +70,8 @@ class Restoring:
 
         Before anything is written it raises `Conflict` where the target is not empty,
         `ConfigurationError` for another kind of store or a newer schema, and for sealed keys
-        without a passphrase unless they are to be left out, `Unsealable` for a wrong one.
+        without a passphrase unless they are to be left out, `Unsealable` for a wrong one. Raises
+        `BrokenMedia` when the place has lost the rows.
         """
         own = self._keys(passphrase, without_keys=without_keys)
         await self._require_fit()
@@ -82,11 +83,14 @@ class Restoring:
                 results = await self._open(stack, url, "MEDIAMILL_RESULTS_URL")
             places = list(dict.fromkeys((blobs, results)))
             await self._mark(places)
+            rows = self.settings.home / ".restoring.db"
+            rows.unlink(missing_ok=True)
+            await assembled(self.vault, self.snapshot, rows)  # first, as nothing is without it
             done = await self._objects(blobs, results)
             if not done.broken:
                 keys.put_back(self.settings.home, own)
                 done.with_keys = bool(own)
-                await self._rows()
+                await copying(self.snapshot.database.kind).restored(self.settings.store_url, rows)
                 await self._unmark(places)
             return done
 
@@ -140,14 +144,14 @@ class Restoring:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         mark = Mark(self.snapshot.id, self.snapshot.begun, {"backup": self.place})
         data = msgspec.json.encode(mark)
-        (home / MARK).write_bytes(data)
+        (home / RESTORING).write_bytes(data)
         for blobs in places:
             await blobs.put(CLAIM, data)
 
     async def _unmark(self, places: Sequence[Blobs]) -> None:
         for blobs in places:
             await blobs.delete(CLAIM)
-        (self.settings.home / MARK).unlink()
+        (self.settings.home / RESTORING).unlink()
 
     # -- objects --------------------------------------------------------------------------------
 
@@ -198,15 +202,6 @@ class Restoring:
         done.objects += 1
         done.size += entry.size
 
-    # -- rows -----------------------------------------------------------------------------------
-
-    async def _rows(self) -> None:
-        """Put the rows back, whole."""
-        path = self.settings.home / ".restoring.db"
-        path.unlink(missing_ok=True)
-        await assembled(self.vault, self.snapshot, path)
-        await copying(self.snapshot.database.kind).restored(self.settings.store_url, path)
-
 
 def _batches(entries: Sequence[Entry]) -> list[list[Entry]]:
     batches, size = list[list[Entry]](), BATCH_BYTES + 1
@@ -221,7 +216,7 @@ def _batches(entries: Sequence[Entry]) -> list[list[Entry]]:
 
 def _mark_in(home: Path) -> Mark | None:
     with suppress(OSError, msgspec.DecodeError):
-        return msgspec.json.decode((home / MARK).read_bytes(), type=Mark)
+        return msgspec.json.decode((home / RESTORING).read_bytes(), type=Mark)
     return None
 
 

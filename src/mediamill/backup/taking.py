@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,12 +62,9 @@ class Taking:
         """
         kind = kind_of(self.settings.store_url)
         async with vault.alone():
-            index = Index()
-            try:
+            with closing(Index()) as index:
                 run = _Run(self, vault, index, new_snapshot_id(self.clock.now()))
                 return await run.whole(kind, place, again=again)
-            finally:
-                index.close()
 
 
 @dataclass

@@ -157,6 +157,14 @@ class Composes(Protocol):
         """
 
 
+@runtime_checkable
+class KeepsVersions(Protocol):
+    """A store that may keep what was replaced or deleted, for a while."""
+
+    async def keeps_versions(self) -> bool:
+        """Tell whether it does so now."""
+
+
 @dataclass(frozen=True)
 class Presigned:
     """A request that whoever has it may send to the store itself, until it expires."""

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import msgspec
 
+from mediamill.core.clock import DAY, HOUR, MINUTE
+from mediamill.core.errors import ConfigurationError
+
 FILE = "backup.json"
+RESTORING = "restoring.json"
+"""The mark of a restore into a home that is not finished (`backup/restoring.py`)."""
+UNITS = {"m": MINUTE, "h": HOUR, "d": DAY}
 
 
 class LastBackup(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +30,21 @@ class LastBackup(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that it added to the place."""
     place: str
     """The URL that it went to, without passwords."""
+
+
+def refuse_unrestored(home: Path) -> None:
+    """Raise `ConfigurationError` while a restore into a home is under way or was left."""
+    if (home / RESTORING).exists():
+        raise ConfigurationError(
+            f"MEDIAMILL_HOME: a restore into {home} is not finished. Wait for `mediamill restore` "
+            "to end, or give the same command again: it goes on where it was.",
+            setting="MEDIAMILL_HOME",
+        )
+
+
+def every_ms(text: str) -> int:
+    """Return what `30m`, `6h` or `1d` is in milliseconds."""
+    return int(text[:-1]) * UNITS[text[-1]]
 
 
 def note_backup(home: Path, last: LastBackup) -> None:

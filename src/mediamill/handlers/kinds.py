@@ -9,6 +9,8 @@ from mediamill.handlers.asks.asks import Asks
 from mediamill.handlers.asks.claim import Parts as Claims
 from mediamill.handlers.asks.close_purses import ClosePurses
 from mediamill.handlers.asks.index_captions import IndexCaptions
+from mediamill.handlers.back_up import KIND as BACK_UP
+from mediamill.handlers.back_up import BackUp
 from mediamill.handlers.datasets import kinds as datasets
 from mediamill.handlers.datasets.bringing import Taking
 from mediamill.handlers.files.arrived import ArrivedHandler, Submits
@@ -188,6 +190,7 @@ def handlers(
         "catch_up": CatchUp(store),
         recount.KIND: recount.Recount(store),
         "trim_audit": TrimAudit(Audit(store), settings.audit_days),
+        BACK_UP: BackUp(settings, store, parts.blob_stores(), parts.kept),
         "collect": Collect(store, parts.blob_stores(), SystemClock()),
         **datasets.handlers(parts, taking),
     }

@@ -84,6 +84,12 @@ class Bucket:
                 return
             yield dict(page)
 
+    async def keeps_versions(self) -> bool:
+        """Tell whether versioning is on."""
+        with told(""):
+            answer = await self.client.get_bucket_versioning(Bucket=self.name)
+        return bool(answer.get("Status") == "Enabled")
+
     async def info(self, key: str) -> BlobInfo:
         """Describe an object; raises `NotFound`."""
         found = await self.ask("head_object", key)

@@ -172,6 +172,10 @@ class S3Blobs(Direct):
         """Return None: a bucket has no bound."""
         return None
 
+    async def keeps_versions(self) -> bool:
+        """Tell whether the bucket's versioning is on; needs `s3:GetBucketVersioning`."""
+        return await self._bucket.keeps_versions()
+
     async def sweep(self, older_than: int) -> int:
         """Discard uploads begun before a time: those in memory here, all in parts in the folder."""
         mine = [upload for upload in self._uploads if upload.begun < older_than]

@@ -13,6 +13,7 @@ from mediamill.cli.admin.installation import administer
 from mediamill.cli.admin.quota import quota
 from mediamill.cli.remote.connection import json_option, show_list
 from mediamill.core.clock import SystemClock, rfc3339
+from mediamill.services.accounts.passwords import clean_customer
 from mediamill.services.accounts.roster import Roster
 from mediamill.store.repositories.users import Role, Token, User, Users
 
@@ -82,6 +83,20 @@ def role(who: str, role: str) -> None:
     """Make USER, an address or an id, a user, an analyst or an administrator; it counts at once."""
     user = _with(lambda roster: roster.change(who, role=Role(role)))
     click.echo(f"{user.email or user.id} is {user.role.value}.")
+
+
+@users.command()
+@click.argument("who", metavar="USER")
+@click.argument("label", metavar="[CUSTOMER]", default="")
+def customer(who: str, label: str) -> None:
+    """Have figures name CUSTOMER for what USER, an address or an id, does from now on.
+
+    Several accounts may have the same; without CUSTOMER they name nobody.
+    """
+    label = clean_customer(label)
+    user = _with(lambda roster: roster.change(who, customer=label))
+    of = f"counts for {user.customer}" if user.customer else "counts for no customer"
+    click.echo(f"{user.email or user.id} {of}.")
 
 
 @users.command("end-sessions")

@@ -22,6 +22,7 @@ from mediamill.adapters.identity.opening import probe_identity
 from mediamill.adapters.stream.opening import NONE, probe_stream
 from mediamill.cli.remote.client import on_loopback
 from mediamill.cli.remote.trust import trusting
+from mediamill.cli.service.backing import backups
 from mediamill.cli.service.certifying import certificate_check
 from mediamill.cli.service.checks import Check, Level
 from mediamill.cli.service.keeping import sealing, secrecy
@@ -58,6 +59,7 @@ def examine(settings: Settings, server: str | None, default_server: str) -> Iter
     yield from certificate_check(settings)
     yield from sealing(settings)
     yield from models(settings)
+    yield from backups(settings)
     yield from _stream(settings)
     yield from _settings(settings)
     yield _server(server, default_server, settings.home)

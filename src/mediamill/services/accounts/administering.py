@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from mediamill.core.access import Principal
 from mediamill.core.errors import Conflict
 from mediamill.services.accounts.inviting import Invited, Inviting
-from mediamill.services.accounts.passwords import Passwords, clean_address, clean_name
+from mediamill.services.accounts.passwords import (
+    Passwords,
+    clean_address,
+    clean_customer,
+    clean_name,
+)
 from mediamill.services.accounts.roster import Roster
 from mediamill.services.roles import require_admin
 from mediamill.store.port import Page
@@ -41,6 +46,7 @@ class Administering:
         role: Role | None = None,
         disabled: bool | None = None,
         name: str | None = None,
+        customer: str | None = None,
     ) -> User:
         """Change what is given; raises as `Roster.change`, and `Conflict` for oneself."""
         require_admin(principal)
@@ -49,8 +55,9 @@ class Administering:
             raise Conflict(YOURSELF)
         shown = None if name is None else clean_name(name)
         return await self.roster.change(
-            user_id, role=role, disabled=disabled, name=shown, keep_one=True
-        )
+            user_id, role=role, disabled=disabled, name=shown, keep_one=True,
+            customer=None if customer is None else clean_customer(customer),
+        )  # fmt: skip
 
     async def create(
         self, principal: Principal, email: str, name: str, role: Role, password: str

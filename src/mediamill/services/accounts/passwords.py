@@ -20,6 +20,7 @@ from mediamill.services.accounts.commonest import weakness
 
 MIN_LENGTH, MAX_LENGTH = 8, 1024
 MAX_NAME = 100
+CUSTOMER = re.compile(r"\w[\w ._-]{0,63}")
 SERVICE = "mediamill"
 CONCURRENT = 2
 MAX_WAITING = 64
@@ -123,6 +124,18 @@ def clean_name(name: str) -> str:
         raise invalid("name", f"A name has at most {MAX_NAME} characters.")
     if any(unicodedata.category(char) in {"Cc", "Cs"} for char in text):
         raise invalid("name", "A name is one line of text.")
+    return text
+
+
+def clean_customer(label: str) -> str:
+    """Return the label of a customer trimmed; raises `InvalidInput`. Empty takes it away.
+
+    It goes into figures, which name no person, so it is no address.
+    """
+    text = label.strip()
+    if text and CUSTOMER.fullmatch(text) is None:
+        message = "A customer is a label of 64 at most: letters, digits, spaces, . _ and -."
+        raise invalid("customer", message)
     return text
 
 

@@ -85,6 +85,7 @@ class Roster:
         role: Role | None = None,
         disabled: bool | None = None,
         name: str | None = None,
+        customer: str | None = None,
         keep_one: bool = False,
     ) -> User:
         """Change what is given, all of it or nothing; it counts at once.
@@ -94,7 +95,7 @@ class Roster:
         taken back. What was so already is no act. Raises `NotFound`, and `Conflict` for the last
         administrator, and to let somebody in whose account is being deleted.
         """
-        wanted = {"role": role, "disabled": disabled, "name": name}
+        wanted = {"role": role, "disabled": disabled, "name": name, "customer": customer}
         changes = {field: value for field, value in wanted.items() if value is not None}
         found = searchable(name=name)
         before, user = await self._set(who, changes | found, keep_one=keep_one)
@@ -106,6 +107,8 @@ class Roster:
             note("user_disabled" if disabled else "user_enabled", user.id)
         if user.name != before.name:
             note("user_renamed", user.id)
+        if user.customer != before.customer:
+            note("customer_set", user.id, customer=user.customer)
         if disabled:
             await self.sessions.end_all(user.id)
         return user

@@ -47,6 +47,9 @@ class UserChanges(Body):
     role: Role | None = None
     disabled: bool | None = None
     name: str | None = Field(None, max_length=300)
+    customer: str | None = Field(
+        None, max_length=300, description="Whom figures name for the account; empty for nobody."
+    )
 
 
 class NewInvitation(Body):
@@ -105,7 +108,7 @@ async def change_user(
 ) -> ManagedView:
     """Give a user another role or name, keep them out or let them in; it works at once."""
     changed = await mill.people.administering.change(
-        caller, user_id, body.role, body.disabled, body.name
+        caller, user_id, body.role, body.disabled, body.name, body.customer
     )
     return managed_view(changed)
 

@@ -38,10 +38,12 @@ class ManagedView(UserView):
     """A user, as administrators see them."""
 
     disabled: bool = Field(description="Whether they are kept out.")
+    customer: str = Field(description="Whom figures name for the account.", examples=["Acme"])
 
 
 def managed_view(user: User) -> ManagedView:
-    return ManagedView(**user_view(user).model_dump(), disabled=user.disabled)
+    shown = user_view(user).model_dump()
+    return ManagedView(**shown, disabled=user.disabled, customer=user.customer)
 
 
 class InvitationView(View):

@@ -1,0 +1,70 @@
+"""`back_up`: make a backup now and then, one for all workers together, and drop old ones.
+
+Its runner only waits for disks and the network, so it is one of `transfer`. Whoever is told to stop
+under it gives it back: the next one begins anew, and finds what was written.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import ClassVar
+
+import structlog
+
+from mediamill.adapters.secrets.opening import SettingSources
+from mediamill.backup.pruning import prune
+from mediamill.backup.taking import Taking
+from mediamill.backup.vault import Vault
+from mediamill.blobs.port import Blobs
+from mediamill.core.backups import every_ms
+from mediamill.core.clock import HOUR, MINUTE, SystemClock
+from mediamill.core.errors import ConditionFailed
+from mediamill.core.settings import Settings
+from mediamill.engine.lease import Lease
+from mediamill.store.port import Store
+from mediamill.store.repositories.units import Unit, Units
+
+log = structlog.get_logger(__name__)
+
+KIND = "back_up"
+
+
+async def begin(units: Units, owner: str) -> None:
+    """Have a first backup made soon, unless they are made already."""
+    if await units.get(KIND, 0) is None:
+        now = await units.store.now()
+        unit = Unit.chore(KIND, KIND, 0, owner, cost=1.0, now=now, due=now)
+        with suppress(ConditionFailed):  # another worker was first
+            await units.insert([unit.evolve(klass="transfer").opened(now + MINUTE)])
+
+
+@dataclass
+class BackUp:
+    """Comes every `MEDIAMILL_BACKUP_EVERY`, as long as `MEDIAMILL_BACKUP_URL` says where to."""
+
+    recurs: ClassVar = True
+
+    settings: Settings
+    store: Store
+    places: Sequence[Blobs]
+    kept: SettingSources
+
+    async def run(self, lease: Lease) -> None:
+        place = self.settings.backup_url
+        if not place:  # another worker's setting, or one of former times
+            await lease.release(HOUR)
+            return
+        address = await self.kept.of("store_url").current()
+        settings = self.settings.model_copy(update={"store_url": address})
+        clock = SystemClock()
+        async with Vault.open(place) as vault:
+            await Taking(settings, self.store, self.places, clock).take(vault, place)
+            dropped, size = await prune(vault, clock.now(), settings.backup_keep_days)
+        if dropped:
+            log.info("backups dropped", action="backups_dropped", snapshots=dropped, size=size)
+        await lease.release(every_ms(settings.backup_every))
+
+    async def give_up(self, lease: Lease, error: BaseException) -> None:
+        """Try again next time: what wants a backup is more every hour."""
+        log.error("no backup", action="backup_failed", error=str(error))
+        await lease.release(every_ms(self.settings.backup_every), str(error))

@@ -1,0 +1,197 @@
+"""What was done, for analysts: sums by day, type, source, customer, operation and outcome.
+
+All of it is read from figures (`store/repositories/figures.py`), which name nobody.
+"""
+
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from mediamill.core.access import Principal
+from mediamill.core.errors import InvalidInput
+from mediamill.services.roles import require_analyst
+from mediamill.store.port import Store
+from mediamill.store.repositories.daily import day_of
+from mediamill.store.repositories.figures import (
+    BOUNDS,
+    MEASURES,
+    NAMED,
+    UNDER,
+    About,
+    Figure,
+    Figures,
+)
+
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+USUAL_DAYS, MOST_DAYS = 30, 1_100
+"""Days that are shown where nobody says which, and the most at a time."""
+GOOD = frozenset(("received", "succeeded", "reused", "answered"))
+BAD = frozenset(("rejected", "refused", "failed", "partial"))
+"""What of a row's status is a success and a failure; the rest is neither, as `cancelled`."""
+BY = ("day", *NAMED)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of figures: what is counted, on which days, told apart by which names."""
+
+    about: About
+    first: str
+    last: str
+    by: tuple[str, ...] = ()
+    where: Mapping[str, str] = field(default_factory=dict)
+    """Only rows with these names; an operation also where others ran with it."""
+
+    def takes(self, row: Figure) -> bool:
+        """Tell whether a row is asked for."""
+        if row.about is not self.about:
+            return False
+        return all(_has(row, name, value) for name, value in self.where.items())
+
+
+@dataclass
+class Group:
+    """Rows that are alike in what they are told apart by, summed."""
+
+    names: dict[str, str]
+    sums: Counter[str] = field(default_factory=Counter)
+    good: int = 0
+    bad: int = 0
+
+    def add(self, row: Figure) -> None:
+        """Count a row in."""
+        self.sums.update({name: getattr(row, name) for name in MEASURES})
+        self.good += row.count if row.status in GOOD else 0
+        self.bad += row.count if row.status in BAD else 0
+
+    @property
+    def success(self) -> float | None:
+        """Which part went well of what went well or wrong; None for nothing."""
+        return self.good / (self.good + self.bad) if self.good + self.bad else None
+
+    @property
+    def mean(self) -> float | None:
+        """Seconds that one took on average; None where that is not known of any."""
+        return self.sums["milliseconds"] / self.sums["timed"] / 1000 if self.sums["timed"] else None
+
+    def quantile(self, part: float) -> float | None:
+        """Estimate the seconds in which such a part was done; None where none is known.
+
+        Between two bounds it is drawn in a straight line; beyond the last it is that one.
+        """
+        wanted = part * self.sums["timed"]
+        if not wanted:
+            return None
+        below, least = 0, 0.0
+        for name, most in zip(UNDER, BOUNDS, strict=True):
+            count = self.sums[name]
+            if count >= wanted:
+                return (least + (most - least) * (wanted - below) / (count - below)) / 1000
+            below, least = count, most
+        return BOUNDS[-1] / 1000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What figures say."""
+
+    question: Question
+    groups: Sequence[Group]
+    """The largest first; where days are told apart, by day, then the largest."""
+    total: Group
+
+
+@dataclass(frozen=True)
+class FigureService:
+    """Reads of figures; every method raises `Forbidden` for others than analysts."""
+
+    store: Store
+
+    async def days(self, first: str | None, last: str | None) -> tuple[str, str]:
+        """Return the days that are meant; raises `InvalidInput`."""
+        until = _day("to", last) if last else date.fromisoformat(day_of(await self.store.now()))
+        since = _day("from", first) if first else until - timedelta(USUAL_DAYS - 1)
+        if since > until:
+            raise InvalidInput.at("from", "is behind the last day.")
+        if (until - since).days >= MOST_DAYS:
+            raise InvalidInput.at("from", f"is more than {MOST_DAYS:,} days before the last day.")
+        return since.isoformat(), until.isoformat()
+
+    async def ask(self, principal: Principal, question: Question) -> Answer:
+        """Sum what is asked for; raises `InvalidInput` for names that are none."""
+        require_analyst(principal)
+        for name in (*question.by, *question.where):
+            if name not in BY:
+                raise InvalidInput.at("by", f"{name} is none of {', '.join(BY)}.")
+        groups, total = dict[tuple[str, ...], Group](), Group({})
+        async for row in Figures(self.store).walk(question.first, question.last):
+            if question.takes(row):
+                key = tuple(getattr(row, name) for name in question.by)
+                names = dict(zip(question.by, key, strict=True))
+                groups.setdefault(key, Group(names)).add(row)
+                total.add(row)
+        return Answer(question, sorted(groups.values(), key=_place), total)
+
+    async def choices(
+        self, principal: Principal, about: About, first: str, last: str
+    ) -> dict[str, list[str]]:
+        """Return which names there are in some days, each in order, for filters."""
+        require_analyst(principal)
+        found: dict[str, set[str]] = {name: set() for name in NAMED}
+        async for row in Figures(self.store).walk(first, last):
+            if row.about is about:
+                for name in NAMED:
+                    value = getattr(row, name)
+                    found[name] |= set(value.split("+")) if name == "operation" else {value}
+        return {name: sorted(values - {""}) for name, values in found.items()}
+
+    async def rows(
+        self, principal: Principal, first: str, last: str
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Visit all figures of some days, those of one name as one; the oldest day first."""
+        require_analyst(principal)
+        return told(self.store, first, last)
+
+
+async def told(store: Store, first: str, last: str) -> AsyncIterator[dict[str, Any]]:
+    """Visit all figures of some days as tables have them, wherever they lie.
+
+    A row has the day, what is counted, the names, and the measures: bytes, and
+    `cost` in micro-dollars.
+    """
+    day, sums = "", dict[tuple[str, ...], Group]()
+    async for row in Figures(store).walk(first, last):
+        if row.day != day:
+            for one in sums.values():
+                yield _table_row(one)
+            day, sums = row.day, {}
+        key = row.about.value, *(getattr(row, name) for name in NAMED)
+        names = dict(zip(("day", "about", *NAMED), (row.day, *key), strict=True))
+        sums.setdefault(key, Group(names)).add(row)
+    for one in sums.values():
+        yield _table_row(one)
+
+
+def _table_row(group: Group) -> dict[str, Any]:
+    return {**group.names, **{name: group.sums[name] for name in MEASURES}}
+
+
+def _has(row: Figure, name: str, value: str) -> bool:
+    said = getattr(row, name)
+    return value in said.split("+") or value == said if name == "operation" else value == said
+
+
+def _place(group: Group) -> tuple[Any, ...]:
+    return group.names.get("day", ""), -group.sums["count"], *group.names.values()
+
+
+def _day(field_: str, text: str) -> date:
+    try:
+        if DAY.fullmatch(text) is None:
+            raise ValueError(text)
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput.at(field_, "A day is written like 2026-11-21.") from None

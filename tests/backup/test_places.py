@@ -1,0 +1,117 @@
+"""Backups of PostgreSQL and buckets, into a bucket; and those that a worker makes by itself."""
+
+import asyncio
+import shutil
+
+import pytest
+
+from mediamill.app import App
+from mediamill.backup.taking import Taking
+from mediamill.backup.vault import Vault
+from mediamill.core.backups import noted_backup
+from mediamill.core.errors import Unavailable
+from mediamill.core.settings import Settings
+from mediamill.handlers import back_up
+from mediamill.handlers.back_up import KIND
+from mediamill.moving.places import Targets
+from mediamill.store.port import Delete
+from mediamill.store.repositories.files import File
+from mediamill.store.sql.postgres import copying
+from tests.faults.rows import everything
+from tests.moving.conftest import elsewhere, moved
+from tests.moving.installation import lives_on
+from tests.support.places import Place
+from tests.support.serving import working
+
+__all__ = ["elsewhere"]
+pytestmark = pytest.mark.embedded("it chooses its places")
+
+
+@pytest.mark.timeout(300)
+async def test_postgresql_and_buckets_come_back(found, elsewhere, say, monkeypatch, tmp_path):
+    monkeypatch.setenv("MEDIAMILL_BACKUP_PASSPHRASE", "seven words that are said nowhere else")
+    first, second, third = [elsewhere(Place("postgresql", "s3")) for _ in range(3)]
+    await moved(found.settings(), Targets(store=first.store, blobs=first.blobs))
+    place = third.blobs
+
+    def there(at: Targets) -> dict[str, str]:
+        return {"MEDIAMILL_STORE_URL": at.store, "MEDIAMILL_BLOBS_URL": at.blobs}
+
+    async def given(at: Targets, *arguments: object) -> tuple[int, str, str]:
+        with monkeypatch.context() as patch:
+            for name, value in there(at).items():
+                patch.setenv(name, value)
+            return await asyncio.to_thread(say, *arguments)
+
+    code, out, err = await given(first, "backup", place)
+    assert (code, err) == (0, ""), err
+    assert "files" in out
+    code, out, _ = await given(first, "backup", "verify", place)
+    assert (code, "whole." in out) == (0, True)
+    code, _, err = await given(first, "restore", place, "--home", tmp_path / "new")
+    assert (code, "not empty" in err) == (2, True)
+    code, _, err = await given(second, "restore", place, "--home", tmp_path / "new")
+    assert code == 0, err
+    assert everything(first.store) == everything(second.store)
+    settings = Settings(
+        home=tmp_path / "new", slots=1, min_free_bytes=0, lease_seconds=6,
+        store_url=second.store, blobs_url=second.blobs,
+    )  # fmt: skip
+    assert await lives_on(found, settings) == []
+
+
+async def test_what_pg_dump_says_is_passed_on(elsewhere, tmp_path, monkeypatch):
+    url = elsewhere(Place("postgresql")).store
+    secret = "a:strange\\one"
+    said = copying._without_password(f"host=127.0.0.1 password='{secret}' dbname=x", tmp_path / "p")
+    assert secret not in said
+    assert (tmp_path / "p").read_text() == "*:*:*:*:a\\:strange\\\\one\n"
+    assert (tmp_path / "p").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(Unavailable, match="pg_restore: .*no such"):
+        await copying.restored(url, tmp_path / "no such")
+
+
+@pytest.mark.timeout(120)
+async def test_a_worker_makes_them_by_itself(found, tmp_path, monkeypatch):
+    monkeypatch.setattr(back_up, "MINUTE", 0)
+    place = tmp_path / "backups"
+    settings = found.settings(backup_url=str(place), poll_seconds=0.05)
+    async with await App.open(settings) as app, working(app):
+        while not await _noted(app):
+            await asyncio.sleep(0.05)
+        unit = await app.repositories.units.get(KIND, 0)
+        assert (unit.klass, unit.kind, unit.owner) == ("transfer", KIND, "system")
+        due = unit.due - await app.store.now()
+        assert 0 < due <= 30 * 60_000
+    async with Vault.open(str(place)) as vault:
+        assert await vault.names() == [noted_backup(found.home).snapshot]
+
+
+async def _noted(app: App) -> bool:
+    unit = await app.repositories.units.get(KIND, 0)
+    return noted_backup(app.settings.home) is not None and unit.state == "ready"
+
+
+async def test_what_is_deleted_meanwhile_is_not_missing(found, tmp_path, monkeypatch):
+    """Bytes that go between the copy of the rows and that of the bytes were deleted for good."""
+    settings = found.settings()
+    async with await App.open(settings) as app, Vault.open(str(tmp_path / "b")) as vault:
+        taking = Taking(settings, app.store, app.parts.blob_stores())
+        listed = type(app.blobs).list
+        (file,) = [one for one in await _files(app) if one.name == "1.png"]
+
+        async def deleting(blobs, prefix, after=""):
+            if blobs is app.blobs:
+                await app.blobs.delete(file.blob)
+                await app.store.transact(Delete(type(file), (file.id,)))
+            async for info in listed(blobs, prefix, after):
+                yield info
+
+        monkeypatch.setattr(type(app.blobs), "list", deleting)
+        snapshot = await taking.take(vault, "b")
+        assert snapshot.missing == []
+    shutil.rmtree(tmp_path / "b")
+
+
+async def _files(app: App) -> list:
+    return list(await app.store.walk(File))

@@ -1,0 +1,243 @@
+"""Whatever write a process dies at, before or after it, what was done counts once in figures."""
+
+from collections import Counter
+
+from mediamill.core.clock import FixedClock
+from mediamill.engine.flush import Flush
+from mediamill.engine.sweeping import CLASSES, Sweep
+from mediamill.engine.tallying import MOST_KINDS, Tallying, facts_of, together
+from mediamill.engine.tending import Tending
+from mediamill.services.uploads import recording
+from mediamill.services.uploads.recording import FileRows
+from mediamill.store.memory import MemoryStore
+from mediamill.store.port import Delete, Update
+from mediamill.store.repositories.daily import day_of
+from mediamill.store.repositories.figures import About, Figure, Figures
+from mediamill.store.repositories.files import File
+from mediamill.store.repositories.jobs import Job, Step
+from mediamill.store.repositories.results import ItemOutcome, Result
+from mediamill.store.repositories.units import Unit, UnitState
+from tests.engine.harness import Harness, PlainItems
+from tests.support.recounting import figures
+
+OWNER = "user_ann"
+NOW = 1_795_000_000_000
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+class Mortal(MemoryStore):
+    """A store whose process dies at a write: before it, or after it."""
+
+    left = 0
+    """How many writes there are until then; 0 for ever."""
+    after = dead = False
+
+    async def transact(self, *actions):
+        self.left -= 1
+        self.dead = self.dead or (self.left == 0 and not self.after)
+        if self.dead:
+            raise Died
+        await super().transact(*actions)
+        if self.left == 0:
+            self.dead = True
+            raise Died
+
+
+class Tallied(PlainItems):
+    """Settles items, and knows what they are."""
+
+    async def run(self, lease):
+        unit, job = lease.unit, lease.unit.payload["job"]
+        entries = await self.manifests.at(job, 0, unit.pending())
+        tallying = Tallying(["thumbnail"])
+        for item, entry in entries.items():
+            file = await self.jobs.store.get(File, entry.file)
+            tallying.inputs[item] = file
+        async with Flush(lease, tallying=tallying) as flush:
+            for item, entry in entries.items():
+                outcome = await self.settle(lease, item)
+                await flush.add(
+                    Result(
+                        job=job, stage=0, item=item, generation=unit.payload["generation"],
+                        outcome=outcome, input=entry.file, name=entry.name, created=1,
+                        seconds=0.2, error="no" if outcome is ItemOutcome.FAILED else "",
+                    )
+                )  # fmt: skip
+                await flush.settle()
+
+
+async def fail_the_second(lease, item) -> ItemOutcome:
+    return ItemOutcome.FAILED if item == 1 else ItemOutcome.SUCCEEDED
+
+
+def a_file(n: int, **more) -> File:
+    return File(
+        id=f"file_{n}", owner=OWNER, listed=OWNER, name=f"{n}.jpg", media_type="image/jpeg",
+        size=10 + n, sha256="0" * 64, crc32=0, width=100, height=100, blob=f"files/{n}",
+        created=NOW, thumbnail="", charged=10 + n,
+    ).evolve(**more)  # fmt: skip
+
+
+async def history(dies_at: int, *, after: bool = False) -> tuple[bool, Counter]:
+    """Take files in and run a job, in spite of a death; tell whether it came, and what counts."""
+    clock = FixedClock(NOW)
+    store = Mortal(clock)
+    harness = Harness(store)
+    harness.items = Tallied(harness.jobs, harness.manifests, fail_the_second)
+    rows = FileRows(store, harness.units, harness.usages, harness.bell, harness.announcer)
+    files = [a_file(n) for n in range(3)]
+
+    async def upload() -> None:
+        for file in files:
+            if await store.get(File, file.id) is None:
+                await rows.insert(file)
+
+    job: Job | None = None
+
+    async def work() -> None:
+        tending = Tending(harness.engine())
+        while job and not (await harness.jobs.need(job.id)).state.terminal:
+            while unit := await tending.engine.scheduler.claim_next(CLASSES, "w"):
+                await tending.run(unit)
+            clock.advance(5_000)
+            await Sweep(tending).once()
+
+    store.left, store.after = dies_at, after
+    died = await survived(store, clock, upload)
+    left, store.left = store.left, 0
+    job = await harness.submit(OWNER, [file.id for file in files])
+    store.left = max(left, 0)
+    died |= await survived(store, clock, work)
+    counts = Counter()
+    for place, counted in (await figures(store)).items():
+        counts.update({(place[1], place[-1], name): n for name, n in counted.items() if n})
+    return died, counts
+
+
+async def survived(store: Mortal, clock: FixedClock, act) -> bool:
+    """Do something, again where the process died at it; tell whether it did."""
+    try:
+        await act()
+    except Died:
+        store.dead = False
+        clock.advance(60_000)  # leases run out
+        await act()
+        return True
+    return False
+
+
+async def test_each_fact_counts_once_whatever_write_it_dies_at():
+    _, expected = await history(0)
+    assert expected[About.FILES, "received", "count"] == 3
+    assert expected[About.FILES, "received", "bytes"] == 33
+    assert expected[About.ITEMS, "succeeded", "count"] == 2
+    assert expected[About.ITEMS, "failed", "bytes"] == 11
+    assert expected[About.JOBS, "partial", "count"] == 1
+    deaths = 0
+    for after in (False, True):
+        write, died = 0, True
+        while died:
+            write += 1
+            died, counted = await history(write, after=after)
+            assert stripped(counted) == stripped(expected), (write, after)
+            deaths += died
+    assert deaths > 20
+
+
+def stripped(counted: Counter) -> Counter:
+    """Leave out how long jobs took: it is longer where they were interrupted."""
+    return Counter({k: n for k, n in counted.items() if k[0] is not About.JOBS or k[2] == "count"})
+
+
+# -- units ----------------------------------------------------------------------------------------
+
+
+def a_job() -> Job:
+    return Job(
+        id="job_a", owner=OWNER, steps=(Step(operation="resize"), Step(operation="flip")),
+        klass="bulk", created=NOW,
+    )  # fmt: skip
+
+
+def a_unit(seq: int, **more) -> Unit:
+    return Unit(
+        group="job_a", seq=seq, kind="items", owner=OWNER, klass="bulk", created=NOW,
+        finished=NOW, state=UnitState.DONE, payload={"items": [1, 2, 3]},
+    ).evolve(**more)  # fmt: skip
+
+
+def told(facts) -> dict:
+    return {(fact.status, fact.operation, fact.media_type): fact.counts["count"] for fact in facts}
+
+
+def test_what_an_older_program_did_and_what_was_cancelled_counts_too():
+    older = a_unit(0, succeeded=2, failed=1)
+    assert told(facts_of(a_job(), older)) == {
+        ("succeeded", "resize+flip", ""): 2, ("failed", "resize+flip", ""): 1,
+    }  # fmt: skip
+    tally = {"flip|upload|image/png|measured": (1, 9, 0, 0, 1, 5)}
+    cut = a_unit(0, state=UnitState.CANCELLED, succeeded=1, tally=tally)
+    assert told(facts_of(a_job(), cut)) == {
+        ("measured", "flip", "image/png"): 1, ("cancelled", "resize+flip", ""): 2,
+    }  # fmt: skip
+
+
+def test_a_unit_tells_only_so_many_kinds_apart():
+    inputs = {n: a_file(n, media_type=f"image/x-{n}") for n in range(MOST_KINDS + 5)}
+    results = [
+        Result(job="job_a", stage=0, item=n, generation=1, outcome=ItemOutcome.SUCCEEDED,
+               input="", name="", created=0) for n in inputs
+    ]  # fmt: skip
+    tally = Tallying(["flip"], inputs=inputs).added({}, results)
+    assert len(tally) == MOST_KINDS + 1
+    assert tally["flip|other|other|succeeded"][0] == 5
+    units = [a_unit(n, tally=tally, succeeded=len(inputs)) for n in range(3)]
+    other = {f"b|{kind}": counts for kind, counts in tally.items()}
+    more = [a_unit(3, tally={k.replace("flip|", ""): c for k, c in other.items()})]
+    assert len(together(a_job(), units)[0]) == 3, "they add to the same rows"
+    assert len(together(a_job(), [*units, *more])[0]) == 3, "these are too many rows together"
+
+
+# -- rows -----------------------------------------------------------------------------------------
+
+
+async def test_rows_of_slots_are_folded_into_one():
+    clock = FixedClock(NOW)
+    store = MemoryStore(clock)
+    store.contenders = 4
+    for n in range(40):
+        file = a_file(n, media_type="image/png" if n % 2 else "image/jpeg")
+        counting = await Figures(store).counting(OWNER, recording.facts([file]))
+        await store.transact(*counting)
+    day = day_of(NOW)
+    before, rows = await figures(store), [row async for row in Figures(store).walk(day, day)]
+    assert 2 < len(rows) <= 8, "they are spread"
+    gone = await Figures(store).fold(day, day)
+    assert gone == len(rows) - 2
+    assert await figures(store) == before
+    assert await Figures(store).fold(day, day) == 0
+
+
+async def test_folding_leaves_what_is_counted_just_then():
+    store = MemoryStore(FixedClock(NOW))
+    store.contenders = 2
+    figures_ = Figures(store)
+    while len(rows := [row async for row in figures_.walk("2000-01-01", "2100-01-01")]) < 2:
+        await store.transact(*await figures_.counting(OWNER, recording.facts([a_file(1)])))
+    inner, counted = store.transact, await figures(store)
+
+    async def overtaken(*actions):
+        if any(isinstance(one, Delete) for one in actions):
+            store.transact = inner
+            await inner(*await figures_.counting(OWNER, recording.facts([a_file(1)])))
+            late = Update(Figure, rows[1].key_values(), add={"count": 1, "turn": 1})
+            await inner(late)
+        await inner(*actions)
+
+    store.transact = overtaken
+    assert await figures_.fold("2000-01-01", "2100-01-01") == 0
+    (place,) = counted
+    assert (await figures(store))[place]["count"] == counted[place]["count"] + 2
