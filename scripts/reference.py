@@ -1,22 +1,25 @@
 """Write the reference parts of docs/ from the code.
 
-Settings, operations, errors, metrics, commands and exit codes.
+Settings, operations, errors, metrics, what is logged, commands and exit codes.
 
 Each part stands between `<!-- begin NAME -->` and `<!-- end NAME -->`; the prose around it is
 written by hand. `python scripts/reference.py` writes them, `--check` tells which are out of date.
 """
 
+import ast
 import difflib
 import json
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import click
 
+from mediamill.analytics.table import COLUMNS, DAY
 from mediamill.cli.root import root
 from mediamill.cli.terminal import failures
 from mediamill.core.errors import MediamillError
@@ -26,7 +29,13 @@ from mediamill.core.settings import Settings
 from mediamill.operations.catalogue import OPERATIONS
 from mediamill.web.problems import CODES
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parent.parent
+DOCS, SOURCES = ROOT / "docs", ROOT / "src" / "mediamill"
+
+
+LOG_LEVELS = ("debug", "info", "warning", "error", "exception", "critical", "log")
+ACTS = "core/acts.py"
+"""Logs what is noted for the audit trail, by the acts of docs/audit.md."""
 
 
 def main() -> int:
@@ -185,6 +194,63 @@ def events() -> Iterator[str]:
         yield f"| `{name}` | {text} |"
 
 
+def logs() -> Iterator[str]:
+    """List what the program logs, by action."""
+    found: dict[str, list[LogLine]] = {}
+    for line in log_lines():
+        found.setdefault(line.action, []).append(line)
+    yield from table("action", "level", "text", "beside", "where")
+    for action in sorted(found):
+        some = found[action]
+        levels = ", ".join(dict.fromkeys(one.level for one in some))
+        beside = ", ".join(dict.fromkeys(f"`{name}`" for one in some for name in one.beside))
+        where = ", ".join(dict.fromkeys(f"`{one.where}`" for one in some))
+        yield f"| `{action}` | {levels} | {cell(some[0].text)} | {beside} | {where} |"
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One call; what is not written out is empty."""
+
+    where: str
+    number: int
+    level: str
+    action: str
+    text: str
+    beside: tuple[str, ...]
+    """Names of the other fields."""
+
+
+def log_lines(folder: Path = SOURCES) -> Iterator[LogLine]:
+    """Yield every line that modules of a folder log."""
+    for path in sorted(folder.rglob("*.py")):
+        where = str(path.relative_to(folder))
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and (level := log_level(node.func)) and where != ACTS:
+                yield log_line(where, level, node)
+
+
+def log_level(called: ast.expr) -> str:
+    """Return the level of a call of a logger; `level` is a name for one that was chosen before."""
+    match called:
+        case ast.Attribute(value=ast.Name(id="log" | "logger"), attr=name) if name in LOG_LEVELS:
+            return "error" if name == "exception" else name
+        case ast.Name(id="level"):
+            return "info"
+    return ""
+
+
+def log_line(where: str, level: str, call: ast.Call) -> LogLine:
+    named = {one.arg: one.value for one in call.keywords if one.arg}
+    text = _written(call.args[0]) if call.args else ""
+    beside = tuple(name for name in named if name not in ("action", "exc_info", "extra"))
+    return LogLine(where, call.lineno, level, _written(named.get("action")), text, beside)
+
+
+def _written(value: ast.expr | None) -> str:
+    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else ""
+
+
 def exit_codes() -> Iterator[str]:
     """Repeat the table of cli/terminal/failures.py."""
     lines = (failures.__doc__ or "").splitlines()
@@ -211,11 +277,21 @@ def command_help(command: click.Command, context: click.Context) -> Iterator[str
                 )
 
 
+def figures() -> Iterator[str]:
+    """Write the columns of the exported table."""
+    yield from ("| column | | meaning |", "|---|---|---|")
+    yield f"| `{DAY.name}` | partition | {DAY.meaning} |"
+    for one in COLUMNS:
+        yield f"| `{one.name}` | {one.kind} | {one.meaning} |"
+
+
 PARTS = {
     "settings.md": {"settings": settings},
+    "analytics.md": {"figures": figures},
     "operations.md": {"operations": operations},
     "errors.md": {"errors": errors, "exit-codes": exit_codes},
     "events.md": {"events": events},
+    "logs.md": {"logs": logs},
     "metrics.md": {"metrics": metrics, "shared": shared},
     "cli.md": {"exit-codes": exit_codes, "commands": commands},
 }

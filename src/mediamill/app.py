@@ -291,6 +291,7 @@ class App:
             handlers=self.handlers(),
             timing=Timing(lease=settings.lease_seconds, poll=settings.poll_seconds),
             numbers=self.parts.numbers,
+            tracer=self.parts.tracer,
         )
 
     def handlers(self) -> Mapping[str, Handler]:

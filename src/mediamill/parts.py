@@ -26,6 +26,7 @@ from mediamill.adapters.sealing.opening import open_sealer
 from mediamill.adapters.secrets.opening import SettingSources
 from mediamill.adapters.stream.opening import NONE, open_publisher
 from mediamill.adapters.stream.port import Publisher
+from mediamill.adapters.tracing.opening import open_tracer
 from mediamill.blobs.claims import refuse_claimed
 from mediamill.blobs.opening import open_blobs
 from mediamill.blobs.port import Blobs
@@ -38,6 +39,7 @@ from mediamill.core.retention import FOR_EVER, Retention, read_retention
 from mediamill.core.sealing import Sealer
 from mediamill.core.settings import Settings
 from mediamill.core.sourced import Sourced
+from mediamill.core.tracing import Tracer
 from mediamill.engine.announcing import Announcer
 from mediamill.engine.asking.models import Models
 from mediamill.engine.cutting import Cutting
@@ -158,6 +160,8 @@ class Parts:
     post: Post
     publisher: Publisher | None = None
     """Writes to the stream, where there is one."""
+    tracer: Tracer | None = None
+    """Sends traces, where somebody collects them."""
 
     def __post_init__(self) -> None:
         self.scratch = self.own.path
@@ -185,6 +189,7 @@ class Parts:
     ) -> "Parts":
         """Open every backend that the settings name; raises `ConfigurationError`."""
         read_retention(settings.retention)  # what is wrong with it is told before anything opens
+        tracer = open_tracer(settings.otlp_url, settings.trace_share)
         fetcher = open_fetcher(settings.fetch_allow)
         events = open_events(settings.events_url)
         refuse_unrestored(settings.home)
@@ -220,7 +225,7 @@ class Parts:
         sealer = NotingSealer(open_sealer(kept.of("sealing_url"), settings.home), store)
         return cls(
             settings, store, blobs, results, bell, slots, operations, own, fetcher, sealer, events,
-            kept, identity, post, publisher,
+            kept, identity, post, publisher, tracer,
         )  # fmt: skip
 
     async def close(self) -> None:
@@ -240,6 +245,8 @@ class Parts:
         await self.post.close()
         self.fetcher.close()
         await self.kept.close()
+        if self.tracer is not None:
+            await self.tracer.close()
         await asyncio.to_thread(self.own.remove)
 
     def blob_stores(self) -> tuple[Blobs, ...]:

@@ -9,6 +9,7 @@ import apsw
 import pytest
 
 from mediamill.app import App
+from mediamill.blobs.local.store import LocalBlobs
 from mediamill.core.backups import last_backup, noted_backup
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.settings import Settings
@@ -85,15 +86,29 @@ def test_what_the_backup_lost_is_named_and_written_anew(found, say, place, tmp_p
 
     code, _, err = say("restore", place, "--home", tmp_path / "half")
     assert (code, "The backup has lost 1 files" in err) == (1, True)
-    with pytest.raises(ConfigurationError, match="a restore into .* is not finished"):
+    with pytest.raises(ConfigurationError, match=r"a restore into .* is not finished"):
         asyncio.run(App.open(settings(tmp_path / "half")))
     shared = Settings(home=tmp_path / "other", blobs_url=f"file://{tmp_path}/half/blobs")
-    with pytest.raises(ConfigurationError, match="MEDIAMILL_BLOBS_URL: .* or a restore"):
+    with pytest.raises(ConfigurationError, match=r"MEDIAMILL_BLOBS_URL: .* or a restore"):
         asyncio.run(App.open(shared))
 
     assert say("backup", place)[0] == 0
     assert say("backup", "verify", place, "--all")[0] == 0
     assert files_of(place)[largest] == sizes[largest]
+
+
+def test_what_does_not_read_back_is_no_backup(found, say, place, monkeypatch):
+    written = LocalBlobs.put_all
+
+    async def spoilt(blobs, objects):
+        *others, (key, data) = objects
+        return await written(blobs, [*others, (key, data[:-1] + bytes([data[-1] ^ 1]))])
+
+    monkeypatch.setattr(LocalBlobs, "put_all", spoilt)
+    code, _, err = say("backup", place)
+    assert (code, "do not read back as they were written" in err) == (2, True)
+    assert say("backup", "list", place)[1] == ""
+    assert noted_backup(found.home) is None
 
 
 def test_what_rows_name_in_vain_is_told(found, say, place):

@@ -26,25 +26,26 @@ ROOT = Path(__file__).parents[2]
 
 STEPS = """
 import os, signal, sys
+from collections import Counter
 from mediamill.backup import restoring, taking
 from mediamill.blobs.local import LocalBlobs
 from mediamill.cli import main
 
 taking.BATCH = restoring.BATCH = 3
-at, passed = int(sys.argv.pop(1)), 0
+what, at = sys.argv.pop(1), int(sys.argv.pop(1))
+passed = Counter()
 
-def step():
-    global passed
-    passed += 1
-    if passed == at:
+def step(name):
+    passed.update({"any": 1, name: 1})
+    if passed[what] == at:
         os.kill(os.getpid(), signal.SIGKILL)
 
 def counted(name):
     real = getattr(LocalBlobs, name)
     async def replaced(*arguments, **more):
-        step()
+        step(name)
         found = await real(*arguments, **more)
-        step()
+        step(name)
         return found
     setattr(LocalBlobs, name, replaced)
 
@@ -54,9 +55,13 @@ main()
 """
 
 
-def killed(at: int, *arguments: object) -> bool:
+Kill = tuple[str, int]
+"""Before or after so many calls of a kind, each of which counts twice."""
+
+
+def killed(kill: Kill, *arguments: object) -> bool:
     """Run a command in a process that kills itself at a step; False when it ended before."""
-    command = [sys.executable, "-c", STEPS, str(at), *map(str, arguments)]
+    command = [sys.executable, "-c", STEPS, *map(str, (*kill, *arguments))]
     environment = {**os.environ, "MEDIAMILL_MIN_FREE_BYTES": "0"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode == -signal.SIGKILL:
@@ -65,9 +70,9 @@ def killed(at: int, *arguments: object) -> bool:
     return False
 
 
-def at_random(most: int) -> Iterator[int]:
+def at_random(most: int) -> Iterator[Kill]:
     chance = random.Random(66)
-    return iter([chance.randrange(1, most) for _ in range(20)])
+    return iter([("any", chance.randrange(1, most)) for _ in range(20)])
 
 
 def objects(home: Path) -> dict[str, bytes]:
@@ -87,7 +92,7 @@ def more(home: Path, number: int) -> None:
 @pytest.mark.parametrize(
     "kills",
     [
-        pytest.param(iter([1, 7, 21, 26]), id="named"),
+        pytest.param(iter([("any", 1), ("put_all", 5), ("put", 3), ("delete", 1)]), id="named"),
         pytest.param(at_random(40), id="often", marks=pytest.mark.soak),
     ],
 )
@@ -95,11 +100,11 @@ def more(home: Path, number: int) -> None:
 def test_a_killed_backup_leaves_those_before(found, say, place, kills):
     assert say("backup", place)[0] == 0
     killed_at = []
-    for number, at in enumerate(kills):
+    for number, kill in enumerate(kills):
         more(found.home, number)
         before = say("backup", "list", place)[1]
-        if killed(at, "backup", place, "--home", found.home):
-            killed_at.append(at)
+        if killed(kill, "backup", place, "--home", found.home):
+            killed_at.append(kill)
             listed = say("backup", "list", place)[1]
             assert listed.startswith(before), "a snapshot that was there is there"
             assert say("backup", "verify", place, "--all")[0] == 0
@@ -113,7 +118,7 @@ def test_a_killed_backup_leaves_those_before(found, say, place, kills):
 @pytest.mark.parametrize(
     "kills",
     [
-        pytest.param(iter([1, 9, 20, 22]), id="named"),
+        pytest.param(iter([("any", 1), ("put_all", 9), ("delete", 1), ("delete", 2)]), id="named"),
         pytest.param(at_random(24), id="often", marks=pytest.mark.soak),
     ],
 )
@@ -122,11 +127,11 @@ def test_a_killed_restore_goes_on(found, say, place, tmp_path, kills):
     assert say("backup", place)[0] == 0
     new = tmp_path / "new"
     settings = Settings(home=new, min_free_bytes=0)
-    for at in kills:
+    for kill in kills:
         if new.exists() and not (new / "restoring.json").exists():
             shutil.rmtree(new)
-        if killed(at, "restore", place, "--home", new) and (new / "restoring.json").exists():
-            with pytest.raises(ConfigurationError, match="a restore into .* is not finished"):
+        if killed(kill, "restore", place, "--home", new) and (new / "restoring.json").exists():
+            with pytest.raises(ConfigurationError, match=r"a restore into .* is not finished"):
                 asyncio.run(App.open(settings))
     if (new / "restoring.json").exists():
         assert say("restore", place, "--home", new)[0] == 0

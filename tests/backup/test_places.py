@@ -1,16 +1,18 @@
 """Backups of PostgreSQL and buckets, into a bucket; and those that a worker makes by itself."""
 
 import asyncio
+import json
 import shutil
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from mediamill.app import App
 from mediamill.backup.taking import Taking
 from mediamill.backup.vault import Vault
+from mediamill.blobs.opening import open_blobs
 from mediamill.core.backups import noted_backup
 from mediamill.core.errors import Unavailable
-from mediamill.core.settings import Settings
 from mediamill.handlers import back_up
 from mediamill.handlers.back_up import KIND
 from mediamill.moving.places import Targets
@@ -19,7 +21,6 @@ from mediamill.store.repositories.files import File
 from mediamill.store.sql.postgres import copying
 from tests.faults.rows import everything
 from tests.moving.conftest import elsewhere, moved
-from tests.moving.installation import lives_on
 from tests.support.places import Place
 from tests.support.serving import working
 
@@ -28,46 +29,50 @@ pytestmark = pytest.mark.embedded("it chooses its places")
 
 
 @pytest.mark.timeout(300)
-async def test_postgresql_and_buckets_come_back(found, elsewhere, say, monkeypatch, tmp_path):
-    monkeypatch.setenv("MEDIAMILL_BACKUP_PASSPHRASE", "seven words that are said nowhere else")
+async def test_postgresql_and_buckets_come_back(
+    found, elsewhere, servers, say, monkeypatch, tmp_path
+):
     first, second, third = [elsewhere(Place("postgresql", "s3")) for _ in range(3)]
     await moved(found.settings(), Targets(store=first.store, blobs=first.blobs))
-    place = third.blobs
+    place, empty = third.blobs, servers.postgres.database("restored")
 
-    def there(at: Targets) -> dict[str, str]:
-        return {"MEDIAMILL_STORE_URL": at.store, "MEDIAMILL_BLOBS_URL": at.blobs}
-
-    async def given(at: Targets, *arguments: object) -> tuple[int, str, str]:
+    async def given(store: str, blobs: str, *arguments: object) -> tuple[int, str, str]:
         with monkeypatch.context() as patch:
-            for name, value in there(at).items():
-                patch.setenv(name, value)
+            patch.setenv("MEDIAMILL_STORE_URL", store)
+            patch.setenv("MEDIAMILL_BLOBS_URL", blobs)
             return await asyncio.to_thread(say, *arguments)
 
-    code, out, err = await given(first, "backup", place)
-    assert (code, err) == (0, ""), err
-    assert "files" in out
-    code, out, _ = await given(first, "backup", "verify", place)
-    assert (code, "whole." in out) == (0, True)
-    code, _, err = await given(first, "restore", place, "--home", tmp_path / "new")
-    assert (code, "not empty" in err) == (2, True)
-    code, _, err = await given(second, "restore", place, "--home", tmp_path / "new")
+    code, out, err = await given(first.store, first.blobs, "backup", place, "--json")
     assert code == 0, err
-    assert everything(first.store) == everything(second.store)
-    settings = Settings(
-        home=tmp_path / "new", slots=1, min_free_bytes=0, lease_seconds=6,
-        store_url=second.store, blobs_url=second.blobs,
-    )  # fmt: skip
-    assert await lives_on(found, settings) == []
+    assert json.loads(out)["store"] == "postgresql"
+    restore = ("restore", place, "--home", tmp_path / "new")
+    for store, blobs in ((first.store, second.blobs), (empty, first.blobs)):
+        code, _, err = await given(store, blobs, *restore)
+        assert (code, "not empty" in err) == (2, True), err
+        shutil.rmtree(tmp_path / "new", ignore_errors=True)
+    code, _, err = await given(empty, second.blobs, *restore)
+    assert code == 0, err
+    assert everything(first.store) == everything(empty)
+    assert await listed(second.blobs) == await listed(first.blobs)
 
 
-async def test_what_pg_dump_says_is_passed_on(elsewhere, tmp_path, monkeypatch):
+async def listed(url: str) -> list[tuple[str, int]]:
+    blobs = await open_blobs(url)
+    try:
+        return [(info.key, info.size) async for info in blobs.list("")]
+    finally:
+        await blobs.close()
+
+
+async def test_what_pg_dump_says_is_passed_on(elsewhere, tmp_path):
     url = elsewhere(Place("postgresql")).store
     secret = "a:strange\\one"
-    said = copying._without_password(f"host=127.0.0.1 password='{secret}' dbname=x", tmp_path / "p")
+    conninfo = make_conninfo(host="127.0.0.1", dbname="x", password=secret)
+    said = copying._without_password(conninfo, tmp_path / "p")
     assert secret not in said
     assert (tmp_path / "p").read_text() == "*:*:*:*:a\\:strange\\\\one\n"
     assert (tmp_path / "p").stat().st_mode & 0o777 == 0o600
-    with pytest.raises(Unavailable, match="pg_restore: .*no such"):
+    with pytest.raises(Unavailable, match=r"pg_restore: .*no such"):
         await copying.restored(url, tmp_path / "no such")
 
 

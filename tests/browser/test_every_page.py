@@ -35,7 +35,7 @@ OPEN = (
 """Pages that nobody need sign in for."""
 OWN = (
     "/", "/account", "/admin", "/admin/audit", "/admin/feedback", "/admin/retention",
-    "/admin/users", "/admin/users/{user_id}", "/captions", "/captions/history",
+    "/admin/users", "/admin/users/{user_id}", "/analytics", "/captions", "/captions/history",
     "/captions/review", "/files/{file_id}", "/jobs", "/jobs/new", "/jobs/{job_id}", "/models",
     "/projects", "/projects/{project_id}", "/projects/{project_id}/annotate/{file_id}",
     "/projects/{project_id}/classes", "/projects/{project_id}/health",

@@ -1,6 +1,7 @@
 """R18, its first half: killed while the schema is brought up to date; it opens right afterwards.
 
-The soak kills 100 times, in about a minute.
+On SQLite and PostgreSQL the process is killed at any time, on DynamoDB, where a step is a request,
+behind each of them. The soak kills 100 times on each of the former, in about three minutes.
 """
 
 import asyncio
@@ -8,20 +9,41 @@ import random
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
+import psycopg
 import pytest
 
+from mediamill.store.dynamodb import opening, table
 from mediamill.store.opening import open_store
+from mediamill.store.port import Put
 from mediamill.store.repositories.users import User
 from mediamill.store.sql.migrate import Migration, migrations
 from mediamill.store.sql.sqlite.connection import connect, migrate_next
 from mediamill.store.sql.statements import SQLITE
+from tests.support.places import Place
 
 ROOT = Path(__file__).parents[2]
 STEPS = 6
 ROWS = 5_000
+
+MIGRATE_POSTGRES = """
+import asyncio, sys
+from mediamill.store.sql.postgres.address import Address
+from mediamill.store.sql.postgres.login import Login
+from mediamill.store.sql.postgres.migrating import migrate_next
+from tests.faults.test_killed_migrations import heavy
+
+async def migrate(url):
+    connection = await Login(Address.of(url)).connect()
+    print("begun", flush=True)
+    while await migrate_next(connection, heavy()):
+        print("one", flush=True)
+
+asyncio.run(migrate(sys.argv[1]))
+"""
 
 MIGRATE = """
 import sys
@@ -60,9 +82,10 @@ def heavy() -> tuple[Migration, ...]:
     return tuple(found)
 
 
-def killed(path: Path, seconds: float, how: str = "together") -> bool:
+def killed(path: Path | str, seconds: float, how: str = "together") -> bool:
     """Migrate in a process that is killed after a while; False when it was done before that."""
-    command = [sys.executable, "-c", MIGRATE, str(path), how]
+    program = MIGRATE if isinstance(path, Path) else MIGRATE_POSTGRES
+    command = [sys.executable, "-c", program, str(path), how]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as child:
         child.stdout.readline()
         try:
@@ -111,6 +134,109 @@ def test_killed_while_migrating(tmp_path, kills):
         path.unlink()
         kills = max(kills, 0)
     assert stood - {STEPS + 1}
+
+
+def is_whole_there(url: str) -> int:
+    """Check the same of a database of PostgreSQL."""
+    with psycopg.connect(url) as connection:
+        if connection.execute("SELECT to_regclass('schema_version')").fetchone() == (None,):
+            return 0
+        found = connection.execute("SELECT version FROM schema_version ORDER BY version").fetchall()
+        applied = [row[0] for row in found]
+        assert applied == list(range(1, len(applied) + 1))
+        query = "SELECT made, count(*) FROM tallies GROUP BY made ORDER BY made"
+        assert connection.execute(query).fetchall() == [(number, ROWS) for number in applied[1:]]
+        named = "SELECT column_name FROM information_schema.columns WHERE table_name = 'tallies'"
+        columns = {row[0] for row in connection.execute(named)}
+        assert columns == {"n", "made", *(f"added_{number}" for number in applied[1:])}
+        named = "SELECT indexname FROM pg_indexes WHERE tablename = 'tallies'"
+        indexes = {row[0] for row in connection.execute(named)}
+        assert indexes == {f"tallies_{number}" for number in applied[1:]}
+        return len(applied)
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.timeout(1800)
+@pytest.mark.embedded("it names its own place")
+def test_killed_while_migrating_postgresql(servers, kills):
+    chance, stood = random.Random(18), set()
+    while kills > 0:
+        url, before = servers.postgres.database(f"killed_{kills}"), 0
+        for _ in range(3):  # killed again where it goes on
+            kills -= killed(url, chance.random() * 0.25)
+            now = is_whole_there(url)
+            assert now >= before
+            before = now
+            stood.add(now)
+        assert not killed(url, 60)  # the killed one's session may hold the lock for a moment
+        assert is_whole_there(url) == STEPS + 1
+    assert stood - {STEPS + 1}
+
+
+class Cut:
+    """A client of DynamoDB that is gone behind so many requests, as if its process was killed.
+
+    It keeps the tags of a new table, which DynamoDB Local does not.
+    """
+
+    def __init__(self, client, requests: int = 0, tags: tuple = ()) -> None:
+        self.client, self.left, self.exceptions = client, requests, client.exceptions
+        self.asked, self.tags = list[str](), tags
+
+    def __getattr__(self, name: str):
+        async def asked(**arguments):
+            self.asked.append(name)
+            self.tags = arguments.get("Tags", self.tags)
+            try:
+                if name == "list_tags_of_resource":
+                    return {"Tags": self.tags}
+                return await getattr(self.client, name)(**arguments)
+            finally:
+                self.left -= 1
+                if not self.left:
+                    raise asyncio.CancelledError
+
+        return asked
+
+
+@pytest.mark.embedded("it names its own place")
+async def test_killed_while_a_table_is_made_or_brought_up(servers, monkeypatch):
+    """Behind each request of a program that comes to no table, then to one of a former version."""
+    environment = servers.environment(Place("dynamodb"))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    url = environment["MEDIAMILL_STORE_URL"]
+    name, options = opening._read(url)
+    newest, cut = table.VERSION, 0
+
+    def be(version: int) -> None:
+        monkeypatch.setattr(table, "VERSION", version)
+        monkeypatch.setattr(table, "COMPATIBLE", version)
+
+    async with opening._client(options) as client:
+        while True:
+            cut += 1
+            be(newest - 1)
+            first = Cut(client, cut)
+            with suppress(asyncio.CancelledError):
+                await table.prepare(first, f"{name}-{cut}", protected=False)
+            second = Cut(client, tags=first.tags)
+            await table.prepare(second, f"{name}-{cut}", protected=False)
+            assert "update_continuous_backups" in first.asked + second.asked
+            be(newest)
+            with suppress(asyncio.CancelledError):
+                await table.prepare(Cut(client, cut), f"{name}-{cut}", protected=False)
+            await table.prepare(client, f"{name}-{cut}", protected=False)
+            mark = (await client.get_item(TableName=f"{name}-{cut}", Key=table.MARK))["Item"]
+            assert mark["version"] == {"N": str(newest)}
+            assert mark["unused"] == {"BOOL": True}
+            if first.left > 0:
+                break
+    assert cut > 6, "it was cut behind every request"
+    store = await open_store(url.replace(name, f"{name}-3"))
+    await store.transact(Put(User(id="user_1", email="a@example.org", created=5)))
+    assert (await store.get(User, "user_1")).email == "a@example.org"
+    await store.close()
 
 
 @pytest.mark.soak

@@ -5,7 +5,8 @@ import pytest
 from mediamill.blobs.keys import RESULTS
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.settings import Settings
-from mediamill.moving.places import Places, Targets, shown
+from mediamill.core.urls import shown
+from mediamill.moving.places import Places, Targets
 
 ONE = "s3://one/a?region=eu-west-1"
 TWO = "s3://two/a?region=eu-west-1"

@@ -120,7 +120,7 @@ async def test_filters_days_and_exports(mill, analyst):
     lines = await analyst.client.get("/v1/analytics/figures.jsonl", params=days)
     rows = [json.loads(line) for line in lines.text.splitlines()]
     assert sum(row["count"] for row in rows if row["about"] == "items") == 5
-    assert {row["cost"] for row in rows if row["about"] == "calls"} == {1_500_000}
+    assert {row["cost_microdollars"] for row in rows if row["about"] == "calls"} == {1_500_000}
 
 
 @pytest.mark.parametrize(
@@ -175,3 +175,22 @@ def test_quantiles_are_drawn_between_bounds():
     assert group.quantile(0.1) == pytest.approx(0.05)
     assert group.quantile(0.5) == pytest.approx(0.2)
     assert group.quantile(1.0) == 3000
+
+
+async def test_the_page_draws_what_is_asked_for(mill, ann, analyst):
+    await planted(mill)
+    query = {"from": DAY, "to": "2026-12-31", "by": "operation"}
+    shown = (await analyst.client.get("/analytics", params=query)).text
+    assert '<th scope="row">resize+flip<svg' in shown
+    assert "Nov 20, 2026: 3, 1 failed" in shown
+    assert "by=operation" in shown
+    assert 'href="/v1/analytics/summary.csv?' in shown
+    calls = {**query, "about": "calls", "measure": "cost", "by": "provider"}
+    assert "Nov 20, 2026: $1.50" in (await analyst.client.get("/analytics", params=calls)).text
+    none = {**query, "customer": "<b>nobody</b>"}
+    shown = (await analyst.client.get("/analytics", params=none)).text
+    assert "Nothing of this was counted" in shown
+    assert "<b>nobody" not in shown
+    odd = {**query, "by": "owner", "measure": "souls"}
+    assert (await analyst.client.get("/analytics", params=odd)).status_code == 200
+    assert (await ann.client.get("/analytics")).status_code == 403

@@ -6,7 +6,7 @@
 The place of a backup is a place for bytes (`blobs/`), laid out as
 
     objects/ab/abcd…            content by its SHA-256: an object, a block of the database, a list
-    snapshots/20261122T…-7f3a   JSON of `manifest.py`, written last: what has one is whole
+    snapshots/20261122T…Z-7f3a  JSON of `manifest.py`, written last: what has one is whole
     working                     who writes here now, and until when that is believed
 
 Content is there once, however many snapshots name it, so the next one costs what is new. What no

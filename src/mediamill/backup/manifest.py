@@ -77,7 +77,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
 def new_snapshot_id(now: int) -> str:
     """Make an id that sorts by time (ms)."""
     time = datetime.fromtimestamp(now / 1000, UTC)
-    return f"{time:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    return f"{time:%Y%m%dT%H%M%S}.{now % 1000:03}Z-{secrets.token_hex(2)}"
 
 
 def written(entries: Iterable[Entry]) -> Iterator[bytes]:

@@ -48,6 +48,7 @@ async def prune(vault: Vault, now: int, days: int, keep: int = 0) -> tuple[int, 
         staying = [one for one in snapshots if one.id not in going]
         with closing(Index()) as index:
             await _name(vault, staying, index)
+            await vault.require_alone()
             for name in going:
                 await vault.drop(name)
             return len(going), await _collect(vault, index)

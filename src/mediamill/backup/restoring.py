@@ -16,7 +16,7 @@ import msgspec
 from mediamill.backup import keys
 from mediamill.backup.manifest import Entry, Snapshot
 from mediamill.backup.reading import assembled, entries_of
-from mediamill.backup.vault import Vault
+from mediamill.backup.vault import Vault, url_of
 from mediamill.blobs.claims import CLAIM
 from mediamill.blobs.keys import of_results
 from mediamill.blobs.opening import open_blobs
@@ -24,8 +24,10 @@ from mediamill.blobs.port import Blobs, PutsTogether
 from mediamill.core.backups import RESTORING
 from mediamill.core.errors import BrokenMedia, ConfigurationError, Conflict, NotFound
 from mediamill.core.settings import Settings
+from mediamill.core.urls import shown
 from mediamill.store.copying import copying, kind_of
 
+FRESH = f".{RESTORING}"
 SMALL, BATCH, BATCH_BYTES = 4 << 20, 64, 32 << 20
 AT_ONCE = 8
 
@@ -74,7 +76,8 @@ class Restoring:
         `BrokenMedia` when the place has lost the rows.
         """
         own = self._keys(passphrase, without_keys=without_keys)
-        await self._require_fit()
+        self._goes_on = self._is_mine(interrupted(self.settings.home))
+        without_rows = await self._require_fit()
         async with AsyncExitStack() as stack:
             blobs = await self._open(stack, self.settings.blobs_url, "MEDIAMILL_BLOBS_URL")
             results = blobs
@@ -90,7 +93,10 @@ class Restoring:
             if not done.broken:
                 keys.put_back(self.settings.home, own)
                 done.with_keys = bool(own)
-                await copying(self.snapshot.database.kind).restored(self.settings.store_url, rows)
+                if without_rows:
+                    kind = self.snapshot.database.kind
+                    await copying(kind).restored(self.settings.store_url, rows)
+                rows.unlink(missing_ok=True)
                 await self._unmark(places)
             return done
 
@@ -106,8 +112,31 @@ class Restoring:
             )
         return keys.opened(sealed, passphrase, self.snapshot.id)
 
-    async def _require_fit(self) -> None:
-        """Raise for a target that the snapshot does not fit into."""
+    def _is_mine(self, found: Mark | None) -> bool:
+        """Tell whether this restore was begun before; raises `Conflict` for another one's mark."""
+        home = self.settings.home
+        if found is None:
+            there = {path.name for path in home.iterdir()} if home.exists() else set()
+            if there - {FRESH}:
+                raise Conflict(f"{home} is not empty: name a new home.")
+        elif (found.id, found.places) != (self.snapshot.id, self._places()):
+            raise Conflict(
+                f"A restore of the snapshot {found.id} into {home} was interrupted, with other "
+                "places: end that one, or name a new home."
+            )
+        return found is not None
+
+    def _places(self) -> dict[str, str]:
+        here = self.settings
+        named = {"backup": url_of(self.place), "store": here.store_url}
+        named |= {"blobs": here.blobs_url, "results": here.results_url}
+        return {name: shown(url) for name, url in named.items()}
+
+    async def _require_fit(self) -> bool:
+        """Raise for a target that the snapshot does not fit into; tell whether it has no rows.
+
+        What an interrupted restore found empty has this one's rows, or none: they come whole.
+        """
         database, settings = self.snapshot.database, self.settings
         if kind_of(settings.store_url) != database.kind:
             raise ConfigurationError(
@@ -120,21 +149,19 @@ class Restoring:
                 f"The snapshot was made by mediamill {self.snapshot.program}, which this one does "
                 "not understand: restore it with that version or a later one."
             )
-        found = _mark_in(settings.home)
-        if found is not None and found.id != self.snapshot.id:
-            raise Conflict(
-                f"A restore of the snapshot {found.id} into {settings.home} was interrupted: end "
-                "that one with --at, or name a new home."
-            )
-        if found is None and settings.home.exists() and any(settings.home.iterdir()):
-            raise Conflict(f"{settings.home} is not empty: name a new home.")
-        await copying(database.kind).require_empty(settings.store_url)
+        try:
+            await copying(database.kind).require_empty(settings.store_url)
+        except Conflict:
+            if not self._goes_on:
+                raise
+            return False
+        return True
 
     async def _open(self, stack: AsyncExitStack, url: str, setting: str) -> Blobs:
         room = self.settings.min_free_bytes
         blobs = await open_blobs(url, setting=setting, min_free_bytes=room)
         stack.push_async_callback(blobs.close)
-        if await _claimed(blobs) != self.snapshot.id:
+        if not self._goes_on:
             async for info in blobs.list(""):
                 raise Conflict(f"{setting} is not empty, it has “{info.key}”: name another place.")
         return blobs
@@ -142,9 +169,9 @@ class Restoring:
     async def _mark(self, places: Sequence[Blobs]) -> None:
         home = self.settings.home
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        mark = Mark(self.snapshot.id, self.snapshot.begun, {"backup": self.place})
-        data = msgspec.json.encode(mark)
-        (home / RESTORING).write_bytes(data)
+        data = msgspec.json.encode(Mark(self.snapshot.id, self.snapshot.begun, self._places()))
+        (home / FRESH).write_bytes(data)
+        (home / FRESH).replace(home / RESTORING)
         for blobs in places:
             await blobs.put(CLAIM, data)
 
@@ -214,14 +241,8 @@ def _batches(entries: Sequence[Entry]) -> list[list[Entry]]:
     return batches
 
 
-def _mark_in(home: Path) -> Mark | None:
+def interrupted(home: Path) -> Mark | None:
+    """Return what is being restored into a home, or was when that was interrupted."""
     with suppress(OSError, msgspec.DecodeError):
         return msgspec.json.decode((home / RESTORING).read_bytes(), type=Mark)
     return None
-
-
-async def _claimed(blobs: Blobs) -> str:
-    """Return which snapshot is being restored to a place; empty where none is."""
-    with suppress(NotFound, msgspec.DecodeError):
-        return msgspec.json.decode(await blobs.get(CLAIM), type=Mark).id
-    return ""

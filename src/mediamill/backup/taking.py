@@ -7,11 +7,9 @@ after a restore. Content counts as kept once it was read back.
 
 import asyncio
 import hashlib
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import structlog
 
@@ -24,7 +22,9 @@ from mediamill.blobs.port import BlobInfo, Blobs
 from mediamill.core.backups import LastBackup, note_backup
 from mediamill.core.clock import Clock, SystemClock
 from mediamill.core.errors import BrokenMedia, NotFound
+from mediamill.core.machine import Scratch
 from mediamill.core.settings import Settings
+from mediamill.core.urls import shown
 from mediamill.store.copying import Copy, copying, kind_of, records
 from mediamill.store.naming import NAMING, named
 from mediamill.store.port import Store
@@ -87,10 +87,13 @@ class _Run:
         await self._look_there(again=again)
         home = settings.home
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(prefix=".backup-", dir=home) as folder:
-            async with copying(kind).copied(settings.store_url, Path(folder)) as copy:
+        scratch = await asyncio.to_thread(Scratch.make, home / "scratch")
+        try:
+            async with copying(kind).copied(settings.store_url, scratch.path) as copy:
                 await self._names(copy)
                 database = await self._database(kind, copy)
+        finally:
+            await asyncio.to_thread(scratch.remove)
         for blobs in self.taking.places:
             await self._objects(blobs)
         self.missing = await self._missing()
@@ -109,7 +112,7 @@ class _Run:
     def _note(self, snapshot: Snapshot, place: str) -> None:
         last = LastBackup(
             snapshot=snapshot.id, begun=snapshot.begun, ended=snapshot.ended, size=snapshot.size,
-            fresh=snapshot.fresh, place=url_of(place).partition("?")[0],
+            fresh=snapshot.fresh, place=shown(url_of(place)),
         )  # fmt: skip
         note_backup(self.taking.settings.home, last)
         log.info("backed up", action="backup_made", snapshot=snapshot.id, size=snapshot.size,
@@ -272,7 +275,7 @@ class _Run:
 
     async def _missing(self) -> list[str]:
         """List what rows name and is not there, but for what was deleted meanwhile."""
-        lacking = list(self.index.unmet())
+        lacking = await asyncio.to_thread(lambda: list(self.index.unmet()))
         for left in reversed(range(LOOKS)):
             lacking = [name for name in lacking if await self._still_named(name)]
             if not lacking or not left:

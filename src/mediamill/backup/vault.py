@@ -168,9 +168,7 @@ class Vault:
 
     async def add(self, snapshot: Snapshot) -> None:
         """Write a snapshot, and read it back; raises `BrokenMedia`, and `Locked` once overtaken."""
-        found = await self._claimed()
-        if found is None or found.id != self._mine:
-            raise Locked("Another backup took this place over meanwhile; nothing was kept.")
+        await self.require_alone()
         data = msgspec.json.encode(snapshot)
         await self.blobs.put(SNAPSHOTS + snapshot.id, data)
         if await self.blobs.get(SNAPSHOTS + snapshot.id) != data:
@@ -190,16 +188,21 @@ class Vault:
         """
         self._mine = new_id("claim")
         await self._take()
-        holder = asyncio.current_task()
-        renewing = asyncio.create_task(self._renew(holder))
+        renewing = asyncio.create_task(self._renew())
         try:
             yield
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
-            found = await self._claimed()
-            if found is not None and found.id == self._mine:
+            with suppress(Locked):
+                await self.require_alone()
                 await self.blobs.delete(WORKING)
+
+    async def require_alone(self) -> None:
+        """Raise `Locked` where another has taken over, for one that said nothing for long."""
+        found = await self._claimed()
+        if found is None or found.id != self._mine:
+            raise Locked("Another backup took this place over meanwhile.")
 
     async def _take(self) -> None:
         for _ in range(2):
@@ -217,15 +220,14 @@ class Vault:
             "three minutes."
         )
 
-    async def _renew(self, holder: "asyncio.Task[None] | None") -> None:
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            with suppress(Unavailable):
-                found = await self._claimed()
-                if found is not None and found.id != self._mine and holder is not None:
-                    holder.cancel()
-                    return
-                await self.blobs.put(WORKING, self._claim())
+    async def _renew(self) -> None:
+        """Say again and again who writes here, until another does."""
+        with suppress(Locked):
+            while True:
+                await asyncio.sleep(RENEW_SECONDS)
+                with suppress(Unavailable):
+                    await self.require_alone()
+                    await self.blobs.put(WORKING, self._claim())
 
     def _claim(self) -> bytes:
         until = _now() + int(CLAIM_SECONDS * 1000)

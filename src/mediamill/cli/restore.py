@@ -6,7 +6,7 @@ import time
 import click
 
 from mediamill.backup.reading import chosen
-from mediamill.backup.restoring import Restored, Restoring
+from mediamill.backup.restoring import Restored, Restoring, interrupted
 from mediamill.backup.vault import Vault
 from mediamill.cli.remote.connection import size_text
 from mediamill.cli.remote.home import read_all_settings
@@ -49,7 +49,8 @@ def restore(ctx: click.Context, place: str, *, home: str, at: str, without_keys:
 
 async def _restored(place: str, settings: Settings, at: str, *, without_keys: bool) -> Restored:
     async with Vault.open(place, makes=False) as vault:
-        snapshot = await chosen(vault, at)
+        begun = interrupted(settings.home)
+        snapshot = await chosen(vault, at or (begun.id if begun else ""))
         click.echo(f"Snapshot {snapshot.id}, begun at {rfc3339(snapshot.begun)}.", err=True)
         known, tell = newest(snapshot.database.kind), Teller(snapshot.objects)
         restoring = Restoring(vault, snapshot, settings, place, known, tell)

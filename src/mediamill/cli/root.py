@@ -43,6 +43,10 @@ COMMANDS = {
         "mediamill.cli.spending:spending",
         "Show what your model calls cost in a month, and what is left of your budget.",
     ),
+    "analytics": (
+        "mediamill.cli.analytics:analytics",
+        "Ask in SQL what was done, by day, type, customer, operation; for analysts.",
+    ),
     "templates": ("mediamill.cli.templates:templates", "Keep steps with variables under a name."),
     "operations": ("mediamill.cli.operations:operations", "Show what a server can do with files."),
     "usage": ("mediamill.cli.usage:usage", "Show how much you keep on a server."),

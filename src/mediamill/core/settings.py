@@ -135,11 +135,19 @@ class Settings(BaseSettings):
         "info", pattern="^(debug|info|warning|error)$", description="Least level that is logged."
     )
 
+    otlp_url: str = Field(
+        "",
+        description="Collector of traces that takes OTLP over HTTP, as in `http://127.0.0.1:4318`; "
+        "default: nobody.",
+    )
+    trace_share: float = Field(
+        1.0, ge=0, le=1, description="Share of traces that are sent there, chosen by their ids."
+    )
     metrics_port: int = Field(
         0,
         ge=0,
         le=65535,
-        description="Port on which a worker that runs by itself serves `/metrics`, `/health/live` "
+        description="Port on which a worker or ingest by itself serves `/metrics`, `/health/live` "
         "and `/health/ready`; 0: none.",
     )
     metrics_host: str = Field(
@@ -257,6 +265,11 @@ class Settings(BaseSettings):
         "kept apart.",
     )
 
+    analytics_url: str = Field(
+        "",
+        description="Where figures are exported to as Parquet, every hour: `s3://bucket/folder`, "
+        "or a folder's absolute path; nowhere by default.",
+    )
     events_url: str = Field(
         "none:", description="Where events go beside webhooks: `none:`, or a topic, `sns://…`."
     )

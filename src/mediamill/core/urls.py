@@ -1,5 +1,6 @@
 """What the addresses of backends have in common: parameters, and who is told what is wrong."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -48,3 +49,13 @@ def options_of(query: str, known: frozenset[str]) -> dict[str, str]:
     if len(pairs) != len(options):
         raise ValueError("a parameter is given twice")
     return options
+
+
+def shown(url: str) -> str:
+    """Return a URL without its password."""
+    url = re.sub(r"(?<=[?&]password=)[^&]*", "***", url)
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    who = f"{parts.username}:***@"
+    return parts._replace(netloc=who + parts.netloc.rpartition("@")[2]).geturl()

@@ -11,6 +11,7 @@ import structlog
 
 from mediamill.blobs.port import Blobs, OpensLocally
 from mediamill.core.errors import BrokenMedia, MediamillError, SlotFailure
+from mediamill.core.tracing import span
 from mediamill.engine.inputs import opened, written
 from mediamill.engine.slots import CallItem, SlotPool
 from mediamill.media.facts import Facts
@@ -76,7 +77,8 @@ class Inspector:
     async def _look(self, blobs: Blobs, blob: str, name: str, size: int) -> Facts:
         async with opened(blobs, blob, self.scratch) as descriptor, self.slots.acquire() as slot:
             try:
-                return await slot.probe(descriptor, name, size)
+                with span("inspect", size=size):
+                    return await slot.probe(descriptor, name, size)
             except MediamillError as error:
                 raise _public(error) from None
 

@@ -81,7 +81,7 @@ class Presence:
             async with asyncio.timeout(LEAVE_SECONDS):
                 await self.workers.remove(row.id)
         except Exception as error:  # it counts as lost in a moment, which does no harm
-            log.warning("leaving unsaid", action="presence_failed", exc_info=error)
+            log.warning("presence unsaid", action="presence_failed", exc_info=error)
 
     async def _begun(self, name: str, classes: tuple[str, ...], now: int, until: int) -> WorkerRow:
         row = WorkerRow(

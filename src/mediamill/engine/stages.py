@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from mediamill.core.tracing import traceparent
 from mediamill.engine.costing import seconds_of
 from mediamill.operations.base import Operation, Placement, SourceFacts
 from mediamill.store.repositories.jobs import Job
@@ -216,5 +217,6 @@ def job_unit(
         klass=klass or job.klass,
         cost=cost,
         payload={"job": job.id, "stage": job.stage, "generation": job.generation, **payload},
+        trace=traceparent() or job.trace,
         created=now,
     ).opened(now)

@@ -5,13 +5,14 @@ figures when the unit is summed into its job (`rollup.py`): each outcome counts 
 written for it that others write too.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
 
 from mediamill.store.repositories.daily import day_of
-from mediamill.store.repositories.figures import COUNTED, About, Fact, pipeline, took
+from mediamill.store.repositories.figures import BOUNDS, COUNTED, About, Fact, pipeline
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Job
 from mediamill.store.repositories.results import ItemOutcome, Result
@@ -23,6 +24,9 @@ MOST_KINDS = 40
 MOST_ROWS = 60
 """Rows of figures that are added to with the sum of some units."""
 COUNTS = COUNTED[About.ITEMS]
+COUNT, BYTES, RESULTS, RESULT_BYTES, TIMED, MILLISECONDS = range(6)
+FIRST_BOUND = 6
+"""Places of them; those of the bounds of times come last."""
 
 Tally = Mapping[str, Sequence[int]]
 """By `{operation}|{source}|{media type}|{status}`, what `COUNTS` has."""
@@ -56,35 +60,40 @@ class Tallying:
 
     def added(self, tally: Tally, batch: Sequence[Result]) -> dict[str, tuple[int, ...]]:
         """Return a unit's counts with those of some more outcomes."""
-        found = {kind: tuple(counts) for kind, counts in tally.items()}
+        found = {kind: [*counts] for kind, counts in tally.items()}
+        together = pipeline(self.operations)
         for result in batch:
-            kind, counts = self._kind(result), self._counts(result)
-            if kind not in found and len(found) >= MOST_KINDS:
-                operation, *_, status = kind.split("|")
-                kind = "|".join((operation, OTHER, OTHER, status))
-            known = found.get(kind, (0,) * len(COUNTS))
-            found[kind] = tuple(a + b for a, b in zip(known, counts, strict=True))
-        return found
+            file = self.inputs.get(result.item)
+            kind = self._kind(together, file, result)
+            if kind not in found:
+                if len(found) >= MOST_KINDS:
+                    kind = "|".join((together, OTHER, OTHER, self._status(result)))
+                found.setdefault(kind, [0] * len(COUNTS))
+            _count(found[kind], file, result)
+        return {kind: tuple(counts) for kind, counts in found.items()}
 
-    def _kind(self, result: Result) -> str:
-        file = self.inputs.get(result.item)
-        status = result.outcome.value
-        if self.inner and result.outcome is ItemOutcome.SUCCEEDED:
-            status = MEASURED
+    def _kind(self, together: str, file: File | None, result: Result) -> str:
         source, media_type = (file.source, file.media_type) if file else ("", "")
-        return "|".join((pipeline(self.operations), source, media_type, status))
+        return f"{together}|{source}|{media_type}|{self._status(result)}"
 
-    def _counts(self, result: Result) -> tuple[int, ...]:
-        file, made = self.inputs.get(result.item), [file for _, file in result.outputs]
-        counts = {
-            "count": 1,
-            "bytes": file.size if file else 0,
-            "results": len(made),
-            "result_bytes": sum(one.size for one in made),
-        }
-        if result.outcome is not ItemOutcome.REUSED:
-            counts |= took(round(result.seconds * 1000))
-        return tuple(counts.get(name, 0) for name in COUNTS)
+    def _status(self, result: Result) -> str:
+        inner = self.inner and result.outcome is ItemOutcome.SUCCEEDED
+        return MEASURED if inner else result.outcome.value
+
+
+def _count(counts: list[int], file: File | None, result: Result) -> None:
+    """Count an outcome; each of a hundred thousand is, so it builds nothing on the way."""
+    counts[COUNT] += 1
+    counts[BYTES] += file.size if file else 0
+    for _, made in result.outputs:
+        counts[RESULTS] += 1
+        counts[RESULT_BYTES] += made.size
+    if result.outcome is not ItemOutcome.REUSED:
+        milliseconds = round(result.seconds * 1000)
+        counts[TIMED] += 1
+        counts[MILLISECONDS] += milliseconds
+        for place in range(FIRST_BOUND + bisect_left(BOUNDS, milliseconds), len(counts)):
+            counts[place] += 1
 
 
 def together(job: Job, closed: Sequence[Unit]) -> tuple[list[Unit], list[Fact]]:

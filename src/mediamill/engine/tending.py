@@ -10,9 +10,11 @@ from typing import Protocol
 import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
+from mediamill.core import tracing
 from mediamill.core.errors import MediamillError, NewerVersion, StorageFull, Unavailable
 from mediamill.core.metrics import ITEMS, LEASES_EXPIRED, UNIT_SECONDS
 from mediamill.core.numbers import Numbers
+from mediamill.core.tracing import Tracer
 from mediamill.engine.bounds import Bounds, Verdict
 from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.retry import RetryPolicy
@@ -78,6 +80,8 @@ class Engine:
     """Called with every unit that was finished here."""
     numbers: Numbers = field(default_factory=Numbers)
     """Where it is counted what came of units and items."""
+    tracer: Tracer | None = None
+    """Told of units that are part of a trace."""
 
 
 class Tending:
@@ -90,6 +94,15 @@ class Tending:
 
     async def run(self, unit: Unit) -> None:
         """See one claimed unit to its end, whatever that is."""
+        tracer = self.engine.tracer if unit.trace else None
+        name, facts = f"unit {unit.kind}", {"unit": unit.name, "class": unit.klass}
+        with tracing.begun(tracer, name, tracing.Kind.CONSUMER, unit.trace, **facts) as span:
+            end = await self._tended(unit)
+            span.note(outcome=end.value, attempt=unit.attempts + 1)
+            if end not in (End.DONE, End.RETURNED):
+                span.fail(end.value)
+
+    async def _tended(self, unit: Unit) -> End:
         engine, bounds = self.engine, self.bounds
         ends = bounds.lease_ends if bounds else None
         lease = Lease(engine.units, engine.jobs, unit, int(engine.timing.lease * 1000), ends)
@@ -104,7 +117,7 @@ class Tending:
             log.info("lease lost", action="lease_lost", unit=unit.name, fence=unit.fence)
         except Unavailable as error:
             end = End.STRANDED
-            log.warning("store away under a unit", action="unit_stranded", error=str(error))
+            log.warning("unit stranded", action="unit_stranded", error=str(error))
         except Exception:  # the runner lives on; the unit is claimed again when its lease ends
             end = End.STRANDED
             log.exception("unit stranded", action="unit_stranded", unit=unit.name, kind=unit.kind)
@@ -115,6 +128,7 @@ class Tending:
             if bounds is not None:
                 bounds.end(unit)
         await self._nudge(lease)
+        return end
 
     async def _handled(self, lease: Lease) -> None:
         """Run the handler of the unit's kind, unless the unit is beyond these bounds."""

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from mediamill.analytics.exporting import Exporter
+from mediamill.analytics.places import open_place
 from mediamill.core.clock import HOUR, SystemClock
 from mediamill.engine.tending import Handler
 from mediamill.handlers.asks.asks import Asks
@@ -11,6 +13,8 @@ from mediamill.handlers.asks.close_purses import ClosePurses
 from mediamill.handlers.asks.index_captions import IndexCaptions
 from mediamill.handlers.back_up import KIND as BACK_UP
 from mediamill.handlers.back_up import BackUp
+from mediamill.handlers.counting.export_figures import ExportFigures
+from mediamill.handlers.counting.fold_figures import FoldFigures
 from mediamill.handlers.datasets import kinds as datasets
 from mediamill.handlers.datasets.bringing import Taking
 from mediamill.handlers.files.arrived import ArrivedHandler, Submits
@@ -69,6 +73,7 @@ from mediamill.parts import Parts, cpu_slots
 from mediamill.store.repositories.audit import Audit
 from mediamill.store.repositories.captions import Captions
 from mediamill.store.repositories.feedback import Feedbacks
+from mediamill.store.repositories.figures import Figures
 from mediamill.store.repositories.invitations import Invitation, Invitations
 from mediamill.store.repositories.mails import AN_HOUR, Mails
 from mediamill.store.repositories.rates import Rates
@@ -76,7 +81,10 @@ from mediamill.store.repositories.units import Units
 
 SYSTEM = "system"
 """Who owns the housekeeping that belongs to nobody."""
-RECURRING = ("collect", "forget", "trim_audit", "forget_rates", "forget_invitations")
+RECURRING = (
+    "collect", "forget", "trim_audit", "forget_rates", "forget_invitations", "fold_figures",
+    "export_figures",
+)  # fmt: skip
 AT_ONCE = ("lineage", "count_files", "catch_up", "retain", "close_purses")
 """Begun when the first worker starts: the first three are done once, the others come again."""
 
@@ -189,6 +197,8 @@ def handlers(
         "count_files": CountFiles(store),
         "catch_up": CatchUp(store),
         recount.KIND: recount.Recount(store),
+        "fold_figures": FoldFigures(Figures(store)),
+        "export_figures": ExportFigures(_exporter(parts)),
         "trim_audit": TrimAudit(Audit(store), settings.audit_days),
         BACK_UP: BackUp(settings, store, parts.blob_stores(), parts.kept),
         "collect": Collect(store, parts.blob_stores(), SystemClock()),
@@ -301,6 +311,11 @@ def _purge_file(parts: Parts) -> PurgeFile:
         parts.store, nouns.files, nouns.jobs, parts.blobs, parts.announcer, nouns.manifests,
         datasets.forgetting_of(parts),
     )  # fmt: skip
+
+
+def _exporter(parts: Parts) -> Exporter | None:
+    url = parts.settings.analytics_url
+    return Exporter(parts.store, open_place(url)) if url else None
 
 
 def _expire_job(parts: Parts) -> ExpireJob:

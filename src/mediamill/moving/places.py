@@ -1,6 +1,5 @@
 """From where to where: what the options of a move mean beside the present settings."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -9,6 +8,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from mediamill.blobs.keys import of_results
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.settings import Settings
+from mediamill.core.urls import shown
 
 
 @dataclass(frozen=True)
@@ -103,16 +103,6 @@ class Places:
             "MEDIAMILL_RESULTS_URL": results if results != blobs else "",
         }
         return {name: shown(url) for name, url in named.items() if url}
-
-
-def shown(url: str) -> str:
-    """Return a URL without its password."""
-    url = re.sub(r"(?<=[?&]password=)[^&]*", "***", url)
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    who = f"{parts.username}:***@"
-    return parts._replace(netloc=who + parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _overlap(one: str, other: str) -> bool:

@@ -9,8 +9,9 @@ from mediamill.blobs.port import Blobs
 from mediamill.core.clock import SystemClock
 from mediamill.core.errors import ConfigurationError, Conflict
 from mediamill.core.ids import new_id
+from mediamill.core.urls import shown
 from mediamill.moving.journal import Journal, Progress, Way, journals
-from mediamill.moving.places import Places, shown
+from mediamill.moving.places import Places
 from mediamill.store.opening import SETTING, open_store
 from mediamill.store.port import KnowsUse, Store, Walks
 from mediamill.store.schema import all_kinds

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+from mediamill.analytics.table import days
 from mediamill.core.access import Principal
 from mediamill.core.errors import InvalidInput
 from mediamill.services.roles import require_analyst
@@ -110,7 +111,7 @@ class FigureService:
 
     store: Store
 
-    async def days(self, first: str | None, last: str | None) -> tuple[str, str]:
+    async def period(self, first: str | None, last: str | None) -> tuple[str, str]:
         """Return the days that are meant; raises `InvalidInput`."""
         until = _day("to", last) if last else date.fromisoformat(day_of(await self.store.now()))
         since = _day("from", first) if first else until - timedelta(USUAL_DAYS - 1)
@@ -153,30 +154,13 @@ class FigureService:
     ) -> AsyncIterator[dict[str, Any]]:
         """Visit all figures of some days, those of one name as one; the oldest day first."""
         require_analyst(principal)
-        return told(self.store, first, last)
 
+        async def rows() -> AsyncIterator[dict[str, Any]]:
+            async for day in days(self.store, first, last):
+                for row in day.rows:
+                    yield row
 
-async def told(store: Store, first: str, last: str) -> AsyncIterator[dict[str, Any]]:
-    """Visit all figures of some days as tables have them, wherever they lie.
-
-    A row has the day, what is counted, the names, and the measures: bytes, and
-    `cost` in micro-dollars.
-    """
-    day, sums = "", dict[tuple[str, ...], Group]()
-    async for row in Figures(store).walk(first, last):
-        if row.day != day:
-            for one in sums.values():
-                yield _table_row(one)
-            day, sums = row.day, {}
-        key = row.about.value, *(getattr(row, name) for name in NAMED)
-        names = dict(zip(("day", "about", *NAMED), (row.day, *key), strict=True))
-        sums.setdefault(key, Group(names)).add(row)
-    for one in sums.values():
-        yield _table_row(one)
-
-
-def _table_row(group: Group) -> dict[str, Any]:
-    return {**group.names, **{name: group.sums[name] for name in MEASURES}}
+        return rows()
 
 
 def _has(row: Figure, name: str, value: str) -> bool:

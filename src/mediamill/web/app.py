@@ -62,6 +62,7 @@ def create_app(app: App) -> FastAPI:
     web.add_middleware(
         Observing,
         numbers=app.parts.numbers,
+        tracer=app.parts.tracer,
         failure=failure,
         bucket=Destination(app.direct).origin,
     )

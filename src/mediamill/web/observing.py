@@ -1,10 +1,12 @@
 """What surrounds every request: its id, its log line, its metrics, its last line of defence."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,12 +14,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mediamill.core.ids import new_id
 from mediamill.core.metrics import REQUEST_SECONDS, REQUESTS
 from mediamill.core.numbers import Numbers
+from mediamill.core.tracing import Kind, Tracer, begun
 from mediamill.web.problems import log_broken_off, log_failure
 from mediamill.web.rates import rate_headers
 from mediamill.web.security import DATA_POLICY, HEADERS, HSTS, PAGE_POLICY
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 CLIENT_GONE = 499
+WATCHED = ("/health/", "/metrics", "/static/")
+"""What is in no trace."""
 
 log = structlog.get_logger(__name__)
 
@@ -29,18 +34,20 @@ class Observing:
         self,
         app: ASGIApp,
         numbers: Numbers,
+        tracer: Tracer | None,
         failure: Callable[[Request, Exception], Response],
         bucket: Callable[[], Awaitable[str]],
     ) -> None:
         """`bucket` tells the origin of what pages may talk to beside this service, if anything."""
-        self.app, self.numbers, self.failure, self.bucket = app, numbers, failure, bucket
+        self.app, self.numbers, self.tracer = app, numbers, tracer
+        self.failure, self.bucket = failure, bucket
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         exchange = _Exchange(scope, send, self.bucket)
-        with structlog.contextvars.bound_contextvars(request=exchange.id):
+        with structlog.contextvars.bound_contextvars(request=exchange.id), self._traced(exchange):
             try:
                 await self.app(scope, receive, exchange.send)
             except ClientDisconnect:
@@ -53,6 +60,22 @@ class Observing:
                 await self.failure(Request(scope), error)(scope, receive, exchange.send)
             finally:
                 self._record(exchange)
+
+    @contextmanager
+    def _traced(self, exchange: "_Exchange") -> Iterator[None]:
+        """Open the span of a request; who asks after our health is in none."""
+        watched = exchange.scope["path"].startswith(WATCHED)
+        tracer = None if watched else self.tracer
+        parent = Headers(scope=exchange.scope).get("traceparent")
+        facts = {"request": exchange.id, "method": exchange.method}
+        with begun(tracer, exchange.method, Kind.SERVER, parent, **facts) as span:
+            try:
+                yield
+            finally:
+                span.rename(f"{exchange.method} {exchange.route}")
+                span.note(route=exchange.route, status=exchange.status or CLIENT_GONE)
+                if exchange.status >= 500:
+                    span.fail(str(exchange.status))
 
     def _record(self, exchange: "_Exchange") -> None:
         seconds = time.perf_counter() - exchange.begun

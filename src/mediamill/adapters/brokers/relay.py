@@ -154,7 +154,7 @@ class Relay(ABC):
                 return False
             self.move(*said)
         except MediamillError as error:
-            log.error("an address is unusable; the last one is used", action="setting_broken",
+            log.error("a setting is unusable; the last one is used", action="setting_broken",
                       setting=SETTING, error=error.message)  # fmt: skip
             return False
         self._said = said

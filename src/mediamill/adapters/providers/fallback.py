@@ -33,6 +33,7 @@ from mediamill.adapters.providers.port import (
     Question,
     Traits,
 )
+from mediamill.core import tracing
 from mediamill.core.errors import (
     InvalidAnswer,
     MediamillError,
@@ -190,7 +191,8 @@ async def answered(
     error: MediamillError | None = None
     try:
         async with asyncio.timeout(deadline.left + GRACE):
-            answer = await provider.ask(question, deadline)
+            with tracing.span("model call", tracing.Kind.CLIENT, provider=provider.name):
+                answer = await provider.ask(question, deadline)
     except TimeoutError:
         error = away(provider.name, "does not keep the deadline", lost=True, slow=True)
     except FALLS as raised:

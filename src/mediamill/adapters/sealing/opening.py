@@ -53,7 +53,11 @@ class Holding:
                 if self._said is None:
                     raise
                 self._broken = said
-                log.error("the last known keys seal", action="setting_broken", error=error.message)
+                log.error(
+                    "a setting is unusable; the last one is used",
+                    action="setting_broken",
+                    error=error.message,
+                )
         return self._holders
 
     def _take(self, said: str) -> None:

@@ -102,7 +102,7 @@ async def _run(
             sockets = [stack.enter_context(bind(settings.host, settings.port))]
             settings = address_of(settings, sockets[0])
         app = await stack.enter_async_context(await App.open(settings))
-        if works and not listens and settings.metrics_port:
+        if not listens and settings.metrics_port:
             listener = stack.enter_context(bind(settings.metrics_host, settings.metrics_port))
             await stack.enter_async_context(watched(app, listener))
         _on_signals(stop)

@@ -296,7 +296,7 @@ class SharedGate:
                 async with here.lock:
                     await self._tend_once(provider, here, max(most, here.used))
             except MediamillError as error:
-                log.warning("permits not kept", action="circuit_strained", exc_info=error)
+                log.warning("permits not kept", action="permits_strained", exc_info=error)
 
     async def _tend_once(self, provider: str, here: _Local, used: int) -> None:
         spare = here.held - used

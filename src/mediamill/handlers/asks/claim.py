@@ -215,7 +215,7 @@ class Claim:
             )  # fmt: skip
             return error
         log.error(
-            "an operation failed", action="item_crashed", item=item, exc_info=error,
+            "an operation failed", action="operation_failed", item=item, exc_info=error,
             **self.job.log_context(),
         )  # fmt: skip
         return MediamillError("The operation failed unexpectedly.", error=type(error).__name__)

@@ -63,7 +63,12 @@ class ExportAccount:
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Say that there is none."""
-        log.error("export failed", action="export_failed", unit=lease.unit.name, exc_info=error)
+        log.error(
+            "account not exported",
+            action="account_export_failed",
+            unit=lease.unit.name,
+            exc_info=error,
+        )
         export = await self._export(lease)
         if export is None or export.state is not ExportState.WAITING:
             await lease.release(LATER_MS, str(error))

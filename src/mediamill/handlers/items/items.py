@@ -23,6 +23,7 @@ from mediamill.core.errors import (
     StorageFull,
     TimedOut,
 )
+from mediamill.core.tracing import past
 from mediamill.engine.flush import Flush
 from mediamill.engine.lease import Lease
 from mediamill.engine.retry import may_be_late
@@ -104,7 +105,7 @@ class UnitRun:
         self.stage = int(lease.unit.payload["stage"])
         self.cut = stage_of(parts.catalogue, job, self.stage)
         self.steps = stored(job, self.cut)
-        lease.operation = self.steps[-1].operation
+        self._operation = lease.operation = self.steps[-1].operation
         self._agreed = agreed_in(job, self.cut)
         digests = Digests(self.steps, self.cut, job.seed, self._agreed)
         self._loading = Loading(
@@ -204,7 +205,7 @@ class UnitRun:
     async def _call(self, works: Sequence[Work], flush: Flush) -> set[int]:
         """Run some items in one slot call; return those that have an outcome now."""
         settled: set[int] = set()
-        by_item = {work.item: work for work in works}
+        by_item, began = {work.item: work for work in works}, time.time_ns()
 
         async def keep(done: Sequence[Done]) -> None:
             for result, one in zip(await self.settling.succeeded(done), done, strict=True):
@@ -216,11 +217,12 @@ class UnitRun:
             async with keeping.ticking(), aclosing(self._events(works, keeping)) as events:
                 async for event in events:
                     if isinstance(event, Started):
-                        self.settling.began = time.monotonic()
+                        self.settling.began, began = time.monotonic(), time.time_ns()
                     elif isinstance(event, Progress):
                         self._note_progress(event.fraction)
                     else:
-                        work = by_item[event.index]
+                        work, wrong = by_item[event.index], getattr(event, "code", "")
+                        past("item", began, wrong, item=event.index, operation=self._operation)
                         if isinstance(event, Succeeded):
                             done = Done(work, event.outcome, self.settling.seconds())
                             await keeping.add(done)

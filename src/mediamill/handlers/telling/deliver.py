@@ -22,6 +22,7 @@ from mediamill.core.errors import AddressRefused, FetchFailed, SourceUnavailable
 from mediamill.core.events import Snapshot, matches, under
 from mediamill.core.records import Record
 from mediamill.core.sealing import Sealer
+from mediamill.core.tracing import traceparent
 from mediamill.engine.announcing import event_of
 from mediamill.engine.gates import Gates, enter_all
 from mediamill.engine.lease import Lease
@@ -214,6 +215,8 @@ class Deliver:
         """Sign and send it now."""
         secrets = await secrets_of(webhook, self.sealer, await self.webhooks.store.now())
         headers = {"Content-Type": "application/json", **signature(secrets, delivery)}
+        if (trace := traceparent()) is not None:
+            headers["traceparent"] = trace
         body = delivery.body.encode()
         return await self.fetcher.post(webhook.url, body, headers, self.seconds)
 

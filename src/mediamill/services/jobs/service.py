@@ -9,6 +9,7 @@ from mediamill.adapters.brokers.port import Doorbell
 from mediamill.core.access import Principal, Right
 from mediamill.core.errors import ConditionFailed, Conflict, NotFound, Unavailable
 from mediamill.core.ids import new_id
+from mediamill.core.tracing import span
 from mediamill.engine.announcing import Announcer
 from mediamill.engine.expand import UNITS_PER_STEP
 from mediamill.engine.stages import Piece, cancellation, item_units, pack, pass_unit, split
@@ -71,15 +72,16 @@ class JobService:
         if not job_id and (made := await made_before(self.jobs.store, principal, Job, "job")):
             return made
         job_id, gates = job_id or new_id("job"), Gates(self.jobs.store)
-        for _ in range(LOOKS):
-            turn, now = await gates.turn(principal.user), await self.jobs.store.now()
-            checked = await self.requests.check(principal, request)
-            await self.usages.require(principal.user, 1)
-            try:
-                gate = gates.still(principal.user, turn)
-                return await self._accept(principal, checked, job_id, now, gate)
-            except ConditionFailed:
-                continue  # something went for good meanwhile: it may have been an input
+        with span("submit job", job=job_id):
+            for _ in range(LOOKS):
+                turn, now = await gates.turn(principal.user), await self.jobs.store.now()
+                checked = await self.requests.check(principal, request)
+                await self.usages.require(principal.user, 1)
+                try:
+                    gate = gates.still(principal.user, turn)
+                    return await self._accept(principal, checked, job_id, now, gate)
+                except ConditionFailed:
+                    continue  # something went for good meanwhile: it may have been an input
         raise Unavailable("Files of yours are being removed just now: try again in a moment.")
 
     async def _accept(

@@ -87,7 +87,11 @@ class Signer:
             key = derived(said) if said else self.key
             former = derived(before, PREVIOUS) if before else None
         except MediamillError as error:
-            log.error("the last known secret signs", action="setting_broken", error=error.message)
+            log.error(
+                "a setting is unusable; the last one is used",
+                action="setting_broken",
+                error=error.message,
+            )
             return
         now = self.clock.now()  # from here on nothing waits: others settle at the same time
         older = {each: until for each, until in self._older.items() if until > now}

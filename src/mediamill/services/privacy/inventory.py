@@ -251,6 +251,7 @@ NOT_PERSONAL: Mapping[str, str] = {
     "circuits": "How providers do.",
     "guesses": "Counters at hashed places, which many share and none belongs to.",
     "erasures": "Names nobody once it is done, and is the receipt then.",
+    "figures": "Sums by day, which name customers at most: labels of companies and the like.",
     "moves": "That the installation was moved.",
     "permits": "Which processes call a provider now.",
     "providers": "How providers are reached; who set one up is taken out (`nameless.py`).",

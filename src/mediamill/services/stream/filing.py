@@ -127,7 +127,7 @@ class Filing:
                     told |= _verdict(message, error)
             came = await self.validator.admit([arrival for *_, arrival in begun])
         except Exception as error:  # each is tried alone, where this is told if it is theirs
-            log.warning("messages go alone", action="batch_failed", error=repr(error))
+            log.warning("messages go alone", action="messages_apart", error=repr(error))
             return told
         for (message, file, newcomer, _), found in zip(begun, came, strict=True):
             if isinstance(found, MediamillError):

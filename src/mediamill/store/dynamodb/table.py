@@ -34,6 +34,8 @@ They rise when keys, places or shards change, or there are records that an older
 read or write. 2: links that are mailed, which 1 takes for API tokens; scopes and second factors.
 """
 MARK = {"_p": {"B": b"\0table"}, "_s": {"B": b"version"}}
+OURS = {"Key": "application", "Value": "mediamill"}
+"""The tag of tables that are made here."""
 PATIENCE = 600
 """Looks at a table that is being made, ten a second."""
 
@@ -41,13 +43,14 @@ PATIENCE = 600
 async def prepare(client: Client, table: str, *, protected: bool) -> None:
     """Make the table unless it is there; raises `ConfigurationError` for one that does not fit."""
     found = await _described(client, table)
+    made = found is None
     if found is None:
         with suppress(client.exceptions.ResourceInUseException):  # another is making it
             await client.create_table(**description(table, protected=protected))
+    if found is None or found["TableStatus"] != "ACTIVE":
         found = await _active(client, table)
+    if made or await _left_unfinished(client, table, found):
         await _protect(client, table)
-    elif found["TableStatus"] != "ACTIVE":
-        found = await _active(client, table)
     _check(table, found)
     await _agree(client, table)
 
@@ -69,7 +72,7 @@ def description(table: str, *, protected: bool) -> dict[str, Any]:
             for n in range(INDEXES)
         ],
         "DeletionProtectionEnabled": protected,
-        "Tags": [{"Key": "application", "Value": "mediamill"}],
+        "Tags": [OURS],
     }
 
 
@@ -88,6 +91,18 @@ async def _described(client: Client, table: str) -> Mapping[str, Any] | None:
         found: Mapping[str, Any] = (await client.describe_table(TableName=table))["Table"]
         return found
     return None
+
+
+async def _left_unfinished(client: Client, table: str, found: Mapping[str, Any]) -> bool:
+    """Tell whether a table is of our making and its maker died before it noted the version."""
+    mark = await client.get_item(TableName=table, Key=MARK, ConsistentRead=True)
+    if "Item" in mark:
+        return False
+    try:
+        told = await client.list_tags_of_resource(ResourceArn=found["TableArn"])
+    except ClientError:  # whoever made it for us gives no right to ask
+        return False
+    return OURS in told["Tags"]
 
 
 async def _protect(client: Client, table: str) -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from mediamill.core.errors import NotFound
 from mediamill.core.records import Index, Key, Record
+from mediamill.core.tracing import traceparent
 from mediamill.store.port import Page, Store
 from mediamill.store.repositories.manifests import (
     INLINE_BYTES,
@@ -173,6 +174,8 @@ class Job(Record, frozen=True, kw_only=True):
     """Blob that describes the download."""
     download_size: int = 0
     download_etag: str = ""
+    trace: str | None = msgspec.field(default_factory=traceparent)
+    """The span in which it was submitted."""
     output_project: str = ""
     """The project that its result files join at the end."""
     joined: int = 0

@@ -14,8 +14,11 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from mediamill.core.errors import ConditionFailed, Restoring
 from mediamill.core.records import Index, Key, Record
+from mediamill.core.tracing import traceparent
 from mediamill.store.port import (
     Absent,
     Action,
@@ -94,6 +97,8 @@ class Unit(Record, frozen=True, kw_only=True):
     """When it was claimed first (ms)."""
     holder: str = ""
     error: str = ""
+    trace: str | None = msgspec.field(default_factory=traceparent)
+    """The span in which it was made."""
     created: int
     finished: int | None = None
 
@@ -147,15 +152,9 @@ class Unit(Record, frozen=True, kw_only=True):
     ) -> "Unit":
         """Make a unit of housekeeping as inserted, due at a time (ms); see the fields."""
         unit = cls(
-            group=group,
-            seq=seq,
-            kind=kind,
-            owner=owner,
-            klass="housekeeping",
-            cost=cost,
-            payload=payload,
-            created=now,
-        )
+            group=group, seq=seq, kind=kind, owner=owner, klass="housekeeping", cost=cost,
+            payload=payload, created=now,
+        )  # fmt: skip
         return unit.opened(due)
 
     @classmethod
@@ -198,8 +197,7 @@ class Units:
 
     async def active_lanes(self, klass: str, limit: int) -> tuple[Sequence[Lane], bool]:
         """List the active lanes that are served next, and tell whether there are more."""
-        index = Lane.index("lane_active")
-        page = await self.store.query(Lane, index, klass, limit=limit)
+        page = await self.store.query(Lane, Lane.index("lane_active"), klass, limit=limit)
         return page.rows, page.after is not None
 
     # -- building blocks of transactions ------------------------------------------------------

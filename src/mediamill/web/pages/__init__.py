@@ -3,6 +3,7 @@
 from mediamill.web.pages import (
     account,
     admin,
+    analytics,
     captions,
     datasets,
     erasures,
@@ -19,6 +20,7 @@ from mediamill.web.pages.routes import router
 
 router.include_router(account.router)
 router.include_router(admin.router)
+router.include_router(analytics.router)
 router.include_router(captions.router)
 router.include_router(datasets.router)
 router.include_router(erasures.router)

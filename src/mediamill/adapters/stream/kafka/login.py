@@ -55,7 +55,7 @@ class Login:
             text = await (self._source.renewed() if refused else self._source.current())
             address = Address.of(text)
         except MediamillError as error:
-            log.error("an address is unusable; the last one is used", action="setting_broken",
+            log.error("a setting is unusable; the last one is used", action="setting_broken",
                       setting=SETTING, error=error.message)  # fmt: skip
             return False
         if address == self.address:

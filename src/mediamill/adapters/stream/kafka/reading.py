@@ -224,7 +224,7 @@ class KafkaStream:
 
     def _committed(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
         if error is not None and error.code() != KafkaError._NO_OFFSET:
-            log.info("committed later", action="commit_failed", error=error.str())
+            log.info("committed later", action="commit_delayed", error=error.str())
             return
         for place in places:
             if place.error is None:

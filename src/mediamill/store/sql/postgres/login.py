@@ -66,7 +66,7 @@ class Login:
             if said != self._said:
                 self.address, self._said = Address.of(said), said
         except (MediamillError, ValueError) as error:  # what worked may do so still
-            log.error("an address is unusable; the last one is used", action="setting_broken",
+            log.error("a setting is unusable; the last one is used", action="setting_broken",
                       setting=SETTING, error=str(error))  # fmt: skip
         return self.address
 

@@ -6,7 +6,7 @@ begin again; the log grows by what is written until it ends.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ async def copied(url: str, folder: Path) -> AsyncIterator[Copy]:
     except apsw.Error as error:
         raise translated(error) from error
     try:
-        await to_end(_require_sound, connection)
+        await _interruptibly(_require_sound, connection)
         version, compatible = connection.execute(VERSION).fetchall()[0]
         yield Copy(target, FileRows(connection), int(str(version)), int(str(compatible)))
     finally:
@@ -106,6 +106,19 @@ async def _copy(source: Path, target: Path) -> None:
     finally:
         writing.close()
         reading.close()
+
+
+async def _interruptibly(act: Callable[[apsw.Connection], None], on: apsw.Connection) -> None:
+    """Do what may take minutes in a thread; who is cancelled breaks it off."""
+    work = asyncio.ensure_future(asyncio.to_thread(act, on))
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        while not work.done():  # an interrupt counts for what has begun
+            on.interrupt()
+            await asyncio.wait([work], timeout=0.1)
+        work.exception()
+        raise
 
 
 def _require_sound(connection: apsw.Connection) -> None:

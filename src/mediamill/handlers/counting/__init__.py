@@ -1,0 +1,1 @@
+"""Handlers of what was counted."""

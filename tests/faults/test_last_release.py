@@ -1,0 +1,124 @@
+"""R18: a rolling upgrade from the last release under load, one process after the other; H holds.
+
+Old API and old worker first; then the new API, which migrates the store under them; then the new
+worker, and the old ones end. The soak does the same on PostgreSQL.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+from contextlib import asynccontextmanager, suppress
+
+import httpx
+import pytest
+
+from mediamill.core.settings import Settings
+from tests.faults.history import History
+from tests.faults.test_two_versions import SHORT, ended, load
+from tests.support.last_release import last_release
+from tests.support.places import EMBEDDED, Place
+from tests.support.processes import SILENT, Process, free_port, signed_in, until_live
+
+
+class Started(Process):
+    """A process of whichever program comes first on the import path."""
+
+    program, fresh = ("mediamill",), True
+
+
+@asynccontextmanager
+async def begun(role, home, **settings):
+    """Run a process for the length of the block, unless it is ended before."""
+    process = Started(role, home, 0 if role in SILENT else free_port(), **SHORT)
+    process.settings |= settings
+    process.start()
+    try:
+        if role not in SILENT:
+            await until_live(process)
+        yield process
+    finally:
+        process.end()
+
+
+class Clients:
+    """Uploads, changes and jobs without a pause, by whichever servers there are at a time."""
+
+    def __init__(self, history: History) -> None:
+        self.history, self.servers, self.rounds = history, list[httpx.AsyncClient](), 0
+
+    async def go_on(self) -> None:
+        while True:
+            self.rounds += 1
+            client = self.servers[self.rounds % len(self.servers)]
+            await load(client, self.history, self.rounds)
+
+    async def some(self) -> None:
+        """Wait until each server there is has had something to do."""
+        until = self.rounds + 1 + len(self.servers)
+        while self.rounds < until:
+            assert not self.going.done(), self.going.result()
+            await asyncio.sleep(0.05)
+
+    @asynccontextmanager
+    async def at_work(self):
+        self.going = asyncio.create_task(self.go_on())
+        try:
+            yield
+        finally:
+            self.going.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.going
+
+
+@pytest.mark.parametrize(
+    "where", [EMBEDDED, pytest.param(Place("postgresql"), marks=pytest.mark.soak)], ids=str
+)
+@pytest.mark.embedded("it names its own places")
+@pytest.mark.timeout(600)
+async def test_an_upgrade_from_the_last_release(tmp_path, monkeypatch, servers, where):
+    release = await asyncio.to_thread(last_release, tmp_path / "last")
+    if release is None:
+        pytest.skip("there is no history to take the last release from")
+    for name, value in servers.environment(where).items():
+        monkeypatch.setenv(name, value)
+    home, history = tmp_path / "home", History()
+    clients, older = Clients(history), {"PYTHONPATH": str(tmp_path / "last")}
+    assert await asyncio.to_thread(program, older) == str(tmp_path / "last" / "mediamill")
+    async with (
+        begun("api", home, **older) as api,
+        begun("worker", home, **older) as worker,
+        signed_in(api) as client,
+    ):
+        clients.servers.append(client)
+        async with clients.at_work():
+            await clients.some()
+            async with begun("api", home) as newer:
+                base, headers = f"http://127.0.0.1:{newer.port}", dict(client.headers)
+                async with httpx.AsyncClient(base_url=base, headers=headers, timeout=60) as fresh:
+                    clients.servers.append(fresh)
+                    await clients.some()  # new API, old worker
+                    async with begun("worker", home):
+                        assert await asyncio.to_thread(worker.end) == 0
+                        await clients.some()  # both APIs, new worker
+                        clients.servers.remove(client)
+                        await clients.some()
+                        assert await asyncio.to_thread(api.end) == 0
+                        await clients.some()
+                        clients.going.cancel()
+                        await ended(fresh, history.jobs)
+                    assert not trouble(api, worker)
+                    assert await history.check(fresh, Settings(home=home, **SHORT)) == []
+
+
+def program(environment: dict[str, str]) -> str:
+    """Return where the program is that a process with these variables runs."""
+    told = "import mediamill; print(*mediamill.__path__)"
+    command, whole = [sys.executable, "-c", told], {**os.environ, **environment}
+    return subprocess.check_output(command, env=whole, text=True).strip()
+
+
+def trouble(*processes: Process) -> list[str]:
+    """Return what processes said that nobody should have to read."""
+    told = [line for process in processes for line in process.log().splitlines()]
+    return [line for line in told if '"level": "error"' in line or "Traceback" in line]
