@@ -45,7 +45,7 @@ check: $(VENV)/.dev  ## Check format, rules, types, imports, secrets, advisories
 	$(BIN)/python scripts/check_tree.py
 	$(BIN)/python scripts/check_history.py
 	$(BIN)/python scripts/check_advisories.py $(ADVISORIES)
-	$(BIN)/cfn-lint infra/aws/template.yaml
+	$(BIN)/cfn-lint infra/aws/template.yaml deploy/cloudwatch/alarms.yml
 	$(BIN)/python -m pytest -m scan tests/security
 
 format: $(VENV)/.dev  ## Format the code and fix what can be fixed.

@@ -35,6 +35,7 @@ LEFT_OUT = {
     "aio-pika", "aiormq", "pamqp", "nats-py", "redis",  # brokers that no function is rung by
     "confluent-kafka",  # Lambda itself reads the stream
     "numpy", "opencv-python-headless", "pyarrow", "simplejpeg",  # work on pixels: of workers
+    "duckdb",  # answers analysts, on their machines
     "pyyaml",  # reads datasets: of workers
     "charset-normalizer", "pypdfium2",  # read documents: of workers
     "filelock", "flatbuffers", "fsspec", "hf-xet", "httpcore2", "httpx2", "huggingface-hub",

@@ -31,6 +31,7 @@ from mediamill.services.audit.search import AuditService
 from mediamill.services.audit.trail import Trail
 from mediamill.services.captions.rerunning import Rerunning
 from mediamill.services.captions.service import CaptionService
+from mediamill.services.cloudwatch import Whole
 from mediamill.services.feedback import FeedbackService
 from mediamill.services.figures import FigureService
 from mediamill.services.files.directories import Directories
@@ -249,6 +250,7 @@ class App:
         """Make what shows what is there, and what users say of it."""
         nouns = self.repositories
         self.sums = Sums(self.store, self.models.spending)
+        self.whole = Whole(self.work, self.workers, self.kept, self.books, self.sums)
         self.condition = Health(self.parts, self.work, self.models.providers)
         told = Feedbacks(self.store, nouns.units)
         self.feedback = FeedbackService(told, nouns.users, self.files, self.blobs, self.bell)

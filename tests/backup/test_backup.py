@@ -9,10 +9,12 @@ import apsw
 import pytest
 
 from mediamill.app import App
+from mediamill.backup import restoring, taking
 from mediamill.blobs.local.store import LocalBlobs
 from mediamill.core.backups import last_backup, noted_backup
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.settings import Settings
+from tests.backup.test_killed import objects
 from tests.moving.installation import lives_on
 
 pytestmark = pytest.mark.embedded("it is about a home")
@@ -45,6 +47,8 @@ def test_all_of_it_comes_back(found, say, place, tmp_path, monkeypatch):
     assert out.startswith(f"{told['id']}\t")
     code, out, _ = say("backup", "verify", place)
     assert (code, "whole." in out) == (0, True)
+    act = json.loads(say("admin", "audit", "--action", "backup_made", "--json")[1])
+    assert (act["actor"], act["about"]) == ("operator", told["id"])
 
     new = tmp_path / "new"
     code, out, err = say("restore", place, "--home", new)
@@ -65,9 +69,38 @@ def test_the_next_one_adds_what_is_new(found, say, place):
     assert code == 0
     assert json.loads(out)["new_bytes"] == sum(files_of(place).values()) - sum(before.values())
     assert before.items() <= files_of(place).items()
-    kept = json.loads(say("backup", place, "--json")[1])
-    assert kept["objects"] > 10
-    assert kept["new_bytes"] == 0, "nothing changed"
+    snapshots = (place / "snapshots+").iterdir()
+    newest = json.loads(max(snapshots, key=lambda path: path.name).read_bytes())
+    assert newest["objects"] > 10
+    blocks = {*newest["database"]["blocks"]}
+    assert files_of(place).keys() - before.keys() <= blocks, "no object is there twice"
+
+
+@pytest.mark.parametrize("small", [500, 4 << 20])
+def test_results_go_where_the_settings_say(found, say, place, tmp_path, monkeypatch, small):
+    """From one place into two and back into one; large objects go as streams."""
+    monkeypatch.setattr(taking, "SMALL", small)
+    monkeypatch.setattr(restoring, "SMALL", small)
+    two, one, apart = tmp_path / "two", tmp_path / "one", tmp_path / "results"
+    say("backup", place)
+    with monkeypatch.context() as patch:
+        patch.setenv("MEDIAMILL_RESULTS_URL", f"file://{apart}")
+        assert say("restore", place, "--home", two)[0] == 0
+        assert {path.name for path in apart.iterdir()} >= {"results+", "layouts+"}
+        assert not (two / "blobs" / "results+").exists()
+        assert say("backup", tmp_path / "again", "--home", two)[0] == 0
+    assert say("restore", tmp_path / "again", "--home", one)[0] == 0
+    assert objects(one) == objects(found.home)
+
+
+def test_a_large_object_that_is_damaged_is_told(found, say, place, monkeypatch):
+    monkeypatch.setattr(taking, "SMALL", 500)
+    folder = found.home / "blobs" / "files+"
+    spoilt = max(folder.iterdir(), key=lambda path: path.stat().st_size)
+    spoilt.write_bytes(spoilt.read_bytes()[:-1] + b"?")
+    code, _, err = say("backup", place)
+    assert (code, f"already:\n  files/{spoilt.name}\n" in err) == (1, True), err
+    assert say("backup", "verify", place)[0] == 0
 
 
 def test_what_the_backup_lost_is_named_and_written_anew(found, say, place, tmp_path):
@@ -95,6 +128,28 @@ def test_what_the_backup_lost_is_named_and_written_anew(found, say, place, tmp_p
     assert say("backup", place)[0] == 0
     assert say("backup", "verify", place, "--all")[0] == 0
     assert files_of(place)[largest] == sizes[largest]
+
+
+def test_a_snapshot_that_cannot_be_read_is_passed_over_and_dropped(found, say, place):
+    say("backup", place)
+    say("backup", place)
+    older, newer = sorted((place / "snapshots+").iterdir())
+    told = json.loads(newer.read_bytes())
+    newer.write_bytes(newer.read_bytes()[:-100])
+    code, out, _ = say("backup", "list", place)
+    assert (code, f"{newer.name}\tThe snapshot {newer.name} cannot be read" in out) == (0, True)
+    code, out, err = say("backup", place)
+    assert (code, "Old snapshots were not dropped: " in err) == (1, True)
+    assert "files" in out, "it was made"
+    assert len(list((place / "snapshots+").iterdir())) == 3
+    code, out, err = say("backup", "verify", place, "--all", "--drop-broken")
+    assert (code, f"{newer.name}: this snapshot cannot be read." in err) == (1, True)
+    assert not newer.exists()
+    assert say("backup", "verify", place, "--all")[0] == 0
+    older.write_text(json.dumps({**told, "format": 2}))
+    code, out, err = say("backup", "verify", place, "--all", "--drop-broken")
+    assert (code, "was made by a newer mediamill" in err) == (2, True)
+    assert older.exists()
 
 
 def test_what_does_not_read_back_is_no_backup(found, say, place, monkeypatch):
@@ -161,6 +216,9 @@ def test_a_backup_without_a_passphrase_has_no_keys(found, say, place):
 
 def test_what_cannot_be_done_is_said(found, say, place, tmp_path, monkeypatch):
     assert "Where to?" in say("backup")[2]
+    for inside in (found.home / "blobs", found.home / "blobs" / "more", found.home):
+        code, _, err = say("backup", inside)
+        assert (code, "Name a place of its own" in err) == (2, True)
     assert "There is no folder" in say("backup", "list", tmp_path / "nowhere")[2]
     assert "there is no" in say("backup", place, "--home", tmp_path / "none")[2]
     assert not (tmp_path / "none").exists()

@@ -4,14 +4,18 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
 import httpx
+import pytest
 
 from mediamill.app import App
 from mediamill.cli.remote.home import read_credentials
+from mediamill.cli.service.alone import metrics_listener
 from mediamill.cli.service.welcome import welcome
+from mediamill.cli.terminal.failures import Failure
 from mediamill.core.settings import Settings
 from tests.cli.conftest import Commands, wait_for_service
 from tests.support.letterbox import Letterbox
@@ -174,3 +178,12 @@ def test_help_starts_at_once(mediamill: Commands):
         assert mediamill("--help").returncode == 0
         spent.append(os.times().children_user - before)
     assert min(spent) < 0.15, spent
+
+
+def test_a_port_for_metrics_that_is_taken_says_which_setting_names_another():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        settings = Settings(metrics_port=taken.getsockname()[1])
+        with pytest.raises(Failure, match="already in use(?s:.)*MEDIAMILL_METRICS_PORT"):
+            metrics_listener(settings)

@@ -31,6 +31,23 @@ async def test_what_hangs_is_asked_once_and_its_answer_is_everybodys():
     assert await hanging.ask("store", question, 60) == 2, "asked anew once it was answered"
 
 
+async def test_what_has_hung_for_long_is_asked_anew():
+    """The way there may be another by now."""
+    hanging, calls = Hanging(anew=0), 0
+
+    async def question() -> int:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            await asyncio.Event().wait()
+        return calls
+
+    with pytest.raises(TimeoutError):
+        await hanging.ask("store", question, 0.01)
+    assert await hanging.ask("store", question, 60) == 2
+    hanging.close()
+
+
 async def test_an_error_is_told_to_who_asks_and_is_no_warning_where_nobody_waits():
     hanging, go = Hanging(), asyncio.Event()
 

@@ -13,7 +13,7 @@ from mediamill.store.memory import MemoryStore
 from mediamill.store.port import Delete, Update
 from mediamill.store.repositories.daily import day_of
 from mediamill.store.repositories.figures import About, Figure, Figures
-from mediamill.store.repositories.files import File
+from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.jobs import Job, Step
 from mediamill.store.repositories.results import ItemOutcome, Result
 from mediamill.store.repositories.units import Unit, UnitState
@@ -150,6 +150,26 @@ async def test_each_fact_counts_once_whatever_write_it_dies_at():
 def stripped(counted: Counter) -> Counter:
     """Leave out how long jobs took: it is longer where they were interrupted."""
     return Counter({k: n for k, n in counted.items() if k[0] is not About.JOBS or k[2] == "count"})
+
+
+async def test_a_file_that_comes_in_the_background_counts_when_it_is_ready_or_refused():
+    store = MemoryStore(FixedClock(NOW))
+    harness = Harness(store)
+    rows = FileRows(store, harness.units, harness.usages, harness.bell, harness.announcer)
+    receiving = [a_file(n, state=FileState.RECEIVING, sha256="", charged=0) for n in range(2)]
+    for file in receiving:
+        await rows.insert(file)
+        assert await rows.change(file, {"state": FileState.CHECKING})
+    assert await figures(store) == {}
+    good, bad = (file.evolve(state=FileState.CHECKING) for file in receiving)
+    ready = {"state": FileState.READY, "media_type": "image/webp", "size": 99, "charged": 99}
+    assert await rows.change(good, ready)
+    assert not await rows.change(good, ready), "who comes late counts nothing"
+    assert await rows.change(bad, {"state": FileState.REJECTED, "code": "broken_media"})
+    counted = {place[-1]: counts for place, counts in (await figures(store)).items()}
+    assert counted == {
+        "received": {"count": 1, "bytes": 99}, "rejected": {"count": 1, "bytes": 11},
+    }  # fmt: skip
 
 
 # -- units ----------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from mediamill.core.access import Principal
 from mediamill.core.logs import configure_logging
 from mediamill.core.settings import Settings
 from mediamill.web.app import create_app
-from tests.faults import charges, checks
+from tests.faults import charges, checks, counted
 
 
 @dataclass
@@ -41,6 +41,8 @@ class History:
     jobs: list[str] = field(default_factory=list)
     deleted: set[str] = field(default_factory=set)
     """What a client was told is deleted for good: nothing of it may be left."""
+    counts: bool = True
+    """Whether all programs that took part count figures."""
     log: Path | None = None
     """Where each line of it is written as it is learnt."""
 
@@ -128,6 +130,7 @@ class History:
         broken += await checks.gone(app, self.deleted)
         broken += await checks.lanes(app)
         broken += charges.usage(app)
+        broken += counted.figures(app) if self.counts else []
         return broken
 
 

@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,7 @@ import pytest
 from mediamill.core.settings import Settings
 from tests.faults.history import History
 from tests.faults.test_draining import HELD, SHORT, Load, picture
+from tests.support.places import BUCKET
 from tests.support.processes import running, signed_in
 
 ROOT = Path(__file__).parents[2]
@@ -41,12 +43,22 @@ def run(script: str) -> None:
     subprocess.run(["sh", "-eu", "-c", script], check=True, env={**os.environ, "PATH": path})
 
 
-async def back_up(tmp_path: Path, times: int, change=lambda script: script) -> list[str]:
+Elsewhere = Callable[[str], None]
+"""Has what is started from then on keep its rows and bytes in new places, empty and named so."""
+
+
+async def back_up(
+    tmp_path: Path,
+    times: int,
+    change: Callable[[str], str] = lambda script: script,
+    elsewhere: Elsewhere = lambda name: None,
+) -> list[str]:
     """Make so many backups of a busy service, then destroy it, and restore each of them.
 
     Return what is not as it was promised before. From the second on one is killed before each.
     """
     home, backup, history = tmp_path / "home", tmp_path / "backup", History()
+    elsewhere("source")
     data, made = picture(0, HELD), list[tuple[str, History]]()
     async with running("up", home, **SHORT) as service, signed_in(service) as client:
         kept = await history.upload(client, "kept.png", data)
@@ -66,6 +78,7 @@ async def back_up(tmp_path: Path, times: int, change=lambda script: script) -> l
     show, wrong = client.headers["authorization"], list[str]()
     for snapshot, promised in made:
         new = tmp_path / snapshot
+        elsewhere(snapshot)
         script = re.sub(r"(mediamill restore .*)", rf"\1 --at {snapshot}", lines(1, new, backup))
         await asyncio.to_thread(run, script)
         wrong += await lives_on(new, show, promised)
@@ -94,6 +107,20 @@ async def busy(load: "asyncio.Future[None]", history: History, uploads: int, job
 @pytest.mark.timeout(1800)
 async def test_a_backup_under_load_has_what_was_acknowledged(tmp_path, times):
     assert await back_up(tmp_path, times) == []
+
+
+@pytest.mark.soak
+@pytest.mark.embedded("it names its own places")
+@pytest.mark.timeout(1800)
+async def test_so_has_one_of_postgresql_and_a_bucket(tmp_path, servers, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+
+    def elsewhere(name: str) -> None:
+        monkeypatch.setenv("MEDIAMILL_STORE_URL", servers.postgres.database(name))
+        monkeypatch.setenv("MEDIAMILL_BLOBS_URL", servers.buckets.url(f"{BUCKET}/{name}"))
+
+    assert await back_up(tmp_path, 2, elsewhere=elsewhere) == []
 
 
 COPIED = """

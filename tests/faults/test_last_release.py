@@ -15,10 +15,11 @@ import pytest
 
 from mediamill.core.settings import Settings
 from tests.faults.history import History
-from tests.faults.test_two_versions import SHORT, ended, load
+from tests.faults.test_two_versions import SHORT, ended
 from tests.support.last_release import last_release
 from tests.support.places import EMBEDDED, Place
 from tests.support.processes import SILENT, Process, free_port, signed_in, until_live
+from tests.web.test_uploading import PNG
 
 
 class Started(Process):
@@ -51,7 +52,15 @@ class Clients:
         while True:
             self.rounds += 1
             client = self.servers[self.rounds % len(self.servers)]
-            await load(client, self.history, self.rounds)
+            await self.round(client, self.rounds)
+
+    async def round(self, client: httpx.AsyncClient, n: int) -> None:
+        data = PNG + bytes([n % 256]) * n
+        file = await self.history.upload(client, f"{n}.png", data)
+        changed = await client.patch(f"/v1/files/{file}", json={"tags": [f"t{n}"]})
+        assert changed.is_success, changed.text
+        await self.history.submit(client, [file], "convert", format="jpeg")
+        assert (await client.get(f"/v1/jobs/{self.history.jobs[-1]}")).is_success
 
     async def some(self) -> None:
         """Wait until each server there is has had something to do."""
@@ -82,7 +91,7 @@ async def test_an_upgrade_from_the_last_release(tmp_path, monkeypatch, servers, 
         pytest.skip("there is no history to take the last release from")
     for name, value in servers.environment(where).items():
         monkeypatch.setenv(name, value)
-    home, history = tmp_path / "home", History()
+    home, history = tmp_path / "home", History(counts=False)
     clients, older = Clients(history), {"PYTHONPATH": str(tmp_path / "last")}
     assert await asyncio.to_thread(program, older) == str(tmp_path / "last" / "mediamill")
     async with (

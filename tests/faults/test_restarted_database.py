@@ -96,6 +96,7 @@ async def restart_in_turn(folder, monkeypatch, restarts: int) -> tuple[Load, lis
                 await asyncio.gather(*people, return_exceptions=True)
                 assert all(worker.child.poll() is None for worker in workers)
                 await all_ended(client, history)
+                await quiet(client)
                 assert await history.check(client, Settings(home=home, min_free_bytes=0)) == []
             finally:
                 for worker in workers:
@@ -103,6 +104,17 @@ async def restart_in_turn(folder, monkeypatch, restarts: int) -> tuple[Load, lis
         for process in (api, *workers):
             assert '"level": "error"' not in process.log(), process.log()[-6000:]
     return load, back
+
+
+async def quiet(client) -> None:
+    """Wait until nothing runs, also of what was accepted when nobody listened any more."""
+    async with asyncio.timeout(90):
+        while any(
+            job["finished_at"] is None
+            for job in (await client.get("/v1/jobs", params={"limit": 100})).json()["data"]
+        ):
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(1)  # ends are told
 
 
 @pytest.mark.embedded("it has a server of its own, that it may restart")

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from structlog.testing import capture_logs
+
 from mediamill.adapters.secrets.opening import SettingSources
+from mediamill.backup.vault import Vault
 from mediamill.blobs.memory import MemoryBlobs
 from mediamill.core.clock import HOUR, MINUTE
 from mediamill.core.settings import Settings
@@ -41,6 +44,14 @@ async def test_without_a_place_it_looks_again_in_an_hour(tmp_path):
     lease = Released()
     await handler(tmp_path).run(lease)
     assert lease.said == [(HOUR, "")]
+
+
+async def test_old_ones_that_stay_do_not_unmake_the_new_one(tmp_path):
+    async with Vault.open(str(tmp_path)) as vault:
+        await vault.blobs.put("snapshots/20261122T000000.000Z-0000", b"no JSON")
+        with capture_logs() as said:
+            await handler(tmp_path)._prune(vault, 0)
+    assert [line["action"] for line in said] == ["backups_stay"]
 
 
 async def test_given_up_it_comes_next_time(tmp_path):

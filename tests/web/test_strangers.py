@@ -173,7 +173,9 @@ ADMIN = {
 
 ANALYST = {
     "GET /v1/spending/everybody", "GET /v1/spending/users", "GET /v1/spending/users.csv",
-    "GET /v1/analytics/users", "GET /v1/analytics/daily",
+    "GET /v1/analytics/users", "GET /v1/analytics/daily", "GET /v1/analytics/summary",
+    "GET /v1/analytics/series", "GET /v1/analytics/summary.csv",
+    "GET /v1/analytics/figures.jsonl", "GET /analytics",
 }  # fmt: skip
 """What analysts may, too."""
 

@@ -10,9 +10,13 @@ from mediamill.app import App
 from mediamill.core import tracing
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.settings import Settings
+from mediamill.engine.stages import pass_unit
+from mediamill.store.memory import MemoryStore
 from mediamill.store.repositories.units import Unit
 from mediamill.web.app import create_app
+from tests.engine.harness import Harness
 from tests.support.places import EACH_STORE
+from tests.support.processes import Process
 from tests.support.receivers import receiver, reply
 from tests.web.conftest import client_of, person
 from tests.web.test_notifications import told
@@ -24,7 +28,7 @@ ASKING = {"traceparent": f"00-{TRACE}-{ASKED}-01"}
 
 
 def spans(collector):
-    """Decode what came: each span with its facts."""
+    """Decode what came: each span, and which process sent it."""
     found = []
     for got in collector.got:
         assert got.path == "/v1/traces"
@@ -32,7 +36,8 @@ def spans(collector):
         for resource in sent.resource_spans:
             named = {one.key: one.value.string_value for one in resource.resource.attributes}
             assert named["service.name"] == "mediamill"
-            found += [span for scope in resource.scope_spans for span in scope.spans]
+            process = named["service.instance.id"]
+            found += [(span, process) for scope in resource.scope_spans for span in scope.spans]
     return found
 
 
@@ -50,7 +55,7 @@ async def test_one_trace_leads_from_the_upload_to_the_mail(tmp_path):
     async with receiver() as collector, receiver() as there:
         collector.always = reply(200)
         where = {"otlp_url": f"http://127.0.0.1:{collector.port}/", "fetch_allow": "127.0.0.1:*"}
-        settings = settings_of(tmp_path, **where)
+        settings = settings_of(tmp_path, prompt_chain="echo:one", **where)
         async with await App.open(settings) as app, person(create_app(app), "ann") as ann:
             hook = {"url": there.url(), "types": ["job.*"]}
             assert (await ann.client.post("/v1/webhooks", json=hook)).status_code == 201
@@ -62,27 +67,35 @@ async def test_one_trace_leads_from_the_upload_to_the_mail(tmp_path):
             job = (await ann.client.post("/v1/jobs", json=body)).json()["id"]
             await told(app, job)
             await there.wait(1)
+            asked = await ann.client.post(
+                "/v1/jobs", json={"files": body["files"], "prompt": "Why?"}
+            )
+            await ann.client.get(f"/v1/jobs/{asked.json()['id']}?wait=30")
             for name in ("/health/ready", "/metrics"):
                 await ann.client.get(name)
             worker.stop()
             await running
-    sent = spans(collector)
+            await app.parts.tracer.flush(60)
+            assert collector.got, "a function that ends has sent what it has"
+    sent = [span for span, _ in spans(collector)]
     ours = [span for span in sent if span.trace_id.hex() == TRACE]
     names = {span.name for span in ours}
     assert {
         "POST /v1/files", "inspect", "POST /v1/jobs", "submit job", "unit items", "item",
-        "unit seal", "unit notify", "unit mail", "unit deliver",
+        "unit seal", "unit notify", "unit mail", "unit deliver", "unit asks", "model call",
     } <= names  # fmt: skip
     ids = {span.span_id.hex() for span in ours}
     parents = {span.parent_span_id.hex() for span in ours}
     assert parents <= ids | {ASKED}, "each is below one that is there"
     assert {span.name for span in ours if span.parent_span_id.hex() == ASKED} == {
-        "POST /v1/files", "POST /v1/jobs"
+        "POST /v1/files", "POST /v1/jobs", "GET /v1/jobs/{job_id}"
     }  # fmt: skip
     known = {span.span_id: span for span in ours}
     (item,) = [span for span in ours if span.name == "item"]
     assert known[item.parent_span_id].name == "unit items"
     assert facts(item)["operation"] == "thumbnail"
+    (call,) = [span for span in ours if span.name == "model call"]
+    assert (known[call.parent_span_id].name, facts(call)["provider"]) == ("unit asks", "echo:one")
     assert item.end_time_unix_nano >= item.start_time_unix_nano
     (request,) = [span for span in ours if span.name == "POST /v1/files"]
     assert (facts(request)["status"], facts(request)["route"]) == (201, "/v1/files")
@@ -93,12 +106,32 @@ async def test_one_trace_leads_from_the_upload_to_the_mail(tmp_path):
     assert ann.email not in texts
 
 
+async def test_it_goes_on_in_a_worker_that_is_another_process(tmp_path):
+    async with receiver() as collector:
+        collector.always = reply(200)
+        url = f"http://127.0.0.1:{collector.port}"
+        settings = settings_of(tmp_path, otlp_url=url)
+        async with await App.open(settings) as app, person(create_app(app), "ann") as ann:
+            ann.client.headers.update(ASKING)
+            file = await ann.client.post("/v1/files?name=dot.png", content=PNG)
+            body = {"files": [file.json()["id"]], "steps": [{"operation": "thumbnail"}]}
+            job = (await ann.client.post("/v1/jobs", json=body)).json()["id"]
+            worker = Process("worker", settings.home, otlp_url=url, slots=1, min_free_bytes=0)
+            worker.start()
+            try:
+                await told(app, job)
+            finally:
+                await asyncio.to_thread(worker.end)
+    found = {span.span_id: (span, process) for span, process in spans(collector)}
+    named = {span.name: (span, process) for span, process in found.values()}
+    unit, elsewhere = named["unit items"]
+    above, here = found[unit.parent_span_id]
+    assert (above.name, unit.trace_id.hex()) == ("submit job", TRACE)
+    assert here == named["POST /v1/files"][1] != elsewhere == named["unit mail"][1]
+
+
 async def test_a_unit_that_a_sweep_makes_is_of_its_jobs_trace(tmp_path):
     """Whoever died before they nudged: the job knows its trace itself."""
-    from mediamill.engine.stages import pass_unit
-    from mediamill.store.memory import MemoryStore
-    from tests.engine.harness import Harness
-
     harness = Harness(MemoryStore())
     files = await harness.add_files("user_alice", 1)
     with tracing.begun(Kept(), "request", tracing.Kind.SERVER, ASKING["traceparent"]):
@@ -145,5 +178,6 @@ async def test_a_collector_that_is_away_or_refuses_keeps_nobody_waiting(tmp_path
     settings = settings_of(tmp_path, otlp_url="http://127.0.0.1:1")
     async with await App.open(settings) as app, client_of(create_app(app)) as client:
         assert (await client.get("/v1/auth/login", headers=ASKING)).status_code == 405
+        await app.parts.tracer.flush(0.1)
     with pytest.raises(ConfigurationError, match="MEDIAMILL_OTLP_URL"):
         await App.open(settings_of(tmp_path, otlp_url="grpc://collector:4317"))

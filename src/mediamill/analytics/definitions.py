@@ -19,7 +19,8 @@ _FORMATS = {
 def athena(url: str) -> str:
     """Write the statement that defines the table in Athena; days are found by themselves."""
     columns = ",\n".join(
-        f"  `{one.name}` {_TYPES[one.kind]} COMMENT '{_quoted(one.meaning)}'" for one in COLUMNS
+        f"  `{one.name}` {_TYPES[one.kind]} COMMENT '{_quoted(_plain(one.meaning))}'"
+        for one in COLUMNS
     )
     properties = ",\n".join(f"  '{name}' = '{said}'" for name, said in _projection(url).items())
     return (
@@ -40,10 +41,10 @@ def glue_table(url: str) -> dict[str, Any]:
         "Name": f"mediamill_{NAME}",
         "TableType": "EXTERNAL_TABLE",
         "Parameters": {"classification": "parquet", **_projection(url)},
-        "PartitionKeys": [{"Name": DAY.name, "Type": "string", "Comment": DAY.meaning}],
+        "PartitionKeys": [{"Name": DAY.name, "Type": "string", "Comment": _plain(DAY.meaning)}],
         "StorageDescriptor": {
             "Columns": [
-                {"Name": one.name, "Type": _TYPES[one.kind], "Comment": one.meaning}
+                {"Name": one.name, "Type": _TYPES[one.kind], "Comment": _plain(one.meaning)}
                 for one in COLUMNS
             ],
             "Location": _location(url),
@@ -86,6 +87,10 @@ def _projection(url: str) -> dict[str, str]:
         f"projection.{DAY.name}.range": f"{FIRST_DAY},NOW",
         "storage.location.template": f"{_location(url)}{DAY.name}=${{{DAY.name}}}/",
     }
+
+
+def _plain(text: str) -> str:
+    return text.replace("`", "")
 
 
 def _quoted(text: str) -> str:

@@ -24,6 +24,7 @@ from mediamill.core.errors import ConfigurationError, MediamillError
 from mediamill.core.logs import configure_logging
 from mediamill.core.settings import Settings
 from mediamill.parts import SPARE_SLOTS
+from mediamill.services.cloudwatch import Changes, line
 from mediamill.store.repositories.users import User
 
 HOME = Path("/tmp/mediamill")  # noqa: S108 - the one place of a function that takes files, its own
@@ -75,6 +76,8 @@ class Environment:
             error.args = (error.message.translate(PLAIN).encode("ascii", "replace").decode(),)
             raise
 
+        self._changes = Changes(self.app.parts)
+
     def run(
         self, work: Callable[[App], Awaitable[T]], context: Context, ends: float = math.inf
     ) -> T:
@@ -125,7 +128,17 @@ class Environment:
                 left = ends - LEAVING_SECONDS - time.monotonic()
                 if isinstance(self.app.bell, Delivers):
                     await self.app.bell.delivered(max(0.0, min(DELIVERY_SECONDS, left)))
+                self._tell()
+                if (tracer := self.app.parts.tracer) is not None:  # nothing is sent in between
+                    await tracer.flush(
+                        min(DELIVERY_SECONDS, ends - LEAVING_SECONDS - time.monotonic())
+                    )
                 self._slept_at = _clocks()
+
+    def _tell(self) -> None:
+        """Tell CloudWatch what was counted, where that is something."""
+        if values := self._changes.take():
+            sys.stdout.write(f"{line(values, int(time.time() * 1000))}\n")
 
     async def _wake(self) -> None:
         """Hear the time anew if it may have been long: an answer of the store brings it."""

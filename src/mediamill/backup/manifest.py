@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from mediamill.core.errors import BrokenMedia
+from mediamill.core.errors import BrokenMedia, Conflict
 
 FORMAT = 1
 USUAL = 1024
@@ -105,11 +105,11 @@ def read_list(data: bytes) -> list[Entry]:
 
 
 def read_snapshot(data: bytes, name: str) -> Snapshot:
-    """Read a snapshot; raises `BrokenMedia`, also for one of a later program."""
+    """Read a snapshot; raises `BrokenMedia`, and `Conflict` for one of a later program."""
     try:
         said: Any = msgspec.json.decode(data)
         if said.get("format") != FORMAT:
-            raise BrokenMedia(f"The snapshot {name} was made by a newer mediamill: use that.")
+            raise Conflict(f"The snapshot {name} was made by a newer mediamill: use that.")
         return msgspec.convert(said, Snapshot)
     except (msgspec.MsgspecError, AttributeError) as error:
         raise BrokenMedia(f"The snapshot {name} cannot be read: {error}") from error

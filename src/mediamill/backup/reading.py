@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -97,8 +97,24 @@ async def verified(vault: Vault, snapshot: Snapshot) -> Verdict:
     return found
 
 
-async def drop_broken(vault: Vault, broken: list[str]) -> None:
-    """Remove content that is not what was written, so that the next backup writes it anew."""
+async def unreadable(vault: Vault) -> list[str]:
+    """List the snapshots that are damaged themselves: nothing is collected while there are any."""
+    found = list[str]()
+    for name in await vault.names():
+        try:
+            await vault.snapshot(name)
+        except BrokenMedia:
+            found.append(name)
+    return found
+
+
+async def drop_broken(vault: Vault, broken: Sequence[str], snapshots: Sequence[str]) -> None:
+    """Remove content that is not what was written, and snapshots that cannot be read.
+
+    The next backup writes content anew that is still in the installation.
+    """
     async with vault.alone():
         for sha256 in broken:
             await vault.blobs.delete(key_of(sha256))
+        for name in snapshots:
+            await vault.drop(name)

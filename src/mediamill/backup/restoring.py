@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from mediamill.backup import keys
+from mediamill.backup.beside import beside
 from mediamill.backup.manifest import Entry, Snapshot
 from mediamill.backup.reading import assembled, entries_of
 from mediamill.backup.vault import Vault, url_of
@@ -28,8 +29,9 @@ from mediamill.core.urls import shown
 from mediamill.store.copying import copying, kind_of
 
 FRESH = f".{RESTORING}"
-SMALL, BATCH, BATCH_BYTES = 4 << 20, 64, 32 << 20
-AT_ONCE = 8
+SMALL, BATCH, BATCH_BYTES = 4 << 20, 64, 16 << 20
+AT_ONCE = 3
+"""Batches, or large objects, under way at a time: while one waits for a disk another is read."""
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -185,17 +187,18 @@ class Restoring:
     async def _objects(self, blobs: Blobs, results: Blobs) -> Restored:
         done = Restored(self.snapshot)
         there = {(i.key, i.size) for one in {blobs, results} async for i in one.list("")}
-        async for entries in entries_of(self.vault, self.snapshot):
-            lacking = [one for one in entries if (one.key, one.size) not in there]
-            done.there += len(entries) - len(lacking)
-            for target, mine in ((blobs, False), (results, True)):
-                some = [one for one in lacking if of_results(one.key) is mine]
-                for batch in _batches([one for one in some if one.size <= SMALL]):
-                    await self._small(target, batch, done)
-                for one in some:
-                    if one.size > SMALL:
-                        await self._large(target, one, done)
-            self.tell(done)
+        async with beside(AT_ONCE) as begin:
+            async for entries in entries_of(self.vault, self.snapshot):
+                lacking = [one for one in entries if (one.key, one.size) not in there]
+                done.there += len(entries) - len(lacking)
+                for target, mine in ((blobs, False), (results, True)):
+                    some = [one for one in lacking if of_results(one.key) is mine]
+                    for batch in _batches([one for one in some if one.size <= SMALL]):
+                        await begin(self._small(target, batch, done))
+                    for one in some:
+                        if one.size > SMALL:
+                            await begin(self._large(target, one, done))
+                self.tell(done)
         return done
 
     async def _small(self, target: Blobs, batch: Sequence[Entry], done: Restored) -> None:

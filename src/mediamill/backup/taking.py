@@ -11,31 +11,31 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
-import structlog
-
 from mediamill import __version__
+from mediamill.backup.beside import beside
 from mediamill.backup.index import Index, Name
 from mediamill.backup.keys import home_keys, sealed
 from mediamill.backup.manifest import Database, Entry, Snapshot, new_snapshot_id, read_list, written
 from mediamill.backup.vault import Vault, url_of
 from mediamill.blobs.port import BlobInfo, Blobs
+from mediamill.core.acts import note
 from mediamill.core.backups import LastBackup, note_backup
 from mediamill.core.clock import Clock, SystemClock
-from mediamill.core.errors import BrokenMedia, NotFound
+from mediamill.core.errors import BrokenMedia, ConfigurationError, Conflict, NotFound
 from mediamill.core.machine import Scratch
 from mediamill.core.settings import Settings
-from mediamill.core.urls import shown
+from mediamill.core.urls import overlap, shown
 from mediamill.store.copying import Copy, copying, kind_of, records
 from mediamill.store.naming import NAMING, named
 from mediamill.store.port import Store
-
-log = structlog.get_logger(__name__)
 
 BLOCK = 1 << 20
 """Bytes of a database that are kept together: those that no write touched are there already."""
 SMALL = 4 << 20
 """Bytes up to which an object is read whole, and written with others."""
-BATCH, BATCH_BYTES = 64, 32 << 20
+BATCH, BATCH_BYTES = 64, 16 << 20
+AT_ONCE = 3
+"""Batches, or large objects, under way at a time: while one waits for a disk another is read."""
 LOOKS, PAUSE = 5, 1.0
 """How often, and with how many seconds between, it is seen whether what is missing was deleted."""
 SHOWN = 100
@@ -61,10 +61,19 @@ class Taking:
         there by the next one.
         """
         kind = kind_of(self.settings.store_url)
+        self._require_apart(place)
         async with vault.alone():
             with closing(Index()) as index:
                 run = _Run(self, vault, index, new_snapshot_id(self.clock.now()))
                 return await run.whole(kind, place, again=again)
+
+    def _require_apart(self, place: str) -> None:
+        for source in (self.settings.blobs_url, self.settings.results_url):
+            if overlap(url_of(place), source):
+                raise ConfigurationError(
+                    f"{shown(url_of(place))} and {shown(source)}, which is backed up, are the same "
+                    "place, or one is in the other. Name a place of its own."
+                )
 
 
 @dataclass
@@ -115,9 +124,11 @@ class _Run:
             fresh=snapshot.fresh, place=shown(url_of(place)),
         )  # fmt: skip
         note_backup(self.taking.settings.home, last)
-        log.info("backed up", action="backup_made", snapshot=snapshot.id, size=snapshot.size,
-                 fresh=snapshot.fresh, objects=snapshot.objects, missing=len(self.missing),
-                 damaged=len(self.damaged), ms=snapshot.ended - snapshot.begun)  # fmt: skip
+        note(
+            "backup_made", snapshot.id, place=last.place, size=snapshot.size, fresh=snapshot.fresh,
+            objects=snapshot.objects, missing=len(self.missing), damaged=len(self.damaged),
+            ms=snapshot.ended - snapshot.begun,
+        )  # fmt: skip
 
     # -- what is there --------------------------------------------------------------------------
 
@@ -131,7 +142,7 @@ class _Run:
                 page.clear()
         self.index.there(page)
         for name in [] if again else reversed(await self.vault.names()):
-            with suppress(BrokenMedia, NotFound):  # then the one before
+            with suppress(BrokenMedia, Conflict, NotFound):  # then the one before
                 for sha256 in (await self.vault.snapshot(name)).lists:
                     self.index.before(read_list(await self.vault.content(sha256)))
                 return
@@ -162,24 +173,25 @@ class _Run:
     async def _objects(self, blobs: Blobs) -> None:
         """Take in all objects of a place; only those are read that are not known."""
         known, small, size = list[Entry](), list[BlobInfo](), 0
-        async for info in blobs.list(""):
-            if not is_kept(info.key):
-                continue
-            if (sha256 := self.index.known(info.key, info.size, info.modified)) is not None:
-                known.append(Entry(info.key, info.size, info.modified, sha256))
-            elif info.size > SMALL:
-                await self._large(blobs, info)
-            else:
-                small.append(info)
-                size += info.size
-            if len(known) == 1000:
-                self._has(known)
-                known = []
-            if len(small) == BATCH or size > BATCH_BYTES:
-                await self._small(blobs, small)
-                small, size = [], 0
-        self._has(known)
-        await self._small(blobs, small)
+        async with beside(AT_ONCE) as begin:
+            async for info in blobs.list(""):
+                if not is_kept(info.key):
+                    continue
+                if (sha256 := self.index.known(info.key, info.size, info.modified)) is not None:
+                    known.append(Entry(info.key, info.size, info.modified, sha256))
+                elif info.size > SMALL:
+                    await begin(self._large(blobs, info))
+                else:
+                    small.append(info)
+                    size += info.size
+                if len(known) == 1000:
+                    self._has(known)
+                    known = []
+                if len(small) == BATCH or size > BATCH_BYTES:
+                    await begin(self._small(blobs, small))
+                    small, size = [], 0
+            self._has(known)
+            await begin(self._small(blobs, small))
 
     def _has(self, entries: Sequence[Entry]) -> None:
         self.index.has(entries)

@@ -163,7 +163,7 @@ class Vault:
         return sorted([info.key.removeprefix(SNAPSHOTS) async for info in listed])
 
     async def snapshot(self, name: str) -> Snapshot:
-        """Read a snapshot; raises `NotFound`, `BrokenMedia`."""
+        """Read a snapshot; raises `NotFound`, `BrokenMedia`, `Conflict` for a newer program's."""
         return read_snapshot(await self.blobs.get(SNAPSHOTS + name), name)
 
     async def add(self, snapshot: Snapshot) -> None:

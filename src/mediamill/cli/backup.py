@@ -10,17 +10,18 @@ import click
 
 from mediamill.backup.manifest import Snapshot
 from mediamill.backup.pruning import prune
-from mediamill.backup.reading import Verdict, chosen, drop_broken, verified
+from mediamill.backup.reading import Verdict, chosen, drop_broken, unreadable, verified
 from mediamill.backup.taking import Taking
 from mediamill.backup.vault import SETTING, Vault
 from mediamill.blobs.opening import open_blobs
+from mediamill.cli.admin.installation import as_operator
 from mediamill.cli.remote.connection import json_option, show_list, size_text
 from mediamill.cli.remote.home import read_all_settings
 from mediamill.cli.serve import home_option
 from mediamill.cli.terminal.failures import SOME_FAILED, Failure, Unreachable
 from mediamill.cli.terminal.leading import LeadingGroup
 from mediamill.core.clock import SystemClock, rfc3339
-from mediamill.core.errors import BrokenMedia, NotFound, Unavailable
+from mediamill.core.errors import BrokenMedia, Conflict, NotFound, Unavailable
 from mediamill.core.logs import configure_logging
 from mediamill.core.settings import Settings
 from mediamill.store.copying import copying, kind_of
@@ -72,17 +73,24 @@ def run(
     settings = read_all_settings(home=home)
     where, days = _place(place, settings), keep_days or settings.backup_keep_days
 
-    async def done() -> tuple[Snapshot, int]:
+    async def done() -> tuple[Snapshot, int, str]:
         async with _taking(settings) as taking, Vault.open(where) as vault:
-            snapshot = await taking.take(vault, where, again=again)
-            return snapshot, (await prune(vault, SystemClock().now(), days, keep or 0))[0]
+            async with as_operator(taking.store, "mediamill backup"):
+                snapshot = await taking.take(vault, where, again=again)
+            try:
+                return snapshot, (await prune(vault, SystemClock().now(), days, keep or 0))[0], ""
+            except (BrokenMedia, Conflict) as error:
+                return snapshot, 0, error.message
 
-    snapshot, dropped = _done(done)
+    snapshot, dropped, staying = _done(done)
     if as_json:
         click.echo(json.dumps({**_row(snapshot), "dropped": dropped}))
     else:
         _tell(snapshot, dropped)
-    ctx.exit(SOME_FAILED if snapshot.missing or snapshot.damaged else 0)
+    if staying:
+        remedy = "See what `mediamill backup verify --all` says."
+        click.echo(f"Old snapshots were not dropped: {staying} {remedy}", err=True)
+    ctx.exit(SOME_FAILED if snapshot.missing or snapshot.damaged or staying else 0)
 
 
 @backup.command("list")
@@ -109,7 +117,8 @@ def list_(place: str | None, *, as_json: bool) -> None:
 @click.option(
     "--drop-broken",
     is_flag=True,
-    help="Remove what is not as it was written, so that the next backup writes it anew.",
+    help="Remove what is not as it was written, so that the next backup writes it anew; with --all "
+    "also snapshots that cannot be read.",
 )
 @json_option
 @click.pass_context
@@ -127,7 +136,9 @@ def verify(
     The exit code is 1 when something is missing or is not what was written.
     """
     where = _place(place, read_all_settings())
-    found = _done(lambda: _verified(where, at, each=each, drop=drop_broken))
+    found, lost = _done(lambda: _verified(where, at, each=each, drop=drop_broken))
+    for name in lost:
+        click.echo(f"{name}: this snapshot cannot be read.", err=True)
     for one in found:
         if as_json:
             told = {"id": one.snapshot.id, "objects": one.objects, "broken": one.broken}
@@ -138,18 +149,20 @@ def verify(
         click.echo(f"{one.snapshot.id}: {amount}: {whole}.")
         for sha256 in one.broken[:SHOWN]:
             click.echo(f"  {sha256}", err=True)
-    ctx.exit(SOME_FAILED if any(one.broken for one in found) else 0)
+    ctx.exit(SOME_FAILED if lost or any(one.broken for one in found) else 0)
 
 
-async def _verified(where: str, at: str, *, each: bool, drop: bool) -> list[Verdict]:
+async def _verified(
+    where: str, at: str, *, each: bool, drop: bool
+) -> tuple[list[Verdict], list[str]]:
     async with Vault.open(where, makes=False) as vault:
-        names = await vault.names() if each else []
-        chosen_ones = [await chosen(vault, name) for name in names or [at]]
-        found = [await verified(vault, snapshot) for snapshot in chosen_ones]
+        lost = await unreadable(vault) if each else []
+        names = [name for name in await vault.names() if name not in lost] if each else [at]
+        found = [await verified(vault, await chosen(vault, name)) for name in names]
         broken = sorted({sha256 for one in found for sha256 in one.broken})
-        if drop and broken:
-            await drop_broken(vault, broken)
-        return found
+        if drop and (broken or lost):
+            await drop_broken(vault, broken, lost)
+        return found, lost
 
 
 def _place(place: str | None, settings: Settings) -> str:
@@ -204,7 +217,7 @@ def _row(snapshot: Snapshot) -> dict[str, Any]:
 async def _listed(vault: Vault, name: str) -> dict[str, Any]:
     try:
         return _row(await vault.snapshot(name))
-    except (BrokenMedia, NotFound) as error:
+    except (BrokenMedia, Conflict, NotFound) as error:
         return {"id": name, "error": error.message}
 
 

@@ -2,52 +2,63 @@
 
 A call to a server that hangs cannot always be taken back: a driver may first ask the same server
 to forget it. So nobody waits for that either. The question stays open, and whoever asks the same
-meanwhile waits for the same answer: however often it is asked, one call hangs.
+meanwhile waits for the same answer: however often it is asked, few calls hang. One that has been
+open for long is asked anew, for what it waits for may be on a way that is gone.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+ANEW_SECONDS = 10.0
+"""After so long the same is asked once more, beside the call that hangs."""
 
 
 class Hanging:
     """The questions that are open, by name."""
 
-    def __init__(self) -> None:
-        self._open: dict[str, asyncio.Task[Any]] = {}
+    def __init__(self, anew: float = ANEW_SECONDS) -> None:
+        self._anew = anew
+        self._last: dict[str, tuple[asyncio.Task[Any], float]] = {}
+        """The call that was begun last for each, and when."""
+        self._open = set[asyncio.Task[Any]]()
 
     async def ask(self, name: str, question: Callable[[], Awaitable[T]], seconds: float) -> T:
         """Return what a question is answered within a time; raises `TimeoutError`, or its error."""
-        task = self._open.get(name)
-        if task is None:
-            task = self._open[name] = asyncio.ensure_future(_asked(question))
-            task.add_done_callback(lambda _: self._open.pop(name, None))
+        task, begun = self._last.get(name, (None, 0.0))
+        if task is None or task.done() or time.monotonic() - begun > self._anew:
+            task = self._begin(name, question)
         done, _ = await asyncio.wait({task}, timeout=seconds)
         if not done:
-            task.add_done_callback(_heard)
             raise TimeoutError
         answer: T = task.result()
         return answer
 
+    def _begin(self, name: str, question: Callable[[], Awaitable[T]]) -> "asyncio.Task[T]":
+        task = asyncio.ensure_future(_asked(question))
+        self._last[name] = task, time.monotonic()
+        self._open.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        """Take notice of an answer, also where nobody waits for it any more."""
+        self._open.discard(task)
+        if not task.cancelled():
+            task.exception()
+
     @property
     def open(self) -> frozenset[str]:
         """Names of those that are not answered yet."""
-        return frozenset(self._open)
+        return frozenset(name for name, (task, _) in self._last.items() if not task.done())
 
     def close(self) -> None:
         """Ask no more; nobody waits for what is open."""
-        for task in self._open.values():
-            task.add_done_callback(_heard)
+        for task in self._open:
             task.cancel()
 
 
 async def _asked(question: Callable[[], Awaitable[T]]) -> T:
     return await question()
-
-
-def _heard(task: "asyncio.Task[Any]") -> None:
-    """Take notice of an answer for which nobody waits any more, so that it is no warning."""
-    if not task.cancelled():
-        task.exception()

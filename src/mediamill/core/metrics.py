@@ -80,7 +80,11 @@ MACHINE_MEMORY = _gauge(
     "state",
     "Memory of the machine, or of the container that has a limit: `total`, and `available`.",
 )
-DISK_FREE = _gauge("mediamill_disk_free_bytes", "place", "Room left where a folder of ours lies.")
+DISK_FREE = _gauge(
+    "mediamill_disk_free_bytes",
+    "place",
+    "Room left where a folder of ours lies: `home`, `scratch`, `blobs`, `results` if apart.",
+)
 DISK_SIZE = _gauge("mediamill_disk_size_bytes", "place", "All the room there.")
 BLOBS_FREE = _gauge("mediamill_blobs_free_bytes", "", "Room left for files.")
 CERTIFICATE_ENDS = _gauge(
@@ -122,8 +126,8 @@ UNIT_SECONDS = _histogram(
     "mediamill_unit_seconds",
     "class kind outcome",
     "Time from a unit's claim to its end in these hands, by what came of it: `done`, `again` (an "
-    "error, to be tried again), `given_up`, `lost` (the lease), `returned`, `stranded` (the store "
-    "was away).",
+    "error, to be tried again), `given_up`, `lost` (the lease, or its job was cancelled), "
+    "`returned`, `stranded` (the store was away).",
     LONG,
 )
 LEASES_EXPIRED = _counter(
@@ -189,7 +193,10 @@ KEPT_FILES = _gauge(
 OPEN_JOBS = _gauge("mediamill_open_jobs", "", "Jobs that have not ended, likewise.", ALL)
 ACCOUNTS = _gauge("mediamill_accounts", "", "Accounts, likewise.", ALL)
 BACKUP = _gauge(
-    "mediamill_backup_timestamp_seconds", "", "Up to when everything is in the last backup from this home that was found whole.", ALL
+    "mediamill_backup_timestamp_seconds",
+    "",
+    "Up to when everything is in the last backup of this home that was found whole.",
+    ALL,
 )
 RETENTION_OVERDUE = _gauge(
     "mediamill_retention_overdue_files",

@@ -143,6 +143,11 @@ class Settings(BaseSettings):
     trace_share: float = Field(
         1.0, ge=0, le=1, description="Share of traces that are sent there, chosen by their ids."
     )
+    metrics_log: Literal["", "emf"] = Field(
+        "",
+        description="Whether a process writes what it counts to its standard output each minute: "
+        "`emf`, as CloudWatch reads it.",
+    )
     metrics_port: int = Field(
         0,
         ge=0,

@@ -63,6 +63,9 @@ class Tracer(Protocol):
         An error that leaves the block fails it.
         """
 
+    async def flush(self, seconds: float) -> None:
+        """Send what there is now, as far as that is taken within a time."""
+
     async def close(self) -> None:
         """Send what is left, as far as that is taken within some seconds."""
 

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import parse_qsl, quote, urlsplit
+from pathlib import PurePosixPath
+from urllib.parse import parse_qs, parse_qsl, quote, unquote, urlsplit
 
 import idna
 
@@ -59,3 +60,18 @@ def shown(url: str) -> str:
         return url
     who = f"{parts.username}:***@"
     return parts._replace(netloc=who + parts.netloc.rpartition("@")[2]).geturl()
+
+
+def overlap(one: str, other: str) -> bool:
+    """Tell whether two URLs name one place, or a place in the other."""
+    (where, path), (there, below) = _place(one), _place(other)
+    if where != there:
+        return False
+    return path == below or path in below.parents or below in path.parents
+
+
+def _place(url: str) -> tuple[tuple[str, ...], PurePosixPath]:
+    parts = urlsplit(url)
+    endpoint = parse_qs(parts.query).get("endpoint", [""])[0]
+    host = parts.netloc.rpartition("@")[2].removeprefix("localhost")
+    return (parts.scheme, host, endpoint), PurePosixPath("/" + unquote(parts.path).strip("/"))

@@ -94,7 +94,8 @@ class Tending:
 
     async def run(self, unit: Unit) -> None:
         """See one claimed unit to its end, whatever that is."""
-        tracer = self.engine.tracer if unit.trace else None
+        endless = getattr(self.engine.handlers.get(unit.kind), "recurs", False)
+        tracer = self.engine.tracer if unit.trace and not endless else None
         name, facts = f"unit {unit.kind}", {"unit": unit.name, "class": unit.klass}
         with tracing.begun(tracer, name, tracing.Kind.CONSUMER, unit.trace, **facts) as span:
             end = await self._tended(unit)

@@ -18,7 +18,7 @@ from mediamill.backup.vault import Vault
 from mediamill.blobs.port import Blobs
 from mediamill.core.backups import every_ms
 from mediamill.core.clock import HOUR, MINUTE, SystemClock
-from mediamill.core.errors import ConditionFailed
+from mediamill.core.errors import BrokenMedia, ConditionFailed, Conflict
 from mediamill.core.settings import Settings
 from mediamill.engine.lease import Lease
 from mediamill.store.port import Store
@@ -59,10 +59,18 @@ class BackUp:
         clock = SystemClock()
         async with Vault.open(place) as vault:
             await Taking(settings, self.store, self.places, clock).take(vault, place)
-            dropped, size = await prune(vault, clock.now(), settings.backup_keep_days)
+            await self._prune(vault, clock.now())
+        await lease.release(every_ms(settings.backup_every))
+
+    async def _prune(self, vault: Vault, now: int) -> None:
+        """Drop old backups; that this cannot be done makes none of the new one."""
+        try:
+            dropped, size = await prune(vault, now, self.settings.backup_keep_days)
+        except (BrokenMedia, Conflict) as error:
+            log.error("old backups stay", action="backups_stay", error=error.message)
+            return
         if dropped:
             log.info("backups dropped", action="backups_dropped", snapshots=dropped, size=size)
-        await lease.release(every_ms(settings.backup_every))
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Try again next time: what wants a backup is more every hour."""

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from mediamill.blobs.keys import of_results
 from mediamill.core.errors import ConfigurationError
 from mediamill.core.settings import Settings
-from mediamill.core.urls import shown
+from mediamill.core.urls import overlap, shown
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Places:
                 "Say where to: --to-store, --to-blobs and --to-results, alone or together."
             )
         for option, source, target in self._pairs():
-            if target and _overlap(source, target):
+            if target and overlap(source, target):
                 raise ConfigurationError(
                     f"{option}: {shown(target)} and {shown(source)} are the same place, or one "
                     "is in the other. Name a place of its own."
@@ -103,18 +101,3 @@ class Places:
             "MEDIAMILL_RESULTS_URL": results if results != blobs else "",
         }
         return {name: shown(url) for name, url in named.items() if url}
-
-
-def _overlap(one: str, other: str) -> bool:
-    """Tell whether two URLs name one place, or a place in the other."""
-    (where, path), (there, below) = _place(one), _place(other)
-    if where != there:
-        return False
-    return path == below or path in below.parents or below in path.parents
-
-
-def _place(url: str) -> tuple[tuple[str, ...], PurePosixPath]:
-    parts = urlsplit(url)
-    endpoint = parse_qs(parts.query).get("endpoint", [""])[0]
-    host = parts.netloc.rpartition("@")[2].removeprefix("localhost")
-    return (parts.scheme, host, endpoint), PurePosixPath("/" + unquote(parts.path).strip("/"))

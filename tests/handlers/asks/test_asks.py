@@ -7,11 +7,14 @@ import pytest
 
 from mediamill.core.access import Principal
 from mediamill.core.errors import InvalidInput
+from mediamill.engine.asking.money import call_fact
 from mediamill.store.repositories.attempts import AttemptState
+from mediamill.store.repositories.figures import About
 from mediamill.store.repositories.jobs import Counts, JobState
 from mediamill.store.repositories.spending import month_of
 from tests.handlers.conftest import ANN, Works, working
 from tests.support.places import EACH_STORE
+from tests.support.recounting import figures, of_facts
 
 BOB = Principal("user_bob")
 PRICE = "price = {call = 0.001, output = 10}"
@@ -76,6 +79,8 @@ async def test_each_file_is_asked_about_and_the_answer_kept(asking):
     (sum_,) = (await spending.of_month("user_ann", month)).rows
     assert (sum_.calls, sum_.failed, sum_.cost, sum_.operation) == (6, 0, cost, "say")
     assert not [purse async for purse in spending.purses(job.id)]
+    counted = await figures(works.app.store, About.CALLS)
+    assert counted == of_facts(call_fact(row) for row in kept)
 
 
 async def test_the_next_provider_answers_and_is_named(asking):

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from tests.support.recounting import figures
 from tests.support.streams import (
     dead,
     files_of,
@@ -24,6 +25,7 @@ from mediamill.core.errors import ConfigurationError, NotFound, Unavailable
 from mediamill.services.stream.filing import portions
 from mediamill.store.port import Update
 from mediamill.store.repositories.daily import Dailies, Fate
+from mediamill.store.repositories.figures import About
 from mediamill.store.repositories.users import Users
 
 RULE = "customers:acme|beta,unknown:create"
@@ -168,6 +170,8 @@ async def test_what_is_refused_is_counted_and_told_for_whom(kafka, mill, topic):
     assert counted == {
         "acme": [("stream", Fate.REFUSED, 3)], "beta": [("stream", Fate.REFUSED, 1)],
     }  # fmt: skip
+    (refused,) = (await figures(mill.store, About.FILES)).values()
+    assert refused["count"] == 6, "figures have also those that are for nobody known"
 
 
 def test_a_batch_is_bounded_in_number_and_in_bytes():

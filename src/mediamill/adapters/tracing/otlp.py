@@ -7,6 +7,8 @@ headers that a collector asks for, or names of the service.
 
 import asyncio
 import logging
+import os
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
@@ -46,7 +48,11 @@ class Otlp:
         """`url` is the collector's, as in http://127.0.0.1:4318."""
         logging.getLogger("opentelemetry.exporter").setLevel("ERROR")
         exporter = OTLPSpanExporter(f"{url.rstrip('/')}/v1/traces", timeout=CLOSING_SECONDS)
-        said = {"service.name": "mediamill", "service.version": __version__}
+        said = {
+            "service.name": "mediamill",
+            "service.version": __version__,
+            "service.instance.id": f"{socket.gethostname()}-{os.getpid()}",
+        }
         self._provider = TracerProvider(
             sampler=TraceIdRatioBased(share), resource=Resource.create(said), shutdown_on_exit=False
         )
@@ -74,6 +80,10 @@ class Otlp:
             raise
         finally:
             made.end()
+
+    async def flush(self, seconds: float) -> None:
+        if seconds > 0:
+            await asyncio.to_thread(self._provider.force_flush, int(seconds * 1000))
 
     async def close(self) -> None:
         with suppress(TimeoutError):

@@ -4,7 +4,8 @@ The service may run meanwhile. What is done goes into the audit trail as the ope
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from mediamill.adapters.secrets.opening import SettingSources
@@ -27,15 +28,24 @@ def administer(act: Callable[[Store], Awaitable[T]]) -> T:
 
     async def done() -> T:
         store = await open_store(SettingSources(settings).of("store_url"))
-        trail = Trail(store, SystemClock())
         try:
-            with collecting(Origin(agent="mediamill admin")) as acts:
-                try:
-                    return await act(store)
-                finally:
-                    await trail.write(acts, OPERATOR)
+            async with as_operator(store, "mediamill admin"):
+                return await act(store)
         finally:
-            await trail.close()
             await store.close()
 
     return asyncio.run(done())
+
+
+@asynccontextmanager
+async def as_operator(store: Store, agent: str) -> AsyncIterator[None]:
+    """Write what is done in the block into the audit trail; `agent` is the command that does it."""
+    trail = Trail(store, SystemClock())
+    try:
+        with collecting(Origin(agent=agent)) as acts:
+            try:
+                yield
+            finally:
+                await trail.write(acts, OPERATOR)
+    finally:
+        await trail.close()

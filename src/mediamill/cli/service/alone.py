@@ -1,7 +1,9 @@
-"""The port of a worker that runs by itself: its numbers and its health, for who watches it."""
+"""What a process tells of itself where nobody asks the API: at a port of its own, or in its log."""
 
 import asyncio
 import socket
+import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
@@ -10,15 +12,29 @@ import structlog
 import uvicorn
 
 from mediamill.app import App
+from mediamill.cli.service.binding import bind
 from mediamill.core.lasting import lasting
+from mediamill.core.settings import Settings
+from mediamill.services.cloudwatch import Changes, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+TELL_SECONDS = 60
 LEAVE_SECONDS = 1
 """How long a scrape that is under way may take once the worker has ended."""
 
 log = structlog.get_logger(__name__)
+
+
+async def told_each_minute(app: App) -> None:
+    """Write what the process has counted to its standard output, for CloudWatch, for ever."""
+    changes = Changes(app.parts)
+    while True:
+        await asyncio.sleep(TELL_SECONDS)
+        if values := changes.take():
+            sys.stdout.write(f"{line(values, int(time.time() * 1000))}\n")
+            sys.stdout.flush()
 
 
 class _Server(uvicorn.Server):
@@ -27,6 +43,12 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> "Iterator[None]":
         yield
+
+
+def metrics_listener(settings: Settings) -> socket.socket:
+    """Open the socket of that port; raises `Failure`."""
+    remedy = "Set another MEDIAMILL_METRICS_PORT."
+    return bind(settings.metrics_host, settings.metrics_port, remedy)
 
 
 @asynccontextmanager

@@ -37,9 +37,7 @@ def _made(settings: Settings) -> Iterator[Check]:
         yield Check("backup", Level.PROBLEM, error.message)
         return
     if kind == "postgresql" and shutil.which("pg_dump") is None:
-        text = (
-            "pg_dump is not installed here, so nothing is backed up: install PostgreSQL’s client"
-        )
+        text = "pg_dump is not installed here, so nothing is backed up: install PostgreSQL’s client"
         yield Check("backup", Level.PROBLEM, text)
         return
     noted, now = noted_backup(settings.home), time.time_ns() // 1_000_000

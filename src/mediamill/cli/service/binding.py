@@ -8,6 +8,7 @@ from mediamill.cli.terminal.failures import Failure
 from mediamill.core.settings import Settings
 
 BACKLOG = 2048
+ANOTHER = "Stop what uses it, or choose another: --port 0 picks a free one."
 
 
 def refuse_plain_http(settings: Settings, *, allowed: bool) -> None:
@@ -33,8 +34,8 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Open the listening socket; raises `Failure` that says what is in the way."""
+def bind(host: str, port: int, remedy: str = ANOTHER) -> socket.socket:
+    """Open the listening socket; raises `Failure` that says what is in the way, and what to do."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -50,7 +51,7 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise Failure(
             f"Cannot listen on {host}, port {port}: {error.strerror or error}.",
-            "Stop what uses it, or choose another: --port 0 picks a free one.",
+            remedy,
         ) from None
     return listener
 

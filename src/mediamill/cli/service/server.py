@@ -16,7 +16,7 @@ import uvloop
 
 from mediamill import __version__
 from mediamill.app import App
-from mediamill.cli.service.alone import watched
+from mediamill.cli.service.alone import metrics_listener, told_each_minute, watched
 from mediamill.cli.service.binding import address_of, bind, refuse_plain_http
 from mediamill.cli.service.certifying import served
 from mediamill.cli.service.welcome import welcome
@@ -103,12 +103,15 @@ async def _run(
             settings = address_of(settings, sockets[0])
         app = await stack.enter_async_context(await App.open(settings))
         if not listens and settings.metrics_port:
-            listener = stack.enter_context(bind(settings.metrics_host, settings.metrics_port))
+            listener = stack.enter_context(metrics_listener(settings))
             await stack.enter_async_context(watched(app, listener))
         _on_signals(stop)
         ingest = app.ingest() if ingests else None
         told = {"api": listens, "worker": works, "ingest": ingests}
         log.info("started", action="started", version=__version__, **told)
+        if settings.metrics_log:
+            beside = asyncio.create_task(told_each_minute(app))
+            stack.callback(beside.cancel)
         parts: list[Coroutine[Any, Any, None]] = []
         if works:
             parts.append(_work(app, stop, stays=stays))

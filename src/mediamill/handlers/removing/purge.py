@@ -176,8 +176,8 @@ class PurgeFile:
 
 
 def _removed(file: File, now: int) -> list[Fact]:
-    """Return the removal of a file as figures have it; a rejected one never was one."""
-    if file.code:
+    """Return the removal of a file as figures have it; what was not taken in never was one."""
+    if file.code or not file.sha256:
         return []
     return [
         Fact(

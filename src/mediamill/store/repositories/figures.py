@@ -42,6 +42,8 @@ from mediamill.store.repositories.users import User
 
 KNOWN_SECONDS = 10.0
 """How long the customer of an account is not looked up again."""
+THERE_SECONDS = 600.0
+"""For so long nobody looks again whether a row is there; only a restored database lacks it."""
 MOST_KNOWN = 10_000
 """Rows, and customers, that are remembered."""
 OPEN_DAYS = 3
@@ -167,8 +169,8 @@ class Figures:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._there: set[tuple[str, str]] = set()
-        """Rows of today and yesterday that are known to be there: nobody removes those."""
+        self._there: dict[tuple[str, str], float] = {}
+        """Rows of today and yesterday, which nobody removes, and until when they need no look."""
         self._customers: dict[str, tuple[float, str]] = {}
 
     async def counting(self, owner: str | None, facts: Iterable[Fact]) -> list[Action]:
@@ -246,7 +248,8 @@ class Figures:
 
     async def _begin(self, rows: dict[tuple[str, str], Figure]) -> None:
         """See to it that rows are there."""
-        unsure = [key for key in rows if key not in self._there]
+        clock = time.monotonic()
+        unsure = [key for key in rows if self._there.get(key, 0.0) < clock]
         if not unsure:
             return
         found: list[Figure | None] = []
@@ -260,7 +263,7 @@ class Figures:
             if rows[key].day >= lately:
                 if len(self._there) >= MOST_KNOWN:
                     self._there.clear()
-                self._there.add(key)
+                self._there[key] = clock + THERE_SECONDS
 
 
 def months(first: str, last: str) -> list[str]:

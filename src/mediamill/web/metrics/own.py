@@ -40,7 +40,7 @@ class Machine:
 def look_at_machine(app: App) -> Machine:
     """Look; this blocks, on a network's disk for long."""
     folders = {"home": app.settings.home, "scratch": app.scratch}
-    for name, blobs in (("blobs", app.blobs), ("results", app.results)):
+    for name, blobs in zip(("blobs", "results"), app.parts.blob_stores(), strict=False):
         if isinstance(blobs, OnDisk):
             folders[name] = blobs.root
     disks = {name: room for name, folder in folders.items() if (room := _room(folder))}

@@ -1,0 +1,139 @@
+"""Numbers for CloudWatch, as log lines of its embedded metric format: few, without dimensions.
+
+A process tells what it has counted since it told last, where that is not nothing; the sums of all
+processes are then CloudWatch's. One process (the sweep on Lambda) tells what is known of the whole.
+What AWS counts itself (requests, calls, throttles, processors) is not told again.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mediamill.core.errors import MediamillError
+from mediamill.core.metrics import (
+    ITEMS,
+    LEASES_EXPIRED,
+    REQUESTS,
+    STORE_ERRORS,
+    STORE_RETRIES,
+    UNIT_SECONDS,
+    Kind,
+    Metric,
+)
+from mediamill.core.numbers import Labels
+from mediamill.parts import Parts
+from mediamill.services.jobs.backlog import Work
+from mediamill.services.retention import RetentionService
+from mediamill.services.sums import Sums
+from mediamill.services.workers import WorkerService
+from mediamill.store.repositories.backlog import Backlog
+from mediamill.store.repositories.stream import StreamBooks, summed
+from mediamill.store.repositories.workers import WorkerState
+
+NAMESPACE = "Mediamill"
+Chosen = Callable[[Labels], bool]
+
+
+def _failed(labels: Labels) -> bool:
+    _, route, status = labels
+    return status.startswith("5") and not route.startswith("/health/")
+
+
+COUNTED: Mapping[str, tuple[Metric, Chosen]] = {
+    "requests_failed": (REQUESTS, _failed),
+    "items_succeeded": (ITEMS, lambda labels: labels[1] == "succeeded"),
+    "items_failed": (ITEMS, lambda labels: labels[1] == "failed"),
+    "units_given_up": (UNIT_SECONDS, lambda labels: labels[2] in ("given_up", "stranded")),
+    "leases_expired": (LEASES_EXPIRED, lambda _: True),
+    "store_errors": (STORE_ERRORS, lambda labels: labels[1] != "wrong"),
+    "store_throttled": (STORE_RETRIES, lambda labels: labels[0] == "throttled"),
+}
+TOLD = {
+    "mails_failed": ("mail", ("refused", "given_up")),
+    "events_failed": ("webhook", ("failed",)),
+}
+"""The same of what goes out: the channel, and what comes of it."""
+
+KNOWN = ("workers_running", "retention_overdue", "stream_behind", "budget_taken_percent")
+"""What is told of the whole beside the queues, where there is something of it."""
+
+
+@dataclass
+class Changes:
+    """What a process has counted since it was asked last."""
+
+    parts: Parts
+    _before: dict[str, float] = field(default_factory=dict)
+
+    def take(self) -> dict[str, float]:
+        """Return by how much each number grew; those that did not are left out."""
+        now = {name: self._sum(*how) for name, how in COUNTED.items()}
+        for name, (channel, outcomes) in TOLD.items():
+            now[name] = sum(self.parts.told[channel, outcome] for outcome in outcomes)
+        grown = {name: value - self._before.get(name, 0) for name, value in now.items()}
+        self._before = now
+        return {name: value for name, value in grown.items() if value}
+
+    def _sum(self, metric: Metric, chosen: Chosen) -> float:
+        numbers = self.parts.numbers
+        if metric.kind is Kind.HISTOGRAM:
+            times = numbers.times.get(metric, {}).items()
+            return sum(sum(seen.buckets) for labels, seen in times if chosen(labels))
+        counts = numbers.counts.get(metric, {}).items()
+        return sum(count for labels, count in counts if chosen(labels))
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What is known of the installation."""
+
+    work: Work
+    workers: WorkerService
+    kept: RetentionService
+    books: StreamBooks
+    sums: Sums
+
+    async def read(self) -> tuple[Sequence[Backlog], dict[str, float]]:
+        """Return the queues, and all numbers; raises `Unavailable`."""
+        now, found = await self.work.backlogs.store.now(), await self.work.look()
+        values = dict[str, float]()
+        for one in found:
+            values[f"units_ready_{one.klass}"] = one.ready
+            values[f"units_running_{one.klass}"] = one.running
+            waited = 0 if one.since is None else max(0, now - one.since) / 1000
+            values[f"units_waiting_{one.klass}"] = waited
+        try:
+            values |= await self._others(now)
+        except MediamillError:  # what workers are started by is told in any case
+            return found, values
+        return found, values
+
+    async def _others(self, now: int) -> dict[str, float]:
+        rows = [one.row for one in await self.workers.all() if not one.lost]
+        values: dict[str, float] = {
+            "workers_running": sum(row.state is WorkerState.RUNNING for row in rows),
+            "retention_overdue": sum(one.files for one in await self.kept.overdue()),
+        }
+        partitions = summed(await self.books.list())
+        if partitions:
+            behind = [row.end - row.next for row in partitions if row.end is not None]
+            values["stream_behind"] = max([0, *behind])
+        spend = await self.sums.spend()
+        if spend.budget:
+            values["budget_taken_percent"] = 100 * spend.taken / spend.budget
+        return values
+
+
+def line(values: Mapping[str, float], now: int) -> str:
+    """Write numbers as one line; `now` is in milliseconds."""
+    told = [{"Name": name, "Unit": _unit(name)} for name in values]
+    directive = {"Namespace": NAMESPACE, "Dimensions": [[]], "Metrics": told}
+    return json.dumps({"_aws": {"Timestamp": now, "CloudWatchMetrics": [directive]}, **values})
+
+
+def _unit(name: str) -> str:
+    if name.startswith("units_waiting_"):
+        return "Seconds"
+    return "Percent" if name.endswith("_percent") else "Count"

@@ -1,0 +1,82 @@
+"""Figures as Parquet: what has changed is written, and all of it together is all there is."""
+
+import pyarrow.parquet as pq
+import pytest
+
+from mediamill.analytics import asking
+from mediamill.analytics.exporting import STATE, TABLE, Exporter
+from mediamill.analytics.places import Folder, open_place
+from mediamill.analytics.table import COLUMNS
+from mediamill.core.errors import ConfigurationError, StorageFull
+from mediamill.store.repositories.figures import Figures
+from tests.analytics.conftest import TODAY, count, done, rows_of
+from tests.support.buckets import KEYS, bucket_server
+
+
+async def test_only_days_that_changed_are_written_and_together_they_are_all(store, tmp_path):
+    exporter = Exporter(store, Folder(tmp_path))
+    assert await exporter.run() == 3
+    assert await exporter.run() == 0
+    files = {path.parent.name: path for path in (tmp_path / TABLE).glob("*/figures.parquet")}
+    assert {*files} == {"day=2026-02-01", "day=2026-09-30", f"day={TODAY}"}
+    assert pq.ParquetFile(files[f"day={TODAY}"]).schema_arrow.names == [c.name for c in COLUMNS]
+    before = {name: path.stat().st_mtime_ns for name, path in files.items()}
+    await count(store, done(TODAY))
+    assert await exporter.run() == 1
+    changed = {name for name, path in files.items() if path.stat().st_mtime_ns != before[name]}
+    assert changed == {f"day={TODAY}"}
+    table = asking.of_folder(tmp_path)
+    query, whole = "SELECT * FROM figures ORDER BY ALL", asking.of_rows(await rows_of(store))
+    assert asking.ask(query, table).rows == asking.ask(query, whole).rows
+
+
+async def test_folding_changes_nothing_that_is_exported(store, tmp_path):
+    exporter = Exporter(store, Folder(tmp_path))
+    await exporter.run()
+    before = await rows_of(store)
+    assert await Figures(store).fold("2026-01-01", "2027-01-01") >= 0
+    assert await rows_of(store) == before
+    assert await exporter.run() == 0
+
+
+async def test_an_export_that_breaks_off_is_made_up_for(store, tmp_path):
+    """What was written before is written again: the state is last."""
+    place = Folder(tmp_path)
+
+    class Breaking(Folder):
+        async def write(self, name, data):
+            if name == STATE:
+                raise StorageFull("no room")
+            await super().write(name, data)
+
+    exporter = Exporter(store, Breaking(tmp_path))
+    with pytest.raises(StorageFull):
+        await exporter.run()
+    assert await place.read(STATE) is None
+    assert await Exporter(store, place).run() == 3
+    late = Exporter(store, place)
+    await count(store, done("2026-02-01"))
+    assert await late.run() == 0, "so far back it is looked only when all is written"
+    assert await late.run(everything=True) == 3
+
+
+def test_what_is_no_place_is_told():
+    for url in ("folder", "http://example.org/x", "file://host/folder", "gopher://x/y"):
+        with pytest.raises(ConfigurationError, match="MEDIAMILL_ANALYTICS_URL"):
+            open_place(url)
+
+
+async def test_a_bucket_gets_the_same_files(store, tmp_path, monkeypatch):
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    with bucket_server("ministack", tmp_path) as server:
+        client = server.client()
+        client.create_bucket(Bucket="stats")
+        exporter = Exporter(store, open_place(server.url("stats/mill")))
+        assert await exporter.run() == 3
+        assert await exporter.run() == 0
+        key = f"mill/{TABLE}/day={TODAY}/figures.parquet"
+        body = client.get_object(Bucket="stats", Key=key)["Body"].read()
+    await Exporter(store, Folder(tmp_path / "out")).run()
+    file = tmp_path / "out" / TABLE / f"day={TODAY}" / "figures.parquet"
+    assert body == file.read_bytes()

@@ -1,0 +1,156 @@
+"""Alarms of CloudWatch go off and end on the emulator, and are about what is told."""
+
+import asyncio
+import json
+import re
+import time
+
+import pytest
+import yaml
+
+from mediamill.cli.service import alone
+from mediamill.core.metrics import ITEMS, REQUESTS, STORE_ERRORS, UNIT_SECONDS
+from mediamill.engine.sweeping import CLASSES
+from mediamill.services.cloudwatch import COUNTED, KNOWN, NAMESPACE, TOLD, Changes, line
+from tests.deploy.test_prometheus import ALERTS, ROOT
+from tests.infra.test_deployment import Loader
+from tests.support.buckets import bucket_server
+from tests.support.deploying import client_of
+from tests.web.conftest import mill  # noqa: F401 - a fixture
+
+TEMPLATE = ROOT / "deploy" / "cloudwatch" / "alarms.yml"
+RESOURCES = yaml.load(TEMPLATE.read_text(), Loader)["Resources"]
+QUEUES = {f"units_{what}_{one}" for what in ("ready", "running", "waiting") for one in CLASSES}
+MARGIN = 15
+"""Seconds before the end of an alarm's time at which what is bad is said to have happened."""
+GIVEN = {
+    "Topic": "arn:aws:sns:us-east-1:000000000000:told", "Api": "api", "Functions": "yes",
+    "Table": "mill", "DeadLetters": "dead", "Cluster": "c", "Service": "s", "Database": "d",
+    "Certificate": "arn:aws:acm:us-east-1:000000000000:certificate/c",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def watch(tmp_path_factory):
+    """A client of the emulator's CloudWatch, with all alarms deployed."""
+    folder = tmp_path_factory.mktemp("watch")
+    with bucket_server("ministack", folder, services="cloudformation,monitoring,sns,sqs") as server:
+        parameters = [{"ParameterKey": k, "ParameterValue": v} for k, v in GIVEN.items()]
+        stacks = client_of(server, "cloudformation")
+        stacks.create_stack(
+            StackName="alarms", TemplateBody=TEMPLATE.read_text(), Parameters=parameters
+        )
+        stacks.get_waiter("stack_create_complete").wait(
+            StackName="alarms", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+        yield client_of(server, "cloudwatch")
+
+
+def alarms_of(watch) -> dict[str, dict]:
+    found = watch.get_paginator("describe_alarms").paginate().build_full_result()
+    return {one["AlarmName"]: one for one in found["MetricAlarms"]}
+
+
+def in_state(watch, state: str) -> set[str]:
+    return {name for name, one in alarms_of(watch).items() if one["StateValue"] == state}
+
+
+def tell(watch, alarm: dict, value: float, at: float, times: int = 1) -> None:
+    data = {"MetricName": alarm["MetricName"], "Dimensions": alarm.get("Dimensions", [])}
+    point = {**data, "Timestamp": at, "Values": [value], "Counts": [times]}
+    watch.put_metric_data(Namespace=alarm["Namespace"], MetricData=[point])
+
+
+def sides(alarm: dict) -> tuple[tuple[float, int], tuple[float, int]]:
+    """Return what is wrong and what is right for an alarm: a value, and how often it is told."""
+    limit = alarm["Threshold"]
+    if alarm.get("Statistic") == "SampleCount":
+        return (0, 1), (0, int(limit))
+    above = alarm["ComparisonOperator"] == "GreaterThanThreshold"
+    return (limit + 1 if above else limit - 1, 1), (0 if above else limit, 200)
+
+
+def test_every_alarm_goes_off_and_ends(watch):
+    """What is wrong is said to have happened long ago, so that its time is over in a moment."""
+    alarms = alarms_of(watch)
+    assert len(alarms) == len(RESOURCES) > 25
+    assert in_state(watch, "INSUFFICIENT_DATA") == alarms.keys()
+    while quiet := alarms.keys() - in_state(watch, "ALARM"):
+        for name in quiet:
+            alarm, ((bad, times), _) = alarms[name], sides(alarms[name])
+            lasts = alarm["Period"] * alarm["EvaluationPeriods"]
+            tell(watch, alarm, bad, time.time() - lasts + MARGIN, times)
+    while loud := in_state(watch, "ALARM"):
+        for name in loud:
+            _, (good, times) = sides(alarms[name])
+            tell(watch, alarms[name], good, time.time(), times)
+        time.sleep(1)
+    assert in_state(watch, "OK") == alarms.keys()
+    assert {one["AlarmActions"][0] for one in alarms.values()} == {GIVEN["Topic"]}
+
+
+def test_what_is_right_sets_nothing_off(watch):
+    """The planted fault is the other way round: a limit itself is no reason to wake somebody."""
+    alarms = alarms_of(watch)
+    for name, alarm in alarms.items():
+        if alarm.get("Statistic") != "SampleCount":
+            watch.delete_alarms(AlarmNames=[name])
+            watch.put_metric_alarm(**{
+                key: alarm[key]
+                for key in ("AlarmName", "MetricName", "Statistic", "ExtendedStatistic", "Period",
+                            "EvaluationPeriods", "Threshold", "ComparisonOperator")
+                if alarm.get(key)
+            } | {"Namespace": f"Other/{name}"})  # fmt: skip
+            tell(watch, {**alarm, "Namespace": f"Other/{name}"}, alarm["Threshold"], time.time())
+    assert in_state(watch, "ALARM") == set()
+
+
+def test_alarms_are_about_what_is_told_and_lead_to_what_is_to_be_done():
+    ours = {one["Properties"]["MetricName"] for one in RESOURCES.values()
+            if one["Properties"]["Namespace"] == NAMESPACE}  # fmt: skip
+    assert ours <= {*COUNTED, *TOLD, *KNOWN, *QUEUES}
+    assert {*COUNTED, *TOLD} - ours == {"items_succeeded"}, "told, and nobody is woken"
+    for one in RESOURCES.values():
+        for anchor in re.findall(r"alerts\.md#(\w+)", one["Properties"]["AlarmDescription"]):
+            assert anchor in {name.lower() for name in ALERTS}
+
+
+async def test_a_process_tells_what_has_changed_since(mill):
+    changes, numbers = Changes(mill.parts), mill.parts.numbers
+    changes.take()
+    for status in ("200", "500"):
+        numbers.count(REQUESTS, "GET", "/v1/files", status)
+    numbers.count(REQUESTS, "GET", "/health/ready", "503")
+    numbers.count(ITEMS, "thumbnail", "failed", more=3)
+    numbers.count(STORE_ERRORS, "get", "unavailable")
+    numbers.time(UNIT_SECONDS, 1, "bulk", "items", "given_up")
+    numbers.time(UNIT_SECONDS, 1, "bulk", "items", "done")
+    mill.parts.told["mail", "refused"] += 2
+    assert changes.take() == {
+        "requests_failed": 1, "items_failed": 3, "store_errors": 1, "units_given_up": 1,
+        "mails_failed": 2,
+    }  # fmt: skip
+    assert changes.take() == {}
+
+
+async def test_a_process_that_stays_tells_each_minute(mill, monkeypatch, capsys):
+    monkeypatch.setattr(alone, "TELL_SECONDS", 0.01)
+    mill.parts.numbers.count(REQUESTS, "GET", "/v1/files", "500")
+    telling = asyncio.create_task(alone.told_each_minute(mill))
+    told = ""
+    while not told:
+        await asyncio.sleep(0.01)
+        told = capsys.readouterr().out
+    telling.cancel()
+    assert json.loads(told.splitlines()[0])["requests_failed"] == 1
+
+
+async def test_the_whole_is_told_in_a_form_that_cloudwatch_takes(mill):
+    _, values = await mill.whole.read()
+    assert QUEUES <= values.keys() <= QUEUES | {*KNOWN}
+    told = json.loads(line(values, 1_000))
+    (directive,) = told.pop("_aws")["CloudWatchMetrics"]
+    assert directive["Namespace"] == NAMESPACE
+    assert directive["Dimensions"] == [[]]
+    assert [one["Name"] for one in directive["Metrics"]] == [*told]
+    assert len(told) <= 100, "the most that one line may have"
