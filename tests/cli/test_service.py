@@ -185,5 +185,5 @@ def test_a_port_for_metrics_that_is_taken_says_which_setting_names_another():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         settings = Settings(metrics_port=taken.getsockname()[1])
-        with pytest.raises(Failure, match="already in use(?s:.)*MEDIAMILL_METRICS_PORT"):
+        with pytest.raises(Failure, match=r"already in use(?s:.)*MEDIAMILL_METRICS_PORT"):
             metrics_listener(settings)

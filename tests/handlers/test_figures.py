@@ -64,11 +64,24 @@ async def test_figures_are_what_a_recount_finds_and_outlive_what_they_count(work
     assert {place: counts for place, counts in left.items() if place not in removed} == counted
 
 
+async def test_each_outcome_and_each_end_of_a_job_that_is_retried_counts(works):
+    app = works.app
+    pictures = [await works.upload(f"gonzo{n}.png", picture(n)) for n in range(2)]
+    job = await works.run(pictures, ("tell", {"broken": "gonzo1"}))
+    await works.ended(await app.jobs.retry(ANN, job.id))
+    items = await figures(app.store, About.ITEMS)
+    assert {place[-1]: counts["count"] for place, counts in items.items()} == {
+        "succeeded": 1, "failed": 2,
+    }  # fmt: skip
+    (jobs,) = (await figures(app.store, About.JOBS)).values()
+    assert (jobs["count"], jobs["items"], jobs["timed"]) == (2, 4, 1)
+
+
 async def test_a_customer_is_a_label_and_nothing_tells_whose_it_was(works):
     app = works.app
     await app.store.transact(Put(User(id=ANN.user, email="ann@x.org", created=1, customer="Acme")))
     await works.upload("a.png", picture(1))
     await works.upload("b.png", picture(2), Principal("user_bob"))
-    rows = [row async for row in Figures(app.store).walk("2020-01-01", "2035-01-01")]
+    rows = [row async for row in Figures(app.store).walk("2025-01-01", "2029-12-31")]
     assert sorted((row.customer, row.count) for row in rows) == [("", 1), ("Acme", 1)]
     assert not any("ann" in repr(row) or "user_" in repr(row) for row in rows)

@@ -28,10 +28,10 @@ Counts = dict[tuple[Any, ...], dict[str, int]]
 NAMES = tuple(name for name in NAMED if name != "customer")
 
 
-async def figures(store: Store, *abouts: About, first: str = "2020-01-01") -> Counts:
+async def figures(store: Store, *abouts: About, first: str = "2025-01-01") -> Counts:
     """Return what is counted, whatever row it lies in."""
     found: defaultdict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
-    async for row in Figures(store).walk(first, "2035-01-01"):
+    async for row in Figures(store).walk(first, "2029-12-31"):
         if not abouts or row.about in abouts:
             place = row.day, row.about, *(getattr(row, name) for name in NAMES)
             found[place].update({name: getattr(row, name) for name in COUNTED[row.about]})

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 from mediamill.adapters.providers.opening import open_provider
 from mediamill.adapters.providers.prices import Prices
@@ -81,7 +81,7 @@ class Models:
                     found.append(await (await self.panel.seat(configured)).lacks())
         return "" if "" in found else " ".join(found)
 
-    @property
+    @cached_property
     def booking(self) -> Booking:
         """What books their calls."""
         return Booking(Spending(self.limits.store), self.budgets_of)

@@ -88,6 +88,7 @@ class PurgeFile:
 
     def __post_init__(self) -> None:
         self.aging, self.dailies = Aging(self.store), Dailies(self.store)
+        self.figures = Figures(self.store)
         self.trimming = Trimming(self.store, self.jobs, self.manifests)
 
     async def run(self, lease: Lease) -> None:
@@ -115,7 +116,7 @@ class PurgeFile:
         actions = await self.dailies.counting([await fact_of(self.aging, file)])
         if file.expired:
             actions += await Sweeps(self.store).counting(file.source, file.size)
-        actions += await Figures(self.store).counting(file.owner, _removed(file, now))
+        actions += await self.figures.counting(file.owner, _removed(file, now))
         guards = (
             Equals("doomed", lease.unit.seq),
             Equals("counted", None),

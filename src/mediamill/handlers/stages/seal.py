@@ -43,6 +43,9 @@ class Seal:
     enrolling: Enrolling | None = None
     """Lets results join the project that the job names; nobody seals such jobs without."""
 
+    def __post_init__(self) -> None:
+        self.figures = Figures(self.jobs.store)
+
     async def run(self, lease: Lease) -> None:
         job = await self.jobs.need(lease.unit.payload["job"])
         if self.enrolling is not None and (why := await self.enrolling.run(lease, job)):
@@ -94,7 +97,7 @@ class Seal:
         short = job.cancelling or job.counts.cancelled or layout is None
         released = await Usages(self.jobs.store).end_job(job)
         ended = _fact(job.evolve(state=state, finished=now))
-        figures = await Figures(self.jobs.store).counting(job.owner, [ended])
+        figures = await self.figures.counting(job.owner, [ended])
         await lease.finish(
             Update(Job, (job.id,), set=changes, add={"revision": 1}, when=guard),
             Put(unit, when=(Absent(),)),

@@ -49,9 +49,9 @@ async def prepare(client: Client, table: str, *, protected: bool) -> None:
             await client.create_table(**description(table, protected=protected))
     if found is None or found["TableStatus"] != "ACTIVE":
         found = await _active(client, table)
+    _check(table, found)
     if made or await _left_unfinished(client, table, found):
         await _protect(client, table)
-    _check(table, found)
     await _agree(client, table)
 
 
