@@ -14,21 +14,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from chromium import CHROMIUM, FLAGS
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 MISSING = (
     "[...document.images].filter(i => i.checkVisibility()"
     " && i.getBoundingClientRect().top < innerHeight"
@@ -132,7 +123,7 @@ def run(page: Page, home: str) -> None:
     save(page, "new-job")
     page.click("#new-job [type=submit]")
     page.wait_for_selector(".badge.succeeded", timeout=60_000)
-    page.wait_for_selector(".frames img")
+    page.wait_for_selector(".contact img")
     settle(page)
 
 

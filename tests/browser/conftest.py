@@ -5,29 +5,18 @@ Each test has a person of its own, who has nothing yet; where a service must be 
 
 import os
 import re
-import shutil
 import time
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import async_playwright, expect
 
+from scripts.chromium import CHROMIUM, FLAGS
 from tests.conftest import chosen
 from tests.support.processes import running
 from tests.support.services import unavailable
 
 expect.set_options(timeout=30_000)
-CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-"""The same engine without the window that nobody sees, which takes two thirds of the time."""
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 COPY = ["clipboard-read", "clipboard-write"]
 """A press of a button is enough in a browser with a window."""
 

@@ -399,6 +399,13 @@ async def test_many_at_once(ann, bob):
     body = {"files": files, "add": ["x"], "remove": ["y"]}
     tagged = (await ann.client.post("/v1/files/tags", json=body)).json()
     assert [row["ok"] for row in tagged["data"]] == [True] * 3 + [False] * 3
+    assert [row["added"] for row in tagged["data"]] == [["x"]] * 3 + [[]] * 3
+    more = {"files": mine[:1], "add": ["x", " a   b "]}
+    told = (await ann.client.post("/v1/files/tags", json=more)).json()["data"][0]
+    assert (told["added"], told["removed"]) == (["a b"], [])
+    less = {"files": mine[:1], "remove": ["a b", "never"]}
+    told = (await ann.client.post("/v1/files/tags", json=less)).json()["data"][0]
+    assert (told["added"], told["removed"]) == ([], ["a b"])
     assert [row["code"] for row in tagged["data"][3:]] == ["not_found", "not_found", "conflict"]
     assert tagged["failed"] == 3
     assert await names(ann, tag="x") == ["2.png", "1.png", "0.png"]

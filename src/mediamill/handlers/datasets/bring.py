@@ -239,8 +239,10 @@ def _members(source: Source, patterns: Sequence[str]) -> list[Member]:
     """Return the members of an archive that are called as wanted; all where nothing says how."""
     with source.open() as stream:
         members = read_members(stream)
-    wanted = selection(patterns, lambda _: True)
-    return [one for one in members if wanted(one.name)] if patterns else members
+    if not patterns:
+        return members
+    wanted = selection(patterns, lambda _: True, {one.name for one in members})
+    return [one for one in members if wanted(one.name)]
 
 
 def _failed(told: dict[str, Any], name: str, error: MediamillError) -> None:

@@ -21,6 +21,7 @@ const run = form.querySelector("[type=submit]");
 const again = JSON.parse(form.dataset.again);
 const said = new URLSearchParams(location.search);
 let started = false;
+let sending = false;
 
 const failed = (problem) => shown(form, steps.list, problem);
 const inputs = new Inputs(changed);
@@ -56,6 +57,8 @@ function more() {
 const number = (field) => (field.validity.badInput ? NO_NUMBER : Number(field.value));
 const asking = () => (templates.operations || steps.list.map((one) => one.operation)).some(asks);
 const working = () => Boolean(templates.now) || steps.list.length > 0;
+// An earlier job's steps without those that are gone would be another job.
+const absent = () => !templates.now && steps.missing.length > 0;
 
 // -- whatever changed -----------------------------------------------------------------------------------
 
@@ -65,7 +68,12 @@ function changed() {
   get("budget-field").hidden = get("batch-field").hidden = !asking();
   get("keep").hidden = Boolean(templates.now) || !steps.list.length;
   program();
-  if (inputs.empty || !working()) {
+  run.disabled = sending || absent();
+  if (absent()) {
+    cleared(form);
+    misfits([]);
+    waits(t("new_job.plan_waits_steps"));
+  } else if (inputs.empty || !working()) {
     cleared(form);
     misfits([]);
     waits(inputs.empty ? (working() ? t("new_job.plan_waits_files") : t("new_job.plan_waits")) : t("new_job.plan_waits_steps"));
@@ -88,9 +96,10 @@ function answered(plan, problem) {
   else refused(problem.message);
 }
 
-// What somebody does to the steps is worth keeping; what the address brought is not.
+// What somebody does to the steps is worth keeping; what the address brought is not, nor are the
+// steps behind a template, whose fields do not show.
 function edited() {
-  if (started) keep(steps.read());
+  if (started && !templates.now) keep(steps.read());
   changed();
 }
 
@@ -184,7 +193,7 @@ function key(text) {
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  if (run.disabled) return;
+  if (sending || absent()) return;
   const missing = inputs.empty ? t("new_job.nothing_chosen") : working() ? "" : t("new_job.no_step");
   if (missing) {
     cleared(form);
@@ -192,7 +201,7 @@ form.addEventListener("submit", async (event) => {
     (inputs.empty ? get("picker").querySelector("summary") : get("steps-title")).focus();
     return;
   }
-  run.disabled = true;
+  run.disabled = sending = true;
   try {
     const asked = body();
     const job = await call("POST", "/v1/jobs", asked, { "Idempotency-Key": key(JSON.stringify(asked)) });
@@ -203,7 +212,8 @@ form.addEventListener("submit", async (event) => {
     if (!(problem instanceof Problem)) throw problem;
     failed(problem);
   } finally {
-    run.disabled = false;
+    sending = false;
+    run.disabled = absent();
   }
 });
 
@@ -244,11 +254,10 @@ async function begin() {
   started = true;
   picking(inputs, failed);
   changed();
-  run.disabled = false;
   await templates.start(again ? "" : said.get("template") || "");
 }
 
-begin().catch((problem) => {
+await begin().catch((problem) => {
   if (!(problem instanceof Problem)) throw problem;
   failed(problem);
 });

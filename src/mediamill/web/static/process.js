@@ -202,7 +202,7 @@ run.addEventListener("submit", (event) => {
 const wanted = new URLSearchParams(location.search).get("operation");
 if (wanted && [...operation.options].some((option) => option.value === wanted)) operation.value = wanted;
 offer();
-tried(null, async () => {
+await tried(null, async () => {
   ({ settings } = await call("GET", home));
   run.elements.seed.value = settings.seed ?? "";
   await shownOn();
