@@ -54,7 +54,7 @@ async def test_a_link_gives_the_object_as_an_attachment(blobs):
         "filename*=UTF-8''%C3%A4%20%E2%80%9Cx%E2%80%9D.png"
         in (answer.headers["Content-Disposition"])
     )
-    assert link.url.startswith(f"{await blobs.origin()}/")
+    assert link.url.startswith(f"{blobs.origin}/")
     assert before * 1000 + 58_000 <= link.expires <= before * 1000 + 62_000
     assert send(link, headers={"Range": "bytes=2-5"}).content == DATA[2:6]
 

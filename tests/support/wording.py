@@ -26,6 +26,13 @@ _SMALL_WORDS = re.compile(
     r"(?:^|\s)(?:the|of|is|are|was|to|and|for|in|not|no|has|have|this|it|with|from|at|by|or|than|"
     r"only|left|selected|until|since|more|each)(?:[\s,.:]|$)"
 )
+_SPOKEN = re.compile(
+    r"\.(?:textContent|innerText|title|placeholder|alt|ariaLabel)\s*\+?=(?!=)\s*"
+    r"|\b(?:textContent|placeholder|alt)\"?:\s*|\"(?:aria-label|title)\":\s*"
+    r"""|setAttribute\(\s*["'](?:aria-label|title|placeholder|alt)["'],\s*"""
+    r"|\b(?:toast|asked|confirmed|new Option)\(\s*"
+)
+"""What comes before something that people read."""
 _TOKENS = re.compile(
     r"""(?P<comment>//[^\n]*|/\*.*?\*/)"""
     r"""|(?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
@@ -186,6 +193,38 @@ def literals_of_script(source: str) -> list[str]:
     """Return what a script says in its own words."""
     classes = set(re.findall(r"\bclass (\w+)", source))
     return [it for it in strings_of_script(source) if sentence_like(it) and it not in classes]
+
+
+def spoken_by_script(source: str) -> list[str]:
+    """Return literals with letters that stand where people read: as texts of elements and notices."""
+    places = [one.end() for one in re.finditer(_SPOKEN, source)]
+    spoken = [_expression(source, place) for place in places]
+    literals = [it for one in spoken for it in strings_of_script(_without_calls(one))]
+    return [it for it in literals if _LETTERS.search(it.replace(GAP, ""))]
+
+
+def _expression(source, place):
+    """Return a script from a place to the end of what begins there."""
+    start = place
+    while place < len(source) and source[place] not in ",;)}]":
+        token = _TOKENS.match(source, place)
+        if token and token["template"]:
+            _, place = _template(source, token.end(), [])
+        elif token and not token["regex"]:
+            place = token.end()
+        elif source[place] in "([{":
+            place = closing(source, place) + 1
+        else:
+            place += 1
+    return source[start:place]
+
+
+def _without_calls(expression):
+    """Leave out what is compared, looked up, or given to functions: nobody reads that."""
+    while call := re.search(r"(?:\w|\])\(|[\w\])]\[", expression):
+        end = closing(expression, call.end() - 1)
+        expression = expression[: call.end() - 1] + expression[end + 1 :]
+    return re.sub(r"""[!=]==?\s*["'][^"']*["']""", "", expression)
 
 
 def asked_by_script(source: str) -> list[tuple[str | None, set[str] | None]]:

@@ -17,7 +17,7 @@ from starlette.types import Scope
 from mediamill import __version__
 from mediamill.app import App
 from mediamill.core.errors import MediamillError
-from mediamill.services.uploads.destination import Destination
+from mediamill.services.uploads.destination import destination
 from mediamill.web import problems
 from mediamill.web.api import ROUTERS
 from mediamill.web.auditing import Auditing
@@ -60,9 +60,7 @@ def create_app(app: App) -> FastAPI:
     web.add_middleware(Auditing, trail=app.trail)
     web.add_middleware(Proxies, trusted=read_trusted(app.settings.trusted_proxies))
     web.add_middleware(Compressing)
-    web.add_middleware(
-        Observing, metrics=metrics, failure=failure, bucket=Destination(app.direct).origin
-    )
+    web.add_middleware(Observing, metrics=metrics, failure=failure, bucket=destination(app.direct))
     return web
 
 

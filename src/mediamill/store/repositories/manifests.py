@@ -14,6 +14,9 @@ from mediamill.store.port import Put, Store
 INLINE_BYTES = 8_000
 """Larger data lives in a blob and the row points at it."""
 
+LONG_MEMBERS = "members_blob"
+"""Names the blob, in what names a job's inputs, that has its members."""
+
 PAGE_ENTRIES = 1_000
 """Inputs per manifest page."""
 
@@ -117,12 +120,12 @@ class Manifests:
         blob = f"manifests/{job}/members"
         await self.blobs.put(blob, data)
         rest = {name: value for name, value in inputs.items() if name != "members"}
-        return {**rest, "members_blob": blob}
+        return {**rest, LONG_MEMBERS: blob}
 
     async def named(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Return what `noted` was given; raises `NotFound`."""
         rest = dict(inputs)
-        if (blob := rest.pop("members_blob", None)) is None:
+        if (blob := rest.pop(LONG_MEMBERS, None)) is None:
             return rest
         return {**rest, "members": msgspec.json.decode(await self.blobs.get(blob), type=list[str])}
 

@@ -2,12 +2,12 @@
 import { Problem, call } from "./api.js";
 import { copied } from "./clipboard.js";
 import { every } from "./dataset.js";
-import { NO_NUMBER } from "./form.js";
+import { NO_NUMBER, missing } from "./form.js";
 import { forget, keep, offer } from "./new_job/draft.js";
 import { Inputs } from "./new_job/inputs.js";
 import { picking } from "./new_job/picker.js";
 import { planned, refused, tell, waits } from "./new_job/plan.js";
-import { cleared, shown } from "./new_job/problems.js";
+import { called, cleared, shown } from "./new_job/problems.js";
 import { programs } from "./new_job/program.js";
 import { Steps, asks } from "./new_job/steps.js";
 import { Templates } from "./new_job/templates.js";
@@ -69,15 +69,20 @@ function changed() {
   get("keep").hidden = Boolean(templates.now) || !steps.list.length;
   program();
   run.disabled = sending || absent();
-  if (absent()) {
+  const wait = waiting();
+  if (wait) {
     cleared(form);
     misfits([]);
-    waits(t("new_job.plan_waits_steps"));
-  } else if (inputs.empty || !working()) {
-    cleared(form);
-    misfits([]);
-    waits(inputs.empty ? (working() ? t("new_job.plan_waits_files") : t("new_job.plan_waits")) : t("new_job.plan_waits_steps"));
+    waits(wait);
   } else planned(body(), answered);
+}
+
+// What is to be chosen or filled in before it can be asked what it would come to.
+function waiting() {
+  if (inputs.empty) return working() ? t("new_job.plan_waits_files") : t("new_job.plan_waits");
+  if (!working() || absent()) return t("new_job.plan_waits_steps");
+  const open = templates.now ? templates.missing : steps.list.flatMap((one) => missing(one.fields).map((field) => called(field, one)));
+  return open.length ? t("new_job.still_needed", { what: open.join(", ") }) : "";
 }
 
 function answered(plan, problem) {
@@ -194,10 +199,10 @@ function key(text) {
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (sending || absent()) return;
-  const missing = inputs.empty ? t("new_job.nothing_chosen") : working() ? "" : t("new_job.no_step");
-  if (missing) {
+  const nothing = inputs.empty ? t("new_job.nothing_chosen") : working() ? "" : t("new_job.no_step");
+  if (nothing) {
     cleared(form);
-    form.querySelector("[data-error]").textContent = missing;
+    form.querySelector("[data-error]").textContent = nothing;
     (inputs.empty ? get("picker").querySelector("summary") : get("steps-title")).focus();
     return;
   }

@@ -29,7 +29,7 @@ export function follow(user, { told, gone, refresh, waiting }) {
     return news;
   };
   const hear = ({ kind, data }) => {
-    last = Date.now();
+    if (kind !== "broken") last = Date.now(); // that is no news of jobs
     if (kind === "job") told(data);
     else if (kind === "job_deleted") gone(data.id);
     else if (kind === "broken") lost(data.away);

@@ -16,7 +16,9 @@ export class Steps {
   constructor(changed) {
     Object.assign(this, { changed, list: [], missing: [], choosing: false, away: false });
     get("missing").querySelector("button").addEventListener("click", () => {
-      this.put(this.read());
+      this.missing = [];
+      this.draw();
+      this.changed();
       get("steps-title").focus();
     });
     for (const one of cards) one.addEventListener("click", () => this.choose(one.dataset.choose));
