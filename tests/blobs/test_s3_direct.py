@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from botocore.exceptions import CredentialRetrievalError
 
 from mediamill.blobs.opening import open_blobs
 from mediamill.blobs.port import Part, Presigned, SupportsPresigned
@@ -20,7 +21,7 @@ from mediamill.blobs.s3.bucket import Bucket
 from mediamill.blobs.s3.options import Options
 from mediamill.blobs.s3.store import S3Blobs
 from mediamill.core import aws
-from mediamill.core.errors import BrokenMedia, NotFound
+from mediamill.core.errors import BrokenMedia, NotFound, Unavailable
 
 DATA = b"direct" * 100
 PART = b"p" * (5 << 20)
@@ -279,6 +280,14 @@ async def test_a_session_token_is_part_of_a_link(servers, monkeypatch):
     monkeypatch.setattr(blobs._bucket.credentials._found, "token", "a token")
     link = await blobs.presign_put("k", seconds=60, size=1)
     assert "X-Amz-Security-Token=a%20token" in link.url
+
+    async def refused(*_):
+        raise CredentialRetrievalError(provider="role", error_msg="it is away")
+
+    monkeypatch.setattr(blobs._bucket.credentials, "lasting", refused)
+    with pytest.raises(Unavailable, match="CredentialRetrievalError"):
+        await blobs.presign_put("k", seconds=60, size=1)
+    assert link.url.startswith(f"{blobs.origin}/"), "which pages name, whatever becomes of it"
     await blobs.close()
 
 

@@ -227,6 +227,9 @@ async def faulty(root, base, path, ids):
         "not counted": {address, f"{base}/static/style.css"} - loaded.keys(),
         "headed": await page.locator("h1:visible").count() != 1,
     }
+    await page.set_viewport_size(PHONE)
+    found["sideways"] = await sideways(page)
+    await page.set_viewport_size(DESK)
     if path in LONG:
         await page.locator(LONG[path]).evaluate_all("all => all.forEach(it => it.remove())")
     await page.emulate_media(color_scheme="light", reduced_motion="reduce")
@@ -234,7 +237,6 @@ async def faulty(root, base, path, ids):
     found["by Tab"] = await faint(page)
     await page.emulate_media(color_scheme="dark", reduced_motion="reduce")
     await page.set_viewport_size(PHONE)
-    found["sideways"] = await sideways(page)
     found["axe, dark, on a phone"] = await faults(page, *OF_LOOKS)
     found["complained"] = complaints
     await page.close()

@@ -96,16 +96,15 @@ async def too_much_to_say(page):
     said = await page.evaluate("""async () => {
       const { toast } = await import("/static/toast.js");
       const undo = async () => {};
-      const away = [toast("Broken", { error: true }), toast("Broken", { error: true }), toast("Gone", { undo })];
+      const away = [1, 2].map(() => toast("Broken", { error: true }));
+      away.push(toast("Gone 0", { undo }));
       for (const n of [1, 2, 3]) away.push(toast(`Told ${n}`));
       for (const n of [1, 2]) away.push(toast(`Gone ${n}`, { undo }));
       const said = [...document.querySelectorAll(".toast p")].map((one) => one.textContent);
       for (const one of away) one();
       return said;
     }""")
-    assert [one for one in said if one in ("Broken", "Gone")] == ["Broken", "Gone"]
-    assert [one for one in said if one not in ("Broken", "Gone")][-2:] == ["Gone 1", "Gone 2"]
-    assert not any(one.startswith("Told") for one in said)
+    assert said == ["Broken", "Gone 0", "Gone 1", "Gone 2"]
 
 
 async def offline(page):

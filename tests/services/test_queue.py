@@ -130,7 +130,8 @@ async def test_who_looks_at_one_time_shares_the_reads(line, monkeypatch):
     queue, now, asked = Queue(line.jobs, line.units, line.workers), line.clock.now(), []
     query = line.store.query
     monkeypatch.setattr(line.store, "query", lambda *a, **k: asked.append(a[0]) or query(*a, **k))
-    places = await asyncio.gather(*(queue.place(job, now, "bulk") for job in jobs for _ in range(5)))
+    asking = [queue.place(job, now, "bulk") for job in jobs for _ in range(5)]
+    places = await asyncio.gather(*asking)
     assert [place.ahead for place in places[::5]] == list(range(30))
     assert asked.count(Job) <= 3
     await line.add("ann")

@@ -4,6 +4,8 @@ A page's script awaits what somebody needs before the first press, such as the l
 files. `DOMContentLoaded` does not wait for that.
 """
 
+import asyncio
+
 WATCH = """addEventListener("DOMContentLoaded", () => {
   const scripts = [...document.querySelectorAll("script[type=module][src]")];
   Promise.allSettled(scripts.map((one) => import(one.src))).then(() => performance.mark("usable"));
@@ -22,4 +24,5 @@ async def watched(context) -> None:
 
 async def usable(page) -> float:
     """Wait until a page can be used; return after how many milliseconds that was."""
-    return await page.evaluate(TOLD)
+    async with asyncio.timeout(100):
+        return await page.evaluate(TOLD)
