@@ -144,6 +144,7 @@ async def without_an_answer(page, tall):
     await expect(page.locator(".toast.failed")).to_have_count(1)
     await page.evaluate("() => { cut = false; dispatchEvent(new Event('online')); }")
     await expect(page.locator("#grid li.coming")).to_have_count(0)
+    await expect(page.locator(".toast.failed")).to_have_count(0)
     first = """import("/static/files/source.js").then(({ Files }) => {
       const files = new Files(() => new URLSearchParams());
       files.take({ data: ["none", "one", "two"], has_more: false });

@@ -13,6 +13,7 @@ from tests.browser.conftest import MODULE
 from tests.browser.conftest import SETTINGS as ALL
 from tests.conftest import chosen
 from tests.support.documents import docx_of
+from tests.support.held import Held
 from tests.support.judging import judged
 from tests.support.pressing import sure
 from tests.support.processes import running
@@ -38,14 +39,19 @@ async def everybodys(request, servers, tmp_path_factory):
     address = json.dumps(f"echo:one?say={ANSWER.replace('&', '%26')}")
     lines = ["[chains]", 'prompt = ["one"]', "[providers.one]", f"address = {address}",
              "[providers.two]", 'address = "echo:two?images=0"',
-             "[providers.flaky]", 'address = "echo:flaky?fault=declined"',
-             "[providers.slow]", 'address = "echo:slow?delay=1.5"']  # fmt: skip
+             "[providers.flaky]", 'address = "echo:flaky?fault=declined"']  # fmt: skip
     said.write_text("\n".join(lines))
     with pytest.MonkeyPatch.context() as patch:
         for name, value in servers.environment(chosen(request.config)).items():
             patch.setenv(name, value)
-        async with running("up", folder / "home", providers=said, **ALL) as process:
+        process = Process("up", folder / "home", free_port(), providers=said, **ALL)
+        process.program = ("tests.support.held", str(folder / "held"))
+        process.start()
+        try:
+            await until_live(process)
             yield process
+        finally:
+            process.end()
 
 
 async def upload(page, tmp_path, *names):
@@ -142,14 +148,15 @@ async def test_answers_that_fit_a_schema_and_what_fails(page, tmp_path):
     await expect(answers.first).to_contain_text("all.result.md")
 
 
-async def test_answers_come_by_and_by(page, tmp_path):
+async def test_answers_come_by_and_by(page, tmp_path, everybodys):
     await page.goto(f"{page.url}prompts")
     await upload(page, tmp_path, *(f"{n:02}.txt" for n in range(12)))
     await page.fill("#prompt", "What?")
-    await page.select_option("#model", "slow")
-    await page.click("#ask [type=submit]")
     waiting = page.locator('#answers > [data-state="pending"]')
-    await expect(waiting.first).to_contain_text("not done yet")
+    with Held(everybodys.home.parent / "held") as held:
+        held.hold("00.txt")
+        await page.click("#ask [type=submit]")
+        await expect(waiting.first).to_contain_text("not done yet")
     answers = await answered(page, 10)
     await expect(waiting).to_have_count(0)
     await page.get_by_role("button", name="Show more answers").click()

@@ -65,7 +65,7 @@ async def test_what_images_were_compared_with_and_which_are_far_from_it(mill, an
     assert "of 7 images the one whose numbers are nearest" in page
     assert "1 image was marked" in page
     none = environment.get_template("parts/agreed.html")
-    assert "None was marked" in none.render(outliers=Outliers([]), references=[])
+    assert "None was marked" in none.render(outliers=Outliers([]), references=[], job={"id": job})
     assert re.search(r"<figcaption>6\.png · [a-z, ]*brightness", page)
     more = await ann.client.get(f"/parts/jobs/{job}/outliers")
     assert "6.png" in more.text

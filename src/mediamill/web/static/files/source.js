@@ -15,9 +15,10 @@ function comingIn(file) {
 }
 
 export class Files {
-  // `query` gives the conditions as `URLSearchParams`.
+  // `query` gives the conditions as `URLSearchParams`. `changed` hears of news; `failed` tells a problem,
+  // and returns a function that takes the telling away.
   constructor(query) {
-    Object.assign(this, { query, ids: [], places: new Map(), items: new Map(), after: "", round: 0, changed: () => {}, failed: () => {} });
+    Object.assign(this, { query, ids: [], places: new Map(), items: new Map(), after: "", round: 0, changed: () => {}, failed: () => () => {} });
     Object.assign(this, { asking: 0, range: [0, 0], gone: new Set(), leaving: new Set(), patience: CHECK[0], passing: [], wait: CHECK[0] });
     addEventListener("online", () => this.again());
   }
@@ -182,14 +183,14 @@ export class Files {
   // It is told once, and asked again a while later, the longer it lasts the seldomer, or once the connection is back.
   unanswered(problem) {
     if (this.resting) return;
-    if (!this.out) this.failed(problem);
-    this.out = true;
+    this.told ||= this.failed(problem);
     this.resting = setTimeout(() => this.again(), this.wait);
     this.wait = Math.min(this.wait * 1.5, CHECK[1]);
   }
 
   answered() {
-    Object.assign(this, { out: false, wait: CHECK[0] });
+    this.told?.();
+    Object.assign(this, { told: null, wait: CHECK[0] });
   }
 
   again() {
