@@ -16,7 +16,7 @@ from tests.support.documents import docx_of
 from tests.support.held import Held
 from tests.support.judging import judged
 from tests.support.pressing import sure
-from tests.support.processes import running
+from tests.support.processes import Process, free_port, until_live
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
