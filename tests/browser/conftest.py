@@ -10,8 +10,8 @@ import time
 import pytest
 import pytest_asyncio
 from playwright.async_api import async_playwright, expect
-
 from scripts.chromium import CHROMIUM, FLAGS
+
 from tests.conftest import chosen
 from tests.support.processes import running
 from tests.support.services import unavailable

@@ -15,6 +15,7 @@ from tests.conftest import chosen
 from tests.media_factory import clip
 from tests.support.held import Held
 from tests.support.judging import PHONE, judged, sideways
+from tests.support.pressing import tabbed
 from tests.support.processes import Process, free_port, until_live
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
@@ -389,15 +390,6 @@ async def test_by_keys_alone_on_a_phone(page):
     await tabbed(page, page.get_by_role("button", name="Use in a new job"))
     await page.keyboard.press("Enter")
     await page.wait_for_url(re.compile(r"/jobs/new\?files=file_.*%2Cfile_"))
-
-
-async def tabbed(page, target):
-    """Press Tab until something has the focus."""
-    for _ in range(60):
-        await page.keyboard.press("Tab")
-        if await target.evaluate("it => it === document.activeElement"):
-            return
-    raise AssertionError(f"Tab does not lead to {target}")
 
 
 async def test_a_sheet_of_thousands_keeps_few_elements(page):
