@@ -13,6 +13,7 @@ from playwright.async_api import async_playwright, expect
 from scripts.chromium import CHROMIUM, FLAGS
 
 from tests.conftest import chosen
+from tests.support.notices import lasting
 from tests.support.processes import running
 from tests.support.services import unavailable
 
@@ -77,6 +78,7 @@ async def page(browser, everybodys):
         "password": "correct horse battery",
     }
     context = await browser.new_context(viewport={"width": 1100, "height": 800}, permissions=COPY)
+    await lasting(context)
     for step in ("register", "login"):
         answer = await context.request.post(f"{base}/v1/auth/{step}", data=account)
         assert answer.ok, await answer.text()

@@ -10,7 +10,6 @@ from playwright.async_api import expect
 
 from tests.support.judging import PHONE, judged
 from tests.support.many_files import add_files, picture
-from tests.support.notices import lasting
 from tests.support.pressing import enter
 
 MANY, SOME = 10_000, 60
@@ -24,7 +23,6 @@ async def given(page, service, count, **more):
     """Give the page's user files, and show them; return their ids, newest first."""
     me = await (await page.context.request.get(f"{base(page)}/v1/me")).json()
     ids = await add_files(service.home, me["id"], count, **more)
-    await lasting(page)
     await page.reload()
     await expect(page.locator("#count")).to_have_text(f"{count:,} files")
     return ids

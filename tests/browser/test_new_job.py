@@ -14,7 +14,6 @@ from PIL import Image
 from playwright.async_api import expect
 
 from tests.support.judging import judged
-from tests.support.notices import lasting
 from tests.support.pressing import enter
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -86,7 +85,6 @@ async def test_steps_over_chosen_files(page, tmp_path):
     note = tmp_path / "note.txt"
     note.write_text("no picture")
     *ids, third = await stored(page, *pictures(tmp_path, 2), note, *pictures(tmp_path, 3)[2:])
-    await lasting(page)
     await opened(page, f"?files={','.join(ids)}")
     await expect(page.get_by_text("3 files", exact=True)).to_be_visible()
     await card(page, "Convert").click()
@@ -280,7 +278,6 @@ async def test_by_keyboard_from_nothing_on_a_phone(page, tmp_path):
     await page.set_viewport_size({"width": 375, "height": 812})
     refused = []  # what nobody has filled in yet is not asked for
     page.on("response", lambda it: refused.append(it.url) if it.status == 422 else None)
-    await lasting(page)
     await opened(page)
     await expect(page.get_by_text("Nothing is chosen yet.")).to_be_visible()
     await expect(page.get_by_role("button", name="Run", exact=True)).to_be_in_viewport()

@@ -1,6 +1,6 @@
 """Notices at the foot of a page that stand for as long as a test looks at them."""
 
-from playwright.async_api import Page
+from playwright.async_api import BrowserContext
 
 STAND = """(() => {
   const soon = window.setTimeout;
@@ -9,6 +9,6 @@ STAND = """(() => {
 })()"""
 
 
-async def lasting(page: Page) -> None:
+async def lasting(context: BrowserContext) -> None:
     """Keep the notices of all pages that come from now on, however slow the machine is."""
-    await page.add_init_script(STAND)
+    await context.add_init_script(STAND)
