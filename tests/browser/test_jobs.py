@@ -118,7 +118,6 @@ async def test_a_job_is_watched_to_its_end_and_a_frame_is_used_again(page, held,
     await expect(summary).to_contain_text("1 of 2 files")
     await expect(progress).not_to_have_js_property("value", 0)
     assert 0 < await progress.evaluate("it => it.value") < 1
-    await expect(page.locator("#milestone")).to_have_text(re.compile(r"^\d\d % done$"))
     held.let_go(order[1])
     await expect(page.locator("#state")).to_have_text("succeeded", timeout=60_000)
     await expect(summary).to_contain_text("2 of 2 files done")
