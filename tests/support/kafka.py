@@ -124,7 +124,7 @@ def kafka_server(folder: Path) -> Iterator[Kafka]:
 
 def _format(java: list[str], settings: Path) -> None:
     """Make the storage, with one user in it."""
-    random = b"\0" + uuid.uuid4().bytes[1:]  # an id that began with "-" would be taken for an option
+    random = b"\0" + uuid.uuid4().bytes[1:]  # begins with a letter: "-" would begin an option
     cluster = base64.urlsafe_b64encode(random).rstrip(b"=").decode()
     users = [
         part
