@@ -12,6 +12,7 @@ while 10,000 small files were added, and how many elements it has with them.
 
 import argparse
 import asyncio
+import sys
 import tempfile
 from pathlib import Path
 from statistics import median
@@ -20,7 +21,10 @@ from playwright.async_api import async_playwright
 
 from common import client, free_port, process
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from scripts.chromium import CHROMIUM, FLAGS
+
 ACCOUNT = {"email": "bench@example.org", "password": "correct horse battery"}
 MAKE = """() => { window.made = (count, size) => Array.from({length: count}, (_, n) => {
   const bytes = new Uint8Array(size);
@@ -79,9 +83,7 @@ async def main() -> None:
         port = free_port()
         with process("up", Path(folder) / "home", port, min_free_bytes=0):
             async with client(port, ""), async_playwright() as playwright:
-                chromium = await playwright.chromium.launch(
-                    executable_path="/usr/bin/chromium", args=FLAGS
-                )
+                chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
                 context = await chromium.new_context(base_url=f"http://127.0.0.1:{port}")
                 for step in ("register", "login"):
                     await context.request.post(f"/v1/auth/{step}", data=ACCOUNT)

@@ -23,7 +23,7 @@ from common import free_port, process
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from scripts.screenshots import CHROMIUM, FLAGS
+from scripts.chromium import CHROMIUM, FLAGS
 from tests.support.many_files import add_files
 
 from mediamill.app import App

@@ -14,28 +14,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from chromium import CHROMIUM, FLAGS
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 MISSING = (
     "[...document.images].filter(i => i.checkVisibility()"
     " && i.getBoundingClientRect().top < innerHeight"
     " && !(i.complete && i.naturalWidth)).length"
 )
 MOST_BYTES = 200_000
-SAMPLES = ("bottle-detection.mp4", "car-detection.mp4", "phone-iphone.jpg", "milk.mkv")
+SAMPLES = (
+    "bottle-detection.mp4", "car-detection.mp4", "phone-iphone.jpg", "milk.mkv", "iphone.heic",
+    "phone-nokia.jpg", "gps-nikon.jpg", "orientation-6.jpg", "phone-jolla.jpg",
+)  # fmt: skip
 STROKES = (
     ((0.5, 0.33), (0.57, 0.31), (0.64, 0.36), (0.59, 0.43), (0.51, 0.41), (0.5, 0.33)),
     ((0.53, 0.35), (0.6, 0.36), (0.58, 0.39), (0.54, 0.38)),
@@ -56,9 +50,10 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         home = link.partition("signin")[0]
         page = opened(browser, link, "light", DESKTOP)
-        fill(page, media(Path(folder)))
+        files = media(Path(folder))
+        fill(page, files)
         save(page, "files")
-        run(page, home)
+        run(page, home, files[-1].name)
         save(page, "job")
         shown = {"files": home, "job": page.url}
         state = page.context.storage_state()
@@ -111,18 +106,21 @@ def opened(browser: Browser, link: str, scheme: str, size: dict[str, int]) -> Pa
 
 
 def fill(page: Page, files: list[Path]) -> None:
-    """Upload files, then select the last one."""
+    """Upload files, wait until each has a picture, then select the last one."""
     page.set_input_files("#choose", files)
     page.wait_for_selector(f"#grid li:nth-child({len(files)}) input")
-    page.reload()
+    while page.locator("#grid li img").count() < len(files):
+        page.wait_for_timeout(1000)
+        page.reload()
+        page.wait_for_selector(f"#grid li:nth-child({len(files)}) input")
     page.check(f"#grid li:has-text('{files[-1].name}') input")
     page.wait_for_selector("#bar #new-job")
     settle(page)
 
 
-def run(page: Page, home: str) -> None:
-    """Extract a frame a second of the latest video, made smaller, and wait for the end."""
-    found = page.request.get(f"{home}v1/files?type=video&limit=1").json()["data"]
+def run(page: Page, home: str, name: str) -> None:
+    """Extract a frame a second of a video, made smaller, and wait for the end."""
+    found = page.request.get(f"{home}v1/files?name={name}&limit=1").json()["data"]
     page.goto(f"{home}jobs/new?files={found[0]['id']}&operation=extract-frames")
     page.click("#then")
     page.click("[data-choose=convert]")
@@ -132,7 +130,7 @@ def run(page: Page, home: str) -> None:
     save(page, "new-job")
     page.click("#new-job [type=submit]")
     page.wait_for_selector(".badge.succeeded", timeout=60_000)
-    page.wait_for_selector(".frames img")
+    page.wait_for_selector(".contact img")
     settle(page)
 
 
@@ -156,9 +154,9 @@ def datasets(page: Page, home: str) -> None:
     save(page, "annotate")
     page.goto(f"{project}/process")
     page.wait_for_selector("#thumbs img")
-    page.check("#augment-methods input[value=rotate]")
+    page.check("[data-operation=augment] .choices input[value=rotate]")
     page.wait_for_selector("[data-shots=rotate] figure")
-    page.evaluate("document.getElementById('augment-methods').scrollIntoView()")
+    page.locator("[data-operation=augment] .choices").first.evaluate("it => it.scrollIntoView()")
     settle(page)
     save(page, "process")
     page.goto(f"{project}/health")

@@ -207,6 +207,7 @@ class App:
         inputs = Inputs(self.access, self.parts.sources)
         requests = Requests(inputs, self.templates, self.operations, self.parts.models)
         self.planner = Planner(requests, nouns.spending, self.quotas)
+        rung = self.settings.broker_url.startswith("sqs:")  # so functions may work: longer leases
         self.jobs = JobService(
             self.access,
             nouns.jobs,
@@ -216,7 +217,7 @@ class App:
             nouns.usages,
             requests,
             self.bell,
-            Queue(nouns.jobs, nouns.units, self.workers.workers),
+            Queue(nouns.jobs, nouns.units, self.workers.workers, functions=rung),
             self.parts.announcer,
         )
         self.datasets = DatasetServices.over(self.parts, self.projects, self.jobs, self.files)
@@ -224,7 +225,6 @@ class App:
         self.arrived = Arrived(nouns.files, self.jobs, self.templates)
         self.captions = CaptionService(self.access)
         self.rerunning = Rerunning(self.captions, self.jobs)
-        rung = self.settings.broker_url.startswith("sqs:")  # so functions may work: longer leases
         lease = max(self.settings.lease_seconds, FUNCTION_SECONDS if rung else 0)
         self.work = Work(Backlogs(self.store, int(lease * 1000)))
         self.running = Running(self.work, nouns.jobs, nouns.results)
@@ -234,7 +234,7 @@ class App:
             self.parts, signer, people, self.job_trash, self.projects, self.templates, self.webhooks
         )
         self.once = Once(nouns.keys, self.results)
-        self.items = ItemService(self.access, nouns.manifests, nouns.results, nouns.units)
+        self.items = ItemService(self.access, nouns.manifests, nouns.results, self.work.backlogs)
         self.downloads = Downloads(
             self.access, self.files, self.results, self.directories, nouns.units, self.bell,
             self.settings.direct_transfers,

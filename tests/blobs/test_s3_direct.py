@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from botocore.exceptions import CredentialRetrievalError
 
 from mediamill.blobs.opening import open_blobs
 from mediamill.blobs.port import Part, Presigned, SupportsPresigned
@@ -20,7 +21,7 @@ from mediamill.blobs.s3.bucket import Bucket
 from mediamill.blobs.s3.options import Options
 from mediamill.blobs.s3.store import S3Blobs
 from mediamill.core import aws
-from mediamill.core.errors import BrokenMedia, NotFound
+from mediamill.core.errors import BrokenMedia, NotFound, Unavailable
 
 DATA = b"direct" * 100
 PART = b"p" * (5 << 20)
@@ -54,7 +55,7 @@ async def test_a_link_gives_the_object_as_an_attachment(blobs):
         "filename*=UTF-8''%C3%A4%20%E2%80%9Cx%E2%80%9D.png"
         in (answer.headers["Content-Disposition"])
     )
-    assert link.url.startswith(f"{await blobs.origin()}/")
+    assert link.url.startswith(f"{blobs.origin}/")
     assert before * 1000 + 58_000 <= link.expires <= before * 1000 + 62_000
     assert send(link, headers={"Range": "bytes=2-5"}).content == DATA[2:6]
 
@@ -279,6 +280,14 @@ async def test_a_session_token_is_part_of_a_link(servers, monkeypatch):
     monkeypatch.setattr(blobs._bucket.credentials._found, "token", "a token")
     link = await blobs.presign_put("k", seconds=60, size=1)
     assert "X-Amz-Security-Token=a%20token" in link.url
+
+    async def refused(*_):
+        raise CredentialRetrievalError(provider="role", error_msg="it is away")
+
+    monkeypatch.setattr(blobs._bucket.credentials, "lasting", refused)
+    with pytest.raises(Unavailable, match="CredentialRetrievalError"):
+        await blobs.presign_put("k", seconds=60, size=1)
+    assert link.url.startswith(f"{blobs.origin}/"), "which pages name, whatever becomes of it"
     await blobs.close()
 
 

@@ -5,29 +5,19 @@ Each test has a person of its own, who has nothing yet; where a service must be 
 
 import os
 import re
-import shutil
 import time
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import async_playwright, expect
+from scripts.chromium import CHROMIUM, FLAGS
 
 from tests.conftest import chosen
+from tests.support.notices import lasting
 from tests.support.processes import running
 from tests.support.services import unavailable
 
 expect.set_options(timeout=30_000)
-CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-"""The same engine without the window that nobody sees, which takes two thirds of the time."""
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 COPY = ["clipboard-read", "clipboard-write"]
 """A press of a button is enough in a browser with a window."""
 
@@ -88,6 +78,7 @@ async def page(browser, everybodys):
         "password": "correct horse battery",
     }
     context = await browser.new_context(viewport={"width": 1100, "height": 800}, permissions=COPY)
+    await lasting(context)
     for step in ("register", "login"):
         answer = await context.request.post(f"{base}/v1/auth/{step}", data=account)
         assert answer.ok, await answer.text()

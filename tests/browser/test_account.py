@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.async_api import expect
 
-from tests.support.judging import judged
 from tests.support.pressing import account_menu, enter
 from tests.web.test_uploading import PNG
 
@@ -52,7 +51,6 @@ async def test_somebody_looks_after_their_account(page, everybodys, browser):
     await expect(tokens).to_contain_text("may jobs:read")
     activity = page.get_by_role("list", name="Activity")
     await expect(activity).to_contain_text("Signed in")
-    await judged(page)
     await say_something(page)
     await take_everything(page)
     link = page.locator(".sections").get_by_role("link", name="Usage")

@@ -6,7 +6,6 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from tests.support.judging import judged
 from tests.support.pressing import enter
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -41,7 +40,6 @@ async def test_an_administrator_looks_after_users(service, link, browser):
     await page.get_by_role("button", name="Done").click()
     await expect(page.locator("article")).to_have_count(0)
     await page.goto(f"{base}/admin{user}")
-    await judged(page)
     await set_a_password(page, base)
     assert complaints == []
     await other.close()

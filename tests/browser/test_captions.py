@@ -45,11 +45,6 @@ async def test_captions_are_made_judged_and_found(page, tmp_path):
     await review(page)
     await page.get_by_role("link", name="History").click()
     await find(page)
-    base = page.url.partition("/captions")[0]
-    for path in ("", "/history", "/review"):
-        await page.goto(f"{base}/captions{path}")
-        await page.wait_for_load_state("networkidle")
-        await judged(page)
 
 
 async def make(page, tmp_path):
@@ -57,7 +52,7 @@ async def make(page, tmp_path):
     await page.click("#ask button[type=submit]")
     await expect(page.locator("#ask > [data-error]")).to_contain_text("Choose at least one image")
     await page.set_input_files("#choose", pictures(tmp_path, 3))
-    await expect(page.locator("#chosen")).to_have_text("3 images chosen.", timeout=15_000)
+    await expect(page.locator("#chosen")).to_have_text("3 images chosen.")
     await page.fill("#languages", "en, tlhh-x")
     await page.click("#ask button[type=submit]")
     await expect(page.locator("#languages-error")).to_contain_text("no language tag")
@@ -66,7 +61,7 @@ async def make(page, tmp_path):
     await page.click("#ask summary")
     await page.select_option("#provider", "boat")
     await page.click("#ask button[type=submit]")
-    await expect(page.locator("#state")).to_have_text("succeeded", timeout=20_000)
+    await expect(page.locator("#state")).to_have_text("succeeded")
     await expect(page.locator("#cards > li")).to_have_count(3)
     first = page.locator("#cards > li", has_text="photo_0.jpg")
     await expect(first.locator(".text")).to_have_count(2)
@@ -109,7 +104,7 @@ async def review(page):
     await page.click("#again")
     await page.select_option("#again-provider", "other")
     await page.click("#again-form button[type=submit]")
-    await expect(page.locator("#state")).to_have_text("succeeded", timeout=20_000)
+    await expect(page.locator("#state")).to_have_text("succeeded")
     await expect(page.locator("#cards > li")).to_contain_text("by other")
 
 

@@ -1,7 +1,9 @@
 """The pages of files: the grid of all of them, choosing, deleting and taking back, one file."""
 
+import asyncio
 import re
 import zipfile
+from itertools import pairwise
 
 import pytest
 from playwright.async_api import expect
@@ -74,12 +76,79 @@ async def test_ten_thousand_files(page, everybodys):
     await expect(page.locator("#chosen")).to_have_text(f"{columns + 1} selected")
     await page.keyboard.press("Control+a")
     await expect(page.locator("#chosen")).to_have_text(f"{MANY:,} selected")
+    await half_deleted(page)
+    await link(page, 0).focus()
+    await page.keyboard.press("Control+a")
+    await page.keyboard.press("End")
     await page.click("#new-job")  # the second click from any selection
     await page.wait_for_url(re.compile(r"/jobs/new\?selection=1$"))
     chosen = await page.evaluate("JSON.parse(sessionStorage.getItem('mediamill.selection'))")
     assert len(chosen) == MANY
     await page.go_back()
     await expect(link(page, MANY - 1)).to_be_in_viewport()  # where one was
+    await without_an_answer(page, tall)
+
+
+async def half_deleted(page):
+    """The second of many requests is refused: what the first did is said, and can be taken back."""
+    asked, returned = [], []
+
+    async def delete(route):
+        asked.append(route.request.post_data_json["files"])
+        if len(asked) > 1:
+            await route.fulfill(status=503, json={"detail": "The store is away."})
+        else:
+            await done(route)
+
+    async def restore(route):
+        returned.append(route.request.post_data_json["files"])
+        await done(route)
+
+    async def done(route):
+        files = route.request.post_data_json["files"]
+        told = [{"file": one, "ok": True, "code": "", "error": ""} for one in files]
+        await route.fulfill(json={"data": told, "failed": 0})
+
+    await page.route("**/v1/files/delete", delete)
+    await page.route("**/v1/files/restore", restore)
+    await page.get_by_role("button", name="Delete").click()
+    await expect(page.locator(".toast.failed")).to_have_text(re.compile("The store is away."))
+    notice = page.locator(".toast", has_text="500 files are in the trash.")
+    await notice.get_by_role("button", name="Undo").click()
+    await expect(page.locator(".toast", has_text="Undone.")).to_be_visible()
+    await page.locator(".toast.failed").get_by_role("button", name="Dismiss").click()
+    assert returned == asked[:1]
+    assert len(asked) == 2
+    await expect(page.locator("#count")).to_have_text(f"{MANY:,} files")
+    await page.unroute_all()
+
+
+async def without_an_answer(page, tall):
+    """It is told once, and asked again after a pause or as soon as the connection is back."""
+    await page.evaluate("""() => {
+      const sent = fetch;
+      Object.assign(window, { cut: true, asked: [] });
+      window.fetch = (address, ...more) => {
+        if (!String(address).includes("ids=")) return sent(address, ...more);
+        document.body.dataset.asked = asked.push(performance.now());
+        if (!cut) return sent(address, ...more);
+        return new Promise((_, refuse) => setTimeout(() => refuse(new TypeError("cut"))));
+      };
+    }""")
+    await page.evaluate(f"scrollTo(0, {tall / 3})")
+    await expect(page.locator("body")).to_have_attribute("data-asked", re.compile("[3-9]"))
+    asked = await page.evaluate("asked")
+    assert min(later - sooner for sooner, later in pairwise(asked)) > 1_000
+    await expect(page.locator(".toast.failed")).to_have_count(1)
+    await page.evaluate("() => { cut = false; dispatchEvent(new Event('online')); }")
+    await expect(page.locator("#grid li.coming")).to_have_count(0)
+    await expect(page.locator(".toast.failed")).to_have_count(0)
+    first = """import("/static/files/source.js").then(({ Files }) => {
+      const files = new Files(() => new URLSearchParams());
+      files.take({ data: ["none", "one", "two"], has_more: false });
+      return files.first([...Array(200_000).fill("two"), "one"]);
+    })"""
+    assert await page.evaluate(first) == 1
 
 
 @pytest.mark.soak
@@ -118,6 +187,10 @@ async def test_filters_stand_in_the_address(page, everybodys):
     await expect(page.locator("#chips")).to_contain_text("Tag: picked")
     await expect(page.locator("#count")).to_have_text("4 files")
     assert await names(page) == [3, 8, 9, 13]
+    await page.goto(f"{base(page)}/?source=result&state=trashed&since=never&name=photo")
+    await expect(page.locator("#count")).to_have_text(f"{SOME} files")
+    await expect(page.locator("#chips button")).to_have_count(0)
+    await what_arrives_meanwhile(page)
     await page.goto(f"{base(page)}/?tag=picked&since=2999-01-01&source=upload")
     await expect(page.get_by_role("heading", name="No files like this")).to_be_visible()
     await judged(page)
@@ -126,6 +199,43 @@ async def test_filters_stand_in_the_address(page, everybodys):
     await page.get_by_role("button", name="Clear filters").click()
     await expect(page.locator("#count")).to_have_text(f"{SOME} files")
     assert page.url == f"{base(page)}/"
+
+
+async def what_arrives_meanwhile(page):
+    """Many files are one reading of a filtered list; who scrolls and what is deleted stays so."""
+    held, read = asyncio.Event(), []
+
+    async def delete(route):
+        await held.wait()
+        await route.continue_()
+
+    await page.route("**/v1/files/delete", delete)
+    await link(page, 0).focus()
+    await page.keyboard.press("Delete")
+    await expect(link(page, 0)).to_have_count(0)
+    page.on("request", lambda it: read.append(it.url) if "/v1/files/ids?" in it.url else None)
+    news = """() => {
+      scrollTo(0, 400);
+      const detail = { file: { id: "file_01KAHRQPV0V3E3M2X5E2C8T2QG" } };
+      const news = () => document.dispatchEvent(new CustomEvent("mediamill:file", { detail }));
+      for (let n = 0; n < 20; n += 1) news();
+      scrollTo(0, 100);
+    }"""
+    async with (
+        page.expect_response(re.compile(r"/v1/files\?")) as view,
+        page.expect_response(re.compile(r"/v1/files/ids\?")) as ids,
+    ):
+        await page.evaluate(news)
+    for answer in (view, ids):
+        await (await answer.value).finished()
+    assert len(read) == 1
+    await page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    assert await page.evaluate("scrollY") == 100
+    await expect(page.locator("#count")).to_have_text(f"{SOME - 1} files")
+    await expect(link(page, 0)).to_have_count(0)
+    held.set()
+    await page.get_by_role("button", name="Undo").click()
+    await expect(page.locator("#count")).to_have_text(f"{SOME} files")
 
 
 async def test_choosing_by_mouse_and_what_is_done_with_it(page, everybodys):
@@ -138,11 +248,16 @@ async def test_choosing_by_mouse_and_what_is_done_with_it(page, everybodys):
     await link(page, 3).click(modifiers=["ControlOrMeta"])
     await link(page, 8).click()  # where something is chosen a click chooses more
     await expect(chosen).to_have_text("5 selected")
+    await expect(link(page, 2)).to_have_accessible_description("selected")
+    await expect(link(page, 3)).to_have_accessible_description("photo-00003.mp4")
     await judged(page)
     await page.get_by_role("button", name="Add tags").click()
     await page.get_by_role("button", name="Add", exact=True).click()
     await expect(page.locator("#tags-error")).not_to_be_empty()
-    await page.get_by_label("Tags", exact=True).fill("sea, 2026")
+    had = {"files": [ids[2]], "add": ["old  sea"]}  # since the page has read it
+    url, headers = f"{base(page)}/v1/files/tags", {"origin": base(page)}
+    assert (await page.context.request.post(url, data=had, headers=headers)).ok
+    await page.get_by_label("Tags", exact=True).fill("sea,  old sea")
     await enter(page)
     await expect(page.get_by_text("Tags added to 5 files.")).to_be_visible()
     await page.get_by_role("button", name="Add to project").click()
@@ -153,6 +268,12 @@ async def test_choosing_by_mouse_and_what_is_done_with_it(page, everybodys):
     await expect(page.get_by_text("5 files added to Coast.")).to_be_visible()
     told = await (await page.context.request.get(f"{base(page)}/v1/files?tag=sea")).json()
     assert [one["id"] for one in told["data"]] == [ids[n] for n in (2, 4, 5, 6, 8)]
+    notice = page.locator(".toast", has_text="Tags added to 5 files.")
+    await notice.get_by_role("button", name="Undo").click()
+    await expect(page.locator(".toast", has_text="Undone.")).to_be_visible()
+    told = await (await page.context.request.get(f"{base(page)}/v1/files?limit=10")).json()
+    tagged = {one["id"]: one["tags"] for one in told["data"] if one["tags"]}
+    assert tagged == {ids[2]: ["old sea"]}
     async with page.expect_download() as coming:
         await page.get_by_role("button", name="Download").click()
     with zipfile.ZipFile(await (await coming.value).path()) as made:
@@ -187,8 +308,10 @@ async def test_choosing_by_keys_and_the_trash(page, everybodys):
     await page.keyboard.press("Delete")
     await expect(page.locator("#count")).to_have_text(f"{SOME - 2} files")
     await expect(link(page, 3)).to_be_focused()
-    await page.keyboard.press("Delete")
+    for press in (page.keyboard.down, page.keyboard.down, page.keyboard.up):  # held for a while
+        await press("Delete")
     await expect(page.locator("#count")).to_have_text(f"{SOME - 3} files")
+    await expect(page.locator(".toast")).to_have_text(re.compile("3 files are in the trash."))
     await page.get_by_role("link", name="Trash").click()
     await expect(page.locator("#count")).to_have_text("3 files")
     await expect(page.locator("#grid")).to_contain_text("goes in 23 hours")
@@ -197,6 +320,12 @@ async def test_choosing_by_keys_and_the_trash(page, everybodys):
     await box(page, 1).focus()
     await page.keyboard.press("Space")
     await judged(page)
+    await page.get_by_role("button", name="Restore").click()
+    await expect(page.locator("#count")).to_have_text("2 files")
+    await expect(page.locator("#grid input:focus")).to_be_visible()
+    await page.keyboard.press("Control+z")
+    await expect(page.locator("#count")).to_have_text("3 files")
+    await box(page, 1).check()
     await page.get_by_role("button", name="Restore").click()
     await expect(page.locator("#count")).to_have_text("2 files")
     await expect(page.get_by_text("1 file is back.")).to_be_visible()
@@ -221,7 +350,7 @@ async def test_one_file(page, everybodys):
     ids = await given(page, everybodys, 5)
     await link(page, 1).click()
     await expect(page.locator("#place")).to_have_text("2 of 5")
-    await expect(page.locator(".file-stage img")).to_have_js_property("complete", True)
+    await expect(page.locator(".file-stage img")).not_to_have_js_property("naturalWidth", 0)
     await judged(page)
     await page.get_by_label("Add a tag").fill("x" * 101)
     await enter(page)
@@ -262,8 +391,15 @@ async def test_one_file(page, everybodys):
     await page.get_by_role("button", name="Undo").click()
     await expect(page.locator("#file")).not_to_have_class(re.compile("gone"))
     assert (await page.context.request.get(gone)).ok
+    await page.get_by_role("button", name="Delete").click()
+    await expect(page.get_by_role("button", name="Undo")).to_have_count(1)
+    await page.keyboard.press("ArrowLeft")
+    await page.wait_for_url(re.compile(ids[1]))
+    await expect(page.locator("#place")).to_have_text("2 of 4")
+    await page.get_by_role("link", name="Next file").click()
+    await page.wait_for_url(re.compile(ids[3]))
     await page.get_by_role("link", name="All files").click()
-    await expect(page.locator("#count")).to_have_text("5 files")
+    await expect(page.locator("#count")).to_have_text("4 files")
 
 
 async def test_nothing_yet_and_on_a_phone(page, tmp_path):

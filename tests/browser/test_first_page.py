@@ -1,40 +1,14 @@
-"""The first way through: signed in by the link, from a video to its frames, and out again."""
+"""The first way in and out: by the link, and by an account of one’s own."""
 
 import asyncio
-import os
 import re
-from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
 
-from tests.media_factory import clip
 from tests.support.pressing import account_menu, enter
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-@pytest.fixture
-def video(tmp_path):
-    """A real video of some length, or one that FFmpeg makes."""
-    samples = os.environ.get("MEDIAMILL_SAMPLES")
-    if samples:
-        return Path(samples) / "bottle-detection.mp4"
-    return clip(tmp_path / "clip.mp4", seconds=40, size="640x360")
-
-
-async def test_from_a_video_to_its_frames(page, video):
-    """Two clicks from a file to the form of a job, two more to the job."""
-    await expect(page.get_by_role("heading", name="Nothing here yet")).to_be_visible()
-    await page.set_input_files("#choose", video)
-    await expect(page.locator("#grid img")).to_have_js_property("complete", True)
-    await page.get_by_role("checkbox", name=f"Select {video.name}").check()
-    await page.get_by_role("button", name="New job").click()
-    await page.wait_for_url(re.compile(r"/jobs/new\?files=file_"))
-    await page.get_by_role("button", name=re.compile("^Extract frames ")).click()
-    await page.get_by_role("button", name="Run", exact=True).click()
-    await page.wait_for_url(re.compile(r"/jobs/job_"))
-    await expect(page.locator("#state")).to_have_text("succeeded", timeout=60_000)
 
 
 async def test_a_preview_does_not_spend_the_link_and_it_works_once(link, browser):

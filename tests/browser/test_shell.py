@@ -19,6 +19,7 @@ async def test_around_a_page(page, everybodys):
     await menu_by_keys(page)
     await on_a_phone(page, main)
     await taken_back(page, base)
+    await too_much_to_say(page)
     await offline(page)
     await page.goto(f"{base}/nothing")
     await expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
@@ -88,6 +89,22 @@ async def taken_back(page, base):
     await expect(page.locator("#projects li")).to_have_count(0)
     await page.keyboard.press("Control+z")
     await expect(page.locator("#projects li")).to_have_count(1)
+
+
+async def too_much_to_say(page):
+    """What can be taken back and what went wrong outlast what was only told."""
+    said = await page.evaluate("""async () => {
+      const { toast } = await import("/static/toast.js");
+      const undo = async () => {};
+      const away = [1, 2].map(() => toast("Broken", { error: true }));
+      away.push(toast("Gone 0", { undo }));
+      for (const n of [1, 2, 3]) away.push(toast(`Told ${n}`));
+      for (const n of [1, 2]) away.push(toast(`Gone ${n}`, { undo }));
+      const said = [...document.querySelectorAll(".toast p")].map((one) => one.textContent);
+      for (const one of away) one();
+      return said;
+    }""")
+    assert said == ["Broken", "Gone 0", "Gone 1", "Gone 2"]
 
 
 async def offline(page):

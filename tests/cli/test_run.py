@@ -55,7 +55,7 @@ def test_a_json_line_per_input_in_their_order(mediamill: Commands, clip: Path):
     assert [line["state"] for line in lines] == ["succeeded", "failed", "succeeded"]
     assert lines[0]["outputs"] == ["clip/"]
     assert lines[1]["code"] == "unsupported_media"
-    assert "text/plain" in lines[1]["error"]
+    assert lines[1]["error"] == "is text; extract-frames takes videos"
 
 
 def test_nothing_is_overwritten_unless_asked(mediamill: Commands, clip: Path):

@@ -44,6 +44,7 @@ from mediamill.services.jobs.service import JobService
 from mediamill.services.jobs.trash import JobTrash
 from mediamill.services.templates.service import TemplateService
 from mediamill.store.port import Put, Store
+from mediamill.store.repositories.backlog import Backlogs
 from mediamill.store.repositories.files import File, Files
 from mediamill.store.repositories.jobs import Job, Jobs, Manifests
 from mediamill.store.repositories.lookup import FileLookup
@@ -134,7 +135,8 @@ class Harness:
             self.announcer,
         )
         self.trash = JobTrash(access, self.service, self.units, self.bell)
-        self.listing = ItemService(access, self.manifests, self.results, self.units)
+        backlogs = Backlogs(store, int(lease * 1000))
+        self.listing = ItemService(access, self.manifests, self.results, backlogs)
         self.users, self.mailed = Users(store), Mails(store)
         self.mail: Mail | None = None
         """Given a post, outcomes are mailed; without, as in most tests, they are not."""

@@ -15,6 +15,7 @@ from mediamill.engine.announcing import Announcer
 from mediamill.engine.lease import Lease
 from mediamill.engine.scheduler import Scheduler
 from mediamill.engine.slots import Started, Succeeded
+from mediamill.engine.stages import job_unit
 from mediamill.engine.worker import Crew, Worker
 from mediamill.handlers.files.thumbnail import Thumbnail
 from mediamill.handlers.items.items import Items
@@ -150,6 +151,33 @@ async def test_a_job_with_cancelled_items_has_not_succeeded(harness):
     assert again.counts.cancelled == 5
     assert "pending" not in [item.state for item in listed.rows]
     assert again.state is not JobState.SUCCEEDED
+
+
+async def test_who_works_on_a_part_works_on_its_item(harness):
+    """While parts of a long video are done its own unit waits; it is one item however many do."""
+    files = await harness.add_files("user_alice", 3, media_type="video/mp4")
+    job = await harness.submit("user_alice", files)
+    now = await harness.store.now()
+    while unit := await Scheduler(harness.store, 60_000).claim_next([job.klass], "by hand"):
+        assert unit.kind == "items"
+        await harness.units.release(unit, now + DAY, "")
+    parts = [
+        job_unit(
+            job, "segment", group=job.id, seq=job.units + n, now=now, klass=klass, items=[], item=1
+        )
+        for n, klass in enumerate((None, None, "long", "long"))
+    ]  # fmt: skip
+    await harness.units.insert(parts)
+    progress = await harness.service.progress(job)
+    assert (progress.running, progress.for_workers, progress.pending) == (0, 1, 3)
+    for klass in ("interactive", "interactive", "long"):
+        assert (await claim(harness, 5000, klass)).unit.kind == "segment"
+    listed = await harness.listing.list(ALICE, job.id, None, None, 10)
+    assert [item.state for item in listed.rows] == ["pending", "running", "pending"]
+    (working,) = (await harness.listing.list(ALICE, job.id, "running", None, 10)).rows
+    assert working.index == 1
+    progress = await harness.service.progress(job)
+    assert (progress.running, progress.for_workers, progress.pending) == (1, 0, 2)
 
 
 async def test_a_cancelling_job_says_so_when_its_expansion_ends(harness):

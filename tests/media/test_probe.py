@@ -15,9 +15,10 @@ from tests import media_factory as make
 
 from mediamill.core.errors import BrokenMedia, InvalidInput, LimitExceeded, UnsupportedMedia
 from mediamill.media.facts import Facts
+from mediamill.media.image.codecs.header import guarded
 from mediamill.media.probe import probe
 from mediamill.media.sniff import sniff
-from mediamill.media.video.container import opened
+from mediamill.media.video.container import opened, translated
 
 
 def facts(data: bytes, name: str = "name.mp4") -> Facts:
@@ -218,3 +219,11 @@ def test_random_damage_raises_invalid_input_only(tmp_path: Path):
                 facts(bytes(data))
             except InvalidInput:
                 continue
+
+
+@pytest.mark.parametrize("telling", [guarded, translated])
+def test_what_the_disk_did_is_told_beside_the_words(telling):
+    kind = av.FFmpegError if telling is translated else OSError
+    with pytest.raises(BrokenMedia, match=r"^a.png ") as told, telling("a.png"):
+        raise kind(5, "Input/output error")
+    assert told.value.details == {"cause": f"{kind.__name__} 5"}

@@ -20,7 +20,7 @@ APART = "/(events|logout|refresh|drain)$"
 ALL = "examples,coverage,fuzzing,stateful"
 CONFIG = """
 [[operations]]
-include-path-regex = "^/v1/(files/(check|delete|restore|tags)|uploads/presigned|projects/sample\
+include-path-regex = "^/v1/(files/(check|delete|ids|restore|tags)|uploads/presigned|projects/sample\
 |captions/(export|review|rerun)|providers/[{]name[}]/(test|wake))$"
 # Another method makes the word an id, of what is not there: 404.
 checks.unsupported_method.enabled = false

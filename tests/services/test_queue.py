@@ -42,8 +42,9 @@ class Line:
         await self.units.insert([unit], Put(job))
         return job
 
-    async def place(self, job):
-        return await Queue(self.jobs, self.units, self.workers).place(job, self.clock.now())
+    async def place(self, job, klass="bulk", *, functions=False):
+        queue = Queue(self.jobs, self.units, self.workers, functions)
+        return await queue.place(job, self.clock.now(), klass)
 
     async def order(self):
         """Claim everything; return the jobs in the order in which they began."""
@@ -129,12 +130,13 @@ async def test_who_looks_at_one_time_shares_the_reads(line, monkeypatch):
     queue, now, asked = Queue(line.jobs, line.units, line.workers), line.clock.now(), []
     query = line.store.query
     monkeypatch.setattr(line.store, "query", lambda *a, **k: asked.append(a[0]) or query(*a, **k))
-    places = await asyncio.gather(*(queue.place(job, now) for job in jobs for _ in range(5)))
+    asking = [queue.place(job, now, "bulk") for job in jobs for _ in range(5)]
+    places = await asyncio.gather(*asking)
     assert [place.ahead for place in places[::5]] == list(range(30))
     assert asked.count(Job) <= 3
     await line.add("ann")
     later = await line.add("ann")
-    assert (await queue.place(later, now + 2_000)).ahead == 31
+    assert (await queue.place(later, now + 2_000, "bulk")).ahead == 31
 
 
 async def test_a_look_that_failed_is_not_kept(line, monkeypatch):
@@ -146,9 +148,9 @@ async def test_a_look_that_failed_is_not_kept(line, monkeypatch):
 
     monkeypatch.setattr(line.jobs, "unfinished", away)
     with pytest.raises(Unavailable):
-        await queue.place(job, line.clock.now())
+        await queue.place(job, line.clock.now(), "bulk")
     monkeypatch.setattr(line.jobs, "unfinished", unfinished)
-    assert (await queue.place(job, line.clock.now())).ahead == 0
+    assert (await queue.place(job, line.clock.now(), "bulk")).ahead == 0
 
 
 async def test_it_is_told_that_no_worker_takes_anything(line):
@@ -163,6 +165,8 @@ async def test_it_is_told_that_no_worker_takes_anything(line):
     assert not (await line.place(job)).deserted
     await line.workers.want("worker_1", drain=True)
     assert (await line.place(job)).deserted
+    assert not (await line.place(job, "model")).deserted, "others take what asks models"
+    assert not (await line.place(job, functions=True)).deserted, "they are told nowhere"
     await line.workers.want("worker_1", drain=False)
     line.clock.advance(61_000)
     assert (await line.place(job)).deserted

@@ -124,7 +124,8 @@ def kafka_server(folder: Path) -> Iterator[Kafka]:
 
 def _format(java: list[str], settings: Path) -> None:
     """Make the storage, with one user in it."""
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    random = b"\0" + uuid.uuid4().bytes[1:]  # begins with a letter: "-" would begin an option
+    cluster = base64.urlsafe_b64encode(random).rstrip(b"=").decode()
     users = [
         part
         for kind in ("SCRAM-SHA-256", "SCRAM-SHA-512")

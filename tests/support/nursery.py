@@ -37,8 +37,8 @@ NATIVE = {
 }  # fmt: skip
 """What native libraries of slots read when they are imported."""
 PROGRAMS = (
-    "mediamill", "tests.support.cheap", "tests.support.chains", "tests.faults.dying_api",
-    "tests.faults.freezing", "tests.faults.wrong_clock",
+    "mediamill", "tests.support.cheap", "tests.support.chains", "tests.support.held",
+    "tests.faults.dying_api", "tests.faults.freezing", "tests.faults.wrong_clock",
 )  # fmt: skip
 """What is forked: none of these changes what is imported, all change it where it is used."""
 FREE = ("MEDIAMILL_", "AWS_", "COLUMNS", "PYTEST_CURRENT_TEST")

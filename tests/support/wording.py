@@ -13,7 +13,7 @@ SAID = {"aria-label", "aria-description", "title", "placeholder", "alt", "label"
 """Attributes that people read or hear."""
 CODE = {"code", "kbd", "samp", "pre", "script", "style"}
 """Elements whose words are no language of people."""
-NAMES = {"Mediamill"}
+NAMES = {"Mediamill", "SHA-256"}
 KEYS = re.compile(
     r"(?:Arrow(?:Left|Right|Up|Down)|Page(?:Up|Down)|Enter|Escape|Tab|Home|End|Delete|Backspace"
     r"|Space|Shift|Control|Meta|Alt|Accept|(?:[A-Z][a-z]+-)+[A-Z][a-z]+|[A-Z][a-z]+(?:[A-Z][a-z]*)+"
@@ -26,6 +26,13 @@ _SMALL_WORDS = re.compile(
     r"(?:^|\s)(?:the|of|is|are|was|to|and|for|in|not|no|has|have|this|it|with|from|at|by|or|than|"
     r"only|left|selected|until|since|more|each)(?:[\s,.:]|$)"
 )
+_SPOKEN = re.compile(
+    r"\.(?:textContent|innerText|title|placeholder|alt|ariaLabel)\s*\+?=(?!=)\s*"
+    r"|\b(?:textContent|placeholder|alt)\"?:\s*|\"(?:aria-label|title)\":\s*"
+    r"""|setAttribute\(\s*["'](?:aria-label|title|placeholder|alt)["'],\s*"""
+    r"|\b(?:toast|new Option)\(\s*"
+)
+"""What comes before something that people read."""
 _TOKENS = re.compile(
     r"""(?P<comment>//[^\n]*|/\*.*?\*/)"""
     r"""|(?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
@@ -39,7 +46,7 @@ def sentence_like(text: str) -> bool:
     """Tell whether a literal of a program reads as language."""
     if KEYS.match(text):
         return False
-    words = re.sub(rf"[{GAP}·]|\b(?:{'|'.join(NAMES)})\b", " ", text).strip()
+    words = _without_names(text.replace("·", " "))
     return bool(_SENTENCE.match(words) or (" " in words and _SMALL_WORDS.search(words)))
 
 
@@ -72,7 +79,7 @@ class _Reader(HTMLParser):
             self._note(data)
 
     def _note(self, text):
-        rest = re.sub(rf"{GAP}\d+{GAP}|\b(?:{'|'.join(NAMES)})\b", "", text).strip()
+        rest = _without_names(text)
         if _LETTERS.search(rest):
             self.found.append(rest)
 
@@ -183,9 +190,52 @@ def closing(source: str, opening: int) -> int:
 
 
 def literals_of_script(source: str) -> list[str]:
-    """Return what a script says in its own words."""
+    """Return what a script says in its own words: sentences anywhere, and all that is shown."""
     classes = set(re.findall(r"\bclass (\w+)", source))
-    return [it for it in strings_of_script(source) if sentence_like(it) and it not in classes]
+    sentences = [it for it in strings_of_script(source) if sentence_like(it) and it not in classes]
+    return sentences + _shown_by_script(source)
+
+
+def _shown_by_script(source: str) -> list[str]:
+    """Return literals with letters that stand where people read: in elements and notices."""
+    spoken = [_expression(source, one.end()) for one in _SPOKEN.finditer(source)]
+    for one in re.finditer(r"(?<!function )\bmade\(", source):
+        place, end, arguments = one.end(), closing(source, one.end() - 1), []
+        while place < end:
+            arguments.append(_expression(source, place))
+            place += len(arguments[-1]) + 1
+        spoken += arguments[2:]
+    literals = [it for one in spoken for it in strings_of_script(_without_calls(one))]
+    return [it for it in literals if _LETTERS.search(_without_names(it))]
+
+
+def _without_names(text):
+    """Leave out what is filled in, and what has the same name in every language."""
+    return re.sub(rf"{GAP}(?:\d+{GAP})?|\b(?:{'|'.join(NAMES)})\b", "", text).strip()
+
+
+def _expression(source, place):
+    """Return a script from a place to the end of what begins there."""
+    start = place
+    while place < len(source) and source[place] not in ",;)}]":
+        token = _TOKENS.match(source, place)
+        if token and token["template"]:
+            _, place = _template(source, token.end(), [])
+        elif token and not token["regex"]:
+            place = token.end()
+        elif source[place] in "([{":
+            place = closing(source, place) + 1
+        else:
+            place += 1
+    return source[start:place]
+
+
+def _without_calls(expression):
+    """Leave out what is compared, looked up, or given to functions: nobody reads that."""
+    while call := re.search(r"(?:\w|\])\(|[\w\])]\[", expression):
+        end = closing(expression, call.end() - 1)
+        expression = expression[: call.end() - 1] + expression[end + 1 :]
+    return re.sub(r"""\[[^\[\]]*\]\.map\b|[!=]==?\s*["'][^"']*["']""", "", expression)
 
 
 def asked_by_script(source: str) -> list[tuple[str | None, set[str] | None]]:

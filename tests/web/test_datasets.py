@@ -321,7 +321,8 @@ async def test_an_archive_becomes_members(ann, worker, monkeypatch):
     assert cats[0]["lineage"]["path"].startswith("set/")
     refused = await client.post(f"{here}/import", json={})
     assert refused.status_code == 422
-    some = body | {"members": ["set/*/dog/*.png", "set/train/cat/1.png"]}
+    others = [f"{n}-{'ä' * 50}.png" for n in range(100)]
+    some = body | {"members": ["set/*/dog/*.png", "set/train/cat/1.png", *others]}
     few = (await client.post("/v1/projects", json={"name": "few"})).headers["location"]
     outcome = (await ended(client, await client.post(f"{few}/import", json=some)))["outcome"]
     assert (outcome["taken"], outcome["failed"], outcome["annotations"]) == (9, 0, [])

@@ -399,6 +399,13 @@ async def test_many_at_once(ann, bob):
     body = {"files": files, "add": ["x"], "remove": ["y"]}
     tagged = (await ann.client.post("/v1/files/tags", json=body)).json()
     assert [row["ok"] for row in tagged["data"]] == [True] * 3 + [False] * 3
+    assert [row["added"] for row in tagged["data"]] == [["x"]] * 3 + [[]] * 3
+    more = {"files": mine[:1], "add": ["x", " a   b "]}
+    told = (await ann.client.post("/v1/files/tags", json=more)).json()["data"][0]
+    assert (told["added"], told["removed"]) == (["a b"], [])
+    less = {"files": mine[:1], "remove": ["a b", "never"]}
+    told = (await ann.client.post("/v1/files/tags", json=less)).json()["data"][0]
+    assert (told["added"], told["removed"]) == ([], ["a b"])
     assert [row["code"] for row in tagged["data"][3:]] == ["not_found", "not_found", "conflict"]
     assert tagged["failed"] == 3
     assert await names(ann, tag="x") == ["2.png", "1.png", "0.png"]
@@ -574,6 +581,12 @@ async def test_ids_of_many_and_what_stands_behind_some(mill, ann, bob):
     assert not shown["has_more"]
     assert [one["id"] for one in (await asked("", ids=some, tag="even"))["data"]] == [newest[7]]
     assert (await asked("", who=bob, ids=some))["data"] == []
+    project = (await ann.client.post("/v1/projects", json={"name": "some"})).json()["id"]
+    await ann.client.post(f"/v1/projects/{project}/files", json={"files": [newest[4], newest[7]]})
+    inside = (await asked("", ids=some, project=project))["data"]
+    assert [one["id"] for one in inside] == [newest[7], newest[4]]
+    assert (await asked("", ids=some, project="proj_none"))["code"] == "not_found"
+    assert (await asked("", who=bob, ids=some, project=project))["code"] == "not_found"
     await ann.client.delete(f"/v1/files/{newest[2]}")
     assert newest[2] not in [one["id"] for one in (await asked("", ids=some))["data"]]
     assert [one["id"] for one in (await asked("", ids=some, state="trashed"))["data"]] == [

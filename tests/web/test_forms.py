@@ -57,6 +57,8 @@ def test_forms_of_all_operations_say_what_they_take_and_give():
         "start", "end", "max_frames",
     ]  # fmt: skip
     assert (told["prompt"].asks, told["convert"].asks) == (True, False)
+    needed = {(name, one.needed) for name in told for one in told[name].inputs if one.needed}
+    assert needed == {("augment", ("methods",)), ("prompt", ("prompt", "system"))}
     assert (told["augment"].draws, told["preprocess"].varies) == (True, True)
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from mediamill.store.port import Update
 from mediamill.store.repositories.jobs import Counts, Job, JobState
+from mediamill.web.pages.agreed import Outliers
+from mediamill.web.pages.rendering import environment
 from tests.web.test_events import working
 from tests.web.test_previews import png, uploaded
 from tests.web.test_uploading import PNG
@@ -62,6 +64,8 @@ async def test_what_images_were_compared_with_and_which_are_far_from_it(mill, an
     assert f'<img src="/v1/files/{reference}/thumbnail" alt="{files[reference]}.png"' in page
     assert "of 7 images the one whose numbers are nearest" in page
     assert "1 image was marked" in page
+    none = environment.get_template("parts/agreed.html")
+    assert "None was marked" in none.render(outliers=Outliers([]), references=[], job={"id": job})
     assert re.search(r"<figcaption>6\.png · [a-z, ]*brightness", page)
     more = await ann.client.get(f"/parts/jobs/{job}/outliers")
     assert "6.png" in more.text

@@ -119,7 +119,7 @@ async def test_at_once(mill, ann, file):
         await gone(mill, second)
 
 
-async def test_lists_by_state_and_name(mill, ann, file):
+async def test_lists_by_state_and_name(mill, ann, file, monkeypatch):
     done = [await submitted(ann, file, name) for name in ("Alpha one", "beta", "ALPHA two")]
     async with working(mill):
         for job in done:
@@ -133,6 +133,8 @@ async def test_lists_by_state_and_name(mill, ann, file):
     assert await listed(ann, operation="caption") == []
     assert await listed(ann, name="alpha") == [waiting, done[2], done[0]]
     assert await listed(ann, name="alpha", state="succeeded") == [done[2], done[0]]
+    monkeypatch.setattr("mediamill.services.jobs.service.PAGES_LOOKED_AT", 2)
+    assert await listed(ann, name="beta", limit=1) == [done[1]], "a small page looks as far"
     seen, after = [], {}
     while True:
         page = (await ann.client.get("/v1/jobs", params={"name": "a", "limit": 1, **after})).json()

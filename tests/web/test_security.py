@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from urllib.parse import quote
 
 import pytest
 from starlette.responses import Response
@@ -147,6 +148,11 @@ async def test_a_session_ends_at_once(nobody, ann):
     nobody.cookies.set(SESSION_COOKIE, ann.token)
     page = await nobody.get("/", headers={"accept": "text/html"})
     assert (page.status_code, page.headers["location"]) == (303, "/signin?next=/")
+    chosen = f"/jobs/new?files={','.join(['file_01KAHRQPV0V3E3M2X5E2C8T2QG'] * 50)}&tag=a%20b"
+    page = await nobody.get(chosen, headers={"accept": "text/html"})
+    assert page.headers["location"] == f"/signin?next={quote(chosen, safe='/')}"
+    page = await nobody.get(f"{chosen}{'x' * 2000}", headers={"accept": "text/html"})
+    assert page.headers["location"] == "/signin?next=/jobs/new"
 
 
 @pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic YTpi", "Token x", "Bearer ä"])

@@ -78,9 +78,13 @@ async def test_the_inputs_of_a_project_an_archive_and_a_manifest(ann, bob, worke
     done = await ended(ann, job)
     assert (done["state"], done["counts"]["succeeded"]) == ("succeeded", 1), done
 
-    job = await submit(ann, archive=archive, members=["*.png"])
+    names = ["*.png", *(f"{n}-{'ä' * 50}.png" for n in range(100))]
+    job = await submit(ann, archive=archive, members=names)
     done = await ended(ann, job)
     assert (done["state"], done["items"]) == ("succeeded", 1), (done, await items(ann, job))
+    assert done["inputs"] == {"source": "archive", "id": archive, **whole, "members": names}
+    listed = (await ann.client.get("/v1/jobs", params={"limit": 1})).json()["data"]
+    assert listed[0]["inputs"] == {"source": "archive", "id": archive, **whole}
     assert (await items(ann, job))[0]["name"] == "d.png"
 
     job = await submit(ann, manifest=manifest)

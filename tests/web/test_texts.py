@@ -121,6 +121,19 @@ def test_words_in_scripts_are_seen(literal):
     assert wording.literals_of_script(f"const a = b / 2; say({literal});")
 
 
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "x.textContent = `${n} files`", "x.title = ok ? '3 results' : t('a.b')", 'toast("loading")',
+        'x.setAttribute("aria-label", `more ${n}`)', 'made("p", { class: "a" }, t("a.b"), "left")',
+    ],
+)  # fmt: skip
+def test_single_words_that_are_shown_are_seen(shown):
+    assert wording.literals_of_script(f"{shown};")
+    away = 'x.textContent = y === "zip" ? `${n} · Mediamill` : get("ab"); made("p", { id: "ab" });'
+    assert not wording.literals_of_script(away)
+
+
 def test_values_in_scripts_are_seen():
     source = (
         't("a.b", { count: f(1, { no: 2 }), name, x: `${ {y: 1}.y }, z` });'

@@ -194,8 +194,9 @@ class SupportsPresigned(Protocol):
     sooner. What arrives under a key that way is not believed: whoever completes it reads it again.
     """
 
-    async def origin(self) -> str:
-        """Return scheme, host and port of the addresses that it signs."""
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of the addresses that it signs."""
 
     async def presign_get(
         self, key: str, *, seconds: int, filename: str, media_type: str

@@ -55,6 +55,15 @@ Adapters wrap their SDK's errors here: no foreign exception class leaves an adap
 from typing import Any, ClassVar, Self
 
 
+def cause_of(error: BaseException) -> str:
+    """Name what became an error of ours, for `details`: its class, and the system's number of it.
+
+    The words for people say that a file is damaged; the log shows whether it was the disk, or we.
+    """
+    number = getattr(error, "errno", None)
+    return type(error).__name__ + ("" if number is None else f" {number}")
+
+
 def wrong(pointer: str, message: str) -> dict[str, str]:
     """Make an entry of `details["errors"]`: what is wrong with the field that `pointer` names."""
     return {"pointer": pointer, "message": message}

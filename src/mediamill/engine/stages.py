@@ -20,7 +20,7 @@ from mediamill.core.tracing import traceparent
 from mediamill.engine.costing import seconds_of
 from mediamill.operations.base import Operation, Placement, SourceFacts
 from mediamill.store.repositories.jobs import Job
-from mediamill.store.repositories.units import Unit
+from mediamill.store.repositories.units import MODEL, Unit
 
 UNIT_SECONDS, LEAST_SECONDS = 10.0, 2.0
 """Items are packed to about so much estimated work; towards the end to less, down to the second."""
@@ -164,7 +164,7 @@ def pack(pieces: Iterable[Piece], more: float = 0.0) -> list[list[Piece]]:
 
 def klass_of(job: Job, stage: Stage) -> str:
     """Return the class of the units that a stage's items are in."""
-    return "model" if stage.asks else job.klass
+    return MODEL if stage.asks else job.klass
 
 
 def item_units(

@@ -17,7 +17,7 @@ from starlette.types import Scope
 from mediamill import __version__
 from mediamill.app import App
 from mediamill.core.errors import MediamillError
-from mediamill.services.uploads.destination import Destination
+from mediamill.services.uploads.destination import destination
 from mediamill.web import problems
 from mediamill.web.api import ROUTERS
 from mediamill.web.auditing import Auditing
@@ -64,7 +64,7 @@ def create_app(app: App) -> FastAPI:
         numbers=app.parts.numbers,
         tracer=app.parts.tracer,
         failure=failure,
-        bucket=Destination(app.direct).origin,
+        bucket=destination(app.direct),
     )
     return web
 

@@ -1,8 +1,9 @@
 """Pages go compressed to who takes that.
 
-Only pages: answers of the API go as they are, and static files are compressed once. What a page
-holds is no secret that somebody could guess by the length of what goes over the line (BREACH):
-tokens are shown by scripts, and requests of other sites come without the session.
+Only pages: answers of the API go as they are, and static files are compressed once. Other sites can
+have a browser open a page with its session and with words of theirs in the address, and whoever
+sees the line its length (BREACH). Pages hold no secret that could be guessed by that: tokens are in
+answers of the API, and on a page only where its own address has it.
 """
 
 import gzip

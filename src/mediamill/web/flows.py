@@ -16,12 +16,21 @@ COOKIE = "mediamill_flow_"
 MOST = 5
 """Sign-ins on their way in one browser; one more, and those before are given up."""
 
+MOST_BACK = 300
+"""Characters of an address to go back to: all cookies together have room for a few of them."""
+
 _STATE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def callback_of(request: Request) -> str:
     """Return the address that an issuer sends browsers back to."""
     return f"{public_address(request)}/auth/oidc/callback"
+
+
+def short(back: str) -> str:
+    """Return an address to go back to as a cookie has room for it: perhaps without its query."""
+    fitting = (one for one in (back, back.partition("?")[0]) if len(one) <= MOST_BACK)
+    return next(fitting, "/")
 
 
 def keep(request: Request, response: Response, begun: Begun) -> None:

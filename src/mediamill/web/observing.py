@@ -1,7 +1,7 @@
 """What surrounds every request: its id, its log line, its metrics, its last line of defence."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,17 +36,17 @@ class Observing:
         numbers: Numbers,
         tracer: Tracer | None,
         failure: Callable[[Request, Exception], Response],
-        bucket: Callable[[], Awaitable[str]],
+        bucket: str,
     ) -> None:
-        """`bucket` tells the origin of what pages may talk to beside this service, if anything."""
-        self.app, self.numbers, self.tracer = app, numbers, tracer
-        self.failure, self.bucket = failure, bucket
+        """`bucket` is the origin of what pages may talk to beside this service, if anything."""
+        self.app, self.numbers, self.tracer, self.failure = app, numbers, tracer, failure
+        self.policy = PAGE_POLICY.format(talks=" ".join(filter(None, ("'self'", bucket))))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = _Exchange(scope, send, self.bucket)
+        exchange = _Exchange(scope, send, self.policy)
         with structlog.contextvars.bound_contextvars(request=exchange.id), self._traced(exchange):
             try:
                 await self.app(scope, receive, exchange.send)
@@ -97,8 +97,9 @@ class Observing:
 class _Exchange:
     """One request and its answer; adds the headers that every answer has."""
 
-    def __init__(self, scope: Scope, send: Send, bucket: Callable[[], Awaitable[str]]) -> None:
-        self.scope, self._send, self._bucket = scope, send, bucket
+    def __init__(self, scope: Scope, send: Send, policy: str) -> None:
+        """`policy` is what pages may do."""
+        self.scope, self._send, self._policy = scope, send, policy
         self.id = new_id("req")
         self.begun = time.perf_counter()
         self.status = 0
@@ -122,22 +123,19 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            further = await self._further(message["headers"])
+            further = self._further(message["headers"])
             message["headers"] = [*message["headers"], *further]
         await self._send(message)
 
-    async def _further(self, present: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    def _further(self, present: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         names = {name.lower(): value for name, value in present}
         page = names.get(b"content-type", b"").startswith(b"text/html")
         wanted = {
             **HEADERS,
-            "content-security-policy": await self._page_policy() if page else DATA_POLICY,
+            "content-security-policy": self._policy if page else DATA_POLICY,
             "x-request-id": self.id,
             **rate_headers(self.scope),
         }
         if self.scope.get("scheme") == "https":  # over plain HTTP browsers take no notice of it
             wanted["strict-transport-security"] = HSTS
         return [(n.encode(), v.encode()) for n, v in wanted.items() if n.encode() not in names]
-
-    async def _page_policy(self) -> str:
-        return PAGE_POLICY.format(talks=" ".join(filter(None, ("'self'", await self._bucket()))))

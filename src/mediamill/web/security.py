@@ -281,7 +281,7 @@ def own_path(address: str) -> str:
     return address if _OWN_PATH.fullmatch(address) else "/"
 
 
-_OWN_PATH = re.compile(r"/(?!/)[!-\[\]-~]{0,300}")
+_OWN_PATH = re.compile(r"/(?!/)[!-\[\]-~]{0,2000}")
 
 
 def set_session(request: Request, response: Response, secret: str) -> None:

@@ -53,7 +53,8 @@ class JobBody(Body):
     members: list[Pattern] | None = Field(
         None,
         max_length=MAX_PATTERNS,
-        description="Which members of the archive, by name; `*` stands for any text.",
+        description="Which members of the archive, by name. `*` stands for any text, in up to 20 "
+        "of them; `?` for one character, `[ab]` for one of several, where no member is called so.",
         examples=[["train/*.jpg"]],
     )
     manifest: Id | None = Field(

@@ -242,7 +242,8 @@ async def _present(app: App, principal: Principal, label: Label) -> Arrived | No
 
 async def _again(app: App, principal: Principal, file: File, label: Label) -> Arrived:
     """Give a file that is here already the tags of the request."""
-    return Arrived([await app.labels.retag(principal, file.id, label.tags, ())], duplicate=True)
+    retagged = await app.labels.retag(principal, file.id, label.tags, ())
+    return Arrived([retagged.file], duplicate=True)
 
 
 def _name(request: Request) -> str:

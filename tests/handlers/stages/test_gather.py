@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from mediamill.core.access import Principal
 from mediamill.core.errors import InvalidInput, LimitExceeded, NotFound
+from mediamill.engine.gathering import sources
 from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.scheduler import Scheduler
 from mediamill.handlers.stages.gather import Gather
@@ -86,7 +88,7 @@ async def test_an_archive_without_what_is_no_input(harness):
     assert ended.items == 4
 
 
-async def test_patterns_choose_members(quick):
+async def test_patterns_choose_members(quick, monkeypatch):
     archive = await quick.add_archive(
         ANN.user, "train/1.jpg", "train/x/2.jpg", "val/3.jpg", "n.txt"
     )
@@ -96,6 +98,26 @@ async def test_patterns_choose_members(quick):
     paths = [entry.path for entry in await quick.entries(job)]
     assert paths == ["train/1.jpg", "train/x/2.jpg", "n.txt"]
     assert job.inputs["members"] == ["train/*", "*.txt"]
+    # Many names lie in a blob; they are compared where nobody waits for it.
+    threads, judge = set(), sources.selection
+
+    def selection(*given):
+        chosen = judge(*given)
+        return lambda path: threads.add(threading.get_ident()) or chosen(path)
+
+    monkeypatch.setattr(sources, "selection", selection)
+    many = ("n.txt", "val/*", *(f"{n}-{'ä' * 50}.jpg" for n in range(100)))
+    job = await quick.submit_named(ANN.user, archive=archive, members=many)
+    assert job.inputs == {
+        "source": "archive", "id": archive, "members_blob": f"manifests/{job.id}/members"
+    }  # fmt: skip
+    again = await quick.listing.inputs(ANN, job.id)
+    assert again == {"archive": archive, "members": list(many)}
+    async with quick.worker():
+        await quick.finished(ANN.user, job)
+    assert [entry.path for entry in await quick.entries(job)] == ["val/3.jpg", "n.txt"]
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_every_line_of_a_manifest_becomes_an_input(harness):

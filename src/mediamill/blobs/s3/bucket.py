@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
@@ -24,9 +25,11 @@ class Bucket:
     """A folder of a bucket: asks, and tells errors in our words."""
 
     def __init__(
-        self, options: Options, client: Any, signer: Any, credentials: aws.Credentials, stack: Any
-    ) -> None:
-        self.options, self.client, self.signer = options, client, signer
+        self, options: Options, client: Any, signer: Any, origin: str,
+        credentials: aws.Credentials, stack: Any,
+    ) -> None:  # fmt: skip
+        """`origin` is where signed requests go: it depends on how the bucket is addressed."""
+        self.options, self.client, self.signer, self.origin = options, client, signer, origin
         self.name, self.credentials = options.bucket, credentials
         self._stack = stack
 
@@ -46,8 +49,11 @@ class Bucket:
                     raise Unavailable("there are no credentials: see docs/s3.md.")
                 credentials = aws.Credentials(found)
                 await credentials.settle()
+                place = {"Bucket": options.bucket, "Key": "origin"}
+                signed = urlsplit(await signer.generate_presigned_url("get_object", Params=place))
             client.meta.events.register("before-call.s3.GetObject", _ask_for_checksum)
-            return cls(options, client, signer, credentials, stack.pop_all())
+            origin = f"{signed.scheme}://{signed.netloc}"
+            return cls(options, client, signer, origin, credentials, stack.pop_all())
         raise AssertionError  # pragma: no cover - the block returns or raises
 
     async def close(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from mediamill.blobs.port import Part, Presigned
-from mediamill.blobs.s3.answers import NO_UPLOAD, WRONG_PARTS, Refused
+from mediamill.blobs.s3.answers import NO_UPLOAD, WRONG_PARTS, Refused, told
 from mediamill.blobs.s3.bucket import Bucket
 from mediamill.blobs.s3.cold import away, restoring
 from mediamill.core.errors import BrokenMedia, NotFound
@@ -28,10 +28,10 @@ class Direct:
 
     _bucket: Bucket
 
-    async def origin(self) -> str:
-        """Return where signed requests go: it depends on how the bucket is addressed."""
-        signed = await self._signed("GET", "get_object", "origin", 1, {})
-        return "{0.scheme}://{0.netloc}".format(urlsplit(signed.url))
+    @property
+    def origin(self) -> str:
+        """Where signed requests go."""
+        return self._bucket.origin
 
     async def presign_get(
         self, key: str, *, seconds: int, filename: str, media_type: str
@@ -118,11 +118,12 @@ class Direct:
     ) -> Presigned:  # fmt: skip
         """Sign a request of which `sent` goes into headers and `said` into the address."""
         bucket, began = self._bucket, int(time.time())
-        seconds = await bucket.credentials.lasting(seconds)
         place = {"Bucket": bucket.name, "Key": bucket.path(key)}
-        url = await bucket.signer.generate_presigned_url(
-            operation, Params={**place, **sent, **said}, ExpiresIn=seconds, HttpMethod=method
-        )
+        with told(key):
+            seconds = await bucket.credentials.lasting(seconds)
+            url = await bucket.signer.generate_presigned_url(
+                operation, Params={**place, **sent, **said}, ExpiresIn=seconds, HttpMethod=method
+            )
         headers = {HEADERS[name]: _text(value) for name, value in sent.items()}
         signed = parse_qs(urlsplit(url).query)["X-Amz-SignedHeaders"][0].split(";")
         unsigned = {name.lower() for name in headers} ^ (set(signed) - {"host"})

@@ -1,19 +1,21 @@
 """Which members of an archive a job takes, judged by their names alone, and where they lie."""
 
-import fnmatch
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from mimetypes import MimeTypes
 from pathlib import PurePosixPath
 
 from mediamill.core.errors import InvalidInput
+from mediamill.engine.gathering.patterns import matcher
 from mediamill.media.archive.read import Member
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Entry, Place
 
 MAX_PATTERNS, MAX_PATTERN, MAX_PATTERNS_CHARACTERS = 500, 300, 60_000
-"""Patterns of one request, characters of each, and of all: they stand in one row."""
+"""Patterns of one request, characters of each, and of all."""
+MAX_STARRED = 20
+"""Of them patterns with a `*`: these are looked for all along every name."""
 KEPT_MEMBERS = 100_000
 """Members of all archives whose directory is kept at a time."""
 
@@ -23,7 +25,6 @@ _LEFT_OUT = frozenset({
 })  # fmt: skip
 """What systems and we ourselves leave in archives, in lower case."""
 
-_WILD = re.compile(r"[*?[]")
 _MEDIA = ("image/", "video/", "audio/")
 _TYPES = MimeTypes()  # of Python's own tables only: the machine's may say anything
 
@@ -36,22 +37,24 @@ def check_patterns(patterns: Sequence[str]) -> None:
     if sum(map(len, patterns)) > MAX_PATTERNS_CHARACTERS:
         message = f"Give patterns of at most {MAX_PATTERNS_CHARACTERS:,} characters together."
         raise InvalidInput(message)
+    if sum("*" in one for one in patterns) > MAX_STARRED:
+        raise InvalidInput(f"Give at most {MAX_STARRED} patterns with a “*”.")
 
 
-def selection(patterns: Sequence[str], takes: Callable[[str], bool]) -> Callable[[str], bool]:
+def selection(
+    patterns: Sequence[str], takes: Callable[[str], bool], known: Collection[str] = ()
+) -> Callable[[str], bool]:
     """Return the test that says of a member's path whether it becomes an input.
 
-    Folders, `__MACOSX/`, hidden files and indexes never do. With patterns (`*` stands for any
-    text, `/` included) exactly what matches one does, or is called so; without, whatever may be
-    media by its name, and what the first step takes. What does not fit after all fails by itself.
+    Folders, `__MACOSX/`, hidden files and indexes never do. With patterns exactly what matches one
+    does, or is called so; without, whatever may be media by its name, and what the first step
+    takes. What does not fit after all fails by itself. A pattern that is one of the `known` paths
+    means that one only: it was picked, not described.
     """
     if patterns:
-        names = frozenset(patterns)  # of hundreds that were picked one by one most are no patterns
-        wild = [one for one in patterns if _WILD.search(one)]
-        chosen = re.compile("|".join(map(fnmatch.translate, wild)) or r"(?!)")
-        return lambda path: (
-            not _left_out(path) and (path in names or chosen.match(path) is not None)
-        )
+        names, described = frozenset(patterns), frozenset(patterns) - frozenset(known)
+        matches = matcher(sorted(described))
+        return lambda path: not _left_out(path) and (path in names or matches(path))
     return lambda path: not _left_out(path) and _may_fit(path, takes)
 
 

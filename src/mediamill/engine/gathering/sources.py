@@ -14,6 +14,7 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -196,16 +197,16 @@ class Sources:
         self, wish: Wish, file: File, start: int | None, size: int
     ) -> AsyncIterator[list[Found]]:
         """Walk the members that a job takes, in the order of the directory."""
-        chosen = selection(wish.members, wish.takes)
-        batch: list[Found] = []
-        members = await self.members(file)
-        for index in range(start or 0, len(members)):
-            if chosen(members[index].name):
-                batch.append(Found(entry_of(file.id, members[index]), file, index + 1))
-            if len(batch) >= size:
-                yield batch
-                batch = []
-        yield batch
+        members, start = await self.members(file), start or 0
+        known = {one.name for one in members} if wish.members else ()
+        chosen = selection(wish.members, wish.takes, known)
+        while True:
+            # names are as many and as long as somebody likes: not where all others wait for it
+            some = await asyncio.to_thread(_next, members, chosen, start, size)
+            yield [Found(entry_of(file.id, members[n]), file, n + 1) for n in some]
+            if len(some) < size:
+                return
+            start = some[-1] + 1
 
     # -- manifests ------------------------------------------------------------------------------
 
@@ -233,6 +234,14 @@ def there(file: File, wish: Wish) -> bool:
     """Tell whether a file was there when the job was accepted."""
     later = wish.accepted is not None and (file.trashed or 0) > wish.accepted
     return not file.hidden or later
+
+
+def _next(
+    members: Sequence[Member], chosen: Callable[[str], bool], start: int, most: int
+) -> list[int]:
+    """Return the places of the next members that are chosen."""
+    places = (n for n in range(start, len(members)) if chosen(members[n].name))
+    return list(islice(places, most))
 
 
 def _in_time(added: int, wish: Wish) -> bool:

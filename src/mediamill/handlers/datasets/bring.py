@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import msgspec
+
 from mediamill.annotations.model import ImageAnnotations
 from mediamill.annotations.tree import split_called, split_of
 from mediamill.blobs.port import Blobs
@@ -35,7 +37,7 @@ from mediamill.media.archive.read import Member, read_members
 from mediamill.operations.work import Source
 from mediamill.store.repositories.annotation_bringing import bring
 from mediamill.store.repositories.annotations import Annotations
-from mediamill.store.repositories.datasets import noting
+from mediamill.store.repositories.datasets import ProjectTask, noting
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.jobs import Jobs
 from mediamill.store.repositories.lookup import FileLookup
@@ -81,7 +83,7 @@ class ImportMembers(Plain):
             "taken": 0, "failed": 0, "failures": [], "annotations": [], **work.task.outcome,
         }  # fmt: skip
         began, place = time.monotonic(), 0
-        wanted = work.task.request.get("members", ())
+        wanted = await self._wanted(work.task)
         with suppress(ConditionFailed):  # it is there already
             await work.lease.units.insert([drawing_later(work.task)])
         work.lease.woken.add("housekeeping")
@@ -109,6 +111,12 @@ class ImportMembers(Plain):
         if wanted and not place:
             raise InvalidInput.at("members", "Nothing in there is called so.")
         return {**told, "total": place}
+
+    async def _wanted(self, task: ProjectTask) -> Sequence[str]:
+        """Return the names that the task was told; none for all members."""
+        if "members_planned" in task.request:
+            return msgspec.json.decode(await self.blobs.get(task.plan), type=list[str])
+        return list(task.request.get("members", ()))
 
     async def _bags(self, work: Work) -> list[Bag]:
         """Return the archives that are asked for; raises `InvalidInput`."""
@@ -239,8 +247,10 @@ def _members(source: Source, patterns: Sequence[str]) -> list[Member]:
     """Return the members of an archive that are called as wanted; all where nothing says how."""
     with source.open() as stream:
         members = read_members(stream)
-    wanted = selection(patterns, lambda _: True)
-    return [one for one in members if wanted(one.name)] if patterns else members
+    if not patterns:
+        return members
+    wanted = selection(patterns, lambda _: True, {one.name for one in members})
+    return [one for one in members if wanted(one.name)]
 
 
 def _failed(told: dict[str, Any], name: str, error: MediamillError) -> None:

@@ -63,7 +63,7 @@ class Gather:
         if job.cancelling:
             await lease.finish()
             return
-        wish, waiting = self._wish(job), list[Found]()
+        wish, waiting = await self._wish(job), list[Found]()
         walk = ahead(self.sources.walk(wish, lease.unit.payload.get("at")))
         async with aclosing(walk) as batches:
             async for batch in batches:
@@ -96,17 +96,18 @@ class Gather:
         except ConditionFailed:  # it is being cancelled already
             await lease.finish()
 
-    def _wish(self, job: Job) -> Wish:
+    async def _wish(self, job: Job) -> Wish:
         first = self.catalogue.get(job.steps[0].operation)
+        named = await self.manifests.named(job.inputs)
         return Wish(
             owner=job.owner,
-            source=job.inputs["source"],
-            id=job.inputs["id"],
-            members=tuple(job.inputs.get("members", ())),
+            source=named["source"],
+            id=named["id"],
+            members=tuple(named.get("members", ())),
             takes=first.takes,
             accepted=job.created,
-            subset=job.inputs.get("subset"),
-            split=job.inputs.get("split"),
+            subset=named.get("subset"),
+            split=named.get("split"),
         )
 
     async def _page(self, lease: Lease, job: Job, found: list[Found]) -> None:

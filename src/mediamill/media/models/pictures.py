@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from mediamill.core.errors import ProviderRefused, QuestionRefused
+from mediamill.core.errors import ProviderRefused, QuestionRefused, cause_of
 
 Pixels = npt.NDArray[np.float32]
 FORMATS = {"image/jpeg": ("JPEG",), "image/png": ("PNG",)}
@@ -103,8 +103,9 @@ def decoded(data: bytes, media_type: str) -> Image.Image:
             return image.convert("RGB")
     except QuestionRefused:
         raise
-    except Exception:  # decoders raise far more than their documented errors
-        raise QuestionRefused("The picture is cut off or damaged.") from None
+    except Exception as error:  # decoders raise far more than their documented errors
+        cause = cause_of(error)
+        raise QuestionRefused("The picture is cut off or damaged.", cause=cause) from None
 
 
 def processor_of(config: Mapping[str, Any], *, last: bool = False) -> Processor:

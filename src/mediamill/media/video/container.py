@@ -20,7 +20,7 @@ from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from mediamill.core.errors import BrokenMedia, LimitExceeded, UnsupportedMedia
+from mediamill.core.errors import BrokenMedia, LimitExceeded, UnsupportedMedia, cause_of
 from mediamill.media.video.extent import is_ragged
 
 Opener = Callable[[], BinaryIO]
@@ -207,9 +207,9 @@ def translated(name: str) -> Iterator[None]:
         yield
     except FFmpegError as error:
         why = f"cannot be read: {error.strerror}" if error.strerror else "is cut off or damaged"
-        raise BrokenMedia(f"{name} {why}") from error
+        raise BrokenMedia(f"{name} {why}", cause=cause_of(error)) from error
     except _NOISE as error:
-        raise BrokenMedia(f"{name} is cut off or damaged") from error
+        raise BrokenMedia(f"{name} is cut off or damaged", cause=cause_of(error)) from error
 
 
 def rounded(number: Fraction) -> int:

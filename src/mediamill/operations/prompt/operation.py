@@ -58,6 +58,7 @@ class Prompt(ModelOperation):
         "",
         description="What is asked about each file, or about all of them. {name} and {index} stand "
         "for a file's name and number; {{name}} is {name} itself.",
+        json_schema_extra={"one_of": ["prompt", "system"]},
     )
     system: Words = Field(
         "", description="System prompt: who the model is to be, and what holds for every file."

@@ -7,7 +7,6 @@ was cut off in between, there is no such job, and after a while the caption may 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from glob import escape
 from typing import Any
 
 from mediamill.core.access import Principal
@@ -59,10 +58,8 @@ class Batch:
         """Name them as a job's inputs."""
         if not self.archive:
             return Named(files=tuple(self.pictures))
-        return Named(
-            archive=self.archive,
-            members=tuple(escape(path)[:MAX_PATTERN] for path in self.pictures),
-        )
+        members = tuple(path[:MAX_PATTERN] for path in self.pictures)
+        return Named(archive=self.archive, members=members)
 
     def of(self, rows: Sequence[Caption]) -> "Batch":
         """Return it with some of the captions only, as they are now."""

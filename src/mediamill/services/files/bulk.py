@@ -12,10 +12,11 @@ AT_A_TIME = 8
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one id: `error` is None when it was done."""
+    """What became of one id: `error` is None when it was done; `told` is what the work returned."""
 
     id: str
     error: MediamillError | None = None
+    told: Any = None
 
 
 async def each(ids: Sequence[str], work: Callable[[str], Awaitable[Any]]) -> list[Outcome]:
@@ -25,11 +26,10 @@ async def each(ids: Sequence[str], work: Callable[[str], Awaitable[Any]]) -> lis
     async def one(record_id: str) -> Outcome:
         async with permits:
             try:
-                await work(record_id)
+                return Outcome(record_id, told=await work(record_id))
             except MediamillError as error:
                 if error.status >= 500:
                     raise  # the store is away: the rest would fare no better
                 return Outcome(record_id, error)
-        return Outcome(record_id)
 
     return await asyncio.gather(*(one(record_id) for record_id in dict.fromkeys(ids)))

@@ -46,6 +46,15 @@ def _problem(text: str) -> str:
     return ""
 
 
+@dataclass(frozen=True)
+class Retagged:
+    """A file whose tags were changed, and what it did not have, or had, before."""
+
+    file: File
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
 @dataclass
 class Labels:
     """Changes names and tags for who may edit a file."""
@@ -81,17 +90,19 @@ class Labels:
 
     async def retag(
         self, principal: Principal, file_id: str, add: Sequence[str], remove: Sequence[str]
-    ) -> File:
-        """Add tags to those that a file has, and take some away; returns it as it is then."""
+    ) -> Retagged:
+        """Add tags to those that a file has, and take some away."""
         own_uploads_only(file_id, "they have no tags")
         gone = set(clean_tags(remove, "remove"))
         while True:
             file = await self._load(principal, file_id)
             tags = clean_tags([*(tag for tag in file.tags if tag not in gone), *add], "add")
             try:
-                return await self._write(file, file.name, tags)
+                written = await self._write(file, file.name, tags)
             except ConditionFailed:
                 continue
+            added = tuple(tag for tag in tags if tag not in file.tags)
+            return Retagged(written, added, tuple(tag for tag in file.tags if tag not in tags))
 
     async def _load(self, principal: Principal, file_id: str) -> File:
         return await self.access.load(principal, File, file_id, Right.EDIT)

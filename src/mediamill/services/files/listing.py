@@ -15,6 +15,7 @@ from mediamill.core.ids import encode
 from mediamill.media.sniff import ZIP
 from mediamill.services.files.trash import Trash
 from mediamill.services.projects.service import ProjectService
+from mediamill.services.sifting import sift
 from mediamill.store.port import Page
 from mediamill.store.repositories.files import File, Files, FileState
 from mediamill.store.repositories.lookup import FileLookup
@@ -118,18 +119,26 @@ class Listing:
         """List files, newest first; the trash, what was deleted last first."""
         if wanted.project is not None:
             await self.projects.get(principal, wanted.project)
-        return await sift(self._walk(principal, wanted), wanted.fits, after, limit)
+        return await sift(
+            self._walk(principal, wanted), wanted.fits, after, limit,
+            pages=PAGES_LOOKED_AT, step=STEP,
+        )  # fmt: skip
 
     async def named(
         self, principal: Principal, wanted: Wanted, ids: Sequence[str]
     ) -> tuple[File, ...]:
-        """Return the caller's own files among these that are wanted, in the order given."""
-        found = await self.lookup.get_many(list(dict.fromkeys(ids)))
-        return tuple(
-            file
-            for file in found
-            if file is not None and file.owner == principal.user and wanted.fits(file)
-        )
+        """Return the caller's own files among these that are wanted, in the order given.
+
+        Of a project, those of others who share it too; raises `NotFound` for one that is not seen.
+        """
+        chosen = list(dict.fromkeys(ids))
+        if wanted.project is not None:
+            await self.projects.get(principal, wanted.project)
+            found = await self.projects.those(principal, wanted.project, chosen)
+        else:
+            looked_up = await self.lookup.get_many(chosen)
+            found = [file for file in looked_up if file and file.owner == principal.user]
+        return tuple(file for file in found if wanted.fits(file))
 
     def _walk(self, principal: Principal, wanted: Wanted) -> Walk:
         owner = principal.user
@@ -149,21 +158,3 @@ class Listing:
         return lambda after, limit: self.files.of_owner(
             owner, after, limit, wanted.first, wanted.last
         )
-
-
-async def sift(
-    walk: Walk, fits: Callable[[File], bool], after: str | None, limit: int
-) -> Page[File]:
-    """Return up to `limit` files of a walk that fit, looking at a bounded number of rows."""
-    found: list[File] = []
-    step = limit
-    for _ in range(PAGES_LOOKED_AT):
-        page = await walk(after, step)
-        places = [place for place, file in enumerate(page.rows, 1) if fits(file)]
-        if len(places) > (room := limit - len(found)):
-            page = await walk(after, places[room - 1])  # so that the cursor is behind the last
-        found += [file for file in page.rows if fits(file)][:room]
-        after, step = page.after, STEP
-        if after is None or len(found) >= limit:
-            break
-    return Page(tuple(found), after)

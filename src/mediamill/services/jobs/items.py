@@ -13,9 +13,10 @@ from mediamill.core.errors import InvalidInput, NotFound
 from mediamill.handlers.removing.expire_job import GONE
 from mediamill.services.access import Access
 from mediamill.store.port import Page
+from mediamill.store.repositories.backlog import Backlogs
 from mediamill.store.repositories.jobs import PAGE_ENTRIES, Entry, Job, Manifests
 from mediamill.store.repositories.results import ItemOutcome, Result, Results
-from mediamill.store.repositories.units import Units, UnitState
+from mediamill.store.repositories.units import LONG, MODEL
 
 EXPIRED = "expired"
 """The state of an item whose input has expired, whatever became of it."""
@@ -49,7 +50,7 @@ class ItemService:
     access: Access
     manifests: Manifests
     results: Results
-    units: Units
+    backlogs: Backlogs
 
     async def list(
         self, principal: Principal, job_id: str, state: str | None, after: str | None, limit: int
@@ -73,8 +74,9 @@ class ItemService:
         """Return what names a job's inputs, for another over the same; None for too many files."""
         job = await self.access.load(principal, Job, job_id)
         if job.inputs:
-            chosen = {key: value for key, value in job.inputs.items() if key not in _OF_SOURCE}
-            return {str(job.inputs["source"]): job.inputs["id"], **chosen}
+            named = await self.manifests.named(job.inputs)
+            chosen = {key: value for key, value in named.items() if key not in _OF_SOURCE}
+            return {str(named["source"]): named["id"], **chosen}
         with suppress(NotFound):  # it is not expanded yet
             entries = await self.manifests.entries(job.id, 0, 0)
             files = [entry.file for entry in entries if not entry.reference]
@@ -126,12 +128,17 @@ class ItemService:
         return Page(tuple(found), after)
 
     async def _running(self, job: Job) -> Collection[int]:
-        """Return the places of the items in units that somebody works on now."""
+        """Return the places of the items that somebody works on now.
+
+        What its owner has leased is few, however many units there are, and is found by itself.
+        """
         running = set[int]()
-        if not job.state.terminal:
-            async for unit in self.units.walk_group(job.id, job.watermark):
-                if unit.state is UnitState.LEASED and unit.payload["stage"] == job.stage:
-                    running.update(unit.pending())
+        if job.state.terminal:
+            return running
+        for klass in dict.fromkeys((job.klass, MODEL, LONG)):
+            for unit in await self.backlogs.held(klass, job.owner):
+                if unit.group == job.id and unit.payload["stage"] == job.stage:
+                    running.update(unit.works_on())
         return running
 
     async def _current(

@@ -1,6 +1,6 @@
 """How far a job is, from its counters and its open units."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from mediamill.services.jobs.queue import Place
 from mediamill.store.repositories.jobs import Job
@@ -41,13 +41,16 @@ class Ahead:
     failed: int = 0
     reused: int = 0
     cancelled: int = 0
-    running: int = 0
+    running: set[int] = field(default_factory=set)
+    """Places of items; parts of a long one are one item."""
     items: int = 0
     work: float = 0.0
     """Estimated seconds done."""
     started: int | None = None
     restoring: int = 0
-    for_workers: int = 0
+    for_workers: set[int] = field(default_factory=set)
+    klass: str | None = None
+    """Of the first unit that is ready: what the job waits for before it begins."""
 
     def add(self, unit: Unit) -> None:
         """Add a unit, open or closed."""
@@ -57,12 +60,14 @@ class Ahead:
         self.items += len(unit.items)
         self.work += unit.cost * (unit.progress if unit.state.open else 1.0)
         self.started = earliest(self.started, unit.started)
+        if unit.state is UnitState.READY:
+            self.klass = self.klass or unit.klass
         if unit.state is UnitState.LEASED:
-            self.running += len(unit.pending())
+            self.running.update(unit.works_on())
         elif unit.restoring:
             self.restoring += len(unit.pending())
         elif unit.for_workers:
-            self.for_workers += max(1, len(unit.pending()))  # a part has no items of its own
+            self.for_workers.update(unit.works_on())
         elif unit.state is UnitState.CANCELLED:
             self.cancelled += len(unit.pending())
 
@@ -75,6 +80,7 @@ def measure(job: Job, ahead: Ahead, now: int) -> Progress:
     """
     counts = job.counts
     settled = counts.settled + ahead.succeeded + ahead.failed + ahead.reused + ahead.cancelled
+    running = len(ahead.running)
     fraction = 1.0 if job.state.terminal else _fraction(job, ahead)
     started = earliest(job.started, ahead.started)
     return Progress(
@@ -83,13 +89,13 @@ def measure(job: Job, ahead: Ahead, now: int) -> Progress:
         failed=counts.failed + ahead.failed,
         cancelled=counts.cancelled + ahead.cancelled,
         reused=counts.reused + ahead.reused,
-        running=ahead.running,
-        pending=max(0, job.items - settled - ahead.running),
+        running=running,
+        pending=max(0, job.items - settled - running),
         fraction=fraction,
         started=started,
         seconds_left=_seconds_left(job, fraction, started, now),
         restoring=ahead.restoring,
-        for_workers=ahead.for_workers,
+        for_workers=len(ahead.for_workers - ahead.running),
     )
 
 

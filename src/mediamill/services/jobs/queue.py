@@ -47,7 +47,7 @@ class Place:
     capped: bool = False
     seconds_left: float | None = None
     deserted: bool = False
-    """Whether workers of the class are known, and none of them takes anything now."""
+    """Whether workers for its next unit are known, and none of them takes anything now."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,6 @@ class Look:
     time: int
     waiting: Sequence[Waiting]
     capped: bool
-    deserted: bool
 
     def rate(self) -> float:
         """Return the estimated seconds of work done per second."""
@@ -88,10 +87,15 @@ class Queue:
     jobs: Jobs
     units: Units
     workers: Workers
+    functions: bool = False
+    """Whether functions may take units: of them there are no rows, so nobody is ever missed."""
     _held: dict[tuple[str, ...], Held] = field(default_factory=dict)
 
-    async def place(self, job: Job, now: int) -> Place:
-        """Return the place of an unfinished job none of whose units has begun."""
+    async def place(self, job: Job, now: int, klass: str) -> Place:
+        """Return the place of an unfinished job none of whose units has begun.
+
+        `klass` is that of the unit which comes first: what asks models is in one of its own.
+        """
         look = await self._shared(now, ("class", job.klass), lambda: self._look(job.klass, now))
         rows = await self._shared(now, ("own", job.owner), lambda: self._own(job.owner))
         place = (job.created, job.id)
@@ -112,7 +116,8 @@ class Queue:
             now, ("rate", job.klass, job.owner), lambda: self._rate(job.klass, job.owner, now)
         )
         left = round((work + remaining(job)) / rate, 1) if rate else None
-        return Place(ahead, capped, left, look.deserted)
+        deserted = await self._shared(now, ("workers", klass), lambda: self._deserted(klass, now))
+        return Place(ahead, capped, left, deserted)
 
     async def _shared(
         self, now: int, key: tuple[str, ...], look: Callable[[], Coroutine[Any, Any, T]]
@@ -133,8 +138,14 @@ class Queue:
     async def _look(self, klass: str, now: int) -> Look:
         lanes, more = await self.units.active_lanes(klass, LANES)
         waiting = [await self._waiting(lane) for lane in lanes]
+        return Look(now, waiting, more)
+
+    async def _deserted(self, klass: str, now: int) -> bool:
+        """Tell whether workers of a class are known, and none of them takes anything."""
+        if self.functions:
+            return False
         known = [row for row in await self.workers.known(now) if klass in row.classes]
-        return Look(now, waiting, more, bool(known) and not any(_takes(row, now) for row in known))
+        return bool(known) and not any(_takes(row, now) for row in known)
 
     async def _own(self, owner: str) -> Sequence[Job]:
         """List an owner's unfinished jobs, oldest first: those that count, itself, and one more."""
@@ -163,7 +174,7 @@ def remaining(job: Job) -> float:
 
 
 def _takes(worker: WorkerRow, now: int) -> bool:
-    """Tell whether a worker is there and takes units; functions have no rows and need none."""
+    """Tell whether a worker is there and takes units."""
     return not (worker.lost(now) or worker.drain or worker.over)
 
 

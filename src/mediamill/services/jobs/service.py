@@ -1,6 +1,6 @@
 """Jobs as their owner sees them: submit, watch, cancel, retry, read what came of them."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -20,6 +20,7 @@ from mediamill.services.jobs.queue import Queue
 from mediamill.services.jobs.requests import Checked, JobRequest, Requests
 from mediamill.services.jobs.retrying import Only, Retry, opened
 from mediamill.services.repeats.attempts import made_before
+from mediamill.services.sifting import sift
 from mediamill.store.port import Absent, Action, Check, Equals, Page, Put, Update
 from mediamill.store.repositories.gates import Gates
 from mediamill.store.repositories.jobs import (
@@ -39,8 +40,8 @@ log = structlog.get_logger(__name__)
 Chosen = Callable[[Job], bool]
 LOOKS = 20
 """How often inputs are looked at while others of the owner's files go for good."""
-PAGES_LOOKED_AT = 50
-"""So many pages of jobs are looked through for one page of chosen ones."""
+PAGES_LOOKED_AT, STEP = 50, 100
+"""So many pages of jobs are looked through for one page of chosen ones, of so many each."""
 
 
 @dataclass
@@ -91,6 +92,7 @@ class JobService:
         packed = pack(checked.pieces())
         cost = sum(p.cost for unit in packed for p in unit)
         job = checked.draft(principal, cost, now, job_id)
+        job = job.evolve(inputs=await self.manifests.noted(job.id, job.inputs))
         entries = [one.entry for one in checked.inputs()] if checked.listed else []
         pages = [
             await self.manifests.page(job.id, 0, page, entries[start : start + PAGE_ENTRIES])
@@ -151,23 +153,17 @@ class JobService:
         """
         if chosen is None and not unfinished:
             return await self.jobs.of_owner(principal.user, after, limit)
-        found: list[Job] = []
-        for _ in range(PAGES_LOOKED_AT):
-            wanted = min(limit - len(found), 100)
-            page = await self._some(principal.user, after, wanted, unfinished=unfinished)
-            found += [job for job in page.rows if chosen is None or chosen(job)]
-            after = page.after
-            if after is None or len(found) >= limit:
-                break
-        return Page(tuple(found), after)
+        owner = principal.user
 
-    async def _some(
-        self, owner: str, after: str | None, limit: int, *, unfinished: bool
-    ) -> Page[Job]:
-        if not unfinished:
-            return await self.jobs.of_owner(owner, after, limit)
-        page = await self.jobs.unfinished(owner, after=after, limit=limit, descending=True)
-        return Page(tuple(job for job in page.rows if not job.hidden), page.after)
+        def walk(after: str | None, most: int) -> Awaitable[Page[Job]]:
+            if not unfinished:
+                return self.jobs.of_owner(owner, after, most)
+            return self.jobs.unfinished(owner, after=after, limit=most, descending=True)
+
+        def fits(job: Job) -> bool:
+            return not job.hidden and (chosen is None or chosen(job))
+
+        return await sift(walk, fits, after, limit, pages=PAGES_LOOKED_AT, step=STEP)
 
     async def get(self, principal: Principal, job_id: str) -> Job:
         """Return one job; raises `NotFound`."""
@@ -183,7 +179,7 @@ class JobService:
         progress = measure(job, ahead, now)
         if job.state.terminal or progress.started is not None:
             return progress
-        return progress.waiting(await self.queue.place(job, now))
+        return progress.waiting(await self.queue.place(job, now, ahead.klass or job.klass))
 
     async def wait(self, principal: Principal, job_id: str, seconds: float) -> Job:
         """Return the job once it is terminal, or as it is when the time has run out."""

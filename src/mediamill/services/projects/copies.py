@@ -2,7 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
+
+from mediamill.blobs.port import Blobs
 from mediamill.core.access import Principal, Right
 from mediamill.core.errors import InvalidInput
 from mediamill.core.ids import new_id
@@ -11,8 +15,8 @@ from mediamill.services.access import Access
 from mediamill.services.files.service import FileService
 from mediamill.services.projects.service import ProjectService
 from mediamill.services.projects.tasks import TaskService
-from mediamill.store.repositories.datasets import ProjectTask
-from mediamill.store.repositories.jobs import Job
+from mediamill.store.repositories.datasets import ProjectTask, plan_of
+from mediamill.store.repositories.jobs import INLINE_BYTES, Job
 from mediamill.store.repositories.projects import Project
 
 ZIP = "application/zip"
@@ -27,6 +31,7 @@ class CopyService:
     projects: ProjectService
     files: FileService
     tasks: TaskService
+    blobs: Blobs
 
     async def copy(
         self, principal: Principal, project_id: str, name: str, files: int | None, seed: int
@@ -78,5 +83,16 @@ class CopyService:
             made = await self.access.load(principal, Job, job)
             if not made.state.terminal:
                 raise InvalidInput.at("job", f"The job is {made.state}: wait until it has ended.")
-        request = {"file": file, "job": job, "folders": folders, "members": list(members)}
-        return await self.tasks.begin(principal, project, "import", request)
+        task_id, request = new_id("task"), {"file": file, "job": job, "folders": folders}
+        names = await self._noted(project.id, task_id, members)
+        return await self.tasks.begin(
+            principal, project, "import", {**request, **names}, task_id=task_id
+        )
+
+    async def _noted(self, project: str, task: str, members: Sequence[str]) -> dict[str, Any]:
+        """Return what a task's row says of names: many of them lie in its plan."""
+        data = msgspec.json.encode(members)
+        if len(data) <= INLINE_BYTES:
+            return {"members": list(members)}
+        await self.blobs.put(plan_of(project, task), data)
+        return {"members_planned": len(members)}

@@ -225,10 +225,20 @@ class ProjectService:
         page = await self.projects.store.query(
             ProjectFile, index, project_id, after=after, limit=limit, descending=True
         )
-        found = await self.lookup.get_many([row.file for row in page.rows])
-        seen = (file for file in found if file is not None)
-        mine = (f for f in seen if not f.hidden or principal.may(f.owner, f.id, Right.VIEW))
+        mine = await self._shown(principal, [row.file for row in page.rows])
         return Page(tuple(mine), page.after)
+
+    async def those(
+        self, principal: Principal, project_id: str, files: Sequence[str]
+    ) -> Sequence[File]:
+        """Return those of some files that are in a project, as `newest` shows them."""
+        members = await self.projects.holding(project_id, files)
+        return await self._shown(principal, [one for one in files if one in members])
+
+    async def _shown(self, principal: Principal, files: Sequence[str]) -> Sequence[File]:
+        """Load files of a project; those in the trash are only their owner's to see."""
+        seen = (file for file in await self.lookup.get_many(files) if file is not None)
+        return [f for f in seen if not f.hidden or principal.may(f.owner, f.id, Right.VIEW)]
 
     async def _check_files(self, principal: Principal, files: Sequence[str]) -> None:
         """Refuse files that are not there for the caller, each with its place."""

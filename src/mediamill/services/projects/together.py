@@ -59,7 +59,7 @@ class DatasetServices:
             SplitService(access, tasks, checks),
             versions,
             SharingService(access, datasets, nouns.users),
-            CopyService(access, projects, files, tasks),
+            CopyService(access, projects, files, tasks, parts.blobs),
             SettingsService(access, parts.operations),
             CheckService(access, checks),
             KeepingService(access, Keeping(parts.store), parts.retention),

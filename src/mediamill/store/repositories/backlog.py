@@ -9,7 +9,7 @@ something to do, and only so far: enough is known when there is work for more wo
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from mediamill.store.port import Store
+from mediamill.store.port import MAX_PAGE, Store
 from mediamill.store.repositories.lanes import Lane, queue_name
 from mediamill.store.repositories.units import Unit, UnitState
 
@@ -46,6 +46,15 @@ class Backlogs:
             if found.ready > MOST_UNITS:
                 return replace(found, ready=MOST_UNITS, capped=True)
         return found
+
+    async def held(self, klass: str, owner: str) -> Sequence[Unit]:
+        """List an owner's units of a class that are leased now, a thousand at most."""
+        now, queue = await self.store.now(), queue_name(klass, owner)
+        soon = now + self.lease_ms
+        later = await self.store.query(
+            Unit, Unit.index("unit_due"), queue, at_least=now + 1, at_most=soon, limit=MAX_PAGE
+        )
+        return [unit for unit in later.rows if unit.state is UnitState.LEASED]
 
     async def _lanes(self, klass: str, now: int) -> tuple[Sequence[Lane], bool]:
         """List the lanes that may have units that are due or leased; tell whether there are more.

@@ -77,8 +77,16 @@ class ProjectTask(Record, frozen=True, kw_only=True):
 
     @property
     def plan(self) -> str:
-        """The blob with what it does, a line per member, where it moves members."""
-        return f"tasks/{self.project}/{self.id}"
+        """The blob with what it does: a line per member that it moves, or whose name it was told.
+
+        Of an import only where these are many.
+        """
+        return plan_of(self.project, self.id)
+
+
+def plan_of(project: str, task: str) -> str:
+    """Return where the plan of a task lies."""
+    return f"tasks/{project}/{task}"
 
 
 class VersionState(StrEnum):

@@ -119,7 +119,8 @@ class Job(Record, frozen=True, kw_only=True):
     name: str = ""
     inputs: dict[str, Any] = {}
     """Where the inputs of the first stage come from, if not from a list of files: `source` (one
-    of `project`, `archive`, `manifest`), `id`, and for an archive `members`, its patterns."""
+    of `project`, `archive`, `manifest`), `id`, and for an archive `members`, its patterns; or
+    `members_blob`, where they are too many for a row."""
     template: str = ""
     """The template that the steps were made from, and its version."""
     template_version: int = 0

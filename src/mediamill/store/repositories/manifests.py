@@ -1,7 +1,8 @@
 """Manifests: the inputs of each stage of a job, in pages."""
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -12,6 +13,9 @@ from mediamill.store.port import Put, Store
 
 INLINE_BYTES = 8_000
 """Larger data lives in a blob and the row points at it."""
+
+LONG_MEMBERS = "members_blob"
+"""Names the blob, in what names a job's inputs, that has its members."""
 
 PAGE_ENTRIES = 1_000
 """Inputs per manifest page."""
@@ -107,6 +111,23 @@ class Manifests:
         blob = f"manifests/{job}/{stage}-{page}{'' if fence is None else f'-{fence}'}"
         await self.blobs.put(blob, data)
         return Put(ManifestPage(job=job, stage=stage, page=page, blob=blob))
+
+    async def noted(self, job: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what names a job's inputs as its row keeps it: many names lie in a blob."""
+        data = msgspec.json.encode(inputs.get("members", ()))
+        if len(data) <= INLINE_BYTES:
+            return dict(inputs)
+        blob = f"manifests/{job}/members"
+        await self.blobs.put(blob, data)
+        rest = {name: value for name, value in inputs.items() if name != "members"}
+        return {**rest, LONG_MEMBERS: blob}
+
+    async def named(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what `noted` was given; raises `NotFound`."""
+        rest = dict(inputs)
+        if (blob := rest.pop(LONG_MEMBERS, None)) is None:
+            return rest
+        return {**rest, "members": msgspec.json.decode(await self.blobs.get(blob), type=list[str])}
 
     async def entries(self, job: str, stage: int, page: int) -> list[Entry]:
         """Read one page; raises `NotFound`."""

@@ -33,6 +33,8 @@ from mediamill.store.repositories.lanes import Lane, queue_name, waking_of
 
 LONG = "long"
 """The class of what functions leave to workers."""
+MODEL = "model"
+"""The class of what asks models, of whatever job."""
 NOTICE_COST = 0.05
 """Estimated seconds of what only waits for somebody else's server."""
 
@@ -128,6 +130,10 @@ class Unit(Record, frozen=True, kw_only=True):
             if place >> 3 >= len(self.done) or not self.done[place >> 3] >> (place & 7) & 1
         ]
 
+    def works_on(self) -> list[int]:
+        """List the item indexes that it brings on: of a part of a long one, that one."""
+        return [int(self.payload["item"])] if "item" in self.payload else self.pending()
+
     def with_done(self, finished: Sequence[int]) -> bytes:
         """Return `done` with the bits of these item indexes set as well."""
         items = self.items
@@ -139,17 +145,9 @@ class Unit(Record, frozen=True, kw_only=True):
 
     @classmethod
     def chore(
-        cls,
-        kind: str,
-        group: str,
-        seq: int,
-        owner: str,
-        *,
-        cost: float,
-        now: int,
-        due: int,
+        cls, kind: str, group: str, seq: int, owner: str, *, cost: float, now: int, due: int,
         **payload: Any,
-    ) -> "Unit":
+    ) -> "Unit":  # fmt: skip
         """Make a unit of housekeeping as inserted, due at a time (ms); see the fields."""
         unit = cls(
             group=group, seq=seq, kind=kind, owner=owner, klass="housekeeping", cost=cost,

@@ -1,7 +1,7 @@
 """Changes of files: rename, tag, delete, bring back; one file or many at once."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import Field
@@ -62,6 +62,18 @@ class OutcomesView(View):
     failed: int
 
 
+class RetaggedView(OutcomeView):
+    """What became of the tags of one file of many."""
+
+    added: list[str] = Field(description="What it did not have before.")
+    removed: list[str] = Field(description="What it had before.")
+
+
+class RetaggedsView(View):
+    data: list[RetaggedView] = Field(description="One entry per file, in the order given.")
+    failed: int
+
+
 class KnownView(View):
     sha256: str
     file: str | None = Field(description="Your newest ready file with these bytes, or null.")
@@ -77,16 +89,19 @@ class EmptiedView(View):
 
 
 def _outcomes(found: Sequence[Outcome]) -> OutcomesView:
-    data = [
-        OutcomeView(
-            file=one.id,
-            ok=one.error is None,
-            code=one.error.code if one.error else "",
-            error=one.error.message if one.error else "",
-        )
-        for one in found
-    ]
+    data = [OutcomeView(**_outcome(one)) for one in found]
     return OutcomesView(data=data, failed=sum(not one.ok for one in data))
+
+
+def _outcome(one: Outcome) -> dict[str, Any]:
+    """Name what an `OutcomeView` holds."""
+    code, error = (one.error.code, one.error.message) if one.error else ("", "")
+    return {"file": one.id, "ok": one.error is None, "code": code, "error": error}
+
+
+def _retagged(one: Outcome) -> RetaggedView:
+    added, removed = ([], []) if one.error else (one.told.added, one.told.removed)
+    return RetaggedView(**_outcome(one), added=list(added), removed=list(removed))
 
 
 def _revision(if_match: str | None) -> int | None:
@@ -127,15 +142,15 @@ async def restore_files(body: FilesBody, caller: Caller, mill: Mill) -> Outcomes
 
 
 @router.post("/files/tags")
-async def tag_files(body: RetagBody, caller: Caller, mill: Mill) -> OutcomesView:
+async def tag_files(body: RetagBody, caller: Caller, mill: Mill) -> RetaggedsView:
     """Add tags to files, and take some away; each file has an outcome of its own."""
     if not body.add and not body.remove:
         message = "Give tags to add or to remove."
         raise InvalidInput.at("add", message)
     add, remove = clean_tags(body.add, "add"), clean_tags(body.remove, "remove")
-    return _outcomes(
-        await each(body.files, lambda one: mill.labels.retag(caller, one, add, remove))
-    )
+    found = await each(body.files, lambda one: mill.labels.retag(caller, one, add, remove))
+    data = [_retagged(one) for one in found]
+    return RetaggedsView(data=data, failed=sum(not one.ok for one in data))
 
 
 @router.patch("/files/{file_id}")

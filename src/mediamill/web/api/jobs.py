@@ -37,6 +37,13 @@ EVENTS: dict[int | str, dict[str, Any]] = {
 
 async def view(mill: App, job: Job) -> JobView:
     """Describe a job with its progress."""
+    inputs = await mill.repositories.manifests.named(job.inputs)
+    progress, money = await mill.jobs.progress(job), await mill.models.ledger.of_job(job)
+    return job_view(job, progress, money, inputs)
+
+
+async def row(mill: App, job: Job) -> JobView:
+    """Describe a job as one of many: without names that are not in its row."""
     return job_view(job, await mill.jobs.progress(job), await mill.models.ledger.of_job(job))
 
 
@@ -96,7 +103,7 @@ async def list_jobs(
             )
             unfinished = state == UNFINISHED
             page = await mill.jobs.list(caller, after, limit, chosen, unfinished=unfinished)
-    views = await asyncio.gather(*(view(mill, job) for job in page.rows))
+    views = await asyncio.gather(*(row(mill, job) for job in page.rows))
     return listed(list(views), page.after)
 
 

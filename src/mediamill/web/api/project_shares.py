@@ -58,7 +58,7 @@ class ImportBody(Body):
     members: list[Pattern] | None = Field(
         None,
         max_length=MAX_PATTERNS,
-        description="Which members of it, by name; `*` stands for any text.",
+        description="Which members of it, by name or by patterns as for a job.",
         examples=[["frame-*.jpg"]],
     )
     folders: Literal["none", "split", "split-and-class"] = Field(

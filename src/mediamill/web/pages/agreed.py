@@ -87,7 +87,7 @@ async def chosen_before(app: App, principal: Principal, jobs: Iterable[JobView])
 def _picture(which: dict[str, Any]) -> str:
     if "path" in which or "time" in which:
         return ""
-    part = "content" if parse_result_file(which["file"]) else "thumbnail"
+    part = "content?direct=false" if parse_result_file(which["file"]) else "thumbnail"
     return f"/v1/files/{which['file']}/{part}"
 
 

@@ -9,7 +9,7 @@ from mediamill.core.errors import MediamillError, SecondFactorNeeded
 from mediamill.store.repositories.users import User
 from mediamill.web.pages.rendering import page
 from mediamill.web.problems import NOTHING, Report, request_id
-from mediamill.web.security import present, session_of, the_app
+from mediamill.web.security import own_path, present, session_of, the_app
 
 DATA_PATHS = ("/v1", "/health", "/metrics", "/openapi.json", "/static", "/parts")
 TOLD = frozenset({403, 404, 429, 500, 503})
@@ -25,11 +25,18 @@ def wants_page(request: Request) -> bool:
 async def error_page(request: Request, report: Report) -> Response:
     """Answer an error as a page; who is not signed in is led to where one does that."""
     if report.status == 401:
-        return RedirectResponse(f"/signin?next={quote(request.url.path, safe='/')}", 303)
+        return RedirectResponse(f"/signin?next={quote(_asked(request), safe='/')}", 303)
     if report.code == SecondFactorNeeded.code:
         return RedirectResponse("/account#second-factor", 303)
     idle = report.status < 500 and report.status != 429
     return error_card(request, report, await reader(request) if idle else None)
+
+
+def _asked(request: Request) -> str:
+    """Return the address as it was asked for, or without its query where that is too long."""
+    path, query = request.url.path, request.url.query
+    whole = f"{path}?{query}" if query else path
+    return whole if own_path(whole) == whole else path
 
 
 async def reader(request: Request) -> User | None:

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mediamill.operations.asking import ModelOperation
@@ -61,6 +61,8 @@ class Input:
     """Whether it matters in which order several are chosen."""
     step: float | None = None
     """By which a pair’s ends move."""
+    needed: tuple[str, ...] = ()
+    """Fields of which one must be filled in; this one is among them."""
 
     @property
     def label(self) -> str:
@@ -187,7 +189,14 @@ def _controls(schema: dict[str, Any]) -> list[Input]:
         for value in _values(entry)
     }
     one = {value: name for name, entry in properties.items() for value in entry.get("enum", ())}
-    return [_control(name, entry, one | several, several) for name, entry in properties.items()]
+    required = schema.get("required", ())
+    return [
+        replace(
+            _control(name, entry, one | several, several),
+            needed=(name,) if name in required else tuple(entry.get("one_of", ())),
+        )
+        for name, entry in properties.items()
+    ]
 
 
 def _values(entry: dict[str, Any]) -> tuple[str, ...]:

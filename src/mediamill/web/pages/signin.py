@@ -42,7 +42,7 @@ async def start(request: Request, mill: Mill, back: Next = "/") -> Response:
     """Send the browser to the issuer."""
     federation = _federation(mill)
     try:
-        begun = await federation.begin(own_path(back), flows.callback_of(request))
+        begun = await federation.begin(flows.short(own_path(back)), flows.callback_of(request))
     except MediamillError as error:
         return _sign_in(mill, own_path(back), error)
     response = RedirectResponse(begun.url, 303)

@@ -340,4 +340,4 @@ get("label-form")?.addEventListener("submit", (event) => {
 addEventListener("popstate", () => save().then(() => open(location.pathname.split("/").pop())));
 addEventListener("beforeunload", (event) => { if (editor.drawing?.dirty) event.preventDefault(); });
 
-classes.read().then(() => open(editor.file)).catch((problem) => showProblem(page, problem));
+await classes.read().then(() => open(editor.file)).catch((problem) => showProblem(page, problem));

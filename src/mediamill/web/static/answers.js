@@ -104,7 +104,7 @@ async function refresh() {
     if (mine !== id) return; // another job is shown by now
     path = fresh.querySelector("[data-more]")?.dataset.more;
     merge(fresh, seen);
-    if (![...list.querySelectorAll('[data-state="pending"]')].some((one) => !seen.has(base(one)))) break;
+    if (![...list.querySelectorAll('[data-state="pending"], [data-state="running"]')].some((one) => !seen.has(base(one)))) break;
   }
 }
 

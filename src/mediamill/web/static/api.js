@@ -45,7 +45,7 @@ async function answered(path, options) {
   }
   if (problem.code === "second_factor_needed") location.assign("/account#second-factor");
   if (response.status === 401 && !path.startsWith("/v1/auth/")) {
-    location.assign(`/signin?next=${encodeURIComponent(location.pathname)}`);
+    location.assign(`/signin?next=${encodeURIComponent(location.pathname + location.search)}`);
   }
   throw problem;
 }

@@ -1,5 +1,6 @@
 // Many small files as one zip, put together in the memory of the browser.
 import { Problem } from "./api.js";
+import { t } from "./texts.js";
 import { zipped } from "./zip.js";
 
 const MOST_BYTES = 200_000_000;
@@ -33,7 +34,8 @@ function namer() {
 }
 
 async function read(item) {
-  const answer = await fetch(item.url);
+  const answer = await fetch(item.url).catch(() => { throw new Problem(0, { detail: t("base.no_answer") }); });
   if (!answer.ok) throw new Problem(answer.status, { detail: `${answer.status} ${item.name}` });
-  return new File([await answer.blob()], item.name);
+  const content = await answer.blob().catch(() => { throw new Problem(0, { detail: t("base.no_answer") }); });
+  return new File([content], item.name);
 }

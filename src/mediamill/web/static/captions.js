@@ -203,4 +203,4 @@ async function failures(id, count) {
 }
 
 if (page.dataset.job) follow(page.dataset.job);
-else if (page.dataset.ready) older().catch((problem) => showProblem(form, problem));
+else if (page.dataset.ready) await older().catch((problem) => showProblem(form, problem));

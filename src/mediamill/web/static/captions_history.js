@@ -44,4 +44,4 @@ element("delete-all").addEventListener("click", async () => {
   await cards.begin();
 });
 
-cards.begin();
+await cards.begin();

@@ -145,4 +145,4 @@ document.addEventListener("keydown", async (event) => {
   event.preventDefault();
 });
 
-cards.begin();
+await cards.begin();

@@ -21,7 +21,7 @@ export class Choosing {
     const { place } = grid;
     place.addEventListener("click", (event) => this.click(event));
     place.addEventListener("keydown", (event) => this.key(event));
-    document.addEventListener("keydown", (event) => this.anywhere(event));
+    document.addEventListener("keydown", (event) => this.anywhere(event), { signal: grid.signal });
     place.addEventListener("pointerdown", (event) => this.touched(event));
     for (const kind of ["pointerup", "pointercancel", "pointermove"]) place.addEventListener(kind, (event) => this.lifted(event));
     place.addEventListener("contextmenu", (event) => {
@@ -76,7 +76,7 @@ export class Choosing {
       event.preventDefault();
       this.all();
     } else if (event.key === "Escape" && this.choice.size) this.choice.clear();
-    else if (!held && Object.hasOwn(this.keys, event.key) && (this.choice.size || this.grid.focused())) this.keys[event.key]();
+    else if (!held && !event.repeat && Object.hasOwn(this.keys, event.key) && (this.choice.size || this.grid.focused())) this.keys[event.key]();
   }
 
   touched(event) {

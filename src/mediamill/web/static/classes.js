@@ -158,7 +158,7 @@ get("store")?.addEventListener("click", (event) => store(event.target, {}));
 get("skip")?.addEventListener("click", (event) => store(event.target, { skip_invalid: true }));
 get("away")?.addEventListener("click", () => { get("checked").hidden = true; });
 
-tried(null, async () => {
+await tried(null, async () => {
   await read();
   const file = new URLSearchParams(location.search).get("file");
   if (file && editing) await check(await call("GET", `/v1/files/${file}`));

@@ -1,4 +1,6 @@
 // The files of what was dropped or chosen: those in folders too, however deep, and where each stood.
+import { t } from "./texts.js";
+import { toast } from "./toast.js";
 
 const places = new WeakMap();
 const order = new Intl.Collator("en", { numeric: true }); // made once: thousands of names are compared
@@ -14,11 +16,14 @@ export function placed(file) {
   return folder ? [`folder:${folder.slice(-93)}`] : [];
 }
 
+// What cannot be read, as a link to nothing, is told of and keeps nothing else out.
 export async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.length) return [...transfer.files];
   const found = [];
-  for (const entry of entries) await gather(entry, found);
+  let missed = 0;
+  for (const entry of entries) missed += await gather(entry, found);
+  if (missed) toast(t("uploads.unread", { count: missed }), { error: true });
   return found;
 }
 
@@ -51,18 +56,24 @@ export function receive(place, inputs, take) {
   }
 }
 
+// Adds the files of an entry, and returns how many files and folders could not be read.
 async function gather(entry, found) {
-  if (entry.name.startsWith(".")) return;
-  if (entry.isFile) {
-    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-    places.set(file, entry.fullPath.slice(1));
-    found.push(file);
-    return;
-  }
-  const reader = entry.createReader();
-  for (;;) { // a reader gives a hundred at a time, and none at the end
-    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (!some.length) return;
-    for (const each of some) await gather(each, found);
+  if (entry.name.startsWith(".")) return 0;
+  let missed = 0;
+  try {
+    if (entry.isFile) {
+      const file = await new Promise((resolve, reject) => { entry.file(resolve, reject); });
+      places.set(file, entry.fullPath.slice(1));
+      found.push(file);
+      return 0;
+    }
+    const reader = entry.createReader();
+    for (;;) { // a reader gives a hundred at a time, and none at the end
+      const some = await new Promise((resolve, reject) => { reader.readEntries(resolve, reject); });
+      if (!some.length) return missed;
+      for (const each of some) missed += await gather(each, found);
+    }
+  } catch {
+    return missed + 1;
   }
 }

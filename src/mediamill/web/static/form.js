@@ -35,6 +35,15 @@ export function parameters(fields) {
   return found;
 }
 
+// The fields that are still to be filled in, as far as the schema tells.
+export function missing(fields) {
+  const given = parameters(fields);
+  return [...fields.querySelectorAll("[data-needed]")].filter((field) => {
+    const names = field.dataset.needed.split(" ");
+    return !field.closest("[hidden]:not(fieldset)") && names.every((name) => (given[name] ?? null) === null);
+  });
+}
+
 // Put values into the controls, as a request has them; what is not named stays as it is.
 export function fill(fields, values) {
   for (const control of fields.querySelectorAll("[data-kind]")) {

@@ -3,15 +3,17 @@
 // A source has `count`, `id(n)`, `item(n)` (undefined until it is known), `place(id)`, `want(first, last)`
 // which sees to it that those are known, and tells of news by calling `changed`. A `cell` makes what is
 // in the element of an item; in it stands what takes the focus, marked `data-focus`, and a checkbox.
+// A grid that goes before its page does is let go by `signal`.
 import { Choice } from "./choice.js";
 import { made } from "./dataset.js";
+import { t } from "./texts.js";
 
 const AHEAD = 400; // pixels above and below what is seen
 const CALM = 120; // milliseconds without scrolling until pictures are asked for again
 
 export class Grid {
-  constructor(place, { source, cell, shape = tiles, head = () => 0, changed = () => {} }) {
-    Object.assign(this, { place, source, cell, shape, head, cells: new Map(), active: null, seen: scrollY, calm: true });
+  constructor(place, { source, cell, shape = tiles, head = () => 0, changed = () => {}, signal = new AbortController().signal }) {
+    Object.assign(this, { place, source, cell, shape, head, signal, cells: new Map(), active: null, seen: scrollY, calm: true });
     this.choice = new Choice(source, () => {
       this.mark();
       changed();
@@ -20,9 +22,11 @@ export class Grid {
       changed();
       this.later();
     };
-    addEventListener("scroll", () => this.scrolled(), { passive: true });
-    new ResizeObserver(() => this.later()).observe(place);
-    addEventListener("resize", () => this.later(), { passive: true });
+    addEventListener("scroll", () => this.scrolled(), { passive: true, signal });
+    addEventListener("resize", () => this.later(), { passive: true, signal });
+    const sizes = new ResizeObserver(() => this.later());
+    sizes.observe(place);
+    signal.addEventListener("abort", () => sizes.disconnect());
     place.addEventListener("focusin", (event) => this.entered(event.target.closest("li")));
   }
 
@@ -40,7 +44,7 @@ export class Grid {
   }
 
   later() {
-    this.frame ||= requestAnimationFrame(() => this.draw());
+    if (!this.signal.aborted) this.frame ||= requestAnimationFrame(() => this.draw());
   }
 
   get measures() {
@@ -120,7 +124,11 @@ export class Grid {
     element.classList.toggle("picked", picked);
     if (box) box.checked = picked;
     const focus = element.querySelector("[data-focus]");
-    if (focus) focus.tabIndex = id === this.active ? 0 : -1;
+    if (!focus) return;
+    focus.tabIndex = id === this.active ? 0 : -1;
+    if (focus === box || picked === focus.hasAttribute("aria-describedby")) return;
+    if (picked) focus.setAttribute("aria-describedby", selected());
+    else focus.removeAttribute("aria-describedby");
   }
 
   mark() {
@@ -158,6 +166,13 @@ export class Grid {
     if (top < head) scrollBy({ top: top - head - 8, behavior: "instant" });
     else if (top + line > innerHeight) scrollBy({ top: top + line - innerHeight + 8, behavior: "instant" });
   }
+}
+
+// What a screen reader says of one that is chosen: it goes from link to link, past the boxes.
+function selected() {
+  const id = "is-selected";
+  if (!document.getElementById(id)) document.body.append(made("span", { id, hidden: true }, t("words.selected")));
+  return id;
 }
 
 // Cells as wide as about 150 pixels, three quarters as high and a line for the name.

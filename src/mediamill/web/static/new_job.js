@@ -2,12 +2,12 @@
 import { Problem, call } from "./api.js";
 import { copied } from "./clipboard.js";
 import { every } from "./dataset.js";
-import { NO_NUMBER } from "./form.js";
+import { NO_NUMBER, missing } from "./form.js";
 import { forget, keep, offer } from "./new_job/draft.js";
 import { Inputs } from "./new_job/inputs.js";
 import { picking } from "./new_job/picker.js";
 import { planned, refused, tell, waits } from "./new_job/plan.js";
-import { cleared, shown } from "./new_job/problems.js";
+import { called, cleared, shown } from "./new_job/problems.js";
 import { programs } from "./new_job/program.js";
 import { Steps, asks } from "./new_job/steps.js";
 import { Templates } from "./new_job/templates.js";
@@ -21,6 +21,7 @@ const run = form.querySelector("[type=submit]");
 const again = JSON.parse(form.dataset.again);
 const said = new URLSearchParams(location.search);
 let started = false;
+let sending = false;
 
 const failed = (problem) => shown(form, steps.list, problem);
 const inputs = new Inputs(changed);
@@ -56,6 +57,8 @@ function more() {
 const number = (field) => (field.validity.badInput ? NO_NUMBER : Number(field.value));
 const asking = () => (templates.operations || steps.list.map((one) => one.operation)).some(asks);
 const working = () => Boolean(templates.now) || steps.list.length > 0;
+// An earlier job's steps without those that are gone would be another job.
+const absent = () => !templates.now && steps.missing.length > 0;
 
 // -- whatever changed -----------------------------------------------------------------------------------
 
@@ -65,11 +68,21 @@ function changed() {
   get("budget-field").hidden = get("batch-field").hidden = !asking();
   get("keep").hidden = Boolean(templates.now) || !steps.list.length;
   program();
-  if (inputs.empty || !working()) {
+  run.disabled = sending || absent();
+  const wait = waiting();
+  if (wait) {
     cleared(form);
     misfits([]);
-    waits(inputs.empty ? (working() ? t("new_job.plan_waits_files") : t("new_job.plan_waits")) : t("new_job.plan_waits_steps"));
+    waits(wait);
   } else planned(body(), answered);
+}
+
+// What is to be chosen or filled in before it can be asked what it would come to.
+function waiting() {
+  if (inputs.empty) return working() ? t("new_job.plan_waits_files") : t("new_job.plan_waits");
+  if (!working() || absent()) return t("new_job.plan_waits_steps");
+  const open = templates.now ? templates.missing : steps.list.flatMap((one) => missing(one.fields).map((field) => called(field, one)));
+  return open.length ? t("new_job.still_needed", { what: open.join(", ") }) : "";
 }
 
 function answered(plan, problem) {
@@ -88,9 +101,10 @@ function answered(plan, problem) {
   else refused(problem.message);
 }
 
-// What somebody does to the steps is worth keeping; what the address brought is not.
+// What somebody does to the steps is worth keeping; what the address brought is not, nor are the
+// steps behind a template, whose fields do not show.
 function edited() {
-  if (started) keep(steps.read());
+  if (started && !templates.now) keep(steps.read());
   changed();
 }
 
@@ -184,15 +198,15 @@ function key(text) {
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  if (run.disabled) return;
-  const missing = inputs.empty ? t("new_job.nothing_chosen") : working() ? "" : t("new_job.no_step");
-  if (missing) {
+  if (sending || absent()) return;
+  const nothing = inputs.empty ? t("new_job.nothing_chosen") : working() ? "" : t("new_job.no_step");
+  if (nothing) {
     cleared(form);
-    form.querySelector("[data-error]").textContent = missing;
+    form.querySelector("[data-error]").textContent = nothing;
     (inputs.empty ? get("picker").querySelector("summary") : get("steps-title")).focus();
     return;
   }
-  run.disabled = true;
+  run.disabled = sending = true;
   try {
     const asked = body();
     const job = await call("POST", "/v1/jobs", asked, { "Idempotency-Key": key(JSON.stringify(asked)) });
@@ -203,7 +217,8 @@ form.addEventListener("submit", async (event) => {
     if (!(problem instanceof Problem)) throw problem;
     failed(problem);
   } finally {
-    run.disabled = false;
+    sending = false;
+    run.disabled = absent();
   }
 });
 
@@ -244,11 +259,10 @@ async function begin() {
   started = true;
   picking(inputs, failed);
   changed();
-  run.disabled = false;
   await templates.start(again ? "" : said.get("template") || "");
 }
 
-begin().catch((problem) => {
+await begin().catch((problem) => {
   if (!(problem instanceof Problem)) throw problem;
   failed(problem);
 });

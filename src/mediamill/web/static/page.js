@@ -2,7 +2,7 @@
 import { call, part } from "./api.js";
 import { t } from "./texts.js";
 import { retell } from "./times.js";
-import { toast } from "./toast.js";
+import { WRITING, toast } from "./toast.js";
 
 retell(document);
 
@@ -31,7 +31,6 @@ document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest
 
 // -- keys -----------------------------------------------------------------------------------------
 
-const WRITING = "input:not([type=checkbox], [type=radio], [type=button], [type=range]), textarea, select, [contenteditable]";
 const SEARCH = "[data-search], input[type=search]";
 
 document.addEventListener("keydown", (event) => {

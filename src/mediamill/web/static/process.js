@@ -1,7 +1,7 @@
 // Choose operations for a project’s images, see what they do, and run them.
 import { call, clearProblem, showProblem } from "./api.js";
 import { made, tried } from "./dataset.js";
-import { parameters, show } from "./form.js";
+import { missing, parameters, show } from "./form.js";
 import { Images } from "./images.js";
 import { planned, refused, tell, waits } from "./new_job/plan.js";
 import { Previews } from "./previews.js";
@@ -141,6 +141,12 @@ function foresee() {
     waits(t("process.no_images"));
     return;
   }
+  const open = missing(fields()).map(named);
+  if (open.length) {
+    clearProblem(form);
+    waits(t("new_job.still_needed", { what: open.join(", ") }));
+    return;
+  }
   planned(body(), (plan, problem) => {
     clearProblem(form);
     if (!plan) {
@@ -152,6 +158,8 @@ function foresee() {
   });
 }
 
+const named = (field) => field.querySelector(".group-name, label").textContent.trim();
+
 // Fields that nobody has touched yet are still to be filled in, not wrong.
 function unready(problem) {
   const start = `steps.${steps.length}.parameters.`;
@@ -161,8 +169,8 @@ function unready(problem) {
   }).filter((one) => one.field);
   const untouched = wrong.filter((one) => one.field.dataset.touched === undefined);
   for (const { place, message } of wrong.filter((one) => !untouched.includes(one))) place.textContent = message;
-  const missing = untouched.map((one) => one.field.querySelector(".group-name, label").textContent.trim());
-  if (missing.length && missing.length === problem.errors.length) waits(t("new_job.still_needed", { what: missing.join(", ") }));
+  const open = untouched.map((one) => named(one.field));
+  if (open.length && open.length === problem.errors.length) waits(t("new_job.still_needed", { what: open.join(", ") }));
   else refused(problem.message);
 }
 
@@ -202,7 +210,7 @@ run.addEventListener("submit", (event) => {
 const wanted = new URLSearchParams(location.search).get("operation");
 if (wanted && [...operation.options].some((option) => option.value === wanted)) operation.value = wanted;
 offer();
-tried(null, async () => {
+await tried(null, async () => {
   ({ settings } = await call("GET", home));
   run.elements.seed.value = settings.seed ?? "";
   await shownOn();

@@ -269,7 +269,7 @@ function filtered() {
   tried(null, () => source.reload(), fail);
 }
 
-tried(null, async () => {
+await tried(null, async () => {
   await refresh();
   const classes = await call("GET", `${home}/classes`);
   filters.elements.class.append(...classes.data.map((one) => new Option(one.name, one.name)));

@@ -76,7 +76,7 @@ if (deleted) {
   });
 }
 
-tried(null, async () => {
+await tried(null, async () => {
   await Promise.all([more(), trash()]);
   const shared = await every("/v1/projects?state=shared", 100);
   get("shared").replaceChildren(...shared.map(row));

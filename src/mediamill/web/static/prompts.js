@@ -284,6 +284,7 @@ form.addEventListener("input", (event) => {
 const problems = (problem) => showProblem(form, problem);
 fill(JSON.parse(page.dataset.asked));
 show();
-tried(null, reload, problems);
+const coming = [tried(null, reload, problems)];
 if (page.dataset.job) tried(null, async () => follow(await call("GET", `/v1/jobs/${page.dataset.job}`)), problems);
-else tried(null, () => start(() => { get("plan").textContent = ""; }), problems);
+else coming.push(tried(null, () => start(() => { get("plan").textContent = ""; }), problems));
+await Promise.all(coming);

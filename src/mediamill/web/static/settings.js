@@ -138,7 +138,9 @@ async function shares() {
   }));
 }
 
+const coming = [];
 if (get("ratios")) {
-  tried(null, async () => fill(get("ratios"), (await call("GET", home)).settings.split), (problem) => showProblem(get("ratios"), problem));
+  coming.push(tried(null, async () => fill(get("ratios"), (await call("GET", home)).settings.split), (problem) => showProblem(get("ratios"), problem)));
 }
-if (get("shares")) tried(null, shares, (problem) => showProblem(get("share"), problem));
+if (get("shares")) coming.push(tried(null, shares, (problem) => showProblem(get("share"), problem)));
+await Promise.all(coming);

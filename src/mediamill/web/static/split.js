@@ -68,7 +68,7 @@ get("undo")?.addEventListener("click", (event) => tried(event.target, async () =
   await now();
 }, (problem) => showProblem(form, problem)));
 
-tried(null, async () => {
+await tried(null, async () => {
   const settings = await now();
   if (form && settings.split) fill(form, settings.split);
   const tasks = await call("GET", `${home}/tasks?limit=50`);

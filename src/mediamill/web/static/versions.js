@@ -153,7 +153,7 @@ get("new")?.addEventListener("submit", (event) => {
   }, (problem) => showProblem(form, problem));
 });
 
-tried(null, async () => {
+await tried(null, async () => {
   ({ settings } = await call("GET", home));
   if (get("new")) get("new").elements.seed.value = settings.seed ?? "";
   if (settings.steps?.length && get("steps")) get("steps").append(new Option(chained(settings.steps), "kept"));

@@ -1,5 +1,6 @@
 """Jobs as they look outside."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
@@ -8,6 +9,7 @@ from mediamill.core.clock import rfc3339
 from mediamill.services.jobs.progress import Progress
 from mediamill.services.models.ledger import JobMoney
 from mediamill.store.repositories.jobs import Job
+from mediamill.store.repositories.manifests import LONG_MEMBERS
 from mediamill.web.views.common import Count, Fraction, Time, View, moment
 from mediamill.web.views.spending import JobMoneyView, job_money_view
 
@@ -63,7 +65,9 @@ class InputsView(View):
 
     source: str = Field(examples=["files", "project", "archive", "manifest", "replay"])
     id: str | None = Field(None, description="Of the project or the file; null for a list.")
-    members: list[str] | None = None
+    members: list[str] | None = Field(
+        None, description="Patterns; of thousands of characters only the job itself tells them."
+    )
     subset: str | None = None
     split: str | None = None
 
@@ -130,7 +134,14 @@ def progress_view(progress: Progress) -> ProgressView:
     )
 
 
-def job_view(job: Job, progress: Progress, money: JobMoney | None = None) -> JobView:
+def job_view(
+    job: Job,
+    progress: Progress,
+    money: JobMoney | None = None,
+    inputs: Mapping[str, Any] | None = None,
+) -> JobView:
+    """Describe a job; `inputs` is what names its inputs, where that is more than its row holds."""
+    named = {name: value for name, value in (inputs or job.inputs).items() if name != LONG_MEMBERS}
     here = f"/v1/jobs/{job.id}"
     counts = CountsView(
         succeeded=progress.succeeded,
@@ -145,7 +156,7 @@ def job_view(job: Job, progress: Progress, money: JobMoney | None = None) -> Job
         state=job.state,
         klass=job.klass,
         steps=[StepDoneView(**step) for step in job.told()],
-        inputs=InputsView(**{"source": "files", **job.inputs}),
+        inputs=InputsView(**{"source": "files", **named}),
         template=MadeFromView(id=job.template, version=job.template_version)
         if job.template
         else None,

@@ -9,7 +9,13 @@ from typing import BinaryIO, cast
 
 from PIL import Image
 
-from mediamill.core.errors import BrokenMedia, LimitExceeded, MediamillError, UnsupportedMedia
+from mediamill.core.errors import (
+    BrokenMedia,
+    LimitExceeded,
+    MediamillError,
+    UnsupportedMedia,
+    cause_of,
+)
 from mediamill.media.image.codecs.formats import FORMATS, MAX_PIXELS
 from mediamill.media.image.codecs.gif import count_frames
 from mediamill.media.image.orient import UPRIGHT, Orientation, from_exif
@@ -53,7 +59,7 @@ def guarded(name: str) -> Iterator[None]:
                 f"{name} would take too much memory: make it smaller first"
             ) from error
         except Exception as error:
-            raise BrokenMedia(f"{name} is cut off or damaged") from error
+            raise BrokenMedia(f"{name} is cut off or damaged", cause=cause_of(error)) from error
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import { joining } from "./joining.js";
 import { opens, sends } from "./opening.js";
 
 export function dialogs({ choice, source }) {
-  const known = (ids) => source.known(ids);
   const changed = (ids) => {
     for (const id of ids) source.items.delete(id);
     source.changed();
@@ -12,7 +11,7 @@ export function dialogs({ choice, source }) {
   opens("tag", "tag-dialog");
   sends("tag-form", async (form) => {
     const tags = form.elements.tags.value.split(",").map((one) => one.trim()).filter(Boolean);
-    await tag(choice.list, tags, known, changed);
+    await tag(choice.list, tags, changed);
     form.reset();
   });
   joining({ ids: () => choice.list });

@@ -6,7 +6,7 @@ import { t } from "../texts.js";
 import { toast } from "../toast.js";
 import { moment } from "../times.js";
 import { joining } from "./joining.js";
-import { around } from "./order.js";
+import { around, drop } from "./order.js";
 
 const get = (name) => document.getElementById(name);
 const page = get("file");
@@ -146,11 +146,13 @@ get("link-form").addEventListener("submit", (event) => {
 
 get("delete")?.addEventListener("click", (event) => tried(event.target, async () => {
   await call("DELETE", here);
+  const returned = drop(id);
   page.classList.add("gone");
   for (const one of page.querySelectorAll(".file-columns")) one.inert = true;
   get("back").focus();
   toast(t("file.deleted", { name: get("name").textContent }), { undo: async () => {
     await call("POST", `${here}/restore`);
+    returned();
     page.classList.remove("gone");
     for (const one of page.querySelectorAll(".file-columns")) one.inert = false;
   } });

@@ -75,7 +75,7 @@ export class Filters {
 
   // From the address into the form.
   fill() {
-    const asked = new URLSearchParams(location.search);
+    const asked = this.query;
     for (const name of this.names) this.put(name, asked.get(name) || "");
     this.show();
   }
@@ -106,12 +106,22 @@ export class Filters {
     return asked;
   }
 
-  // As the address has them.
+  // As the address has them, as far as the form has them too.
   get query() {
     const asked = new URLSearchParams();
     const given = new URLSearchParams(location.search);
-    for (const name of this.names) if (given.get(name)) asked.set(name, given.get(name));
+    for (const name of this.names) if (this.holds(name, given.get(name))) asked.set(name, given.get(name));
     return asked;
+  }
+
+  // Whether a field takes a value: a list only its options, a day only a day.
+  holds(name, value) {
+    const field = this.form.elements[name];
+    if (!value) return false;
+    if (field instanceof RadioNodeList) return [...field].some((one) => one.value === value);
+    const trial = field.cloneNode(true);
+    trial.value = value;
+    return trial.value === value;
   }
 
   // As the API wants them: days are times there, and the last day is meant as a whole.

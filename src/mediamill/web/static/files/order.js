@@ -15,8 +15,9 @@ export function around(id) {
   return at < 0 ? { query, at } : { query, at, count: ids.length, before: ids[at - 1], after: ids[at + 1] };
 }
 
-// One is gone: the others close up.
+// One is gone: the others close up. Returns a function that puts it back.
 export function drop(id) {
   const { query = "", ids = [] } = JSON.parse(sessionStorage.getItem(KEY) || "{}");
   keep(query, ids.filter((one) => one !== id));
+  return () => keep(query, ids);
 }

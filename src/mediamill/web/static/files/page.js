@@ -2,7 +2,7 @@
 import { clearProblem, showProblem } from "../api.js";
 import { bundled, fetched } from "../bundle.js";
 import { Choosing } from "../choosing.js";
-import { tried } from "../dataset.js";
+import { pause, tried } from "../dataset.js";
 import { placed, receive, shown as visible } from "../dropping.js";
 import { Grid } from "../grid.js";
 import { t } from "../texts.js";
@@ -18,6 +18,7 @@ import { Thumb } from "./when.js";
 
 const VIEW = "mediamill.view";
 const MOST = 1_000; // files of one download
+const SOON = 1_500; // milliseconds until what arrived is looked for among what a filter lets through
 const get = (name) => document.getElementById(name);
 const [bar, head, page, place] = ["bar", "head", "files", "grid"].map(get);
 
@@ -78,9 +79,24 @@ addEventListener("pagehide", () => {
 receive(page, [get("choose"), get("choose-folder")], (files) => upload(visible(files), { tags: placed }));
 
 document.addEventListener("mediamill:file", ({ detail: { file } }) => {
-  if (filters.any) load(scrollY);
+  if (filters.any) arrived();
   else source.add(file);
 });
+
+// The list is read anew for all that came meanwhile, one reading at a time; whoever looks at it stays where they are.
+let news = false;
+let looking = false;
+async function arrived() {
+  news = true;
+  if (looking) return;
+  looking = true;
+  while (news) {
+    await pause(SOON);
+    news = false;
+    await tried(null, () => source.reload(grid.sight()[1]), source.failed);
+  }
+  looking = false;
+}
 
 function view(mode) {
   for (const button of document.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", button.dataset.view === mode);
@@ -102,11 +118,11 @@ for (const button of document.querySelectorAll("[data-view]")) {
 // -- with what is chosen ---------------------------------------------------------------------------
 
 // Whoever stood on what goes stands on what comes in its place.
-function hide(ids) {
+function hide(ids, moving) {
   const focused = grid.focused();
-  const at = ids.includes(focused) ? Math.min(...ids.map((id) => source.place(id) ?? Infinity)) : null;
+  const at = ids.includes(focused) ? source.first(ids) : null;
   const inBar = bar.contains(document.activeElement);
-  source.remove(ids);
+  source.leave(ids, moving);
   choice.without(ids);
   grid.draw();
   if (at !== null || inBar) grid.focus(at ?? grid.sight()[0]);
@@ -114,12 +130,18 @@ function hide(ids) {
 
 const back = () => load(scrollY);
 
-async function all() {
-  if (!source.whole) {
-    get("chosen").textContent = t("files.reading");
-    await source.rest();
-  }
-  choice.all();
+// All, or none: the rest of the list may not come.
+function all() {
+  return tried(null, async () => {
+    if (!source.whole) {
+      get("chosen").textContent = t("files.reading");
+      await source.rest();
+    }
+    choice.all();
+  }, (problem) => {
+    source.failed(problem);
+    shown();
+  });
 }
 
 function trash() {
@@ -165,4 +187,4 @@ get("clear").addEventListener("click", () => {
 
 view(localStorage.getItem(VIEW) === "list" ? "list" : "grid");
 thumb.follow();
-load(history.state?.top || 0);
+await load(history.state?.top || 0);

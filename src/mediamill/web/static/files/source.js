@@ -15,10 +15,12 @@ function comingIn(file) {
 }
 
 export class Files {
-  // `query` gives the conditions as `URLSearchParams`.
+  // `query` gives the conditions as `URLSearchParams`. `changed` hears of news; `failed` tells a problem,
+  // and returns a function that takes the telling away.
   constructor(query) {
-    Object.assign(this, { query, ids: [], places: new Map(), items: new Map(), after: "", round: 0, changed: () => {}, failed: () => {} });
-    Object.assign(this, { asking: 0, range: [0, 0], gone: new Set(), patience: CHECK[0], passing: [] });
+    Object.assign(this, { query, ids: [], places: new Map(), items: new Map(), after: "", round: 0, changed: () => {}, failed: () => () => {} });
+    Object.assign(this, { asking: 0, range: [0, 0], gone: new Set(), leaving: new Set(), patience: CHECK[0], passing: [], wait: CHECK[0] });
+    addEventListener("online", () => this.again());
   }
 
   get count() {
@@ -41,16 +43,22 @@ export class Files {
     return this.places.get(id);
   }
 
+  // The place of the first of some, Infinity if none of them is known.
+  first(ids) {
+    return ids.reduce((least, id) => Math.min(least, this.place(id) ?? Infinity), Infinity);
+  }
+
   // Begin anew; `least` ids are there when it is done, if there are so many.
   async reload(least = 0) {
     this.round += 1;
     const { round } = this;
     this.after = "";
+    this.gone = new Set(this.leaving);
     const [view, ids] = await Promise.all([this.asked("", { limit: FIRST }), this.asked("/ids")]);
     if (round !== this.round) return;
     for (const file of view.data) this.items.set(file.id, file);
     Object.assign(this, { ids: [], places: new Map() });
-    this.gone.clear();
+    this.answered();
     this.take(ids);
     while (round === this.round && !this.whole && this.count < least) await this.further();
     if (round === this.round) this.read();
@@ -92,19 +100,21 @@ export class Files {
     try {
       while (round === this.round && !this.whole && this.count < most) await this.further();
     } catch (problem) {
-      this.failed(problem);
+      if (round === this.round) this.unanswered(problem);
     }
   }
 
-  rest() {
-    return this.read(Infinity);
+  // All ids; raises `Problem`.
+  async rest() {
+    const { round } = this;
+    while (round === this.round && !this.whole) await this.further();
   }
 
   // -- what is in sight ------------------------------------------------------------------------------
 
   want(first, last) {
     this.range = [first, last];
-    if (!this.whole && this.count >= EAGER && last > this.count - 2_000 && !this.reading) {
+    if (!this.whole && this.count >= EAGER && last > this.count - 2_000 && !this.reading && !this.resting) {
       this.reading = this.read(this.count + EAGER).finally(() => { this.reading = null; });
     }
     this.timer ||= setTimeout(() => {
@@ -118,10 +128,10 @@ export class Files {
     const wanted = this.ids.slice(first, last);
     this.watch(wanted);
     const missing = wanted.filter((id) => !this.items.has(id) && !this.coming?.has(id)).slice(0, AT_ONCE);
-    if (!missing.length || this.asking >= ASKING) return;
+    if (!missing.length || this.asking >= ASKING || this.resting) return;
     this.coming = new Set([...(this.coming || []), ...missing]);
     this.asking += 1;
-    this.learn(missing).catch((problem) => this.failed(problem)).finally(() => {
+    this.learn(missing).catch((problem) => this.unanswered(problem)).finally(() => {
       this.asking -= 1;
       for (const id of missing) this.coming.delete(id);
       this.show();
@@ -133,6 +143,7 @@ export class Files {
     const { round } = this;
     const { data } = await this.asked("", { ids: ids.join(",") });
     if (round !== this.round) return;
+    this.answered();
     for (const file of data) {
       this.items.delete(file.id); // so that it counts as new
       this.items.set(file.id, file);
@@ -163,8 +174,31 @@ export class Files {
     this.watching = null;
     this.patience = Math.min(this.patience * 1.5, CHECK[1]);
     if (!this.passing.length) return;
-    if (document.hidden) this.show();
-    else this.learn(this.passing).then(() => this.show()).catch((problem) => this.failed(problem));
+    if (document.hidden || this.resting) this.show();
+    else this.learn(this.passing).catch((problem) => this.unanswered(problem)).finally(() => this.show());
+  }
+
+  // -- while the service does not answer ------------------------------------------------------------
+
+  // It is told once, and asked again a while later, the longer it lasts the seldomer, or once the connection is back.
+  unanswered(problem) {
+    if (this.resting) return;
+    this.told ||= this.failed(problem);
+    this.resting = setTimeout(() => this.again(), this.wait);
+    this.wait = Math.min(this.wait * 1.5, CHECK[1]);
+  }
+
+  answered() {
+    this.told?.();
+    Object.assign(this, { told: null, wait: CHECK[0] });
+  }
+
+  again() {
+    if (!this.resting) return;
+    clearTimeout(this.resting);
+    this.resting = null;
+    if (!this.whole && this.count < EAGER) this.read();
+    this.show();
   }
 
   // -- changes ---------------------------------------------------------------------------------------
@@ -177,6 +211,15 @@ export class Files {
       this.ids.unshift(file.id);
       this.number();
     }
+  }
+
+  // They are on their way out, until `moving` has settled it, and do not come back with a new reading.
+  leave(ids, moving) {
+    for (const id of ids) this.leaving.add(id);
+    moving.finally(() => {
+      for (const id of ids) this.leaving.delete(id);
+    });
+    this.remove(ids);
   }
 
   remove(ids) {

@@ -2,7 +2,7 @@
 import { call, clearProblem, showProblem, size } from "../api.js";
 import { asked } from "../asking.js";
 import { Choosing } from "../choosing.js";
-import { made } from "../dataset.js";
+import { made, tried } from "../dataset.js";
 import { Grid } from "../grid.js";
 import { t } from "../texts.js";
 import { toast } from "../toast.js";
@@ -62,18 +62,20 @@ async function load() {
   }
 }
 
-function hide(ids) {
+function hide(ids, moving) {
   const inside = bar.contains(document.activeElement) || grid.focused() !== null;
-  const at = Math.min(...ids.map((id) => source.place(id) ?? Infinity));
-  source.remove(ids);
+  const at = source.first(ids);
+  source.leave(ids, moving);
   choice.without(ids);
   grid.draw();
   if (inside) grid.focus(at);
 }
 
-async function all() {
-  await source.rest();
-  choice.all();
+function all() {
+  return tried(null, async () => {
+    await source.rest();
+    choice.all();
+  }, source.failed);
 }
 
 const ways = { hide, back: load };
@@ -106,4 +108,4 @@ get("empty-it").addEventListener("click", async (event) => {
   await load();
 });
 
-load();
+await load();

@@ -1,7 +1,7 @@
 // What can be done with a job: cancelled, run again in part, deleted, downloaded; each at once.
-import { call } from "../api.js";
+import { Problem, call } from "../api.js";
 import { pause } from "../dataset.js";
-import { nameOf, over } from "./words.js";
+import { cutShort, nameOf, over } from "./words.js";
 import { t } from "../texts.js";
 import { toast } from "../toast.js";
 
@@ -14,7 +14,7 @@ export async function cancel(job, changed) {
     undo: async () => {
       let stopped = await call("GET", `/v1/jobs/${job.id}?wait=${WAIT}`);
       while (!over(stopped)) stopped = await call("GET", `/v1/jobs/${job.id}?wait=${WAIT}`);
-      if (stopped.counts.cancelled) changed(await call("POST", `/v1/jobs/${job.id}/retry?only=cancelled`));
+      if (cutShort(stopped)) changed(await call("POST", `/v1/jobs/${job.id}/retry?only=cancelled`));
       else changed(stopped);
     },
   });
@@ -24,7 +24,8 @@ export async function cancel(job, changed) {
 // Run what failed or was cancelled once more, and say so: it may have ended again at once.
 export async function retry(job, only) {
   const now = await call("POST", `/v1/jobs/${job.id}/retry?only=${only}`);
-  toast(t("jobs.retried", { count: job.counts[only] }));
+  const count = job.counts[only];
+  toast(count ? t("jobs.retried", { count }) : t("jobs.goes_on", { name: nameOf(job) }));
   return now;
 }
 
@@ -36,20 +37,44 @@ export async function remove(job, restored) {
 
 export const restore = (job) => call("POST", `/v1/jobs/${job.id}/restore`);
 
-// Behind a gateway a large download is put together first: a HEAD tells when it is there, a GET why not.
+// Behind a gateway a large download is put together first: its link waits for that, once. `show` gets
+// what the link says meanwhile, and "" when it is over.
 export function patient(link, show) {
+  let waiting = false;
   link.addEventListener("click", async (event) => {
     if (link.dataset.ready) return;
     event.preventDefault();
-    for (;;) {
-      const answer = await fetch(link.href, { method: "HEAD", redirect: "manual" }).catch(() => null);
-      if (!answer || answer.status !== 503) break;
-      const why = await fetch(link.href, { redirect: "manual" }).then((told) => told.json()).catch(() => ({}));
-      show(why.details?.for_workers ? t("jobs.packed_by_worker") : t("jobs.packing"));
-      await pause(2000);
+    if (waiting) return;
+    waiting = true;
+    try {
+      await packed(link.href, show);
+      link.dataset.ready = "yes";
+      link.click();
+    } catch (problem) {
+      toast(problem.message, { error: true });
+    } finally {
+      delete link.dataset.ready;
+      waiting = false;
+      show("");
     }
-    link.dataset.ready = "yes";
-    link.click();
-    delete link.dataset.ready;
   });
 }
+
+// A HEAD tells whether it is there, a GET why not; raises `Problem` where it will not be.
+async function packed(address, show) {
+  for (;;) {
+    if (there(await asked("HEAD", address))) return;
+    const why = await asked("GET", address);
+    if (there(why)) {
+      why.body?.cancel();
+      return;
+    }
+    const problem = new Problem(why.status, await why.json().catch(() => ({})));
+    if (problem.code !== "packing") throw problem;
+    show(problem.details.for_workers ? t("jobs.packed_by_worker") : t("jobs.packing"));
+    await pause(2000);
+  }
+}
+
+const there = (answer) => answer.ok || answer.type === "opaqueredirect"; // to the bucket
+const asked = (method, address) => fetch(address, { method, redirect: "manual" }).catch(() => { throw new Problem(0, { detail: t("base.no_answer") }); });

@@ -26,7 +26,7 @@ async function request(job) {
 }
 
 async function inputs(job) {
-  const { source, id, ...chosen } = job.inputs;
+  const { source, id, ...chosen } = (await call("GET", `/v1/jobs/${job.id}`)).inputs; // events leave out long ones
   const kept = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== null));
   if (id) return { [source]: id, ...kept };
   const { data } = await call("GET", `/v1/jobs/${job.id}/items?limit=${MOST}`);

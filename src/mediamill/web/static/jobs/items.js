@@ -17,7 +17,7 @@ const uploaded = ({ file, path }) => /^file_[0-9A-Z]+$/.test(file) && !path;
 
 export class Items {
   constructor(job) {
-    Object.assign(this, { path: `/v1/jobs/${job}/items`, cursors: [""], after: null, round: 0, job: null, timer: null });
+    Object.assign(this, { path: `/v1/jobs/${job}/items`, cursors: [""], after: null, round: 0, job: null, timer: null, lines: new Map(), stale: false });
     this.choice = element("items-state");
     this.body = element("items-table").tBodies[0];
     this.choice.addEventListener("change", () => this.begin());
@@ -57,13 +57,19 @@ export class Items {
 
   begin() {
     this.cursors = [""];
-    this.read();
+    this.anew();
   }
 
   turn(way) {
     if (way > 0 && this.after !== null) this.cursors.push(this.after);
     else if (way < 0 && this.cursors.length > 1) this.cursors.pop();
     else return;
+    this.anew();
+  }
+
+  // Something else is to be seen: what stands there goes, even if that cannot be had.
+  anew() {
+    this.stale = true;
     this.read();
   }
 
@@ -72,13 +78,52 @@ export class Items {
     const { round } = this;
     const cursor = this.cursors.at(-1);
     const asked = new URLSearchParams({ limit: PAGE, ...(this.choice.value ? { state: this.choice.value } : {}), ...(cursor ? { after: cursor } : {}) });
-    const page = await call("GET", `${this.path}?${asked}`).catch(() => null);
-    if (!page || round !== this.round) return;
+    let [page, problem] = [null, ""];
+    try {
+      page = await call("GET", `${this.path}?${asked}`);
+    } catch (refused) {
+      problem = refused.message;
+    }
+    if (round !== this.round) return;
+    if (element("items-error").textContent !== problem) element("items-error").textContent = problem;
+    if (!page && this.stale) this.put([]);
+    if (!page) return;
+    this.stale = false;
     this.after = page.has_more ? page.after : null;
-    this.body.replaceChildren(...page.data.map((item) => this.line(item)));
+    this.put(page.data);
     element("no-items").hidden = page.data.length > 0;
     element("items-table").hidden = !page.data.length;
     this.places(page.data.length);
+  }
+
+  // Lines that tell nothing new stay as they are, with the focus or a marked text in them.
+  put(items) {
+    const before = this.lines;
+    this.lines = new Map(items.map((item) => {
+      const [key, told] = [`${item.stage} ${item.index}`, JSON.stringify(item)];
+      const known = before.get(key);
+      return [key, known?.told === told ? known : { told, element: this.line(item) }];
+    }));
+    const held = this.focused(before);
+    for (const [key, { element }] of before) if (this.lines.get(key)?.element !== element) element.remove();
+    let next = this.body.firstElementChild;
+    for (const { element } of this.lines.values()) {
+      if (element === next) next = next.nextElementSibling;
+      else this.body.insertBefore(element, next);
+    }
+    if (held && document.activeElement !== held.link) {
+      const links = this.lines.get(held.key)?.element.querySelectorAll("a") || [];
+      (links[held.place] || links[0] || this.body.closest("[tabindex]")).focus({ preventScroll: true });
+    }
+  }
+
+  // What of the lines has the focus: which link of which line.
+  focused(lines) {
+    const link = document.activeElement;
+    for (const [key, { element }] of lines) {
+      if (element.contains(link)) return { link, key, place: [...element.querySelectorAll("a")].indexOf(link) };
+    }
+    return null;
   }
 
   places(count) {

@@ -9,7 +9,7 @@ import { icon } from "./icon.js";
 import { Items } from "./items.js";
 import { follow } from "./live.js";
 import { Results } from "./results.js";
-import { downloadSize, downloadable, good, nameOf, older, over, percent, stateText, summary } from "./words.js";
+import { cutShort, downloadSize, downloadable, good, nameOf, older, over, percent, stateText, summary } from "./words.js";
 import { t } from "../texts.js";
 
 const page = document.getElementById("job");
@@ -26,6 +26,7 @@ function update(fresh) {
   const before = job;
   job = { ...fresh, spending: fresh.spending || before?.spending };
   draw();
+  if (job.error !== (before?.error ?? "")) page.querySelector("[data-error]").textContent = job.error; // else what was refused stands
   say(before);
   const again = before && before.generation !== job.generation;
   if (again) results.clear();
@@ -46,10 +47,9 @@ function draw() {
   put("download-size", downloadSize(job));
   element("cancel").hidden = ended || job.state === "cancelling";
   element("retry").hidden = !(ended && job.counts.failed);
-  element("rest").hidden = !(ended && job.counts.cancelled);
+  element("rest").hidden = !cutShort(job);
   element("delete").hidden = !ended;
   element("download").hidden = !downloadable(job);
-  page.querySelector("[data-error]").textContent = job.error;
   for (const stage of page.querySelectorAll("[data-stage]")) {
     const place = Number(stage.dataset.stage) - job.stage;
     stage.className = place < 0 || (place === 0 && ended) ? "done" : place === 0 ? "current" : "";
@@ -71,7 +71,7 @@ function say(before) {
 
 // On a page of a job that has ended long ago what stands above comes first: nothing moves down later.
 async function ended(fresh, listed) {
-  listed.then(() => results.more()).finally(() => {
+  listed.then(() => results.more()).catch((problem) => showProblem(page, problem)).finally(() => {
     element("agreed").hidden = false;
     if (bring && good(job)) bring().catch(() => {});
     items.reveal();
@@ -87,6 +87,13 @@ function put(name, text) {
   if (element(name).textContent !== text) element(name).textContent = text;
 }
 
+// A deleted job is there to be looked at until its page is left; only the way back and the Undo work.
+function gone(away) {
+  for (const part of [...page.children, element("picked")]) part.inert = away && !part.matches(".back, #lost");
+  const { activeElement } = document;
+  if (away && (activeElement === document.body || activeElement.closest("[inert]"))) page.querySelector(".back a").focus();
+}
+
 const refresh = async () => update(await call("GET", `/v1/jobs/${id}`));
 
 function act(name, action) {
@@ -99,16 +106,16 @@ act("cancel", async () => update(await cancel(job, update)));
 act("retry", async () => update(await retry(job, "failed")));
 act("rest", async () => update(await retry(job, "cancelled")));
 act("delete", async () => {
-  await remove(job, () => { page.classList.remove("deleted"); });
-  page.classList.add("deleted");
+  await remove(job, () => gone(false));
+  gone(true);
 });
-patient(element("download"), (text) => put("download-size", text));
+patient(element("download"), (text) => put("download-size", text || downloadSize(job)));
 copying(element("parameters"), () => job);
 
 await refresh().catch((problem) => showProblem(page, problem));
 follow(page.dataset.user, {
   told: (told) => told.id === id && update(told),
-  gone: (gone) => { if (gone === id) page.classList.add("deleted"); },
+  gone: (deleted) => deleted === id && gone(true),
   refresh,
   waiting: () => !job || !over(job),
 });

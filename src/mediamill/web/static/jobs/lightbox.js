@@ -1,6 +1,7 @@
 // One picture of a sheet, large; the arrow keys lead to those beside it, Space picks it.
 import { size } from "../api.js";
 import { made } from "../dataset.js";
+import { shownAt } from "./sources.js";
 import { place as placeText } from "./words.js";
 import { t } from "../texts.js";
 
@@ -11,6 +12,8 @@ export class Lightbox {
 
   async show(n) {
     this.dialog ||= this.make();
+    this.n = n;
+    this.image.removeAttribute("src"); // that of an earlier look
     if (!this.dialog.open) {
       document.body.append(this.dialog);
       this.dialog.showModal();
@@ -22,7 +25,7 @@ export class Lightbox {
     const button = (name, text, action) => made("button", { type: "button", class: `turn ${name}`, onclick: action, "aria-label": text }, name === "close" ? "×" : name === "before" ? "‹" : "›");
     this.image = made("img", { alt: "" });
     this.told = made("p", { class: "about-picture", "aria-live": "polite" });
-    this.pick = made("button", { type: "button", onclick: () => this.toggle() }, t("job.lightbox_pick"));
+    this.pick = made("button", { type: "button", autofocus: true, onclick: () => this.toggle() }, t("job.lightbox_pick"));
     this.save = made("a", { class: "button", download: "" }, t("words.download"));
     this.original = made("button", { type: "button", "aria-pressed": "false", onclick: () => this.compare() }, t("job.lightbox_before"));
     const dialog = made("dialog", { class: "lightbox", "aria-label": this.sheet.title },
@@ -32,7 +35,7 @@ export class Lightbox {
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
     dialog.addEventListener("close", () => {
       dialog.remove();
-      this.sheet.grid.focus(this.n);
+      if (this.sheet.element.isConnected) this.sheet.grid.focus(this.n);
     });
     return dialog;
   }
@@ -42,7 +45,7 @@ export class Lightbox {
     if (ways[event.key]) this.go(this.n + ways[event.key]);
     else if (event.key === "Home") this.go(0);
     else if (event.key === "End") this.go(this.sheet.source.count - 1);
-    else if (event.key === " " && !event.target.matches("button:not(.turn)")) this.toggle();
+    else if (event.key === " " && !event.target.matches("button")) this.toggle();
     else return;
     event.preventDefault();
   }
@@ -51,10 +54,16 @@ export class Lightbox {
     const { source } = this.sheet;
     if (n < 0 || (n >= source.count && source.whole)) return;
     this.going = n;
-    const item = await source.at(n);
+    let item;
+    try {
+      item = await source.at(n);
+    } catch (problem) {
+      if (this.going === n) this.told.textContent = problem.message;
+    }
     if (!item || this.going !== n) return;
     Object.assign(this, { n, item });
-    this.image.src = item.url;
+    this.image.onerror = null;
+    this.image.src = item.shown;
     this.image.alt = this.sheet.label(n, item);
     this.save.href = item.url;
     this.save.download = item.name;
@@ -65,15 +74,19 @@ export class Lightbox {
     this.dialog.querySelector(".before").setAttribute("aria-disabled", String(n === 0)); // it keeps the focus
     this.dialog.querySelector(".after").setAttribute("aria-disabled", String(source.whole && n === source.count - 1));
     this.tend();
-    if (n + 1 < source.count) source.at(n + 1).then((next) => { if (next?.picture) new Image().src = next.url; }).catch(() => {});
+    if (n + 1 < source.count) source.at(n + 1).then((next) => { if (next?.picture) new Image().src = next.shown; }).catch(() => {});
   }
 
   // The input in the place of the result, to see what was done to it.
   compare() {
     const on = this.original.getAttribute("aria-pressed") === "false";
     this.original.setAttribute("aria-pressed", String(on));
-    this.image.onerror = () => { this.original.hidden = true; this.image.src = this.item.url; };
-    this.image.src = on ? `/v1/files/${this.item.input}/content?direct=false` : this.item.url;
+    const back = () => Object.assign(this.image, { onerror: null, src: this.item.shown });
+    if (!on) back();
+    else {
+      this.image.onerror = () => { this.original.hidden = true; back(); };
+      this.image.src = shownAt(`/v1/files/${this.item.input}/content`);
+    }
   }
 
   toggle() {

@@ -1,6 +1,6 @@
 // The list of jobs: those under way first, live; the others newest first, more as one scrolls.
 import { call } from "../api.js";
-import { every, tried } from "../dataset.js";
+import { every, pages, tried } from "../dataset.js";
 import { cancel, remove, restore, retry } from "./acts.js";
 import { follow } from "./live.js";
 import { row, show } from "./row.js";
@@ -16,7 +16,7 @@ const form = element("filters");
 const now = element("now").querySelector("ul");
 const rest = element("rest").querySelector("ul");
 const rows = new Map(); // by job
-let [after, round, asking] = ["", 0, false];
+let [after, round, asking, stuck] = ["", 0, false, false];
 
 // -- filters, which stand in the address ---------------------------------------------------------
 
@@ -62,7 +62,7 @@ function drop(id) {
 
 function tidy() {
   element("now").hidden = !now.children.length;
-  element("rest").hidden = !rest.children.length;
+  element("rest").hidden = !rest.children.length && !stuck; // what could not be read is asked for there
   element("rest-title").hidden = !now.children.length;
   const none = after === null && !rows.size;
   element("nothing").hidden = !none || filtered();
@@ -74,61 +74,82 @@ function tidy() {
 // -- reading -----------------------------------------------------------------------------------------
 
 function address(extra) {
-  return `/v1/jobs?${new URLSearchParams([...filters(), ...Object.entries(extra)])}`;
+  return `/v1/jobs?${new URLSearchParams({ ...Object.fromEntries(filters()), ...extra })}`;
 }
 
 async function reload() {
   round += 1;
   const mine = round;
-  [after, asking] = ["", false];
+  [after, asking, stuck] = ["", false, false];
   for (const id of [...rows.keys()]) drop(id);
   if (!state()) await unfinished(mine).catch(failed);
   if (mine === round) await more();
 }
 
+// Put what is under way into the list: all of it, or with a filter of states what stands there already.
+// Returns what was put.
 async function unfinished(mine) {
-  const { data } = await call("GET", address({ state: "unfinished", limit: 100 }));
-  if (mine !== round) return false;
-  const fresh = data.filter((job) => !rows.has(job.id) || older(rows.get(job.id).job, job));
-  data.forEach(put);
-  return fresh.length > 0;
+  const found = [];
+  for await (const data of pages(address({ state: "unfinished" }))) {
+    if (mine !== round) break;
+    const some = data.filter((job) => !state() || rows.has(job.id));
+    some.forEach(put);
+    found.push(...some);
+  }
+  return found;
 }
 
+// Read on as long as the end is in sight. What is refused is not asked for at once again: the button
+// does so, the next scroll, and whenever else the page looks.
 async function more() {
   if (asking || after === null) return;
   const mine = round;
   asking = true;
   try {
-    const page = await call("GET", address({ limit: PAGE, ...(after ? { after } : {}) }));
-    if (mine !== round) return;
-    after = page.has_more ? page.after : null;
-    page.data.forEach(put);
+    do {
+      const page = await call("GET", address({ limit: PAGE, ...(after ? { after } : {}) }));
+      if (mine !== round) return;
+      after = page.has_more ? page.after : null;
+      stuck = false;
+      page.data.forEach(put);
+      failed({ message: "" });
+      tidy();
+    } while (after !== null && element("more").getBoundingClientRect().top < innerHeight + AHEAD);
   } catch (problem) {
+    if (mine !== round) return;
+    stuck = true;
     failed(problem);
   } finally {
     if (mine === round) {
       asking = false;
       tidy();
-      if (after !== null && element("more").getBoundingClientRect().top < innerHeight + AHEAD) more();
     }
   }
 }
 
 function failed(problem) {
-  document.querySelector("[data-error]").textContent = problem.message;
+  const place = document.querySelector("[data-error]");
+  if (place.textContent !== problem.message) place.textContent = problem.message;
 }
 
-// Read again what is under way, and what was when it was shown last and is no longer.
+// Read again what is under way; only what was, and is no longer, is asked for by itself.
 async function refresh() {
-  const before = [...rows.values()].map((line) => line.job).filter((job) => !over(job));
-  let news = state() ? false : await unfinished(round);
-  for (const job of before) {
-    if (!rows.has(job.id) || older(job, rows.get(job.id).job)) continue;
+  const mine = round;
+  const before = new Map([...rows.values()].map((line) => [line.job.id, line.job]));
+  const going = [...before.values()].some((job) => !over(job));
+  const now = state() && !going ? [] : await unfinished(mine);
+  if (mine !== round) return true;
+  let news = now.some((job) => !before.has(job.id) || older(before.get(job.id), job));
+  const under = new Set(now.map((job) => job.id));
+  for (const job of before.values()) {
+    if (over(job) || under.has(job.id) || !rows.has(job.id) || older(job, rows.get(job.id).job)) continue;
     const fresh = await call("GET", `/v1/jobs/${job.id}`).catch((problem) => (problem.status === 404 ? null : job));
+    if (mine !== round) return true;
     if (fresh === null) drop(job.id);
     else told(fresh);
     news ||= fresh === null || older(job, fresh);
   }
+  if (stuck) await more();
   tidy();
   return news;
 }
@@ -212,4 +233,4 @@ async function projects() {
 await projects().catch(() => {});
 fromAddress();
 await reload();
-follow(element("all-jobs").dataset.user, { told, gone, refresh, waiting: () => [...rows.values()].some((line) => !over(line.job)) });
+follow(element("all-jobs").dataset.user, { told, gone, refresh, waiting: () => stuck || [...rows.values()].some((line) => !over(line.job)) });

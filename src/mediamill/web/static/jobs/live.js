@@ -4,6 +4,7 @@
 // one takes its place. Where there are no locks (a page that did not come over HTTPS, nor from this
 // machine), each tab has its own stream. What the stream does not tell, because something on the
 // way keeps it back, is asked for.
+import { call } from "../api.js";
 import { pause } from "../dataset.js";
 
 const FIRST = 1_000; // until a stream that was refused is tried again; each time twice as long
@@ -28,9 +29,10 @@ export function follow(user, { told, gone, refresh, waiting }) {
     return news;
   };
   const hear = ({ kind, data }) => {
-    last = Date.now();
+    if (kind !== "broken") last = Date.now(); // that is no news of jobs
     if (kind === "job") told(data);
     else if (kind === "job_deleted") gone(data.id);
+    else if (kind === "broken") lost(data.away);
     else look().catch(() => {});
   };
   if (channel) channel.onmessage = ({ data }) => hear(data);
@@ -48,8 +50,8 @@ function lost(away) {
   if (place.hidden === away) place.hidden = !away;
 }
 
-// A new stream does not know what was told before it: whoever hears that it is open looks by themselves,
-// and whether anybody answers when it breaks.
+// A new stream does not know what was told before it: whoever hears that it is open looks by themselves.
+// When one breaks, and whenever it cannot come back, one page asks for all whether anybody answers.
 function listen(tell, wait = FIRST) {
   const source = new EventSource("/v1/events");
   let after = wait;
@@ -67,12 +69,15 @@ function listen(tell, wait = FIRST) {
     source.addEventListener(kind, (event) => tell({ kind, data: JSON.parse(event.data) }));
   }
   source.addEventListener("gone", again);
-  source.addEventListener("error", () => {
-    if (!broken) tell({ kind: "broken" });
+  source.addEventListener("error", async () => {
     broken = true;
     if (source.readyState === EventSource.CLOSED) again(); // else the browser comes again by itself
+    const data = { away: await away() };
+    if (broken) tell({ kind: "broken", data });
   });
 }
+
+const away = () => call("GET", "/v1/jobs?limit=1").then(() => false, (problem) => problem.status === 0);
 
 async function lookNowAndThen(refresh, waiting, last) {
   for (let mute = false; ;) {

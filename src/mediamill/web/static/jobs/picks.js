@@ -78,7 +78,7 @@ export class Picks {
   }
 
   async zip() {
-    const items = await this.all();
+    const items = (await this.all()).map(({ name, size, shown }) => ({ name, size, url: shown }));
     if (!await bundled(items, t("job.zip_name"))) toast(t("job.too_many_to_zip"), { error: true });
   }
 

@@ -1,7 +1,7 @@
 // A job as a row of the list: what it is, how far, and what can be done with it.
 import { made } from "../dataset.js";
 import { patient } from "./acts.js";
-import { downloadSize, downloadable, good, nameOf, over, percent, stateText, stepsText, summary } from "./words.js";
+import { cutShort, downloadSize, downloadable, good, nameOf, over, percent, stateText, stepsText, summary } from "./words.js";
 import { t } from "../texts.js";
 import { recent } from "../times.js";
 
@@ -26,7 +26,7 @@ export function row(job) {
   const { shot, name, steps, badge, bar, told, error, ...tools } = parts;
   const about = made("div", { class: "about" }, made("span", { class: "title" }, name, badge), steps, bar, told, error);
   element.append(shot, about, made("div", { class: "tools" }, ...Object.values(tools)));
-  patient(parts.download, (text) => { parts.download.textContent = text; });
+  patient(parts.download, (text) => { parts.download.textContent = text || downloadText(element.job); });
   element.parts = parts;
   show(element, job);
   return element;
@@ -47,18 +47,20 @@ export function show(element, job) {
   parts.bar.setAttribute("aria-label", t("jobs.progress_of", { name, percent: percent(job) }));
   put(parts.told, summary(job));
   put(parts.error, job.error);
-  put(parts.download, `${t("words.download")} ${downloadSize(job)}`);
+  put(parts.download, downloadText(job));
   for (const [part, label] of [["download", "download_of"], ["retry", "retry_of"], ["rest", "run_rest_of"], ["cancel", "cancel_of"], ["restore", "restore_of"], ["remove", "delete_of"]]) {
     parts[part].setAttribute("aria-label", LABELS[label]({ name }));
   }
   parts.download.hidden = trashed || !downloadable(job);
   parts.retry.hidden = trashed || !(ended && job.counts.failed);
-  parts.rest.hidden = trashed || !(ended && job.counts.cancelled);
+  parts.rest.hidden = trashed || !cutShort(job);
   parts.cancel.hidden = trashed || ended || job.state === "cancelling";
   parts.restore.hidden = !trashed;
   parts.remove.hidden = trashed || !ended;
   parts.shot.classList.toggle("blank", !good(job));
 }
+
+const downloadText = (job) => `${t("words.download")} ${downloadSize(job)}`;
 
 // Writing the same text again would have screen readers say it again.
 function put(element, text) {

@@ -17,11 +17,19 @@ export class Sheet {
     this.element = made("section", { class: "card sheet", "aria-label": t("job.pictures_of", { name: title }) },
       head, note ? made("p", { class: "muted", role: "note" }, note) : null, this.list);
     this.lightbox = new Lightbox(this);
+    this.life = new AbortController();
+  }
+
+  // It goes: nothing of the page listens for it any more.
+  end() {
+    this.life.abort();
+    this.element.remove();
+    this.lightbox.dialog?.close();
   }
 
   // Once it stands in the page: how wide it is decides what is drawn. `picked` hears what is picked.
   begin(picked) {
-    this.grid = new Grid(this.list, { source: this.source, cell: (id, item, calm) => this.cell(id, item, calm), shape, changed: () => { this.tell(); picked(); } });
+    this.grid = new Grid(this.list, { source: this.source, cell: (id, item, calm) => this.cell(id, item, calm), shape, signal: this.life.signal, changed: () => { this.tell(); picked(); } });
     const hands = new Choosing(this.grid);
     this.list.addEventListener("click", (event) => {
       const link = event.target.closest("[data-focus]");
@@ -48,7 +56,7 @@ export class Sheet {
   cell(id, item, calm) {
     const n = this.source.place(id);
     const label = this.label(n, item);
-    const picture = item?.picture && calm ? made("img", { src: item.url, alt: "", decoding: "async" }) : item && !item.picture ? made("span", {}, item.name.split(".").at(-1)) : "";
+    const picture = item?.picture && calm ? made("img", { src: item.shown, alt: "", decoding: "async" }) : item && !item.picture ? made("span", {}, item.name.split(".").at(-1)) : "";
     const link = made("a", { class: "picture", "data-focus": "", "aria-label": label }, picture);
     if (item) link.href = item.url;
     const box = made("input", { type: "checkbox", tabIndex: -1, "aria-label": t("job.pick", { name: label }) });

@@ -1,8 +1,8 @@
 // The first picture that a job made, for its row; asked for when the row comes into sight, one at a time.
 import { call } from "../api.js";
 import { made } from "../dataset.js";
+import { isArchive, isPicture, shownAt } from "./sources.js";
 
-const INLINE = new Set(["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"]);
 const LOOKED_AT = 5; // results: what failed made no picture
 const PICTURE = /\.(jpe?g|png|webp|gif|avif)$/i;
 const found = new Map(); // by job and generation, so that a row drawn anew asks nothing
@@ -35,9 +35,9 @@ async function draw(element) {
 async function first(job) {
   const { data } = await call("GET", `/v1/jobs/${job}/results?limit=${LOOKED_AT}`);
   const files = data.flatMap((one) => one.files);
-  const picture = files.find((file) => INLINE.has(file.media_type));
-  if (picture) return picture.url;
-  const archive = files.find((file) => file.media_type === "application/zip");
+  const picture = files.find(isPicture);
+  if (picture) return shownAt(picture.url);
+  const archive = files.find(isArchive);
   if (!archive) return "";
   const members = await call("GET", `/v1/files/${archive.id}/members?limit=1`);
   return members.data.find((member) => PICTURE.test(member.path))?.url || "";

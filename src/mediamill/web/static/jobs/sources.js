@@ -9,6 +9,10 @@ const FRAME = /(?:^|\/)frame-\d+-(\d{1,12})(?:-\d+)?\.\w+$/;
 export const isPicture = (file) => INLINE.has(file.media_type);
 export const isArchive = (file) => file.media_type === "application/zip";
 
+// Where a page shows the content of a file: its policy lets pictures come from this service alone, not
+// from a bucket to which it would be led.
+export const shownAt = (url) => `${url}?direct=false`;
+
 // What a grid asks of its source, where a picture is called by its place.
 class Source {
   constructor(more) {
@@ -58,7 +62,7 @@ export class Archive extends Source {
     for (const [at, { path, size, url }] of data.entries()) {
       const place = n * PAGE + at;
       const time = FRAME.exec(path);
-      if (place < this.count) this.items[place] = { path, name: path, size, url, picture: PICTURE.test(path), time: time ? Number(time[1]) / 1000 : null };
+      if (place < this.count) this.items[place] = { path, name: path, size, url, shown: url, picture: PICTURE.test(path), time: time ? Number(time[1]) / 1000 : null };
     }
     this.changed();
   }
@@ -75,7 +79,7 @@ export class Pictures extends Source {
   }
 
   want(_, last) {
-    if (last >= this.count - PAGE / 2 && !this.whole) this.more();
+    if (last >= this.count - PAGE / 2 && !this.whole) this.more().catch(() => {});
   }
 
   async at(n) {
@@ -86,7 +90,7 @@ export class Pictures extends Source {
   add(result) {
     for (const file of result.files.filter(isPicture)) {
       const { id, name, size, url } = file;
-      this.items.push({ file: id, name, size, url, picture: true, time: null, input: result.path ? "" : result.input });
+      this.items.push({ file: id, name, size, url, shown: shownAt(url), picture: true, time: null, input: result.path ? "" : result.input });
     }
   }
 }

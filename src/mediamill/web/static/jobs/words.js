@@ -64,6 +64,8 @@ export function summary(job) {
   return told.join(" · ");
 }
 
+// Whether something of it was cancelled, be it inputs that were not listed yet or stages to come.
+export const cutShort = (job) => job.state === "cancelled" || (over(job) && job.counts.cancelled > 0);
 export const downloadable = (job) => Boolean(job.download && good(job));
 export const downloadSize = (job) => (job.download ? `(${size(job.download.size)})` : "");
 

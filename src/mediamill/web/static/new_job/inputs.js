@@ -4,6 +4,7 @@ import { made } from "../dataset.js";
 import { t } from "../texts.js";
 import { toast } from "../toast.js";
 import { Facts, face } from "./facts.js";
+import { returned } from "./taking_back.js";
 
 const AT_ONCE = 24;
 const SOURCES = ["project", "archive", "manifest"];
@@ -30,12 +31,12 @@ export class Inputs {
   fromAddress(said) {
     const source = SOURCES.find((name) => said.get(name));
     if (source) this.take({ ...part(said), [source]: said.get(source), ...members(said) });
-    else this.add(...(said.has("selection") ? stored("mediamill.selection") : (said.get("files") || "").split(",").filter(Boolean)));
+    else this.add(said.has("selection") ? stored("mediamill.selection") : (said.get("files") || "").split(",").filter(Boolean));
   }
 
   // As a request names them; what is not offered here (a replay, too many files) is not taken.
   fromRequest(inputs) {
-    if (inputs?.files) this.add(...inputs.files);
+    if (inputs?.files) this.add(inputs.files);
     else if (inputs && SOURCES.some((name) => inputs[name])) this.take({ ...inputs });
     else get("inputs-none").textContent = t("new_job.inputs_again_many");
   }
@@ -65,24 +66,25 @@ export class Inputs {
     return files.filter((file) => file?.media_type.startsWith("image/"));
   }
 
-  add(...ids) {
-    this.ids = [...new Set([...this.ids, ...ids])];
-    this.draw();
-    this.changed();
+  add(ids) {
+    this.put([...new Set([...this.ids, ...ids])]);
   }
 
-  remove(...ids) {
+  remove(ids) {
     const away = new Set(ids);
-    this.ids = this.ids.filter((id) => !away.has(id));
-    this.draw();
-    this.changed();
+    this.put(this.ids.filter((id) => !away.has(id)));
   }
 
-  // Leave out what will fail, by its places, with a way back.
-  leaveOut(places) {
+  // The same with a way back.
+  takeOut(ids, told) {
     const before = this.ids;
-    this.remove(...places.map((place) => before[place]));
-    toast(t("new_job.left_out", { count: places.length }), { undo: async () => this.put(before) });
+    this.remove(ids);
+    toast(told, { undo: async () => this.put(returned(this.ids, before, new Set(ids))) });
+  }
+
+  // Leave out what will fail, by its places.
+  leaveOut(places) {
+    this.takeOut(places.map((place) => this.ids[place]), t("new_job.left_out", { count: places.length }));
   }
 
   put(ids) {
@@ -129,11 +131,10 @@ export class Inputs {
   }
 
   drop(id, name) {
-    const before = this.ids;
-    const next = before[before.indexOf(id) + 1] || before[before.indexOf(id) - 1];
-    this.remove(id);
+    const at = this.ids.indexOf(id);
+    const next = this.ids[at + 1] || this.ids[at - 1];
+    this.takeOut([id], t("new_job.removed", { name }));
     (get("chosen").querySelector(`[data-file="${CSS.escape(next || "")}"] button`) || get("picker").querySelector("summary")).focus();
-    toast(t("new_job.removed", { name }), { undo: async () => this.put(before) });
   }
 
   // Say what the source is called, once that is known.

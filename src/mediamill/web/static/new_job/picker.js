@@ -18,7 +18,7 @@ function bringing(inputs) {
     if (begun && !get("pickable").querySelector(`[value="${CSS.escape(file.id)}"]`)) get("pickable").prepend(choice(inputs, file));
     get("no-files").hidden = true;
     inputs.facts.note(file);
-    inputs.add(file.id);
+    inputs.add([file.id]);
   } }));
 }
 
@@ -48,8 +48,8 @@ export function picking(inputs, failed) {
   });
   get("more-files").addEventListener("click", (event) => tried(event.target, more, failed));
   get("pickable").addEventListener("change", ({ target }) => {
-    if (target.checked) inputs.add(target.value);
-    else inputs.remove(target.value);
+    if (target.checked) inputs.add([target.value]);
+    else inputs.remove([target.value]);
   });
   get("project").addEventListener("change", () => {
     if (get("project").value) inputs.take({ project: get("project").value });

@@ -36,7 +36,7 @@ export function shown(form, steps, problem, live = false) {
 }
 
 // A field in words, with the step it is of.
-function called(field, step) {
+export function called(field, step = null) {
   const name = field.querySelector(".group-name, label").textContent.trim();
   return step ? t("new_job.field_of", { step: label(step.operation), name }) : name;
 }

@@ -2,6 +2,7 @@
 import { fill, parameters, show } from "../form.js";
 import { t } from "../texts.js";
 import { toast } from "../toast.js";
+import { returned } from "./taking_back.js";
 
 const get = (id) => document.getElementById(id);
 const cards = [...document.querySelectorAll("[data-choose]")];
@@ -13,7 +14,13 @@ let made = 0;
 
 export class Steps {
   constructor(changed) {
-    Object.assign(this, { changed, list: [], choosing: false, away: false });
+    Object.assign(this, { changed, list: [], missing: [], choosing: false, away: false });
+    get("missing").querySelector("button").addEventListener("click", () => {
+      this.missing = [];
+      this.draw();
+      this.changed();
+      get("steps-title").focus();
+    });
     for (const one of cards) one.addEventListener("click", () => this.choose(one.dataset.choose));
     get("then").addEventListener("click", () => {
       this.choosing = true;
@@ -39,8 +46,10 @@ export class Steps {
     return this.list.map((one) => ({ operation: one.operation, parameters: parameters(one.fields) }));
   }
 
-  // Put steps in the place of those that are there; operations that are not known here are left out.
+  // Put steps in the place of those that are there. Those that are not known here are missing, until
+  // somebody says what is done instead, or that they are left out.
   put(steps) {
+    this.missing = steps.filter((one) => !card(one.operation)).map((one) => one.operation);
     this.list = steps.filter((one) => card(one.operation)).map((one) => this.made(one.operation, one.parameters));
     this.choosing = false;
     this.draw();
@@ -49,7 +58,7 @@ export class Steps {
 
   choose(operation) {
     this.list.push(this.made(operation));
-    this.choosing = false;
+    Object.assign(this, { missing: [], choosing: false });
     this.draw();
     this.changed();
     this.list.at(-1).element.querySelector("h3").focus();
@@ -94,7 +103,7 @@ export class Steps {
     this.changed();
     (this.list[Math.min(place, this.list.length - 1)]?.element.querySelector("h3") || get("steps-title")).focus();
     toast(t("new_job.removed_step", { name: label(gone.operation) }), { undo: async () => {
-      this.list = before;
+      this.list = returned(this.list, before, new Set([gone]));
       this.draw();
       this.changed();
     } });
@@ -124,6 +133,8 @@ export class Steps {
     const last = list.at(-1);
     const following = cards.filter((one) => !last || follows(card(last.operation).dataset.gives, one.dataset.accepts));
     for (const one of cards) one.closest("li").hidden = !following.includes(one);
+    get("missing").hidden = this.away || !this.missing.length;
+    get("missing").querySelector("p").textContent = this.missing.length ? t("new_job.missing", { count: this.missing.length, names: this.missing.join(", ") }) : "";
     get("steps").hidden = this.away;
     get("choose").hidden = this.away || (list.length > 0 && !this.choosing);
     get("then").hidden = this.away || !last || this.choosing || !following.length;

@@ -84,6 +84,12 @@ export class Templates {
     return { template: this.now.id, ...(Object.keys(variables).length && { variables }) };
   }
 
+  // What it must be given and was not.
+  get missing() {
+    const named = (input) => input.dataset.variable;
+    return this.now ? [...get("variables").querySelectorAll("input[data-required]")].filter((input) => input.value === "").map(named) : [];
+  }
+
   // Its steps become one's own, with the variables filled in where it has some.
   async edit() {
     const template = this.now;
@@ -144,7 +150,7 @@ function field(name, { type, required, default: given, description }) {
   const id = `variable-${name}`;
   const help = [description, given === null || given === undefined ? "" : t("new_job.if_empty", { value: text(given) }), required ? t("new_job.variable_needed") : ""];
   return made("div", { class: "field" }, made("label", { for: id }, name),
-    made("input", { id, "data-variable": name, "data-type": type, autocomplete: "off", "aria-describedby": `${id}-help ${id}-error` }),
+    made("input", { id, "data-variable": name, "data-type": type, ...(required && { "data-required": "" }), autocomplete: "off", "aria-describedby": `${id}-help ${id}-error` }),
     made("p", { class: "help", id: `${id}-help` }, help.filter(Boolean).join(" ")),
     made("p", { class: "error", id: `${id}-error`, "data-error-for": `variables.${name}` }));
 }

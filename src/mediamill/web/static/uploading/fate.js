@@ -9,7 +9,7 @@ const LONGEST = 30_000;
 export function fateOf({ status, code, wait }, troubles) {
   if (status === 0) return "connection";
   if (status === 507 || status === 401 || code === "quota_exceeded" || code === "second_factor_needed") return "halt";
-  if (status === 429 || (status === 503 && wait > 1)) return "later";
+  if (status === 429 || (status === 503 && wait)) return "later";
   if ([408, 409, 423, 425, 460].includes(status) || status >= 500) return troubles < MOST_TROUBLES ? "again" : "refused";
   return "refused";
 }

@@ -45,7 +45,9 @@ class Panel {
     this.fold.addEventListener("click", () => this.show(this.body.hidden));
     this.list.addEventListener("click", (event) => this.act(event));
     this.place.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.show(false);
+      if (event.key !== "Escape" || this.body.hidden) return;
+      event.stopPropagation(); // it closes this, and nothing behind it
+      this.show(false);
     });
     document.querySelector("#main").after(this.place);
     this.show(!PHONE.matches);
@@ -56,12 +58,20 @@ class Panel {
   soon() {
     this.timer ||= setTimeout(() => {
       this.timer = 0;
-      this.draw();
+      this.standing(() => this.draw());
     }, EVERY);
   }
 
+  // Does what may hide or remove things; whoever stood on one stands on the heading then, or where the content begins.
+  standing(change) {
+    const held = this.place.contains(document.activeElement);
+    change();
+    const still = document.activeElement;
+    if (held && !(this.place.contains(still) && still.checkVisibility())) (this.place.hidden ? document.querySelector("#main") : this.fold).focus();
+  }
+
   show(open) {
-    this.body.hidden = !open;
+    this.standing(() => { this.body.hidden = !open; });
     this.fold.setAttribute("aria-expanded", String(open));
     this.fold.title = open ? t("uploads.hide") : t("uploads.show");
   }
@@ -69,7 +79,7 @@ class Panel {
   // What is not finished is shown again when the page is loaded next.
   away() {
     this.queue.clear();
-    this.place.hidden = true;
+    this.standing(() => { this.place.hidden = true; });
   }
 
   toggle() {

@@ -16,7 +16,8 @@ export class Ways {
   constructor(told) {
     this.told = told;
     this.entries = new Map(); // by the id that Uppy gives their files
-    this.offer = null;
+    this.offer = null; // the most bytes of a request, asked for once
+    this.past = false; // whether large files go past the service, to its bucket
     this.uppies = {
       whole: this.way("whole", Sender, { send: whole }),
       direct: this.way("direct", Sender, { send: direct }),
@@ -32,9 +33,16 @@ export class Ways {
     return uppy;
   }
 
-  // What the server takes is asked once.
-  async offered() {
-    if (this.offer) return this.offer;
+  // What the server takes is asked once, however many files begin at the same moment.
+  offered() {
+    this.offer ||= this.ask().catch((problem) => {
+      this.offer = null;
+      throw problem;
+    });
+    return this.offer;
+  }
+
+  async ask() {
     const said = await fetch("/v1/uploads", { method: "OPTIONS" }).catch(() => { throw refusal(0); });
     if (!said.ok) throw refusal(said.status, "", said.headers.get("Retry-After"));
     const most = Number(said.headers.get("Mediamill-Max-Body")) || Infinity;
@@ -42,15 +50,14 @@ export class Ways {
       endpoint: `${location.origin}/v1/uploads`, chunkSize: Math.min(CHUNK, most), limit: 8, retryDelays: [], onShouldRetry: () => false,
       removeFingerprintOnSuccess: true, onBeforeRequest: (request, file) => keyed(request, file.meta.entry),
     });
-    this.offer = { most, direct: said.headers.get("Mediamill-Direct") === "presigned" };
-    return this.offer;
+    this.past = said.headers.get("Mediamill-Direct") === "presigned";
+    return most;
   }
 
   async start(entry) {
-    const { most, direct: past } = await this.offered();
-    const small = entry.size <= Math.min(SMALL, most);
-    entry.way ||= kept(entry.key)?.way || (small ? "whole" : past && entry.size > CHUNK ? "direct" : "tus");
-    if (entry.way === "direct" && !past) entry.way = "tus";
+    const small = entry.size <= Math.min(SMALL, await this.offered());
+    entry.way ||= kept(entry.key)?.way || (small ? "whole" : this.past && entry.size > CHUNK ? "direct" : "tus");
+    if (entry.way === "direct" && !this.past) entry.way = "tus";
     if (entry.state !== "sending") return; // it was paused or given up meanwhile
     const uppy = this.uppies[entry.way];
     if (entry.id) {
@@ -100,7 +107,7 @@ export class Ways {
 
   broke(entry, error) {
     if (error.code === UNREACHABLE) { // none goes there from here
-      this.offer.direct = false;
+      this.past = false;
       entry.way = "";
       this.remove(entry);
       entry.again();
@@ -125,13 +132,15 @@ export class Ways {
   }
 }
 
-// The creation of an upload is done once, however often it is asked for.
+// The creation of an upload is done once, however often it is asked for; it is ended by `remove`, not by Uppy too.
 function keyed(request, entry) {
+  if (request.getMethod() === "DELETE") return new Promise(() => {});
   if (request.getMethod() === "POST") request.setHeader("Idempotency-Key", entry.once);
   entry.asked = true;
   const { asking } = entry;
   entry.asking = null;
   if (asking && entry.state !== "sending") queueMicrotask(asking);
+  return null;
 }
 
 // Where tus keeps the address of one file’s upload.
