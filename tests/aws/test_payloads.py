@@ -32,7 +32,7 @@ IDS = re.compile(r"\b([a-z]+)_[0-9A-Z]{26}\b")
 TIMES = re.compile(
     r"\d{4}-\d\d-\d\dT[0-9:.]+Z"  # of the API
     r"|\w{3}, \d\d \w{3} \d{4} [0-9:]+ GMT"  # of headers
-    r"|\d{4}-\d\d-\d\d \d\d:\d\d UTC"  # of pages
+    r"|\w{3} \d\d?, \d{4}(, [0-9:]+ UTC)?|\d\d:\d\d:\d\d UTC"  # of pages
 )
 CURSORS = re.compile(r'(?<="after":")[^"]+|ann-[0-9a-f]{8}|(?<=after=)[A-Za-z0-9_-]{20,}')
 SECRETS = re.compile(r"mm[a-z]_[A-Za-z0-9_-]{20,}|(?<=links/)[A-Za-z0-9._~-]{20,}")

@@ -1,5 +1,6 @@
 """Webhooks in a browser: add one, try it, see what became of it, send it again; mostly by keys."""
 
+import asyncio
 import re
 
 import pytest
@@ -12,6 +13,13 @@ from tests.support.receivers import receiver, reply
 
 SERVICE = {"slots": 1, "min_free_bytes": 0, "fetch_allow": "127.0.0.1:*"}
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def overtaken(route, late):
+    """Answer with what was so when it was asked, but later."""
+    answer = await route.fetch()
+    await late.wait()
+    await route.fulfill(response=answer)
 
 
 async def test_a_webhook_from_adding_it_to_sending_again(page, everybodys):
@@ -40,9 +48,18 @@ async def test_a_webhook_from_adding_it_to_sending_again(page, everybodys):
         await page.get_by_text("Change it").press("Enter")
         await page.get_by_label("Events are sent to it").check()
         await page.get_by_role("button", name="Save").click()
+        saved = page.locator("#change [data-told]")
+        await expect(saved).to_have_text("Saved.")
         await expect(page.locator("#enabled")).to_have_text("on")
 
+        late = asyncio.Event()
+        await page.route("**/parts/webhooks/**", lambda route: overtaken(route, late), times=1)
+        async with page.expect_request("**/parts/webhooks/**"):
+            await page.get_by_role("button", name="Save").click()
         await row.get_by_role("button", name="Send webhook.test").press("Enter")
+        await expect(row.locator(".tag")).to_have_text("delivered")
+        late.set()
+        await expect(saved).to_have_text("Saved.")
         await expect(row.locator(".tag")).to_have_text("delivered")
         await row.locator("summary").press("Enter")
         await expect(row.locator("[data-body]")).to_contain_text('"type": "webhook.test"')

@@ -91,9 +91,13 @@ const source = (after = "") => {
   return `/parts/webhooks/${hook}?${query}`;
 };
 
-// Keep what is open open, and the keyboard where it was.
+let looks = 0;
+
+// Keep what is open open, and the keyboard where it was; an answer that was overtaken says what was.
 async function refresh() {
+  const mine = looks += 1;
   const fresh = await part(source());
+  if (mine !== looks) return;
   const open = [...log.querySelectorAll("details[open]")].map((one) => one.dataset.event);
   const bodies = new Map(open.map((id) => [id, find(log, id).querySelector("[data-body]").textContent]));
   const focused = log.contains(document.activeElement) ? document.activeElement.closest("[data-delivery]")?.dataset.delivery : null;
