@@ -136,7 +136,8 @@ WRONG = {
     ("webhooks.html", "add"): Wrong("/webhooks", {"url": "nowhere"}),
 }  # fmt: skip
 RIGHT = {
-    ("admin/audit.html", ""), ("admin/users.html", ""), ("captions_history.html", "filters"),
+    ("admin/audit.html", ""), ("admin/users.html", ""), ("analytics.html", ""),
+    ("captions_history.html", "filters"),
     ("captions_review.html", "filters"), ("home.html", "filters"), ("jobs.html", "filters"),
     ("project.html", "filters"), ("spending.html", "months"), ("webhook.html", "filter"),
     # nothing is sent: they close something, or change what is saved later
