@@ -250,7 +250,8 @@ class App:
         """Make what shows what is there, and what users say of it."""
         nouns = self.repositories
         self.sums = Sums(self.store, self.models.spending)
-        self.whole = Whole(self.work, self.workers, self.kept, self.books, self.sums)
+        topics = self.settings.stream_topics
+        self.whole = Whole(self.work, self.workers, self.kept, self.books, self.sums, topics)
         self.condition = Health(self.parts, self.work, self.models.providers)
         told = Feedbacks(self.store, nouns.units)
         self.feedback = FeedbackService(told, nouns.users, self.files, self.blobs, self.bell)

@@ -106,6 +106,15 @@ def test_an_answer_ends_when_its_gateway_gives_up(environment, monkeypatch):
     assert [round(seconds) for seconds in seen] == [BOUND_SECONDS, 9]
 
 
+def test_a_function_tells_no_numbers_whoever_asks_and_whatever_is_allowed(environment):
+    event = json.loads((Path(__file__).parent / "events" / "rest.json").read_text())
+    event |= {"path": "/metrics", "httpMethod": "GET", "body": None, "isBase64Encoded": False}
+    event["requestContext"] |= {"path": "/testStage/metrics", "httpMethod": "GET"}
+    event["requestContext"]["identity"]["sourceIp"] = "127.0.0.1"
+    event["headers"] = event["multiValueHeaders"] = {}
+    assert Api(environment).handle(event, Context())["statusCode"] == 403
+
+
 def test_a_function_that_is_too_short_says_what_to_set(environment):
     """Its margins would leave no time for work: messages came and went, and nothing was done."""
     works = Works(crew)

@@ -9,7 +9,8 @@ import apsw
 import pytest
 
 from mediamill.app import App
-from mediamill.backup import restoring, taking
+from mediamill.backup import objects as copied
+from mediamill.backup import restoring
 from mediamill.blobs.local.store import LocalBlobs
 from mediamill.core.backups import last_backup, noted_backup
 from mediamill.core.errors import ConfigurationError
@@ -79,7 +80,7 @@ def test_the_next_one_adds_what_is_new(found, say, place):
 @pytest.mark.parametrize("small", [500, 4 << 20])
 def test_results_go_where_the_settings_say(found, say, place, tmp_path, monkeypatch, small):
     """From one place into two and back into one; large objects go as streams."""
-    monkeypatch.setattr(taking, "SMALL", small)
+    monkeypatch.setattr(copied, "SMALL", small)
     monkeypatch.setattr(restoring, "SMALL", small)
     two, one, apart = tmp_path / "two", tmp_path / "one", tmp_path / "results"
     say("backup", place)
@@ -94,7 +95,7 @@ def test_results_go_where_the_settings_say(found, say, place, tmp_path, monkeypa
 
 
 def test_a_large_object_that_is_damaged_is_told(found, say, place, monkeypatch):
-    monkeypatch.setattr(taking, "SMALL", 500)
+    monkeypatch.setattr(copied, "SMALL", 500)
     folder = found.home / "blobs" / "files+"
     spoilt = max(folder.iterdir(), key=lambda path: path.stat().st_size)
     spoilt.write_bytes(spoilt.read_bytes()[:-1] + b"?")

@@ -27,11 +27,11 @@ ROOT = Path(__file__).parents[2]
 STEPS = """
 import os, signal, sys
 from collections import Counter
-from mediamill.backup import restoring, taking
+from mediamill.backup import objects, restoring, taking
 from mediamill.blobs.local import LocalBlobs
 from mediamill.cli import main
 
-taking.BATCH = restoring.BATCH = 3
+objects.BATCH = taking.BATCH = restoring.BATCH = 3
 what, at = sys.argv.pop(1), int(sys.argv.pop(1))
 passed = Counter()
 

@@ -12,10 +12,11 @@ from mediamill.backup.taking import Taking
 from mediamill.backup.vault import Vault
 from mediamill.blobs.opening import open_blobs
 from mediamill.core.backups import noted_backup
-from mediamill.core.errors import Unavailable
+from mediamill.core.errors import StorageFull, Unavailable
 from mediamill.handlers import back_up
 from mediamill.handlers.back_up import KIND
 from mediamill.moving.places import Targets
+from mediamill.store.opening import open_store
 from mediamill.store.port import Delete
 from mediamill.store.repositories.files import File
 from mediamill.store.sql.postgres import copying
@@ -50,7 +51,6 @@ async def test_postgresql_and_buckets_come_back(
     for store, blobs in ((first.store, second.blobs), (empty, first.blobs)):
         code, _, err = await given(store, blobs, *restore)
         assert (code, "not empty" in err) == (2, True), err
-        shutil.rmtree(tmp_path / "new", ignore_errors=True)
     code, _, err = await given(empty, second.blobs, *restore)
     assert code == 0, err
     assert everything(empty) == before
@@ -77,6 +77,21 @@ async def test_what_pg_dump_says_is_passed_on(elsewhere, tmp_path):
         await copying.restored(url, tmp_path / "no such")
 
 
+async def test_a_dump_is_put_back_whole_or_not_at_all(elsewhere, servers, tmp_path):
+    url, empty = elsewhere(Place("postgresql")).store, servers.postgres.database("torn")
+    await (await open_store(url)).close()
+    with pytest.raises(StorageFull, match="no room"):
+        async with copying.copied(url, tmp_path, 1 << 60):
+            raise AssertionError
+    async with copying.copied(url, tmp_path, 0) as copy:
+        assert 0 < copy.born == await copying.born(url)
+        data = copy.path.read_bytes()
+        copy.path.write_bytes(data[:-40])  # it ends in the last table's rows
+    with pytest.raises(Unavailable, match="pg_restore"):
+        await copying.restored(empty, copy.path)
+    assert await copying.born(empty) is None, "nothing of it is there"
+
+
 @pytest.mark.timeout(120)
 async def test_a_worker_makes_them_by_itself(found, tmp_path, monkeypatch):
     monkeypatch.setattr(back_up, "MINUTE", 0)
@@ -99,15 +114,15 @@ async def _noted(app: App) -> bool:
 
 
 async def test_what_is_deleted_meanwhile_is_not_missing(found, tmp_path, monkeypatch):
-    """Bytes that go between the copy of the rows and that of the bytes were deleted for good."""
+    """Bytes that go, with their row, after the copy of the rows were deleted for good."""
     settings = found.settings()
     async with await App.open(settings) as app, Vault.open(str(tmp_path / "b")) as vault:
         taking = Taking(settings, app.store, app.parts.blob_stores())
-        listed = type(app.blobs).list
+        listed, listings = type(app.blobs).list, iter([False, True])
         (file,) = [one for one in await _files(app) if one.name == "1.png"]
 
         async def deleting(blobs, prefix, after=""):
-            if blobs is app.blobs:
+            if blobs is app.blobs and next(listings):
                 await app.blobs.delete(file.blob)
                 await app.store.transact(Delete(type(file), (file.id,)))
             async for info in listed(blobs, prefix, after):

@@ -7,8 +7,10 @@ import os
 import msgspec
 import pytest
 
+from mediamill.backup import vault as vaults
 from mediamill.backup.manifest import Database, Entry, Snapshot, new_snapshot_id, read_list, written
 from mediamill.backup.pruning import prune, superfluous
+from mediamill.backup.reading import drop_broken, unreadable
 from mediamill.backup.vault import Claim, Vault, key_of
 from mediamill.blobs.memory import MemoryBlobs
 from mediamill.core.clock import DAY, HOUR
@@ -68,6 +70,77 @@ async def test_what_no_snapshot_names_goes():
     assert await prune(vault, NOW, days=30) == (0, 0)
 
 
+def _forbidden(process: int, number: int) -> None:
+    raise PermissionError
+
+
+async def test_who_stood_still_removes_nothing(monkeypatch):
+    """Another that took over may count on what is there."""
+    vault = Vault(MemoryBlobs())
+    lone = await _kept(vault, b"lone")
+    async with vault.alone():
+        with monkeypatch.context() as patch:
+            patch.setattr(vaults, "CLAIM_SECONDS", 0)
+            with pytest.raises(Locked, match="stood still"):
+                await vault.remove([lone])
+        await vault.blobs.put("working", msgspec.json.encode(Claim("x", 2 * NOW, "other", 1)))
+        with pytest.raises(Locked, match="took this place over"):
+            await vault.remove([lone])
+    assert await vault.is_whole(lone)
+
+
+async def test_removal_asks_who_writes_there(monkeypatch):
+    vault = Vault(MemoryBlobs())
+    async with vault.alone():
+        await vault.add(snapshot(40 * DAY, blocks=[await _kept(vault, b"old")]))
+        await vault.add(snapshot(0))
+    asked, remove = [], Vault.remove
+
+    async def removing(self, digests):
+        asked.append(list(digests))
+        await remove(self, digests)
+
+    monkeypatch.setattr(Vault, "remove", removing)
+    await prune(vault, NOW, days=30)
+    assert [len(some) for some in asked] == [1]
+    assert [one async for one in vault.sizes()] == []
+
+
+async def test_a_claim_is_renewed(monkeypatch):
+    monkeypatch.setattr(vaults, "RENEW_SECONDS", 0.001)
+    vault = Vault(MemoryBlobs())
+    async with vault.alone():
+        first = await vault._claimed()
+        while (now := await vault._claimed()).until <= first.until:
+            await asyncio.sleep(0.001)
+        assert now.id == first.id
+
+
+async def test_a_snapshot_whose_list_is_lost_is_named_and_dropped():
+    vault = Vault(MemoryBlobs())
+    lists = [await _kept(vault, data) for data in written([Entry("files/a", 4, 0, EMPTY)])]
+    async with vault.alone():
+        await vault.add(snapshot(40 * DAY))
+        await vault.add(snapshot(0, lists))
+    lost = (await vault.names())[-1]
+    await vault.blobs.put(key_of(lists[0]), b"another")
+    assert await unreadable(vault) == []
+    await drop_broken(vault, lists, [])
+    with pytest.raises(BrokenMedia, match=lost):
+        await prune(vault, NOW, days=30)
+    assert await unreadable(vault) == [lost]
+    await drop_broken(vault, [], [lost])
+    assert await vault.names() != []
+    await prune(vault, NOW, days=30)
+
+
+async def test_what_was_written_anew_meanwhile_is_not_dropped():
+    vault = Vault(MemoryBlobs())
+    mended = await _kept(vault, b"mended")
+    await drop_broken(vault, [mended], [])
+    assert await vault.is_whole(mended)
+
+
 async def test_nothing_goes_while_a_list_cannot_be_read():
     vault = Vault(MemoryBlobs())
     lists = [await _kept(vault, data) for data in written([Entry("files/a", 4, 0, EMPTY)])]
@@ -97,6 +170,9 @@ async def test_one_writes_at_a_time_and_who_was_killed_is_forgotten():
         assert not dead.holds
         assert Claim("other", mine.until, "elsewhere", child.pid).holds
         assert not Claim("other", NOW - 10 * DAY, "elsewhere", 1).holds
+        with pytest.MonkeyPatch.context() as patch:  # one of root's, asked by another user
+            patch.setattr(os, "kill", _forbidden)
+            assert dead.holds
         await blobs.put("working", msgspec.json.encode(dead))
         async with other.alone():
             with pytest.raises(Locked, match="took this place over"):

@@ -14,10 +14,12 @@ from tests.support.buckets import KEYS
 MINUTE = 60_000
 
 
-def noted(home, minutes: int) -> None:
+def noted(home, minutes: int, **counts: int) -> None:
     """Note a backup of some minutes ago."""
     begun = time.time_ns() // 1_000_000 - minutes * MINUTE
-    last = LastBackup(snapshot="s", begun=begun, ended=begun, size=1, fresh=1, place="file:///b")
+    last = LastBackup(
+        snapshot="s", begun=begun, ended=begun, size=1, fresh=1, place="file:///b", counts=counts
+    )
     note_backup(home, last)
 
 
@@ -37,6 +39,9 @@ def test_backups_are_told_of(tmp_path, monkeypatch):
     level, text = told(**made)
     assert (level, "set MEDIAMILL_BACKUP_PASSPHRASE" in text) == (Level.OK, True)
     assert "PASSPHRASE" not in told(**made, backup_passphrase="some words")[1]
+    noted(tmp_path, 20, damaged=2, missing=1)
+    level, text = told(**made)
+    assert (level, "3 files were missing or damaged" in text) == (Level.PROBLEM, True)
     noted(tmp_path, 100)
     assert told(**made)[0] is Level.PROBLEM
     assert told(**{**made, "backup_every": "1d"})[0] is Level.OK

@@ -48,6 +48,26 @@ async def test_what_has_hung_for_long_is_asked_anew():
     hanging.close()
 
 
+async def test_however_often_it_is_asked_two_of_a_name_hang_and_no_more():
+    """Each may keep a thread of a pool that others need as well."""
+    hanging, begun, go = Hanging(anew=0), [], asyncio.Event()
+
+    async def question() -> None:
+        begun.append(asyncio.current_task())
+        await go.wait()
+
+    for _ in range(4):
+        for name in ("store", "disk"):
+            with pytest.raises(TimeoutError):
+                await hanging.ask(name, question, 0.01)
+    assert len(begun) == 4
+    go.set()
+    await hanging.ask("disk", question, 60)
+    begun.clear()
+    await hanging.ask("disk", question, 60)
+    assert len(begun) == 1, "what has ended makes room"
+
+
 async def test_an_error_is_told_to_who_asks_and_is_no_warning_where_nobody_waits():
     hanging, go = Hanging(), asyncio.Event()
 

@@ -27,7 +27,7 @@ def limit(group, cpu: str, memory: str) -> None:
 
 def test_a_machine_tells_what_all_on_it_use(folders):
     load = read_load(*folders)
-    assert load.total, load.available == (8000 * 1024, 5000 * 1024)
+    assert (load.total, load.available) == (8000 * 1024, 5000 * 1024)
     assert load.busy == pytest.approx((100 + 20 + 30 + 7 + 8 + 9) / 100)
     limit(folders[1], "max 100000", "max")
     assert read_load(*folders) == load, "a container without limits is the machine"

@@ -1,12 +1,15 @@
 """Alarms of CloudWatch go off and end on the emulator, and are about what is told."""
 
 import asyncio
+import io
 import json
 import re
+import sys
 import time
 
 import pytest
 import yaml
+from structlog.testing import capture_logs
 
 from mediamill.cli.service import alone
 from mediamill.core.metrics import ITEMS, REQUESTS, STORE_ERRORS, UNIT_SECONDS
@@ -23,6 +26,8 @@ RESOURCES = yaml.load(TEMPLATE.read_text(), Loader)["Resources"]
 QUEUES = {f"units_{what}_{one}" for what in ("ready", "running", "waiting") for one in CLASSES}
 MARGIN = 15
 """Seconds before the end of an alarm's time at which what is bad is said to have happened."""
+ROUNDS = 120
+"""Times that what is bad is told again; an alarm that is still quiet then never goes off."""
 GIVEN = {
     "Topic": "arn:aws:sns:us-east-1:000000000000:told", "Api": "api", "Functions": "yes",
     "Table": "mill", "DeadLetters": "dead", "Cluster": "c", "Service": "s", "Database": "d",
@@ -75,11 +80,15 @@ def test_every_alarm_goes_off_and_ends(watch):
     alarms = alarms_of(watch)
     assert len(alarms) == len(RESOURCES) > 25
     assert in_state(watch, "INSUFFICIENT_DATA") == alarms.keys()
-    while quiet := alarms.keys() - in_state(watch, "ALARM"):
+    for _ in range(ROUNDS):
+        if not (quiet := alarms.keys() - in_state(watch, "ALARM")):
+            break
         for name in quiet:
             alarm, ((bad, times), _) = alarms[name], sides(alarms[name])
             lasts = alarm["Period"] * alarm["EvaluationPeriods"]
             tell(watch, alarm, bad, time.time() - lasts + MARGIN, times)
+        time.sleep(0.5)
+    assert quiet == set(), "they cannot go off"
     while loud := in_state(watch, "ALARM"):
         for name in loud:
             _, (good, times) = sides(alarms[name])
@@ -109,7 +118,7 @@ def test_alarms_are_about_what_is_told_and_lead_to_what_is_to_be_done():
     ours = {one["Properties"]["MetricName"] for one in RESOURCES.values()
             if one["Properties"]["Namespace"] == NAMESPACE}  # fmt: skip
     assert ours <= {*COUNTED, *TOLD, *KNOWN, *QUEUES}
-    assert {*COUNTED, *TOLD} - ours == {"items_succeeded"}, "told, and nobody is woken"
+    assert {*COUNTED, *TOLD, *KNOWN} - ours == {"items_succeeded"}, "told, and nobody is woken"
     for one in RESOURCES.values():
         for anchor in re.findall(r"alerts\.md#(\w+)", one["Properties"]["AlarmDescription"]):
             assert anchor in {name.lower() for name in ALERTS}
@@ -133,16 +142,43 @@ async def test_a_process_tells_what_has_changed_since(mill):
     assert changes.take() == {}
 
 
-async def test_a_process_that_stays_tells_each_minute(mill, monkeypatch, capsys):
+async def test_a_server_that_stays_tells_each_minute_what_it_counts_and_of_the_whole(
+    mill, monkeypatch, capsys
+):
     monkeypatch.setattr(alone, "TELL_SECONDS", 0.01)
     mill.parts.numbers.count(REQUESTS, "GET", "/v1/files", "500")
-    telling = asyncio.create_task(alone.told_each_minute(mill))
     told = ""
-    while not told:
-        await asyncio.sleep(0.01)
-        told = capsys.readouterr().out
-    telling.cancel()
-    assert json.loads(told.splitlines()[0])["requests_failed"] == 1
+    async with alone.telling(mill, whole=True):
+        while not told:
+            await asyncio.sleep(0.01)
+            told = capsys.readouterr().out
+    first = json.loads(told.splitlines()[0])
+    assert first["requests_failed"] == 1
+    assert QUEUES <= first.keys(), "without a sweep on Lambda nobody else does"
+
+
+async def test_what_came_in_the_last_minute_is_told_at_the_end(mill, capsys, monkeypatch):
+    """Who ends early is who has failed."""
+    for broken in (False, True):
+        with capture_logs() as logs, pytest.raises(ValueError, match="crashed"):
+            async with alone.telling(mill, whole=False):
+                mill.parts.numbers.count(REQUESTS, "GET", "/v1/files", "500", more=50)
+                if broken:
+                    monkeypatch.setattr(sys, "stdout", Broken())
+                raise ValueError("crashed")
+        monkeypatch.undo()
+        actions = [one["action"] for one in logs]
+        assert actions == ["numbers_not_told"] * broken
+    (told,) = capsys.readouterr().out.splitlines()
+    assert json.loads(told)["requests_failed"] == 50
+    assert QUEUES.isdisjoint(json.loads(told))
+
+
+class Broken(io.StringIO):
+    """A pipe whose reader is gone."""
+
+    def flush(self) -> None:
+        raise BrokenPipeError
 
 
 async def test_the_whole_is_told_in_a_form_that_cloudwatch_takes(mill):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from mediamill.core.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mediamill.core.metrics import ITEMS, LEASES_EXPIRED, UNIT_SECONDS
 from mediamill.engine.lease import Lease, LeaseLost
 from mediamill.engine.scheduler import Scheduler
+from mediamill.engine.tending import Tending
 from mediamill.handlers.removing import purge
 from mediamill.store.memory import MemoryStore
 from mediamill.store.opening import open_store
@@ -162,6 +164,51 @@ async def test_leases_that_ran_out_are_counted_once_the_unit_has_ended(harness):
         await harness.finished("user_alice", job)
     assert ends_of(harness, "items") == {"done": 1}
     assert harness.numbers.counts[LEASES_EXPIRED] == {(job.klass,): 2}
+
+
+async def test_what_its_handler_gives_back_is_not_done_and_lost_no_lease_again(harness):
+    job = await harness.submit("user_alice", await harness.add_files("user_alice", 1))
+    claims, backs = Scheduler(harness.store, -1), [("", True), ("away", True), ("away", False)]
+    assert await claims.claim_next([job.klass], "gone")
+    run = harness.items.run
+
+    async def gives_back(lease: Lease) -> None:
+        error, counted = backs.pop()
+        await lease.release(0, error, counted=counted)
+
+    engine = harness.engine()
+    tending = Tending(engine)
+    for handle in (gives_back, gives_back, gives_back, run):
+        harness.items.run = handle
+        unit = await engine.scheduler.claim_next([job.klass], "here")
+        assert unit is not None
+        await tending.run(unit)
+    assert ends_of(harness, "items") == {"returned": 2, "again": 1, "done": 1}
+    assert harness.numbers.counts[LEASES_EXPIRED] == {(job.klass,): 1}
+
+
+@pytest.mark.parametrize(
+    ("handle", "end"), [("run", "done"), ("give_up", "again")], ids=["done", "failed"]
+)
+async def test_what_comes_again_whatever_happens_is_never_given_up(harness, handle, end):
+    class Comes:
+        recurs = True
+
+        async def run(self, lease: Lease) -> None:
+            if handle == "give_up":
+                raise InvalidInput("nothing can be done with this")
+            await lease.release(60_000)
+
+        async def give_up(self, lease: Lease, error: BaseException) -> None:
+            await lease.release(60_000, str(error))
+
+    engine = harness.engine()
+    engine = replace(engine, handlers={**engine.handlers, "comes": Comes()})
+    await harness.units.begin_once("comes", "system", -1)
+    unit = await engine.scheduler.claim_next(["housekeeping"], "here")
+    assert unit is not None
+    await Tending(engine).run(unit)
+    assert ends_of(harness, "comes") == {end: 1}
 
 
 async def test_a_worker_that_is_stopped_gives_its_units_back(harness):

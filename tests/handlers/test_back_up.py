@@ -8,6 +8,7 @@ from mediamill.adapters.secrets.opening import SettingSources
 from mediamill.backup.vault import Vault
 from mediamill.blobs.memory import MemoryBlobs
 from mediamill.core.clock import HOUR, MINUTE
+from mediamill.core.errors import StorageFull, Unavailable
 from mediamill.core.settings import Settings
 from mediamill.handlers import back_up
 from mediamill.handlers.back_up import KIND, BackUp
@@ -20,6 +21,9 @@ class Released:
     """A lease that notes how it is given back."""
 
     said: list[tuple[int, str]] = field(default_factory=list)
+
+    async def write(self, **changes: int) -> None:
+        self.changed = changes
 
     async def release(self, after: int, error: str = "") -> None:
         self.said.append((after, error))
@@ -51,7 +55,16 @@ async def test_old_ones_that_stay_do_not_unmake_the_new_one(tmp_path):
         await vault.blobs.put("snapshots/20261122T000000.000Z-0000", b"no JSON")
         with capture_logs() as said:
             await handler(tmp_path)._prune(vault, 0)
-    assert [line["action"] for line in said] == ["backups_stay"]
+            async with Vault.open(str(tmp_path)) as other, other.alone():
+                await handler(tmp_path)._prune(vault, 0)
+    assert [line["action"] for line in said] == ["backups_stay"] * 2
+
+
+def test_where_there_is_no_room_it_waits_longer():
+    """Each try costs a copy of the database."""
+    for error, least in ((StorageFull("full"), 5 * MINUTE), (Unavailable("away"), MINUTE // 2)):
+        assert BackUp.policy.decide(error, 0).delay_ms >= least
+    assert BackUp.policy.decide(Unavailable("away"), 2) is None
 
 
 async def test_given_up_it_comes_next_time(tmp_path):

@@ -1,10 +1,12 @@
 """Copies of a SQLite file that is written to: one moment of it, however long the copy takes."""
 
 import asyncio
+import shutil
 
 import apsw
 import pytest
 
+from mediamill.core.errors import StorageFull
 from mediamill.store.opening import open_store
 from mediamill.store.port import Put
 from mediamill.store.repositories.users import User
@@ -29,7 +31,7 @@ async def test_what_is_written_meanwhile_neither_delays_nor_enters_a_copy(tmp_pa
     monkeypatch.setattr(copying, "PAGES", 5)
     monkeypatch.setattr(copying, "to_end", written_meanwhile)
     (tmp_path / "copy").mkdir()
-    async with copying.copied(url, tmp_path / "copy") as copy:
+    async with copying.copied(url, tmp_path / "copy", 0) as copy:
         assert 10 < steps[0] < 500
         found = await copy.rows.walk(User)
         assert [row.id for row in found] == [user(n).id for n in range(ROWS)]
@@ -39,6 +41,28 @@ async def test_what_is_written_meanwhile_neither_delays_nor_enters_a_copy(tmp_pa
 
 def user(number: int) -> User:
     return User(id=f"user_{number:06}", email=f"{number}@example.org", created=number)
+
+
+async def test_a_copy_leaves_room_for_the_service(tmp_path):
+    url = f"sqlite:///{tmp_path}/mediamill.db"
+    await (await open_store(url)).close()
+    (tmp_path / "copy").mkdir()
+    spare = shutil.disk_usage(tmp_path).free - 1
+    with pytest.raises(StorageFull, match="has no room for a copy of the rows"):
+        async with copying.copied(url, tmp_path / "copy", spare):
+            raise AssertionError
+    assert list((tmp_path / "copy").iterdir()) == [], "before a byte is written"
+
+
+async def test_when_a_database_was_made_goes_with_its_copies(tmp_path):
+    url = f"sqlite:///{tmp_path}/mediamill.db"
+    assert await copying.born(url) is None
+    await (await open_store(url)).close()
+    (tmp_path / "copy").mkdir()
+    async with copying.copied(url, tmp_path / "copy", 0) as copy:
+        assert 0 < copy.born == await copying.born(url)
+    (tmp_path / "other").touch()
+    assert await copying.born(f"sqlite:///{tmp_path}/other") == 0
 
 
 async def test_who_is_told_to_stop_waits_for_no_check(tmp_path):

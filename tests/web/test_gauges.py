@@ -1,19 +1,76 @@
 """What `/metrics` reads from the service when it is asked."""
 
+import asyncio
+
 import pytest
 
 from mediamill.app import App
+from mediamill.blobs.memory import MemoryBlobs
+from mediamill.core.metrics import CLASSES
 from mediamill.core.settings import Settings
 from mediamill.engine.scheduler import Scheduler
+from mediamill.parts import ANSWER_SECONDS
+from mediamill.services.jobs import backlog
 from mediamill.services.uploads.assembling import finish_unit
 from mediamill.store.port import Put
 from mediamill.store.repositories.files import FileState
 from mediamill.store.repositories.units import Unit
 from mediamill.store.repositories.uploads import Upload, UploadState
 from mediamill.web.app import create_app
+from mediamill.web.metrics import exposing
 from tests.support.places import EACH_STORE
 from tests.web.conftest import client_of
 from tests.web.test_uploading import PNG
+
+
+async def test_all_questions_are_open_at_once_so_who_asks_waits_once(mill, nobody, monkeypatch):
+    """Two waits of four seconds, one after the other, would be later than anybody waits."""
+    assert ANSWER_SECONDS < 5
+    mill.parts.results = MemoryBlobs()
+    wanted, asked, all_there = set[str](), set[str](), asyncio.Event()
+
+    async def ask(name, question, seconds):
+        assert seconds == ANSWER_SECONDS
+        asked.add(name)
+        if asked == wanted:
+            all_there.set()
+        if wanted:
+            await asyncio.wait_for(all_there.wait(), 30)
+        raise TimeoutError
+
+    monkeypatch.setattr(mill.parts.hanging, "ask", ask)
+    for path, most in (("/health/ready", 6), ("/metrics", 14)):
+        wanted.clear(), asked.clear(), all_there.clear()
+        await nobody.get(path)
+        wanted |= asked
+        assert len(wanted) >= most
+        asked.clear()
+        answer = await nobody.get(path)
+        assert all_there.is_set()
+        assert "no answer within 4 s" in answer.text or "mediamill_ready 0.0" in answer.text
+
+
+async def test_queues_are_told_while_a_look_takes_long(mill, nobody, monkeypatch):
+    """Where many wait, it does; the numbers of the last minute are better than none."""
+    monkeypatch.setattr(exposing, "ANSWER_SECONDS", 0.01)
+    now = await mill.store.now()
+    unit = Unit(group="g", seq=0, kind="k", owner="user_a", klass="bulk", created=now)
+    await mill.repositories.units.insert([unit.opened(now)])
+    await mill.work.look()
+    together, of = set[str](), mill.work.backlogs.of
+
+    async def never(klass):
+        together.add(klass)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(mill.work.backlogs, "of", never)
+    monkeypatch.setattr(backlog, "SECONDS", 0)
+    told = (await nobody.get("/metrics")).text
+    assert 'mediamill_units{class="bulk",state="ready"} 1.0' in told
+    assert together == {*CLASSES}, "they are looked at side by side"
+    monkeypatch.setattr(backlog, "OLDEST_SECONDS", 0)
+    assert "mediamill_units{" not in (await nobody.get("/metrics")).text
+    monkeypatch.setattr(mill.work.backlogs, "of", of)
 
 
 @pytest.mark.places(*EACH_STORE)

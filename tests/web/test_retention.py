@@ -92,7 +92,12 @@ async def test_from_the_first_look_to_the_last_trace(mill, ann, bob, monkeypatch
         (stream, *_) = await mill.kept.states()
         assert (stream.due.files, stream.soon.files, stream.soon.bytes) == (0, 1, seen["size"])
         await settled(mill)
-        await age(mill, due, days=1)
+        none = 'mediamill_retention_overdue_files{source="stream"} 0.0'
+        await age(mill, due, days=0.51)
+        (stream, *_) = await mill.kept.states()
+        assert stream.due.files == 1
+        assert none in (await ann.client.get("/metrics")).text, "it is due, and not late yet"
+        await age(mill, due, days=0.49)
         text = (await ann.client.get("/metrics")).text
         assert 'mediamill_retention_overdue_files{source="stream"} 1.0' in text
         needles = [due, "gonzo", seen["sha256"], row.files[0].sha256, row.file_id(0)]

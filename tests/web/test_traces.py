@@ -6,6 +6,7 @@ from contextlib import nullcontext
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from mediamill.adapters.tracing import otlp
 from mediamill.app import App
 from mediamill.core import tracing
 from mediamill.core.errors import ConfigurationError
@@ -172,6 +173,36 @@ async def test_where_nobody_collects_nothing_is_kept(mill, ann):
     with tracing.begun(None, "request", tracing.Kind.SERVER, ASKING["traceparent"]):
         assert tracing.traceparent() is None
         assert Unit(group="g", seq=0, kind="k", owner="o", klass="bulk", created=1).trace is None
+
+
+async def test_who_ends_waits_for_a_collector_as_long_as_it_may_and_no_longer(monkeypatch):
+    monkeypatch.setattr(otlp, "CLOSING_SECONDS", 60)
+    asked, held, left = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def until_left(reader: asyncio.StreamReader) -> None:
+        while await reader.read(1 << 16):
+            pass
+        left.set()
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        watching = asyncio.ensure_future(until_left(reader))
+        await held.wait()
+        watching.cancel()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(hold, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        sender = otlp.Otlp(f"http://127.0.0.1:{port}", 1.0)
+        with sender.span("work", tracing.Kind.INTERNAL, None, {}):
+            pass
+        while not asked.is_set():
+            await sender.flush(0.1)
+        assert not left.is_set(), "the answer is still waited for, and nobody waits for that"
+        held.set()
+        await sender.close()
 
 
 async def test_a_collector_that_is_away_or_refuses_keeps_nobody_waiting(tmp_path):

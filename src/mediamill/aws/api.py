@@ -31,6 +31,7 @@ class Api:
             from mediamill.web.app import create_app
 
             self._web = create_app(environment.app)
+        self._web.state.watchers = ()  # of one environment of many they would say nothing
         self._prefix = urlsplit(environment.app.settings.public_url).path
 
     def handle(self, event: Any, context: Context) -> dict[str, Any]:

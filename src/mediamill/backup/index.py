@@ -81,6 +81,12 @@ class Index:
         for key, kind, id_ in self._connection.execute(query).fetchall():
             yield str(key), type_map[str(kind)], tuple(msgspec.json.decode(str(id_)))
 
+    def differing(self) -> list[str]:
+        """List the objects of this snapshot that are not what their rows say."""
+        query = """SELECT key FROM now JOIN named USING (key)
+            WHERE named.sha256 NOT IN ('', now.sha256) ORDER BY key"""
+        return [str(key) for (key,) in self._connection.execute(query)]
+
     # -- what this snapshot has -----------------------------------------------------------------
 
     def known(self, key: str, size: int, modified: int) -> str | None:
@@ -90,6 +96,18 @@ class Index:
         sha256: str | None = self._one(query, key, size, modified)
         said = self.recorded(key)
         return None if sha256 is None or (said and said != sha256) else sha256
+
+    def has_already(self, key: str, size: int, modified: int) -> bool:
+        """Tell whether this snapshot has an object as it is, and as its row says."""
+        query = "SELECT sha256 FROM now WHERE key = ? AND size = ? AND modified = ?"
+        sha256 = self._one(query, key, size, modified)
+        return sha256 is not None and self.recorded(key) in {"", sha256}
+
+    def amount(self) -> tuple[int, int]:
+        """Return how many objects this snapshot has, and their bytes."""
+        query = "SELECT count(*), COALESCE(sum(size), 0) FROM now"
+        count, size = self._connection.execute(query).fetchall()[0]
+        return int(str(count)), int(str(size))
 
     def has(self, entries: Iterable[Entry]) -> None:
         """Note objects of this snapshot."""

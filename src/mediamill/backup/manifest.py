@@ -42,6 +42,8 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     blocks: list[str]
     """SHA-256 of its pieces, in order."""
+    born: int = 0
+    """When it was made (ms): what tells one installation from another."""
 
 
 class Snapshot(msgspec.Struct, kw_only=True):
@@ -50,6 +52,8 @@ class Snapshot(msgspec.Struct, kw_only=True):
     id: str
     begun: int
     """Everything that was acknowledged before is in it (ms)."""
+    started: int = 0
+    """When the backup began (ms); bytes that were there are copied before the rows."""
     program: str
     """The version that made it."""
     database: Database
@@ -61,9 +65,17 @@ class Snapshot(msgspec.Struct, kw_only=True):
     fresh: int = 0
     """Bytes that were not at the place before."""
     missing: list[str] = []
-    """Objects that rows name and that were not there, so cannot be restored."""
+    """Objects that rows name and that were not there: some of them, as of the next two."""
     damaged: list[str] = []
-    """Objects that were not what their rows say; they are in the snapshot as they were."""
+    """Objects that were not what their rows say, or that could not be read.
+
+    Where the place has the content that the row tells, of these and of those before, the snapshot
+    has it; else it has what was found.
+    """
+    cold: list[str] = []
+    """Objects in cold storage that the place has not; they are not in the snapshot."""
+    counts: dict[str, int] = {}
+    """How many are `missing`, `damaged` and `cold`."""
     keys: str = ""
     """The home's `secret` and `keyring`, sealed under a passphrase (`keys.py`); empty: apart."""
     format: int = FORMAT

@@ -10,10 +10,13 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 from mediamill.backup.index import Index
-from mediamill.backup.manifest import Snapshot, read_list
-from mediamill.backup.vault import Vault, key_of
+from mediamill.backup.manifest import Snapshot
+from mediamill.backup.reading import list_of
+from mediamill.backup.vault import Vault
 from mediamill.core.clock import DAY
 
+TOGETHER = 100
+"""Content that is removed before it is seen again who writes there."""
 LEFT_MS = DAY
 """How old what was left half-written is at least when it is removed."""
 
@@ -59,16 +62,23 @@ async def _name(vault: Vault, staying: Sequence[Snapshot], index: Index) -> None
     lists = {sha256 for snapshot in staying for sha256 in snapshot.lists}
     for snapshot in staying:
         index.there((sha256, 0) for sha256 in snapshot.digests())
-    for sha256 in sorted(lists):
-        entries = read_list(await vault.content(sha256))
-        index.there((entry.sha256, 0) for entry in entries)
+    for snapshot in staying:
+        for sha256 in snapshot.lists:
+            if sha256 in lists:  # most are shared
+                lists.remove(sha256)
+                entries = await list_of(vault, snapshot, sha256)
+                index.there((entry.sha256, 0) for entry in entries)
 
 
 async def _collect(vault: Vault, index: Index) -> int:
     """Remove the content that is not noted; return how many bytes."""
-    removed = 0
+    removed, going = 0, list[str]()
     async for sha256, size in vault.sizes():
         if index.size_there(sha256) is None:
-            await vault.blobs.delete(key_of(sha256))
+            going.append(sha256)
             removed += size
+        if len(going) == TOGETHER:
+            await vault.remove(going)
+            going.clear()
+    await vault.remove(going)
     return removed

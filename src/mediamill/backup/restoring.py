@@ -6,6 +6,7 @@ written to these places no half is ever seen.
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -16,10 +17,11 @@ import msgspec
 from mediamill.backup import keys
 from mediamill.backup.beside import beside
 from mediamill.backup.manifest import Entry, Snapshot
-from mediamill.backup.reading import assembled, entries_of
+from mediamill.backup.reading import assembled, entries_of, without_rows
 from mediamill.backup.vault import Vault, url_of
 from mediamill.blobs.claims import CLAIM
 from mediamill.blobs.keys import of_results
+from mediamill.blobs.local.files import fsync_folder
 from mediamill.blobs.opening import open_blobs
 from mediamill.blobs.port import Blobs, PutsTogether
 from mediamill.core.backups import RESTORING
@@ -28,7 +30,7 @@ from mediamill.core.settings import Settings
 from mediamill.core.urls import shown
 from mediamill.store.copying import copying, kind_of
 
-FRESH = f".{RESTORING}"
+FRESH, ROWS = f".{RESTORING}", ".restoring.db"
 SMALL, BATCH, BATCH_BYTES = 4 << 20, 64, 16 << 20
 AT_ONCE = 3
 """Batches, or large objects, under way at a time: while one waits for a disk another is read."""
@@ -40,6 +42,8 @@ class Mark(msgspec.Struct, frozen=True):
     id: str
     begun: int
     places: dict[str, str]
+    rows: bool = False
+    """The rows are being put in, or are in: no other snapshot can come here."""
 
 
 @dataclass
@@ -74,12 +78,18 @@ class Restoring:
 
         Before anything is written it raises `Conflict` where the target is not empty,
         `ConfigurationError` for another kind of store or a newer schema, and for sealed keys
-        without a passphrase unless they are to be left out, `Unsealable` for a wrong one. Raises
-        `BrokenMedia` when the place has lost the rows.
+        without a passphrase unless they are to be left out, `Unsealable` for a wrong one, and
+        `BrokenMedia` when the place has lost the rows or a list. So another snapshot can be taken
+        then; it can also take the place of one that was interrupted before its rows were put in.
         """
+        home = self.settings.home
         own = self._keys(passphrase, without_keys=without_keys)
-        self._goes_on = self._is_mine(interrupted(self.settings.home))
-        without_rows = await self._require_fit()
+        before = interrupted(home)
+        self._require_mine(before)
+        self._goes_on = before is not None
+        self._require_known()
+        has_rows = await self._has_rows(before)
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
         async with AsyncExitStack() as stack:
             blobs = await self._open(stack, self.settings.blobs_url, "MEDIAMILL_BLOBS_URL")
             results = blobs
@@ -87,15 +97,18 @@ class Restoring:
                 url = self.settings.results_url
                 results = await self._open(stack, url, "MEDIAMILL_RESULTS_URL")
             places = list(dict.fromkeys((blobs, results)))
-            await self._mark(places)
-            rows = self.settings.home / ".restoring.db"
-            rows.unlink(missing_ok=True)
-            await assembled(self.vault, self.snapshot, rows)  # first, as nothing is without it
+            rows = await self._rows()  # first, as nothing is without it
+            if before is not None and before.id != self.snapshot.id:
+                await self._emptied(places)
+            data = self._mark(rows=has_rows)
+            for one in places:
+                await one.put(CLAIM, data)
             done = await self._objects(blobs, results)
             if not done.broken:
-                keys.put_back(self.settings.home, own)
+                keys.put_back(home, own)
                 done.with_keys = bool(own)
-                if without_rows:
+                if not has_rows:
+                    self._mark(rows=True)
                     kind = self.snapshot.database.kind
                     await copying(kind).restored(self.settings.store_url, rows)
                 rows.unlink(missing_ok=True)
@@ -114,19 +127,18 @@ class Restoring:
             )
         return keys.opened(sealed, passphrase, self.snapshot.id)
 
-    def _is_mine(self, found: Mark | None) -> bool:
-        """Tell whether this restore was begun before; raises `Conflict` for another one's mark."""
+    def _require_mine(self, found: Mark | None) -> None:
+        """Raise `Conflict` for a home that has anything, but for a restore of these places."""
         home = self.settings.home
         if found is None:
-            there = {path.name for path in home.iterdir()} if home.exists() else set()
-            if there - {FRESH}:
+            files = (path for path in home.rglob("*") if path.is_file())
+            if any(path.name not in {FRESH, ROWS} for path in files):
                 raise Conflict(f"{home} is not empty: name a new home.")
-        elif (found.id, found.places) != (self.snapshot.id, self._places()):
+        elif found.places != self._places() or (found.rows and found.id != self.snapshot.id):
             raise Conflict(
                 f"A restore of the snapshot {found.id} into {home} was interrupted, with other "
-                "places: end that one, or name a new home."
+                "places, or as its rows were put in: end that one, or name a new home."
             )
-        return found is not None
 
     def _places(self) -> dict[str, str]:
         here = self.settings
@@ -134,11 +146,8 @@ class Restoring:
         named |= {"blobs": here.blobs_url, "results": here.results_url}
         return {name: shown(url) for name, url in named.items()}
 
-    async def _require_fit(self) -> bool:
-        """Raise for a target that the snapshot does not fit into; tell whether it has no rows.
-
-        What an interrupted restore found empty has this one's rows, or none: they come whole.
-        """
+    def _require_known(self) -> None:
+        """Raise for a snapshot that this program, or the store, does not understand."""
         database, settings = self.snapshot.database, self.settings
         if kind_of(settings.store_url) != database.kind:
             raise ConfigurationError(
@@ -151,13 +160,50 @@ class Restoring:
                 f"The snapshot was made by mediamill {self.snapshot.program}, which this one does "
                 "not understand: restore it with that version or a later one."
             )
-        try:
-            await copying(database.kind).require_empty(settings.store_url)
-        except Conflict:
-            if not self._goes_on:
-                raise
+
+    async def _has_rows(self, before: Mark | None) -> bool:
+        """Tell whether the rows are in; raises `Conflict` for others.
+
+        They are where this restore had begun to put them in and the database is the snapshot's:
+        they come whole. Whatever opens an empty one makes another one of it.
+        """
+        database = self.snapshot.database
+        born = await copying(database.kind).born(self.settings.store_url)
+        if born is None:
             return False
-        return True
+        if before is not None and before.rows and born == database.born:
+            return True
+        raise Conflict(
+            "MEDIAMILL_STORE_URL: the database is not empty, and what it has did not come by this "
+            "restore: name a new home, or an empty database."
+        )
+
+    async def _rows(self) -> Path:
+        """Write the copy of the rows into the home; raises `BrokenMedia`, and leaves nothing."""
+        rows = self.settings.home / ROWS
+        rows.unlink(missing_ok=True)
+        try:
+            await assembled(self.vault, self.snapshot, rows)
+            if await self.vault.broken(self.snapshot.lists):
+                raise without_rows(self.snapshot)
+        except BrokenMedia:
+            rows.unlink(missing_ok=True)
+            raise
+        return rows
+
+    async def _emptied(self, places: Sequence[Blobs]) -> None:
+        """Remove what a restore of another snapshot had brought; raises `Conflict` for others'."""
+        for blobs in places:
+            keys = [info.key async for info in blobs.list("") if info.key != CLAIM]
+            if not keys:
+                continue
+            with suppress(NotFound, msgspec.DecodeError):
+                claim = msgspec.json.decode(await blobs.get(CLAIM), type=Mark)
+                if claim.places == self._places():
+                    for key in keys:
+                        await blobs.delete(key)
+                    continue
+            raise Conflict("A place for bytes has what no restore brought: name another place.")
 
     async def _open(self, stack: AsyncExitStack, url: str, setting: str) -> Blobs:
         room = self.settings.min_free_bytes
@@ -168,14 +214,17 @@ class Restoring:
                 raise Conflict(f"{setting} is not empty, it has “{info.key}”: name another place.")
         return blobs
 
-    async def _mark(self, places: Sequence[Blobs]) -> None:
-        home = self.settings.home
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        data = msgspec.json.encode(Mark(self.snapshot.id, self.snapshot.begun, self._places()))
-        (home / FRESH).write_bytes(data)
+    def _mark(self, *, rows: bool) -> bytes:
+        """Write down in the home what is restored, durable; return what was written."""
+        mark = Mark(self.snapshot.id, self.snapshot.begun, self._places(), rows)
+        data, home = msgspec.json.encode(mark), self.settings.home
+        with (home / FRESH).open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         (home / FRESH).replace(home / RESTORING)
-        for blobs in places:
-            await blobs.put(CLAIM, data)
+        fsync_folder(home)
+        return data
 
     async def _unmark(self, places: Sequence[Blobs]) -> None:
         for blobs in places:

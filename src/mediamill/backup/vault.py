@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
@@ -44,10 +44,13 @@ class Claim(msgspec.Struct, frozen=True):
             return False
         if self.machine != this_machine():
             return True
-        with suppress(ProcessLookupError, PermissionError):
+        try:
             os.kill(self.process, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:  # it is there, and another user's
             return True
-        return False
+        return True
 
 
 def key_of(sha256: str) -> str:
@@ -67,7 +70,7 @@ class Vault:
 
     def __init__(self, blobs: Blobs) -> None:
         self.blobs = blobs
-        self._mine = ""
+        self._mine, self._said = "", 0.0
 
     @classmethod
     @asynccontextmanager
@@ -155,6 +158,14 @@ class Vault:
         async for info in self.blobs.list(OBJECTS):
             yield info.key.rpartition("/")[2], info.size
 
+    async def remove(self, digests: Sequence[str]) -> None:
+        """Remove content; raises `Locked` where another has taken over, or soon may have."""
+        await self.require_alone()
+        for sha256 in digests:
+            if time.monotonic() - self._said > CLAIM_SECONDS / 2:
+                raise Locked("It stood still for so long that another backup may have begun.")
+            await self.blobs.delete(key_of(sha256))
+
     # -- snapshots ------------------------------------------------------------------------------
 
     async def names(self) -> list[str]:
@@ -230,6 +241,7 @@ class Vault:
                     await self.blobs.put(WORKING, self._claim())
 
     def _claim(self) -> bytes:
+        self._said = time.monotonic()
         until = _now() + int(CLAIM_SECONDS * 1000)
         return msgspec.json.encode(Claim(self._mine, until, this_machine(), os.getpid()))
 

@@ -32,6 +32,8 @@ class BlobInfo:
     key: str
     size: int
     modified: int
+    cold: bool = False
+    """Whether a listing says that it lies in cold storage: reading it asks for its return."""
 
 
 @dataclass(frozen=True)

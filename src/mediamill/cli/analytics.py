@@ -18,6 +18,7 @@ from mediamill.analytics.places import SETTING, open_place
 from mediamill.cli.remote.connection import connect
 from mediamill.cli.remote.home import read_all_settings
 from mediamill.cli.terminal.leading import LeadingGroup
+from mediamill.core.backups import refuse_unrestored
 from mediamill.core.errors import InvalidInput
 from mediamill.core.logs import configure_logging
 from mediamill.store.opening import open_store
@@ -98,6 +99,7 @@ def export(*, url: str | None, everything: bool) -> None:
     """
     configure_logging("text", "error")
     settings = read_all_settings()
+    refuse_unrestored(settings.home)
     place = open_place(_place(url or settings.analytics_url))
 
     async def done() -> int:

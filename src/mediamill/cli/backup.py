@@ -20,8 +20,9 @@ from mediamill.cli.remote.home import read_all_settings
 from mediamill.cli.serve import home_option
 from mediamill.cli.terminal.failures import SOME_FAILED, Failure, Unreachable
 from mediamill.cli.terminal.leading import LeadingGroup
+from mediamill.core.backups import refuse_unrestored
 from mediamill.core.clock import SystemClock, rfc3339
-from mediamill.core.errors import BrokenMedia, Conflict, NotFound, Unavailable
+from mediamill.core.errors import BrokenMedia, Conflict, Locked, NotFound, Unavailable
 from mediamill.core.logs import configure_logging
 from mediamill.core.settings import Settings
 from mediamill.store.copying import copying, kind_of
@@ -29,6 +30,11 @@ from mediamill.store.opening import open_store
 
 T = TypeVar("T")
 SHOWN = 20
+TROUBLES = {
+    "missing": "Missing in the installation already",
+    "damaged": "Damaged in the installation already",
+    "cold": "In cold storage, so not in the backup",
+}
 
 place_argument = click.argument("place", metavar="[DEST]", required=False)
 
@@ -45,7 +51,14 @@ def backup() -> None:
 @backup.command()
 @place_argument
 @home_option
-@click.option("--again", is_flag=True, help="Read all files anew, also those that are there.")
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Read all files anew, and what DEST has of them; what is broken there is written anew.",
+)
+@click.option(
+    "--take-over", is_flag=True, help="DEST has backups of another database: go on with this one."
+)
 @click.option("--keep", type=click.IntRange(1), help="Keep so many snapshots at most.")
 @click.option(
     "--keep-days",
@@ -60,6 +73,7 @@ def run(
     *,
     home: str | None,
     again: bool,
+    take_over: bool,
     keep: int | None,
     keep_days: int | None,
     as_json: bool,
@@ -76,10 +90,10 @@ def run(
     async def done() -> tuple[Snapshot, int, str]:
         async with _taking(settings) as taking, Vault.open(where) as vault:
             async with as_operator(taking.store, "mediamill backup"):
-                snapshot = await taking.take(vault, where, again=again)
+                snapshot = await taking.take(vault, where, again=again, take_over=take_over)
             try:
                 return snapshot, (await prune(vault, SystemClock().now(), days, keep or 0))[0], ""
-            except (BrokenMedia, Conflict) as error:
+            except (BrokenMedia, Conflict, Locked) as error:
                 return snapshot, 0, error.message
 
     snapshot, dropped, staying = _done(done)
@@ -90,7 +104,7 @@ def run(
     if staying:
         remedy = "See what `mediamill backup verify --all` says."
         click.echo(f"Old snapshots were not dropped: {staying} {remedy}", err=True)
-    ctx.exit(SOME_FAILED if snapshot.missing or snapshot.damaged or staying else 0)
+    ctx.exit(SOME_FAILED if any(snapshot.counts.values()) or staying else 0)
 
 
 @backup.command("list")
@@ -158,10 +172,10 @@ async def _verified(
     async with Vault.open(where, makes=False) as vault:
         lost = await unreadable(vault) if each else []
         names = [name for name in await vault.names() if name not in lost] if each else [at]
-        found = [await verified(vault, await chosen(vault, name)) for name in names]
+        found = [await verified(vault, await chosen(vault, name, lost.append)) for name in names]
         broken = sorted({sha256 for one in found for sha256 in one.broken})
-        if drop and (broken or lost):
-            await drop_broken(vault, broken, lost)
+        if drop and (broken or (lost and each)):
+            await drop_broken(vault, broken, lost if each else ())
         return found, lost
 
 
@@ -175,6 +189,7 @@ def _place(place: str | None, settings: Settings) -> str:
 @asynccontextmanager
 async def _taking(settings: Settings) -> AsyncIterator[Taking]:
     """Open what is backed up."""
+    refuse_unrestored(settings.home)
     await copying(kind_of(settings.store_url)).require_there(settings.store_url)
     async with AsyncExitStack() as stack:
         store = await open_store(settings.store_url)
@@ -211,6 +226,8 @@ def _row(snapshot: Snapshot) -> dict[str, Any]:
         "keys": "sealed" if snapshot.keys else "apart",
         "missing": snapshot.missing,
         "damaged": snapshot.damaged,
+        "cold": snapshot.cold,
+        "counts": snapshot.counts,
     }
 
 
@@ -234,16 +251,18 @@ COLUMNS: tuple[Callable[[dict[str, Any]], Any], ...] = (
 
 def _tell(snapshot: Snapshot, dropped: int) -> None:
     amount = f"{snapshot.objects:,} files, {size_text(snapshot.size)} with the rows"
-    seconds = (snapshot.ended - snapshot.begun) / 1000
+    seconds = (snapshot.ended - snapshot.started) / 1000
     click.echo(
         f"{snapshot.id}: {amount}, {size_text(snapshot.fresh)} of it new, in {seconds:.0f} s."
     )
     if dropped:
         click.echo(f"{dropped} older snapshots were dropped.")
-    for what, found in (("missing", snapshot.missing), ("damaged", snapshot.damaged)):
-        if found:
+    for what, told in TROUBLES.items():
+        if found := getattr(snapshot, what):
             some = "\n".join(f"  {key}" for key in found[:SHOWN])
-            click.echo(f"{what.capitalize()} in the installation already:\n{some}", err=True)
+            more = snapshot.counts.get(what, 0) - min(len(found), SHOWN)
+            some += f"\n  and {more:,} more" if more else ""
+            click.echo(f"{told}:\n{some}", err=True)
     if not snapshot.keys:
         click.echo(
             "The keys of the home, `secret` and `keyring`, are not in it: keep them apart, or set "

@@ -50,12 +50,16 @@ def restore(ctx: click.Context, place: str, *, home: str, at: str, without_keys:
 async def _restored(place: str, settings: Settings, at: str, *, without_keys: bool) -> Restored:
     async with Vault.open(place, makes=False) as vault:
         begun = interrupted(settings.home)
-        snapshot = await chosen(vault, at or (begun.id if begun else ""))
+        snapshot = await chosen(vault, at or (begun.id if begun else ""), _tell_passed)
         click.echo(f"Snapshot {snapshot.id}, begun at {rfc3339(snapshot.begun)}.", err=True)
         known, tell = newest(snapshot.database.kind), Teller(snapshot.objects)
         restoring = Restoring(vault, snapshot, settings, place, known, tell)
         passphrase = settings.backup_passphrase.get_secret_value()
         return await restoring.run(passphrase=passphrase, without_keys=without_keys)
+
+
+def _tell_passed(name: str) -> None:
+    click.echo(f"The snapshot {name} cannot be read, so an older one is taken.", err=True)
 
 
 class Teller:
@@ -76,7 +80,7 @@ def _tell(done: Restored, settings: Settings) -> None:
         some = "\n".join(f"  {key}" for key in done.broken[:SHOWN])
         click.echo(f"The backup has lost {len(done.broken)} files:\n{some}", err=True)
         click.echo(
-            "Nothing starts on this home. Take another snapshot, with --at and a new home.",
+            "Nothing starts on this home. Take another snapshot, with --at.",
             err=True,
         )
         return
@@ -89,6 +93,5 @@ def _tell(done: Restored, settings: Settings) -> None:
             "are void, and sealed secrets (webhooks, second factors, providers) do not open.",
             err=True,
         )
-    if done.snapshot.missing:
-        count = len(done.snapshot.missing)
-        click.echo(f"{count} files were missing when the backup was made.", err=True)
+    if lacking := sum(done.snapshot.counts.get(what, 0) for what in ("missing", "cold")):
+        click.echo(f"{lacking:,} files were missing when the backup was made.", err=True)

@@ -16,6 +16,7 @@ from mediamill.adapters.secrets.opening import SettingSources
 from mediamill.cli.remote.connection import json_option
 from mediamill.cli.remote.home import read_all_settings
 from mediamill.cli.terminal.failures import SOME_FAILED, Failure
+from mediamill.core.backups import refuse_unrestored
 from mediamill.core.settings import Settings
 from mediamill.services.sealing import Resealed, Sealing
 from mediamill.store.opening import open_store
@@ -161,6 +162,7 @@ def _with(act: Callable[[Sealing], Awaitable[T]], settings: Settings | None = No
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[Sealing]:
+    refuse_unrestored(settings.home)
     kept = SettingSources(settings)
     store = await open_store(kept.of("store_url"))
     sealer = NotingSealer(open_sealer(kept.of("sealing_url"), settings.home), store)

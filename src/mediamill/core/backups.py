@@ -18,7 +18,7 @@ UNITS = {"m": MINUTE, "h": HOUR, "d": DAY}
 
 
 class LastBackup(msgspec.Struct, frozen=True, kw_only=True):
-    """The last snapshot that was made, read back and found whole."""
+    """The last snapshot that was made; what it added to the place was read back."""
 
     snapshot: str
     begun: int
@@ -30,6 +30,13 @@ class LastBackup(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that it added to the place."""
     place: str
     """The URL that it went to, without passwords."""
+    counts: dict[str, int] = {}
+    """How many objects were `missing`, `damaged` or `cold`."""
+
+    @property
+    def lost(self) -> int:
+        """How many objects the installation has lost, by the time of the backup."""
+        return self.counts.get("missing", 0) + self.counts.get("damaged", 0)
 
 
 def refuse_unrestored(home: Path) -> None:
@@ -63,7 +70,10 @@ def noted_backup(home: Path) -> LastBackup | None:
         return None
 
 
-def last_backup(home: Path) -> int | None:
-    """Return up to when everything is in the last backup (ms); None where none is known."""
+def last_backup(home: Path, *, wanted: bool = False) -> int | None:
+    """Return up to when everything is in the last backup (ms).
+
+    None where none is known; 0 where one is `wanted` all the same.
+    """
     noted = noted_backup(home)
-    return None if noted is None else noted.begun
+    return noted.begun if noted is not None else 0 if wanted else None

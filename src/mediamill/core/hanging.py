@@ -2,8 +2,9 @@
 
 A call to a server that hangs cannot always be taken back: a driver may first ask the same server
 to forget it. So nobody waits for that either. The question stays open, and whoever asks the same
-meanwhile waits for the same answer: however often it is asked, few calls hang. One that has been
-open for long is asked anew, for what it waits for may be on a way that is gone.
+meanwhile waits for the same answer. One that has been open for long is asked anew, for what it
+waits for may be on a way that is gone; beside two that hang no third is begun, however often it is
+asked: what hangs in a thread keeps that thread, and others need some.
 """
 
 import asyncio
@@ -14,6 +15,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 ANEW_SECONDS = 10.0
 """After so long the same is asked once more, beside the call that hangs."""
+MOST = 2
+"""Calls of one name that may be open."""
 
 
 class Hanging:
@@ -23,12 +26,13 @@ class Hanging:
         self._anew = anew
         self._last: dict[str, tuple[asyncio.Task[Any], float]] = {}
         """The call that was begun last for each, and when."""
-        self._open = set[asyncio.Task[Any]]()
+        self._open: dict[asyncio.Task[Any], str] = {}
 
     async def ask(self, name: str, question: Callable[[], Awaitable[T]], seconds: float) -> T:
         """Return what a question is answered within a time; raises `TimeoutError`, or its error."""
         task, begun = self._last.get(name, (None, 0.0))
-        if task is None or task.done() or time.monotonic() - begun > self._anew:
+        late = time.monotonic() - begun > self._anew and self._hanging(name) < MOST
+        if task is None or task.done() or late:
             task = self._begin(name, question)
         done, _ = await asyncio.wait({task}, timeout=seconds)
         if not done:
@@ -39,13 +43,16 @@ class Hanging:
     def _begin(self, name: str, question: Callable[[], Awaitable[T]]) -> "asyncio.Task[T]":
         task = asyncio.ensure_future(_asked(question))
         self._last[name] = task, time.monotonic()
-        self._open.add(task)
+        self._open[task] = name
         task.add_done_callback(self._ended)
         return task
 
+    def _hanging(self, name: str) -> int:
+        return sum(one == name for one in self._open.values())
+
     def _ended(self, task: "asyncio.Task[Any]") -> None:
         """Take notice of an answer, also where nobody waits for it any more."""
-        self._open.discard(task)
+        self._open.pop(task, None)
         if not task.cancelled():
             task.exception()
 

@@ -6,8 +6,10 @@ checked against it. Labels have few values, which the program names: never a use
 address or what somebody typed.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import product
 
 
 class Kind(StrEnum):
@@ -38,10 +40,34 @@ class Metric:
     of: Of = Of.PROCESS
     buckets: tuple[float, ...] = ()
     """Upper ends, of a histogram."""
+    known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Values of a label, of a counter, that show with 0 before anything is counted.
+
+    Prometheus takes a series' first sample for where it begins: what was counted before is not seen
+    to grow. A label for which none are named shows what was counted, and beside it all of these.
+    """
+
+    def born(self, counted: Iterable[tuple[str, ...]] = ()) -> dict[tuple[str, ...], float]:
+        """Return the series that show with 0, some being counted."""
+        seen = list(counted)
+        if len(self.known) == len(self.labels):
+            seen.append(self.labels)
+        return dict.fromkeys((labels for one in seen for labels in self._beside(one)), 0.0)
+
+    def _beside(self, labels: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
+        pairs = zip(self.labels, labels, strict=True)
+        return product(*(self.known.get(name, (said,)) for name, said in pairs))
 
 
-def _counter(name: str, labels: str, meaning: str, of: Of = Of.PROCESS) -> Metric:
-    return Metric(f"{name}_total", Kind.COUNTER, tuple(labels.split()), meaning, of)
+def _counter(
+    name: str,
+    labels: str,
+    meaning: str,
+    of: Of = Of.PROCESS,
+    known: Mapping[str, tuple[str, ...]] | None = None,
+) -> Metric:
+    names = tuple(labels.split())
+    return Metric(f"{name}_total", Kind.COUNTER, names, meaning, of, known=known or {})
 
 
 def _gauge(name: str, labels: str, meaning: str, of: Of = Of.PROCESS) -> Metric:
@@ -57,6 +83,8 @@ LONG = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 ASKING = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 STORING = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 """Seconds."""
+CLASSES = ("interactive", "bulk", "model", "housekeeping", "transfer", "notices", "long")
+"""Of units; `long` holds what functions leave to workers (`engine/bounds.py`)."""
 ALL = Of.INSTALLATION
 
 # -- the process -------------------------------------------------------------------------------
@@ -105,7 +133,10 @@ DOORBELL = _gauge(
 # -- requests ----------------------------------------------------------------------------------
 
 REQUESTS = _counter(
-    "mediamill_http_requests", "method route status", "Requests answered, by route template."
+    "mediamill_http_requests",
+    "method route status",
+    "Requests answered, by route template.",
+    known={"status": ("500", "503")},
 )
 REQUEST_SECONDS = _histogram(
     "mediamill_http_request_seconds",
@@ -127,16 +158,20 @@ UNIT_SECONDS = _histogram(
     "class kind outcome",
     "Time from a unit's claim to its end in these hands, by what came of it: `done`, `again` (an "
     "error, to be tried again), `given_up`, `lost` (the lease, or its job was cancelled), "
-    "`returned`, `stranded` (the store was away).",
+    "`returned` (to wait, to drain, for others), `stranded` (the store was away).",
     LONG,
 )
 LEASES_EXPIRED = _counter(
     "mediamill_unit_leases_expired",
     "class",
     "Leases that ran out under units, which others then took up; told when the unit has ended.",
+    known={"class": CLASSES},
 )
 ITEMS = _counter(
-    "mediamill_items", "operation outcome", "Items that were settled, by a stage's last operation."
+    "mediamill_items",
+    "operation outcome",
+    "Items that were settled, by a stage's last operation.",
+    known={"outcome": ("succeeded", "failed", "reused")},
 )
 UNITS = _gauge(
     "mediamill_units",
@@ -171,11 +206,16 @@ STORE_ERRORS = _counter(
     "operation error",
     "Calls that failed: `unavailable`, `full` (the disk), `wrong` (a value), `failed`. A condition "
     "that did not hold is none.",
+    known={
+        "operation": ("get", "query", "transact", "claim"),
+        "error": ("unavailable", "full", "wrong", "failed"),
+    },
 )
 STORE_RETRIES = _counter(
     "mediamill_store_retries",
     "reason",
     "What the store was asked again: `throttled`, `collided` with others, `away`, `failed`.",
+    known={"reason": ("throttled", "collided", "away", "failed")},
 )
 
 # -- what is kept ------------------------------------------------------------------------------
@@ -195,13 +235,20 @@ ACCOUNTS = _gauge("mediamill_accounts", "", "Accounts, likewise.", ALL)
 BACKUP = _gauge(
     "mediamill_backup_timestamp_seconds",
     "",
-    "Up to when everything is in the last backup of this home that was found whole.",
-    ALL,
+    "Up to when everything is in the last backup that was made by this home and found whole; 0 "
+    "where one is set up (`MEDIAMILL_BACKUP_URL`) and none was made. Take the largest.",
+)
+BACKUP_LACKS = _gauge(
+    "mediamill_backup_lacking_files",
+    "trouble",
+    "Files that were `missing`, `damaged` or `cold` (in cold storage, so not in the backup) when "
+    "the last backup was made by this home.",
 )
 RETENTION_OVERDUE = _gauge(
     "mediamill_retention_overdue_files",
     "source",
-    "Files that are due by the rules of retention and not removed yet, up to a thousand.",
+    "Files that have been due for an hour by the rules of retention and are not removed, up to a "
+    "thousand.",
     ALL,
 )
 RETENTION_SWEPT = _gauge(
@@ -244,7 +291,8 @@ STREAM_BEHIND = _gauge(
 STREAM_SEEN = _gauge(
     "mediamill_stream_seen_timestamp_seconds",
     "topic partition",
-    "When a process that has the partition last looked; old where none has it.",
+    "When a process that has the partition last looked; old where none has it, and not shown "
+    "after a week; after a day where this server's settings do not name the topic.",
     ALL,
 )
 STREAM_FILES = _counter(
@@ -299,6 +347,15 @@ BUDGET = _gauge(
 BUDGET_TAKEN = _gauge(
     "mediamill_budget_taken_dollars", "", "Of it, spent or held for calls that are under way.", ALL
 )
+
+
+def provider_label(name: str) -> str:
+    """Return what a provider is called in numbers and traces.
+
+    One without a name is called by its address, whose parameters may tell of somebody's network.
+    """
+    return name.partition("?")[0]
+
 
 METRICS = {one.name: one for one in vars().copy().values() if isinstance(one, Metric)}
 """All of them, in the order in which they are declared."""

@@ -148,12 +148,14 @@ class Settings(BaseSettings):
         description="Whether a process writes what it counts to its standard output each minute: "
         "`emf`, as CloudWatch reads it.",
     )
+    metrics_allow: str = Field(
+        "", description="Networks that may see `/metrics` of the API, beside this machine."
+    )
     metrics_port: int = Field(
         0,
         ge=0,
         le=65535,
-        description="Port on which a worker or ingest by itself serves `/metrics`, `/health/live` "
-        "and `/health/ready`; 0: none.",
+        description="Port of a worker or ingest by itself for `/metrics` and `/health/…`; 0: none.",
     )
     metrics_host: str = Field(
         "127.0.0.1", description="Address of that port; nobody is asked who they are there."

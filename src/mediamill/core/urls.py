@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, parse_qsl, quote, unquote, urlsplit
 
 import idna
@@ -74,4 +74,7 @@ def _place(url: str) -> tuple[tuple[str, ...], PurePosixPath]:
     parts = urlsplit(url)
     endpoint = parse_qs(parts.query).get("endpoint", [""])[0]
     host = parts.netloc.rpartition("@")[2].removeprefix("localhost")
-    return (parts.scheme, host, endpoint), PurePosixPath("/" + unquote(parts.path).strip("/"))
+    path = "/" + unquote(parts.path).strip("/")
+    if parts.scheme == "file":  # links lead to one place by several names
+        path = str(Path(path).resolve())
+    return (parts.scheme, host, endpoint), PurePosixPath(path)

@@ -44,6 +44,8 @@ class Lease:
         """The unit is out of these hands: finished, released or lost."""
         self.lost = False
         """It was taken away while the work went on."""
+        self.released: str | None = None
+        """Given back, to be claimed again: with which error if that is one of its attempts."""
         self.operation = ""
         """What its items are run with, if it has any."""
         self.settled = Counter[str]()
@@ -98,7 +100,7 @@ class Lease:
             await self.units.move(self.unit, klass, why, credit)
         except ConditionFailed as failure:
             raise self._judge(failure) from failure
-        self.gone = True
+        self.gone, self.released = True, ""
         self.woken.add(klass)
 
     async def release(
@@ -118,7 +120,7 @@ class Lease:
             )
         except ConditionFailed as failure:
             raise self._judge(failure) from failure
-        self.gone = True
+        self.gone, self.released = True, error if counted else ""
 
     def _judge(self, error: ConditionFailed) -> Exception:
         """Tell a lost lease (the unit's own guard failed) from a guard of the other actions."""

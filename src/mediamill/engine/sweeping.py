@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
+from mediamill.core import metrics
 from mediamill.core.errors import ConditionFailed
 from mediamill.engine.tending import Tending
 from mediamill.store.port import Equals, Update
 from mediamill.store.repositories.jobs import Job
 
-CLASSES = ("interactive", "bulk", "model", "housekeeping", "transfer", "notices", "long")
-"""Every class of units; `long` holds what functions leave to workers (`bounds.py`)."""
+CLASSES = metrics.CLASSES
 
 
 @dataclass

@@ -47,11 +47,11 @@ class End(StrEnum):
 
     DONE = "done"
     AGAIN = "again"
-    """It failed, and is tried again."""
+    """It failed, and is tried again, or comes again whatever happens."""
     GIVEN_UP = "given_up"
     LOST = "lost"
     RETURNED = "returned"
-    """It was given back as it is: to drain, or for another worker."""
+    """It was given back as it is: to wait, to drain, or for another worker."""
     STRANDED = "stranded"
 
 
@@ -150,8 +150,7 @@ class Tending:
         unit, numbers = lease.claimed, self.engine.numbers
         seconds = time.monotonic() - lease.since
         numbers.time(UNIT_SECONDS, seconds, unit.klass, unit.kind, end.value)
-        recurs = getattr(self.engine.handlers.get(unit.kind), "recurs", False)
-        if end in (End.DONE, End.GIVEN_UP) and unit.lost and not recurs:
+        if end in (End.DONE, End.GIVEN_UP) and lease.released is None and unit.lost:
             numbers.count(LEASES_EXPIRED, unit.klass, more=unit.lost)
         for outcome, count in lease.settled.items():
             numbers.count(ITEMS, lease.operation, outcome, more=count)
@@ -159,7 +158,7 @@ class Tending:
     async def _outcome(self, lease: Lease, work: "asyncio.Task[None]") -> "End":
         try:
             await work
-            return End.DONE
+            return self._left(lease)
         except asyncio.CancelledError:
             if lease.lost:
                 raise LeaseLost(lease.unit.name) from None
@@ -217,7 +216,17 @@ class Tending:
             log.exception("giving up failed", action="give_up_failed", unit=unit.name)
             await lease.release(policy.cap_ms, f"{type(failure).__name__}: {failure}")
             return End.AGAIN
-        return End.GIVEN_UP
+        return End.GIVEN_UP if lease.released is None else End.AGAIN
+
+    def _left(self, lease: Lease) -> "End":
+        """Say what came of a unit whose handler has returned, which may have given it back.
+
+        One that comes again and again is done each time that it is.
+        """
+        if lease.released:
+            return End.AGAIN
+        recurs = getattr(self.engine.handlers.get(lease.unit.kind), "recurs", False)
+        return End.DONE if lease.released is None or recurs else End.RETURNED
 
     def _policy(self, unit: Unit) -> RetryPolicy:
         """Return what decides whether a unit is tried again: its handler's own, or the usual."""

@@ -18,15 +18,18 @@ from mediamill.backup.vault import Vault
 from mediamill.blobs.port import Blobs
 from mediamill.core.backups import every_ms
 from mediamill.core.clock import HOUR, MINUTE, SystemClock
-from mediamill.core.errors import BrokenMedia, ConditionFailed, Conflict
+from mediamill.core.errors import BrokenMedia, ConditionFailed, Conflict, Locked
 from mediamill.core.settings import Settings
 from mediamill.engine.lease import Lease
+from mediamill.engine.retry import RetryPolicy
 from mediamill.store.port import Store
 from mediamill.store.repositories.units import Unit, Units
 
 log = structlog.get_logger(__name__)
 
 KIND = "back_up"
+SHOWN = 10
+"""How many keys of each trouble are in the log; the snapshot has more."""
 
 
 async def begin(units: Units, owner: str) -> None:
@@ -43,6 +46,10 @@ class BackUp:
     """Comes every `MEDIAMILL_BACKUP_EVERY`, as long as `MEDIAMILL_BACKUP_URL` says where to."""
 
     recurs: ClassVar = True
+    policy: ClassVar = RetryPolicy(
+        base_ms=MINUTE, cap_ms=10 * MINUTE, attempts=3, full_ms=10 * MINUTE
+    )
+    """A try costs a copy of the database: where there is no room it waits longer than others."""
 
     settings: Settings
     store: Store
@@ -57,16 +64,24 @@ class BackUp:
         address = await self.kept.of("store_url").current()
         settings = self.settings.model_copy(update={"store_url": address})
         clock = SystemClock()
+        begun = clock.now()
         async with Vault.open(place) as vault:
-            await Taking(settings, self.store, self.places, clock).take(vault, place)
+            snapshot = await Taking(settings, self.store, self.places, clock).take(vault, place)
+            if any(snapshot.counts.values()):
+                log.error("the backup lacks files", action="backup_incomplete",
+                          snapshot=snapshot.id, counts=snapshot.counts,
+                          missing=snapshot.missing[:SHOWN], damaged=snapshot.damaged[:SHOWN],
+                          cold=snapshot.cold[:SHOWN])  # fmt: skip
             await self._prune(vault, clock.now())
-        await lease.release(every_ms(settings.backup_every))
+        left = every_ms(settings.backup_every) - (clock.now() - begun)
+        await lease.write(attempts=0)  # those of months would add up
+        await lease.release(max(MINUTE, left))
 
     async def _prune(self, vault: Vault, now: int) -> None:
         """Drop old backups; that this cannot be done makes none of the new one."""
         try:
             dropped, size = await prune(vault, now, self.settings.backup_keep_days)
-        except (BrokenMedia, Conflict) as error:
+        except (BrokenMedia, Conflict, Locked) as error:
             log.error("old backups stay", action="backups_stay", error=error.message)
             return
         if dropped:

@@ -26,10 +26,11 @@ from mediamill.core.numbers import Labels
 from mediamill.parts import Parts
 from mediamill.services.jobs.backlog import Work
 from mediamill.services.retention import RetentionService
+from mediamill.services.stream.rules import topics_of
 from mediamill.services.sums import Sums
 from mediamill.services.workers import WorkerService
 from mediamill.store.repositories.backlog import Backlog
-from mediamill.store.repositories.stream import StreamBooks, summed
+from mediamill.store.repositories.stream import StreamBooks, StreamPartition, watched
 from mediamill.store.repositories.workers import WorkerState
 
 NAMESPACE = "Mediamill"
@@ -94,6 +95,8 @@ class Whole:
     kept: RetentionService
     books: StreamBooks
     sums: Sums
+    topics: str = ""
+    """What the settings say of topics."""
 
     async def read(self) -> tuple[Sequence[Backlog], dict[str, float]]:
         """Return the queues, and all numbers; raises `Unavailable`."""
@@ -116,7 +119,7 @@ class Whole:
             "workers_running": sum(row.state is WorkerState.RUNNING for row in rows),
             "retention_overdue": sum(one.files for one in await self.kept.overdue()),
         }
-        partitions = summed(await self.books.list())
+        partitions = await self.stream()
         if partitions:
             behind = [row.end - row.next for row in partitions if row.end is not None]
             values["stream_behind"] = max([0, *behind])
@@ -124,6 +127,11 @@ class Whole:
         if spend.budget:
             values["budget_taken_percent"] = 100 * spend.taken / spend.budget
         return values
+
+    async def stream(self) -> Sequence[StreamPartition]:
+        """Return the partitions of the stream that matter."""
+        now = await self.books.store.now()
+        return watched(await self.books.list(), topics_of(self.topics), now)
 
 
 def line(values: Mapping[str, float], now: int) -> str:

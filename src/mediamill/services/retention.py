@@ -8,7 +8,7 @@ from datetime import date
 from time import monotonic
 
 from mediamill.core.access import Principal
-from mediamill.core.clock import DAY
+from mediamill.core.clock import DAY, HOUR
 from mediamill.core.errors import InvalidInput
 from mediamill.core.retention import RULED, SOURCES, Held, Retention, age_of
 from mediamill.services.roles import require_analyst
@@ -24,6 +24,8 @@ MOST = 1_000
 """Files that are counted of what is overdue."""
 PAGES = 5
 """So many times `MOST` files are looked at for these: projects may keep many."""
+LATE_MS = HOUR
+"""What has been due for less is not late: where files come steadily, there is always some."""
 FIRST, LAST = "0001-01-01", "9999-12-31"
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -175,7 +177,7 @@ class RetentionService:
                 return Amount(len(found), sum(found.values()))
 
     async def overdue(self) -> Sequence[Overdue]:
-        """Count what is due and still there, for metrics; it may be half a minute old."""
+        """Count what has been due for long and is there, for metrics; half a minute old at most."""
         if not self._seen or monotonic() - self._time >= SECONDS:
             done = await self.sweeps.all(SOURCES)
             rules = await self._in_force()
@@ -186,12 +188,12 @@ class RetentionService:
     async def _waiting(self, source: str, rules: Retention) -> int:
         if (age := rules.age(source)) is None:
             return 0
-        now = await self.aging.store.now()
+        late = await self.aging.store.now() - LATE_MS
         count, after = 0, None
         for _ in range(PAGES):
-            page = await self.aging.files(source, now - age, after, MOST)
+            page = await self.aging.files(source, late - age, after, MOST)
             dues = await self.keeping.dues(page.rows, rules)
-            count += sum(due is not None and due <= now for due in dues.values())
+            count += sum(due is not None and due <= late for due in dues.values())
             if (after := page.after) is None or count >= MOST:
                 break
         return min(count, MOST)

@@ -2,13 +2,14 @@
 
 A kind of store that can be copied so has a module with
 
-    async def copied(url: str, folder: Path) -> AsyncIterator[Copy]  # for the length of a block
+    async def copied(url: str, folder: Path, spare: int) -> AsyncIterator[Copy]  # for a block
     async def require_there(url: str) -> None
-    async def require_empty(url: str) -> None
+    async def born(url: str) -> int | None
     async def restored(url: str, copy: Path) -> None
 """
 
 import importlib
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from mediamill.core.errors import ConfigurationError
+from mediamill.core.errors import ConfigurationError, StorageFull
 from mediamill.core.extras import needing
 from mediamill.core.records import Record
 from mediamill.store.port import MAX_PAGE, Walks
@@ -44,22 +45,36 @@ class Copy:
     """The version of the schema."""
     compatible: int
     """The least version that a program must know."""
+    born: int
+    """When the database was made (ms): who copies or restores it does not change that."""
 
 
 class Copying(Protocol):
     """What a module of a store offers."""
 
-    def copied(self, url: str, folder: Path) -> AbstractAsyncContextManager[Copy]:
-        """Copy the rows into a file in a folder, found sound; raises `Unavailable`."""
+    def copied(self, url: str, folder: Path, spare: int) -> AbstractAsyncContextManager[Copy]:
+        """Copy the rows into a file in a folder, found sound; raises `Unavailable`.
+
+        Raises `StorageFull` where less than `spare` bytes would be left beside the copy.
+        """
 
     async def require_there(self, url: str) -> None:
         """Raise `ConfigurationError` where there is nothing to be copied."""
 
-    async def require_empty(self, url: str) -> None:
-        """Raise `Conflict` where there are rows already."""
+    async def born(self, url: str) -> int | None:
+        """Return when the database of a URL was made (ms); None where there are no rows."""
 
     async def restored(self, url: str, copy: Path) -> None:
         """Put a copy back, whole or not at all; the file may be gone afterwards."""
+
+
+def require_room(folder: Path, size: int, spare: int) -> None:
+    """Raise `StorageFull` where a folder's disk would have less than `spare` bytes left."""
+    if shutil.disk_usage(folder).free < size + spare:
+        raise StorageFull(
+            f"The disk of {folder} has no room for a copy of the rows: {size:,} bytes, and "
+            f"{spare:,} that are to be left free (MEDIAMILL_MIN_FREE_BYTES)."
+        )
 
 
 def kind_of(url: str) -> str:

@@ -27,6 +27,8 @@ NAMING: tuple[type[Record], ...] = (
     VersionFile,
 )
 """Kinds of records that are nothing without the objects that they name."""
+REPLACING: tuple[type[Record], ...] = (AnnotationBook, AnnotationHistory, FileAnnotations)
+"""Those of them that come to name another object, or none, while they live."""
 
 
 def recorded(record: Record) -> Iterator[tuple[str, str]]:

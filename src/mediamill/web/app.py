@@ -25,6 +25,7 @@ from mediamill.web.compressing import Compressing
 from mediamill.web.cors import Cors, read_origins
 from mediamill.web.documents import Documents
 from mediamill.web.limits import MAX_BODY, MAX_FILE_BODY, MAX_SIGN_IN_BODY, BodyGuard
+from mediamill.web.metrics.allowing import read_watchers
 from mediamill.web.observing import Observing
 from mediamill.web.openapi import describe, operation_id
 from mediamill.web.pages import error_card, error_page, router, wants_page
@@ -38,7 +39,7 @@ from mediamill.web.uploading import is_json
 def create_app(app: App) -> FastAPI:
     """Build the web application over an open `App`, which the caller closes.
 
-    Raises `ConfigurationError` for proxies or origins that cannot be read.
+    Raises `ConfigurationError` for proxies, watchers or origins that cannot be read.
     """
     web = FastAPI(
         title="Mediamill",
@@ -50,6 +51,7 @@ def create_app(app: App) -> FastAPI:
     web.state.mill = app
     web.state.documents = Documents()
     web.state.counted = Counted(identified)
+    web.state.watchers = read_watchers(app.settings.metrics_allow)
     for kind in (MediamillError, HTTPException, RequestValidationError):
         web.add_exception_handler(kind, answer)
     web.openapi = description  # type: ignore[method-assign]  # as FastAPI's manual says

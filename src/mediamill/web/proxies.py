@@ -23,6 +23,13 @@ from mediamill.core.errors import ConfigurationError
 from mediamill.web.problems import render, report_of
 
 SETTING = "MEDIAMILL_TRUSTED_PROXIES"
+NAMES = frozenset(
+    [b"forwarded", b"via", b"x-real-ip"]
+    + [b"x-forwarded-" + name for name in (b"for", b"proto", b"host")]
+)
+"""Fields that only proxies write, as a rule."""
+VEILED = "veiled"
+"""Noted of a request that a proxy passed on which nobody trusts: who asks is not known."""
 SCHEMES = frozenset({"http", "https"})
 DIFFERENT = "Forwarded and X-Forwarded-For, -Proto and -Host do not say the same of this request."
 Address = IPv4Address | IPv6Address
@@ -71,6 +78,8 @@ class Proxies:
             return
         if not self._trusts(peer):
             scope["client"] = (str(peer), scope["client"][1])
+            state = scope.setdefault("state", {})
+            state[VEILED] = any(name in NAMES for name, _ in scope["headers"])
             return
         hop = self._client_of(scope["headers"], peer)
         scope["client"] = (str(hop.client), 0)
@@ -118,15 +127,15 @@ class Proxies:
         return any(address in network for network in self.trusted)
 
 
-def read_trusted(text: str) -> tuple[Network, ...]:
-    """Read `MEDIAMILL_TRUSTED_PROXIES`: addresses and networks; raises `ConfigurationError`."""
+def read_trusted(text: str, setting: str = SETTING) -> tuple[Network, ...]:
+    """Read addresses and networks, as a setting has them; raises `ConfigurationError`."""
     found = list[Network]()
     for part in text.replace(",", " ").split():
         try:
             found.append(ip_network(part))
         except ValueError:
-            message = f"{SETTING}: “{part}” is no address or network like 10.2.0.0/16."
-            raise ConfigurationError(message, setting=SETTING) from None
+            message = f"{setting}: “{part}” is no address or network like 10.2.0.0/16."
+            raise ConfigurationError(message, setting=setting) from None
     return tuple(found)
 
 

@@ -164,10 +164,11 @@ async def test_numbers_of_the_stream_are_metrics(kafka, mill, topic):
     async with ingesting(mill, f"{topic}={NAMED}") as _:
         await until_taken(kafka, topic)
     (row,) = await StreamBooks(mill.store).list()
-    await StreamBooks(mill.store).note(row, 5, 1_000)
+    await StreamBooks(mill.store).note(row, 5, now := await mill.store.now())
     text = (await scrape(mill, shared=True)).body.decode()
     place = f'{{partition="0",topic="{topic}"}}'
     assert f"mediamill_stream_files_total{place} 2.0" in text
     assert f"mediamill_stream_dead_letters_total{place} 1.0" in text
     assert f"mediamill_stream_behind_messages{place} 2.0" in text
-    assert f"mediamill_stream_seen_timestamp_seconds{place} 1.0" in text
+    seen = text.partition(f"mediamill_stream_seen_timestamp_seconds{place} ")[2].split()[0]
+    assert float(seen) == now / 1000

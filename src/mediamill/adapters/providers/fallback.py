@@ -42,6 +42,7 @@ from mediamill.core.errors import (
     QuestionRefused,
     RateLimited,
 )
+from mediamill.core.metrics import provider_label
 
 REPEATS = 2
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
@@ -191,7 +192,8 @@ async def answered(
     error: MediamillError | None = None
     try:
         async with asyncio.timeout(deadline.left + GRACE):
-            with tracing.span("model call", tracing.Kind.CLIENT, provider=provider.name):
+            called = provider_label(provider.name)
+            with tracing.span("model call", tracing.Kind.CLIENT, provider=called):
                 answer = await provider.ask(question, deadline)
     except TimeoutError:
         error = away(provider.name, "does not keep the deadline", lost=True, slow=True)

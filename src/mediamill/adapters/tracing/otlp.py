@@ -82,8 +82,11 @@ class Otlp:
             made.end()
 
     async def flush(self, seconds: float) -> None:
+        """Wait for what is on its way; the SDK does not keep to a time that it is given."""
         if seconds > 0:
-            await asyncio.to_thread(self._provider.force_flush, int(seconds * 1000))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await asyncio.to_thread(self._provider.force_flush, int(seconds * 1000))
 
     async def close(self) -> None:
         with suppress(TimeoutError):

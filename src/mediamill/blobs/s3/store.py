@@ -27,6 +27,8 @@ from mediamill.core.errors import ConfigurationError, MediamillError, NotFound
 
 COPIED = 5 << 30
 """Bytes that one request copies at most."""
+ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+"""Storage classes whose objects have to be asked back before they can be read."""
 PAGE = 1000
 """Objects in one answer to a listing, at most."""
 READS = 3
@@ -166,7 +168,8 @@ class S3Blobs(Direct):
                 key = bucket.key(row["Key"])
                 if key and key > after:
                     modified = int(row["LastModified"].timestamp() * 1000)
-                    yield BlobInfo(key, int(row["Size"]), modified)
+                    cold = row.get("StorageClass") in ARCHIVED
+                    yield BlobInfo(key, int(row["Size"]), modified, cold)
 
     async def free_bytes(self) -> int | None:
         """Return None: a bucket has no bound."""

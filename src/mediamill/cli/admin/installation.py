@@ -11,6 +11,7 @@ from typing import TypeVar
 from mediamill.adapters.secrets.opening import SettingSources
 from mediamill.cli.remote.home import read_all_settings
 from mediamill.core.acts import Origin, collecting
+from mediamill.core.backups import refuse_unrestored
 from mediamill.core.clock import SystemClock
 from mediamill.core.logs import configure_logging
 from mediamill.services.audit.trail import Trail
@@ -25,6 +26,7 @@ def administer(act: Callable[[Store], Awaitable[T]]) -> T:
     """Do something with the store of the settings."""
     configure_logging("text", "error")  # what is done is told by the command, and in the trail
     settings = read_all_settings()
+    refuse_unrestored(settings.home)
 
     async def done() -> T:
         store = await open_store(SettingSources(settings).of("store_url"))

@@ -13,6 +13,7 @@ import uvicorn
 
 from mediamill.app import App
 from mediamill.cli.service.binding import bind
+from mediamill.core.errors import MediamillError
 from mediamill.core.lasting import lasting
 from mediamill.core.settings import Settings
 from mediamill.services.cloudwatch import Changes, line
@@ -21,20 +22,54 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TELL_SECONDS = 60
+WHOLE_SECONDS = 30
+"""How long the store may take to tell of the installation."""
 LEAVE_SECONDS = 1
 """How long a scrape that is under way may take once the worker has ended."""
 
 log = structlog.get_logger(__name__)
 
 
-async def told_each_minute(app: App) -> None:
-    """Write what the process has counted to its standard output, for CloudWatch, for ever."""
+@asynccontextmanager
+async def telling(app: App, *, whole: bool) -> AsyncIterator[None]:
+    """Tell CloudWatch each minute while the block runs what was counted, and once more at its end.
+
+    `whole` tells of the installation, too, as each server of the API may.
+    """
     changes = Changes(app.parts)
+    beside = asyncio.create_task(_each_minute(app, changes, whole=whole))
+    try:
+        yield
+    finally:
+        beside.cancel()
+        await asyncio.wait({beside})
+        _tell(changes.take())
+
+
+async def _each_minute(app: App, changes: Changes, *, whole: bool) -> None:
     while True:
         await asyncio.sleep(TELL_SECONDS)
-        if values := changes.take():
-            sys.stdout.write(f"{line(values, int(time.time() * 1000))}\n")
-            sys.stdout.flush()
+        _tell((await _whole(app) if whole else {}) | changes.take())
+
+
+async def _whole(app: App) -> dict[str, float]:
+    try:
+        asked = app.parts.hanging.ask("told: whole", app.whole.read, WHOLE_SECONDS)
+        _, values = await asked
+    except (MediamillError, TimeoutError):
+        return {}
+    return values
+
+
+def _tell(values: dict[str, float]) -> None:
+    """Write numbers to standard output; where nobody takes them, work goes on."""
+    if not values:
+        return
+    try:
+        sys.stdout.write(f"{line(values, int(time.time() * 1000))}\n")
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        log.warning("numbers not told", action="numbers_not_told", error=str(error))
 
 
 class _Server(uvicorn.Server):

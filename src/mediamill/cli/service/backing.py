@@ -46,9 +46,10 @@ def _made(settings: Settings) -> Iterator[Check]:
         yield Check("backup", Level.NOTE, text)
         return
     late = now - noted.begun > LATE * every_ms(settings.backup_every)
+    lost = f"; {noted.lost:,} files were missing or damaged before it" if noted.lost else ""
     keys = "" if _sealed(settings) else "; without its keys: set MEDIAMILL_BACKUP_PASSPHRASE"
-    text = f"the last one from here is of {rfc3339(noted.begun)}, at {noted.place}{keys}"
-    yield Check("backup", Level.PROBLEM if late else Level.OK, text)
+    text = f"the last one from here is of {rfc3339(noted.begun)}, at {noted.place}{lost}{keys}"
+    yield Check("backup", Level.PROBLEM if late or lost else Level.OK, text)
 
 
 def _none(settings: Settings) -> Iterator[Check]:

@@ -16,7 +16,7 @@ import uvloop
 
 from mediamill import __version__
 from mediamill.app import App
-from mediamill.cli.service.alone import metrics_listener, told_each_minute, watched
+from mediamill.cli.service.alone import metrics_listener, telling, watched
 from mediamill.cli.service.binding import address_of, bind, refuse_plain_http
 from mediamill.cli.service.certifying import served
 from mediamill.cli.service.welcome import welcome
@@ -110,8 +110,7 @@ async def _run(
         told = {"api": listens, "worker": works, "ingest": ingests}
         log.info("started", action="started", version=__version__, **told)
         if settings.metrics_log:
-            beside = asyncio.create_task(told_each_minute(app))
-            stack.callback(beside.cancel)
+            await stack.enter_async_context(telling(app, whole=listens))
         parts: list[Coroutine[Any, Any, None]] = []
         if works:
             parts.append(_work(app, stop, stays=stays))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from mediamill.core.metrics import MODEL_CALLS, MODEL_COST, MODEL_SECONDS
+from mediamill.core.metrics import MODEL_CALLS, MODEL_COST, MODEL_SECONDS, provider_label
 from mediamill.core.numbers import Numbers
 from mediamill.store.repositories.attempts import Attempt
 from mediamill.store.repositories.spending import MICRO
@@ -18,6 +18,7 @@ class Meter:
         """Count a call that has ended."""
         if not row.called:
             return
-        self.numbers.count(MODEL_CALLS, row.provider, row.state.value)
-        self.numbers.count(MODEL_COST, row.provider, more=row.cost / MICRO)
-        self.numbers.time(MODEL_SECONDS, row.milliseconds / 1000, row.provider)
+        provider = provider_label(row.provider)
+        self.numbers.count(MODEL_CALLS, provider, row.state.value)
+        self.numbers.count(MODEL_COST, provider, more=row.cost / MICRO)
+        self.numbers.time(MODEL_SECONDS, row.milliseconds / 1000, provider)

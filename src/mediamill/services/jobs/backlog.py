@@ -1,5 +1,6 @@
 """How much work there is, for who decides how many workers run; looked up now and then only."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
@@ -9,6 +10,8 @@ from mediamill.store.repositories.backlog import Backlog, Backlogs
 
 SECONDS = 5.0
 """How long a look holds, for all who ask."""
+OLDEST_SECONDS = 60.0
+"""How old the last one may be that is told while the next is under way."""
 
 
 @dataclass
@@ -26,6 +29,14 @@ class Work:
     async def look(self) -> Sequence[Backlog]:
         """Return the backlog of every class, which may be some seconds old."""
         if not self._seen or monotonic() - self._time >= SECONDS:
-            self._seen = [await self.backlogs.of(klass) for klass in CLASSES]
-            self._time = monotonic()
+            begun = monotonic()
+            self._seen = await asyncio.gather(*(self.backlogs.of(klass) for klass in CLASSES))
+            self._time = begun
         return self._seen
+
+    def seen(self) -> Sequence[Backlog]:
+        """Return what was found by the last look, for who cannot wait; nothing if it is old.
+
+        Where many wait a look takes long, and just then somebody has to know.
+        """
+        return self._seen if monotonic() - self._time < OLDEST_SECONDS else ()

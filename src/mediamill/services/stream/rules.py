@@ -8,7 +8,7 @@ or the same as a table a topic in a TOML file.
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -74,6 +74,14 @@ def read_rules(text: str) -> Rules:
     if text.strip().endswith(".toml"):
         return _checked(_of_file(Path(text.strip()).expanduser()))
     return rules_of(filter(None, (one.strip() for one in text.split(";"))))
+
+
+def topics_of(text: str) -> Collection[str]:
+    """Return the topics that the setting names; none where it cannot be read."""
+    try:
+        return read_rules(text).keys()
+    except ConfigurationError:
+        return ()
 
 
 def rules_of(lines: Iterable[str]) -> Rules:

@@ -6,14 +6,17 @@ whoever else has the same messages, then or after years, writes none of them aga
 partition there is one row only. It outlives the files, and Kafka's memory of the group.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from contextlib import suppress
 
+from mediamill.core.clock import DAY
 from mediamill.core.errors import ConditionFailed
 from mediamill.core.records import Index, Key, Record
 from mediamill.store.port import Absent, Equals, Put, Store, Update
 
 SHELF = "stream"
+LEFT_MS = 7 * DAY
+"""After so long nobody is told of a partition any more that nobody looks at."""
 
 
 class StreamPartition(Record, frozen=True, kw_only=True):
@@ -83,6 +86,22 @@ class StreamBooks:
             found += page.rows
             if (after := page.after) is None:
                 return found
+
+
+def watched(
+    rows: Iterable[StreamPartition], topics: Container[str], now: int
+) -> Sequence[StreamPartition]:
+    """Return, as `summed`, what somebody is to be told of; `topics` are those that are named here.
+
+    Rows stay for ever, a topic may be taken from no more. One that is not named here may be where
+    it is taken from, and is then looked at: it counts as left after a day, what is named after a
+    week. `now` is in milliseconds.
+    """
+    return [
+        row
+        for row in summed(rows)
+        if row.seen is None or now - row.seen < (LEFT_MS if row.topic in topics else DAY)
+    ]
 
 
 def step(row: StreamPartition, until: int, files: int = 0, letters: int = 0) -> Update:

@@ -23,6 +23,9 @@ VERSION_TABLE = """CREATE TABLE IF NOT EXISTS schema_version (
 
 VERSION = "SELECT COALESCE(MAX(version), 0), COALESCE(MAX(compatible), 0) FROM schema_version"
 
+BORN = "SELECT COALESCE(MIN(applied), 0) FROM schema_version"
+"""When a database was made (ms): its copies tell the same, and hardly any other one."""
+
 _NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 _COMPATIBLE = re.compile(r"^-- compatible: (\d+)$", re.MULTILINE)
 

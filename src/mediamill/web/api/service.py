@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 
+from mediamill.web.metrics.allowing import refuse_unwatching
 from mediamill.web.metrics.exposing import scrape
 from mediamill.web.parsing import PROBLEM
 from mediamill.web.security import Mill
@@ -25,7 +26,7 @@ async def ready(mill: Mill, response: Response) -> dict[str, Any]:
     return health
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=Response, dependencies=[Depends(refuse_unwatching)])
 async def metrics(mill: Mill) -> Response:
-    """Give the numbers that Prometheus collects."""
+    """Give the numbers that Prometheus collects, to whoever is named for that."""
     return await scrape(mill, shared=True)

@@ -1,7 +1,7 @@
 """`/metrics`: one reading of a process, and of the installation, as Prometheus scrapes it.
 
-A scrape is answered within five seconds, whatever hangs: what could not be read is left out, and
-`mediamill_ready` says so.
+A scrape is answered within five seconds, whatever hangs: what could not be read is left out, but
+for queues, of which the last minute's are told; `mediamill_ready` says so.
 """
 
 import asyncio
@@ -14,7 +14,6 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from starlette.responses import Response
 
 from mediamill.app import App
-from mediamill.core.backups import last_backup
 from mediamill.core.errors import MediamillError
 from mediamill.parts import ANSWER_SECONDS
 from mediamill.web.metrics.own import Own, look_at_machine
@@ -55,23 +54,16 @@ async def read_shared(app: App) -> Shared:
         asyncio.gather(
             _known(app, "kept", app.sums.kept),
             _known(app, "spend", app.sums.spend),
-            _known(app, "backup", partial(asyncio.to_thread, last_backup, app.settings.home)),
         ),
         asyncio.gather(
-            _known(app, "stream", app.books.list),
+            _known(app, "stream", app.whole.stream),
             _known(app, "retained", app.kept.overdue),
             _known(app, "circuits", app.models.providers.circuits_now),
         ),
     )
-    (now, backlogs, workers), (kept, spend, backup), (stream, retained, circuits) = (
-        work,
-        sums,
-        others,
-    )
-    return Shared(
-        now, backlogs or (), workers, kept, spend, stream or (), retained or (), circuits or (),
-        backup,
-    )  # fmt: skip
+    (now, backlogs, workers), (kept, spend), (stream, retained, circuits) = work, sums, others
+    queues = app.work.seen() if backlogs is None else backlogs
+    return Shared(now, queues, workers, kept, spend, stream or (), retained or (), circuits or ())
 
 
 async def _nothing() -> None:

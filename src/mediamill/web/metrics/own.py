@@ -14,9 +14,10 @@ from mediamill.adapters.brokers.port import Served
 from mediamill.app import App
 from mediamill.blobs.port import OnDisk
 from mediamill.core import metrics
+from mediamill.core.backups import last_backup, noted_backup
 from mediamill.core.load import Load, read_load
 from mediamill.core.metrics import Kind, Of
-from mediamill.core.numbers import Numbers
+from mediamill.core.numbers import Labels, Numbers
 from mediamill.web.metrics.families import family, histogram, single
 
 MAILS = ("sent", "postponed", "refused", "given_up", "dropped")
@@ -35,6 +36,10 @@ class Machine:
     """Free and all bytes where a folder lies."""
     certificate: float | None
     """When the one that is served ends (s)."""
+    backup: int | None
+    """Up to when everything is in the last one that this home knows of (ms)."""
+    lacking: Mapping[str, int]
+    """How many files it had trouble with, by which."""
 
 
 def look_at_machine(app: App) -> Machine:
@@ -44,7 +49,10 @@ def look_at_machine(app: App) -> Machine:
         if isinstance(blobs, OnDisk):
             folders[name] = blobs.root
     disks = {name: room for name, folder in folders.items() if (room := _room(folder))}
-    return Machine(read_load(), disks, _ends(app.settings.tls_certificate))
+    backup = last_backup(app.settings.home, wanted=bool(app.settings.backup_url))
+    noted = noted_backup(app.settings.home)
+    lacking = noted.counts if noted is not None else {}
+    return Machine(read_load(), disks, _ends(app.settings.tls_certificate), backup, lacking)
 
 
 def _room(folder: Path) -> tuple[int, int] | None:
@@ -108,16 +116,20 @@ def _machine(machine: Machine) -> Iterator[Family]:
         yield family(metric, [((name,), room[place]) for name, room in machine.disks.items()])
     if machine.certificate is not None:
         yield single(metrics.CERTIFICATE_ENDS, machine.certificate)
+    if machine.backup is not None:
+        yield single(metrics.BACKUP, machine.backup / 1000)
+    lacking = [((trouble,), float(count)) for trouble, count in machine.lacking.items()]
+    yield family(metrics.BACKUP_LACKS, lacking)
 
 
 def counted(numbers: Numbers) -> Iterator[Family]:
-    """Yield what the process has counted itself, also what is 0 yet and has no labels."""
+    """Yield what the process has counted itself, also what is 0 yet."""
     for metric in metrics.METRICS.values():
         if metric.kind is Kind.HISTOGRAM:
             yield histogram(metric, numbers.times.get(metric, {}))
         elif metric.kind is Kind.COUNTER and _of_numbers(metric):
-            found = sorted(numbers.counts.get(metric, {}).items())
-            yield family(metric, found or ([] if metric.labels else [((), 0)]))
+            found: Mapping[Labels, float] = numbers.counts.get(metric, {})
+            yield family(metric, sorted({**metric.born(found), **found}.items()))
 
 
 def _of_numbers(metric: metrics.Metric) -> bool:

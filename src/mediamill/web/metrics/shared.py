@@ -8,13 +8,14 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from mediamill.core import metrics
+from mediamill.core.numbers import Labels
 from mediamill.services.retention import Overdue
 from mediamill.services.sums import Kept, Spend
 from mediamill.services.workers import Seen
 from mediamill.store.repositories.backlog import Backlog
 from mediamill.store.repositories.circuits import Circuit
 from mediamill.store.repositories.spending import MICRO
-from mediamill.store.repositories.stream import StreamPartition, summed
+from mediamill.store.repositories.stream import StreamPartition
 from mediamill.store.repositories.workers import WorkerState
 from mediamill.web.metrics.families import family, single
 
@@ -35,7 +36,6 @@ class Shared(Collector):
     retained: Sequence[Overdue] = ()
     circuits: Sequence[tuple[Circuit, bool]] = ()
     """Each with whether it rests."""
-    backup: int | None = None
 
     def collect(self) -> Iterator[Family]:
         """Yield each metric of this reading."""
@@ -46,14 +46,9 @@ class Shared(Collector):
             yield from _kept(self.kept)
         if self.spend is not None:
             yield from _spend(self.spend)
-        if self.backup is not None:
-            yield single(metrics.BACKUP, self.backup / 1000)
         yield from self._retention()
         yield from self._stream()
-        resting = [((one.provider,), float(rests)) for one, rests in self.circuits]
-        yield family(metrics.RESTING, resting)
-        permits = [((one.provider,), max(0, one.granted)) for one, _ in self.circuits]
-        yield family(metrics.PERMITS, permits)
+        yield from self._providers()
 
     def _work(self) -> Iterator[Family]:
         states = [
@@ -74,6 +69,16 @@ class Shared(Collector):
         names = [*WorkerState, LOST]
         return family(metrics.WORKERS, [((name,), states[name]) for name in names])
 
+    def _providers(self) -> Iterator[Family]:
+        """Yield how providers are; those of one name rest as soon as one of them does."""
+        resting, permits = dict[Labels, float](), Counter[Labels]()
+        for one, rests in self.circuits:
+            name = (metrics.provider_label(one.provider),)
+            resting[name] = max(resting.get(name, 0.0), float(rests))
+            permits[name] += max(0, one.granted)
+        yield family(metrics.RESTING, resting.items())
+        yield family(metrics.PERMITS, permits.items())
+
     def _retention(self) -> Iterator[Family]:
         done = [one.done for one in self.retained]
         overdue = [((one.done.source,), one.files) for one in self.retained]
@@ -88,8 +93,8 @@ class Shared(Collector):
         yield family(metrics.RETENTION_BYTES, [((one.source,), one.bytes) for one in done])
 
     def _stream(self) -> Iterator[Family]:
-        """Yield what has come by the stream; each partition as its last topic of that name."""
-        rows = [((row.topic, str(row.number)), row) for row in summed(self.stream)]
+        """Yield what has come by the stream."""
+        rows = [((row.topic, str(row.number)), row) for row in self.stream]
         behind = [(at, max(0, row.end - row.next)) for at, row in rows if row.end is not None]
         yield family(metrics.STREAM_BEHIND, behind)
         seen = [(at, row.seen / 1000) for at, row in rows if row.seen is not None]
@@ -113,8 +118,10 @@ def _kept(kept: Kept) -> Iterator[Family]:
 
 def _spend(spend: Spend) -> Iterator[Family]:
     yield single(metrics.SPENT_TODAY, spend.today / MICRO)
-    months = [((provider,), cost / MICRO) for provider, cost in sorted(spend.month.items())]
-    yield family(metrics.SPENT_MONTH, months)
+    months = Counter[Labels]()
+    for provider, cost in sorted(spend.month.items()):
+        months[(metrics.provider_label(provider),)] += cost
+    yield family(metrics.SPENT_MONTH, [(name, cost / MICRO) for name, cost in months.items()])
     if spend.budget is not None:
         yield single(metrics.BUDGET, spend.budget / MICRO)
         yield single(metrics.BUDGET_TAKEN, spend.taken / MICRO)

@@ -66,8 +66,14 @@ def guarded(name: str) -> Iterator[None]:
 def opened(stream: BinaryIO, media_type: str, name: str) -> Iterator[Image.Image]:
     """Open an image without decoding it; raises `UnsupportedMedia` for types we do not decode."""
     formats = FORMATS.get(media_type)
-    if formats is None or (media_type == "image/heic" and not _heif_ready()):
+    if formats is None:
         raise UnsupportedMedia(f"{name}: {media_type} is not supported", media_type=media_type)
+    if media_type == "image/heic" and not _heif_ready():
+        raise UnsupportedMedia(
+            f"{name}: this installation does not read HEIC. Send it as JPEG, or have the operator "
+            "install mediamill[heic].",
+            media_type=media_type,
+        )
     with guarded(name), Image.open(stream, formats=formats) as image:
         yield image
 

@@ -16,12 +16,12 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from mediamill.core.errors import ConfigurationError, Conflict, Unavailable
+from mediamill.core.errors import ConfigurationError, Unavailable
 from mediamill.core.records import R
 from mediamill.store.calls import walk_of
-from mediamill.store.copying import Copy
+from mediamill.store.copying import Copy, require_room
 from mediamill.store.port import MAX_PAGE
-from mediamill.store.sql.migrate import VERSION
+from mediamill.store.sql.migrate import BORN, VERSION
 from mediamill.store.sql.postgres.address import Address
 from mediamill.store.sql.postgres.errors import translated, unopened
 from mediamill.store.sql.statements import POSTGRES, statements_of
@@ -30,6 +30,8 @@ NAME = "mediamill backup"
 UNBOUNDED = """SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
     BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"""
 """A copy takes as long as it takes."""
+LOOK_SECONDS = 1.0
+"""How often it is looked whether a dump leaves room for others."""
 TOLD = 2_000
 """Characters of what a tool says that are passed on."""
 
@@ -53,7 +55,7 @@ class KeptRows:
 
 
 @asynccontextmanager
-async def copied(url: str, folder: Path) -> AsyncIterator[Copy]:
+async def copied(url: str, folder: Path, spare: int) -> AsyncIterator[Copy]:
     """Dump the database of a URL into a folder; raises `Unavailable`."""
     said, target = Address.of(url).conninfo, folder / "mediamill.dump"
     connection = await _connected(said)
@@ -61,9 +63,11 @@ async def copied(url: str, folder: Path) -> AsyncIterator[Copy]:
         await connection.execute(UNBOUNDED)
         name = await _one(connection, "SELECT pg_export_snapshot()")
         version, compatible = await _one(connection, VERSION)
+        (born,) = await _one(connection, BORN)
         how = ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={name[0]}"]
-        await _run("pg_dump", said, *how, f"--file={target}")
-        yield Copy(target, KeptRows(connection), int(version), int(compatible))
+        dumping = asyncio.create_task(_run("pg_dump", said, *how, f"--file={target}"))
+        await _watched(dumping, folder, spare)
+        yield Copy(target, KeptRows(connection), int(version), int(compatible), int(born))
     finally:
         await connection.close()
 
@@ -72,12 +76,13 @@ async def require_there(url: str) -> None:
     """Do nothing: a database that is away says so when it is opened."""
 
 
-async def require_empty(url: str) -> None:
-    """Raise `Conflict` where the database of a URL has tables of ours."""
+async def born(url: str) -> int | None:
+    """Return when the database of a URL was made (ms); None where it has no tables of ours."""
     connection = await _connected(Address.of(url).conninfo)
     async with connection:
-        if (await _one(connection, "SELECT to_regclass('schema_version') IS NULL"))[0] is not True:
-            raise Conflict("MEDIAMILL_STORE_URL: the database is not empty: name a new one.")
+        if (await _one(connection, "SELECT to_regclass('schema_version') IS NULL"))[0] is True:
+            return None
+        return int((await _one(connection, BORN))[0])
 
 
 async def restored(url: str, copy: Path) -> None:
@@ -86,6 +91,18 @@ async def restored(url: str, copy: Path) -> None:
     how = ["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"]
     await _run("pg_restore", said, *how, str(copy))
     await asyncio.to_thread(copy.unlink)
+
+
+async def _watched(dumping: "asyncio.Task[None]", folder: Path, spare: int) -> None:
+    """Wait for a dump, whose size nobody knows before, and end it before the disk is full."""
+    try:
+        while not dumping.done():
+            require_room(folder, 0, spare)
+            await asyncio.wait([dumping], timeout=LOOK_SECONDS)
+    finally:
+        dumping.cancel()
+        await asyncio.gather(dumping, return_exceptions=True)
+    await dumping
 
 
 async def _connected(conninfo: str) -> psycopg.AsyncConnection[tuple[Any, ...]]:
@@ -111,7 +128,7 @@ async def _run(tool: str, conninfo: str, *arguments: str) -> None:
     if program is None:
         raise ConfigurationError(
             f"{tool} is not installed here. Install PostgreSQL's client programs, of the server's "
-            "version or a later one."
+            "version."
         )
     with TemporaryDirectory(prefix="mediamill-") as folder:
         address = _without_password(conninfo, Path(folder) / "pass")

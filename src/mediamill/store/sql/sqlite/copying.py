@@ -14,13 +14,13 @@ from urllib.parse import unquote, urlsplit
 
 import apsw
 
-from mediamill.core.errors import BrokenMedia, ConfigurationError, Conflict
+from mediamill.core.errors import BrokenMedia, ConfigurationError
 from mediamill.core.records import R
 from mediamill.core.threads import to_end
 from mediamill.store.calls import walk_of
-from mediamill.store.copying import Copy
+from mediamill.store.copying import Copy, require_room
 from mediamill.store.port import MAX_PAGE
-from mediamill.store.sql.migrate import VERSION
+from mediamill.store.sql.migrate import BORN, VERSION
 from mediamill.store.sql.sqlite.connection import translated
 from mediamill.store.sql.statements import SQLITE, statements_of
 
@@ -50,10 +50,11 @@ class FileRows:
 
 
 @asynccontextmanager
-async def copied(url: str, folder: Path) -> AsyncIterator[Copy]:
+async def copied(url: str, folder: Path, spare: int) -> AsyncIterator[Copy]:
     """Copy the file of a URL into a folder; raises `BrokenMedia` when the copy is not sound."""
     source, target = _path(url), folder / "mediamill.db"
     await require_there(url)
+    require_room(folder, await asyncio.to_thread(_size, source), spare)
     try:
         await _copy(source, target)
         connection = apsw.Connection(str(target))
@@ -62,7 +63,8 @@ async def copied(url: str, folder: Path) -> AsyncIterator[Copy]:
     try:
         await _interruptibly(_require_sound, connection)
         version, compatible = connection.execute(VERSION).fetchall()[0]
-        yield Copy(target, FileRows(connection), int(str(version)), int(str(compatible)))
+        rows = FileRows(connection)
+        yield Copy(target, rows, int(str(version)), int(str(compatible)), _born(connection))
     finally:
         connection.close()
 
@@ -75,10 +77,23 @@ async def require_there(url: str) -> None:
         raise ConfigurationError(message, setting="MEDIAMILL_STORE_URL")
 
 
-async def require_empty(url: str) -> None:
-    """Raise `Conflict` where the file of a URL is there already."""
-    if _path(url).exists():
-        raise Conflict(f"{_path(url)} is there already.")
+async def born(url: str) -> int | None:
+    """Return when the file of a URL was made; 0 for one that is not ours, None where none is."""
+    path = _path(url)
+    if not await asyncio.to_thread(path.exists):
+        return None
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    except apsw.Error as error:
+        raise translated(error) from error
+    try:
+        return await asyncio.to_thread(_born, connection)
+    except apsw.SQLError:  # no such table
+        return 0
+    except apsw.Error as error:
+        raise translated(error) from error
+    finally:
+        connection.close()
 
 
 async def restored(url: str, copy: Path) -> None:
@@ -126,6 +141,16 @@ def _require_sound(connection: apsw.Connection) -> None:
     if found != [("ok",)]:
         told = "; ".join(str(row[0]) for row in found)
         raise BrokenMedia(f"The copy of the database is damaged, so the database may be: {told}")
+
+
+def _born(connection: apsw.Connection) -> int:
+    return int(str(connection.execute(BORN).fetchall()[0][0]))
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a database at most, with what its log has."""
+    log = path.with_name(f"{path.name}-wal")
+    return path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
 
 def _place(copy: Path, target: Path) -> None:

@@ -1,0 +1,72 @@
+"""What a backup has of things that change while it is made: bytes that live rows stop naming."""
+
+import pytest
+
+from mediamill.app import App
+from mediamill.backup.manifest import Snapshot
+from mediamill.backup.reading import entries_of
+from mediamill.backup.taking import Taking
+from mediamill.backup.vault import Vault
+from mediamill.store.port import Put
+from mediamill.store.repositories.annotation_rows import FileAnnotations
+from mediamill.store.repositories.uploads import UploadPart
+
+pytestmark = pytest.mark.embedded("it is about a home")
+
+
+async def taken(app: App, vault: Vault, monkeypatch, at: int, act) -> Snapshot:
+    """Back up; before the first listing of bytes (0), or the second, something happens."""
+    listed, passed = type(app.blobs).list, [0]
+
+    async def acting(blobs, prefix, after=""):
+        if blobs is app.blobs and prefix == "":
+            if passed[0] == at:
+                await act()
+            passed[0] += 1
+        async for info in listed(blobs, prefix, after):
+            yield info
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(app.blobs), "list", acting)
+        snapshot = await Taking(app.settings, app.store, app.parts.blob_stores()).take(vault, "b")
+    assert passed[0] == 2, "once before the rows, once after them"
+    return snapshot
+
+
+async def keys_of(vault: Vault, snapshot: Snapshot) -> set[str]:
+    return {one.key async for some in entries_of(vault, snapshot) for one in some}
+
+
+async def test_what_is_replaced_after_the_rows_is_in_it(found, tmp_path, monkeypatch):
+    """An annotation that is undone, a part of an upload that ends: their rows were copied."""
+    settings = found.settings()
+    async with await App.open(settings) as app, Vault.open(str(tmp_path / "b")) as vault:
+        (drawn,) = [one for one in await app.store.walk(FileAnnotations) if one.blob]
+        part = next(iter(await app.store.walk(UploadPart)))
+
+        async def replacing() -> None:
+            await app.blobs.put("files/later", b"it came behind the rows")
+            await app.store.transact(Put(drawn.evolve(blob="")))
+            for key in (drawn.blob, part.blob):
+                await app.blobs.delete(key)
+
+        snapshot = await taken(app, vault, monkeypatch, 1, replacing)
+        assert snapshot.counts == {"missing": 0, "damaged": 0, "cold": 0}
+        assert {drawn.blob, part.blob, "files/later"} <= await keys_of(vault, snapshot)
+        assert snapshot.started <= snapshot.begun
+
+
+async def test_what_came_and_was_replaced_meanwhile_is_told(found, tmp_path, monkeypatch):
+    settings = found.settings()
+    async with await App.open(settings) as app, Vault.open(str(tmp_path / "b")) as vault:
+        (drawn,) = [one for one in await app.store.walk(FileAnnotations) if one.blob]
+        data = await app.blobs.get(drawn.blob)
+        await app.blobs.delete(drawn.blob)
+        monkeypatch.setattr("mediamill.backup.objects.PAUSE", 0)
+
+        async def replacing() -> None:
+            await app.store.transact(Put(drawn.evolve(blob="")))
+
+        snapshot = await taken(app, vault, monkeypatch, 1, replacing)
+        assert snapshot.missing == [drawn.blob]
+        await app.blobs.put(drawn.blob, data)
