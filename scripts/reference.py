@@ -22,9 +22,10 @@ import click
 from mediamill.analytics.table import COLUMNS, DAY
 from mediamill.cli.root import root
 from mediamill.cli.terminal import failures
+from mediamill.core.declaring import Of
 from mediamill.core.errors import MediamillError
 from mediamill.core.events import TYPES, schema
-from mediamill.core.metrics import METRICS, Of
+from mediamill.core.metrics import METRICS
 from mediamill.core.settings import Settings
 from mediamill.operations.catalogue import OPERATIONS
 from mediamill.web.problems import CODES

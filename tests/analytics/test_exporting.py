@@ -1,13 +1,16 @@
 """Figures as Parquet: what has changed is written, and all of it together is all there is."""
 
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 
 from mediamill.analytics import asking
-from mediamill.analytics.exporting import STATE, TABLE, Exporter
+from mediamill.analytics.exporting import DAYS_AT_ONCE, STATE, TABLE, Exporter
 from mediamill.analytics.places import Folder, open_place
 from mediamill.analytics.table import COLUMNS
+from mediamill.core.clock import DAY
 from mediamill.core.errors import ConfigurationError, StorageFull
+from mediamill.store.repositories.daily import day_of
 from mediamill.store.repositories.figures import Figures
 from tests.analytics.conftest import TODAY, count, done, rows_of
 from tests.support.buckets import KEYS, bucket_server
@@ -58,6 +61,34 @@ async def test_an_export_that_breaks_off_is_made_up_for(store, tmp_path):
     await count(store, done("2026-02-01"))
     assert await late.run() == 0, "so far back it is looked only when all is written"
     assert await late.run(everything=True) == 3
+
+
+async def test_days_that_a_killed_or_late_export_left_out_are_made_up_for(store, tmp_path):
+    """The state is written half-way too; and a look goes back to where the last one ended."""
+    await count(store, *(done(f"2026-0{month}-{day:02}") for month in (3, 4) for day in range(1, 29)))
+
+    class Killed(Folder):
+        async def write(self, name, data):
+            if await self.read(STATE) is not None:
+                raise KilledError
+            await super().write(name, data)
+
+    place = Folder(tmp_path)
+    with pytest.raises(KilledError):
+        await Exporter(store, Killed(tmp_path)).run()
+    assert len([*tmp_path.glob(f"{TABLE}/*/*")]) == DAYS_AT_ONCE
+    exporter = Exporter(store, place)
+    assert await exporter.run() == 56 + 3 - DAYS_AT_ONCE
+    assert await exporter.run() == 0
+    await count(store, done(TODAY))
+    store.clock.advance(100 * DAY)
+    assert await exporter.run() == 1, "nothing was exported for three months"
+    late = day_of(await store.now())
+    assert msgspec.json.decode(await place.read(STATE))["looked"] == late
+
+
+class KilledError(BaseException):
+    """The process is gone."""
 
 
 def test_what_is_no_place_is_told():

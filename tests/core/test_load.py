@@ -1,5 +1,7 @@
 """How busy the machine is, or the container that has a limit."""
 
+import os
+
 import pytest
 
 from mediamill.core.load import read_load
@@ -25,8 +27,11 @@ def limit(group, cpu: str, memory: str) -> None:
     (group / "memory.stat").write_text("anon 1\ninactive_file 400000\n")
 
 
-def test_a_machine_tells_what_all_on_it_use(folders):
+def test_a_machine_tells_what_all_on_it_use(folders, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
     load = read_load(*folders)
+    assert load.cpus == 8, "all of the work is not compared with the processors of one process"
     assert (load.total, load.available) == (8000 * 1024, 5000 * 1024)
     assert load.busy == pytest.approx((100 + 20 + 30 + 7 + 8 + 9) / 100)
     limit(folders[1], "max 100000", "max")

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from mediamill.core.metrics import METRICS, Kind
+from mediamill.core.declaring import Kind
+from mediamill.core.metrics import METRICS
 
 SELECTOR = re.compile(r"\b([a-z][a-z0-9_]*)\{([^{}]*(?:\"[^\"]*\"[^{}]*)*)\}")
 MATCHER = re.compile(r"([a-z_]+)\s*(?:=~|!~|!=|=)\s*\"(?:[^\"\\]|\\.)*\"")

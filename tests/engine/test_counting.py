@@ -5,7 +5,7 @@ from collections import Counter
 from mediamill.core.clock import FixedClock
 from mediamill.engine.flush import Flush
 from mediamill.engine.sweeping import CLASSES, Sweep
-from mediamill.engine.tallying import MOST_KINDS, Tallying, facts_of, together
+from mediamill.engine.tallying import MOST_KINDS, Known, Tallying, facts_of, together
 from mediamill.engine.tending import Tending
 from mediamill.services.uploads import recording
 from mediamill.services.uploads.recording import FileRows
@@ -55,7 +55,7 @@ class Tallied(PlainItems):
         tallying = Tallying(["thumbnail"])
         for item, entry in entries.items():
             file = await self.jobs.store.get(File, entry.file)
-            tallying.inputs[item] = file
+            tallying.inputs[item] = Known.of(file, entry)
         async with Flush(lease, tallying=tallying) as flush:
             for item, entry in entries.items():
                 outcome = await self.settle(lease, item)
@@ -206,7 +206,7 @@ def test_what_an_older_program_did_and_what_was_cancelled_counts_too():
 
 
 def test_a_unit_tells_only_so_many_kinds_apart():
-    inputs = {n: a_file(n, media_type=f"image/x-{n}") for n in range(MOST_KINDS + 5)}
+    inputs = {n: Known("upload", f"image/x-{n}", 10) for n in range(MOST_KINDS + 5)}
     results = [
         Result(job="job_a", stage=0, item=n, generation=1, outcome=ItemOutcome.SUCCEEDED,
                input="", name="", created=0) for n in inputs

@@ -6,6 +6,7 @@ from mediamill.core.access import Principal
 from mediamill.engine.stages import StageKind
 from mediamill.handlers.items.steps import stage_of, stored
 from mediamill.media.image.codecs.encode import encode
+from mediamill.services.jobs.inputs import Named
 from mediamill.store.port import Put
 from mediamill.store.repositories.attempts import Attempt
 from mediamill.store.repositories.figures import About, Figures
@@ -15,8 +16,10 @@ from mediamill.store.repositories.results import Result
 from mediamill.store.repositories.units import Unit
 from mediamill.store.repositories.users import User
 from tests.handlers.conftest import ANN
+from tests.handlers.test_members import zipped
+from tests.media_factory import clip
 from tests.support.ageing import gone, hurry, records, settled
-from tests.support.recounting import figures, recounted
+from tests.support.recounting import NAMES, figures, recounted
 
 
 def picture(shade: int) -> bytes:
@@ -62,6 +65,39 @@ async def test_figures_are_what_a_recount_finds_and_outlive_what_they_count(work
     assert {place[-1] for place in removed} == {"deleted"}
     assert sum(counts["count"] for counts in removed.values()) == 5
     assert {place: counts for place, counts in left.items() if place not in removed} == counted
+
+
+async def test_a_member_of_an_archive_counts_as_what_it_is_itself(works):
+    """Not as the whole archive, each time; nor as an archive, whatever is in it."""
+    pictures = {f"{n}.png": picture(n) for n in range(3)}
+    packed = zipped({**pictures, "words.txt": b"some words", "large.bin": bytes(100_000)})
+    archive = await works.upload("set.zip", packed)
+    members = ("*.png", "words.txt")
+    await works.run([], "twice", named=Named(archive=archive, members=members))
+    items = await figures(works.app.store, About.ITEMS)
+    assert {
+        (place[NAMES.index("media_type") + 2], place[-1]): (counts["count"], counts["bytes"])
+        for place, counts in items.items()
+    } == {
+        ("image/png", "succeeded"): (3, sum(len(data) for data in pictures.values())),
+        ("", "failed"): (1, 10),
+    }  # fmt: skip
+    rows = await records(works.app, File, Job, Unit, Result, Attempt)
+    counted = {place: one for place, one in items.items() if place[-1] == "succeeded"}
+    again = await recounted(works.app.store, rows, operations(works))
+    assert {place: again[place] for place in counted} == counted
+
+
+async def test_frames_that_go_on_count_as_frames(works, tmp_path):
+    film = clip(tmp_path / "film.mp4", seconds=1, size="64x64").read_bytes()
+    video = await works.upload("film.mp4", film)
+    job = await works.run([video], ("extract-frames", {"fps": 4}), "twice")
+    sizes = [row.report["input"]["size"] for row in await works.rows(job)]
+    assert sizes
+    items = await figures(works.app.store, About.ITEMS)
+    assert sorted((counts["count"], counts["bytes"]) for counts in items.values()) == sorted(
+        [(1, len(film)), (len(sizes), sum(sizes))]
+    )
 
 
 async def test_each_outcome_and_each_end_of_a_job_that_is_retried_counts(works):

@@ -104,12 +104,16 @@ def _item(
     if inner and row.outcome is ItemOutcome.SUCCEEDED:
         status = "measured"
     made = [one for _, one in row.outputs]
+    media_type, size = (file.media_type, file.size) if file else ("", 0)
+    if row.path:  # of a member, what was seen when it was run
+        seen = row.report.get("input", {})
+        media_type, size = seen.get("media_type", ""), seen.get("size", 0)
     timing = {} if row.outcome is ItemOutcome.REUSED else took(round(row.seconds * 1000))
     return Fact(
         about=About.ITEMS, day=day, status=status, operation=pipeline(together),
-        source=file.source if file else "", media_type=file.media_type if file else "",
+        source=file.source if file else "", media_type=media_type,
         counts={
-            "count": 1, "bytes": file.size if file else 0, "results": len(made),
+            "count": 1, "bytes": size, "results": len(made),
             "result_bytes": sum(one.size for one in made), **timing,
         },
     )  # fmt: skip

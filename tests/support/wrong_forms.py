@@ -45,6 +45,9 @@ WRONG = {
     ("admin/user.html", "change-user"): Wrong("/admin/users/{user_id}", {"name": LONG}),
     ("admin/user.html", "quota"): Wrong("/admin/users/{user_id}", {"bytes": "-1"}),
     ("admin/users.html", "add-user"): Wrong("/admin/users", {"email": "nobody"}),
+    ("analytics.html", ""): Wrong(
+        "/analytics", {"from": "2026-11-21", "to": "2026-11-20"}, form="form.asked"
+    ),
     ("annotate.html", "new-class"): Wrong(
         "/projects/{project_id}/annotate/{file_id}", {"name": ""}
     ),
@@ -136,7 +139,7 @@ WRONG = {
     ("webhooks.html", "add"): Wrong("/webhooks", {"url": "nowhere"}),
 }  # fmt: skip
 RIGHT = {
-    ("admin/audit.html", ""), ("admin/users.html", ""), ("analytics.html", ""),
+    ("admin/audit.html", ""), ("admin/users.html", ""),
     ("captions_history.html", "filters"),
     ("captions_review.html", "filters"), ("home.html", "filters"), ("jobs.html", "filters"),
     ("project.html", "filters"), ("spending.html", "months"), ("webhook.html", "filter"),

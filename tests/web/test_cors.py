@@ -38,7 +38,9 @@ def preflight(method="POST", headers="authorization,content-type", origin=APP):
 
 async def test_an_allowed_page_uploads_resumably_with_a_token(shared, ann):
     async with client_of(shared, origin=APP, **{"sec-fetch-site": "cross-site"}) as page:
-        asked = preflight("POST", "authorization,tus-resumable,upload-length,upload-metadata")
+        asked = preflight(
+            "POST", "authorization,tus-resumable,upload-length,upload-metadata,traceparent"
+        )
         told = await page.request("OPTIONS", "/v1/uploads", headers=asked)
         assert (told.status_code, told.headers[ALLOWED]) == (204, APP)
         wanted = told.headers["access-control-allow-headers"].lower().split(", ")

@@ -8,10 +8,12 @@ import pytest
 
 from mediamill.app import App
 from mediamill.core.access import Principal
+from mediamill.core.clock import DAY as DAY_MS
 from mediamill.core.errors import Forbidden, InvalidInput
 from mediamill.core.settings import Settings
 from mediamill.services.figures import Group
 from mediamill.store.port import Update
+from mediamill.store.repositories.daily import day_of
 from mediamill.store.repositories.figures import About, Fact, Figure, Figures, took
 from mediamill.store.repositories.users import Role, User
 from mediamill.web.app import create_app
@@ -20,7 +22,7 @@ from tests.support.places import everywhere
 from tests.support.serving import working
 from tests.web.test_files import person, png
 
-DAY = "2026-11-20"
+DAY = "2026-01-20"
 
 
 @pytest.fixture
@@ -92,7 +94,7 @@ async def planted(mill) -> None:
         for day, status, operation in (
             (DAY, "succeeded", "resize"), (DAY, "succeeded", "resize+flip"),
             (DAY, "failed", "flip"),
-            ("2026-11-21", "succeeded", "flip"), ("2026-12-01", "cancelled", "flip"),
+            ("2026-01-21", "succeeded", "flip"), ("2026-02-01", "cancelled", "flip"),
         )
     ]  # fmt: skip
     calls = Fact(
@@ -104,11 +106,11 @@ async def planted(mill) -> None:
 
 async def test_filters_days_and_exports(mill, analyst):
     await planted(mill)
-    days = {"from": DAY, "to": "2026-12-31"}
+    days = {"from": DAY, "to": "2026-02-28"}
     by = await asked(analyst, by="operation", **days)
     assert counted(by, "operation") == {("flip",): 3, ("resize",): 1, ("resize+flip",): 1}
     ran = await asked(analyst, "series", operation="flip", **days)
-    assert counted(ran, "day") == {(DAY,): 2, ("2026-11-21",): 1, ("2026-12-01",): 1}
+    assert counted(ran, "day") == {(DAY,): 2, ("2026-01-21",): 1, ("2026-02-01",): 1}
     assert ran["total"]["success_rate"] == pytest.approx(2 / 3)
     one = await asked(analyst, about="calls", by="provider", **{"from": DAY, "to": DAY})
     assert (one["total"]["cost"], one["total"]["seconds_p50"]) == (1.5, None)
@@ -128,7 +130,7 @@ async def test_filters_days_and_exports(mill, analyst):
     [
         "from=2026-11-31",
         "from=2026-11-21&to=2026-11-20",
-        "from=2001-01-01",
+        "from=nonsense",
         "by=owner",
         "about=all",
     ],
@@ -182,11 +184,11 @@ async def test_the_page_draws_what_is_asked_for(mill, ann, analyst):
     query = {"from": DAY, "to": "2026-12-31", "by": "operation"}
     shown = (await analyst.client.get("/analytics", params=query)).text
     assert '<th scope="row">resize+flip<svg' in shown
-    assert "Nov 20, 2026: 3, 1 failed" in shown
+    assert "Jan 20, 2026: 3, 1 failed" in shown
     assert "by=operation" in shown
     assert 'href="/v1/analytics/summary.csv?' in shown
     calls = {**query, "about": "calls", "measure": "cost", "by": "provider"}
-    assert "Nov 20, 2026: $1.50" in (await analyst.client.get("/analytics", params=calls)).text
+    assert "Jan 20, 2026: $1.50" in (await analyst.client.get("/analytics", params=calls)).text
     none = {**query, "customer": "<b>nobody</b>"}
     shown = (await analyst.client.get("/analytics", params=none)).text
     assert "Nothing of this was counted" in shown
@@ -194,3 +196,37 @@ async def test_the_page_draws_what_is_asked_for(mill, ann, analyst):
     odd = {**query, "by": "owner", "measure": "souls"}
     assert (await analyst.client.get("/analytics", params=odd)).status_code == 200
     assert (await ann.client.get("/analytics")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("days", "at", "said"),
+    [
+        ({"from": "2026-11-21", "to": "2026-11-20"}, "from", "The first day comes after the last."),
+        ({"from": "2026-11-31"}, "from", "The first day, 2026-11-31, is in no calendar."),
+        ({"to": "the day of the fire"}, "to", "The last day is to be written like 2026-11-21."),
+    ],
+)
+async def test_the_page_keeps_what_was_chosen_beside_a_wrong_day(ann, analyst, days, at, said):
+    query = {"about": "calls", "by": "model", "status": "answered", **days}
+    answer = await analyst.client.get("/analytics", params=query)
+    assert answer.status_code == 422
+    for chosen in ("calls", "model", "answered"):
+        assert f'<option value="{chosen}" selected>' in answer.text
+    for name, day in days.items():
+        assert f'name="{name}" value="{day}"' in answer.text
+    assert f'<p class="error" id="{at}-error" role="alert">{said}</p>' in answer.text
+    assert answer.text.count('aria-invalid="true"') == 1
+    assert (await ann.client.get("/analytics", params=query)).status_code == 403
+    assert (await ann.client.get("/v1/analytics/summary", params=days)).status_code == 403
+
+
+async def test_days_on_which_nothing_can_be_counted_are_not_looked_for(mill, analyst):
+    await planted(mill)
+    today = await mill.store.now()
+    for days in ({"to": "0001-01-05"}, {"from": "0001-01-01", "to": "2025-12-31"}):
+        answer = await asked(analyst, **days)
+        assert (answer["first"], answer["last"]) == ("2026-01-01", "2026-01-01")
+    answer = await asked(analyst, to="9999-12-31")
+    assert answer["last"] == day_of(today + DAY_MS)
+    answer = await asked(analyst, **{"from": "9999-12-31", "to": "9999-12-31"})
+    assert answer["first"] == answer["last"]

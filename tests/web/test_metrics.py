@@ -12,7 +12,8 @@ import mediamill
 from mediamill.core import metrics
 from mediamill.core.backups import LastBackup, note_backup
 from mediamill.core.clock import DAY
-from mediamill.core.metrics import METRICS, Kind, Metric
+from mediamill.core.declaring import Kind, Metric
+from mediamill.core.metrics import METRICS
 from mediamill.core.numbers import Numbers
 from mediamill.engine.asking.meter import Meter
 from mediamill.services.retention import Overdue

@@ -4,8 +4,8 @@
     state/figures-v1.json        which days are written, and up to which count; written last
 
 A day may change long after it is over: a file that began to come in then is ready now. What
-changed is looked for in this month and the one before; in all of them where the state is missing,
-so who removes that has all written anew.
+changed is looked for from the month before the last look that ended; in all months where none did,
+or where the state is missing, so who removes that has all written anew.
 """
 
 from dataclasses import dataclass
@@ -36,6 +36,8 @@ class State(msgspec.Struct, frozen=True):
 
     days: dict[str, int] = {}
     """By day, the count up to which its file has it (`DayOfRows.turn`)."""
+    looked: str = ""
+    """The day of the last look that came to its end; empty before the first."""
 
 
 @dataclass
@@ -50,17 +52,19 @@ class Exporter:
         now = await self.store.now()
         today, tomorrow = day_of(now), day_of(now + DAY)
         kept = None if everything else await self.place.read(STATE)
-        known = dict(msgspec.json.decode(kept, type=State).days) if kept else {}
-        first, written = _month_before(today) if known else FIRST_DAY, 0
+        state = msgspec.json.decode(kept, type=State) if kept else State()
+        known, looked, written = dict(state.days), state.looked, 0
+        first = _month_before(min(looked, today)) if looked else FIRST_DAY
         async for one in days(self.store, first, tomorrow):
             if one.rows and known.get(one.day) != one.turn:
                 await self._write(one)
                 known[one.day] = one.turn
                 written += 1
                 if written % DAYS_AT_ONCE == 0:
-                    await self._note(known)
+                    await self._note(State(known, looked))
+        if written or looked != today:
+            await self._note(State(known, today))
         if written:
-            await self._note(known)
             log.info("figures exported", action="figures_exported", days=written)
         return written
 
@@ -68,8 +72,8 @@ class Exporter:
         data = await to_end(parquet, one.rows)
         await self.place.write(f"{TABLE}/day={one.day}/{NAME}.parquet", data)
 
-    async def _note(self, known: dict[str, int]) -> None:
-        await self.place.write(STATE, msgspec.json.encode(State(known)))
+    async def _note(self, state: State) -> None:
+        await self.place.write(STATE, msgspec.json.encode(state))
 
 
 def _month_before(day: str) -> str:

@@ -16,7 +16,7 @@ class Load:
     busy: float
     """Seconds that its processors have worked, all together, since it started."""
     cpus: float
-    """Processors that this process may use, part of one where a container has that."""
+    """Processors that the work is of: the machine's, or those of a container that has a limit."""
     total: int
     available: int
 
@@ -33,9 +33,9 @@ def read_load(proc: Path = PROC, group: Path = CGROUP) -> Load | None:
             cached = _table(group / "memory.stat").get("inactive_file", 0)  # goes when it must
             total = min(total, int(limit))
             available = max(0, min(available, total - used + cached))
+        if quota == "max":  # the work of all, so the processors of all
+            return Load(_worked(proc), float(os.cpu_count() or 1), total, available)
         cpus = float(len(os.sched_getaffinity(0)))
-        if quota == "max":
-            return Load(_worked(proc), cpus, total, available)
         busy = _table(group / "cpu.stat")["usage_usec"] / 1_000_000
         return Load(busy, min(cpus, int(quota) / int(period)), total, available)
     except (OSError, KeyError, ValueError, AttributeError):  # not Linux, or not all of it

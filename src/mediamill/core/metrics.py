@@ -6,77 +6,7 @@ checked against it. Labels have few values, which the program names: never a use
 address or what somebody typed.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from itertools import product
-
-
-class Kind(StrEnum):
-    COUNTER = "counter"
-    """Only grows, from 0 when its process begins."""
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
-    """`NAME_bucket`, `NAME_sum` and `NAME_count`."""
-
-
-class Of(StrEnum):
-    """What a metric tells of, and so who shows it."""
-
-    PROCESS = "process"
-    """Each process shows its own: add them up."""
-    INSTALLATION = "installation"
-    """Every server of the API shows the same, workers by themselves nothing: take the largest."""
-
-
-@dataclass(frozen=True, eq=False)
-class Metric:
-    """One metric, as it is scraped."""
-
-    name: str
-    kind: Kind
-    labels: tuple[str, ...]
-    meaning: str
-    of: Of = Of.PROCESS
-    buckets: tuple[float, ...] = ()
-    """Upper ends, of a histogram."""
-    known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Values of a label, of a counter, that show with 0 before anything is counted.
-
-    Prometheus takes a series' first sample for where it begins: what was counted before is not seen
-    to grow. A label for which none are named shows what was counted, and beside it all of these.
-    """
-
-    def born(self, counted: Iterable[tuple[str, ...]] = ()) -> dict[tuple[str, ...], float]:
-        """Return the series that show with 0, some being counted."""
-        seen = list(counted)
-        if len(self.known) == len(self.labels):
-            seen.append(self.labels)
-        return dict.fromkeys((labels for one in seen for labels in self._beside(one)), 0.0)
-
-    def _beside(self, labels: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
-        pairs = zip(self.labels, labels, strict=True)
-        return product(*(self.known.get(name, (said,)) for name, said in pairs))
-
-
-def _counter(
-    name: str,
-    labels: str,
-    meaning: str,
-    of: Of = Of.PROCESS,
-    known: Mapping[str, tuple[str, ...]] | None = None,
-) -> Metric:
-    names = tuple(labels.split())
-    return Metric(f"{name}_total", Kind.COUNTER, names, meaning, of, known=known or {})
-
-
-def _gauge(name: str, labels: str, meaning: str, of: Of = Of.PROCESS) -> Metric:
-    return Metric(name, Kind.GAUGE, tuple(labels.split()), meaning, of)
-
-
-def _histogram(name: str, labels: str, meaning: str, buckets: tuple[float, ...]) -> Metric:
-    return Metric(name, Kind.HISTOGRAM, tuple(labels.split()), meaning, buckets=buckets)
-
+from mediamill.core.declaring import Metric, Of, counter, gauge, histogram
 
 SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60)
 LONG = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
@@ -89,42 +19,42 @@ ALL = Of.INSTALLATION
 
 # -- the process -------------------------------------------------------------------------------
 
-INFO = _gauge("mediamill_info", "version", "The running version.")
-READY = _gauge("mediamill_ready", "", "Whether every backend answers.")
-PROCESS_CPU = _counter("process_cpu_seconds", "", "Processor time of the process, its slots apart.")
-PROCESS_MEMORY = _gauge("process_resident_memory_bytes", "", "Memory that the process has.")
-PROCESS_VIRTUAL = _gauge("process_virtual_memory_bytes", "", "Addresses that it has.")
-PROCESS_FILES = _gauge("process_open_fds", "", "Descriptors that it has open.")
-PROCESS_MOST_FILES = _gauge("process_max_fds", "", "Descriptors that it may have open.")
-PROCESS_STARTED = _gauge("process_start_time_seconds", "", "When it began.")
-MACHINE_BUSY = _counter(
+INFO = gauge("mediamill_info", "version", "The running version.")
+READY = gauge("mediamill_ready", "", "Whether every backend answers.")
+PROCESS_CPU = counter("process_cpu_seconds", "", "Processor time of the process, its slots apart.")
+PROCESS_MEMORY = gauge("process_resident_memory_bytes", "", "Memory that the process has.")
+PROCESS_VIRTUAL = gauge("process_virtual_memory_bytes", "", "Addresses that it has.")
+PROCESS_FILES = gauge("process_open_fds", "", "Descriptors that it has open.")
+PROCESS_MOST_FILES = gauge("process_max_fds", "", "Descriptors that it may have open.")
+PROCESS_STARTED = gauge("process_start_time_seconds", "", "When it began.")
+MACHINE_BUSY = counter(
     "mediamill_machine_cpu_seconds",
     "",
     "Processor time of all that runs on the machine, or in the container that has a limit.",
 )
-MACHINE_CPUS = _gauge("mediamill_machine_cpus", "", "Processors that the process may use.")
-MACHINE_MEMORY = _gauge(
+MACHINE_CPUS = gauge("mediamill_machine_cpus", "", "Processors of the machine or container.")
+MACHINE_MEMORY = gauge(
     "mediamill_machine_memory_bytes",
     "state",
     "Memory of the machine, or of the container that has a limit: `total`, and `available`.",
 )
-DISK_FREE = _gauge(
+DISK_FREE = gauge(
     "mediamill_disk_free_bytes",
     "place",
     "Room left where a folder of ours lies: `home`, `scratch`, `blobs`, `results` if apart.",
 )
-DISK_SIZE = _gauge("mediamill_disk_size_bytes", "place", "All the room there.")
-BLOBS_FREE = _gauge("mediamill_blobs_free_bytes", "", "Room left for files.")
-CERTIFICATE_ENDS = _gauge(
+DISK_SIZE = gauge("mediamill_disk_size_bytes", "place", "All the room there.")
+BLOBS_FREE = gauge("mediamill_blobs_free_bytes", "", "Room left for files.")
+CERTIFICATE_ENDS = gauge(
     "mediamill_certificate_expires_timestamp_seconds",
     "",
     "When the certificate ends that this process serves; a proxy's own is not seen.",
 )
-SLOTS = _gauge("mediamill_slots", "state", "Slots of the process, `busy` and `free`.")
-PROTECTION = _gauge(
+SLOTS = gauge("mediamill_slots", "state", "Slots of the process, `busy` and `free`.")
+PROTECTION = gauge(
     "mediamill_slot_protection", "protection", "Whether the kernel grants a protection to slots."
 )
-DOORBELL = _gauge(
+DOORBELL = gauge(
     "mediamill_doorbell_connected",
     "",
     "Whether the broker is there; work is found without it, a little later.",
@@ -132,20 +62,20 @@ DOORBELL = _gauge(
 
 # -- requests ----------------------------------------------------------------------------------
 
-REQUESTS = _counter(
+REQUESTS = counter(
     "mediamill_http_requests",
     "method route status",
     "Requests answered, by route template.",
     known={"status": ("500", "503")},
 )
-REQUEST_SECONDS = _histogram(
+REQUEST_SECONDS = histogram(
     "mediamill_http_request_seconds",
     "method route",
     "Time from a request's first byte to its answer's last.",
     SHORT,
 )
-UPLOADED = _counter("mediamill_upload_bytes", "", "Bytes of accepted uploads.")
-DIRECT = _counter(
+UPLOADED = counter("mediamill_upload_bytes", "", "Bytes of accepted uploads.")
+DIRECT = counter(
     "mediamill_direct_upload_bytes",
     "",
     "Bytes that were sent to the bucket itself, completed and given to be checked.",
@@ -153,7 +83,7 @@ DIRECT = _counter(
 
 # -- work --------------------------------------------------------------------------------------
 
-UNIT_SECONDS = _histogram(
+UNIT_SECONDS = histogram(
     "mediamill_unit_seconds",
     "class kind outcome",
     "Time from a unit's claim to its end in these hands, by what came of it: `done`, `again` (an "
@@ -161,35 +91,35 @@ UNIT_SECONDS = _histogram(
     "`returned` (to wait, to drain, for others), `stranded` (the store was away).",
     LONG,
 )
-LEASES_EXPIRED = _counter(
+LEASES_EXPIRED = counter(
     "mediamill_unit_leases_expired",
     "class",
     "Leases that ran out under units, which others then took up; told when the unit has ended.",
     known={"class": CLASSES},
 )
-ITEMS = _counter(
+ITEMS = counter(
     "mediamill_items",
     "operation outcome",
     "Items that were settled, by a stage's last operation.",
     known={"outcome": ("succeeded", "failed", "reused")},
 )
-UNITS = _gauge(
+UNITS = gauge(
     "mediamill_units",
     "class state",
     "Units of work that are ready or running: what workers are needed for.",
     ALL,
 )
-UNITS_CAPPED = _gauge(
+UNITS_CAPPED = gauge(
     "mediamill_units_capped", "class", "Whether there are more units than were counted.", ALL
 )
-UNITS_WAITING = _gauge(
+UNITS_WAITING = gauge(
     "mediamill_units_waiting_seconds",
     "class",
     "How long the ready unit has waited that was due first, of those that were looked at; mails, "
     "webhooks and events are `notices`.",
     ALL,
 )
-WORKERS = _gauge(
+WORKERS = gauge(
     "mediamill_workers",
     "state",
     "Workers by what they do: `running`, `draining`, `drained`, `lost` (of the last day).",
@@ -198,10 +128,10 @@ WORKERS = _gauge(
 
 # -- the store ---------------------------------------------------------------------------------
 
-STORE_SECONDS = _histogram(
+STORE_SECONDS = histogram(
     "mediamill_store_seconds", "operation", "Time of a call to the store.", STORING
 )
-STORE_ERRORS = _counter(
+STORE_ERRORS = counter(
     "mediamill_store_errors",
     "operation error",
     "Calls that failed: `unavailable`, `full` (the disk), `wrong` (a value), `failed`. A condition "
@@ -211,7 +141,7 @@ STORE_ERRORS = _counter(
         "error": ("unavailable", "full", "wrong", "failed"),
     },
 )
-STORE_RETRIES = _counter(
+STORE_RETRIES = counter(
     "mediamill_store_retries",
     "reason",
     "What the store was asked again: `throttled`, `collided` with others, `away`, `failed`.",
@@ -220,131 +150,129 @@ STORE_RETRIES = _counter(
 
 # -- what is kept ------------------------------------------------------------------------------
 
-KEPT_BYTES = _gauge(
+KEPT_BYTES = gauge(
     "mediamill_kept_bytes",
     "what",
     "Bytes for which owners are charged, all together: `files` and what belongs to them, `results` "
     "of jobs; some minutes old.",
     ALL,
 )
-KEPT_FILES = _gauge(
-    "mediamill_kept_files", "", "Files for which owners are charged, likewise.", ALL
-)
-OPEN_JOBS = _gauge("mediamill_open_jobs", "", "Jobs that have not ended, likewise.", ALL)
-ACCOUNTS = _gauge("mediamill_accounts", "", "Accounts, likewise.", ALL)
-BACKUP = _gauge(
+KEPT_FILES = gauge("mediamill_kept_files", "", "Files for which owners are charged, likewise.", ALL)
+OPEN_JOBS = gauge("mediamill_open_jobs", "", "Jobs that have not ended, likewise.", ALL)
+ACCOUNTS = gauge("mediamill_accounts", "", "Accounts, likewise.", ALL)
+BACKUP = gauge(
     "mediamill_backup_timestamp_seconds",
     "",
     "Up to when everything is in the last backup that was made by this home and found whole; 0 "
     "where one is set up (`MEDIAMILL_BACKUP_URL`) and none was made. Take the largest.",
 )
-BACKUP_LACKS = _gauge(
+BACKUP_LACKS = gauge(
     "mediamill_backup_lacking_files",
     "trouble",
     "Files that were `missing`, `damaged` or `cold` (in cold storage, so not in the backup) when "
     "the last backup was made by this home.",
 )
-RETENTION_OVERDUE = _gauge(
+RETENTION_OVERDUE = gauge(
     "mediamill_retention_overdue_files",
     "source",
     "Files that have been due for an hour by the rules of retention and are not removed, up to a "
     "thousand.",
     ALL,
 )
-RETENTION_SWEPT = _gauge(
+RETENTION_SWEPT = gauge(
     "mediamill_retention_swept_timestamp_seconds",
     "source",
     "When it was last looked for files that are due.",
     ALL,
 )
-RETENTION_HELD = _gauge(
+RETENTION_HELD = gauge(
     "mediamill_retention_rule_held",
     "source",
     "Whether a rule that keeps files less long is held back: workers' settings may differ.",
     ALL,
 )
-RETENTION_FILES = _counter(
+RETENTION_FILES = counter(
     "mediamill_retention_files", "source", "Files that retention has removed.", ALL
 )
-RETENTION_BYTES = _counter(
+RETENTION_BYTES = counter(
     "mediamill_retention_bytes", "source", "Bytes of files that retention removed.", ALL
 )
 
 # -- what goes out and comes in ----------------------------------------------------------------
 
-MAILS = _counter(
+MAILS = counter(
     "mediamill_mails",
     "outcome",
     "Mails that were to go out from this process, by what came of it.",
 )
-EVENTS = _counter(
+EVENTS = counter(
     "mediamill_events",
     "channel outcome",
     "Events that went out from this process, by where and by what came of it.",
 )
-STREAM_BEHIND = _gauge(
+STREAM_BEHIND = gauge(
     "mediamill_stream_behind_messages",
     "topic partition",
     "Messages that wait to be taken, when that was last looked at.",
     ALL,
 )
-STREAM_SEEN = _gauge(
+STREAM_SEEN = gauge(
     "mediamill_stream_seen_timestamp_seconds",
     "topic partition",
     "When a process that has the partition last looked; old where none has it, and not shown "
     "after a week; after a day where this server's settings do not name the topic.",
     ALL,
 )
-STREAM_FILES = _counter(
+STREAM_FILES = counter(
     "mediamill_stream_files", "topic partition", "Messages that became files.", ALL
 )
-STREAM_LETTERS = _counter(
+STREAM_LETTERS = counter(
     "mediamill_stream_dead_letters", "topic partition", "Messages that could not be taken.", ALL
 )
 
 # -- models ------------------------------------------------------------------------------------
 
-MODEL_CALLS = _counter(
+MODEL_CALLS = counter(
     "mediamill_model_calls",
     "provider outcome",
     "Model calls of this process that have ended, by what came of them.",
 )
-MODEL_COST = _counter(
+MODEL_COST = counter(
     "mediamill_model_cost_dollars",
     "provider",
     "What model calls of this process cost; those cut off count as the most they could.",
 )
-MODEL_SECONDS = _histogram(
+MODEL_SECONDS = histogram(
     "mediamill_model_call_seconds",
     "provider",
     "Time from a model call's beginning to its end.",
     ASKING,
 )
-RESTING = _gauge(
+RESTING = gauge(
     "mediamill_provider_resting",
     "provider",
     "Whether a provider of a chain kept failing and is left alone for a while.",
     ALL,
 )
-PERMITS = _gauge(
+PERMITS = gauge(
     "mediamill_provider_permits",
     "provider",
     "Calls of a provider that workers may have under way now, all together.",
     ALL,
 )
-SPENT_TODAY = _gauge(
+SPENT_TODAY = gauge(
     "mediamill_spend_today_dollars", "", "What model calls of this day (UTC) cost.", ALL
 )
-SPENT_MONTH = _gauge(
+SPENT_MONTH = gauge(
     "mediamill_spend_month_dollars", "provider", "What those of this month cost.", ALL
 )
-BUDGET = _gauge(
+BUDGET = gauge(
     "mediamill_budget_dollars",
     "",
     "What all of a month may cost; none where nothing bounds it.",
     ALL,
 )
-BUDGET_TAKEN = _gauge(
+BUDGET_TAKEN = gauge(
     "mediamill_budget_taken_dollars", "", "Of it, spent or held for calls that are under way.", ALL
 )
 

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from mediamill.core.metrics import Metric
+from mediamill.core.declaring import Metric
 
 Labels = tuple[str, ...]
 """Values, in the order of the metric's labels."""

@@ -9,12 +9,12 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mediamill.store.repositories.daily import day_of
 from mediamill.store.repositories.figures import BOUNDS, COUNTED, About, Fact, pipeline
 from mediamill.store.repositories.files import File
-from mediamill.store.repositories.jobs import Job
+from mediamill.store.repositories.jobs import Entry, Job
 from mediamill.store.repositories.results import ItemOutcome, Result
 from mediamill.store.repositories.units import Unit, UnitState
 
@@ -38,7 +38,27 @@ class Input(Protocol):
     @property
     def item(self) -> int: ...
     @property
+    def entry(self) -> Entry: ...
+    @property
     def file(self) -> File | None: ...
+
+
+class Known(NamedTuple):
+    """What is known of an input before it is run."""
+
+    source: str
+    media_type: str | None
+    """None of a member of an archive: only who runs it sees what it is."""
+    size: int
+    """Bytes of it, also of a member."""
+
+    @classmethod
+    def of(cls, file: File, entry: Entry) -> "Known":
+        size = entry.place.size if entry.place else file.size
+        return cls(file.source, None if entry.path else file.media_type, size)
+
+
+UNKNOWN = Known("", "", 0)
 
 
 @dataclass
@@ -49,42 +69,44 @@ class Tallying:
     """The steps that run together on each of them."""
     inner: bool = False
     """Whether what is made is only for the stages that follow."""
-    inputs: dict[int, File] = field(default_factory=dict)
+    inputs: dict[int, Known] = field(default_factory=dict)
     """By item."""
 
     def know(self, *inputs: Iterable[Input]) -> None:
         """Take what inputs are; of those that are not there nothing is known."""
         for one in chain.from_iterable(inputs):
             if one.file is not None:
-                self.inputs[one.item] = one.file
+                self.inputs[one.item] = Known.of(one.file, one.entry)
 
     def added(self, tally: Tally, batch: Sequence[Result]) -> dict[str, tuple[int, ...]]:
         """Return a unit's counts with those of some more outcomes."""
         found = {kind: [*counts] for kind, counts in tally.items()}
         together = pipeline(self.operations)
         for result in batch:
-            file = self.inputs.get(result.item)
-            kind = self._kind(together, file, result)
+            known = self.inputs.get(result.item, UNKNOWN)
+            kind = self._kind(together, known, result)
             if kind not in found:
                 if len(found) >= MOST_KINDS:
                     kind = "|".join((together, OTHER, OTHER, self._status(result)))
                 found.setdefault(kind, [0] * len(COUNTS))
-            _count(found[kind], file, result)
+            _count(found[kind], known.size, result)
         return {kind: tuple(counts) for kind, counts in found.items()}
 
-    def _kind(self, together: str, file: File | None, result: Result) -> str:
-        source, media_type = (file.source, file.media_type) if file else ("", "")
-        return f"{together}|{source}|{media_type}|{self._status(result)}"
+    def _kind(self, together: str, known: Known, result: Result) -> str:
+        media_type = known.media_type
+        if media_type is None:
+            media_type = result.report.get("input", {}).get("media_type", "")
+        return f"{together}|{known.source}|{media_type}|{self._status(result)}"
 
     def _status(self, result: Result) -> str:
         inner = self.inner and result.outcome is ItemOutcome.SUCCEEDED
         return MEASURED if inner else result.outcome.value
 
 
-def _count(counts: list[int], file: File | None, result: Result) -> None:
+def _count(counts: list[int], size: int, result: Result) -> None:
     """Count an outcome; each of a hundred thousand is, so it builds nothing on the way."""
     counts[COUNT] += 1
-    counts[BYTES] += file.size if file else 0
+    counts[BYTES] += size
     for _, made in result.outputs:
         counts[RESULTS] += 1
         counts[RESULT_BYTES] += made.size

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mediamill.core.declaring import Kind, Metric
 from mediamill.core.errors import MediamillError
 from mediamill.core.metrics import (
     ITEMS,
@@ -19,8 +20,6 @@ from mediamill.core.metrics import (
     STORE_ERRORS,
     STORE_RETRIES,
     UNIT_SECONDS,
-    Kind,
-    Metric,
 )
 from mediamill.core.numbers import Labels
 from mediamill.parts import Parts
@@ -34,6 +33,8 @@ from mediamill.store.repositories.stream import StreamBooks, StreamPartition, wa
 from mediamill.store.repositories.workers import WorkerState
 
 NAMESPACE = "Mediamill"
+OTHERS = ("fetch", "deliver", "mail", "notify")
+"""Kinds of units that mostly fail because of somebody else; what becomes of them is told apart."""
 Chosen = Callable[[Labels], bool]
 
 
@@ -42,11 +43,17 @@ def _failed(labels: Labels) -> bool:
     return status.startswith("5") and not route.startswith("/health/")
 
 
+def _given_up(labels: Labels) -> bool:
+    """Leave out what ends by what others have: a dead link, a webhook or a mailbox that is gone."""
+    _, kind, outcome = labels
+    return kind not in OTHERS and outcome in ("given_up", "stranded")
+
+
 COUNTED: Mapping[str, tuple[Metric, Chosen]] = {
     "requests_failed": (REQUESTS, _failed),
     "items_succeeded": (ITEMS, lambda labels: labels[1] == "succeeded"),
     "items_failed": (ITEMS, lambda labels: labels[1] == "failed"),
-    "units_given_up": (UNIT_SECONDS, lambda labels: labels[2] in ("given_up", "stranded")),
+    "units_given_up": (UNIT_SECONDS, _given_up),
     "leases_expired": (LEASES_EXPIRED, lambda _: True),
     "store_errors": (STORE_ERRORS, lambda labels: labels[1] != "wrong"),
     "store_throttled": (STORE_RETRIES, lambda labels: labels[0] == "throttled"),

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+from mediamill.analytics.exporting import FIRST_DAY
 from mediamill.analytics.table import days
 from mediamill.core.access import Principal
+from mediamill.core.clock import DAY as DAY_MS
 from mediamill.core.errors import InvalidInput
 from mediamill.services.roles import require_analyst
 from mediamill.store.port import Store
@@ -111,14 +113,27 @@ class FigureService:
 
     store: Store
 
-    async def period(self, first: str | None, last: str | None) -> tuple[str, str]:
-        """Return the days that are meant; raises `InvalidInput`."""
-        until = _day("to", last) if last else date.fromisoformat(day_of(await self.store.now()))
-        since = _day("from", first) if first else until - timedelta(USUAL_DAYS - 1)
-        if since > until:
-            raise InvalidInput.at("from", "is behind the last day.")
+    async def period(
+        self, principal: Principal, first: str | None, last: str | None
+    ) -> tuple[str, str]:
+        """Return the days that are meant; raises `InvalidInput`.
+
+        Days on which nothing can have been counted are left out: an open end is no longer search.
+        """
+        require_analyst(principal)
+        now = await self.store.now()
+        least, most = date.fromisoformat(FIRST_DAY), date.fromisoformat(day_of(now + DAY_MS))
+        until = _day("to", last) if last else date.fromisoformat(day_of(now))
+        since = _day("from", first) if first else None
+        if since is not None and since > until:
+            raise InvalidInput.at("from", "The first day comes after the last.")
+        until = min(max(until, least), most)
+        if since is None:
+            since = max(until - timedelta(USUAL_DAYS - 1), least)
+        since = min(max(since, least), most)
         if (until - since).days >= MOST_DAYS:
-            raise InvalidInput.at("from", f"is more than {MOST_DAYS:,} days before the last day.")
+            days_ = f"The first day is more than {MOST_DAYS:,} days before the last."
+            raise InvalidInput.at("from", days_)
         return since.isoformat(), until.isoformat()
 
     async def ask(self, principal: Principal, question: Question) -> Answer:
@@ -173,9 +188,10 @@ def _place(group: Group) -> tuple[Any, ...]:
 
 
 def _day(field_: str, text: str) -> date:
+    which = "first" if field_ == "from" else "last"
+    if DAY.fullmatch(text) is None:
+        raise InvalidInput.at(field_, f"The {which} day is to be written like 2026-11-21.")
     try:
-        if DAY.fullmatch(text) is None:
-            raise ValueError(text)
         return date.fromisoformat(text)
     except ValueError:
-        raise InvalidInput.at(field_, "A day is written like 2026-11-21.") from None
+        raise InvalidInput.at(field_, f"The {which} day, {text}, is in no calendar.") from None

@@ -2,7 +2,7 @@
 
 Nothing counts them as things happen, for one row of sums would be the one that all writers wait
 for. They are added up of each owner's usage and of the ledger when somebody asks, and hold for a
-while: reads of 10,000 accounts are 110, every five minutes at most.
+while: 10,000 accounts are 110 calls, every five minutes at most, of each server.
 """
 
 from collections import Counter

@@ -20,7 +20,8 @@ METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 ASKED = (
     "Authorization, Content-Type, Content-Disposition, Idempotency-Key, If-Match, If-None-Match, "
     "If-Range, Range, Last-Event-ID, X-Filename, Tus-Resumable, Upload-Length, Upload-Offset, "
-    "Upload-Metadata, Upload-Defer-Length, Upload-Checksum, X-HTTP-Method-Override"
+    "Upload-Metadata, Upload-Defer-Length, Upload-Checksum, X-HTTP-Method-Override, "
+    "Traceparent, Tracestate"
 )
 """Headers that a page may send."""
 EXPOSED = (

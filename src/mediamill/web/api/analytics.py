@@ -170,7 +170,7 @@ async def export_figures(
     caller: Caller, mill: Mill, first: DayFrom = None, last: DayTo = None
 ) -> Response:
     """Export all figures of some days; for analysts."""
-    days = await mill.figures.period(first, last)
+    days = await mill.figures.period(caller, first, last)
     rows = await mill.figures.rows(caller, *days)
     return sent(json_lines(rows), f"figures-{days[0]}-{days[1]}.jsonl")
 
@@ -185,6 +185,6 @@ async def answered(
     last: str | None,
 ) -> Answer:
     """Ask for figures; raises as `FigureService`."""
-    days = await mill.figures.period(first, last)
+    days = await mill.figures.period(caller, first, last)
     names = tuple(dict.fromkeys(by))
     return await mill.figures.ask(caller, Question(about, *days, names, wanted))

@@ -10,7 +10,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.metrics_core import Metric as Family
 
-from mediamill.core.metrics import Kind, Metric
+from mediamill.core.declaring import Kind, Metric
 from mediamill.core.numbers import Labels, Times
 
 Sample = tuple[Labels, float]

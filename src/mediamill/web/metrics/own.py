@@ -15,8 +15,8 @@ from mediamill.app import App
 from mediamill.blobs.port import OnDisk
 from mediamill.core import metrics
 from mediamill.core.backups import last_backup, noted_backup
+from mediamill.core.declaring import Kind, Metric, Of
 from mediamill.core.load import Load, read_load
-from mediamill.core.metrics import Kind, Of
 from mediamill.core.numbers import Labels, Numbers
 from mediamill.web.metrics.families import family, histogram, single
 
@@ -132,6 +132,6 @@ def counted(numbers: Numbers) -> Iterator[Family]:
             yield family(metric, sorted({**metric.born(found), **found}.items()))
 
 
-def _of_numbers(metric: metrics.Metric) -> bool:
+def _of_numbers(metric: Metric) -> bool:
     read = (metrics.MACHINE_BUSY, metrics.PROCESS_CPU, *ELSEWHERE)
     return metric.of is Of.PROCESS and metric not in read

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
 
+from mediamill.core.errors import InvalidInput
 from mediamill.services.figures import Group, Question
 from mediamill.store.repositories.figures import About
 from mediamill.web.pages.rendering import duration_text, money_text, page, size_text, t
@@ -23,7 +24,6 @@ FILTERS = ("media_type", "source", "customer", "operation", "status")
 BY = ("status", "operation", "media_type", "source", "customer", "provider", "model")
 
 Text = Annotated[str, Query(max_length=500)]
-Day = Annotated[str, Query(max_length=10)]
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ async def analytics_page(
     about: About = About.ITEMS,
     by: Text = "status",
     measure: Text = "count",
-    first: Annotated[Day, Query(alias="from")] = "",
-    last: Annotated[Day, Query(alias="to")] = "",
+    first: Annotated[Text, Query(alias="from")] = "",
+    last: Annotated[Text, Query(alias="to")] = "",
     media_type: Text = "",
     source: Text = "",
     customer: Text = "",
@@ -93,24 +93,29 @@ async def analytics_page(
     }  # fmt: skip
     where = {name: value for name, value in given.items() if value}
     by, measure = by if by in BY else BY[0], measure if measure in MEASURES else "count"
-    days = await mill.figures.period(first or None, last or None)
+    asked = {
+        "user": await mill.accounts.profile(caller), "about": about.value,
+        "abouts": [one.value for one in About], "by": by, "bys": BY, "measure": measure,
+        "measures": tuple(MEASURES), "given": given, "filters": FILTERS,
+    }  # fmt: skip
+    try:
+        days = await mill.figures.period(caller, first or None, last or None)
+    except InvalidInput as wrong:
+        said = {one["pointer"]: one["message"] for one in wrong.details["errors"]}
+        return page(
+            "analytics.html", wrong.status, **asked, first=first, last=last, wrong=said,
+            choices={}, chart=None, groups=(),
+        )  # fmt: skip
     told = await mill.figures.ask(caller, Question(about, *days, (by,), where))
     series = await mill.figures.ask(caller, Question(about, *days, ("day",), where))
     chosen = [("about", about.value), *where.items(), ("from", days[0]), ("to", days[1])]
     return page(
         "analytics.html",
-        user=await mill.accounts.profile(caller),
-        about=about.value,
-        abouts=[one.value for one in About],
-        by=by,
-        bys=BY,
-        measure=measure,
-        measures=tuple(MEASURES),
+        **asked,
         first=days[0],
         last=days[1],
-        given=given,
+        wrong={},
         choices=await mill.figures.choices(caller, about, *days),
-        filters=FILTERS,
         total=told.total,
         groups=told.groups[:MOST_ROWS],
         more=max(0, len(told.groups) - MOST_ROWS),
