@@ -12,9 +12,11 @@ from tests.analytics.conftest import TODAY
 async def test_the_view_of_duckdb_reads_what_was_written(store, tmp_path):
     import duckdb as database
 
-    await Exporter(store, Folder(tmp_path)).run()
+    folder = tmp_path / "my stats"
+    folder.mkdir()
+    await Exporter(store, Folder(folder)).run()
     with database.connect(":memory:") as connection:
-        connection.execute(duckdb(str(tmp_path)))
+        connection.execute(duckdb(folder.as_uri()))
         found = connection.execute("SELECT day, sum(count) FROM figures GROUP BY day ORDER BY day")
         assert [(day.isoformat(), n) for day, n in found.fetchall()] == [
             ("2026-02-01", 1), ("2026-09-30", 1), (TODAY, 3),

@@ -8,11 +8,11 @@ from mediamill.analytics import asking
 from mediamill.analytics.exporting import DAYS_AT_ONCE, STATE, TABLE, Exporter
 from mediamill.analytics.places import Folder, open_place
 from mediamill.analytics.table import COLUMNS
-from mediamill.core.clock import DAY
+from mediamill.core.clock import DAY, FixedClock
 from mediamill.core.errors import ConfigurationError, StorageFull
 from mediamill.store.repositories.daily import day_of
 from mediamill.store.repositories.figures import Figures
-from tests.analytics.conftest import TODAY, count, done, rows_of
+from tests.analytics.conftest import NOW, TODAY, count, done, rows_of
 from tests.support.buckets import KEYS, bucket_server
 
 
@@ -65,7 +65,9 @@ async def test_an_export_that_breaks_off_is_made_up_for(store, tmp_path):
 
 async def test_days_that_a_killed_or_late_export_left_out_are_made_up_for(store, tmp_path):
     """The state is written half-way too; and a look goes back to where the last one ended."""
-    await count(store, *(done(f"2026-0{month}-{day:02}") for month in (3, 4) for day in range(1, 29)))
+    await count(
+        store, *(done(f"2026-0{month}-{day:02}") for month in (3, 4) for day in range(1, 29))
+    )
 
     class Killed(Folder):
         async def write(self, name, data):
@@ -81,9 +83,10 @@ async def test_days_that_a_killed_or_late_export_left_out_are_made_up_for(store,
     assert await exporter.run() == 56 + 3 - DAYS_AT_ONCE
     assert await exporter.run() == 0
     await count(store, done(TODAY))
-    store.clock.advance(100 * DAY)
+    later = NOW + 100 * DAY
+    store._clock = FixedClock(later)
     assert await exporter.run() == 1, "nothing was exported for three months"
-    late = day_of(await store.now())
+    late = day_of(later)
     assert msgspec.json.decode(await place.read(STATE))["looked"] == late
 
 

@@ -205,10 +205,12 @@ async def test_what_comes_again_whatever_happens_is_never_given_up(harness, hand
     engine = harness.engine()
     engine = replace(engine, handlers={**engine.handlers, "comes": Comes()})
     await harness.units.begin_once("comes", "system", -1)
+    assert await Scheduler(harness.store, -1).claim_next(["housekeeping"], "gone")
     unit = await engine.scheduler.claim_next(["housekeeping"], "here")
     assert unit is not None
     await Tending(engine).run(unit)
     assert ends_of(harness, "comes") == {end: 1}
+    assert not harness.numbers.counts[LEASES_EXPIRED], "it would be told at each of its turns"
 
 
 async def test_a_worker_that_is_stopped_gives_its_units_back(harness):

@@ -91,7 +91,7 @@ async def test_a_member_of_an_archive_counts_as_what_it_is_itself(works):
 async def test_frames_that_go_on_count_as_frames(works, tmp_path):
     film = clip(tmp_path / "film.mp4", seconds=1, size="64x64").read_bytes()
     video = await works.upload("film.mp4", film)
-    job = await works.run([video], ("extract-frames", {"fps": 4}), "twice")
+    job = await works.run([video], ("extract-frames", {"fps": 4}), "copied")
     sizes = [row.report["input"]["size"] for row in await works.rows(job)]
     assert sizes
     items = await figures(works.app.store, About.ITEMS)

@@ -15,6 +15,7 @@ from mediamill.core.extras import needing
 
 MEMORY = "1GB"
 _SHUT = (
+    "SET temp_directory = ''",  # nor does it spill: what is beyond the memory is refused
     "SET enable_external_access = false",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
@@ -70,7 +71,9 @@ def of_folder(folder: Path) -> Any:
         raise InvalidInput(f"There are no exported figures in {folder}.")
     empty, tables = arrow([], day=True), []
     for file in files:
-        read = pq.ParquetFile(file).read().select([one.name for one in COLUMNS])
+        read = pq.ParquetFile(file).read()
+        there = {*read.column_names}  # of an old day, what was counted then
+        read = read.select([one.name for one in COLUMNS if one.name in there])
         day = pa.scalar(file.parent.name.partition("=")[2]).cast(pa.date32())
         column = pa.repeat(day, read.num_rows)
         tables.append(read.add_column(0, empty.schema.field(DAY.name), column))

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from mediamill.analytics.exporting import FIRST_DAY, TABLE
 from mediamill.analytics.table import COLUMNS, DAY, NAME
@@ -75,7 +75,7 @@ def _location(url: str) -> str:
 
 
 def _folder(url: str) -> str:
-    return (urlsplit(url).path if url.startswith("file:") else url).rstrip("/")
+    return (unquote(urlsplit(url).path) if url.startswith("file:") else url).rstrip("/")
 
 
 def _projection(url: str) -> dict[str, str]:

@@ -147,4 +147,4 @@ def _columns(answered: asking.Answered) -> list[str]:
 
 
 def _text(cell: Any) -> str:
-    return "" if cell is None else f"{cell:.6g}" if isinstance(cell, float) else str(cell)
+    return "" if cell is None else str(cell)
