@@ -57,7 +57,7 @@ async def test_a_query_beyond_the_memory_is_refused_and_leaves_no_file(tmp_path,
     monkeypatch.chdir(tmp_path)
     numbered = "SELECT row_number() OVER (ORDER BY hash(range)) AS r FROM range(2000000)"
     query = f"SELECT max(r) FROM ({numbered})"
-    with pytest.raises(InvalidInput, match="[Mm]emory"):
+    with pytest.raises(InvalidInput, match=r"[Mm]emory"):
         asking.ask(query, asking.of_rows([]))
     assert not [*tmp_path.iterdir()]
 
