@@ -93,7 +93,7 @@ async def analytics_page(
     }  # fmt: skip
     where = {name: value for name, value in given.items() if value}
     by, measure = by if by in BY else BY[0], measure if measure in MEASURES else "count"
-    asked = {
+    asked: dict[str, Any] = {
         "user": await mill.accounts.profile(caller), "about": about.value,
         "abouts": [one.value for one in About], "by": by, "bys": BY, "measure": measure,
         "measures": tuple(MEASURES), "given": given, "filters": FILTERS,
