@@ -52,7 +52,7 @@ async def test_what_reaches_beyond_figures_is_refused(query):
 
 
 async def test_a_query_beyond_the_memory_is_refused_and_leaves_no_file(tmp_path, monkeypatch):
-    less = [one.replace(asking.MEMORY, "20MB") for one in asking._SHUT]
+    less = [one.replace(asking.MEMORY, "40MB") for one in asking._SHUT]
     monkeypatch.setattr(asking, "_SHUT", less)
     monkeypatch.chdir(tmp_path)
     numbered = "SELECT row_number() OVER (ORDER BY hash(range)) AS r FROM range(2000000)"
