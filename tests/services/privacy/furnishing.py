@@ -159,7 +159,8 @@ async def rows(
     key = KeyedRequest(owner=ann, name=MARK, fingerprint="f", first="1", holder="h", until=now,
                        body=MARK.encode(), created=now, expires=now + DAY)  # fmt: skip
     await app.results.put(f"{blobs_of(key)}1", MARK.encode())
-    day, month = "2026-11-22", "2026-11"
+    month = "2026-10"  # not this one, where what is written here would meet what is counted now
+    day = f"{month}-22"
     await app.store.transact(
         Put(key),
         Put(Token(digest="d1", id="token_1", user=ann, kind=TokenKind.API, name=MARK, created=now)),
