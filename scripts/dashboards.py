@@ -202,8 +202,14 @@ DASHBOARDS: dict[str, tuple[str, Sequence[Panel]]] = {
             Panel("Files", [(largest("mediamill_kept_files"), "files")], stat=True),
             Panel("Accounts", [(largest("mediamill_accounts"), "accounts")], stat=True),
             Panel(
-                "Age of the last backup",
-                [(f"time() - {largest('mediamill_backup_timestamp_seconds')}", "age")],
+                "Age of the last backup, and export of figures",
+                [
+                    (f"time() - {largest('mediamill_backup_timestamp_seconds')}", "backup"),
+                    (
+                        f"time() - {largest('mediamill_analytics_export_timestamp_seconds')}",
+                        "export",
+                    ),
+                ],
                 "s",
                 stat=True,
             ),

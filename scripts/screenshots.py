@@ -17,6 +17,7 @@ from pathlib import Path
 from chromium import CHROMIUM, FLAGS
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
+from sample_figures import plant
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -37,6 +38,7 @@ STROKES = (
 """Around a stone of the fifth picture of the sample, then what is left of it."""
 DESKTOP = {"width": 1180, "height": 820}
 PHONE = {"width": 390, "height": 844}
+LONG = {"width": 1180, "height": 1340}
 
 
 def main() -> None:
@@ -67,12 +69,14 @@ def main() -> None:
         page.goto(f"{home}docs")
         save(page, "api")
         datasets(page, home)
+        analytics(page, home)
         browser.close()
 
 
 @contextmanager
 def service(folder: Path) -> Iterator[str]:
     """Run `mediamill up` on a free port; give its one-time sign-in link."""
+    plant(folder / "home")
     command = [sys.executable, "-m", "mediamill", "up", "--home", str(folder / "home"), "--port=0"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -164,6 +168,14 @@ def datasets(page: Page, home: str) -> None:
     page.wait_for_selector("#report .card", timeout=30_000)
     settle(page)
     save(page, "health")
+
+
+def analytics(page: Page, home: str) -> None:
+    """Take the page of figures, down to its table."""
+    page.set_viewport_size(LONG)
+    page.goto(f"{home}analytics?by=operation")
+    settle(page)
+    save(page, "analytics")
 
 
 def paint(page: Page, name: str, strokes: Sequence[Sequence[tuple[float, float]]]) -> None:

@@ -5,6 +5,7 @@ is marked `embedded` is about SQLite or about files, and says so: the options le
 """
 
 import gc
+import logging
 import os
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
@@ -205,6 +206,17 @@ def loggers_follow_what_is_configured() -> Iterator[None]:
         # with the local variables of all its frames a traceback takes a second of processor time
         patch.setattr(ConsoleRenderer.get_active(), "exception_formatter", plain_traceback)
         yield
+
+
+@pytest.fixture(autouse=True)
+def logging_is_put_back() -> Iterator[None]:
+    """Undo what a test has configured: the next would look for lines that go elsewhere."""
+    top, configured = logging.getLogger(), structlog.get_config()
+    handlers, level = top.handlers[:], top.level
+    yield
+    structlog.configure(**configured)
+    top.handlers[:] = handlers
+    top.setLevel(level)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,11 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from mediamill.backup import objects
 from mediamill.cli.root import root
 from mediamill.cli.terminal.running import run_command
 from tests.moving.conftest import found, original
 
 __all__ = ["found", "original"]
+
+
+@pytest.fixture(autouse=True)
+def looks_at_once(monkeypatch):
+    """Nothing is being deleted meanwhile, unless a test does it."""
+    monkeypatch.setattr(objects, "PAUSE", 0)
 
 
 @pytest.fixture

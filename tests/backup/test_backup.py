@@ -194,6 +194,9 @@ def test_a_damaged_database_is_no_backup(found, say, place):
 
 
 def test_keys_need_their_passphrase(found, say, place, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDIAMILL_BACKUP_PASSPHRASE", "too short")
+    code, _, err = say("backup", place)
+    assert (code, "less than 12 characters" in err) == (2, True), err
     monkeypatch.setenv("MEDIAMILL_BACKUP_PASSPHRASE", "the right one of all words")
     say("backup", place)
     secrets = [(found.home / name).read_bytes() for name in ("secret", "keyring")]

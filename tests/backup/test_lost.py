@@ -45,6 +45,20 @@ def test_what_rots_or_goes_later_is_told_and_restored(
     assert objects(tmp_path / "new") == before
 
 
+def test_what_rotted_on_both_sides_is_not_promised(found, say, place):
+    """What would heal is read back first: by its size alone it is not believed."""
+    assert say("backup", place)[0] == 0
+    path = max((found.home / "blobs" / "files+").iterdir(), key=lambda path: path.stat().st_size)
+    data = path.read_bytes()
+    (kept,) = (place / "objects+").rglob(hashlib.sha256(data).hexdigest())
+    kept.write_bytes(data[:-1] + b"?")
+    path.unlink()
+    code, _, err = say("backup", place)
+    assert (code, f"already:\n  files/{path.name}\n" in err) == (1, True)
+    code, out, _ = say("backup", "verify", place)
+    assert (code, "whole." in out) == (0, True), "it is not in the snapshot"
+
+
 async def test_what_is_cold_is_not_asked_back(found, tmp_path, monkeypatch):
     settings = found.settings()
     async with await App.open(settings) as app, Vault.open(str(tmp_path / "b")) as vault:
@@ -106,24 +120,30 @@ def test_another_installation_s_place_is_refused(found, say, place, tmp_path):
 
 
 async def test_a_worker_s_backup_that_lacks_files_says_so(found, tmp_path, monkeypatch):
-    """And old ones are dropped: what was deleted is to leave the backups."""
+    """Old ones are dropped, as what is deleted is to leave them, and some of it is read back."""
     settings = found.settings(backup_url=str(tmp_path / "b"), backup_every="1h")
     gone = next((found.home / "blobs" / "files+").iterdir())
     gone.unlink()
     async with await App.open(settings) as app:
         handler = BackUp(settings, app.store, app.parts.blob_stores(), app.parts.kept)
-        lease, pruned = Released(), []
+        lease, pruned, examined = Released(), [], []
 
         async def pruning(vault, now, days, keep=0):
             pruned.append(days)
             return 0, 0
 
+        async def examining(vault, begun, every):
+            examined.append(every)
+            return []
+
         monkeypatch.setattr("mediamill.handlers.back_up.prune", pruning)
+        monkeypatch.setattr("mediamill.handlers.back_up.examine", examining)
         with capture_logs() as said:
             await handler.run(lease)
         (line,) = [one for one in said if one["action"] == "backup_incomplete"]
         assert (line["log_level"], line["missing"]) == ("error", [f"files/{gone.name}"])
         assert pruned == [settings.backup_keep_days]
+        assert examined == [3_600_000]
         assert lease.changed == {"attempts": 0}
         ((after, error),) = lease.said
         assert (0 < after < 3_600_000, error) == (True, "")

@@ -7,9 +7,9 @@ from mediamill.backup.manifest import Snapshot
 from mediamill.backup.reading import entries_of
 from mediamill.backup.taking import Taking
 from mediamill.backup.vault import Vault
-from mediamill.store.port import Put
+from mediamill.store.port import Delete, Put
 from mediamill.store.repositories.annotation_rows import FileAnnotations
-from mediamill.store.repositories.uploads import UploadPart
+from mediamill.store.repositories.uploads import Upload, UploadPart, UploadState
 
 pytestmark = pytest.mark.embedded("it is about a home")
 
@@ -62,7 +62,6 @@ async def test_what_came_and_was_replaced_meanwhile_is_told(found, tmp_path, mon
         (drawn,) = [one for one in await app.store.walk(FileAnnotations) if one.blob]
         data = await app.blobs.get(drawn.blob)
         await app.blobs.delete(drawn.blob)
-        monkeypatch.setattr("mediamill.backup.objects.PAUSE", 0)
 
         async def replacing() -> None:
             await app.store.transact(Put(drawn.evolve(blob="")))
@@ -70,3 +69,29 @@ async def test_what_came_and_was_replaced_meanwhile_is_told(found, tmp_path, mon
         snapshot = await taken(app, vault, monkeypatch, 1, replacing)
         assert snapshot.missing == [drawn.blob]
         await app.blobs.put(drawn.blob, data)
+
+
+@pytest.mark.parametrize(
+    ("state", "direct"),
+    [(UploadState.READY, False), (UploadState.READY, True), (UploadState.ENDED, False)],
+)
+async def test_an_upload_that_ended_meanwhile(found, tmp_path, monkeypatch, state, direct):
+    """One that became a file is told: the rows have it under way, without what had come."""
+    settings = found.settings()
+    async with await App.open(settings) as app, Vault.open(str(tmp_path / "b")) as vault:
+        part = next(iter(await app.store.walk(UploadPart)))
+        upload = await app.store.get(Upload, part.upload)
+        if direct:
+            upload = upload.evolve(id="upload_direct", part_size=9, state=UploadState.CHECKING)
+            await app.store.transact(Put(upload))
+        else:
+            await app.blobs.delete(part.blob)
+
+        async def ending() -> None:
+            await app.store.transact(Put(upload.evolve(state=state)))
+            if not direct:
+                await app.store.transact(Delete(UploadPart, part.key_values()))
+
+        snapshot = await taken(app, vault, monkeypatch, 1, ending)
+        lost = "incoming/upload_direct" if direct else part.blob
+        assert snapshot.missing == ([lost] if state is UploadState.READY else [])

@@ -5,6 +5,7 @@ import json
 import shutil
 
 import pytest
+from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 
 from mediamill.app import App
@@ -17,9 +18,11 @@ from mediamill.handlers import back_up
 from mediamill.handlers.back_up import KIND
 from mediamill.moving.places import Targets
 from mediamill.store.opening import open_store
-from mediamill.store.port import Delete
+from mediamill.store.port import Delete, Put
 from mediamill.store.repositories.files import File
+from mediamill.store.repositories.users import User
 from mediamill.store.sql.postgres import copying
+from mediamill.store.sql.postgres.address import Address
 from tests.faults.rows import everything
 from tests.moving.conftest import elsewhere, moved
 from tests.support.places import Place
@@ -65,16 +68,48 @@ async def listed(url: str) -> list[tuple[str, int]]:
         await blobs.close()
 
 
-async def test_what_pg_dump_says_is_passed_on(elsewhere, tmp_path):
+async def test_what_pg_dump_says_is_passed_on(elsewhere, tmp_path, monkeypatch):
     url = elsewhere(Place("postgresql")).store
     secret = "a:strange\\one"
-    conninfo = make_conninfo(host="127.0.0.1", dbname="x", password=secret)
-    said = copying._without_password(conninfo, tmp_path / "p")
-    assert secret not in said
-    assert (tmp_path / "p").read_text() == "*:*:*:*:a\\:strange\\\\one\n"
-    assert (tmp_path / "p").stat().st_mode & 0o777 == 0o600
+    asked = {"host": "127.0.0.1", "dbname": "x", "password": secret, "sslpassword": "the key's"}
+    said, within = copying._private(make_conninfo(**asked), tmp_path)
+    assert not any(word in said for word in (secret, "the key's", "strange"))
+    assert (tmp_path / "pass").read_text() == "*:*:*:*:a\\:strange\\\\one\n"
+    assert within == ["env", f"PGSERVICEFILE={tmp_path}/services"]
+    assert (tmp_path / "services").read_text() == "[mediamill]\nsslpassword=the key's\n"
+    assert {(tmp_path / name).stat().st_mode & 0o777 for name in ("pass", "services")} == {0o600}
+    whole = make_conninfo(**asked, service="theirs")
+    assert copying._private(whole, tmp_path)[1] == []
+    with monkeypatch.context() as patch:  # libpq takes both
+        patch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+        given = make_conninfo(Address.of(url).conninfo, service="mediamill")
+        async with await AsyncConnection.connect(given) as connection:
+            assert (await connection.execute("SELECT 1")).statusmessage == "SELECT 1"
     with pytest.raises(Unavailable, match=r"pg_restore: .*no such"):
         await copying.restored(url, tmp_path / "no such")
+
+
+async def test_a_dump_is_of_the_moment_that_its_rows_are_read_at(
+    elsewhere, servers, tmp_path, monkeypatch
+):
+    """What is written between has its bytes looked for by nobody."""
+    url, empty = elsewhere(Place("postgresql")).store, servers.postgres.database("later")
+    store, running = await open_store(url), copying._run
+    await store.transact(Put(User(id="user_a", email="a@example.org", created=1)))
+
+    async def later(*told):
+        await store.transact(Put(User(id="user_b", email="b@example.org", created=2)))
+        await running(*told)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(copying, "_run", later)
+        async with copying.copied(url, tmp_path, 0) as copy:
+            seen = [row.id for row in await copy.rows.walk(User)]
+    await copying.restored(empty, copy.path)
+    await store.close()
+    restored = await open_store(empty)
+    assert [row.id for row in await restored.walk(User)] == seen == ["user_a"]
+    await restored.close()
 
 
 async def test_a_dump_is_put_back_whole_or_not_at_all(elsewhere, servers, tmp_path):

@@ -3,10 +3,12 @@
 import asyncio
 import hashlib
 import os
+import time
 
 import msgspec
 import pytest
 
+from mediamill.backup import pruning
 from mediamill.backup import vault as vaults
 from mediamill.backup.manifest import Database, Entry, Snapshot, new_snapshot_id, read_list, written
 from mediamill.backup.pruning import prune, superfluous
@@ -106,14 +108,45 @@ async def test_removal_asks_who_writes_there(monkeypatch):
     assert [one async for one in vault.sizes()] == []
 
 
+async def test_no_snapshot_goes_once_another_writes_there(monkeypatch):
+    vault = Vault(MemoryBlobs())
+    async with vault.alone():
+        await vault.add(snapshot(40 * DAY))
+        await vault.add(snapshot(0))
+    names, naming = await vault.names(), pruning._name
+
+    async def overtaken(*told):
+        await vault.blobs.put("working", msgspec.json.encode(Claim("x", 2 * NOW, "other", 1)))
+        await naming(*told)
+
+    monkeypatch.setattr(pruning, "_name", overtaken)
+    with pytest.raises(Locked, match="took this place over"):
+        await prune(vault, NOW, days=30)
+    assert await vault.names() == names
+
+
+async def test_what_was_left_half_written_goes(tmp_path):
+    """Also where no snapshot goes."""
+    async with Vault.open(str(tmp_path)) as vault:
+        await vault.blobs.put("any", b"makes the folder")
+        left, fresh = [tmp_path / ".incoming" / name for name in ("1-left", "1-fresh")]
+        for path in (left, fresh):
+            path.write_bytes(b"half")
+        os.utime(left, (1, 1))
+        assert await prune(vault, time.time_ns() // 1_000_000, days=30) == (0, 0)
+        assert (left.exists(), fresh.exists()) == (False, True)
+
+
 async def test_a_claim_is_renewed(monkeypatch):
     monkeypatch.setattr(vaults, "RENEW_SECONDS", 0.001)
     vault = Vault(MemoryBlobs())
     async with vault.alone():
         first = await vault._claimed()
-        while (now := await vault._claimed()).until <= first.until:
+        for _ in range(5_000):  # turns of the loop, not time: whoever renews has as many
+            if (now := await vault._claimed()).until > first.until:
+                break
             await asyncio.sleep(0.001)
-        assert now.id == first.id
+        assert (now.id, now.until > first.until) == (first.id, True)
 
 
 async def test_a_snapshot_whose_list_is_lost_is_named_and_dropped():

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -11,11 +12,17 @@ from tests.support.chains import CHAINED
 from tests.web.conftest import person
 
 from mediamill.app import App
+from mediamill.backup.index import Index
+from mediamill.backup.keeping import Keeping
+from mediamill.backup.objects import Objects
+from mediamill.backup.vault import Vault
+from mediamill.blobs.memory import MemoryBlobs
 from mediamill.blobs.opening import open_blobs
 from mediamill.blobs.s3 import cold
 from mediamill.blobs.s3.answers import meaning
 from mediamill.core.errors import Restoring
 from mediamill.core.settings import Settings
+from mediamill.store.memory import MemoryStore
 from mediamill.web.app import create_app
 
 DATA = b"cold" * 1000
@@ -94,6 +101,29 @@ async def test_a_return_is_asked_for_once(servers, monkeypatch):
             await blobs.get("k")
     found = client.head_object(Bucket="tests", Key="never/k")
     assert found["Restore"] == 'ongoing-request="true"'
+    await blobs.close()
+
+
+@pytest.mark.parametrize("server", ["light", "moto"])
+async def test_a_listing_says_what_is_cold(server, request, monkeypatch):
+    """So a backup leaves it alone: reading asks for its return. Ceph has no classes of Amazon's."""
+    running = request.getfixturevalue(server)
+    for name, value in running.environment.items():
+        monkeypatch.setenv(name, value)
+    client, bucket = running.client(), f"listed-{server}"
+    client.create_bucket(Bucket=bucket)
+    for kind in ("STANDARD", "STANDARD_IA", "GLACIER", "DEEP_ARCHIVE"):
+        client.put_object(Bucket=bucket, Key=f"b/files/{kind}", Body=DATA, StorageClass=kind)
+    blobs, vault = await open_blobs(running.url(f"{bucket}/b")), Vault(MemoryBlobs())
+    asleep = {"files/GLACIER", "files/DEEP_ARCHIVE"}
+    assert {info.key async for info in blobs.list("") if info.cold} == asleep
+    with closing(Index()) as index:
+        objects = Objects(MemoryStore(), index, Keeping(vault, index, again=False))
+        await objects.take(blobs)
+        assert await objects.troubles() == {"missing": [], "damaged": [], "cold": sorted(asleep)}
+        assert index.amount() == (2, 2 * len(DATA))
+    for key in asleep:
+        assert "Restore" not in client.head_object(Bucket=bucket, Key=f"b/{key}"), "nobody asked"
     await blobs.close()
 
 

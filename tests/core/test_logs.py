@@ -16,13 +16,7 @@ SECRET = "mmt_" + "aB3-_" * 8
 
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
-    """A stream, with logging as it was before restored afterwards."""
-    top = logging.getLogger()
-    handlers, level = top.handlers[:], top.level
     yield io.StringIO()
-    top.handlers[:] = handlers
-    top.setLevel(level)
-    structlog.reset_defaults()
     logging.captureWarnings(capture=False)
 
 
@@ -72,6 +66,32 @@ def test_no_secret_leaves(stream: io.StringIO, form: str):
     assert SECRET not in text
     assert TOKEN not in text
     assert text.count(HIDDEN) >= 6
+
+
+def test_no_address_of_mail_leaves(stream: io.StringIO):
+    """What a mail server answers repeats it."""
+    configure_logging("json", "info", stream)
+    log = structlog.get_logger("mediamill.test")
+    told = "mx.example.org says: 550 5.1.1 <ann.smith@example.org>: unknown; ann+x%40example.co.uk"
+    log.error("mail given up", action="a", error=f"{told}, Änn@exämple.org")
+    log.error("b", action="b", error="RCPT TO:<ann@localhost> and <o'neil@[192.0.2.7]> refused")
+    logging.getLogger("other").error("for %s", "ann@example.org")
+    text = stream.getvalue()
+    assert [line["action"] for line in lines(stream)[:2]] == ["a", "b"]
+    for known in ("smith", "ann+x", "Änn", "neil", "for ann", "<ann"):
+        assert known not in text
+    assert "550 5.1.1" in text
+
+
+@pytest.mark.parametrize(
+    "kept",
+    ["https://db.example.org/a@b", "vendor/model@3f2a1b", "postgresql://mill@db.example.org/x",
+     "mill@sha256:aabb", "@app.get", "a@b"],
+)  # fmt: skip
+def test_what_is_no_address_of_mail_stays(stream: io.StringIO, kept: str):
+    configure_logging("json", "info", stream)
+    structlog.get_logger("mediamill.test").info("a", action="a", url=kept)
+    assert lines(stream)[0]["url"] == kept
 
 
 def test_the_id_of_a_token_is_no_secret(stream: io.StringIO):

@@ -75,6 +75,8 @@ def test_what_counts_beyond_increase_is_shown_with_a_series_that_is_born():
         if case["exp_alerts"]
     }
     assert whole == born
+    away = {test["name"].partition(",")[0] for test in TESTS if "was away" in test["name"]}
+    assert whole == away, "and with one that was not scraped for a while"
     begin_with_0 = {"store_retries", "mails", "events"}
     for name, rule in ALERTS.items():
         grown = re.findall(r"increase\(mediamill_(\w+?)(?:_total|_count)\{", rule["expr"])

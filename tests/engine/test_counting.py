@@ -1,8 +1,9 @@
 """Whatever write a process dies at, before or after it, what was done counts once in figures."""
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 
-from mediamill.core.clock import FixedClock
+from mediamill.core.clock import DAY, FixedClock
 from mediamill.engine.flush import Flush
 from mediamill.engine.sweeping import CLASSES, Sweep
 from mediamill.engine.tallying import MOST_KINDS, Known, Tallying, facts_of, together
@@ -12,7 +13,7 @@ from mediamill.services.uploads.recording import FileRows
 from mediamill.store.memory import MemoryStore
 from mediamill.store.port import Delete, Update
 from mediamill.store.repositories.daily import day_of
-from mediamill.store.repositories.figures import About, Figure, Figures
+from mediamill.store.repositories.figures import COUNTED, About, Figure, Figures
 from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.jobs import Job, Step
 from mediamill.store.repositories.results import ItemOutcome, Result
@@ -82,7 +83,7 @@ def a_file(n: int, **more) -> File:
 
 
 async def history(dies_at: int, *, after: bool = False) -> tuple[bool, Counter]:
-    """Take files in and run a job, in spite of a death; tell whether it came, and what counts."""
+    """Take files in, run a job, remove a file; tell whether it died on the way, and what counts."""
     clock = FixedClock(NOW)
     store = Mortal(clock)
     harness = Harness(store)
@@ -98,12 +99,16 @@ async def history(dies_at: int, *, after: bool = False) -> tuple[bool, Counter]:
     job: Job | None = None
 
     async def work() -> None:
-        tending = Tending(harness.engine())
-        while job and not (await harness.jobs.need(job.id)).state.terminal:
-            while unit := await tending.engine.scheduler.claim_next(CLASSES, "w"):
-                await tending.run(unit)
-            clock.advance(5_000)
-            await Sweep(tending).once()
+        async def ended() -> bool:
+            return job is not None and (await harness.jobs.need(job.id)).state.terminal
+
+        await work_until(harness, clock, ended)
+
+    async def remove() -> None:
+        async def gone() -> bool:
+            return await store.get(File, files[2].id) is None
+
+        await work_until(harness, clock, gone)
 
     store.left, store.after = dies_at, after
     died = await survived(store, clock, upload)
@@ -111,10 +116,29 @@ async def history(dies_at: int, *, after: bool = False) -> tuple[bool, Counter]:
     job = await harness.submit(OWNER, [file.id for file in files])
     store.left = max(left, 0)
     died |= await survived(store, clock, work)
+    left, store.left = store.left, 0
+    purge = Unit.chore(
+        "purge_file", f"purge:{files[2].id}", 1, OWNER, cost=0.1, now=NOW, due=NOW, file=files[2].id
+    )
+    await harness.units.insert([purge], Update(File, (files[2].id,), set={"doomed": 1}))
+    store.left = max(left, 0)
+    died |= await survived(store, clock, remove)
     counts = Counter()
     for place, counted in (await figures(store)).items():
         counts.update({(place[1], place[-1], name): n for name, n in counted.items() if n})
     return died, counts
+
+
+async def work_until(
+    harness: Harness, clock: FixedClock, done: Callable[[], Awaitable[bool]]
+) -> None:
+    """Do what there is to do until something is so."""
+    tending = Tending(harness.engine())
+    while not await done():
+        while unit := await tending.engine.scheduler.claim_next(CLASSES, "w"):
+            await tending.run(unit)
+        clock.advance(5_000)
+        await Sweep(tending).once()
 
 
 async def survived(store: Mortal, clock: FixedClock, act) -> bool:
@@ -136,6 +160,7 @@ async def test_each_fact_counts_once_whatever_write_it_dies_at():
     assert expected[About.ITEMS, "succeeded", "count"] == 2
     assert expected[About.ITEMS, "failed", "bytes"] == 11
     assert expected[About.JOBS, "partial", "count"] == 1
+    assert expected[About.REMOVED, "deleted", "bytes"] == 12
     deaths = 0
     for after in (False, True):
         write, died = 0, True
@@ -221,6 +246,20 @@ def test_a_unit_tells_only_so_many_kinds_apart():
     assert len(together(a_job(), [*units, *more])[0]) == 3, "these are too many rows together"
 
 
+def test_only_what_ran_is_timed():
+    took = {ItemOutcome.SUCCEEDED: (0.2, 0.0), ItemOutcome.FAILED: (4.0, 0.0)}
+    results = [
+        Result(job="job_a", stage=0, item=0, generation=1, outcome=outcome, input="", name="",
+               created=0, seconds=seconds) for outcome, both in took.items() for seconds in both
+    ]  # fmt: skip
+    tally = Tallying(["flip"], inputs={0: Known("upload", "image/png", 10)}).added({}, results)
+    (good, bad) = (
+        dict(zip(COUNTED[About.ITEMS], counts, strict=True)) for counts in tally.values()
+    )
+    assert (good["count"], good["timed"], good["milliseconds"]) == (2, 1, 200)
+    assert (bad["count"], bad["timed"], bad["under_3s"], bad["under_10s"]) == (2, 1, 0, 1)
+
+
 # -- rows -----------------------------------------------------------------------------------------
 
 
@@ -239,6 +278,30 @@ async def test_rows_of_slots_are_folded_into_one():
     assert gone == len(rows) - 2
     assert await figures(store) == before
     assert await Figures(store).fold(day, day) == 0
+
+
+async def test_a_file_of_days_ago_that_comes_as_its_day_is_folded_counts():
+    """Its row of figures is there when it is counted, and gone when that is written."""
+    clock = FixedClock(NOW)
+    store = MemoryStore(clock)
+    harness = Harness(store)
+    rows = FileRows(store, harness.units, harness.usages, harness.bell, harness.announcer)
+    receiving = a_file(1, state=FileState.RECEIVING, sha256="", charged=0)
+    await rows.insert(receiving)
+    clock.advance(4 * DAY)
+    inner = store.transact
+
+    async def folded_first(*actions):
+        for one in actions:
+            if isinstance(one, Update) and one.kind is Figure:
+                store.transact = inner
+                await inner(Delete(Figure, one.key))
+        await inner(*actions)
+
+    store.transact = folded_first
+    assert await rows.change(receiving, {"state": FileState.READY})
+    (counts,) = (await figures(store)).values()
+    assert counts["count"] == 1
 
 
 async def test_folding_leaves_what_is_counted_just_then():

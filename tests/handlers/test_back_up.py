@@ -1,15 +1,18 @@
 """The unit that makes backups: when it comes again, and what it says when it cannot."""
 
+import hashlib
 from dataclasses import dataclass, field
 
+import pytest
 from structlog.testing import capture_logs
 
 from mediamill.adapters.secrets.opening import SettingSources
-from mediamill.backup.vault import Vault
+from mediamill.backup.vault import Vault, key_of
 from mediamill.blobs.memory import MemoryBlobs
 from mediamill.core.clock import HOUR, MINUTE
 from mediamill.core.errors import StorageFull, Unavailable
 from mediamill.core.settings import Settings
+from mediamill.core.sourced import Fixed
 from mediamill.handlers import back_up
 from mediamill.handlers.back_up import KIND, BackUp
 from mediamill.store.memory import MemoryStore
@@ -50,6 +53,24 @@ async def test_without_a_place_it_looks_again_in_an_hour(tmp_path):
     assert lease.said == [(HOUR, "")]
 
 
+async def test_the_address_of_the_rows_is_the_one_of_now(tmp_path, monkeypatch):
+    """It may have a password that changes while the worker runs."""
+    work, seen = handler(tmp_path, backup_url=f"file://{tmp_path}/b"), []
+
+    class Seen:
+        def __init__(self, settings, *others) -> None:
+            seen.append(settings.store_url)
+
+        async def take(self, vault, place):
+            raise Unavailable("That is enough.")
+
+    monkeypatch.setattr(back_up, "Taking", Seen)
+    monkeypatch.setattr(work.kept, "of", lambda name: Fixed(f"{name} of now", name))
+    with pytest.raises(Unavailable):
+        await work.run(Released())
+    assert seen == ["store_url of now"]
+
+
 async def test_old_ones_that_stay_do_not_unmake_the_new_one(tmp_path):
     async with Vault.open(str(tmp_path)) as vault:
         await vault.blobs.put("snapshots/20261122T000000.000Z-0000", b"no JSON")
@@ -58,6 +79,26 @@ async def test_old_ones_that_stay_do_not_unmake_the_new_one(tmp_path):
             async with Vault.open(str(tmp_path)) as other, other.alone():
                 await handler(tmp_path)._prune(vault, 0)
     assert [line["action"] for line in said] == ["backups_stay"] * 2
+
+
+async def test_what_the_place_lost_is_said(tmp_path):
+    """Nor does that, or that it cannot be read now, unmake the new one."""
+    data = b"kept"
+    async with Vault.open(str(tmp_path)) as vault:
+        await vault.keep({sha256_of(data): data})
+        await vault.blobs.put(key_of(sha256_of(data)), b"lost")
+        with capture_logs() as said:
+            week = handler(tmp_path, backup_every="7d")
+            async with Vault.open(str(tmp_path)) as other, other.alone():
+                await week._examine(vault, 0)
+            await week._examine(vault, 0)
+            await week._examine(vault, 0)
+    assert [line["action"] for line in said] == ["backups_unread", "backups_broken"]
+    assert (said[1]["log_level"], said[1]["some"]) == ("error", [sha256_of(data)])
+
+
+def sha256_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def test_where_there_is_no_room_it_waits_longer():

@@ -76,16 +76,27 @@ async def test_a_member_of_an_archive_counts_as_what_it_is_itself(works):
     await works.run([], "twice", named=Named(archive=archive, members=members))
     items = await figures(works.app.store, About.ITEMS)
     assert {
-        (place[NAMES.index("media_type") + 2], place[-1]): (counts["count"], counts["bytes"])
+        (place[NAMES.index("media_type") + 2], place[-1]): (
+            counts["count"], counts["bytes"], counts["timed"],
+        )
         for place, counts in items.items()
     } == {
-        ("image/png", "succeeded"): (3, sum(len(data) for data in pictures.values())),
-        ("", "failed"): (1, 10),
+        ("image/png", "succeeded"): (3, sum(len(data) for data in pictures.values()), 3),
+        ("", "failed"): (1, 10, 1),  # it ran, and was no picture
     }  # fmt: skip
     rows = await records(works.app, File, Job, Unit, Result, Attempt)
     counted = {place: one for place, one in items.items() if place[-1] == "succeeded"}
     again = await recounted(works.app.store, rows, operations(works))
     assert {place: again[place] for place in counted} == counted
+
+
+async def test_what_was_refused_unread_or_given_up_took_no_time(works):
+    image, text = await works.upload("a.png", picture(1)), await works.upload("a.txt", b"words")
+    await works.run([image, text], "flip")
+    items = await figures(works.app.store, About.ITEMS)
+    assert {
+        place[-1]: (counts["timed"], counts["under_100000s"]) for place, counts in items.items()
+    } == {"succeeded": (1, 1), "failed": (0, 0)}
 
 
 async def test_frames_that_go_on_count_as_frames(works, tmp_path):

@@ -6,7 +6,7 @@ import shutil
 import apsw
 import pytest
 
-from mediamill.core.errors import StorageFull
+from mediamill.core.errors import BrokenMedia, StorageFull
 from mediamill.store.opening import open_store
 from mediamill.store.port import Put
 from mediamill.store.repositories.users import User
@@ -52,6 +52,18 @@ async def test_a_copy_leaves_room_for_the_service(tmp_path):
         async with copying.copied(url, tmp_path / "copy", spare):
             raise AssertionError
     assert list((tmp_path / "copy").iterdir()) == [], "before a byte is written"
+
+
+async def test_a_copy_that_is_damaged_is_not_put_back(tmp_path):
+    url, copy = f"sqlite:///{tmp_path}/new/mediamill.db", tmp_path / "copy.db"
+    await (await open_store(f"sqlite:///{copy}")).close()
+    data = bytearray(copy.read_bytes())
+    for page in range(4, len(data) // 4096):
+        data[page * 4096 : page * 4096 + 8] = b"damaged!"
+    copy.write_bytes(data)
+    with pytest.raises(BrokenMedia):
+        await copying.restored(url, copy)
+    assert await copying.born(url) is None
 
 
 async def test_when_a_database_was_made_goes_with_its_copies(tmp_path):

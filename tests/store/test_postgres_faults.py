@@ -17,6 +17,8 @@ from tests.engine.test_slots import gone
 from tests.support.postgres import PostgresServer, postgres_server
 
 from mediamill.core.errors import ConditionFailed, ConfigurationError, Locked, Unavailable
+from mediamill.core.metrics import STORE_ERRORS, STORE_RETRIES
+from mediamill.core.numbers import Numbers
 from mediamill.store.opening import open_store, probe_store
 from mediamill.store.port import Absent, Put, Update
 from mediamill.store.sql import migrate
@@ -25,6 +27,7 @@ from mediamill.store.sql.postgres import migrating, pool
 from mediamill.store.sql.postgres.address import SESSION
 from mediamill.store.sql.postgres.clock import DatabaseClock
 from mediamill.store.sql.postgres.store import PostgresStore
+from mediamill.store.watching import Counting
 
 SILENT = "?options=-c%20idle_in_transaction_session_timeout%3D300ms"
 
@@ -158,6 +161,23 @@ async def test_connections_that_the_server_closed_are_not_lent(store: PostgresSt
     assert await ended(address, "application_name = 'mediamill'") >= 1
     for n in range(20):
         await store.transact(Put(thing(n, text="again")))
+
+
+async def test_a_read_that_was_cut_off_is_asked_again_and_counted(
+    store: PostgresStore, address: str
+):
+    store.watch = Counting(numbers := Numbers())
+    await put(store, thing())
+    waits = "application_name = 'mediamill' AND wait_event_type = 'Lock'"
+    with psycopg.connect(address) as other:
+        other.execute(f'LOCK TABLE "{Thing.table}"'.encode())
+        reading = asyncio.create_task(store.get(Thing, "g", 0))
+        async with asyncio.timeout(60):
+            while await ended(address, waits) == 0:
+                pass
+    assert await reading == thing()
+    assert numbers.counts[STORE_RETRIES] == {("away",): 1}
+    assert not numbers.counts[STORE_ERRORS]
 
 
 # -- what is cut short --------------------------------------------------------------------------
@@ -469,7 +489,8 @@ async def test_a_host_that_does_not_answer(where: str):
 
 async def test_a_replica_is_refused_and_a_primary_that_became_one_is_left(server: PostgresServer):
     address = server.database("replica")
-    store = await opened(address)
+    store, numbers = await opened(address), Numbers()
+    store.watch = Counting(numbers)
     await put(store, thing())
     demote = 'ALTER DATABASE "replica" SET default_transaction_read_only = {}'
     with psycopg.connect(server.url(), autocommit=True) as connection:
@@ -482,5 +503,7 @@ async def test_a_replica_is_refused_and_a_primary_that_became_one_is_left(server
         with pytest.raises(ConfigurationError, match=r"MEDIAMILL_STORE_URL.*read-only"):
             await open_store(address)
         connection.execute(demote.format("off").encode())
+    assert {*numbers.counts[STORE_RETRIES]} == {("failed",)}, "nobody collided"
+    assert numbers.counts[STORE_ERRORS] == {("transact", "unavailable"): 2}
     await store.transact(add(0))  # on a new connection: the old ones lead to what was demoted
     await store.close()

@@ -108,7 +108,7 @@ def _item(
     if row.path:  # of a member, what was seen when it was run
         seen = row.report.get("input", {})
         media_type, size = seen.get("media_type", ""), seen.get("size", 0)
-    timing = {} if row.outcome is ItemOutcome.REUSED else took(round(row.seconds * 1000))
+    timing = took(round(row.seconds * 1000)) if row.seconds else {}
     return Fact(
         about=About.ITEMS, day=day, status=status, operation=pipeline(together),
         source=file.source if file else "", media_type=media_type,

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
-import structlog
 
 from mediamill.app import App
 from mediamill.core.clock import FixedClock
@@ -105,5 +104,3 @@ async def bob(web, admin):
 def plain_log():
     """Log as in production: tracebacks without local variables."""
     configure_logging("json", "error")
-    yield
-    structlog.reset_defaults()

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import mediamill
+from mediamill.analytics.noting import KIND, noted
 from mediamill.core import metrics
 from mediamill.core.backups import LastBackup, note_backup
 from mediamill.core.clock import DAY
@@ -19,12 +20,14 @@ from mediamill.engine.asking.meter import Meter
 from mediamill.services.retention import Overdue
 from mediamill.services.stream.rules import topics_of
 from mediamill.services.sums import Kept, Spend
+from mediamill.store.port import Put
 from mediamill.store.repositories.attempts import Attempt
 from mediamill.store.repositories.backlog import Backlog
 from mediamill.store.repositories.circuits import Circuit
 from mediamill.store.repositories.results import ItemOutcome
 from mediamill.store.repositories.retention import Sweep
 from mediamill.store.repositories.stream import StreamPartition, watched
+from mediamill.store.repositories.units import Unit
 from mediamill.store.watching import Operation, Reason
 from mediamill.web.app import create_app
 from mediamill.web.metrics.alone import create_alone
@@ -121,6 +124,7 @@ async def test_all_that_is_declared_can_be_shown(mill, tmp_path):
     shared = Shared(
         1, [Backlog("bulk")], await mill.workers.all(), Kept(), Spend(1, {"p": 1}, 1, 1),
         [partition], [Overdue(Sweep(source="s", swept=1), 1)], [(Circuit(provider="p"), True)],
+        1,
     )  # fmt: skip
     shown = names([*own.collect(), *shared.collect()])
     lacking = {one.name for one in METRICS.values() if not shown & {one.name, f"{one.name}_count"}}
@@ -153,6 +157,18 @@ async def test_a_backup_shows_where_it_is_made_and_where_it_should_be(mill, nobo
             text = (await client.get("/metrics")).text
             assert "\nmediamill_backup_timestamp_seconds 5.0" in text
             assert '\nmediamill_backup_lacking_files{trouble="damaged"} 2.0' in text
+
+
+async def test_an_export_of_figures_shows_where_one_is_set_up(mill, nobody):
+    unit = Unit.chore(KIND, KIND, 0, "system", cost=1.0, now=1, due=1)
+    name = "\nmediamill_analytics_export_timestamp_seconds"
+    for payload, told in (({}, "0.0"), (noted({}, 5_000), "5.0")):
+        await mill.store.transact(Put(unit.evolve(payload=payload)))
+        assert name not in (await nobody.get("/metrics")).text
+        with_it = mill.settings.model_copy(update={"analytics_url": "/figures"})
+        mill.settings, without = with_it, mill.settings
+        assert f"{name} {told}\n" in (await nobody.get("/metrics")).text
+        mill.settings = without
 
 
 async def test_the_oldest_unit_and_workers_show(mill, nobody):

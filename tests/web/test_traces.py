@@ -5,6 +5,7 @@ from contextlib import nullcontext
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from structlog.testing import capture_logs
 
 from mediamill.adapters.tracing import otlp
 from mediamill.app import App
@@ -176,20 +177,13 @@ async def test_where_nobody_collects_nothing_is_kept(mill, ann):
 
 
 async def test_who_ends_waits_for_a_collector_as_long_as_it_may_and_no_longer(monkeypatch):
-    monkeypatch.setattr(otlp, "CLOSING_SECONDS", 60)
-    asked, held, left = asyncio.Event(), asyncio.Event(), asyncio.Event()
-
-    async def until_left(reader: asyncio.StreamReader) -> None:
-        while await reader.read(1 << 16):
-            pass
-        left.set()
+    monkeypatch.setattr(otlp, "CLOSING_SECONDS", 600)
+    asked, held = asyncio.Event(), asyncio.Event()
 
     async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         asked.set()
-        watching = asyncio.ensure_future(until_left(reader))
         await held.wait()
-        watching.cancel()
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         writer.close()
 
@@ -198,11 +192,36 @@ async def test_who_ends_waits_for_a_collector_as_long_as_it_may_and_no_longer(mo
         sender = otlp.Otlp(f"http://127.0.0.1:{port}", 1.0)
         with sender.span("work", tracing.Kind.INTERNAL, None, {}):
             pass
-        while not asked.is_set():
-            await sender.flush(0.1)
-        assert not left.is_set(), "the answer is still waited for, and nobody waits for that"
-        held.set()
+        try:
+            async with asyncio.timeout(60):  # else it is as long as the collector's
+                while not asked.is_set():
+                    await sender.flush(0.1)
+                await sender.flush(0.1)
+        finally:
+            held.set()
         await sender.close()
+
+
+async def test_a_collector_that_takes_nothing_is_told_of_once_an_hour(monkeypatch):
+    async with receiver() as collector:
+        collector.always = reply(400)
+        sender = otlp.Otlp(f"http://127.0.0.1:{collector.port}", 1.0)
+
+        async def work() -> None:
+            for _ in range(3):
+                with sender.span("work", tracing.Kind.INTERNAL, None, {}):
+                    pass
+                await sender.flush(60)
+
+        with capture_logs() as logs:
+            await work()
+            monkeypatch.setattr(otlp, "HOUR_SECONDS", 0)
+            await work()
+        await sender.close()
+    assert [(line["action"], line["times"]) for line in logs] == [
+        ("traces_lost", times) for times in (1, 3, 1, 1)
+    ]
+    assert all("400" in line["error"] for line in logs)
 
 
 async def test_a_collector_that_is_away_or_refuses_keeps_nobody_waiting(tmp_path):

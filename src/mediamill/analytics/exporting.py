@@ -1,7 +1,7 @@
 """Export figures as Parquet: a file for each day, rewritten when anything of the day was counted.
 
     figures-v1/day=2026-11-22/figures.parquet
-    state/figures-v1.json        which days are written, and up to which count; written last
+    state/figures-v1.json        which days are written, up to which count, and when; written last
 
 A day may change long after it is over: a file that began to come in then is ready now. What
 changed is looked for from the month before the last look that ended; in all months where none did,
@@ -38,6 +38,8 @@ class State(msgspec.Struct, frozen=True):
     """By day, the count up to which its file has it (`DayOfRows.turn`)."""
     looked: str = ""
     """The day of the last look that came to its end; empty before the first."""
+    exported: int = 0
+    """When that began (ms): what was counted before is in the files."""
 
 
 @dataclass
@@ -51,8 +53,7 @@ class Exporter:
         """Write the days that changed, or all of them; return how many."""
         now = await self.store.now()
         today, tomorrow = day_of(now), day_of(now + DAY)
-        kept = None if everything else await self.place.read(STATE)
-        state = msgspec.json.decode(kept, type=State) if kept else State()
+        state = State() if everything else await read_state(self.place)
         known, looked, written = dict(state.days), state.looked, 0
         first = _month_before(min(looked, today)) if looked else FIRST_DAY
         async for one in days(self.store, first, tomorrow):
@@ -61,9 +62,8 @@ class Exporter:
                 known[one.day] = one.turn
                 written += 1
                 if written % DAYS_AT_ONCE == 0:
-                    await self._note(State(known, looked))
-        if written or looked != today:
-            await self._note(State(known, today))
+                    await self._note(State(known, looked, state.exported))
+        await self._note(State(known, today, now))
         if written:
             log.info("figures exported", action="figures_exported", days=written)
         return written
@@ -74,6 +74,12 @@ class Exporter:
 
     async def _note(self, state: State) -> None:
         await self.place.write(STATE, msgspec.json.encode(state))
+
+
+async def read_state(place: Place) -> State:
+    """Return what is said to be written at a place; nothing where nothing is."""
+    kept = await place.read(STATE)
+    return msgspec.json.decode(kept, type=State) if kept else State()
 
 
 def _month_before(day: str) -> str:

@@ -1,7 +1,10 @@
 """Where tables are exported to: a folder, or one of a bucket."""
 
 import os
+import secrets
+import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
@@ -12,6 +15,8 @@ from mediamill.core.errors import ConfigurationError, InvalidInput, NotFound, St
 from mediamill.core.threads import to_end
 
 SETTING = "MEDIAMILL_ANALYTICS_URL"
+WRITING, LEFT_SECONDS = ".writing", 6 * 3600
+"""Where files are that are being written; what is older was left."""
 
 
 class Place(Protocol):
@@ -25,7 +30,10 @@ class Place(Protocol):
 
 
 class Folder:
-    """A folder of this machine: files appear whole, under their own names."""
+    """A folder of this machine: files appear whole, under their own names.
+
+    They are written in `.writing/`, where what a killed process left is removed some hours later.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -35,7 +43,7 @@ class Folder:
 
     async def write(self, name: str, data: bytes) -> None:
         try:
-            await to_end(_write, self.root / name, data)
+            await to_end(_write, self.root, name, data)
         except OSError as error:
             raise StorageFull(f"{self.root / name} cannot be written: {error.strerror}.") from error
 
@@ -84,10 +92,16 @@ def _read(path: Path) -> bytes | None:
         return None
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(root: Path, name: str, data: bytes) -> None:
+    path, writing = root / name, root / WRITING
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("wb") as file:
+    writing.mkdir(exist_ok=True)
+    for left in writing.iterdir():
+        with suppress(FileNotFoundError):  # who writes it may be done just now
+            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                left.unlink()
+    beside = writing / secrets.token_hex(8)
+    with beside.open("xb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

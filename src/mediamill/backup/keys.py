@@ -16,11 +16,22 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from mediamill.core.errors import Unsealable
+from mediamill.core.errors import ConfigurationError, Unsealable
 
 VERSION = "mmk1"
 FILES = ("secret", "keyring")
 SALT, NONCE = 16, 12
+LEAST = 12
+"""Characters of a passphrase: whoever has a backup may try as many as they like."""
+
+
+def require_long(passphrase: str) -> None:
+    """Raise `ConfigurationError` for a passphrase that would be found by trying."""
+    if passphrase and len(passphrase) < LEAST:
+        raise ConfigurationError(
+            f"MEDIAMILL_BACKUP_PASSPHRASE has less than {LEAST} characters: take some words.",
+            setting="MEDIAMILL_BACKUP_PASSPHRASE",
+        )
 
 
 def home_keys(home: Path) -> dict[str, bytes]:

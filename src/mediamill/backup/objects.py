@@ -16,7 +16,7 @@ from mediamill.backup.keeping import Keeping
 from mediamill.backup.manifest import Entry
 from mediamill.blobs.port import BlobInfo, Blobs
 from mediamill.core.errors import BrokenMedia, NotFound, Restoring
-from mediamill.store.naming import REPLACING, named
+from mediamill.store.naming import misses, telling
 from mediamill.store.port import Store
 
 SMALL = 4 << 20
@@ -159,8 +159,9 @@ class Objects:
     async def _is_wanted(self, name: Name) -> bool:
         """Tell whether somebody misses an object: what was replaced is as lost as what is gone."""
         key, kind, id_ = name
-        record = await self.store.get(kind, *id_)
-        return record is not None and (kind in REPLACING or key in dict(named(record)))
+        teller, its_key = telling(kind, id_)
+        record = await self.store.get(teller, *its_key)
+        return record is not None and misses(record, key)
 
 
 def is_kept(key: str) -> bool:

@@ -139,14 +139,17 @@ async def unreadable(vault: Vault) -> list[str]:
     return found
 
 
-async def drop_broken(vault: Vault, broken: Sequence[str], snapshots: Sequence[str]) -> None:
+async def drop_broken(vault: Vault, broken: Sequence[str], snapshots: Sequence[str]) -> list[str]:
     """Remove content that is not what was written, and snapshots that cannot be read.
 
     The next backup writes content anew that is still in the installation. It is looked at once
-    more first, since another backup may have written it meanwhile.
+    more first, since another backup may have written it meanwhile. Return what was removed; what
+    is not there is not.
     """
     async with vault.alone():
-        await vault.remove(await vault.broken(broken))
+        still = await vault.broken([one for one in broken if await vault.has(one)])
+        await vault.remove(still)
         await vault.require_alone()
         for name in snapshots:
             await vault.drop(name)
+    return still

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from mediamill import __version__
 from mediamill.backup.index import Index
 from mediamill.backup.keeping import Keeping
-from mediamill.backup.keys import home_keys, sealed
+from mediamill.backup.keys import home_keys, require_long, sealed
 from mediamill.backup.manifest import Database, Snapshot, new_snapshot_id, read_list, written
 from mediamill.backup.objects import BATCH, Objects
 from mediamill.backup.vault import Vault, url_of
@@ -53,9 +53,11 @@ class Taking:
         place has of them is read back. Raises `Conflict` where another installation's backups are,
         unless `take_over`; `Locked` while another is made there, `BrokenMedia` when what was
         written does not read back, `StorageFull`, `Unavailable`. Then there is no new snapshot,
-        and what was written is found there by the next one.
+        and what was written is found there by the next one. Before it begins it raises
+        `ConfigurationError` for a place within what is backed up, and for a short passphrase.
         """
         kind = kind_of(self.settings.store_url)
+        require_long(self.settings.backup_passphrase.get_secret_value())
         self._require_apart(place)
         async with vault.alone():
             with closing(Index()) as index:

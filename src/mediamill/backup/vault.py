@@ -153,9 +153,16 @@ class Vault:
                 group.create_task(look(sha256))
         return found
 
-    async def sizes(self) -> AsyncIterator[tuple[str, int]]:
-        """List all content: its SHA-256 and its size."""
-        async for info in self.blobs.list(OBJECTS):
+    async def has(self, sha256: str) -> bool:
+        """Tell whether content is there, whole or not."""
+        with suppress(NotFound):
+            await self.blobs.info(key_of(sha256))
+            return True
+        return False
+
+    async def sizes(self, folder: str = "") -> AsyncIterator[tuple[str, int]]:
+        """List all content, or that of a folder: its SHA-256 and its size."""
+        async for info in self.blobs.list(OBJECTS + folder):
             yield info.key.rpartition("/")[2], info.size
 
     async def remove(self, digests: Sequence[str]) -> None:

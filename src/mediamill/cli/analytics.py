@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -21,6 +22,7 @@ from mediamill.cli.terminal.leading import LeadingGroup
 from mediamill.core.backups import refuse_unrestored
 from mediamill.core.errors import InvalidInput
 from mediamill.core.logs import configure_logging
+from mediamill.store.copying import KINDS, copying
 from mediamill.store.opening import open_store
 
 
@@ -103,7 +105,10 @@ def export(*, url: str | None, everything: bool) -> None:
     place = open_place(_place(url or settings.analytics_url))
 
     async def done() -> int:
-        store = await open_store(settings.store_url)
+        url = settings.store_url
+        if (kind := urlsplit(url).scheme) in KINDS:
+            await copying(kind).require_there(url)
+        store = await open_store(url)
         try:
             return await Exporter(store, place).run(everything=everything)
         finally:
@@ -126,7 +131,7 @@ def _fetched(
     query = {"from": since} | ({"to": last} if last else {})
     with connect(server, token) as client:
         answer = client.send("GET", "/v1/analytics/figures.jsonl", params=query)
-    return [json.loads(line) for line in answer.text.splitlines()]
+    return [json.loads(line) for line in answer.content.split(b"\n") if line]
 
 
 def _csv(answered: asking.Answered) -> str:

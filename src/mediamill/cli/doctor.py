@@ -30,8 +30,8 @@ def doctor(ctx: click.Context, *, server: str | None, as_json: bool) -> None:
 
     Looks at the secrets that settings refer to, Python, SQLite, the disk under MEDIAMILL_HOME, the
     store, the codecs, what the kernel grants to the sandbox, the broker, mail, sign-in, the keys
-    that seal secrets, who answers model calls (nobody is asked), backups, the settings, and the
-    server. The exit code is 1 when something is a real problem.
+    that seal secrets, who answers model calls (nobody is asked), backups, where figures go, the
+    settings, and the server. The exit code is 1 when something is a real problem.
     """
     configure_logging("text", "error")  # to stderr, beside what is told here
     checks = []

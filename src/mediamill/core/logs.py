@@ -1,7 +1,8 @@
 """Set up logging: one stream of events on stderr, for people (text) or for machines (JSON).
 
 Every event has a stable `action` key. The standard library's loggers, uvicorn's among them, go
-the same way. Nothing that looks like a secret leaves: fields by their name, tokens by their form.
+the same way. Nothing that looks like a secret leaves: fields by their name, tokens by their form;
+and no address of mail, which a mail server's answer repeats.
 """
 
 import logging
@@ -25,6 +26,8 @@ _SECRET_TEXT = re.compile(
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password@ of an address
     r"|(?<=\bBearer )[A-Za-z0-9._~+/=-]{8,}"
     r"|(?<=[?&]password=)[^&\s]+|(?<=\bclient_secret=)[^&\s]+"  # parameters of an address
+    r"|(?<=<)[^<>@\s]+@[^<>@\s]+(?=>)"  # an address of mail, as servers of mail write it
+    r"|(?<![\w.+%'/-])[\w.+%'-]+(?:@|%40)(?:[\w-]+\.)+[^\W\d_]{2,}"
 )
 _QUIET = (
     "uvicorn.access", "httpx", "httpcore", "asyncio", "multipart", "python_multipart",

@@ -172,6 +172,13 @@ BACKUP_LACKS = gauge(
     "Files that were `missing`, `damaged` or `cold` (in cold storage, so not in the backup) when "
     "the last backup was made by this home.",
 )
+EXPORTED = gauge(
+    "mediamill_analytics_export_timestamp_seconds",
+    "",
+    "Up to when everything is in the export of figures; 0 where none was made. Shown where the "
+    "settings of the server name a place for it (`MEDIAMILL_ANALYTICS_URL`).",
+    ALL,
+)
 RETENTION_OVERDUE = gauge(
     "mediamill_retention_overdue_files",
     "source",

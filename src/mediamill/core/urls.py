@@ -54,7 +54,7 @@ def options_of(query: str, known: frozenset[str]) -> dict[str, str]:
 
 def shown(url: str) -> str:
     """Return a URL without its password."""
-    url = re.sub(r"(?<=[?&]password=)[^&]*", "***", url)
+    url = re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", url)
     parts = urlsplit(url)
     if parts.password is None:
         return url

@@ -110,7 +110,7 @@ def _count(counts: list[int], size: int, result: Result) -> None:
     for _, made in result.outputs:
         counts[RESULTS] += 1
         counts[RESULT_BYTES] += made.size
-    if result.outcome is not ItemOutcome.REUSED:
+    if result.seconds:  # something ran: it was not taken over, nor given up
         milliseconds = round(result.seconds * 1000)
         counts[TIMED] += 1
         counts[MILLISECONDS] += milliseconds

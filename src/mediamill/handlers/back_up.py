@@ -1,5 +1,6 @@
 """`back_up`: make a backup now and then, one for all workers together, and drop old ones.
 
+Afterwards a part of the place is read back, so that what a disk loses there is found within a week.
 Its runner only waits for disks and the network, so it is one of `transfer`. Whoever is told to stop
 under it gives it back: the next one begins anew, and finds what was written.
 """
@@ -12,13 +13,14 @@ from typing import ClassVar
 import structlog
 
 from mediamill.adapters.secrets.opening import SettingSources
+from mediamill.backup.examining import examine
 from mediamill.backup.pruning import prune
 from mediamill.backup.taking import Taking
 from mediamill.backup.vault import Vault
 from mediamill.blobs.port import Blobs
 from mediamill.core.backups import every_ms
 from mediamill.core.clock import HOUR, MINUTE, SystemClock
-from mediamill.core.errors import BrokenMedia, ConditionFailed, Conflict, Locked
+from mediamill.core.errors import BrokenMedia, ConditionFailed, Conflict, Locked, MediamillError
 from mediamill.core.settings import Settings
 from mediamill.engine.lease import Lease
 from mediamill.engine.retry import RetryPolicy
@@ -73,6 +75,7 @@ class BackUp:
                           missing=snapshot.missing[:SHOWN], damaged=snapshot.damaged[:SHOWN],
                           cold=snapshot.cold[:SHOWN])  # fmt: skip
             await self._prune(vault, clock.now())
+            await self._examine(vault, begun)
         left = every_ms(settings.backup_every) - (clock.now() - begun)
         await lease.write(attempts=0)  # those of months would add up
         await lease.release(max(MINUTE, left))
@@ -86,6 +89,21 @@ class BackUp:
             return
         if dropped:
             log.info("backups dropped", action="backups_dropped", snapshots=dropped, size=size)
+
+    async def _examine(self, vault: Vault, begun: int) -> None:
+        """Read a part of the place back; that this cannot be done makes none of the backup."""
+        try:
+            broken = await examine(vault, begun, every_ms(self.settings.backup_every))
+        except MediamillError as error:
+            log.error("backups were not read back", action="backups_unread", error=error.message)
+            return
+        if broken:
+            log.error(
+                "what backups need was broken: the next one writes it anew, if it still can",
+                action="backups_broken",
+                objects=len(broken),
+                some=broken[:SHOWN],
+            )
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Try again next time: what wants a backup is more every hour."""

@@ -3,10 +3,11 @@
 All of it is read from figures (`store/repositories/figures.py`), which name nobody.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from mediamill.store.port import Store
 from mediamill.store.repositories.daily import day_of
 from mediamill.store.repositories.figures import (
     BOUNDS,
-    MEASURES,
+    COUNTED,
     NAMED,
     UNDER,
     About,
@@ -35,6 +36,8 @@ GOOD = frozenset(("received", "succeeded", "reused", "answered"))
 BAD = frozenset(("rejected", "refused", "failed", "partial"))
 """What of a row's status is a success and a failure; the rest is neither, as `cancelled`."""
 BY = ("day", *NAMED)
+LONGEST = BOUNDS[-1] / 1000
+"""Seconds: of what took longer it is not told apart how much."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,8 @@ class Question:
     """Only rows with these names; an operation also where others ran with it."""
 
     def takes(self, row: Figure) -> bool:
-        """Tell whether a row is asked for."""
-        if row.about is not self.about:
+        """Tell whether a row is asked for; one that was only begun counts nothing yet."""
+        if row.about is not self.about or not row.count:
             return False
         return all(_has(row, name, value) for name, value in self.where.items())
 
@@ -65,10 +68,19 @@ class Group:
     bad: int = 0
 
     def add(self, row: Figure) -> None:
-        """Count a row in."""
-        self.sums.update({name: getattr(row, name) for name in MEASURES})
+        """Count a row in; it is done for each of many."""
+        sums = self.sums
+        for name in COUNTED[row.about]:
+            if more := getattr(row, name):
+                sums[name] += more
         self.good += row.count if row.status in GOOD else 0
         self.bad += row.count if row.status in BAD else 0
+
+    def join(self, other: "Group") -> None:
+        """Count another group in."""
+        self.sums.update(other.sums)
+        self.good += other.good
+        self.bad += other.bad
 
     @property
     def success(self) -> float | None:
@@ -83,7 +95,8 @@ class Group:
     def quantile(self, part: float) -> float | None:
         """Estimate the seconds in which such a part was done; None where none is known.
 
-        Between two bounds it is drawn in a straight line; beyond the last it is that one.
+        Between two bounds it is drawn in a straight line; beyond the last, `LONGEST`, it is
+        infinite: nobody knows.
         """
         wanted = part * self.sums["timed"]
         if not wanted:
@@ -94,7 +107,7 @@ class Group:
             if count >= wanted:
                 return (least + (most - least) * (wanted - below) / (count - below)) / 1000
             below, least = count, most
-        return BOUNDS[-1] / 1000
+        return math.inf
 
 
 @dataclass(frozen=True)
@@ -105,6 +118,59 @@ class Answer:
     groups: Sequence[Group]
     """The largest first; where days are told apart, by day, then the largest."""
     total: Group
+
+
+@dataclass
+class Summing:
+    """Sums rows for a question."""
+
+    question: Question
+    groups: dict[tuple[str, ...], Group] = field(default_factory=dict)
+
+    def add(self, row: Figure) -> None:
+        """Count a row in, if it is asked for."""
+        if not self.question.takes(row):
+            return
+        key = tuple(getattr(row, name) for name in self.question.by)
+        group = self.groups.get(key)
+        if group is None:
+            group = self.groups[key] = Group(dict(zip(self.question.by, key, strict=True)))
+        group.add(row)
+
+    def answer(self) -> Answer:
+        """Return what the rows come to."""
+        total = Group({})
+        for group in self.groups.values():
+            total.join(group)
+        return Answer(self.question, sorted(self.groups.values(), key=_place), total)
+
+
+@dataclass
+class Naming:
+    """Collects which names rows have, for filters."""
+
+    about: About
+    found: dict[str, set[str]] = field(default_factory=lambda: {name: set() for name in NAMED})
+
+    def add(self, row: Figure) -> None:
+        """Take the names of a row."""
+        if row.about is self.about:
+            for name in NAMED:
+                self.found[name].add(getattr(row, name))
+            self.found["operation"].update(row.operation.split("+"))
+
+    def names(self) -> dict[str, list[str]]:
+        """Return those of each kind, in order; an operation also by itself."""
+        return {name: sorted(values - {""}) for name, values in self.found.items()}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a page about some days says."""
+
+    told: Answer
+    days: Answer
+    choices: Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -136,33 +202,32 @@ class FigureService:
             raise InvalidInput.at("from", days_)
         return since.isoformat(), until.isoformat()
 
+    async def today(self) -> str:
+        """Return the day that it is, in UTC."""
+        return day_of(await self.store.now())
+
     async def ask(self, principal: Principal, question: Question) -> Answer:
         """Sum what is asked for; raises `InvalidInput` for names that are none."""
         require_analyst(principal)
         for name in (*question.by, *question.where):
             if name not in BY:
                 raise InvalidInput.at("by", f"{name} is none of {', '.join(BY)}.")
-        groups, total = dict[tuple[str, ...], Group](), Group({})
-        async for row in Figures(self.store).walk(question.first, question.last):
-            if question.takes(row):
-                key = tuple(getattr(row, name) for name in question.by)
-                names = dict(zip(question.by, key, strict=True))
-                groups.setdefault(key, Group(names)).add(row)
-                total.add(row)
-        return Answer(question, sorted(groups.values(), key=_place), total)
+        summing = Summing(question)
+        await self._walked(question, summing)
+        return summing.answer()
 
-    async def choices(
-        self, principal: Principal, about: About, first: str, last: str
-    ) -> dict[str, list[str]]:
-        """Return which names there are in some days, each in order, for filters."""
+    async def look(self, principal: Principal, question: Question) -> Look:
+        """Sum what is asked for, the same by day, and say which names there are, in one walk."""
         require_analyst(principal)
-        found: dict[str, set[str]] = {name: set() for name in NAMED}
-        async for row in Figures(self.store).walk(first, last):
-            if row.about is about:
-                for name in NAMED:
-                    value = getattr(row, name)
-                    found[name] |= set(value.split("+")) if name == "operation" else {value}
-        return {name: sorted(values - {""}) for name, values in found.items()}
+        told, days = Summing(question), Summing(replace(question, by=("day",)))
+        naming = Naming(question.about)
+        await self._walked(question, told, days, naming)
+        return Look(told.answer(), days.answer(), naming.names())
+
+    async def _walked(self, question: Question, *to: Summing | Naming) -> None:
+        async for row in Figures(self.store).walk(question.first, question.last):
+            for one in to:
+                one.add(row)
 
     async def rows(
         self, principal: Principal, first: str, last: str

@@ -1,6 +1,7 @@
 """Which objects the records name, and which SHA-256 they say these have."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from mediamill.core.records import Record
 from mediamill.store.repositories.annotation_rows import (
@@ -12,8 +13,11 @@ from mediamill.store.repositories.datasets import VersionFile
 from mediamill.store.repositories.files import File, FileState
 from mediamill.store.repositories.manifests import ManifestPage
 from mediamill.store.repositories.results import Result
-from mediamill.store.repositories.uploads import UploadPart
+from mediamill.store.repositories.uploads import Upload, UploadPart, UploadState
 from mediamill.store.repositories.versions import Version
+
+Values = tuple[Any, ...]
+"""The key of a record."""
 
 NAMING: tuple[type[Record], ...] = (
     AnnotationBook,
@@ -22,13 +26,12 @@ NAMING: tuple[type[Record], ...] = (
     FileAnnotations,
     ManifestPage,
     Result,
+    Upload,
     UploadPart,
     Version,
     VersionFile,
 )
 """Kinds of records that are nothing without the objects that they name."""
-REPLACING: tuple[type[Record], ...] = (AnnotationBook, AnnotationHistory, FileAnnotations)
-"""Those of them that come to name another object, or none, while they live."""
 
 
 def recorded(record: Record) -> Iterator[tuple[str, str]]:
@@ -58,3 +61,24 @@ def named(record: Record) -> Iterator[tuple[str, str]]:
             | UploadPart()
         ) if record.blob:  # fmt: skip
             yield record.blob, ""
+        case Upload(state=UploadState.CHECKING) if record.direct:
+            yield record.arriving, ""
+
+
+def telling(kind: type[Record], key: Values) -> tuple[type[Record], Values]:
+    """Return the record that tells what became of an object that one of a kind named."""
+    return (Upload, key[:1]) if kind is UploadPart else (kind, key)
+
+
+def misses(record: Record, key: str) -> bool:
+    """Tell whether a record as it is now makes something of an object that it named before.
+
+    Annotations that were changed since, or an upload that has become a file: whoever goes back to
+    the row of then needs what that named. Of an upload that was discarded nobody needs it.
+    """
+    match record:
+        case AnnotationBook() | AnnotationHistory() | FileAnnotations():
+            return True
+        case Upload():
+            return record.state not in (UploadState.REJECTED, UploadState.ENDED)
+    return key in dict(named(record))

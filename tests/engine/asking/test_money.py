@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import suppress
 
 import pytest
 
@@ -18,7 +19,9 @@ from mediamill.store.repositories.attempts import (
     AttemptState,
     of_item,
 )
+from mediamill.store.repositories.figures import About
 from mediamill.store.repositories.spending import EVERYBODY, Purse, Spending, dollars
+from tests.support.recounting import figures
 
 MONTH, DAY = "2026-11", "2026-11-22"
 
@@ -144,6 +147,42 @@ async def test_what_dies_is_booked_by_what_its_rows_say(spending):
     assert (sum_.calls, sum_.failed, sum_.cost, sum_.input_tokens) == (2, 1, 140, 20)
     with pytest.raises(ConditionFailed):
         await spending.allot(money.purse, 10, ())
+
+
+async def test_calls_count_once_in_figures_whatever_write_their_booking_dies_at():
+    class Mortal(MemoryStore):
+        left = 0
+
+        async def transact(self, *actions):
+            self.left -= 1
+            if self.left == 0 and not self.after:
+                raise DiedError
+            await super().transact(*actions)
+            if self.left == 0:
+                raise DiedError
+
+    class DiedError(BaseException):
+        """The process is gone."""
+
+    died = 0
+    for write in range(1, 8):
+        for after in (False, True):
+            store = Mortal()
+            store.after = after
+            spending = Spending(store)
+            money = Money(booking(spending), purse(), Budgets(job=1_000))
+            await money.reserve(100)
+            await store.transact(*(Put(called(50, 40, item=item)) for item in range(3)))
+            store.left = write
+            with suppress(DiedError):
+                await settle_dead(Attempts(store), money.booking, money.purse, 0, [0, 1, 2])
+            died += store.left <= 0
+            store.left = 0
+            again = booking(Spending(store))
+            await settle_dead(Attempts(store), again, money.purse, 0, [0, 1, 2])
+            (counts,) = (await figures(store, About.CALLS)).values()
+            assert (counts["count"], counts["cost"]) == (3, 120), (write, after)
+    assert died >= 2
 
 
 async def test_a_claim_of_another_unit_with_the_same_fence_pays_for_itself(spending):

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from mediamill.analytics.exporting import TABLE
+from mediamill.analytics.noting import last_export
 from mediamill.app import App
 from mediamill.core.clock import DAY
 from mediamill.core.settings import Settings
@@ -36,6 +37,8 @@ async def test_many_count_at_once_and_nothing_is_lost_when_it_is_folded(tmp_path
                 await app.store.transact(*await counting.counting(None, [fact]))
 
         await asyncio.gather(*(write() for _ in range(WRITERS)))
+        assert await last_export(app.store) is None
+        assert await last_export(app.store, wanted=True) == 0
         before = await figures(app.store)
         assert [counts["count"] for counts in before.values()] == [WRITERS * WRITES]
         rows = await rows_of(app, day)
@@ -45,7 +48,11 @@ async def test_many_count_at_once_and_nothing_is_lost_when_it_is_folded(tmp_path
         await due(app, "fold_figures")
         await due(app, "export_figures")
         async with asyncio.timeout(60):
-            while len(await rows_of(app, day)) > 1 or not exported(tmp_path / "out", day):
+            while (
+                len(await rows_of(app, day)) > 1
+                or not exported(tmp_path / "out", day)
+                or not await last_export(app.store, wanted=True)
+            ):
                 await asyncio.sleep(0.05)
         await beside.pause()
         assert await figures(app.store) == before

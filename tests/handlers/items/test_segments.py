@@ -10,11 +10,18 @@ import json
 import signal
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import msgspec
 import pytest
 
+from mediamill.blobs.memory import MemoryBlobs
+from mediamill.handlers.items.segments import Segments
 from mediamill.media.video.reader import FrameReader
 from mediamill.operations.extract_frames.segments import runs
+from mediamill.store.repositories.results import ResultFile
+from mediamill.store.repositories.units import Unit
 from tests.faults.history import History
 from tests.media_factory import clip, hevc_open, sample, source, vfr
 from tests.support.processes import running, signed_in
@@ -141,3 +148,24 @@ def test_runs_share_no_group_of_pictures(tmp_path: Path):
         groups = [{chosen[n] // 20 for n in range(first, last)} for first, last in found]
         assert all(not one & other for n, one in enumerate(groups) for other in groups[n + 1 :])
         assert len(found) == count
+
+
+async def test_an_item_whose_parts_were_lost_is_run_whole(tmp_path: Path):
+    """A backup that was made while they were joined and removed has the rows of before."""
+    file = ResultFile(
+        name="a.zip", media_type="application/zip", size=9, sha256="", crc32=0, blob="gone"
+    )
+    made = {"made": {"file": msgspec.to_builtins(file), "report": {}}}
+    unit = Unit(group="job_a", seq=0, kind="items", owner="u", klass="bulk", created=1)
+
+    class Closed:
+        async def of_group(self, group: str, first: int, count: int) -> list[Unit]:
+            return [unit.evolve(seq=first + n, payload=made) for n in range(count)]
+
+    lost = SimpleNamespace(unit=unit.evolve(payload={"parts": (1, 2)}))
+    nothing: Any = None
+    segments = Segments(
+        jobs=nothing, units=Closed(), manifests=nothing, lookup=nothing, blobs=nothing,
+        results=MemoryBlobs(), slots=nothing, catalogue=nothing, bell=nothing, scratch=tmp_path,
+    )  # fmt: skip
+    assert await segments.joined(lost, nothing, "results/whole") is None

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from tests.support.recounting import figures
@@ -21,11 +22,14 @@ from tests.support.streams import (
 
 from mediamill.adapters.stream.port import Message, Part
 from mediamill.app import App
+from mediamill.core.clock import DAY
 from mediamill.core.errors import ConfigurationError, NotFound, Unavailable
-from mediamill.services.stream.filing import portions
+from mediamill.services.stream.filing import Prepared, portions
+from mediamill.services.stream.settling import COMMON_ACTIONS, MOST_ACTIONS, Settling
 from mediamill.store.port import Update
-from mediamill.store.repositories.daily import Dailies, Fate
+from mediamill.store.repositories.daily import Dailies, Fate, day_of
 from mediamill.store.repositories.figures import About
+from mediamill.store.repositories.files import File
 from mediamill.store.repositories.users import Users
 
 RULE = "customers:acme|beta,unknown:create"
@@ -182,3 +186,27 @@ def test_a_batch_is_bounded_in_number_and_in_bytes():
     assert [len(some) for some in portions(large)] == [2, 2]
     assert [len(some) for some in portions([Message(part, 0, None, b"x" * (20 << 20))])] == [1]
     assert [one for some in portions(small) for one in some] == small
+
+
+async def test_files_over_midnight_are_cut_so_that_their_figures_fit_too():
+    """Files of one day and type add to one row: over midnight there are two of each."""
+    rows = SimpleNamespace(announcer=SimpleNamespace(hears=_no))
+    settling = Settling(None, None, None, None, SimpleNamespace(rows=rows), None)
+    run = [
+        Prepared(
+            None,
+            File(id=f"file_{n}", owner="user_a", listed="user_a", name="a", size=1, sha256="",
+                 crc32=0, blob="b", thumbnail="", media_type=f"image/x-{n % 8}",
+                 tags=("t",), created=DAY - 20 + n),
+        )
+        for n in range(41)
+    ]  # fmt: skip
+    portions = await settling._portions("user_a", run)
+    assert [one for part in portions for one in part] == run
+    for part in portions:
+        figures_ = {(day_of(one.file.created), one.file.media_type) for one in part}
+        assert COMMON_ACTIONS + 2 * len(part) + len(figures_) <= MOST_ACTIONS
+
+
+async def _no(owner: str) -> bool:
+    return False

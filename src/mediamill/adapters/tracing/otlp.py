@@ -1,17 +1,19 @@
 """Spans to a collector by OTLP over HTTP: OpenTelemetry's, Jaeger, Tempo and others take it.
 
 Spans wait in memory and go together, every few seconds, from a thread; where nobody takes them,
-the oldest are dropped, and nothing else waits. The SDK reads `OTEL_…` variables by itself: for
-headers that a collector asks for, or names of the service.
+the oldest are dropped, nothing else waits, and the log says so once an hour. The SDK reads `OTEL_…`
+variables by itself: for headers that a collector asks for, or names of the service.
 """
 
 import asyncio
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
+import structlog
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -33,6 +35,7 @@ from mediamill import __version__
 from mediamill.core.tracing import Kind, Value
 
 CLOSING_SECONDS = 5
+HOUR_SECONDS = 3600.0
 KINDS = {
     Kind.SERVER: SpanKind.SERVER,
     Kind.CONSUMER: SpanKind.CONSUMER,
@@ -40,13 +43,16 @@ KINDS = {
     Kind.INTERNAL: SpanKind.INTERNAL,
 }
 
+log = structlog.get_logger(__name__)
+
 
 class Otlp:
     """Sends the share of traces that their ids choose: all spans of a trace, or none."""
 
     def __init__(self, url: str, share: float) -> None:
         """`url` is the collector's, as in http://127.0.0.1:4318."""
-        logging.getLogger("opentelemetry.exporter").setLevel("ERROR")
+        logger = logging.getLogger("opentelemetry")
+        logger.handlers[:], logger.propagate = [Hourly()], False
         exporter = OTLPSpanExporter(f"{url.rstrip('/')}/v1/traces", timeout=CLOSING_SECONDS)
         said = {
             "service.name": "mediamill",
@@ -92,6 +98,21 @@ class Otlp:
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSING_SECONDS):
                 await asyncio.to_thread(self._provider.shutdown)
+
+
+class Hourly(logging.Handler):
+    """Says once an hour what the SDK complains of, which it does every few seconds."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said, self._more = -HOUR_SECONDS, 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._more += 1
+        if time.monotonic() - self._said >= HOUR_SECONDS:
+            log.warning("traces not taken", action="traces_lost", error=record.getMessage(),
+                        times=self._more)  # fmt: skip
+            self._said, self._more = time.monotonic(), 0
 
 
 class Told:

@@ -25,6 +25,7 @@ from mediamill.cli.remote.trust import trusting
 from mediamill.cli.service.backing import backups
 from mediamill.cli.service.certifying import certificate_check
 from mediamill.cli.service.checks import Check, Level
+from mediamill.cli.service.exporting import analytics
 from mediamill.cli.service.keeping import sealing, secrecy
 from mediamill.cli.service.mailing import ask_mail
 from mediamill.cli.service.providing import models
@@ -60,6 +61,7 @@ def examine(settings: Settings, server: str | None, default_server: str) -> Iter
     yield from sealing(settings)
     yield from models(settings)
     yield from backups(settings)
+    yield from analytics(settings)
     yield from _stream(settings)
     yield from _settings(settings)
     yield _server(server, default_server, settings.home)

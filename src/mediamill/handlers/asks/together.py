@@ -69,7 +69,8 @@ class Together:
             if claim.may_pass(error):
                 raise error from None
             entry = (await parts.manifests.at(claim.job.id, claim.stage, [item]))[item]
-            await self.flush.add(await claim.settling.failed(item, entry, error))
+            seconds = time.monotonic() - start
+            await self.flush.add(await claim.settling.failed(item, entry, error, seconds))
             return
         await asking.journal.settle()
         done = Done(work, with_answers(outcome, ask.answered), time.monotonic() - start)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mediamill.analytics.exporting import Exporter
+from mediamill.analytics.noting import noted
 from mediamill.core.clock import HOUR
 from mediamill.engine.lease import Lease
 
@@ -12,7 +13,7 @@ EVERY_MS = HOUR
 
 @dataclass
 class ExportFigures:
-    """Looks once an hour; without a place it does nothing."""
+    """Looks once an hour, and its unit knows of the last time; without a place it does nothing."""
 
     recurs: ClassVar = True
 
@@ -20,7 +21,9 @@ class ExportFigures:
 
     async def run(self, lease: Lease) -> None:
         if self.exporter is not None:
+            began = await self.exporter.store.now()
             await self.exporter.run()
+            await lease.write(payload=noted(lease.unit.payload, began))
         await lease.release(EVERY_MS)
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:

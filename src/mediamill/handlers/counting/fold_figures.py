@@ -23,8 +23,8 @@ class FoldFigures:
     figures: Figures
 
     async def run(self, lease: Lease) -> None:
-        today = date.fromisoformat(day_of(await self.figures.store.now()))
-        last = today - timedelta(OPEN_DAYS)
+        open_ = await self.figures.store.now() - HOUR  # what is remembered of midnight is forgotten
+        last = date.fromisoformat(day_of(open_)) - timedelta(OPEN_DAYS)
         done = lease.unit.payload.get("folded") or (last - timedelta(BACK_DAYS)).isoformat()
         if done < last.isoformat():
             first = date.fromisoformat(done) + timedelta(1)

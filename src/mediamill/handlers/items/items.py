@@ -298,7 +298,9 @@ class UnitRun:
             code=failure.code, **self.job.log_context(),
         )  # fmt: skip
         if count >= (limit or self.parts.crash_limit):
-            await flush.add(await self.settling.failed(work.item, work.entry, failure))
+            seconds = self.settling.seconds()
+            result = await self.settling.failed(work.item, work.entry, failure, seconds)
+            await flush.add(result)
             settled.add(work.item)
 
     # -- outcomes -----------------------------------------------------------------------------
@@ -310,7 +312,8 @@ class UnitRun:
             "item failed", action="item_failed", item=work.item, code=event.code,
             details=event.details, **self.job.log_context(),
         )  # fmt: skip
-        return await self.settling.failed(work.item, work.entry, event)
+        seconds = self.settling.seconds()
+        return await self.settling.failed(work.item, work.entry, event, seconds)
 
 
 def _alike(works: list[Work]) -> list[Work]:

@@ -20,7 +20,7 @@ import structlog
 
 from mediamill.adapters.brokers.port import Doorbell
 from mediamill.blobs.port import Blobs
-from mediamill.core.errors import ConditionFailed, MediamillError, SlotFailure
+from mediamill.core.errors import ConditionFailed, MediamillError, NotFound, SlotFailure
 from mediamill.engine.inputs import call_item, home_of, opened
 from mediamill.engine.lease import Lease
 from mediamill.engine.reuse import Digests
@@ -110,7 +110,10 @@ class Segments:
             return None
         joiner = Joiner(self.results, self.scratch)
         files = [msgspec.convert(one["file"], ResultFile) for one in made]
-        file = await joiner.join(files, key)
+        try:
+            file = await joiner.join(files, key)
+        except NotFound:  # rows of a backup, whose parts were joined and removed while it was made
+            return None
         log.info("parts joined", action="parts_joined", parts=len(parts), **job.log_context())
         report = {**made[-1]["report"], "frames": file.info["frames"], "segments": len(parts)}
         return file, report

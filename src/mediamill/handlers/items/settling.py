@@ -1,5 +1,6 @@
 """Make the rows of what items became, and what they made durable."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from mediamill.store.repositories.units import Unit
 
 MOST_WHY = 200
 """Characters of why a partner was left out."""
+TENTHS = 10_000
+"""Of a millisecond, in a second."""
 
 
 def lineage(work: Work) -> dict[str, Any]:
@@ -33,7 +36,7 @@ def lineage(work: Work) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Done:
-    """What an item made, and the seconds that it took."""
+    """What an item made, and the seconds that it ran; 0 where nobody took the time."""
 
     work: Work
     outcome: Outcome
@@ -67,9 +70,12 @@ class Settling:
         """Return what the keys of an item's blobs begin with; no other claim uses them."""
         return f"results/{self._job.id}/{self._unit.seq}-{self._fence}-{item}-"
 
-    async def blank(self, item: int, entry: Entry, seconds: float | None = None) -> Result:
-        """Make an item's row, without an outcome yet; it took so many seconds, or is at hand."""
-        seconds = self.seconds() if seconds is None else seconds
+    async def blank(self, item: int, entry: Entry, seconds: float = 0.0) -> Result:
+        """Make an item's row, without an outcome yet; it ran for so many seconds.
+
+        0 says that nothing ran, or that nobody took the time; what ran took a tenth of a
+        millisecond at least.
+        """
         return Result(
             job=self._job.id,
             stage=int(self._unit.payload["stage"]),
@@ -80,7 +86,7 @@ class Settling:
             root=await self._root(entry.file),
             name=entry.name,
             path=entry.path,
-            seconds=round(seconds, 4),
+            seconds=math.ceil(seconds * TENTHS) / TENTHS,
             created=await self._lookup.store.now(),
         )
 
@@ -89,9 +95,9 @@ class Settling:
         item: int,
         entry: Entry,
         error: MediamillError | Failed,
-        seconds: float | None = None,
+        seconds: float = 0.0,
     ) -> Result:
-        """Make the outcome of an item that went wrong, after so many seconds."""
+        """Make the outcome of an item that went wrong, after it ran for so many seconds."""
         blank = await self.blank(item, entry, seconds)
         return blank.evolve(
             outcome=ItemOutcome.FAILED,

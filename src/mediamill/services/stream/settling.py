@@ -82,16 +82,20 @@ class Settling:
         return written, "" if written or one.error or not one.file else one.file.owner
 
     async def _portions(self, owner: str, run: Sequence[Prepared]) -> Sequence[Sequence[Prepared]]:
-        """Cut a run so that the rows of each part fit in a transaction."""
+        """Cut a run so that the rows of each part fit in a transaction.
+
+        Files of one day and type add to one row of figures.
+        """
         told = await self.filing.rows.announcer.hears(owner)
         portions: list[list[Prepared]] = [[]]
-        actions, types = COMMON_ACTIONS, set[str]()
+        actions, figures = COMMON_ACTIONS, set[tuple[str, str]]()
         for one in run:
             more = _actions(one.file, told=told) if one.file else 0
-            types |= {one.file.media_type} if one.file else set()
-            if portions[-1] and actions + more + len(types) > MOST_ACTIONS:
+            row = {(day_of(one.file.created), one.file.media_type)} if one.file else set()
+            figures |= row
+            if portions[-1] and actions + more + len(figures) > MOST_ACTIONS:
                 portions.append([])
-                actions, types = COMMON_ACTIONS, {one.file.media_type} if one.file else set()
+                actions, figures = COMMON_ACTIONS, row
             portions[-1].append(one)
             actions += more
         return portions

@@ -169,14 +169,21 @@ class FileRows:
         came: Sequence[File] = (),
     ) -> None:
         """Write rows and units; `came` are files that may have come to their end by that."""
-        charge = await self.usages.charge(owner, more, files)
-        figures = await self.figures.counting(owner, facts(came))
-        actions = (*rows, *charge, *figures)
-        async with self.usages.refusing(owner, actions):
-            if units:
-                await self.units.insert(units, *actions)
-            else:
-                await self.store.transact(*actions)
+        while True:
+            charge = await self.usages.charge(owner, more, files)
+            figures = await self.figures.counting(owner, facts(came))
+            actions = (*rows, *charge, *figures)
+            try:
+                async with self.usages.refusing(owner, actions):
+                    if units:
+                        await self.units.insert(units, *actions)
+                    else:
+                        await self.store.transact(*actions)
+            except ConditionFailed as error:
+                if not len(rows) + len(charge) <= error.action < len(actions):
+                    raise
+                continue  # the figures of that day were folded meanwhile
+            break
         for klass in dict.fromkeys(unit.klass for unit in units):
             await self.bell.ring(f"work:{klass}")
 

@@ -46,10 +46,13 @@ THERE_SECONDS = 600.0
 """For so long nobody looks again whether a row is there; only a restored database lacks it."""
 MOST_KNOWN = 10_000
 """Rows, and customers, that are remembered."""
-OPEN_DAYS = 3
-"""For so long rows of a day are not folded."""
+OPEN_DAYS = 2
+"""For so long, and an hour, rows of a day are not folded: they are remembered as there."""
 
-BOUNDS = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000)
+BOUNDS = (
+    100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000,
+    30_000_000, 100_000_000,
+)  # fmt: skip
 """Milliseconds: a row counts how many took at most so long (`UNDER`)."""
 UNDER = tuple(f"under_{one // 1000}s" if one >= 1000 else f"under_{one}ms" for one in BOUNDS)
 
@@ -136,6 +139,9 @@ class Figure(Record, frozen=True, kw_only=True):
     under_300s: int = 0
     under_1000s: int = 0
     under_3000s: int = 0
+    under_10000s: int = 0
+    under_30000s: int = 0
+    under_100000s: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     images: int = 0
@@ -221,7 +227,7 @@ class Figures:
         return gone + (await self._fold(group) if group else 0)
 
     async def _fold(self, group: Sequence[Figure]) -> int:
-        """Fold rows into the first of them; what changes just now is left for the next time."""
+        """Fold rows into the first of them, unless one changes just now: that only costs rows."""
         kept, *others = group
         if not others:
             return 0

@@ -83,6 +83,7 @@ class Result(Record, frozen=True, kw_only=True):
     error: str = ""
     retryable: bool = False
     seconds: float = 0.0
+    """How long it ran; 0 where nothing did, or nobody took the time."""
     created: int
 
     @property

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from starlette.responses import Response
 
+from mediamill.analytics.noting import last_export
 from mediamill.app import App
 from mediamill.core.errors import MediamillError
 from mediamill.parts import ANSWER_SECONDS
@@ -45,7 +46,7 @@ async def read_own(app: App) -> Own:
 
 async def read_shared(app: App) -> Shared:
     """Read the installation."""
-    work, sums, others = await asyncio.gather(
+    work, sums, others, exported = await asyncio.gather(
         asyncio.gather(
             _known(app, "time", app.store.now),
             _known(app, "work", app.work.look),
@@ -60,10 +61,18 @@ async def read_shared(app: App) -> Shared:
             _known(app, "retained", app.kept.overdue),
             _known(app, "circuits", app.models.providers.circuits_now),
         ),
+        _known(app, "exported", partial(_exported, app)),
     )
     (now, backlogs, workers), (kept, spend), (stream, retained, circuits) = work, sums, others
     queues = app.work.seen() if backlogs is None else backlogs
-    return Shared(now, queues, workers, kept, spend, stream or (), retained or (), circuits or ())
+    return Shared(
+        now, queues, workers, kept, spend, stream or (), retained or (), circuits or (), exported
+    )
+
+
+async def _exported(app: App) -> int | None:
+    """Return up to when figures are exported (ms); None where they are to go nowhere."""
+    return await last_export(app.store, wanted=True) if app.settings.analytics_url else None
 
 
 async def _nothing() -> None:

@@ -36,6 +36,8 @@ class Shared(Collector):
     retained: Sequence[Overdue] = ()
     circuits: Sequence[tuple[Circuit, bool]] = ()
     """Each with whether it rests."""
+    exported: int | None = None
+    """Up to when figures are exported (ms)."""
 
     def collect(self) -> Iterator[Family]:
         """Yield each metric of this reading."""
@@ -49,6 +51,8 @@ class Shared(Collector):
         yield from self._retention()
         yield from self._stream()
         yield from self._providers()
+        if self.exported is not None:
+            yield single(metrics.EXPORTED, self.exported / 1000)
 
     def _work(self) -> Iterator[Family]:
         states = [

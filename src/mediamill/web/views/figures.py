@@ -1,8 +1,10 @@
 """Figures as they look outside: sums, with what follows from them; money in US dollars."""
 
+import math
+
 from pydantic import Field
 
-from mediamill.services.figures import Answer, Group
+from mediamill.services.figures import LONGEST, Answer, Group
 from mediamill.store.repositories.figures import About
 from mediamill.web.views.common import MICRO, Count, Dollars, Fraction, View
 
@@ -28,10 +30,11 @@ class SumsView(View):
     result_bytes: Count
     timed: Count = Field(description="Of how many it is known how long they took.")
     seconds_mean: Seconds = Field(description="Null where that is known of none.")
-    seconds_p50: Seconds = Field(description="Estimated: half took no longer.")
-    seconds_p95: Seconds = Field(
-        description="Estimated: 95 % took no longer; 3000 is at least that."
+    seconds_p50: Seconds = Field(
+        description="Estimated: half took no longer; null where nothing is `timed`, and beyond "
+        f"{LONGEST:,.0f}."
     )
+    seconds_p95: Seconds = Field(description="Estimated: 95 % took no longer; likewise.")
     input_tokens: Count
     output_tokens: Count
     images: Count
@@ -85,7 +88,7 @@ def _sums(group: Group) -> dict[str, float | int | None]:
         **{name: group.sums[name] for name in counted},
         "succeeded": group.good,
         "failed": group.bad,
-        "success_rate": None if group.success is None else round(group.success, 6),
+        "success_rate": _part(group),
         "seconds_mean": _rounded(group.mean),
         "seconds_p50": _rounded(group.quantile(0.5)),
         "seconds_p95": _rounded(group.quantile(0.95)),
@@ -93,5 +96,12 @@ def _sums(group: Group) -> dict[str, float | int | None]:
     }
 
 
+def _part(group: Group) -> float | None:
+    """Return which part went well, never rounded to all where anything failed."""
+    if group.success is None:
+        return None
+    return min(round(group.success, 6), 1 - 1e-6) if group.bad else 1.0
+
+
 def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 4)
+    return None if seconds is None or math.isinf(seconds) else round(seconds, 4)

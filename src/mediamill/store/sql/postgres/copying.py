@@ -26,7 +26,7 @@ from mediamill.store.sql.postgres.address import Address
 from mediamill.store.sql.postgres.errors import translated, unopened
 from mediamill.store.sql.statements import POSTGRES, statements_of
 
-NAME = "mediamill backup"
+NAME, SERVICE = "mediamill backup", "mediamill"
 UNBOUNDED = """SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
     BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"""
 """A copy takes as long as it takes."""
@@ -131,9 +131,9 @@ async def _run(tool: str, conninfo: str, *arguments: str) -> None:
             "version."
         )
     with TemporaryDirectory(prefix="mediamill-") as folder:
-        address = _without_password(conninfo, Path(folder) / "pass")
+        address, within = _private(conninfo, Path(folder))
         process = await asyncio.create_subprocess_exec(
-            program, "--no-password", f"--dbname={address}", *arguments,
+            *within, program, "--no-password", f"--dbname={address}", *arguments,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
@@ -148,8 +148,13 @@ async def _run(tool: str, conninfo: str, *arguments: str) -> None:
         raise Unavailable(f"{tool}: {told.decode(errors='replace').strip()[:TOLD]}")
 
 
-def _without_password(conninfo: str, passfile: Path) -> str:
-    """Return an address without its password, which goes into a file."""
+def _private(conninfo: str, folder: Path) -> tuple[str, list[str]]:
+    """Return an address without its passwords, and what is to run a tool so that it finds them.
+
+    They go into files of a folder that only its owner reads: that of the user, and that of the key
+    of a client's certificate, which libpq reads of a service only.
+    """
+    passfile, services, within = folder / "pass", folder / "services", list[str]()
     given = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
     given.pop("options", None)  # limits of requests, which a dump does not keep
     password = given.pop("password", None)
@@ -158,4 +163,9 @@ def _without_password(conninfo: str, passfile: Path) -> str:
         passfile.touch(mode=0o600)
         passfile.write_text(f"*:*:*:*:{escaped}\n")
         given["passfile"] = str(passfile)
-    return make_conninfo(**{**given, "application_name": NAME})
+    if "sslpassword" in given and "service" not in given:
+        services.touch(mode=0o600)
+        services.write_text(f"[{SERVICE}]\nsslpassword={given.pop('sslpassword')}\n")
+        given["service"] = SERVICE
+        within = ["env", f"PGSERVICEFILE={services}"]
+    return make_conninfo(**{**given, "application_name": NAME}), within

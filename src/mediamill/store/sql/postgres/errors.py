@@ -11,6 +11,7 @@ from mediamill.core.errors import (
     StorageFull,
     Unavailable,
 )
+from mediamill.store.watching import Reason
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +65,17 @@ def reason(cause: BaseException | None) -> Exception:
     if isinstance(cause, psycopg.Error) and not isinstance(cause, COLLIDED):
         return translated(cause)
     return Unavailable("The database is too busy.")
+
+
+def again(cause: BaseException | None) -> Reason:
+    """Say why a transaction that was not written is tried again."""
+    match cause:
+        case errors.DeadlockDetected() | errors.SerializationFailure():
+            return "collided"
+        case None | errors.ReadOnlySqlTransaction():
+            return "failed"
+        case _:
+            return "away"
 
 
 def unopened(error: psycopg.Error) -> Exception:

@@ -28,7 +28,7 @@ from mediamill.store.sql.postgres.address import Address
 from mediamill.store.sql.postgres.claiming import claim
 from mediamill.store.sql.postgres.clock import NOW, DatabaseClock
 from mediamill.store.sql.postgres.committing import NotWritten, commit
-from mediamill.store.sql.postgres.errors import READ_ONLY, reason, translated, unopened
+from mediamill.store.sql.postgres.errors import READ_ONLY, again, reason, translated, unopened
 from mediamill.store.sql.postgres.login import Connection
 from mediamill.store.sql.postgres.migrating import prepare
 from mediamill.store.sql.postgres.pool import Pool
@@ -156,7 +156,7 @@ class PostgresStore(CheckedWalks):
                     except NotWritten as error:
                         if not left:
                             raise reason(error.__cause__) from error
-                        self.watch.again("collided")
+                        self.watch.again(again(error.__cause__))
                 await asyncio.sleep(random.random() * 0.02 * (TRIES - left))  # noqa: S311 - spread
         raise AssertionError("unreachable")
 

@@ -137,7 +137,10 @@ async def _interruptibly(act: Callable[[apsw.Connection], None], on: apsw.Connec
 
 
 def _require_sound(connection: apsw.Connection) -> None:
-    found = connection.execute("PRAGMA integrity_check(3)").fetchall()
+    try:
+        found = connection.execute("PRAGMA integrity_check(3)").fetchall()
+    except (apsw.CorruptError, apsw.NotADBError) as error:  # so much that it cannot be looked at
+        found = [(error,)]
     if found != [("ok",)]:
         told = "; ".join(str(row[0]) for row in found)
         raise BrokenMedia(f"The copy of the database is damaged, so the database may be: {told}")
