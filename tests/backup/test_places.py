@@ -14,6 +14,7 @@ from mediamill.backup.vault import Vault
 from mediamill.blobs.opening import open_blobs
 from mediamill.core.backups import noted_backup
 from mediamill.core.errors import StorageFull, Unavailable
+from mediamill.core.urls import shown
 from mediamill.handlers import back_up
 from mediamill.handlers.back_up import KIND
 from mediamill.moving.places import Targets
@@ -78,6 +79,8 @@ async def test_what_pg_dump_says_is_passed_on(elsewhere, tmp_path, monkeypatch):
     assert within == ["env", f"PGSERVICEFILE={tmp_path}/services"]
     assert (tmp_path / "services").read_text() == "[mediamill]\nsslpassword=the key's\n"
     assert {(tmp_path / name).stat().st_mode & 0o777 for name in ("pass", "services")} == {0o600}
+    told = shown("postgresql://mill@h/x?password=one&sslmode=require&sslpassword=two")
+    assert told == "postgresql://mill@h/x?password=***&sslmode=require&sslpassword=***"
     whole = make_conninfo(**asked, service="theirs")
     assert copying._private(whole, tmp_path)[1] == []
     with monkeypatch.context() as patch:  # libpq takes both

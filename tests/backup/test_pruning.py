@@ -170,7 +170,7 @@ async def test_a_snapshot_whose_list_is_lost_is_named_and_dropped():
 async def test_what_was_written_anew_meanwhile_is_not_dropped():
     vault = Vault(MemoryBlobs())
     mended = await _kept(vault, b"mended")
-    await drop_broken(vault, [mended], [])
+    assert await drop_broken(vault, [mended, EMPTY], []) == [], "the other one is not there"
     assert await vault.is_whole(mended)
 
 

@@ -118,9 +118,14 @@ async def test_steps_over_chosen_files(page, tmp_path):
     await page.get_by_role("button", name="Move Thumbnail up").click()
     await expect(page.get_by_role("button", name="Move Thumbnail down")).to_be_focused()
     await step(page, 1).get_by_role("button", name="Set Thumbnail back").click()
+    tries, failed = [], asyncio.Event()
+
+    async def late(route):
+        await failed.wait()
+        await route.continue_()
+
+    await page.route(DRY, late)
     await step(page, 1).get_by_label("Size").fill("64")
-    await expect(plan(page)).to_contain_text("2 results")
-    tries = []
 
     async def broken_once(route):
         tries.append(route.request.headers["idempotency-key"])
@@ -132,7 +137,11 @@ async def test_steps_over_chosen_files(page, tmp_path):
 
     await page.route(SUBMIT, broken_once)
     await page.get_by_role("button", name="Run", exact=True).click()
-    await expect(page.locator("#new-job .run-bar [data-error]")).to_contain_text("does not answer")
+    said = page.locator("#new-job .run-bar [data-error]")
+    await expect(said).to_contain_text("does not answer")
+    failed.set()  # a plan that comes after it takes nothing back
+    await expect(plan(page)).not_to_have_attribute("aria-busy", "true")
+    await expect(said).to_contain_text("does not answer")
     job = await run(page)
     made = [(one["operation"], one["parameters"].get("size")) for one in job["steps"]]
     assert made == [("thumbnail", 64), ("convert", None)]

@@ -45,7 +45,7 @@ COMMANDS = {
     ),
     "analytics": (
         "mediamill.cli.analytics:analytics",
-        "Ask in SQL what was done, by day, type, customer, operation; for analysts.",
+        "Ask what was done in SQL; for analysts.",
     ),
     "templates": ("mediamill.cli.templates:templates", "Keep steps with variables under a name."),
     "operations": ("mediamill.cli.operations:operations", "Show what a server can do with files."),
@@ -82,9 +82,9 @@ COMMANDS = {
     ),
     "backup": (
         "mediamill.cli.backup:backup",
-        "Make backups of this home’s installation, list them, read them back.",
+        "Make backups of this home's installation, list them, read them back.",
     ),
-    "restore": ("mediamill.cli.restore:restore", "Put a backup into an empty home."),
+    "restore": ("mediamill.cli.restore:restore", "Put a snapshot from DEST into an empty home."),
     "api": ("mediamill.cli.serve:api", "Start the API and the pages only."),
     "ingest": ("mediamill.cli.ingest:ingest", "Take files in from a stream, such as Kafka."),
     "produce": (

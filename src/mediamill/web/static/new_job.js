@@ -69,6 +69,7 @@ function changed() {
   get("keep").hidden = Boolean(templates.now) || !steps.list.length;
   program();
   run.disabled = sending || absent();
+  form.querySelector("[data-error]").textContent = ""; // what running said was of what is changed now
   const wait = waiting();
   if (wait) {
     cleared(form);
@@ -87,7 +88,7 @@ function waiting() {
 
 function answered(plan, problem) {
   if (plan) {
-    cleared(form);
+    cleared(form, true);
     misfits(plan.misfits.map((one) => [Number(one.pointer.split(".")[1]), one.message]));
     tell(plan);
     preview();

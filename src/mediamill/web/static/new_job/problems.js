@@ -5,15 +5,17 @@ import { label } from "./steps.js";
 const INPUTS = ["files", "project", "archive", "manifest", "members", "subset", "split", "inputs"];
 const get = (id) => document.getElementById(id);
 
-export function cleared(form) {
-  for (const place of form.querySelectorAll("[data-error], [data-error-for], [data-step-error], #inputs-error")) place.textContent = "";
+// What running said stays while one looks (`live`): a plan that comes after it knows nothing of it.
+export function cleared(form, live = false) {
+  const said = "[data-error-for], [data-step-error], #inputs-error";
+  for (const place of form.querySelectorAll(live ? said : `${said}, [data-error]`)) place.textContent = "";
   for (const control of form.querySelectorAll("[aria-invalid]")) control.removeAttribute("aria-invalid");
 }
 
 // `live` while somebody is still choosing: fields that nobody has touched yet are left alone.
 // Gives what these are called, if there is nothing else.
 export function shown(form, steps, problem, live = false) {
-  cleared(form);
+  cleared(form, live);
   const general = [];
   const untouched = [];
   for (const { pointer, message } of problem.errors) {
