@@ -2,12 +2,16 @@
 
 import asyncio
 import json
+from contextlib import closing
 
+import apsw
 import pytest
 
 from mediamill.core.backups import RESTORING
+from mediamill.core.errors import Unavailable
 from mediamill.store.copying import newest
 from mediamill.store.opening import open_store
+from mediamill.store.sql.sqlite import copying
 from tests.backup.test_killed import killed, more, objects
 from tests.faults.rows import everything
 
@@ -33,6 +37,25 @@ def test_rows_that_it_did_not_bring_are_not_taken_for_its_own(found, say, place,
 
 async def _opened(url: str) -> None:
     await (await open_store(url)).close()
+
+
+def test_that_rows_come_is_written_down_before(found, say, place, tmp_path):
+    """So those that are there then are its own; but only where their database is as old."""
+    assert say("backup", place)[0] == 0
+    new = tmp_path / "new"
+
+    async def away(url, rows) -> None:
+        raise Unavailable("It is away.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(copying, "restored", away)
+        assert say("restore", place, "--home", new)[0] != 0
+    assert json.loads((new / RESTORING).read_bytes())["rows"] is True
+    asyncio.run(_opened(f"sqlite:///{new}/mediamill.db"))
+    with closing(apsw.Connection(str(new / "mediamill.db"))) as database:
+        database.execute("UPDATE schema_version SET applied = applied + 60000").fetchall()
+    code, _, err = say("restore", place, "--home", new)
+    assert (code, "did not come by this restore" in err) == (2, True)
 
 
 def test_one_killed_behind_its_rows_goes_on(found, say, place, tmp_path):
