@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from mediamill.app import App
 from mediamill.backup import objects as copied
+from mediamill.backup.examining import Looked
 from mediamill.backup.taking import Taking
 from mediamill.backup.vault import Vault
 from mediamill.core.backups import noted_backup
@@ -132,9 +133,9 @@ async def test_a_worker_s_backup_that_lacks_files_says_so(found, tmp_path, monke
             pruned.append(days)
             return 0, 0
 
-        async def examining(vault, begun, every):
+        async def examining(vault, before, begun, every, seconds):
             examined.append(every)
-            return []
+            return Looked(until=begun)
 
         monkeypatch.setattr("mediamill.handlers.back_up.prune", pruning)
         monkeypatch.setattr("mediamill.handlers.back_up.examine", examining)
@@ -144,6 +145,24 @@ async def test_a_worker_s_backup_that_lacks_files_says_so(found, tmp_path, monke
         assert (line["log_level"], line["missing"]) == ("error", [f"files/{gone.name}"])
         assert pruned == [settings.backup_keep_days]
         assert examined == [3_600_000]
-        assert lease.changed == {"attempts": 0}
+        assert lease.changed["attempts"] == 0
         ((after, error),) = lease.said
         assert (0 < after < 3_600_000, error) == (True, "")
+
+
+async def test_what_a_worker_finds_broken_is_said_and_written_anew(found, tmp_path):
+    settings = found.settings(backup_url=str(tmp_path / "b"), backup_every="7d")
+    async with await App.open(settings) as app:
+        handler = BackUp(settings, app.store, app.parts.blob_stores(), app.parts.kept)
+        lease, told = Released(), []
+        await handler.run(lease)
+        kept = next(one for one in (tmp_path / "b").rglob("objects*/**/*") if one.is_file())
+        data = kept.read_bytes()
+        kept.write_bytes(bytes(len(data)))
+        for _ in range(3):
+            lease.unit.payload["looked"]["until"] = 0  # all of it is due again
+            with capture_logs() as said:
+                await handler.run(lease)
+            told.append([one["some"] for one in said if one["action"] == "backups_broken"])
+    assert told == [[[kept.name]], [], []], "found, and written anew with the next"
+    assert kept.read_bytes() == data

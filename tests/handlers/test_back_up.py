@@ -1,13 +1,14 @@
 """The unit that makes backups: when it comes again, and what it says when it cannot."""
 
-import hashlib
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from mediamill.adapters.secrets.opening import SettingSources
-from mediamill.backup.vault import Vault, key_of
+from mediamill.backup.examining import Looked
+from mediamill.backup.vault import Vault
 from mediamill.blobs.memory import MemoryBlobs
 from mediamill.core.clock import HOUR, MINUTE
 from mediamill.core.errors import StorageFull, Unavailable
@@ -16,7 +17,7 @@ from mediamill.core.sourced import Fixed
 from mediamill.handlers import back_up
 from mediamill.handlers.back_up import KIND, BackUp
 from mediamill.store.memory import MemoryStore
-from mediamill.store.repositories.units import Units
+from mediamill.store.repositories.units import Unit, Units
 
 
 @dataclass
@@ -24,9 +25,13 @@ class Released:
     """A lease that notes how it is given back."""
 
     said: list[tuple[int, str]] = field(default_factory=list)
+    unit: Unit = field(
+        default_factory=lambda: Unit.chore(KIND, KIND, 0, "system", cost=1.0, now=0, due=0)
+    )
 
-    async def write(self, **changes: int) -> None:
+    async def write(self, **changes: Any) -> None:
         self.changed = changes
+        self.unit = self.unit.evolve(**changes)
 
     async def release(self, after: int, error: str = "") -> None:
         self.said.append((after, error))
@@ -61,7 +66,7 @@ async def test_the_address_of_the_rows_is_the_one_of_now(tmp_path, monkeypatch):
         def __init__(self, settings, *others) -> None:
             seen.append(settings.store_url)
 
-        async def take(self, vault, place):
+        async def take(self, vault, place, *, broken):
             raise Unavailable("That is enough.")
 
     monkeypatch.setattr(back_up, "Taking", Seen)
@@ -81,24 +86,16 @@ async def test_old_ones_that_stay_do_not_unmake_the_new_one(tmp_path):
     assert [line["action"] for line in said] == ["backups_stay"] * 2
 
 
-async def test_what_the_place_lost_is_said(tmp_path):
-    """Nor does that, or that it cannot be read now, unmake the new one."""
-    data = b"kept"
+async def test_a_place_that_cannot_be_listed_unmakes_no_backup(tmp_path, monkeypatch):
+    async def away(*_):
+        raise Unavailable("Input/output error.")
+
+    monkeypatch.setattr(back_up, "examine", away)
+    before = Looked(5, 7, ["broken"])
     async with Vault.open(str(tmp_path)) as vault:
-        await vault.keep({sha256_of(data): data})
-        await vault.blobs.put(key_of(sha256_of(data)), b"lost")
         with capture_logs() as said:
-            week = handler(tmp_path, backup_every="7d")
-            async with Vault.open(str(tmp_path)) as other, other.alone():
-                await week._examine(vault, 0)
-            await week._examine(vault, 0)
-            await week._examine(vault, 0)
-    assert [line["action"] for line in said] == ["backups_unread", "backups_broken"]
-    assert (said[1]["log_level"], said[1]["some"]) == ("error", [sha256_of(data)])
-
-
-def sha256_of(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+            assert await handler(tmp_path)._examine(vault, before, 0, 1) == before
+    assert [line["action"] for line in said] == ["backups_unread"]
 
 
 def test_where_there_is_no_room_it_waits_longer():

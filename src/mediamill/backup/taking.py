@@ -5,7 +5,7 @@ A row is written only when its bytes are durable. What is written at the place i
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
@@ -45,12 +45,19 @@ class Taking:
     clock: Clock = field(default_factory=SystemClock)
 
     async def take(
-        self, vault: Vault, place: str, *, again: bool = False, take_over: bool = False
+        self,
+        vault: Vault,
+        place: str,
+        *,
+        again: bool = False,
+        take_over: bool = False,
+        broken: Collection[str] = (),
     ) -> Snapshot:
         """Make a snapshot, and note in the home that there is one.
 
         With `again` all objects are read anew, whatever the snapshot before says, and what the
-        place has of them is read back. Raises `Conflict` where another installation's backups are,
+        place has of them is read back; what is `broken` there, by its SHA-256, is written anew.
+        Raises `Conflict` where another installation's backups are,
         unless `take_over`; `Locked` while another is made there, `BrokenMedia` when what was
         written does not read back, `StorageFull`, `Unavailable`. Then there is no new snapshot,
         and what was written is found there by the next one. Before it begins it raises
@@ -62,7 +69,8 @@ class Taking:
         async with vault.alone():
             with closing(Index()) as index:
                 keeping = Keeping(vault, index, again)
-                run = _Run(self, keeping, Objects(self.store, index, keeping))
+                objects = Objects(self.store, index, keeping)
+                run = _Run(self, keeping, objects, frozenset(broken))
                 return await run.whole(kind, place, take_over=take_over)
 
     def _require_apart(self, place: str) -> None:
@@ -81,6 +89,7 @@ class _Run:
     taking: Taking
     keeping: Keeping
     objects: Objects
+    broken: Collection[str]
 
     def __post_init__(self) -> None:
         self.index, self.vault = self.keeping.index, self.keeping.vault
@@ -140,7 +149,8 @@ class _Run:
         """Note what the place has, and what the newest snapshot that can be read says."""
         page = list[tuple[str, int]]()
         async for one in self.vault.sizes():
-            page.append(one)
+            if one[0] not in self.broken:
+                page.append(one)
             if len(page) == 1000:
                 self.index.there(page)
                 page.clear()

@@ -7,6 +7,7 @@ Needed there: to read, write, list and delete; on a bucket `s3:GetObject`, `s3:P
 import asyncio
 import hashlib
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -15,6 +16,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
+from mediamill.backup.beside import beside
 from mediamill.backup.manifest import Snapshot, read_snapshot
 from mediamill.blobs.opening import open_blobs
 from mediamill.blobs.port import Blobs, PutsTogether
@@ -27,6 +29,7 @@ OBJECTS, SNAPSHOTS, WORKING = "objects/", "snapshots/", "working"
 CLAIM_SECONDS, RENEW_SECONDS = 180.0, 30.0
 """For how long who writes is believed to be alive, and how often it says so."""
 AT_ONCE = 8
+SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -97,15 +100,13 @@ class Vault:
         if isinstance(self.blobs, PutsTogether):
             await self.blobs.put_all(pairs)
             return
-        room = asyncio.Semaphore(AT_ONCE)
 
         async def put(key: str, data: bytes) -> None:
-            async with room:
-                await self.blobs.put(key, data)
+            await self.blobs.put(key, data)
 
-        async with asyncio.TaskGroup() as group:
+        async with beside(AT_ONCE) as begin:
             for key, data in pairs:
-                group.create_task(put(key, data))
+                await begin(put(key, data))
 
     async def keep_large(self, sha256: str, chunks: AsyncIterator[bytes]) -> str:
         """Write content that should have a digest; return the one it has: if another, not kept."""
@@ -139,18 +140,25 @@ class Vault:
             return True
         return False
 
-    async def broken(self, digests: Iterable[str]) -> list[str]:
-        """Read content back, some at a time; return what is missing or not as it was."""
-        room, found = asyncio.Semaphore(AT_ONCE), list[str]()
+    async def broken(self, digests: Iterable[str], unread: list[str] | None = None) -> list[str]:
+        """Read content back, some at a time; return what is missing or not as it was.
+
+        Raises `Unavailable` for what cannot be read now, unless it is to be added to `unread`.
+        """
+        found = list[str]()
 
         async def look(sha256: str) -> None:
-            async with room:
+            try:
                 if not await self.is_whole(sha256):
                     found.append(sha256)
+            except Unavailable:
+                if unread is None:
+                    raise
+                unread.append(sha256)
 
-        async with asyncio.TaskGroup() as group:
+        async with beside(AT_ONCE) as begin:
             for sha256 in digests:
-                group.create_task(look(sha256))
+                await begin(look(sha256))
         return found
 
     async def has(self, sha256: str) -> bool:
@@ -161,9 +169,14 @@ class Vault:
         return False
 
     async def sizes(self, folder: str = "") -> AsyncIterator[tuple[str, int]]:
-        """List all content, or that of a folder: its SHA-256 and its size."""
+        """List all content, or that of a folder: its SHA-256 and its size.
+
+        What others put beside it is passed over.
+        """
         async for info in self.blobs.list(OBJECTS + folder):
-            yield info.key.rpartition("/")[2], info.size
+            sha256 = info.key.rpartition("/")[2]
+            if SHA256.fullmatch(sha256) and info.key == key_of(sha256):
+                yield sha256, info.size
 
     async def remove(self, digests: Sequence[str]) -> None:
         """Remove content; raises `Locked` where another has taken over, or soon may have."""

@@ -13,14 +13,14 @@ from typing import ClassVar
 import structlog
 
 from mediamill.adapters.secrets.opening import SettingSources
-from mediamill.backup.examining import examine
+from mediamill.backup.examining import Looked, examine
 from mediamill.backup.pruning import prune
 from mediamill.backup.taking import Taking
 from mediamill.backup.vault import Vault
 from mediamill.blobs.port import Blobs
 from mediamill.core.backups import every_ms
 from mediamill.core.clock import HOUR, MINUTE, SystemClock
-from mediamill.core.errors import BrokenMedia, ConditionFailed, Conflict, Locked, MediamillError
+from mediamill.core.errors import BrokenMedia, ConditionFailed, Conflict, Locked, Unavailable
 from mediamill.core.settings import Settings
 from mediamill.engine.lease import Lease
 from mediamill.engine.retry import RetryPolicy
@@ -66,19 +66,22 @@ class BackUp:
         address = await self.kept.of("store_url").current()
         settings = self.settings.model_copy(update={"store_url": address})
         clock = SystemClock()
-        begun = clock.now()
+        begun, every = clock.now(), every_ms(settings.backup_every)
+        before = Looked.of(lease.unit.payload)
         async with Vault.open(place) as vault:
-            snapshot = await Taking(settings, self.store, self.places, clock).take(vault, place)
+            taking = Taking(settings, self.store, self.places, clock)
+            snapshot = await taking.take(vault, place, broken=before.broken)
             if any(snapshot.counts.values()):
                 log.error("the backup lacks files", action="backup_incomplete",
                           snapshot=snapshot.id, counts=snapshot.counts,
                           missing=snapshot.missing[:SHOWN], damaged=snapshot.damaged[:SHOWN],
                           cold=snapshot.cold[:SHOWN])  # fmt: skip
             await self._prune(vault, clock.now())
-            await self._examine(vault, begun)
-        left = every_ms(settings.backup_every) - (clock.now() - begun)
-        await lease.write(attempts=0)  # those of months would add up
-        await lease.release(max(MINUTE, left))
+            left = max(MINUTE, begun + every - clock.now())
+            looked = await self._examine(vault, before, begun, left / 1000)
+        payload = looked.noted(lease.unit.payload)
+        await lease.write(attempts=0, payload=payload)  # attempts of months would add up
+        await lease.release(max(MINUTE, begun + every - clock.now()))
 
     async def _prune(self, vault: Vault, now: int) -> None:
         """Drop old backups; that this cannot be done makes none of the new one."""
@@ -90,20 +93,22 @@ class BackUp:
         if dropped:
             log.info("backups dropped", action="backups_dropped", snapshots=dropped, size=size)
 
-    async def _examine(self, vault: Vault, begun: int) -> None:
+    async def _examine(self, vault: Vault, before: Looked, begun: int, seconds: float) -> Looked:
         """Read a part of the place back; that this cannot be done makes none of the backup."""
+        every = every_ms(self.settings.backup_every)
         try:
-            broken = await examine(vault, begun, every_ms(self.settings.backup_every))
-        except MediamillError as error:
+            looked = await examine(vault, before, begun, every, seconds)
+        except Unavailable as error:
             log.error("backups were not read back", action="backups_unread", error=error.message)
-            return
-        if broken:
-            log.error(
-                "what backups need was broken: the next one writes it anew, if it still can",
-                action="backups_broken",
-                objects=len(broken),
-                some=broken[:SHOWN],
-            )
+            return before
+        if looked.broken:
+            log.error("what backups need is broken: the next one writes it anew, if it still can",
+                      action="backups_broken", objects=len(looked.broken),
+                      some=looked.broken[:SHOWN])  # fmt: skip
+        if looked.unread:
+            log.error("what backups need cannot be read", action="backups_unread",
+                      objects=len(looked.unread), some=looked.unread[:SHOWN])  # fmt: skip
+        return looked
 
     async def give_up(self, lease: Lease, error: BaseException) -> None:
         """Try again next time: what wants a backup is more every hour."""

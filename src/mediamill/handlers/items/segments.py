@@ -23,6 +23,7 @@ from mediamill.blobs.port import Blobs
 from mediamill.core.errors import ConditionFailed, MediamillError, NotFound, SlotFailure
 from mediamill.engine.inputs import call_item, home_of, opened
 from mediamill.engine.lease import Lease
+from mediamill.engine.retry import may_be_late
 from mediamill.engine.reuse import Digests
 from mediamill.engine.slots import Call, Failed, Progress, SlotPool, Succeeded
 from mediamill.engine.stages import StageKind, job_unit
@@ -100,7 +101,8 @@ class Segments:
     async def joined(self, lease: Lease, job: Job, key: str) -> tuple[ResultFile, Any] | None:
         """Join the parts of the unit's item as blob `key`; None where it is to be run whole.
 
-        Returns the file and the report of the whole.
+        Returns the file and the report of the whole. Raises `NotFound` where bytes of a part may
+        only not be seen yet.
         """
         if "parts" not in lease.unit.payload:
             return None
@@ -112,7 +114,11 @@ class Segments:
         files = [msgspec.convert(one["file"], ResultFile) for one in made]
         try:
             file = await joiner.join(files, key)
-        except NotFound:  # rows of a backup, whose parts were joined and removed while it was made
+        except NotFound as error:
+            if may_be_late(error, lease.unit.attempts):
+                raise
+            # Rows of a backup: they were joined, and removed, while it was made.
+            log.warning("parts lost", action="parts_lost", parts=len(parts), **job.log_context())
             return None
         log.info("parts joined", action="parts_joined", parts=len(parts), **job.log_context())
         report = {**made[-1]["report"], "frames": file.info["frames"], "segments": len(parts)}
