@@ -2,8 +2,12 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import pytest
 
 from mediamill.core.clock import DAY, FixedClock
+from mediamill.core.errors import ConditionFailed
 from mediamill.engine.flush import Flush
 from mediamill.engine.sweeping import CLASSES, Sweep
 from mediamill.engine.tallying import MOST_KINDS, Known, Tallying, facts_of, together
@@ -324,3 +328,30 @@ async def test_folding_leaves_what_is_counted_just_then():
     assert await figures_.fold("2025-01-01", "2029-12-31") == 0
     (place,) = counted
     assert (await figures(store))[place]["count"] == counted[place]["count"] + 2
+
+
+async def test_a_row_that_is_remembered_and_gone_is_put_again():
+    """The database was set back beneath the process; what is gone each time is given up."""
+    store = MemoryStore(FixedClock(NOW))
+    harness = Harness(store)
+    rows = FileRows(store, harness.units, harness.usages, harness.bell, harness.announcer)
+    await rows.insert(a_file(1))
+    (row,) = [row async for row in rows.figures.walk("2026-01-01", "2027-01-01")]
+    await store.transact(Delete(Figure, row.key_values()))
+    await rows.insert(a_file(2))
+    (row,) = [row async for row in rows.figures.walk("2026-01-01", "2027-01-01")]
+    assert row.count == 1
+
+    transact, tries = store.transact, []
+
+    async def losing(*actions):
+        if any(isinstance(one, Update) and one.kind is Figure for one in actions):
+            tries.append(actions)
+            with suppress(ConditionFailed):
+                await transact(Delete(Figure, row.key_values()))
+        await transact(*actions)
+
+    store.transact = losing
+    with pytest.raises(ConditionFailed):
+        await rows.insert(a_file(3))
+    assert len(tries) == recording.ROUNDS

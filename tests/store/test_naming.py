@@ -2,7 +2,7 @@
 
 import pytest
 
-from mediamill.store.naming import misses, named, telling
+from mediamill.store.naming import became, misses, named, telling
 from mediamill.store.repositories.annotation_rows import FileAnnotations
 from mediamill.store.repositories.files import File
 from mediamill.store.repositories.uploads import Upload, UploadPart, UploadState
@@ -23,10 +23,12 @@ def test_a_direct_upload_names_its_bytes_while_they_are_checked():
 
 @pytest.mark.parametrize("state", UploadState)
 def test_of_a_part_its_upload_tells(state):
-    """A sender who was told that it is there misses it, unless the upload came to nothing."""
+    """A sender who was told that it is there misses it, until the upload is a file or nothing."""
     assert telling(UploadPart, ("upload_a", 3)) == (Upload, ("upload_a",))
-    over = state in (UploadState.REJECTED, UploadState.ENDED)
-    assert misses(upload(state), "uploads/upload_a/0") is not over
+    wanted = state in (UploadState.RECEIVING, UploadState.CHECKING)
+    assert misses(upload(state), "uploads/upload_a/0") is wanted
+    file = "file_a" if state is UploadState.READY else ""
+    assert became(upload(state).evolve(file="file_a")) == file
 
 
 def test_what_was_replaced_is_missed():

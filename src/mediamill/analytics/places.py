@@ -97,7 +97,7 @@ def _write(root: Path, name: str, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     writing.mkdir(exist_ok=True)
     for left in writing.iterdir():
-        with suppress(FileNotFoundError):  # who writes it may be done just now
+        with suppress(OSError):  # who writes it may be done just now; what is no file stays
             if time.time() - left.stat().st_mtime > LEFT_SECONDS:
                 left.unlink()
     beside = writing / secrets.token_hex(8)

@@ -74,6 +74,11 @@ class Snapshot(msgspec.Struct, kw_only=True):
     """
     cold: list[str] = []
     """Objects in cold storage that the place has not; they are not in the snapshot."""
+    passing: list[str] = []
+    """Some of what had come of uploads that became files since the rows were copied: no trouble.
+
+    The rows have these uploads under way, and the next snapshot has the files.
+    """
     counts: dict[str, int] = {}
     """How many are `missing`, `damaged` and `cold`."""
     keys: str = ""

@@ -16,8 +16,9 @@ from mediamill.backup.keeping import Keeping
 from mediamill.backup.manifest import Entry
 from mediamill.blobs.port import BlobInfo, Blobs
 from mediamill.core.errors import BrokenMedia, NotFound, Restoring
-from mediamill.store.naming import misses, telling
+from mediamill.store.naming import became, misses, telling
 from mediamill.store.port import Store
+from mediamill.store.repositories.files import File
 
 SMALL = 4 << 20
 """Bytes up to which an object is read whole, and written with others."""
@@ -41,6 +42,8 @@ class Objects:
     """Keys of what its own store says is broken."""
     cold: set[str] = field(default_factory=set)
     """Keys of what lies in cold storage and is not at the place."""
+    passing: set[str] = field(default_factory=set)
+    """Keys of what had come of uploads that have become files since the rows were copied."""
 
     async def take(self, blobs: Blobs) -> None:
         """Take in all objects of a place; only those are read that are not known."""
@@ -124,7 +127,8 @@ class Objects:
     async def troubles(self) -> dict[str, list[str]]:
         """Tell what of the rows' objects is `missing`, `damaged` and `cold`.
 
-        Where the place has what the row tells, that is in the snapshot from now on.
+        Where the place has what the row tells, that is in the snapshot from now on. What is only
+        `passing` is no trouble: the next backup has the files.
         """
         unmet = await self._unmet()
         damaged = sorted(self.unreadable | set(self.index.differing()))
@@ -147,7 +151,7 @@ class Objects:
         return healed
 
     async def _unmet(self) -> list[str]:
-        """List what rows name and is not there, but for what was deleted meanwhile."""
+        """List what rows name and is not there, but for what was deleted or became a file since."""
         lacking = await asyncio.to_thread(lambda: list(self.index.unmet()))
         for left in reversed(range(LOOKS)):
             lacking = [name for name in lacking if await self._is_wanted(name)]
@@ -161,7 +165,16 @@ class Objects:
         key, kind, id_ = name
         teller, its_key = telling(kind, id_)
         record = await self.store.get(teller, *its_key)
-        return record is not None and misses(record, key)
+        if record is None or not (file := became(record)):
+            return record is not None and misses(record, key)
+        if await self._is_later(file):
+            self.passing.add(key)
+        return False
+
+    async def _is_later(self, file_id: str) -> bool:
+        """Tell whether there is a file that the snapshot's rows do not vouch for."""
+        file = await self.store.get(File, file_id)
+        return file is not None and not self.index.recorded(file.blob)
 
 
 def is_kept(key: str) -> bool:

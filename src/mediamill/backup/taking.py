@@ -123,6 +123,7 @@ class _Run:
             lists=lists, objects=count, size=size + database.size, ended=clock.now(),
             fresh=self.keeping.fresh, missing=troubles["missing"][:SHOWN],
             damaged=troubles["damaged"][:SHOWN], cold=troubles["cold"][:SHOWN],
+            passing=sorted(self.objects.passing)[:SHOWN],
             counts={name: len(some) for name, some in troubles.items()},
             keys=sealed(keys, passphrase, id_) if passphrase and keys else "",
         )  # fmt: skip
@@ -140,7 +141,7 @@ class _Run:
             "backup_made", snapshot.id, place=last.place, size=snapshot.size, fresh=snapshot.fresh,
             objects=snapshot.objects, missing=snapshot.counts["missing"],
             damaged=snapshot.counts["damaged"], cold=snapshot.counts["cold"],
-            ms=snapshot.ended - snapshot.started,
+            passing=len(self.objects.passing), ms=snapshot.ended - snapshot.started,
         )  # fmt: skip
 
     # -- what is there --------------------------------------------------------------------------

@@ -227,6 +227,7 @@ def _row(snapshot: Snapshot) -> dict[str, Any]:
         "missing": snapshot.missing,
         "damaged": snapshot.damaged,
         "cold": snapshot.cold,
+        "passing": snapshot.passing,
         "counts": snapshot.counts,
     }
 

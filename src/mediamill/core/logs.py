@@ -22,13 +22,16 @@ _SECRET_FIELD = re.compile(
 )
 _SECRET_TEXT = re.compile(
     r"\bmm[a-z]_[A-Za-z0-9_-]{16,}"  # our own tokens
-    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"  # an issuer's
+    r"|(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"  # an issuer's
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password@ of an address
     r"|(?<=\bBearer )[A-Za-z0-9._~+/=-]{8,}"
     r"|(?<=[?&]password=)[^&\s]+|(?<=\bclient_secret=)[^&\s]+"  # parameters of an address
     r"|(?<=<)[^<>@\s]+@[^<>@\s]+(?=>)"  # an address of mail, as servers of mail write it
-    r"|(?<![\w.+%'/-])[\w.+%'-]+(?:@|%40)(?:[\w-]+\.)+[^\W\d_]{2,}"
+    r"|(?<![\w.+%'/-])[\w.+%'-]+(?:@|%40)"
+    r"(?![\w-]+\.(?:png|jpe?g|webp|avif|gif|svg|mp4|webm|json|txt|service)(?!\.?[\w-]))"  # icon@2x
+    r"(?:[\w-]+\.)+[^\W\d_]{2,}"
 )
+"""Each is linear in the text: it may be anybody's, and long."""
 _QUIET = (
     "uvicorn.access", "httpx", "httpcore", "asyncio", "multipart", "python_multipart",
     "botocore", "aiobotocore", "urllib3",

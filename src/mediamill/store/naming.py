@@ -73,12 +73,19 @@ def telling(kind: type[Record], key: Values) -> tuple[type[Record], Values]:
 def misses(record: Record, key: str) -> bool:
     """Tell whether a record as it is now makes something of an object that it named before.
 
-    Annotations that were changed since, or an upload that has become a file: whoever goes back to
-    the row of then needs what that named. Of an upload that was discarded nobody needs it.
+    Annotations that were changed since: whoever goes back to the row of then needs what that named.
+    Of an upload that was discarded, or is a file now (`became`), nobody does.
     """
     match record:
         case AnnotationBook() | AnnotationHistory() | FileAnnotations():
             return True
         case Upload():
-            return record.state not in (UploadState.REJECTED, UploadState.ENDED)
+            return record.state in (UploadState.RECEIVING, UploadState.CHECKING)
     return key in dict(named(record))
+
+
+def became(record: Record) -> str:
+    """Return the id of the file that an upload has become; empty for all else."""
+    if isinstance(record, Upload) and record.state is UploadState.READY:
+        return record.file
+    return ""

@@ -15,8 +15,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from mediamill.blobs.memory import MemoryBlobs
+from mediamill.blobs.port import BlobInfo
+from mediamill.core.errors import NotFound
+from mediamill.engine.retry import LATE_ATTEMPTS
 from mediamill.handlers.items.segments import Segments
 from mediamill.media.video.reader import FrameReader
 from mediamill.operations.extract_frames.segments import runs
@@ -150,8 +154,32 @@ def test_runs_share_no_group_of_pictures(tmp_path: Path):
         assert len(found) == count
 
 
-async def test_an_item_whose_parts_were_lost_is_run_whole(tmp_path: Path):
+class Late(MemoryBlobs):
+    """Blobs that are not to be seen, maybe only yet: a folder of another machine."""
+
+    async def info(self, key: str) -> BlobInfo:
+        raise NotFound("There is no object.", key=key, late=True)
+
+    get = info
+
+
+@pytest.mark.parametrize(("blobs", "attempts"), [(MemoryBlobs, 0), (Late, LATE_ATTEMPTS)])
+async def test_an_item_whose_parts_were_lost_is_run_whole(tmp_path: Path, blobs, attempts):
     """A backup that was made while they were joined and removed has the rows of before."""
+    segments, lost, job = closed(tmp_path, blobs(), attempts)
+    with capture_logs() as said:
+        assert await segments.joined(lost, job, "results/whole") is None
+    assert [(one["action"], one["parts"]) for one in said] == [("parts_lost", 2)]
+
+
+async def test_parts_that_are_not_seen_yet_are_looked_for_again(tmp_path: Path):
+    segments, lease, job = closed(tmp_path, Late(), LATE_ATTEMPTS - 1)
+    with pytest.raises(NotFound):
+        await segments.joined(lease, job, "results/whole")
+
+
+def closed(scratch: Path, blobs: MemoryBlobs, attempts: int) -> tuple[Segments, Any, Any]:
+    """Return an item of two parts that have closed, and whose bytes are not there."""
     file = ResultFile(
         name="a.zip", media_type="application/zip", size=9, sha256="", crc32=0, blob="gone"
     )
@@ -162,10 +190,10 @@ async def test_an_item_whose_parts_were_lost_is_run_whole(tmp_path: Path):
         async def of_group(self, group: str, first: int, count: int) -> list[Unit]:
             return [unit.evolve(seq=first + n, payload=made) for n in range(count)]
 
-    lost = SimpleNamespace(unit=unit.evolve(payload={"parts": (1, 2)}))
+    lease = SimpleNamespace(unit=unit.evolve(payload={"parts": (1, 2)}, attempts=attempts))
     nothing: Any = None
     segments = Segments(
         jobs=nothing, units=Closed(), manifests=nothing, lookup=nothing, blobs=nothing,
-        results=MemoryBlobs(), slots=nothing, catalogue=nothing, bell=nothing, scratch=tmp_path,
+        results=blobs, slots=nothing, catalogue=nothing, bell=nothing, scratch=scratch,
     )  # fmt: skip
-    assert await segments.joined(lost, nothing, "results/whole") is None
+    return segments, lease, SimpleNamespace(log_context=dict)

@@ -24,6 +24,8 @@ ENDS = {FileState.READY: "file.created", FileState.REJECTED: "file.rejected"}
 """What is announced of a file that comes into a state."""
 COUNTED_AS = {FileState.READY: "received", FileState.REJECTED: "rejected"}
 """What figures have of it."""
+ROUNDS = 5
+"""How often a write is tried whose figures are gone: their day is folded, or was set back."""
 UNKNOWN_TYPE = "application/octet-stream"
 
 
@@ -169,7 +171,7 @@ class FileRows:
         came: Sequence[File] = (),
     ) -> None:
         """Write rows and units; `came` are files that may have come to their end by that."""
-        while True:
+        for left in reversed(range(ROUNDS)):
             charge = await self.usages.charge(owner, more, files)
             figures = await self.figures.counting(owner, facts(came))
             actions = (*rows, *charge, *figures)
@@ -180,9 +182,10 @@ class FileRows:
                     else:
                         await self.store.transact(*actions)
             except ConditionFailed as error:
-                if not len(rows) + len(charge) <= error.action < len(actions):
+                if not left or not len(rows) + len(charge) <= error.action < len(actions):
                     raise
-                continue  # the figures of that day were folded meanwhile
+                self.figures.forget(figures)
+                continue
             break
         for klass in dict.fromkeys(unit.klass for unit in units):
             await self.bell.ring(f"work:{klass}")

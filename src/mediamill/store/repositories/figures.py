@@ -28,7 +28,6 @@ from mediamill.core.records import Key, Record
 from mediamill.store.port import (
     MAX_PAGE,
     Absent,
-    Action,
     Delete,
     Equals,
     Put,
@@ -179,7 +178,7 @@ class Figures:
         """Rows of today and yesterday, which nobody removes, and until when they need no look."""
         self._customers: dict[str, tuple[float, str]] = {}
 
-    async def counting(self, owner: str | None, facts: Iterable[Fact]) -> list[Action]:
+    async def counting(self, owner: str | None, facts: Iterable[Fact]) -> list[Update]:
         """Make the actions that count facts of one owner, one for each row, which is there then.
 
         They do not fail for what others count. Only a row of a day that is days old may be folded
@@ -187,7 +186,7 @@ class Figures:
         """
         return await self.counting_all((owner, fact) for fact in facts)
 
-    async def counting_all(self, facts: Iterable[tuple[str | None, Fact]]) -> list[Action]:
+    async def counting_all(self, facts: Iterable[tuple[str | None, Fact]]) -> list[Update]:
         """Make the actions that count facts of several owners, as `counting` does."""
         rows: dict[tuple[str, str], Figure] = {}
         sums: dict[tuple[str, str], dict[str, int | float]] = {}
@@ -201,6 +200,15 @@ class Figures:
                 counted[name] += more
         await self._begin(rows)
         return [Update(Figure, key, add=sums[key]) for key in sorted(rows)]
+
+    def forget(self, counting: Iterable[Update]) -> None:
+        """Look again, before the next that counts, whether the rows of such actions are there.
+
+        One that is remembered may be gone: the database was set back beneath this process.
+        """
+        for action in counting:
+            month, id_ = action.key
+            self._there.pop((month, id_), None)
 
     async def walk(self, first: str, last: str) -> AsyncIterator[Figure]:
         """Visit the rows of the days `first … last`, oldest day first."""

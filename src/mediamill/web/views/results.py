@@ -39,7 +39,9 @@ class ResultView(View):
     report: dict[str, Any]
     code: str
     error: str
-    seconds: float
+    seconds: float = Field(
+        description="How long it ran; 0 for what was taken over or done in parts, or did not run."
+    )
 
 
 def result_view(result: Result) -> ResultView:
@@ -89,7 +91,9 @@ class ItemView(View):
     code: str
     error: str
     retryable: bool
-    seconds: float
+    seconds: float = Field(
+        description="How long it ran; 0 for what was taken over or done in parts, or did not run."
+    )
     outputs: list[ResultFileView]
     spending: ItemMoneyView | None = Field(
         None, description="What its model calls cost; null for a job that asks no models."
