@@ -114,8 +114,11 @@ async def test_what_a_killed_export_left_is_removed_some_hours_later(tmp_path, m
     monkeypatch.undo()
     await place.write("a/b", b"y")
     (left,) = tmp_path.glob(".writing/*")
-    os.utime(left, (1, 1))
+    (folder := tmp_path / ".writing" / "somebody's").mkdir()
+    for one in (left, folder):
+        os.utime(one, (1, 1))
     await place.write("a/c", b"z")
+    assert folder.is_dir()
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["b", "c"]
 
 

@@ -64,7 +64,7 @@ async def test_ten_thousand_files(page, everybodys):
         nodes.append(await page.evaluate(NODES))
         await expect(page.locator("#grid .about .name").first).to_be_visible()
     await expect(link(page, MANY - 1)).to_be_attached()
-    await page.screenshot()  # what turns the wheel stands where the page is only when this was drawn
+    await page.screenshot()  # the wheel goes by what is drawn
     await page.mouse.move(500, 500)
     await page.mouse.wheel(0, -3000)
     assert max(nodes) <= MOST_NODES

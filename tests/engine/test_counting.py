@@ -355,3 +355,27 @@ async def test_a_row_that_is_remembered_and_gone_is_put_again():
     with pytest.raises(ConditionFailed):
         await rows.insert(a_file(3))
     assert len(tries) == recording.ROUNDS
+
+
+async def test_a_job_is_summed_when_rows_that_are_remembered_are_gone():
+    clock = FixedClock(NOW)
+    store = Mortal(clock)
+    harness = Harness(store)
+    harness.items = Tallied(harness.jobs, harness.manifests, fail_the_second)
+    rows = FileRows(store, harness.units, harness.usages, harness.bell, harness.announcer)
+    await rows.insert(a_file(1))
+    engine = harness.engine()
+    harness.engine = lambda: engine
+    for _ in range(2):
+        async for row in rows.figures.walk("2026-01-01", "2027-01-01"):
+            await store.transact(Delete(Figure, row.key_values()))
+        job = await harness.submit(OWNER, ["file_1"])
+
+        async def ended(id_: str = job.id) -> bool:
+            return (await harness.jobs.need(id_)).state.terminal
+
+        store.left = 200
+        await work_until(harness, clock, ended)
+        store.left = 0
+    counted = await figures(store, About.ITEMS)
+    assert [counts["count"] for counts in counted.values()] == [1]

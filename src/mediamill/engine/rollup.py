@@ -54,7 +54,9 @@ class Rollup:
                     await self.store.transact(*actions)
                 else:
                     await self.units.insert([following], *actions)
-            except ConditionFailed:
+            except ConditionFailed as error:
+                if error.action >= len(actions) - len(figures):
+                    self.figures.forget(figures)
                 continue
             if following is not None or len(closed) == len(prefix) < limit:
                 return following is not None

@@ -18,7 +18,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from mediamill.blobs.memory import MemoryBlobs
-from mediamill.blobs.port import BlobInfo
 from mediamill.core.errors import NotFound
 from mediamill.engine.retry import LATE_ATTEMPTS
 from mediamill.handlers.items.segments import Segments
@@ -157,10 +156,8 @@ def test_runs_share_no_group_of_pictures(tmp_path: Path):
 class Late(MemoryBlobs):
     """Blobs that are not to be seen, maybe only yet: a folder of another machine."""
 
-    async def info(self, key: str) -> BlobInfo:
+    def _find(self, key: str) -> tuple[bytes, int]:
         raise NotFound("There is no object.", key=key, late=True)
-
-    get = info
 
 
 @pytest.mark.parametrize(("blobs", "attempts"), [(MemoryBlobs, 0), (Late, LATE_ATTEMPTS)])
