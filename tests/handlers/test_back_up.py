@@ -95,7 +95,7 @@ async def test_a_place_that_cannot_be_listed_unmakes_no_backup(tmp_path, monkeyp
     async with Vault.open(str(tmp_path)) as vault:
         with capture_logs() as said:
             assert await handler(tmp_path)._examine(vault, before, 0, 1) == before
-    assert [line["action"] for line in said] == ["backups_unread"]
+    assert [line["action"] for line in said] == ["backups_not_read"]
 
 
 def test_where_there_is_no_room_it_waits_longer():

@@ -99,7 +99,7 @@ class BackUp:
         try:
             looked = await examine(vault, before, begun, every, seconds)
         except Unavailable as error:
-            log.error("backups were not read back", action="backups_unread", error=error.message)
+            log.error("backups were not read back", action="backups_not_read", error=error.message)
             return before
         if looked.broken:
             log.error("what backups need is broken: the next one writes it anew, if it still can",
