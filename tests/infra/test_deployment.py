@@ -76,6 +76,15 @@ def functions(template):
     return {name: one for name, one in found if one["Type"] == "AWS::Lambda::Function"}
 
 
+def test_rows_and_bytes_can_be_brought_back(template):
+    """And what users delete leaves the bucket all the same."""
+    table, bucket = (template["Resources"][name]["Properties"] for name in ("Table", "Bucket"))
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    rules = {one["Id"]: one for one in bucket["LifecycleConfiguration"]["Rules"]}
+    assert rules["deleted"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+
+
 def test_functions_have_the_same_variables(template):
     """CloudFormation has no anchors: they are written out for each."""
     found = {
