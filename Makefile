@@ -15,7 +15,7 @@ WORKERS := 3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up backends test elsewhere check format bench soak judges functions lock assets screenshots clean
+.PHONY: help demo up backends test elsewhere check format bench soak judges functions lock assets screenshots release clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
@@ -29,7 +29,7 @@ up: $(VENV)/.runtime  ## Start the service; HOME_FOLDER=… keeps its state else
 backends: $(VENV)/.backends  ## Install what PostgreSQL, DynamoDB, S3 and the brokers need.
 
 test: $(VENV)/.dev  ## Run the tests.
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not soak and not scan" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not soak and not scan and not image" $(ARGS)
 
 elsewhere: $(VENV)/.dev  ## Run the service's tests on PostgreSQL and on DynamoDB, with S3; half an hour.
 	@for store in postgresql dynamodb; do \
@@ -44,9 +44,12 @@ check: $(VENV)/.dev  ## Check format, rules, types, imports, secrets, advisories
 	$(BIN)/lint-imports --config .importlinter
 	$(BIN)/python scripts/check_tree.py
 	$(BIN)/python scripts/check_history.py
+	$(BIN)/python scripts/licences.py --check
+	$(BIN)/python scripts/changelog.py
 	$(BIN)/python scripts/check_advisories.py $(ADVISORIES)
 	$(BIN)/cfn-lint infra/aws/template.yaml deploy/cloudwatch/alarms.yml
-	$(BIN)/python -m pytest -m scan tests/security
+	$(BIN)/python -m pytest -m scan tests/security tests/release
+	$(BIN)/python -m pytest -m image tests/deploy
 
 format: $(VENV)/.dev  ## Format the code and fix what can be fixed.
 	$(BIN)/ruff format .
@@ -70,12 +73,16 @@ assets: $(VENV)/.dev  ## Build the scripts of others that our pages load, from w
 screenshots: $(VENV)/.dev  ## Make the pictures of the documentation anew.
 	$(BIN)/python scripts/screenshots.py
 
+release: $(VENV)/.dev  ## Build wheel, sdist, SBOM and notes of what is committed into dist/; ARGS=--final to publish.
+	$(BIN)/python scripts/release.py $(ARGS)
+
 lock:  ## Resolve the newest dependencies into requirements/*.txt, with hashes; needs uv.
 	@command -v uv >/dev/null || { echo "Install uv first: https://docs.astral.sh/uv/"; exit 1; }
 	$(call resolve,pyproject.toml,runtime)
 	$(call resolve,pyproject.toml --all-extras,backends)
 	$(call resolve,--group build,build)
 	$(call resolve,--group judges,judges)
+	$(call resolve,--group judges-infra,judges-infra)
 	$(call resolve,pyproject.toml --all-extras --group dev,dev)
 
 resolve = uv pip compile --quiet --upgrade --no-header --universal \
@@ -105,6 +112,12 @@ $(VENV)/.judges: requirements/judges.txt | $(VENV)/bin/python
 	$(BIN)/python -m venv $(VENV)/judges
 	$(VENV)/judges/bin/python -m pip --disable-pip-version-check --no-input install --quiet \
 		--require-hashes -r requirements/judges.txt
+	@touch $@
+
+$(VENV)/.judges-infra: requirements/judges-infra.txt | $(VENV)/bin/python
+	$(BIN)/python -m venv $(VENV)/judges-infra
+	$(VENV)/judges-infra/bin/python -m pip --disable-pip-version-check --no-input install --quiet \
+		--require-hashes -r requirements/judges-infra.txt
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime

@@ -6,8 +6,8 @@ The real service in one process, two slots, a no-op operation, its inputs from a
 PostgreSQL with `fsync` on, on DynamoDB Local in memory. Each size is run once on a store of its
 own, after a job that warms up. Rows are counted in the database before and after the job (of
 DynamoDB by a scan of the emulator, which the service itself never does). `--sizes` overrides
-1,000, 10,000 and 100,000 (DynamoDB: to 10,000). What it costs on AWS is `docs/scaling.md`'s
-arithmetic over these figures and those of `capacity.py`.
+1,000, 10,000 and 100,000 (DynamoDB: to 10,000). What it costs on AWS is arithmetic of
+`docs/explanation/scaling.md` over these figures and those of `capacity.py`.
 """
 
 import argparse

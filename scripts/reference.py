@@ -11,7 +11,7 @@ import difflib
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -36,7 +36,7 @@ DOCS, SOURCES = ROOT / "docs", ROOT / "src" / "mediamill"
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "exception", "critical", "log")
 ACTS = "core/acts.py"
-"""Logs what is noted for the audit trail, by the acts of docs/audit.md."""
+"""Logs what is noted for the audit trail, by the acts of docs/how-to/audit.md."""
 
 
 def main() -> int:
@@ -56,6 +56,11 @@ def update(path: Path, *, check: bool = False) -> bool:
     return after != before
 
 
+def parts_of(path: Path) -> dict[str, Callable[[], Iterator[str]]]:
+    """Return the parts of the page that a path ends with."""
+    return next(parts for page, parts in PARTS.items() if str(path).endswith(page))
+
+
 def stale_lines(path: Path) -> str:
     """Return what is out of date on a page as a difference; empty when nothing is."""
     lines = (text.splitlines() for text in (path.read_text(), fresh(path)))
@@ -67,7 +72,7 @@ def fresh(path: Path) -> str:
     if path.is_relative_to(DOCS) and (whole := WHOLE.get(str(path.relative_to(DOCS)))):
         return whole()
     after = path.read_text()
-    for name, part in PARTS[path.name].items():
+    for name, part in parts_of(path).items():
         marks = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
         if not marks.search(after):
             raise SystemExit(f"{path} has no place for {name}")
@@ -287,14 +292,14 @@ def figures() -> Iterator[str]:
 
 
 PARTS = {
-    "settings.md": {"settings": settings},
-    "analytics.md": {"figures": figures},
-    "operations.md": {"operations": operations},
-    "errors.md": {"errors": errors, "exit-codes": exit_codes},
-    "events.md": {"events": events},
-    "logs.md": {"logs": logs},
-    "metrics.md": {"metrics": metrics, "shared": shared},
-    "cli.md": {"exit-codes": exit_codes, "commands": commands},
+    "reference/settings.md": {"settings": settings},
+    "how-to/analytics.md": {"figures": figures},
+    "reference/operations.md": {"operations": operations},
+    "reference/errors.md": {"errors": errors, "exit-codes": exit_codes},
+    "reference/events.md": {"events": events},
+    "reference/logs.md": {"logs": logs},
+    "reference/metrics.md": {"metrics": metrics, "shared": shared},
+    "reference/cli.md": {"exit-codes": exit_codes, "commands": commands},
 }
 """Which parts stand on which page."""
 WHOLE = {"reference/events.schema.json": lambda: json.dumps(schema(), indent=2) + "\n"}

@@ -1,4 +1,4 @@
-# The image of the functions that work: worker, notifier, sweep and ingest (docs/lambda.md).
+# The image of the functions that work: worker, notifier, sweep and ingest (docs/how-to/lambda.md).
 #
 #   docker build -f infra/aws/worker.Dockerfile --build-arg BASE=…@sha256:… -t mediamill-worker .
 #

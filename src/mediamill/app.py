@@ -19,6 +19,7 @@ from mediamill.engine.inspect import Inspector
 from mediamill.engine.presence import Presence
 from mediamill.engine.rollup import Rollup
 from mediamill.engine.scheduler import Scheduler
+from mediamill.engine.sheltering import Shelter
 from mediamill.engine.tending import Engine, Handler, Timing
 from mediamill.engine.worker import Crew, Worker
 from mediamill.handlers import back_up, kinds
@@ -54,6 +55,7 @@ from mediamill.services.jobs.running import Running
 from mediamill.services.jobs.service import JobService
 from mediamill.services.jobs.trash import JobTrash
 from mediamill.services.jobs.watching import Watching
+from mediamill.services.links.pictures import Pictures
 from mediamill.services.links.service import Links
 from mediamill.services.links.signing import Signer, key_of
 from mediamill.services.models.together import ModelServices
@@ -208,18 +210,11 @@ class App:
         requests = Requests(inputs, self.templates, self.operations, self.parts.models)
         self.planner = Planner(requests, nouns.spending, self.quotas)
         rung = self.settings.broker_url.startswith("sqs:")  # so functions may work: longer leases
+        queue = Queue(nouns.jobs, nouns.units, self.workers.workers, functions=rung)
         self.jobs = JobService(
-            self.access,
-            nouns.jobs,
-            nouns.units,
-            nouns.manifests,
-            nouns.results,
-            nouns.usages,
-            requests,
-            self.bell,
-            Queue(nouns.jobs, nouns.units, self.workers.workers, functions=rung),
-            self.parts.announcer,
-        )
+            self.access, nouns.jobs, nouns.units, nouns.manifests, nouns.results, nouns.usages,
+            requests, self.bell, queue, self.parts.announcer,
+        )  # fmt: skip
         self.datasets = DatasetServices.over(self.parts, self.projects, self.jobs, self.files)
         self.annotations = AnnotationServices.over(self.parts, self.access, self.datasets.tasks)
         self.arrived = Arrived(nouns.files, self.jobs, self.templates)
@@ -262,6 +257,7 @@ class App:
         self.links = Links(
             signer, self.clock, self.accounts, self.files, self.downloads, self.outputs
         )
+        self.pictures = Pictures(signer, self.clock, self.access, self.blobs)
         self.members = ArchiveMembers(
             self.access, self.files, nouns.units, nouns.usages, self.blobs, self.inspector,
             self.directories, self.bell,
@@ -277,7 +273,8 @@ class App:
     async def worker(self, *, stays: bool = False) -> Worker:
         """Make a worker with a handler for every kind of unit; drained, it ends unless it stays."""
         presence = Presence(Workers(self.store), self.settings.lease_seconds, stays=stays)
-        return Worker(await self.engine(), Crew.of(cpu_slots(self.settings)), presence)
+        shelter = Shelter(self.parts.protection, self.parts.numbers)
+        return Worker(await self.engine(), Crew.of(cpu_slots(self.settings)), presence, shelter)
 
     async def engine(self) -> Engine:
         """Make what runs units; see to it that the housekeeping that recurs has begun."""

@@ -22,6 +22,8 @@ from mediamill.adapters.identity.opening import open_identity
 from mediamill.adapters.identity.port import Identity
 from mediamill.adapters.mail.opening import open_post
 from mediamill.adapters.mail.port import Post
+from mediamill.adapters.protection.opening import open_protection
+from mediamill.adapters.protection.port import Protection
 from mediamill.adapters.sealing.opening import open_sealer
 from mediamill.adapters.secrets.opening import SettingSources
 from mediamill.adapters.stream.opening import NONE, open_publisher
@@ -158,6 +160,7 @@ class Parts:
     """Settings that may change while the service runs: ask these where something connects."""
     identity: Identity
     post: Post
+    protection: Protection
     publisher: Publisher | None = None
     """Writes to the stream, where there is one."""
     tracer: Tracer | None = None
@@ -192,6 +195,7 @@ class Parts:
         tracer = open_tracer(settings.otlp_url, settings.trace_share)
         fetcher = open_fetcher(settings.fetch_allow)
         events = open_events(settings.events_url)
+        protection = open_protection(settings.protection_url)
         refuse_unrestored(settings.home)
         make_home(settings.home)
         room = settings.min_free_bytes
@@ -225,7 +229,7 @@ class Parts:
         sealer = NotingSealer(open_sealer(kept.of("sealing_url"), settings.home), store)
         return cls(
             settings, store, blobs, results, bell, slots, operations, own, fetcher, sealer, events,
-            kept, identity, post, publisher, tracer,
+            kept, identity, post, protection, publisher, tracer,
         )  # fmt: skip
 
     async def close(self) -> None:
@@ -242,6 +246,7 @@ class Parts:
         await self.store.close()
         await self.sealer.close()
         await self.events.close()
+        await self.protection.close()
         await self.post.close()
         self.fetcher.close()
         await self.kept.close()

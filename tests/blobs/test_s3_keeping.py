@@ -232,7 +232,7 @@ async def test_a_bucket_that_cannot_be_used_is_told(strict, tmp_path, monkeypatc
 
 
 def test_every_option_is_told():
-    told = (Path(__file__).parents[2] / "docs" / "s3.md").read_text()
+    told = (Path(__file__).parents[2] / "docs/how-to/s3.md").read_text()
     for field in fields(Options):
         if field.name not in ("bucket", "folder"):
             default = f" | `{field.default}` |" if field.default else " | "

@@ -90,7 +90,7 @@ async def test_what_is_large_goes_in_parts_and_comes_from_the_bucket(
 
 @contextmanager
 def open_to_pages(environment):
-    """Give the bucket the CORS rule of `docs/uploads.md` for a while."""
+    """Give the bucket the CORS rule of `docs/how-to/uploads.md` for a while."""
     url = urlsplit(environment["MEDIAMILL_BLOBS_URL"])
     client = boto3.client(
         "s3", endpoint_url=parse_qs(url.query)["endpoint"][0], region_name="us-east-1",

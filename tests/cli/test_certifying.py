@@ -85,7 +85,7 @@ def test_every_way_out_is_told(tmp_path, made):
         refuse_plain_http(beyond, allowed=False)
     for way in (
         "--self-signed", "MEDIAMILL_TLS_CERTIFICATE", "MEDIAMILL_PUBLIC_URL", "--allow-plain-http",
-        "docs/proxies.md",
+        "docs/how-to/proxies.md",
     ):  # fmt: skip
         assert way in caught.value.message
     refuse_plain_http(beyond, allowed=True)

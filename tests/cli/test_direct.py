@@ -128,7 +128,7 @@ def test_the_session_that_is_shown_does_what_it_shows(signed_in: Commands, servi
     path = signed_in.folder / "recording.bin"
     path.write_bytes(random.Random(time.time_ns()).randbytes(17 * MEBIBYTE))
     steps = session(
-        "docs/uploads.md",
+        "docs/how-to/uploads.md",
         'S=http://127.0.0.1:8750; A="Authorization: Bearer $MEDIAMILL_TOKEN"\n$ said',
     )
     script = f"\necho '{NEXT}'\n".join(command for command, _ in steps)

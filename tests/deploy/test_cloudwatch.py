@@ -118,7 +118,9 @@ def test_alarms_are_about_what_is_told_and_lead_to_what_is_to_be_done():
     ours = {one["Properties"]["MetricName"] for one in RESOURCES.values()
             if one["Properties"]["Namespace"] == NAMESPACE}  # fmt: skip
     assert ours <= {*COUNTED, *TOLD, *KNOWN, *QUEUES}
-    assert {*COUNTED, *TOLD, *KNOWN} - ours == {"items_succeeded"}, "told, and nobody is woken"
+    assert {*COUNTED, *TOLD, *KNOWN} - ours == {"items_succeeded", "units_open"}, (
+        "told, and nobody is woken"
+    )
     for one in RESOURCES.values():
         for anchor in re.findall(r"alerts\.md#(\w+)", one["Properties"]["AlarmDescription"]):
             assert anchor in {name.lower() for name in ALERTS}

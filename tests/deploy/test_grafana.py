@@ -79,7 +79,7 @@ def test_what_provisions_them_names_their_folder_and_a_prometheus():
     (provider,) = yaml.safe_load(
         (PLACE / "provisioning/dashboards/mediamill.yml").read_text()
     )["providers"]  # fmt: skip
-    assert provider["options"]["path"] in (ROOT / "docs/metrics.md").read_text()
+    assert provider["options"]["path"] in (ROOT / "docs/reference/metrics.md").read_text()
     (source,) = yaml.safe_load(
         (PLACE / "provisioning/datasources/mediamill.yml").read_text()
     )["datasources"]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The example of docs/metrics.md is one that Prometheus takes."""
+"""The example of docs/reference/metrics.md is one that Prometheus takes."""
 
 import re
 
@@ -8,7 +8,9 @@ from tests.deploy.test_prometheus import PLACE, ROOT, promtool
 
 
 def test_the_example_is_one_that_prometheus_takes(tmp_path):
-    (shown,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/metrics.md").read_text(), re.DOTALL)
+    (shown,) = re.findall(
+        r"```yaml\n(.*?)```", (ROOT / "docs/reference/metrics.md").read_text(), re.DOTALL
+    )
     said = yaml.safe_load(shown)
     assert [job["job_name"] for job in said["scrape_configs"]] == ["mediamill"]
     path = tmp_path / "prometheus.yml"

@@ -35,11 +35,11 @@ def test_reference_parts_are_up_to_date(page: str):
 @pytest.mark.parametrize(
     ("page", "old", "new"),
     [
-        ("settings.md", "`MEDIAMILL_LEASE_SECONDS`", "`MEDIAMILL_LEASE`"),
-        ("errors.md", "| 507 |", "| 500 |"),
-        ("operations.md", "`max_frames`", "`frames`"),
-        ("metrics.md", "mediamill_http_requests_total", "mediamill_requests"),
-        ("cli.md", "--overwrite ", "--force "),
+        ("reference/settings.md", "`MEDIAMILL_LEASE_SECONDS`", "`MEDIAMILL_LEASE`"),
+        ("reference/errors.md", "| 507 |", "| 500 |"),
+        ("reference/operations.md", "`max_frames`", "`frames`"),
+        ("reference/metrics.md", "mediamill_http_requests_total", "mediamill_requests"),
+        ("reference/cli.md", "--overwrite ", "--force "),
     ],
 )
 def test_a_page_that_is_wrong_would_be_found(page: str, old: str, new: str, tmp_path: Path):
@@ -47,6 +47,7 @@ def test_a_page_that_is_wrong_would_be_found(page: str, old: str, new: str, tmp_
     before, mark, part = text.partition("<!-- begin ")
     assert old in part
     wrong = tmp_path / page
+    wrong.parent.mkdir()
     wrong.write_text(before + mark + part.replace(old, new))
     assert reference.update(wrong, check=True)
 

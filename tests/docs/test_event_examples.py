@@ -28,12 +28,12 @@ def block(page: str, language: str) -> str:
 
 
 def test_the_event_that_is_shown_is_one():
-    shown = json.loads(block("events.md", "json"))
+    shown = json.loads(block("reference/events.md", "json"))
     jsonschema.validate(shown, schema(), format_checker=jsonschema.FormatChecker())
 
 
 def test_every_type_is_on_the_page():
-    text = (DOCS / "events.md").read_text()
+    text = (DOCS / "reference/events.md").read_text()
     assert [name for name in TYPES if f"| `{name}` |" not in text] == []
 
 
@@ -48,7 +48,7 @@ async def test_the_receiver_that_is_shown_takes_what_is_signed_and_nothing_else(
     async with await App.open(settings) as mill, person(create_app(mill), "ann") as ann:
         body = {"url": f"http://127.0.0.1:{port}/", "types": ["file.created"]}
         hook = (await ann.client.post("/v1/webhooks", json=body)).json()
-        shown = Shown("webhooks.md", SECRET=hook["secret"], PORT=str(port))
+        shown = Shown("how-to/webhooks.md", SECRET=hook["secret"], PORT=str(port))
         try:
             await shown.listening(port)
             file = (await ann.client.post("/v1/files?name=dot.png", content=PNG)).json()["id"]

@@ -1,4 +1,4 @@
-"""Every line that is logged has an action that means one thing, and stands in docs/logs.md."""
+"""Every line that is logged has an action of one meaning, and stands in docs/reference/logs.md."""
 
 from pathlib import Path
 

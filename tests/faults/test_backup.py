@@ -1,4 +1,4 @@
-"""R18, its second half: a backup made under load by the lines of `docs/backup.md`, and restored.
+"""R18, its second half: a backup made under load as `docs/how-to/backup.md` has it, and restored.
 
 The home is destroyed before: what is restored is all that there is.
 
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 
 def lines(number: int, home: Path, backup: Path) -> str:
     """Return a script of the guide with places of the test, without starting the service."""
-    text = (ROOT / "docs" / "backup.md").read_text()
+    text = (ROOT / "docs/how-to/backup.md").read_text()
     script = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)[number]
     script = re.sub(r"^home=.*$", f"home={home}", script, flags=re.MULTILINE)
     script = re.sub(r"^backup=.*$", f"backup={backup}", script, flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""`docs/providers.md`: its addresses open, it knows every parameter, its own kind is one."""
+"""`docs/how-to/providers.md`: its addresses open, it knows every parameter, its own kind is one."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from mediamill.adapters.providers.port import Answer, Deadline, Kind, Provider, 
 from mediamill.adapters.providers.prices import Prices
 from tests.support.providers.questions import prompt
 
-PAGE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/how-to/providers.md").read_text("utf-8")
 KINDS = [kind for kind in PROVIDERS.names() if kind != "local"]  # it has a page of its own
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 ADDRESSES = sorted({

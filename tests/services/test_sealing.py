@@ -149,7 +149,7 @@ async def test_keys_that_are_given(kept, monkeypatch, tmp_path):
     for word in (["rotate"], ["key", "--add"]):
         code, text = await told(*word)
         assert code != 0
-        assert "docs/secrets.md" in text
+        assert "docs/how-to/secrets.md" in text
     (tmp_path / "ring").write_text(f"{second}\n{first}")
     assert (await told("reseal"))[1] == "1 records were sealed anew.\n"
     kept.sealer = NotingSealer(open_sealer(f"local:{second}", tmp_path), kept.store)

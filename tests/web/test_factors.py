@@ -39,7 +39,7 @@ UNASKED = {
     "POST /v1/admin/workers/{worker_id}/undrain",
 }  # fmt: skip
 """What changes accounts or the service and does not ask: nobody gets further in by it, or gone."""
-SIGN_IN = Path(__file__).parents[2] / "docs" / "sign-in.md"
+SIGN_IN = Path(__file__).parents[2] / "docs/how-to/sign-in.md"
 
 
 @pytest.fixture

@@ -42,5 +42,5 @@ def test_each_picture_is_taken_and_shown():
     taken = set(re.findall(r'save\(\w+, "([\w-]+)"\)', SCRIPT))
     taken |= {f"{page}-{kind}" for page in ("files", "job") for kind in ("dark", "phone")}
     assert taken == {path.stem for path in (ROOT / "docs" / "images").glob("*.png")}
-    told = "".join(path.read_text() for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")))
+    told = "".join(path.read_text() for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md")))
     assert set(re.findall(r"images/([\w-]+)\.png", told)) == taken

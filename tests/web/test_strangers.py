@@ -31,6 +31,7 @@ OPEN = {
     "GET /health/live", "GET /health/ready", "GET /metrics", "GET /docs", "GET /signin",
     "GET /openapi.json", "HEAD /openapi.json", "GET /v1/operations", "GET /v1/operations/{name}",
     "GET /v1/links/{token}", "HEAD /v1/links/{token}",
+    "GET /v1/thumbnails/{token}", "HEAD /v1/thumbnails/{token}",
     "GET /unsubscribe/{token}", "POST /unsubscribe/{token}",
     "POST /unsubscribe/{token}/undo",
     "GET /erasures/{token}", "POST /erasures/{token}/undo",

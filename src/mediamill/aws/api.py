@@ -1,6 +1,6 @@
 """The API and the pages as a Lambda function behind API Gateway, a function URL or an ALB.
 
-Its handler is `mediamill.aws.api.handler`. What it can do and what not: docs/lambda.md.
+Its handler is `mediamill.aws.api.handler`. What it can do and what not: docs/how-to/lambda.md.
 """
 
 import math

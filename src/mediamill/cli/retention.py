@@ -160,7 +160,7 @@ def _tell_other(states: list[State]) -> None:
     for state in states:
         click.echo(
             f"{state.source}: {SETTING} says {_rule(state.rule)} here; in force is "
-            f"{_rule(state.held.rule)}, as workers had it (docs/retention.md).",
+            f"{_rule(state.held.rule)}, as workers had it (docs/how-to/retention.md).",
             err=True,
         )
 
@@ -169,7 +169,7 @@ def _tell_partial(*, as_json: bool, since_upgrade: bool) -> None:
     if since_upgrade and not as_json:
         click.echo(
             "Rules for uploads and imports hold here for what came in since this version runs: "
-            "this store cannot be walked to find what was there before (docs/retention.md).",
+            "this store cannot be walked to find what was there before (docs/how-to/retention.md).",
             err=True,
         )
 

@@ -8,6 +8,7 @@ from mediamill.cli.terminal.lazy import LazyGroup
 COMMANDS = {
     "up": ("mediamill.cli.serve:up", "Start the service: API, pages and worker in one process."),
     "demo": ("mediamill.cli.demo:demo", "Turn a clip into frames through a real service."),
+    "sample": ("mediamill.cli.sample:sample", "Write files to try things with."),
     "run": ("mediamill.cli.run:run", "Run an operation on local files, without a server."),
     "replay": (
         "mediamill.cli.replay:replay",
@@ -76,6 +77,10 @@ COMMANDS = {
         "Show for how long files are kept, what is due, and what was removed.",
     ),
     "doctor": ("mediamill.cli.doctor:doctor", "Check that this machine can run the service."),
+    "health": (
+        "mediamill.cli.health:health",
+        "Ask the process on this machine whether it can work.",
+    ),
     "migrate": (
         "mediamill.cli.migrate:migrate",
         "Move the whole installation to another database or place for bytes.",

@@ -29,7 +29,7 @@ AFTER_SECONDS = 3600
 """How long ago a key must have ceased to seal before it is removed: what began then has ended."""
 ELSEWHERE = (
     "MEDIAMILL_SEALING_URL names keys that are kept elsewhere. Change them there, then give "
-    "`mediamill secrets reseal`; docs/secrets.md tells how."
+    "`mediamill secrets reseal`; docs/how-to/secrets.md tells how."
 )
 
 

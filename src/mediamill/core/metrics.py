@@ -97,6 +97,13 @@ LEASES_EXPIRED = counter(
     "Leases that ran out under units, which others then took up; told when the unit has ended.",
     known={"class": CLASSES},
 )
+SCALE_IN = counter(
+    "mediamill_worker_protection",
+    "outcome",
+    "What came of telling whoever ends workers that are too many that this one has work, "
+    "`protected`, or has none, `released`; or it `failed` (`MEDIAMILL_PROTECTION_URL`).",
+    known={"outcome": ("protected", "released", "failed")},
+)
 ITEMS = counter(
     "mediamill_items",
     "operation outcome",

@@ -3,25 +3,23 @@
 One URL per port chooses its backend. The defaults run everything embedded under one folder.
 """
 
+import os
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from urllib.parse import quote
 
-from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
 
+from mediamill.core.referring import PREFIX, ReferringSettings
 from mediamill.core.urls import ascii_url
 
-PREFIX = "MEDIAMILL_"
+TASK_AGENT = "ECS_AGENT_URI"
+"""ECS's own variable: where a task's container reaches the agent of its machine."""
 
 
-def variable(name: str) -> str:
-    """Return the variable that a field is read from."""
-    return f"{PREFIX}{name.upper()}"
-
-
-class Settings(BaseSettings):
-    """The service's configuration; see docs/settings.md for the same list in prose."""
+class Settings(ReferringSettings):
+    """The service's configuration; see docs/reference/settings.md for the same list in prose."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
@@ -174,6 +172,12 @@ class Settings(BaseSettings):
         3, ge=1, le=10, description="How often an item may kill its slot before it is failed."
     )
 
+    protection_url: str = Field(
+        "none:",
+        description="Who is told while a worker has work, so that it is not ended for being one "
+        "too many: `none:`, nobody, or `ecs:`, the agent of the ECS task that it runs in.",
+    )
+
     function_margin_seconds: float = Field(
         10,
         ge=0.1,
@@ -299,30 +303,14 @@ class Settings(BaseSettings):
         values["blobs_url"] = values.get("blobs_url") or f"file:///{place}/blobs"
         values["results_url"] = values.get("results_url") or values["blobs_url"]
         values["mail_url"] = values.get("mail_url") or f"outbox:///{place}/outbox"
+        if values.get("protection_url") == "ecs:":
+            values["protection_url"] = f"ecs:{os.environ.get(TASK_AGENT, '')}"
         return values
 
     @field_validator("public_url")
     @classmethod
     def _as_mails_and_browsers_say_it(cls, url: str) -> str:
         return ascii_url(url)
-
-    _templates: dict[str, str] = PrivateAttr(default_factory=dict)
-
-    def templates(self) -> dict[str, str]:
-        """Return what was written for the fields that refer to secrets kept elsewhere."""
-        return dict(self._templates)
-
-    def referring(self, templates: dict[str, str]) -> Self:
-        """Note what was written for fields whose values were read from elsewhere."""
-        self._templates.update(templates)
-        return self
-
-    @classmethod
-    def in_environment(cls) -> dict[str, str]:
-        """Return the fields that the environment gives, as they are written there."""
-        found = EnvSettingsSource(cls).env_vars
-        names = {name: f"{PREFIX}{name}".lower() for name in cls.model_fields}
-        return {name: text for name, key in names.items() if (text := found.get(key)) is not None}
 
     def __repr__(self) -> str:
         """Show no setting: addresses hold passwords."""

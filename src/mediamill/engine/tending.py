@@ -91,6 +91,8 @@ class Tending:
         """`bounds` is what a function can do; None for a worker, which can do everything."""
         self.engine, self.bounds = engine, bounds
         self.running: dict[str, Lease] = {}
+        self.stirred = asyncio.Event()
+        """Set whenever a unit begins or ends here."""
 
     async def run(self, unit: Unit) -> None:
         """See one claimed unit to its end, whatever that is."""
@@ -108,6 +110,7 @@ class Tending:
         ends = bounds.lease_ends if bounds else None
         lease = Lease(engine.units, engine.jobs, unit, int(engine.timing.lease * 1000), ends)
         self.running[unit.name] = lease
+        self.stirred.set()
         end = End.RETURNED
         work = asyncio.create_task(self._handled(lease))
         keeper = asyncio.create_task(lease.keep(work))
@@ -125,6 +128,7 @@ class Tending:
         finally:
             keeper.cancel()
             del self.running[unit.name]
+            self.stirred.set()
             self._count(lease, end)
             if bounds is not None:
                 bounds.end(unit)

@@ -17,6 +17,7 @@ import structlog
 from mediamill.adapters.brokers.port import Ear
 from mediamill.core.ids import new_id
 from mediamill.engine.presence import Presence
+from mediamill.engine.sheltering import Shelter
 from mediamill.engine.sweeping import Sweep
 from mediamill.engine.tending import Engine, Tending
 from mediamill.store.repositories.units import LONG, Unit
@@ -65,9 +66,18 @@ class Worker:
     has however long that takes, and ends, or waits until it may claim again if it `stays`.
     """
 
-    def __init__(self, engine: Engine, crew: Crew, presence: Presence | None = None) -> None:
-        """`presence` is its row; without one, as in most tests, nobody sees it."""
-        self.engine, self.crew, self.presence = engine, crew, presence
+    def __init__(
+        self,
+        engine: Engine,
+        crew: Crew,
+        presence: Presence | None = None,
+        shelter: Shelter | None = None,
+    ) -> None:
+        """`presence` is its row; without one, as in most tests, nobody sees it.
+
+        `shelter` tells who would end it that it has work.
+        """
+        self.engine, self.crew, self.presence, self.shelter = engine, crew, presence, shelter
         self.name = f"{socket.gethostname()}-{os.getpid()}-{new_id('w')[-6:]}"
         self.tending = Tending(engine)
         self._stopping = asyncio.Event()
@@ -90,6 +100,10 @@ class Worker:
             for place, klasses in enumerate(self.crew.runners)
         ]
         others = [asyncio.create_task(self._sweep()), asyncio.create_task(self._be_present())]
+        if self.shelter is not None:
+            tending = self.tending
+            sheltering = self.shelter.run(lambda: bool(tending.running), tending.stirred)
+            others.append(asyncio.create_task(sheltering))
         try:
             await self._stopping.wait()
             await asyncio.wait(runners, timeout=self.engine.timing.drain)
@@ -98,6 +112,8 @@ class Worker:
             for task in (*runners, *others):
                 task.cancel()
             await asyncio.gather(*runners, *others, return_exceptions=True)
+            if self.shelter is not None:
+                await self.shelter.leave()
             if self.presence is not None:
                 await self.presence.leave()
 

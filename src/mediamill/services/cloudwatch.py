@@ -64,7 +64,7 @@ TOLD = {
 }
 """The same of what goes out: the channel, and what comes of it."""
 
-KNOWN = ("workers_running", "retention_overdue", "stream_behind", "budget_taken_percent")
+KNOWN = ("units_open", "workers_running", "retention_overdue", "stream_behind", "budget_taken_percent")
 """What is told of the whole beside the queues, where there is something of it."""
 
 
@@ -114,6 +114,7 @@ class Whole:
             values[f"units_running_{one.klass}"] = one.running
             waited = 0 if one.since is None else max(0, now - one.since) / 1000
             values[f"units_waiting_{one.klass}"] = waited
+        values["units_open"] = sum(one.ready + one.running for one in found)
         try:
             values |= await self._others(now)
         except MediamillError:  # what workers are started by is told in any case

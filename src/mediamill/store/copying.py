@@ -30,7 +30,7 @@ KINDS = {
 }
 INSTEAD = {
     "dynamodb": "DynamoDB keeps its own backups: turn on point-in-time recovery of the table, and "
-    "versions of the bucket. docs/backup.md tells how to restore both.",
+    "versions of the bucket. docs/how-to/backup.md tells how to restore both.",
     "memory": "What is in memory only cannot be backed up.",
 }
 

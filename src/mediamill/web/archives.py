@@ -7,12 +7,12 @@ from mediamill.core.access import Principal
 from mediamill.core.errors import InvalidInput
 from mediamill.media.archive.read import Member
 from mediamill.services.files.directories import Listing
-from mediamill.web.views.files import MembersView, MemberView
+from mediamill.web.views.files import ArchiveMemberList, ArchiveMemberView
 
 
 async def members_page(
     app: App, principal: Principal, file_id: str, after: str | None, limit: int, prefix: str = ""
-) -> MembersView:
+) -> ArchiveMemberList:
     """Return some members in the archive's order, and the cursor of those that follow.
 
     Raises `InvalidInput` for a cursor that is none.
@@ -21,7 +21,7 @@ async def members_page(
         raise InvalidInput("after is not a cursor of this list.")
     listing = await app.downloads.listing(principal, file_id)
     found, following = _page(listing, int(after or 0), limit, prefix)
-    return MembersView(
+    return ArchiveMemberList(
         data=[_view(file_id, member) for member in found],
         has_more=following is not None,
         after=following,
@@ -43,8 +43,8 @@ def _page(listing: Listing, start: int, limit: int, prefix: str) -> tuple[list[M
     return found, None
 
 
-def _view(file_id: str, member: Member) -> MemberView:
-    return MemberView(
+def _view(file_id: str, member: Member) -> ArchiveMemberView:
+    return ArchiveMemberView(
         path=member.name,
         size=member.size,
         crc32=f"{member.crc32:08x}",

@@ -25,6 +25,10 @@ TAGS = [
     {"name": "service", "description": "Health and metrics."},
 ]
 
+LISTED = re.compile(r"Listed_(\w+?)(?:View)?_")
+LITERAL = frozenset({"default", "enum", "const", "example", "examples"})
+"""Keywords of a schema whose values are data."""
+
 IDEMPOTENCY_KEY = {
     "name": HEADER,
     "in": "header",
@@ -49,9 +53,48 @@ def describe(routes: Sequence[BaseRoute]) -> dict[str, Any]:
     problem = Problem.model_json_schema(ref_template=reference)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas |= problem.pop("$defs", {}) | {"Problem": problem}
+    document = rename(document)
     link(document["paths"])
     _describe_keys(document)
+    widen(document)
     return document
+
+
+def rename(document: dict[str, Any]) -> dict[str, Any]:
+    """Give pages of lists names that a generator can use: `FileList` for `Listed[FileView]`."""
+    schemas = document["components"]["schemas"]
+    names = {old: f"{found[1].capitalize() if found[1].islower() else found[1]}List"
+             for old in schemas if (found := LISTED.fullmatch(old))}  # fmt: skip
+    document["components"]["schemas"] = {names.get(old, old): schemas[old] for old in schemas}
+    for old, new in names.items():
+        schemas[old]["title"] = new
+    begin = "#/components/schemas/"
+    return _referring(document, {begin + old: begin + new for old, new in names.items()})
+
+
+def _referring(part: Any, names: dict[str, str]) -> Any:
+    """Return a part of the document with its references by their new names."""
+    if isinstance(part, list):
+        return [_referring(one, names) for one in part]
+    if not isinstance(part, dict):
+        return part
+    found = {name: _referring(one, names) for name, one in part.items()}
+    if isinstance(found.get("$ref"), str):
+        found["$ref"] = names.get(found["$ref"], found["$ref"])
+    return found
+
+
+def widen(part: Any) -> None:
+    """Say of every whole number that it has 64 bits: generators take 32 where nothing is said."""
+    if isinstance(part, list):
+        for one in part:
+            widen(one)
+    elif isinstance(part, dict):
+        if part.get("type") == "integer":
+            part.setdefault("format", "int64")
+        for name, one in part.items():
+            if name not in LITERAL:
+                widen(one)
 
 
 def link(paths: dict[str, Any]) -> None:

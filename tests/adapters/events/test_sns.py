@@ -214,7 +214,7 @@ async def test_the_consumer_that_is_shown_reads_them(server, aws, topic):
     queue = aws.subscribed(arn, topic, RawMessageDelivery="true")
     await published(server, topic, event(1))
     shown = Shown(
-        "events.md",
+        "reference/events.md",
         QUEUE=queue,
         AWS_ENDPOINT_URL=server.endpoint,
         AWS_DEFAULT_REGION="us-east-1",

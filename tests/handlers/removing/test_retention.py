@@ -603,7 +603,7 @@ async def test_a_thumbnail_that_is_late_does_not_stay(works: Works, monkeypatch,
     await task
 
 
-@pytest.mark.embedded("DynamoDB cannot be walked, which docs/retention.md says")
+@pytest.mark.embedded("DynamoDB cannot be walked, which docs/how-to/retention.md says")
 async def test_results_of_an_earlier_version_learn_what_they_were_made_of(works: Works):
     app = works.app
     file, kept = await works.upload("gonzo.png", png(1)), await works.upload("kept.png", png(2))

@@ -13,7 +13,7 @@ from mediamill.media.video.picture import FramePicture
 from mediamill.media.video.reader import Frame, FrameReader
 
 MEAN, P95 = 0.6, 1.0
-"""What docs/operations.md states, in ΔE2000; measured are 0.25 and 0.4."""
+"""What docs/reference/operations.md states, in ΔE2000; measured are 0.25 and 0.4."""
 DISPLAY = ":master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L({},50)"
 CLIPS = {
     "hlg": ("arib-std-b67", "", 10.0),

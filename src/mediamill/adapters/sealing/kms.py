@@ -129,7 +129,9 @@ class KmsHolder:
             message = f"{SETTING}: KMS has no usable key {self._name} here ({code})."
             return ConfigurationError(message, setting=SETTING)
         if code in aws.REFUSALS:
-            message = f"{SETTING}: KMS does not allow kms:{what} ({code}): see docs/secrets.md."
+            message = (
+                f"{SETTING}: KMS does not allow kms:{what} ({code}): see docs/how-to/secrets.md."
+            )
             return ConfigurationError(message, setting=SETTING)
         return Unavailable(f"{SETTING}: KMS does not answer well: {code}.")
 

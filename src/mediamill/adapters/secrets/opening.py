@@ -5,7 +5,8 @@ from typing import Any
 from mediamill.adapters.secrets.reading import HOLD_SECONDS, Secrets
 from mediamill.adapters.secrets.template import templates_of
 from mediamill.core.errors import ConfigurationError
-from mediamill.core.settings import Settings, variable
+from mediamill.core.referring import variable
+from mediamill.core.settings import Settings
 from mediamill.core.sourced import Fixed, Sourced
 
 

@@ -6,7 +6,7 @@ What is written carries a checksum that the server compares (`checksum`: `sha256
 and the signature over the bytes that every server knows, `when_required`; or `none`). What is read
 whole is compared with what the bucket recorded; a reader whose connection breaks goes on where it
 was, of the same version of the object. `encryption` is `AES256` (SSE-S3) unless given; `none`
-leaves it to the bucket. docs/s3.md tells all options.
+leaves it to the bucket. docs/how-to/s3.md tells all options.
 
 Credentials are found where botocore finds them: `AWS_…` variables, files, a process, a web
 identity, the machine's role. Needs `s3:ListBucket`, `s3:ListBucketMultipartUploads`,

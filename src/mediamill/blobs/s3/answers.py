@@ -56,7 +56,7 @@ SAID: Sequence[tuple[frozenset[str], type[Unavailable], str]] = (
     (SPOILT, Spoilt, "What arrived at the bucket is not what was sent."),
     (FULL, StorageFull, "The bucket is full."),
     (REFUSED, Unavailable, "The bucket refuses our credentials ({})."),
-    (UNKNOWN, Unknown, "The bucket takes no such request ({}): see docs/s3.md."),
+    (UNKNOWN, Unknown, "The bucket takes no such request ({}): see docs/how-to/s3.md."),
     (frozenset({"NoSuchBucket"}), Unavailable, "There is no such bucket."),
 )
 

@@ -46,7 +46,7 @@ class Bucket:
                     signer = await stack.enter_async_context(signing)
                 found = await session.get_credentials()
                 if found is None:
-                    raise Unavailable("there are no credentials: see docs/s3.md.")
+                    raise Unavailable("there are no credentials: see docs/how-to/s3.md.")
                 credentials = aws.Credentials(found)
                 await credentials.settle()
                 place = {"Bucket": options.bucket, "Key": "origin"}

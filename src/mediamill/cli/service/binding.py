@@ -22,7 +22,7 @@ def refuse_plain_http(settings: Settings, *, allowed: bool) -> None:
         "  --self-signed: HTTPS with a certificate made here; browsers ask once\n"
         "  MEDIAMILL_TLS_CERTIFICATE and MEDIAMILL_TLS_KEY: your own certificate\n"
         "  a proxy with a certificate in front, and MEDIAMILL_PUBLIC_URL=https://… "
-        "(docs/proxies.md)\n"
+        "(docs/how-to/proxies.md)\n"
         "  --allow-plain-http: on a network where you trust everybody",
     )
 

@@ -196,7 +196,7 @@ def certificate_check(settings: Settings, now: datetime | None = None) -> Iterat
         if settings.public_url.startswith("https:") and not settings.trusted_proxies:
             text = (
                 "users come through HTTPS, and no proxy is trusted: all have its address in "
-                "logs and limits; set MEDIAMILL_TRUSTED_PROXIES, see docs/proxies.md"
+                "logs and limits; set MEDIAMILL_TRUSTED_PROXIES, see docs/how-to/proxies.md"
             )
             yield Check("proxies", Level.NOTE, text)
         return

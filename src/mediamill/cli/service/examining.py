@@ -235,7 +235,7 @@ def _settings(settings: Settings) -> Iterator[Check]:
     known |= CLIENT_VARIABLES | TEST_VARIABLES
     given = {name for name in EnvSettingsSource(Settings).env_vars if name.startswith("mediamill_")}
     for name in sorted(given - known):
-        text = f"{name.upper()} is set and means nothing; see docs/settings.md"
+        text = f"{name.upper()} is set and means nothing; see docs/reference/settings.md"
         yield Check("settings", Level.PROBLEM, text)
     if settings.several and not settings.secret.get_secret_value():
         text = "MEDIAMILL_SECRET is not set: with several servers, set it to the same text on all"

@@ -10,7 +10,8 @@ from mediamill.adapters.secrets.reading import Secrets
 from mediamill.adapters.secrets.template import Template, templates_of
 from mediamill.cli.service.checks import Check, Level
 from mediamill.core.errors import MediamillError
-from mediamill.core.settings import Settings, variable
+from mediamill.core.referring import variable
+from mediamill.core.settings import Settings
 
 ABOUT = "doctor/check"
 
@@ -39,7 +40,7 @@ def sealing(settings: Settings) -> Iterator[Check]:
     if settings.several and settings.own_keyring:
         text = (
             f"with several servers each needs the same {settings.home}/keyring: share it, or name "
-            "another place in MEDIAMILL_SEALING_URL; see docs/secrets.md"
+            "another place in MEDIAMILL_SEALING_URL; see docs/how-to/secrets.md"
         )
         yield Check("sealing", Level.NOTE, text)
 

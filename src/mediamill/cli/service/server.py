@@ -87,7 +87,8 @@ def _warn_of_own_keyring(settings: Settings) -> None:
     if settings.several and settings.own_keyring:
         log.warning(
             "secrets are sealed with keys of this machine: name the same keys on all servers in "
-            "MEDIAMILL_SEALING_URL, or what one seals no other one opens; see docs/secrets.md",
+            "MEDIAMILL_SEALING_URL, or what one seals no other one opens; see "
+            "docs/how-to/secrets.md",
             action="own_keyring",
         )
 

@@ -3,7 +3,8 @@
 Twice: at once, and a day later, for what workers of the earlier version made during the upgrade.
 
 Where a store can be walked all results are looked at, from a checkpoint on, in the order of their
-jobs: what a result was made of was looked at before it. Others say so instead (docs/retention.md).
+jobs: what a result was made of was looked at before it. Others say so instead
+(docs/how-to/retention.md).
 """
 
 from contextlib import suppress

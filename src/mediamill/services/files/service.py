@@ -38,6 +38,13 @@ def blob_content(
     return Content(name, media_type, size, etag, read)
 
 
+async def thumbnail_content(blobs: Blobs, file: File) -> Content:
+    """Return the thumbnail of a file that has one; raises `NotFound`."""
+    blob = file.thumbnail or ""
+    size = (await blobs.info(blob)).size
+    return blob_content(blobs, blob, f"{file.name}.jpg", "image/jpeg", size, f"t-{file.sha256}")
+
+
 def _signing(blobs: Blobs, file: File) -> Callable[[int], Awaitable[Presigned]] | None:
     """Return what signs the reading of a file's bytes, if its store does."""
     if not isinstance(blobs, SupportsPresigned):
@@ -120,11 +127,7 @@ class FileService:
         file = await self._seen(principal, file_id)
         if not file.thumbnail:
             raise NotFound(f"{file.name} has no thumbnail.", pending=file.awaits_thumbnail)
-        info = await self.blobs.info(file.thumbnail)
-        etag = f"t-{file.sha256}"
-        return blob_content(
-            self.blobs, file.thumbnail, f"{file.name}.jpg", "image/jpeg", info.size, etag
-        )
+        return await thumbnail_content(self.blobs, file)
 
     async def _seen(self, principal: Principal, file_id: str) -> File:
         """Return a file, or one of the caller's own that can be brought back."""

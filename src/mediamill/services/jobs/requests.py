@@ -295,7 +295,7 @@ def nobody(chain: str) -> str:
     """Say that an operation has no providers, and what to do."""
     return (
         f"No model is set up for {chain}s here. An administrator adds a provider on the page "
-        f"“Models”, or sets MEDIAMILL_{chain.upper()}_CHAIN; docs/providers.md says how."
+        f"“Models”, or sets MEDIAMILL_{chain.upper()}_CHAIN; docs/how-to/providers.md says how."
     )
 
 

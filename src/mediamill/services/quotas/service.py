@@ -20,7 +20,7 @@ from mediamill.store.repositories.usage import Usage, Usages, month_end
 from mediamill.store.repositories.users import User
 
 SPENDING = "spending"
-"""What is limited beside the quotas: dollars of model calls in a month (docs/spending.md)."""
+"""Limited beside the quotas: dollars of model calls in a month (docs/how-to/spending.md)."""
 MOST = (1 << 63) - 1
 
 

@@ -6,7 +6,7 @@
     allow_plaintext  `true` lets an endpoint elsewhere be `http:`, on a network that you trust
 
 Credentials come from where AWS's own tools look for them: the environment, a profile, the role of
-the task or machine. docs/dynamodb.md lists the permissions that they need.
+the task or machine. docs/how-to/dynamodb.md lists the permissions that they need.
 """
 
 import asyncio
@@ -121,7 +121,7 @@ def _reason(error: BaseException, name: str, options: dict[str, str]) -> str:
     code, message = said(error)
     return (
         f"{where} refuses the table {name}: {message} ({code}). Check region, credentials, and the "
-        "permissions in docs/dynamodb.md."
+        "permissions in docs/how-to/dynamodb.md."
     )
 
 

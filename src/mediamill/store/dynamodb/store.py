@@ -3,7 +3,8 @@
 Reads by key, and listings by the key, are consistent. The other indexes are global secondary ones,
 which follow within milliseconds (`lag`): `listing.py` says what that means.
 
-docs/dynamodb.md has the layout of the table, the permissions that are needed, and what it costs.
+docs/how-to/dynamodb.md has the layout of the table, the permissions that are needed, and what it
+costs.
 """
 
 import asyncio

@@ -132,7 +132,9 @@ def _check(table: str, found: Mapping[str, Any]) -> None:
     if _places(wanted) != _places(found):
         raise _unfit(f"the table {table} is something else’s: choose another name.")
     if lacking := sorted(name for name in schemas if there.get(name) != schemas[name]):
-        raise _unfit(f"the table {table} lacks {', '.join(lacking)} as docs/dynamodb.md has them.")
+        raise _unfit(
+            f"the table {table} lacks {', '.join(lacking)} as docs/how-to/dynamodb.md has them."
+        )
 
 
 def _places(described: Mapping[str, Any]) -> set[tuple[str, str]]:

@@ -19,10 +19,10 @@ from mediamill.web.parsing import (
 )
 from mediamill.web.security import Caller, Mill, Recent
 from mediamill.web.views.accounts import (
-    AddedView,
     InvitationView,
     InvitedView,
     ManagedView,
+    NewUserView,
     invitation_view,
     invited_view,
     managed_view,
@@ -86,14 +86,14 @@ async def list_users(
 
 @router.post("/users", status_code=201)
 @shown_once
-async def create_user(body: NewUser, caller: Recent, mill: Mill) -> AddedView:
+async def create_user(body: NewUser, caller: Recent, mill: Mill) -> NewUserView:
     """Add a user with a password, or invite them to choose one; the link is shown this once."""
     people = mill.people.administering
     if body.password is None:
         invited = await people.invite(caller, body.email, body.role)
-        return AddedView(user=None, invitation=invited_view(invited))
+        return NewUserView(user=None, invitation=invited_view(invited))
     user = await people.create(caller, body.email, body.name, body.role, body.password)
-    return AddedView(user=managed_view(user), invitation=None)
+    return NewUserView(user=managed_view(user), invitation=None)
 
 
 @router.get("/users/{user_id}")

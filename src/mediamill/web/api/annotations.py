@@ -85,7 +85,7 @@ class MergeBody(Body):
     into: int = Field(ge=0, le=2**53, description="Number of the class that stays.")
 
 
-class ImportBody(Body):
+class AnnotationsImportBody(Body):
     file: str = Field(max_length=100, description="Id of an uploaded file: JSON, XML, text or zip.")
     format: Form | None = Field(None, description="Left out: told by what is in the file.")
     dry_run: bool = Field(False, description="Check only; nothing is stored.")
@@ -208,7 +208,11 @@ async def list_annotations(
 
 @router.post("/{project_id}/annotations/import", status_code=202)
 async def import_annotations(
-    project_id: ProjectId, body: ImportBody, caller: Caller, mill: Mill, response: Response
+    project_id: ProjectId,
+    body: AnnotationsImportBody,
+    caller: Caller,
+    mill: Mill,
+    response: Response,
 ) -> TaskView:
     """Check a set of annotations, then put it on the project’s files, in the background.
 

@@ -14,11 +14,12 @@ from mediamill.services.captions.service import Texts
 from mediamill.store.repositories.captions import CaptionState
 from mediamill.web.parsing import PROBLEM, After, Body, Limit, StrictRoute, cursor
 from mediamill.web.security import Caller, Mill
+from mediamill.web.thumbnails import SIGNED, Thumbnails, address_of
 from mediamill.web.views.captions import (
     AgainView,
     CaptionView,
     JudgedView,
-    RemovedView,
+    RemovedCaptionsView,
     again_view,
     caption_view,
 )
@@ -96,6 +97,7 @@ async def list_captions(
     job: OfJob = "",
     state: InState = None,
     query: Words = "",
+    thumbnails: Thumbnails = "own",
     after: After = None,
     limit: Limit = 20,
 ) -> Listed[CaptionView]:
@@ -106,7 +108,10 @@ async def list_captions(
     choice = await mill.captions.chosen(caller, job, state, query)
     with cursor(after):
         page = await mill.captions.list(choice, after, limit)
-    return listed([caption_view(row) for row in page.rows], page.after)
+    wanted = [row.file for row in page.rows if not row.path] if thumbnails == SIGNED else []
+    tokens = await mill.pictures.of_ids(caller, wanted)
+    shown = {file: address_of(token) for file, token in tokens.items()}
+    return listed([caption_view(row, shown.get(row.file, "")) for row in page.rows], page.after)
 
 
 @router.delete("")
@@ -119,11 +124,11 @@ async def delete_captions(
     job: OfJob = "",
     state: InState = None,
     query: Words = "",
-) -> RemovedView:
+) -> RemovedCaptionsView:
     """Remove captions from the history for good, some hundred at a time; results stay."""
     choice = await mill.captions.chosen(caller, job, state, query)
     removed, more = await mill.captions.delete_some(choice)
-    return RemovedView(removed=removed, has_more=more)
+    return RemovedCaptionsView(removed=removed, has_more=more)
 
 
 @router.get("/export", responses=FILE, response_class=Response)

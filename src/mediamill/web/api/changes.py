@@ -44,7 +44,7 @@ class RetagBody(FilesBody):
     remove: Tags = Field(default_factory=list)
 
 
-class CheckBody(Body):
+class DigestsBody(Body):
     sha256: list[Sha256] = Field(min_length=1, max_length=1000)
 
 
@@ -117,7 +117,7 @@ def _revision(if_match: str | None) -> int | None:
 
 
 @router.post("/files/check")
-async def check_files(body: CheckBody, caller: Caller, mill: Mill) -> KnownsView:
+async def check_files(body: DigestsBody, caller: Caller, mill: Mill) -> KnownsView:
     """Tell which bytes are here already, by SHA-256, so that they need not be sent again."""
     found = await mill.files.known(caller, list({digest.lower() for digest in body.sha256}))
     data = []

@@ -17,9 +17,10 @@ from mediamill.web.parsing import PROBLEM, After, FileId, Limit, StrictRoute, cu
 from mediamill.web.redirecting import redirected
 from mediamill.web.security import Caller, Mill
 from mediamill.web.serving import KEPT, serve
+from mediamill.web.thumbnails import Thumbnails, pictured
 from mediamill.web.uploading import Said, receive
 from mediamill.web.views.common import Listed, listed
-from mediamill.web.views.files import FileView, UploadView, etag, file_view, upload_view
+from mediamill.web.views.files import FileView, UploadedView, etag, file_view, upload_view
 
 router = APIRouter(prefix="/v1/files", tags=["files"], responses=PROBLEM, route_class=StrictRoute)
 
@@ -59,8 +60,11 @@ UPLOAD = {
     ],
 }
 CREATED: dict[int | str, dict[str, Any]] = {
-    200: {"description": "With `if_absent`: the file that was here already.", "model": UploadView},
-    202: {"description": "The server fetches the file now.", "model": UploadView},
+    200: {
+        "description": "With `if_absent`: the file that was here already.",
+        "model": UploadedView,
+    },
+    202: {"description": "The server fetches the file now.", "model": UploadedView},
 }
 
 
@@ -76,7 +80,7 @@ async def upload_file(
     if_absent: Annotated[
         bool, Query(description="If you have these bytes already, answer that file instead.")
     ] = False,
-) -> UploadView | Listed[UploadView]:
+) -> UploadedView | Listed[UploadedView]:
     """Store a file: its bytes as the body, a form with one or several files, or JSON.
 
     Answered when the bytes are durable. Of a form's files all are kept or none. With `if_absent`
@@ -156,6 +160,7 @@ async def list_files(
     mill: Mill,
     query: Annotated[FileQuery, Depends()],
     ids: Ids = None,
+    thumbnails: Thumbnails = "own",
     after: After = None,
     limit: Limit = 20,
 ) -> Listed[FileView]:
@@ -165,11 +170,13 @@ async def list_files(
     a bounded search, and `after` goes on with it.
     """
     if ids is not None:
-        named = await mill.files.named(caller, ids.split(","), query.wanted())
-        return listed([file_view(file) for file in await mill.kept.dated(named)], None)
-    with cursor(after):
-        page = await mill.files.list(caller, after, limit, query.wanted())
-    return listed([file_view(file) for file in await mill.kept.dated(page.rows)], page.after)
+        rows, more = await mill.files.named(caller, ids.split(","), query.wanted()), None
+    else:
+        with cursor(after):
+            page = await mill.files.list(caller, after, limit, query.wanted())
+        rows, more = page.rows, page.after
+    views = [file_view(file) for file in await mill.kept.dated(rows)]
+    return listed(await pictured(mill, rows, views, thumbnails), more)
 
 
 @router.get("/ids")
@@ -190,11 +197,19 @@ async def list_ids(
 
 
 @router.get("/{file_id}")
-async def get_file(file_id: FileId, caller: Caller, mill: Mill, response: Response) -> FileView:
+async def get_file(
+    file_id: FileId,
+    caller: Caller,
+    mill: Mill,
+    response: Response,
+    thumbnails: Thumbnails = "own",
+) -> FileView:
     """Show one file: an uploaded one, or one that a job made."""
     file = await mill.kept.dated_one(await mill.files.get(caller, file_id))
     response.headers["ETag"] = etag(file)
-    return file_view(file, for_workers=await mill.waiting.file(file))
+    view = file_view(file, for_workers=await mill.waiting.file(file))
+    (view,) = await pictured(mill, [file], [view], thumbnails)
+    return view
 
 
 @router.head("/{file_id}/content", responses=BYTES, response_class=Response)

@@ -1,4 +1,4 @@
-"""Links that work without a session: make them, and follow them."""
+"""Links that work without a session: make them, and follow them; thumbnails too."""
 
 from typing import Annotated
 
@@ -73,6 +73,20 @@ async def follow_link(token: Token, mill: Mill, request: Request) -> Response:
     return await redirected(request, mill, content) or serve(
         request, content, cache="private, no-store"
     )
+
+
+@router.head("/thumbnails/{token}", responses=BYTES, response_class=Response)
+@router.get("/thumbnails/{token}", responses=BYTES, response_class=Response)
+async def show_thumbnail(token: Token, mill: Mill, request: Request) -> Response:
+    """Show a thumbnail by a signed link; 403 when it is too old, 404 when its file is gone.
+
+    Lists of files give these with `thumbnails=signed`. Any cache may keep it until the link ends.
+    """
+    picture = await mill.pictures.open(token)
+    kept = f"public, max-age={picture.seconds}, immutable"
+    answer = serve(request, picture.content, inline=True, cache=kept)
+    answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # whoever has it may show it
+    return answer
 
 
 def base_of(request: Request) -> str:

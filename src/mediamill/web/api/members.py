@@ -10,7 +10,7 @@ from mediamill.web.archives import members_page
 from mediamill.web.parsing import PROBLEM, After, Body, FileId, Limit, StrictRoute
 from mediamill.web.security import Caller, Mill
 from mediamill.web.serving import KEPT, serve
-from mediamill.web.views.files import MembersView, RemovedView, file_view
+from mediamill.web.views.files import ArchiveMemberList, RemovedMembersView, file_view
 
 router = APIRouter(prefix="/v1/files", tags=["files"], responses=PROBLEM, route_class=StrictRoute)
 
@@ -35,7 +35,7 @@ async def list_members(
     prefix: Annotated[
         str, Query(max_length=2000, description="Only paths that begin so: `train/`.")
     ] = "",
-) -> MembersView:
+) -> ArchiveMemberList:
     """List what is in an archive, in its order, without unpacking it.
 
     `after` is how many members come before, so that a page may begin at any of them.
@@ -65,10 +65,10 @@ async def delete_member(file_id: FileId, path: MemberPath, caller: Caller, mill:
 @router.post("/{file_id}/members/delete")
 async def delete_members(
     file_id: FileId, body: MemberPaths, caller: Caller, mill: Mill
-) -> RemovedView:
+) -> RemovedMembersView:
     """Delete up to a thousand members at once; those that are not there are reported."""
     removed = await mill.members.delete(caller, file_id, list(dict.fromkeys(body.paths)))
-    return RemovedView(
+    return RemovedMembersView(
         file=file_view(await mill.kept.dated_one(removed.file)),
         deleted=removed.count,
         missing=list(removed.missing),

@@ -8,8 +8,8 @@ from mediamill.web.parsing import PROBLEM, Body, JobId, StrictRoute
 from mediamill.web.security import Caller, Mill
 from mediamill.web.views.common import Listed, listed
 from mediamill.web.views.notifications import (
-    DeliveryView,
     NotificationsView,
+    NotificationView,
     When,
     delivery_view,
     notifications_view,
@@ -45,7 +45,7 @@ async def change_notifications(
 
 
 @router.get("/jobs/{job_id}/notifications")
-async def list_notifications(job_id: JobId, caller: Caller, mill: Mill) -> Listed[DeliveryView]:
+async def list_notifications(job_id: JobId, caller: Caller, mill: Mill) -> Listed[NotificationView]:
     """List what became of telling the caller of a job's ends, the oldest first."""
     found = await mill.notifications.deliveries(caller, job_id)
     return listed([delivery_view(one) for one in found], None)

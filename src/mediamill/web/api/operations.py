@@ -27,13 +27,13 @@ async def list_operations(mill: Mill) -> Listed[OperationView]:
     return listed([operation_view(name, mill.operations.get(name)) for name in names], None)
 
 
-class CheckBody(Body):
+class ParametersBody(Body):
     parameters: dict[str, JsonValue] = Field(max_length=200)
 
 
 @router.post("/{name}/check")
 async def check_parameters(
-    name: Annotated[str, Path(max_length=100)], body: CheckBody, caller: Caller, mill: Mill
+    name: Annotated[str, Path(max_length=100)], body: ParametersBody, caller: Caller, mill: Mill
 ) -> StepView:
     """Say whether parameters are right, without inputs; return them with all that is left out."""
     operation = mill.operations.build(name, dict(body.parameters), "parameters")

@@ -18,10 +18,11 @@ from mediamill.web.parsing import (
     cursor,
 )
 from mediamill.web.security import Caller, Mill
+from mediamill.web.thumbnails import Thumbnails, pictured
 from mediamill.web.views.common import Listed, listed
 from mediamill.web.views.datasets import (
     CheckView,
-    MemberView,
+    ProjectFileView,
     TaskView,
     check_view,
     member_view,
@@ -88,9 +89,10 @@ async def list_project_files(
     annotated: Annotated[
         bool | None, Query(description="Those with annotations, or those without.")
     ] = None,
+    thumbnails: Thumbnails = "own",
     after: After = None,
     limit: Limit = 20,
-) -> Listed[MemberView]:
+) -> Listed[ProjectFileView]:
     """List a project's files, oldest first; those in the trash are left out.
 
     With a filter a page may hold fewer than there are.
@@ -102,7 +104,8 @@ async def list_project_files(
         )
     files = await mill.kept.dated([file for _, file in page.rows])
     rows = [row for row, _ in page.rows]
-    return listed([member_view(one) for one in zip(rows, files, strict=True)], page.after)
+    views = [member_view(one) for one in zip(rows, files, strict=True)]
+    return listed(await pictured(mill, files, views, thumbnails), page.after)
 
 
 @router.patch("/{project_id}/files", status_code=202)

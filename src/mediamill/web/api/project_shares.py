@@ -50,7 +50,7 @@ class SampleBody(Body):
 DEFAULT = SampleBody()
 
 
-class ImportBody(Body):
+class ArchiveImportBody(Body):
     file: str | None = Field(None, max_length=100, description="A zip of images.")
     job: str | None = Field(
         None, max_length=100, description="A job instead, of whose archives of frames all join."
@@ -117,7 +117,7 @@ async def create_sample(
 
 @router.post("/{project_id}/import", status_code=202)
 async def import_archive(
-    project_id: ProjectId, body: ImportBody, caller: Caller, mill: Mill
+    project_id: ProjectId, body: ArchiveImportBody, caller: Caller, mill: Mill
 ) -> TaskView:
     """Make the members of an archive files of the project, in the background.
 

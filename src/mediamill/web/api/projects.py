@@ -27,10 +27,10 @@ from mediamill.web.security import Caller, Mill
 from mediamill.web.submitting import StepBody
 from mediamill.web.views.common import Listed, listed
 from mediamill.web.views.projects import (
-    AddedView,
+    AddedFilesView,
     KeepingView,
     ProjectView,
-    RemovedView,
+    RemovedFilesView,
     keeping_view,
     project_view,
 )
@@ -225,9 +225,9 @@ async def restore_project(project_id: ProjectId, caller: Caller, mill: Mill) -> 
 @router.post("/{project_id}/files")
 async def add_project_files(
     project_id: ProjectId, body: MembersBody, caller: Caller, mill: Mill
-) -> AddedView:
+) -> AddedFilesView:
     """Add files; all of them, or none when one is not there. Again is harmless."""
-    return AddedView(added=await mill.projects.add(caller, project_id, body.files))
+    return AddedFilesView(added=await mill.projects.add(caller, project_id, body.files))
 
 
 @router.delete("/{project_id}/files/{file_id}", status_code=204)
@@ -241,6 +241,6 @@ async def remove_project_file(
 @router.delete("/{project_id}/files")
 async def remove_project_files(
     project_id: ProjectId, body: MembersBody, caller: Caller, mill: Mill
-) -> RemovedView:
+) -> RemovedFilesView:
     """Take files out of a project; the files themselves stay."""
-    return RemovedView(removed=await mill.projects.remove(caller, project_id, body.files))
+    return RemovedFilesView(removed=await mill.projects.remove(caller, project_id, body.files))

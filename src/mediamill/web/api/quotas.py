@@ -8,7 +8,7 @@ from pydantic import Field
 from mediamill.services.quotas.service import MOST
 from mediamill.web.parsing import PROBLEM, Body, StrictRoute, UserId
 from mediamill.web.security import Caller, Mill
-from mediamill.web.views.quotas import AllowanceView, allowance_view
+from mediamill.web.views.quotas import QuotaOfUserView, allowance_view
 
 router = APIRouter(
     prefix="/v1/admin/users", tags=["usage"], responses=PROBLEM, route_class=StrictRoute
@@ -28,13 +28,15 @@ class QuotaBody(Body):
 
 
 @router.get("/{user_id}/quota")
-async def read_quota(user_id: UserId, caller: Caller, mill: Mill) -> AllowanceView:
+async def read_quota(user_id: UserId, caller: Caller, mill: Mill) -> QuotaOfUserView:
     """Tell what a user may have and has; for administrators."""
     return allowance_view(await mill.quotas.look(caller, user_id))
 
 
 @router.put("/{user_id}/quota")
-async def set_quota(user_id: UserId, body: QuotaBody, caller: Caller, mill: Mill) -> AllowanceView:
+async def set_quota(
+    user_id: UserId, body: QuotaBody, caller: Caller, mill: Mill
+) -> QuotaOfUserView:
     """Give a user limits of their own, instead of those before; for administrators.
 
     What is there already stays: a user who keeps more than that may keep it, and adds nothing.
@@ -43,6 +45,6 @@ async def set_quota(user_id: UserId, body: QuotaBody, caller: Caller, mill: Mill
 
 
 @router.delete("/{user_id}/quota")
-async def reset_quota(user_id: UserId, caller: Caller, mill: Mill) -> AllowanceView:
+async def reset_quota(user_id: UserId, caller: Caller, mill: Mill) -> QuotaOfUserView:
     """Let the limits of all users hold for a user again; for administrators."""
     return allowance_view(await mill.quotas.reset(caller, user_id))

@@ -13,7 +13,7 @@ from mediamill.web.security import Caller, Mill
 from mediamill.web.tables import csv_lines, described, json_lines, sent
 from mediamill.web.views.common import Listed, listed
 from mediamill.web.views.spending import (
-    AllowanceView,
+    AllowedView,
     AttemptView,
     BudgetView,
     EverybodyView,
@@ -164,13 +164,13 @@ async def list_budgets(
 
 
 @router.get("/budgets/{scope}")
-async def get_budget(scope: Scope, caller: Caller, mill: Mill) -> AllowanceView:
+async def get_budget(scope: Scope, caller: Caller, mill: Mill) -> AllowedView:
     """Show what bounds a user, or everybody, this month; administrators only."""
     return allowance_view(await mill.models.spending.budget(caller, scope))
 
 
 @router.put("/budgets/{scope}")
-async def set_budget(scope: Scope, body: BudgetBody, caller: Caller, mill: Mill) -> AllowanceView:
+async def set_budget(scope: Scope, body: BudgetBody, caller: Caller, mill: Mill) -> AllowedView:
     """Set what a user, or everybody together, may spend a month; administrators only."""
     return allowance_view(await mill.models.spending.set_budget(caller, scope, body.monthly))
 

@@ -63,7 +63,7 @@ class InvitedView(InvitationView):
     url: str = Field(description="The link that the mail has; it is not shown again.")
 
 
-class AddedView(View):
+class NewUserView(View):
     user: ManagedView | None
     invitation: InvitedView | None = Field(description="Where no password was given.")
 

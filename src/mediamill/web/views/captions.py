@@ -63,7 +63,8 @@ class CaptionView(View):
     links: CaptionLinks
 
 
-def caption_view(row: Caption) -> CaptionView:
+def caption_view(row: Caption, picture: str = "") -> CaptionView:
+    """Show a caption; `picture` is another address of its file's thumbnail than the usual one."""
     return CaptionView(
         id=row.id,
         job=row.job,
@@ -83,7 +84,7 @@ def caption_view(row: Caption) -> CaptionView:
         html=tag(row),
         created_at=rfc3339(row.created),
         changed_at=rfc3339(row.changed),
-        links=CaptionLinks(thumbnail=_picture(row), job=f"/v1/jobs/{row.job}"),
+        links=CaptionLinks(thumbnail=_picture(row, picture), job=f"/v1/jobs/{row.job}"),
     )
 
 
@@ -102,10 +103,10 @@ def _text(row: Caption, place: int) -> CaptionTextView:
     )
 
 
-def _picture(row: Caption) -> str:
+def _picture(row: Caption, other: str) -> str:
     if row.path:
         return f"/v1/files/{row.file}/members/{quote(row.path)}"
-    return f"/v1/files/{row.file}/thumbnail"
+    return other or f"/v1/files/{row.file}/thumbnail"
 
 
 class JudgedView(View):
@@ -117,7 +118,7 @@ class JudgedView(View):
     )
 
 
-class RemovedView(View):
+class RemovedCaptionsView(View):
     removed: int
     has_more: bool = Field(description="There are more: ask again.")
 

@@ -13,7 +13,7 @@ from mediamill.web.views.common import Count, Fraction, Time, View, moment
 from mediamill.web.views.files import FileView, file_view
 
 
-class MemberView(FileView):
+class ProjectFileView(FileView):
     """A file as a member of a project."""
 
     subset: str = Field(examples=["original", "preprocessed", "augmented"])
@@ -104,11 +104,11 @@ def check_view(check: Check) -> CheckView:
     )
 
 
-def member_view(shown: Shown) -> MemberView:
+def member_view(shown: Shown) -> ProjectFileView:
     row, file = shown
     fields = file_view(file).model_dump()
     own = {"subset": row.subset, "split": row.split, "group": row.group}
-    return MemberView(**fields, **own, added_at=rfc3339(row.added))
+    return ProjectFileView(**fields, **own, added_at=rfc3339(row.added))
 
 
 def task_view(task: ProjectTask) -> TaskView:

@@ -45,7 +45,7 @@ class FileView(View):
     links: dict[str, str]
 
 
-class UploadView(FileView):
+class UploadedView(FileView):
     duplicate: bool = Field(False, description="It was here already; nothing was stored.")
     project: str | None = Field(
         None, description="The one that it joined; null also if that was deleted meanwhile."
@@ -62,8 +62,8 @@ def file_view(file: File, *, for_workers: bool = False) -> FileView:
     return FileView(**_fields(file), for_workers=for_workers)
 
 
-def upload_view(file: File, *, duplicate: bool = False, project: str | None = None) -> UploadView:
-    return UploadView(**_fields(file), duplicate=duplicate, project=project)
+def upload_view(file: File, *, duplicate: bool = False, project: str | None = None) -> UploadedView:
+    return UploadedView(**_fields(file), duplicate=duplicate, project=project)
 
 
 def _links(file: File) -> dict[str, str]:
@@ -115,7 +115,7 @@ def _fields(file: File) -> dict[str, Any]:
     }
 
 
-class MemberView(View):
+class ArchiveMemberView(View):
     """A file inside an archive."""
 
     path: str
@@ -124,14 +124,14 @@ class MemberView(View):
     url: str
 
 
-class MembersView(Listed[MemberView]):
+class ArchiveMemberList(Listed[ArchiveMemberView]):
     """A page of the members of an archive."""
 
     count: Count = Field(description="Members of the whole archive.")
     left_out: Count = Field(description="Links and devices in it, which are no members here.")
 
 
-class RemovedView(View):
+class RemovedMembersView(View):
     """What became of a deletion of members."""
 
     file: FileView = Field(description="The archive as it is now.")

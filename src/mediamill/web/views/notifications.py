@@ -28,7 +28,7 @@ def notifications_view(user: User) -> NotificationsView:
     return NotificationsView(email=choices)
 
 
-class DeliveryView(View):
+class NotificationView(View):
     """What became of telling the caller of one end of a job."""
 
     channel: str = Field(examples=["mail"])
@@ -40,8 +40,8 @@ class DeliveryView(View):
     finished_at: Time | None
 
 
-def delivery_view(delivery: Delivery) -> DeliveryView:
-    return DeliveryView(
+def delivery_view(delivery: Delivery) -> NotificationView:
+    return NotificationView(
         channel=delivery.channel,
         generation=delivery.generation,
         state=delivery.state,

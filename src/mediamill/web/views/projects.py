@@ -37,13 +37,13 @@ class ProjectView(View):
     links: dict[str, str]
 
 
-class AddedView(View):
+class AddedFilesView(View):
     """How many files joined; those that were members already are not counted."""
 
     added: Count
 
 
-class RemovedView(View):
+class RemovedFilesView(View):
     """How many files left; those that were no members are not counted."""
 
     removed: Count

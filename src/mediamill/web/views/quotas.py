@@ -37,7 +37,7 @@ class LimitsView(View):
     requests: int | None
 
 
-class AllowanceView(View):
+class QuotaOfUserView(View):
     """What one user may have."""
 
     user: str = Field(examples=["user_01KAHRQPV0V3E3M2X5E2C8T2QG"])
@@ -59,10 +59,10 @@ def short_view(one: Used) -> ShortView:
     )  # fmt: skip
 
 
-def allowance_view(allowed: Allowed) -> AllowanceView:
+def allowance_view(allowed: Allowed) -> QuotaOfUserView:
     usage = allowed.usage
     used = {"bytes": usage.bytes, "files": usage.files, "jobs": usage.jobs, "items": allowed.items}
-    return AllowanceView(
+    return QuotaOfUserView(
         user=allowed.user.id,
         own=LimitsView(**{quota.value: getattr(allowed.own, quota, None) for quota in Quota}),
         limits=_limits(allowed.limits),

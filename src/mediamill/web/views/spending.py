@@ -105,7 +105,7 @@ def user_spent_view(one: UserSpent) -> UserSpentView:
     )
 
 
-class AllowanceView(View):
+class AllowedView(View):
     """What bounds model calls in a month."""
 
     monthly: Dollars | None = Field(description="The most; null for no limit.")
@@ -115,8 +115,8 @@ class AllowanceView(View):
     own: bool = Field(description="Whether an administrator set it, rather than the settings.")
 
 
-def allowance_view(one: Allowance) -> AllowanceView:
-    return AllowanceView(
+def allowance_view(one: Allowance) -> AllowedView:
+    return AllowedView(
         monthly=dollars(one.most), taken=one.taken / MICRO, spent=one.spent / MICRO,
         left=dollars(one.left), own=one.own,
     )  # fmt: skip
@@ -135,7 +135,7 @@ def day_view(row: SpentDay) -> DayView:
     return DayView(day=row.day, calls=row.calls, failed=row.failed, cost=row.cost / MICRO)
 
 
-class EverybodyView(AllowanceView):
+class EverybodyView(AllowedView):
     """What all have spent in a month."""
 
     month: str = Field(examples=["2026-11"])
@@ -150,7 +150,7 @@ def everybody_view(month: Month) -> EverybodyView:
 class MonthView(View):
     month: str = Field(examples=["2026-11"])
     cost: Dollars = Field(description="Booked; what runs now is booked when its unit ends.")
-    budget: AllowanceView
+    budget: AllowedView
     spent: list[SpentView]
     days: list[DayView] = Field(description="Those on which models were asked.")
 

@@ -46,7 +46,7 @@ from mediamill.media.models.sessions import EXTRA
 
 NO_MODEL = (
     "{id} has no {wanted} at this revision, only: {there}. Name another model, or export it "
-    "yourself; docs/local-models.md tells how."
+    "yourself; docs/how-to/local-models.md tells how."
 )
 
 

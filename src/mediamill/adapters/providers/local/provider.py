@@ -5,8 +5,8 @@
     local:vit-base-patch16-224?threads=2&batch=16&wait=0.01
 
 A model is loaded when it is first asked, once, and runs on one thread of its own; questions that
-wait at the same time are answered as a batch. Nothing is ever fetched for a question. docs/
-local-models.md says what lies in the folder.
+wait at the same time are answered as a batch. Nothing is ever fetched for a question.
+docs/how-to/local-models.md says what lies in the folder.
 """
 
 import asyncio
@@ -264,5 +264,5 @@ def _up_to(address: Address, key: str, usual: int, most: int) -> int:
 
 def _remedy(model: str) -> str:
     if is_path(model):
-        return f"there is no folder {model}; docs/local-models.md says what lies in one"
+        return f"there is no folder {model}; docs/how-to/local-models.md says what lies in one"
     return f"fetch it with `mediamill models fetch {model}`"

@@ -89,7 +89,7 @@ def unopened(error: psycopg.Error) -> Exception:
     elif isinstance(error, errors.LockNotAvailable):
         return Locked(f"{SETTING}: another process makes or moves this database; try again later.")
     elif any(words in told for words in _REFUSED):
-        remedy = f"the database refuses the connection: {told}. See docs/postgresql.md"
+        remedy = f"the database refuses the connection: {told}. See docs/how-to/postgresql.md"
     else:
         return Unavailable(f"{SETTING}: the database does not answer: {told}. Is it running?")
     return ConfigurationError(f"{SETTING}: {remedy}.", setting=SETTING)

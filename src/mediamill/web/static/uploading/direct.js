@@ -1,4 +1,4 @@
-// A large file straight to the bucket, in parts: docs/uploads.md. After a break only parts that have not arrived
+// A large file straight to the bucket, in parts: docs/how-to/uploads.md. After a break only parts that have not arrived
 // are sent, each by a request that is signed anew.
 import { Problem, call } from "../api.js";
 import { drop, kept } from "./kept.js";

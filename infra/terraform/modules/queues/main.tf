@@ -1,0 +1,33 @@
+# Doorbells, with their dead letters, and the topic of events.
+
+locals {
+  bells = {
+    for name in ["WorkQueue", "NoticeQueue"] : name => jsondecode(templatestring(local.text[name], merge(local.given, {
+      WorkDeadLetters_Arn   = aws_sqs_queue.dead["WorkDeadLetters"].arn
+      NoticeDeadLetters_Arn = aws_sqs_queue.dead["NoticeDeadLetters"].arn
+    })))
+  }
+}
+
+resource "aws_sqs_queue" "bell" {
+  for_each = local.bells
+
+  name                       = "${var.name}-${each.key}"
+  visibility_timeout_seconds = each.value.VisibilityTimeout
+  message_retention_seconds  = each.value.MessageRetentionPeriod
+  sqs_managed_sse_enabled    = true
+  redrive_policy             = jsonencode(each.value.RedrivePolicy)
+}
+
+resource "aws_sqs_queue" "dead" {
+  for_each = { for name, one in local.here : name => one if one.Type == "AWS::SQS::Queue" && !can(one.RedrivePolicy) }
+
+  name                      = "${var.name}-${each.key}"
+  message_retention_seconds = each.value.MessageRetentionPeriod
+  sqs_managed_sse_enabled   = true
+}
+
+resource "aws_sns_topic" "events" {
+  name              = "${var.name}-events"
+  kms_master_key_id = var.data_key
+}

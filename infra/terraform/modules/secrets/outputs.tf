@@ -1,0 +1,9 @@
+output "link_secret" {
+  description = "ARN of the secret."
+  value       = aws_secretsmanager_secret.link_secret.arn
+}
+
+output "link_secret_name" {
+  description = "Name of the secret."
+  value       = aws_secretsmanager_secret.link_secret.name
+}

@@ -1,0 +1,160 @@
+"""Check `infra/terraform`: its format, its sources, the real provider's opinion, and checkov's.
+
+`terraform` is looked for on PATH, the provider for AWS in the folder that TERRAFORM_PLUGINS names
+(`.ci/run` finds it): nothing is downloaded. What is not there is skipped, with a word, unless
+TERRAFORM_PLUGINS is set: then `terraform` and the provider have to be there. The folder is copied
+first, so that `terraform init` leaves nothing in the tree.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import terraform_sources
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "infra/terraform"
+CHECKOV = ROOT / ".venv/judges-infra/bin/checkov"
+SKIP = re.compile(r"#\s*checkov:skip=(CKV2?_AWS_\d+):(.*)")
+LEAST_REASON = 12
+"""Letters of a reason: less says nothing."""
+
+
+def main() -> int:
+    """Print what is wrong: 1 if anything is."""
+    problems = [*stale(), *unreasoned(FOLDER)]
+    if program() is None:
+        problems += _missing("terraform is not here: format and provider were not asked.")
+    else:
+        problems += unformatted(FOLDER)
+        problems += (
+            rejected(FOLDER)
+            if plugins()
+            else _missing("TERRAFORM_PLUGINS names no provider: nothing was validated by it.")
+        )
+    problems += unsafe(FOLDER) if CHECKOV.exists() else _missing(f"{CHECKOV} is not here.")
+    for problem in problems:
+        print(problem)
+    print(f"{len(problems)} problems in infra/terraform." if problems else "Terraform is clean.")
+    return int(bool(problems))
+
+
+def program() -> str | None:
+    """Return where `terraform` is, if it is here."""
+    return shutil.which("terraform")
+
+
+def plugins() -> str | None:
+    """Return the folder of providers, if this machine was searched for one."""
+    return os.environ.get("TERRAFORM_PLUGINS") or None
+
+
+def _missing(what: str) -> list[str]:
+    if plugins():
+        return [what]
+    print(f"Skipped: {what}")
+    return []
+
+
+def environment() -> dict[str, str]:
+    """Return our variables without what a machine tells Terraform beside: files, logs, arguments."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    return {**kept, "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
+
+
+def terraform(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run it in a folder; its answer is the caller's to judge."""
+    command = ["terraform", *words]
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
+
+
+@contextmanager
+def copied(folder: Path = FOLDER) -> Iterator[Path]:
+    """Yield a copy of the folder, which goes afterwards."""
+    with tempfile.TemporaryDirectory(prefix="terraform-") as place:
+        copy = Path(place) / "terraform"
+        shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+        yield copy
+
+
+def initialised(folder: Path) -> None:
+    """Prepare a folder for the other commands; raises `SystemExit` with what was said."""
+    done = terraform(folder, "init", "-no-color", "-input=false", f"-plugin-dir={plugins()}")
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+
+
+def stale() -> Iterator[str]:
+    """Yield the files of sources that are not what the templates say."""
+    for path, text in terraform_sources.written().items():
+        if not path.exists() or path.read_text() != text:
+            yield f"{path.relative_to(ROOT)}: run scripts/terraform_sources.py."
+
+
+def unreasoned(folder: Path) -> Iterator[str]:
+    """Yield exceptions from checkov's rules that do not say why."""
+    for path in sorted(folder.rglob("*.tf")):
+        for found in SKIP.finditer(path.read_text()):
+            if len(found[2].strip()) < LEAST_REASON:
+                yield f"{path.name}: the exception {found[1]} has no reason."
+
+
+def unformatted(folder: Path) -> Iterator[str]:
+    """Yield the files that `terraform fmt` would change."""
+    done = terraform(folder, "fmt", "-check", "-recursive", "-no-color")
+    if done.returncode:
+        yield f"terraform fmt: {done.stdout.split()} {done.stderr}"
+
+
+def rejected(folder: Path) -> Iterator[str]:
+    """Yield what the provider says against the root and the examples."""
+    with copied(folder) as copy:
+        for place in (copy, *sorted((copy / "examples").iterdir())):
+            initialised(place)
+            told = json.loads(terraform(place, "validate", "-json").stdout)
+            for one in told["diagnostics"]:
+                where = one.get("range", {})
+                line = where.get("start", {}).get("line")
+                yield f"{place.name}: {where.get('filename')}:{line}: {one['summary']}: " + str(
+                    one.get("detail")
+                )
+
+
+def unsafe(folder: Path) -> Iterator[str]:
+    """Yield what checkov finds, and exceptions from its rules that nothing needs any more."""
+    report = judged(folder)
+    for one in report["failed_checks"]:
+        lines = "-".join(map(str, one["file_line_range"]))
+        yield f"{one['file_path']}:{lines}: {one['check_id']} {one['check_name']} ({one['resource']})"
+    used = {(str(one["file_path"]).lstrip("/"), one["check_id"]) for one in report["skipped_checks"]}
+    for path in sorted(folder.rglob("*.tf")):
+        name = path.relative_to(folder).as_posix()
+        for found in SKIP.finditer(path.read_text()):
+            if (name, found[1]) not in used:
+                yield f"{name}: nothing needs the exception {found[1]} any more."
+
+
+def judged(folder: Path) -> dict[str, Any]:
+    """Return checkov's results; raises `SystemExit` with what was said if there are none."""
+    command = [
+        str(CHECKOV), "--directory", str(folder), "--framework", "terraform", "--output", "json",
+        "--quiet", "--compact", "--skip-download", "--download-external-modules", "false",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    try:
+        found = json.loads(done.stdout)
+    except ValueError:
+        raise SystemExit(done.stdout + done.stderr) from None
+    return dict(found["results"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Who ends processes that are too many, and is told which of them have work."""

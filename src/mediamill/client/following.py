@@ -1,0 +1,115 @@
+"""Follow jobs: wait for their end, or listen to their events and go on where the line broke."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mediamill.client import routes
+from mediamill.client.calling import Flow, Give, Pause, Read, Request, Rows, opened
+from mediamill.client.errors import Problem, TimedOut, Unreachable
+from mediamill.client.models import JobView
+from mediamill.client.retrying import Patience, Retries, sending
+
+TERMINAL = frozenset({"succeeded", "partial", "failed", "cancelled", "expired"})
+PATIENCE_SECONDS = 60.0
+"""How long a server that was there may be away, as when it is restarted."""
+LONGEST_WAIT = 30
+"""Seconds for which the server holds a question for news."""
+PAUSE_SECONDS = 2.0
+RETRIES = Retries(tries=10_000, first=0.25, longest=1.0, total=PATIENCE_SECONDS)
+
+
+def waiting(
+    job: JobView | str, timeout: float | None, each: float, changed: Callable[[JobView], None]
+) -> Flow[JobView]:
+    """Return a job once it has ended; the server is asked at least every `each` seconds.
+
+    `changed` is told of every answer. Raises `TimedOut` after `timeout` seconds; the job goes on.
+    """
+    until = None if timeout is None else time.monotonic() + timeout
+    found: JobView | None = None if isinstance(job, str) else job
+    here = routes.get_job.at(job_id=job if isinstance(job, str) else job["id"])
+    while found is None or found["state"] not in TERMINAL:
+        left = LONGEST_WAIT if until is None else until - time.monotonic()
+        if left <= 0:
+            raise TimedOut(f"The job has not ended within {timeout:g} seconds.")
+        wait = max(0, int(min(each, left, LONGEST_WAIT)))
+        request = Request("GET", here, params={"wait": wait})
+        found = (yield from sending(request, RETRIES)).json()
+        assert found is not None  # noqa: S101 - tells mypy what an answer is
+        changed(found)
+        if wait < 1 and found["state"] not in TERMINAL:
+            yield Pause(min(0.2, left))
+    return found
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event; `id` is the last that the stream gave."""
+
+    kind: str
+    """`job`, a snapshot of a job, or `job_deleted`."""
+    data: dict[str, Any]
+    id: str
+
+
+def events(path: str) -> Rows[Event]:
+    """Give events until the server says that there are no more.
+
+    A stream that breaks is taken up behind the last event; raises `Unreachable` when the server is
+    away for a minute, `Problem` when it does not let us.
+    """
+    last, patience = "", Patience(RETRIES)
+    while True:
+        parser = Parser(last)
+        try:
+            headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
+            head = yield from opened(Request("GET", path, headers=headers))
+            if head.status == 204:
+                return
+            while piece := (yield Read()):
+                for event in parser.feed(piece):
+                    last = event.id
+                    patience.renew()
+                    if event.kind == "gone":
+                        return
+                    if event.data:
+                        yield Give(event)
+        except Unreachable:
+            if not (yield from patience.wait()):
+                raise
+        except Problem as problem:
+            if not problem.retryable or not (yield from patience.wait(problem.retry_after)):
+                raise
+        else:
+            yield Pause(PAUSE_SECONDS)
+
+
+class Parser:
+    """Reads a stream of events as the HTML standard says; a block without data tells its id."""
+
+    def __init__(self, last: str = "") -> None:
+        self._last, self._rest = last, b""
+        self._kind, self._data = "message", list[str]()
+
+    def feed(self, piece: bytes) -> Iterator[Event]:
+        """Yield the events that end in a piece."""
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        for line in lines:
+            yield from self.line(line.removesuffix(b"\r").decode(errors="replace"))
+
+    def line(self, line: str) -> Iterator[Event]:
+        """Yield the event that a line ends, if it ends one."""
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if line == "":
+            yield Event(self._kind, json.loads("\n".join(self._data) or "{}"), self._last)
+            self._kind, self._data = "message", []
+        elif name == "event":
+            self._kind = value
+        elif name == "data":
+            self._data.append(value)
+        elif name == "id":
+            self._last = value

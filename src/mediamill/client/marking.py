@@ -1,0 +1,37 @@
+"""Remember unfinished uploads in a folder, so that another process goes on with them."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class FolderBookmark:
+    """One upload's file in the folder; it holds the address of the upload, and no secret."""
+
+    file: Path
+
+    @classmethod
+    def of(cls, folder: Path, server: str, name: str, sha256: str) -> "FolderBookmark":
+        """Return where the upload of some bytes under a name to a server is remembered."""
+        key = hashlib.sha256(json.dumps([server, name, sha256]).encode()).hexdigest()
+        return cls(folder / f"upload-{key[:32]}.json")
+
+    def place(self) -> str | None:
+        """Return the address of an upload that was begun."""
+        try:
+            return str(json.loads(self.file.read_text())["place"])
+        except (OSError, ValueError, LookupError):
+            return None
+
+    def begin(self, place: str) -> None:
+        """Remember an upload until `forget`; the folder is made where it is not there."""
+        self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(json.dumps({"place": place}))
+        fresh.replace(self.file)
+
+    def forget(self) -> None:
+        """Forget an upload that is over."""
+        self.file.unlink(missing_ok=True)

@@ -1,0 +1,119 @@
+"""Send again what may be sent again: requests whose answer was lost, and servers that ask to wait.
+
+A request is repeated when that cannot do anything twice: GET, HEAD, PUT and DELETE, a POST with an
+`Idempotency-Key`, and whatever certainly never reached the server. `Retry-After` is kept to;
+otherwise pauses grow, and are drawn so that clients do not come back together.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from mediamill.client.calling import Flow, Pause, Request, Response
+from mediamill.client.errors import ClientError, Problem, Unreachable
+
+PASSING = frozenset({408, 423, 425, 429, 502, 503, 504})
+"""What passes, where the server does not say whether it does."""
+UNDONE = frozenset({425, 429})
+"""What is answered before anything is done."""
+
+
+@dataclass(frozen=True)
+class Retries:
+    """How patient a client is; all times are seconds."""
+
+    tries: int = 6
+    """Attempts in all."""
+    first: float = 0.25
+    """The longest pause before the second attempt; it doubles with each."""
+    longest: float = 20.0
+    total: float = 120.0
+    """After so long nothing is tried again, nor is a pause begun that would end later."""
+    connecting: bool = True
+    """Whether a server that is not there at all is waited for."""
+
+    def pauses(self) -> Iterator[float]:
+        """Yield how long to wait before each further attempt."""
+        for number in range(self.tries - 1):
+            longest = min(self.longest, self.first * 2**number)
+            yield random.uniform(longest / 2, longest)  # noqa: S311 - spreads retries
+
+
+NEVER = Retries(tries=1)
+"""Each request is sent once."""
+
+
+class Patience:
+    """How often something is still tried; progress renews it."""
+
+    def __init__(self, retries: Retries) -> None:
+        self._retries = retries
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin anew, because there was progress."""
+        self._pauses, self._until = self._retries.pauses(), time.monotonic() + self._retries.total
+
+    def wait(self, asked: float | None = None) -> Flow[bool]:
+        """Wait before another try, as long as the server asks if it does; False when it is over."""
+        pause = next(self._pauses, None)
+        if pause is None:
+            return False
+        seconds = pause if asked is None else asked + pause / 4
+        if time.monotonic() + seconds > self._until:
+            return False
+        yield Pause(seconds)
+        return True
+
+
+def sending(request: Request, retries: Retries) -> Flow[Response]:
+    """Send a request until it is answered; raises `Problem` and `Unreachable`.
+
+    A DELETE that is repeated because its answer was lost may find nothing: that was its doing.
+    """
+    patience, lost = Patience(retries), False
+    while True:
+        try:
+            response: Response = yield request
+        except Unreachable as error:
+            lost = lost or error.sent
+            if not _again(request, error, retries) or not (yield from patience.wait()):
+                raise
+            continue
+        if not response.failed:
+            return response
+        if lost and request.method == "DELETE" and response.status in (404, 410):
+            return Response(204, response.headers)
+        problem = response.problem()
+        lost = lost or response.status >= 500
+        if not _passes(request, problem) or not (yield from patience.wait(problem.retry_after)):
+            raise problem
+
+
+def _again(request: Request, error: Unreachable, retries: Retries) -> bool:
+    """Tell whether a request may be sent again that nobody answered."""
+    return request.repeatable if error.sent else retries.connecting
+
+
+def _passes(request: Request, problem: Problem) -> bool:
+    """Tell whether a request may be sent again that was refused."""
+    if not (request.repeatable or problem.status in UNDONE):
+        return False
+    return problem.status in PASSING if problem.retryable is None else problem.retryable
+
+
+def patiently(
+    retries: Retries,
+    attempt: Callable[[Patience], Flow[str]],
+    passes: Callable[[ClientError], bool],
+) -> Flow[str]:
+    """Do something that may be done twice, again while its failures pass."""
+    patience = Patience(retries)
+    while True:
+        try:
+            return (yield from attempt(patience))
+        except (Problem, Unreachable) as error:
+            asked = error.retry_after if isinstance(error, Problem) else None
+            if not passes(error) or not (yield from patience.wait(asked)):
+                raise

@@ -1,0 +1,173 @@
+"""What can be uploaded: bytes that are read from any place on, and again."""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, TypeAlias
+
+CHUNK = 1 << 18
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Told how many bytes have passed and how many there are in all; 0 where nobody knows."""
+
+
+class Source(Protocol):
+    """Bytes that come to a server as a file."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that the file is to have."""
+
+    @property
+    def size(self) -> int:
+        """Return its length in bytes."""
+
+    @property
+    def sha256(self) -> str:
+        """Return what is known of its digest before it is read; empty for nothing."""
+
+    def read(self, start: int) -> Iterator[bytes]:
+        """Yield the bytes from `start` on; fewer than announced are refused by the server."""
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """A file of this machine, as long as it was when it was named; raises `OSError`."""
+
+    path: Path
+    name: str
+    size: int
+    sha256: str = ""
+
+    @classmethod
+    def of(cls, path: Path, name: str = "") -> "FileSource":
+        """Measure a file; its digest is read only where it is needed."""
+        return cls(path, name or spelled(path.name), path.stat().st_size)
+
+    def digested(self) -> "FileSource":
+        """Return the file with its SHA-256."""
+        with self.path.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        return FileSource(self.path, self.name, self.size, sha256)
+
+    def read(self, start: int) -> Iterator[bytes]:
+        with self.path.open("rb") as stream:
+            yield from _rest(stream, start, self.size)
+
+
+@dataclass(frozen=True)
+class BytesSource:
+    """Bytes in memory."""
+
+    content: bytes
+    name: str
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+    def read(self, start: int) -> Iterator[bytes]:
+        return _rest(io.BytesIO(self.content), start, self.size)
+
+
+@dataclass(frozen=True)
+class StreamSource:
+    """An open file that can be sought; it is read from its beginning, and stays open."""
+
+    stream: BinaryIO
+    name: str
+    size: int
+    sha256: str = ""
+
+    @classmethod
+    def of(cls, stream: BinaryIO, name: str) -> "StreamSource":
+        """Measure a stream; raises `io.UnsupportedOperation` for one that cannot be sought."""
+        return cls(stream, name, stream.seek(0, io.SEEK_END))
+
+    def read(self, start: int) -> Iterator[bytes]:
+        return _rest(self.stream, start, self.size)
+
+
+def _rest(stream: BinaryIO, start: int, stop: int) -> Iterator[bytes]:
+    stream.seek(start)
+    while start < stop and (chunk := stream.read(min(CHUNK, stop - start))):
+        start += len(chunk)
+        yield chunk
+
+
+def source_of(given: "Source | str | Path | bytes | BinaryIO", name: str) -> Source:
+    """Return what was given as a source; raises `OSError` for a file that cannot be read."""
+    if isinstance(given, str | Path):
+        return FileSource.of(Path(given), name)
+    if isinstance(given, bytes):
+        return BytesSource(given, name or "upload")
+    if isinstance(given, io.IOBase):
+        shown = name or Path(str(getattr(given, "name", "upload"))).name
+        return StreamSource.of(given, shown)  # type: ignore[arg-type]  # IOBase is BinaryIO here
+    return given  # type: ignore[return-value]  # what is left of the union
+
+
+def spelled(name: str) -> str:
+    """Write a file name that is no UTF-8 with `�` for what cannot be read."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")
+
+
+class Counter:
+    """Turns offsets into progress: bytes that are sent twice count once."""
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self._advance, self._shown, self._at, self._reached = advance, 0, 0, 0
+
+    def add(self, count: int) -> None:
+        self._at += count
+        self._show()
+
+    def reach(self, offset: int) -> bool:
+        """Go on from an offset that the server has; True when that is progress."""
+        more, self._at = offset > self._reached, offset
+        self._reached = max(offset, self._reached)
+        self._show()
+        return more
+
+    def begin_anew(self) -> None:
+        """Count from the first byte again; what was shown stays shown."""
+        self._at = self._reached = 0
+
+    def _show(self) -> None:
+        if self._at > self._shown:
+            self._advance(self._at - self._shown)
+            self._shown = self._at
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some bytes of a source as the body of a request; told how many of them have left."""
+
+    source: Source
+    start: int
+    size: int
+    sent: Callable[[int], None] = field(default=lambda _: None)
+
+    def __iter__(self) -> Iterator[bytes]:
+        left = self.size
+        if not left:
+            return
+        with closing(_closable(self.source.read(self.start))) as chunks:
+            for chunk in chunks:
+                data = chunk[:left]
+                yield data
+                self.sent(len(data))
+                left -= len(data)
+                if not left:
+                    return
+
+
+def _closable(chunks: Iterator[bytes]) -> Any:
+    return chunks if hasattr(chunks, "close") else (chunk for chunk in chunks)
