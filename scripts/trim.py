@@ -18,8 +18,8 @@ SERVICES = frozenset({
 NEEDLESS = (
     "**/__pycache__", "**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.pxi", "**/*.a", "**/*.h",
     "**/*.hpp", "**/tests", "*/test", "*/include", "pyarrow/src", "pyarrow/libarrow_flight*",
-    "pyarrow/libarrow_python_flight*", "pyarrow/_flight*", "pyarrow/libarrow_substrait*",
-    "pyarrow/_substrait*", "pyarrow/libarrow_s3*", "pyarrow/_s3fs*",
+    "pyarrow/libarrow_python_flight*", "pyarrow/_flight*", "pyarrow/_substrait*",
+    "pyarrow/libarrow_s3*", "pyarrow/_s3fs*",
     "apsw/sqlite_extra_binaries", "onnxruntime/transformers", "onnxruntime/quantization",
     "onnxruntime/tools",
 )  # fmt: skip

@@ -31,10 +31,10 @@ MARKS = (
     "embedded(reason): is about SQLite or a folder, so it runs nowhere else",
 )
 
-LONG = ("security", "faults", "browser", "handlers", "cli")
+LONG = ("security", "faults", "browser", "handlers", "cli", "client")
 """Folders of tests that take long, each for itself."""
 
-FORKED = ("annotations", "cli", "handlers", "services", "web")
+FORKED = ("annotations", "cli", "client", "handlers", "services", "web")
 """Folders whose tests are about what comes out of slots, not how those start or end."""
 
 

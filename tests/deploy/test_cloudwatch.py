@@ -16,9 +16,9 @@ from mediamill.core.metrics import ITEMS, REQUESTS, STORE_ERRORS, UNIT_SECONDS
 from mediamill.engine.sweeping import CLASSES
 from mediamill.services.cloudwatch import COUNTED, KNOWN, NAMESPACE, OTHERS, TOLD, Changes, line
 from tests.deploy.test_prometheus import ALERTS, ROOT
-from tests.infra.test_deployment import Loader
 from tests.support.buckets import bucket_server
 from tests.support.deploying import client_of
+from tests.support.templates import Loader
 from tests.web.conftest import mill  # noqa: F401 - a fixture
 
 TEMPLATE = ROOT / "deploy" / "cloudwatch" / "alarms.yml"

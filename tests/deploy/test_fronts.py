@@ -21,6 +21,8 @@ from tests.web.test_uploading import PNG
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SETTINGS = {"public_url": f"https://{NAME}", "trusted_proxies": "127.0.0.1"}
 MB = 1_000_000
+GATHERED = "a client request body is buffered to a temporary file"
+"""What nginx says when it writes a body to its disk."""
 TUS = {"tus-resumable": "1.0.0"}
 FORGED = {
     "x-forwarded-for": "203.0.113.66",
@@ -37,7 +39,7 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def taken(web):  # noqa: F811
+def taken(web):
     return Taken(web)
 
 
@@ -70,7 +72,7 @@ async def sending(front, person, size):
         writer.close()
 
 
-async def test_an_upload_goes_through_as_it_comes(front, taken, ann):  # noqa: F811
+async def test_an_upload_goes_through_as_it_comes(front, taken, ann):
     """Half of it is at the service while the other half is not sent yet."""
     data = random.Random(1).randbytes(24 * MB)
     before = taken.bytes
@@ -84,14 +86,13 @@ async def test_an_upload_goes_through_as_it_comes(front, taken, ann):  # noqa: F
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
             answer = json.loads(await reader.readexactly(length))
-    assert head.startswith(b"HTTP/1.1 415") or head.startswith(b"HTTP/1.1 4"), head
-    assert answer["code"], "random bytes are no media: all of them were looked at"
-    left = [path for path in front.folder.rglob("*") if path.is_file() and path.stat().st_size > MB]
-    assert not left, "the proxy has written bodies to its disk"
+    assert head.startswith(b"HTTP/1.1 201"), head
+    assert answer["sha256"] == hashlib.sha256(data).hexdigest()
+    assert GATHERED not in (front.folder / "log").read_text()
 
 
 async def test_a_proxy_that_gathers_uploads_first_is_noticed(
-    upstream, made, taken, ann, tmp_path  # noqa: F811
+    upstream, made, taken, ann, tmp_path
 ):  # fmt: skip
     """The planted fault."""
     fault = {"proxy_request_buffering off;": "proxy_request_buffering on;"}
@@ -100,14 +101,13 @@ async def test_a_proxy_that_gathers_uploads_first_is_noticed(
         async with sending(front, ann, 24 * MB) as (_, writer):
             writer.write(bytes(12 * MB))
             await writer.drain()
-            bodies = front.folder / "bodies"
             async with asyncio.timeout(60):
-                while sum(p.stat().st_size for p in bodies.rglob("*") if p.is_file()) < 11 * MB:
+                while GATHERED not in (front.folder / "log").read_text():
                     await asyncio.sleep(0.05)
             assert taken.bytes == before
 
 
-async def test_an_upload_can_be_resumed(front, ann):  # noqa: F811
+async def test_an_upload_can_be_resumed(front, ann):
     data = PNG
     async with front.client(authorization=f"Bearer {ann.token}") as client:
         name = base64.b64encode(b"dot.png").decode()
@@ -135,7 +135,7 @@ async def test_an_upload_can_be_resumed(front, ann):  # noqa: F811
         assert hashlib.sha256(content.content).digest() == hashlib.sha256(data).digest()
 
 
-async def test_an_event_arrives_while_the_stream_is_open(front, ann):  # noqa: F811
+async def test_an_event_arrives_while_the_stream_is_open(front, ann):
     async with front.client(authorization=f"Bearer {ann.token}") as client:
         file = (await client.post("/v1/files?name=a.png", content=PNG)).json()["id"]
         async with client.stream("GET", "/v1/events") as stream, asyncio.timeout(60):
@@ -150,7 +150,7 @@ async def test_an_event_arrives_while_the_stream_is_open(front, ann):  # noqa: F
         await client.post(f"/v1/jobs/{job}/cancel")
 
 
-async def test_a_job_is_waited_for_and_its_zip_has_a_length(front, mill, ann):  # noqa: F811
+async def test_a_job_is_waited_for_and_its_zip_has_a_length(front, mill, ann):
     async with front.client(authorization=f"Bearer {ann.token}") as client:
         file = (await client.post("/v1/files?name=b.png", content=PNG)).json()["id"]
         steps = [{"operation": "convert", "parameters": {"format": "png"}}]
@@ -162,7 +162,7 @@ async def test_a_job_is_waited_for_and_its_zip_has_a_length(front, mill, ann):  
         assert (got.status_code, got.content) == (206, b"PK\x03\x04")
 
 
-async def test_what_a_client_says_of_itself_is_not_believed(front, mill, ann):  # noqa: F811
+async def test_what_a_client_says_of_itself_is_not_believed(front, mill, ann):
     wrong = {"email": ann.email, "password": "not the password"}
     async with front.client("127.0.0.9", **FORGED) as client:
         refused = await client.post("/v1/auth/login", json=wrong)
@@ -175,7 +175,7 @@ async def test_what_a_client_says_of_itself_is_not_believed(front, mill, ann):  
 
 
 async def test_a_proxy_that_passes_on_what_it_is_told_is_noticed(
-    upstream, made, mill, ann, tmp_path  # noqa: F811
+    upstream, made, mill, ann, tmp_path
 ):  # fmt: skip
     """The planted fault: `Forwarded` of a client goes through."""
     fault = {

@@ -71,7 +71,7 @@ async def test_the_service_turns_a_clip_into_frames_in_a_root_that_is_read_only(
         await until_live(up, 120)
         async with signed_in(up) as client:
             made = await client.post(
-                "/v1/files", content=clip.read_bytes(), params={"filename": "clip.mp4"}
+                "/v1/files", content=clip.read_bytes(), params={"name": "clip.mp4"}
             )
             assert made.status_code == 201, made.text
             steps = [{"operation": "extract-frames", "parameters": {"fps": 1}}]

@@ -194,7 +194,7 @@ class Terminal:
         """Run a command; returns its exit code and what it writes."""
         assert self.shell.stdin is not None
         assert self.shell.stdout is not None
-        self.shell.stdin.write(f"{{ {command}\n}} </dev/null\necho; echo '{END}' $?\n")
+        self.shell.stdin.write(f"{{ {command}\n}} </dev/null\nprintf '\\n%s %s\\n' '{END}' $?\n")
         self.shell.stdin.flush()
         lines: list[str] = []
         # a command that hangs is ended by pytest's own limit, which shows where
@@ -212,22 +212,23 @@ class Terminal:
         script = re.sub(
             r"^((?:\w+=\S+ )*)mediamill up", r"exec env \1mediamill up", script, flags=re.MULTILINE
         )
-        with output.open("wb") as out:
+        log = self.folder / ".terminal.log"
+        with output.open("wb") as out, log.open("wb") as logged:
             self.service = subprocess.Popen(
                 ["bash", "-c", script],
                 cwd=self.folder_now(),
                 env=self.variables,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
-                stderr=out,
+                stderr=logged,
             )
         if not self.answers():
-            return f"{block}: the service did not start:\n{output.read_text()}"
+            return f"{block}: the service did not start:\n{log.read_text()}"
         shown = "\n".join(text for _, text in block.steps())
-        until = time.monotonic() + SECONDS
+        until = time.monotonic() + SECONDS / 4
         while time.monotonic() < until:
             told = output.read_text().replace(f":{self.port}", f":{PORT}")
-            if meets(f"{shown}…", told, self.known):
+            if meets(f"…{shown}…", told, self.known):
                 return ""
             time.sleep(0.1)
         return f"{block}: the service shows\n{told}\ninstead of\n{shown}"

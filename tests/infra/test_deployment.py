@@ -1,4 +1,4 @@
-"""The template, deployed to the emulator that runs functions: a file goes all the way.
+"""The templates, deployed to the emulator that runs functions: a file goes all the way.
 
 The emulator asks IAM whether each function may do what it does.
 """
@@ -12,48 +12,42 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-import yaml
 from tests.support.buckets import bucket_server
-from tests.support.deploying import SERVICES, TEMPLATE, client_of, deployed
+from tests.support.deploying import SERVICES, SUMMED, client_of, deployed, made
+from tests.support.templates import FOLDER, LEFT_OUT, NESTED, all_templates, packaged, read
 
-CONDITIONAL = {"BucketPolicy"}
+ON_AWS = {"BucketPolicy", "LogBucketPolicy", "FiguresPolicy"}
 """What is there only on AWS: the emulator has no TLS."""
 CLUSTER = "arn:aws:kafka:us-east-1:000000000000:cluster/mill/751d2973-a626-431c-9d4e-d7975eb44dd7-2"
+STREAM = {
+    "KafkaCluster": CLUSTER, "KafkaBrokers": "127.0.0.1:1", "StreamTopics": "images=customer:acme",
+}  # fmt: skip
+SERVICE = {
+    "Image": "mill@sha256:1", "Repository": "arn:aws:ecr:us-east-1:000000000000:repository/mill",
+}  # fmt: skip
+WHOLE = {
+    **SERVICE, "Functions": "no", "Services": "whole", "PublicUrl": "https://mill.example.org",
+    "Certificate": "arn:aws:acm:us-east-1:000000000000:certificate/c", "SignIn": "mill-people",
+    "MailIdentity": "yes", "OperatorsMail": "operators@example.org", "SecondGateway": "yes",
+}  # fmt: skip
 SENDER = "mill@example.org"
 PASSWORD = "correct horse battery staple"
 
 
-class Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms as they are."""
-
-
-Loader.add_multi_constructor("!", lambda loader, tag, node: {tag: _read(loader, node)})
-
-
-def _read(loader, node):
-    if isinstance(node, yaml.ScalarNode):
-        return loader.construct_scalar(node)
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    return loader.construct_mapping(node, deep=True)
-
-
 @pytest.fixture(scope="module")
-def template():
-    return yaml.load(TEMPLATE.read_text(), Loader)
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory):
+def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stack")
     with bucket_server("ministack", folder, services=SERVICES) as server:
         mail = client_of(server, "sesv2")
         for address in (SENDER, "ann@example.org"):
             mail.create_email_identity(EmailIdentity=address)
-        stream = {"KafkaBrokers": "127.0.0.1:1", "StreamTopics": "images=customer:acme"}
-        yield deployed(
-            server, "mill", Registration="true", MailFrom=SENDER, KafkaCluster=CLUSTER, **stream
-        )
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stack(server):
+    """Functions with a stream, the usual way."""
+    return deployed(server, "mill", Registration="true", MailFrom=SENDER, Lake="yes", **STREAM)
 
 
 @pytest.fixture
@@ -71,102 +65,111 @@ async def ann(stack):
         yield client
 
 
-def functions(template):
-    found = template["Resources"].items()
-    return {name: one for name, one in found if one["Type"] == "AWS::Lambda::Function"}
-
-
-def test_rows_and_bytes_can_be_brought_back(template):
-    """And what users delete leaves the bucket all the same."""
-    table, bucket = (template["Resources"][name]["Properties"] for name in ("Table", "Bucket"))
-    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
-    rules = {one["Id"]: one for one in bucket["LifecycleConfiguration"]["Rules"]}
-    assert rules["deleted"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
-
-
-def test_functions_have_the_same_variables(template):
-    """CloudFormation has no anchors: they are written out for each."""
-    found = {
-        name: {**one["Properties"]["Environment"]["Variables"]}
-        for name, one in functions(template).items()
-    }
-    assert len(found) == 5
-    streams = [
-        (one.pop("MEDIAMILL_STREAM_URL"), one.pop("MEDIAMILL_STREAM_TOPICS"))
-        for one in (found["NotifierFunction"], found["IngestFunction"])
-    ]
-    of_api = found.pop("ApiFunction")
-    assert all(one == of_api for one in found.values())
-    (of_notifier, same), (of_ingest, other) = streams
-    assert same == other
-    assert of_notifier == {"If": ["HasKafka", of_ingest, "none:"]}, (
-        "an ingest there is with it only"
-    )
-
-
-def test_who_knows_of_the_stream_reaches_its_brokers_and_may_write_there(template):
-    """Dead letters and results: both are written by idempotent producers."""
-    resources, needed = template["Resources"], {"Connect", "DescribeTopic", "WriteData"}
-    knowing = {
-        name: one["Properties"]
-        for name, one in functions(template).items()
-        if "MEDIAMILL_STREAM_URL" in one["Properties"]["Environment"]["Variables"]
-    }
-    assert knowing.keys() == {"NotifierFunction", "IngestFunction"}
-    for name, function in knowing.items():
-        assert function["VpcConfig"]["If"][0] == "HasSubnets", name
-        role = resources[function["Role"]["GetAtt"].removesuffix(".Arn")]["Properties"]
-        (managed,) = [
-            resources[ref]["Properties"] for ref in _refs(role["ManagedPolicyArns"])
-            if ref == "Brokers"
-        ]  # fmt: skip
-        actions = [one["Action"] for one in managed["PolicyDocument"]["Statement"]]
-        given = {action.removeprefix("kafka-cluster:") for some in actions for action in some}
-        assert given >= needed | {"WriteDataIdempotently"}, name
-        assert "AWSLambdaVPCAccessExecutionRole" in str(role["ManagedPolicyArns"]), name
-
-
-def _refs(found):
-    """Yield what is referred to in a part of the template."""
-    for one in found if isinstance(found, list) else [found]:
-        if isinstance(one, dict):
-            for name, inner in one.items():
-                yield from [inner] if name == "Ref" else _refs(inner)
-
-
-def test_a_message_is_hidden_for_six_times_as_long_as_a_call_takes(template):
-    resources = template["Resources"]
-    for calls, function, queue in (
-        ("WorkCalls", "WorkerFunction", "WorkQueue"),
-        ("NoticeCalls", "NotifierFunction", "NoticeQueue"),
-    ):
-        assert resources[calls]["Properties"]["FunctionName"] == {"Ref": function}
-        seconds, kept = resources[function]["Properties"]["Timeout"], resources[queue]["Properties"]
-        assert kept["VisibilityTimeout"] >= 6 * seconds
-        shown = kept["RedrivePolicy"]["maxReceiveCount"]
-        assert kept["MessageRetentionPeriod"] > shown * kept["VisibilityTimeout"], (
-            "it would be forgotten before it is a dead letter"
-        )
-
-
-def test_the_table_is_as_the_store_makes_it(template):
-    from mediamill.store.dynamodb.table import description
-
-    table, wanted = template["Resources"]["Table"]["Properties"], description("t", protected=True)
-    for part in ("BillingMode", "KeySchema", "GlobalSecondaryIndexes"):
-        assert table[part] == wanted[part]
-    named = {one["AttributeName"]: one["AttributeType"] for one in table["AttributeDefinitions"]}
-    asked = {one["AttributeName"]: one["AttributeType"] for one in wanted["AttributeDefinitions"]}
-    assert named == asked
-
-
-def test_every_resource_is_there(stack, template):
-    wanted = template["Resources"].keys() - CONDITIONAL
-    assert stack.resources.keys() == wanted
+def there(stack) -> dict[str, set[str]]:
+    """Return the resources of each nested stack that have an id and are complete."""
+    found: dict[str, set[str]] = {}
     for name, one in stack.resources.items():
         assert one["PhysicalResourceId"], name
         assert one["ResourceStatus"] == "CREATE_COMPLETE", name
+        place, _, own = name.rpartition("/")
+        found.setdefault(place, set()).add(own)
+    return found
+
+
+def wanted(stem: str, *conditions: str) -> set[str]:
+    """Return the resources of a template, those with a condition where it holds."""
+    found = read(FOLDER / f"{stem}.yaml")["Resources"].items()
+    return {
+        name for name, one in found
+        if one.get("Condition") in {None, *conditions}
+        and one["Type"] not in LEFT_OUT and name not in ON_AWS | {SUMMED}
+    }  # fmt: skip
+
+
+USUAL = {
+    "Data": ("data",), "Mail": ("mail",), "Secrets": ("secrets",), "Figures": ("lake",),
+    "Watch": ("watch", "HasTrail", "HasGuard"),
+}  # fmt: skip
+
+
+def test_every_resource_of_the_functions_is_there(stack):
+    kafka = {
+        "": ("template", "HasFunctions", "HasLake"), "Queues": ("queues", "HasStream"),
+        "Rights": ("rights", "HasKafka"), "Calls": ("functions", "HasKafka"),
+    }  # fmt: skip
+    found = there(stack)
+    assert len(found.pop("Watch/Alarms")) > 25
+    assert found == {place: wanted(*which) for place, which in (USUAL | kafka).items()}
+
+
+def test_every_resource_of_the_services_is_there(server):
+    """Without what the emulator cannot run: containers, and what it does not know at all."""
+    found = there(deployed(server, "whole", **WHOLE, Lake="yes", **STREAM))
+    services = {
+        "": ("template", "HasServices", "HasSignIn", "HasLake"),
+        "Queues": ("queues", "HasOperatorsMail"),
+        "Rights": ("rights", "HasKafka"), "People": ("sign-in",), "Network": ("network",),
+        "Mail": ("mail", "MakesIdentity"),
+        "Tasks": ("services", "IsWhole", "Ingests"),
+    }  # fmt: skip
+    assert len(found.pop("Watch/Alarms")) > 25
+    assert found == {place: wanted(*which) for place, which in (USUAL | services).items()}
+
+
+def test_workers_beside_functions_leave_them_their_messages(server):
+    stack = deployed(server, "beside", **SERVICE, Services="workers")
+    found = there(stack)
+    assert found["Tasks"] == wanted("services")
+    task = stack.client("ecs").describe_task_definition(
+        taskDefinition=stack.physical("Tasks/WorkerTask")
+    )["taskDefinition"]
+    (container,) = task["containerDefinitions"]
+    told = {one["name"]: one["value"] for one in container["environment"]}
+    assert "&hear=none" in told["MEDIAMILL_BROKER_URL"]
+    assert told["MEDIAMILL_PROTECTION_URL"] == "ecs:"
+    assert told["MEDIAMILL_PUBLIC_URL"] == stack.outputs["Address"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"KafkaCluster": CLUSTER}, "KafkaBrokers"),
+        ({"Services": "workers"}, "Image"),
+        ({"Functions": "no"}, "Services=whole"),
+        ({**WHOLE, "Functions": "yes"}, "Functions=no"),
+        ({**WHOLE, "Certificate": ""}, "Certificate"),
+        ({"SignIn": "mill-people"}, "PublicUrl"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_before_anything_is_made(server, wrong, said):
+    with pytest.raises(Exception, match=said):
+        deployed(server, "wrong", **wrong)
+
+
+def test_the_edge_is_there(tmp_path):
+    """In another region and by itself, so its addresses are given."""
+    text = packaged(FOLDER / "edge.yaml", lambda *_: "", lambda *_: None)
+    given = {
+        "Origin": "a1.execute-api.eu-central-1.amazonaws.com", "Address": "mill.example.org",
+        "Certificate": "arn:aws:acm:us-east-1:000000000000:certificate/c",
+    }  # fmt: skip
+    with bucket_server(
+        "ministack", tmp_path, services="cloudformation,cloudfront,wafv2,s3,kms,logs,iam,sts"
+    ) as east:
+        found = there(made(east, "edge", text, given))
+    assert found == {"": wanted("edge") | {"LogBucketPolicy"}}
+
+
+def test_what_is_left_out_is_what_the_emulator_does_not_have():
+    from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS
+
+    assert LEFT_OUT.isdisjoint(_RESOURCE_HANDLERS)
+    used = {
+        one["Type"] for template in all_templates().values()
+        for one in template["Resources"].values()
+    }  # fmt: skip
+    assert LEFT_OUT <= used
+    assert used - LEFT_OUT - {NESTED} <= _RESOURCE_HANDLERS.keys()
 
 
 async def uploaded(client, name, data):
@@ -231,7 +234,7 @@ async def test_the_ingest_reads_an_event_and_its_rules(stack):
             "timestampType": "CREATE_TIME", "key": "YWJj", "value": "/9j/4A==", "headers": [],
         }]},
     }  # fmt: skip
-    function = {"FunctionName": stack.physical("IngestFunction")}
+    function = {"FunctionName": stack.physical("Calls/IngestFunction")}
     invoke = stack.client("lambda").invoke
     answer = await asyncio.to_thread(invoke, **function, Payload=json.dumps(event))
     assert answer.get("FunctionError"), answer

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import changelog
 import pytest
-import release
 import sbom
 
+import release
 from mediamill import __version__
 from tests.release.conftest import ROOT, TIME
 
@@ -152,7 +152,8 @@ def test_the_sums_are_of_all_files(released, tmp_path):
 
 
 def test_notes_are_those_of_the_version():
-    text = "# Changelog\n\n## [Unreleased]\n\n### Added\n\n- B.\n\n## [1.0.0] - 2026-11-23\n\n- A.\n"
+    unreleased = "# Changelog\n\n## [Unreleased]\n\n### Added\n\n- B.\n\n"
+    text = unreleased + "## [1.0.0] - 2026-11-23\n\n- A.\n"
     assert release.notes_of(text, "1.0.0") == "# Mediamill 1.0.0\n\n- A.\n"
     assert release.notes_of(text, "1.1.0") == "# Mediamill 1.1.0\n\n### Added\n\n- B.\n"
 

@@ -1,4 +1,4 @@
-"""Deploy `infra/aws/template.yaml` by CloudFormation to the emulator that runs functions.
+"""Deploy `infra/aws/template.yaml` and what it nests to the emulator that runs functions.
 
 It has no containers: the worker's functions are zips there, of this program without what it
 imports, since the emulator runs them with the tests' own interpreter.
@@ -9,18 +9,21 @@ import marshal
 import struct
 import time
 import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 from typing import Any
 
 from tests.support.buckets import BucketServer
+from tests.support.templates import NESTED, Template, packaged
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "infra/aws/template.yaml"
 SERVICES = (
-    "apigateway,apigatewayv2,cloudformation,dynamodb,events,iam,kms,lambda,logs,s3,secretsmanager,"
-    "ses,sqs,sts"
+    "apigateway,apigatewayv2,cloudformation,cognito-idp,dynamodb,events,iam,kms,lambda,logs,"
+    "monitoring,s3,secretsmanager,ses,sns,sqs,sts,ec2,ecs,elasticloadbalancing,glue,athena"
 )
 SECONDS = 120
 
@@ -38,6 +41,7 @@ class Stack:
         return client_of(self.server, service)
 
     def physical(self, name: str) -> str:
+        """Return the name that AWS knows a resource by, `Calls/ApiFunction`."""
         return str(self.resources[name]["PhysicalResourceId"])
 
 
@@ -79,17 +83,30 @@ def _compiled(path: Path) -> bytes:
 
 
 def deployed(server: BucketServer, name: str, **parameters: str) -> Stack:
-    """Deploy the template and wait; raises `AssertionError` that says what failed."""
+    """Deploy the templates and wait; raises `AssertionError` that says what failed."""
     store, formation = server.client(), client_of(server, "cloudformation")
-    store.create_bucket(Bucket="code")
+    with suppress(store.exceptions.BucketAlreadyOwnedByYou):
+        store.create_bucket(Bucket="code")
     store.put_object(Bucket="code", Key="mediamill.zip", Body=code())
+
+    def send(key: str, text: bytes) -> str:
+        store.put_object(Bucket="code", Key=key, Body=text)
+        return f"{server.endpoint}/code/{key}"
+
     given = {
         "CodeBucket": "code", "ApiCode": "mediamill.zip", "WorkerCode": "mediamill.zip",
         "MailFrom": "mill@example.org", "Endpoint": server.endpoint, **parameters,
     }  # fmt: skip
+    text = packaged(TEMPLATE, send, _for_the_emulator)
+    return made(server, name, text, given)
+
+
+def made(server: BucketServer, name: str, text: str, given: Mapping[str, str]) -> Stack:
+    """Make a stack of a template's text; raises `AssertionError` that says what failed."""
+    formation = client_of(server, "cloudformation")
     formation.create_stack(
         StackName=name,
-        TemplateBody=_for_the_emulator(TEMPLATE.read_text()),
+        TemplateBody=text,
         Capabilities=["CAPABILITY_IAM"],
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
     )
@@ -100,37 +117,49 @@ def deployed(server: BucketServer, name: str, **parameters: str) -> Stack:
             break
         assert time.monotonic() < until, stack
         time.sleep(0.2)
+    assert stack["StackStatus"] == "CREATE_COMPLETE", _failed(formation, name)
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", ())}
+    return Stack(server, name, dict(_resources(formation, name)), outputs)
+
+
+def _resources(formation: Any, name: str, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the resources of a stack and of those in it, `Calls/ApiFunction`."""
+    pages = formation.get_paginator("list_stack_resources").paginate(StackName=name)
+    for one in pages.build_full_result()["StackResourceSummaries"]:
+        yield place + one["LogicalResourceId"], one
+        if one["ResourceType"] == NESTED:
+            inner = place + one["LogicalResourceId"] + "/"
+            yield from _resources(formation, one["PhysicalResourceId"], inner)
+
+
+def _failed(formation: Any, name: str) -> list[dict[str, Any]]:
     events = formation.describe_stack_events(StackName=name)["StackEvents"]
     failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
-    assert stack["StackStatus"] == "CREATE_COMPLETE", failed
-    found = formation.list_stack_resources(StackName=name)["StackResourceSummaries"]
-    return Stack(
-        server,
-        name,
-        {one["LogicalResourceId"]: one for one in found},
-        {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", ())},
-    )
+    for event in [*failed]:
+        if event["ResourceType"] == NESTED and event.get("PhysicalResourceId", name) not in name:
+            with suppress(formation.exceptions.ClientError):
+                failed += _failed(formation, event["PhysicalResourceId"])
+    return failed
 
 
-DIFFERENCES = (
-    # it hands a mapping numbers that are parameters as texts, and fails at them
-    ("MaximumConcurrency: !Ref WorkerConcurrency", "MaximumConcurrency: 2"),
-    # it asks IAM of no identity when a mail is sent, but of all
-    (
-        """                Action: ses:SendEmail
-                Resource:
-                  - !Sub""",
-        """                Action: ses:SendEmail
-                Resource:
-                  - "*"
-                  - !Sub""",
-    ),
-)
-"""What the template says to AWS, and what the emulator has to be told instead."""
+SUMMED = "WorkAndNoWorker"
+"""The alarm on a sum of several numbers: the emulator has none such."""
 
 
-def _for_the_emulator(template: str) -> str:
-    for to_aws, instead in DIFFERENCES:
-        assert template.count(to_aws) == 1, to_aws
-        template = template.replace(to_aws, instead)
-    return template
+def _for_the_emulator(name: str, template: Template) -> None:
+    """Change what the emulator has to be told instead of what AWS is told."""
+    resources = template["Resources"]
+    if name == "functions":
+        # it hands a mapping numbers that are parameters as texts, and fails at them
+        resources["WorkCalls"]["Properties"]["ScalingConfig"]["MaximumConcurrency"] = 2
+    if name == "services":
+        del resources[SUMMED]
+        # the same numbers of a service; and it has no containers
+        for one in resources.values():
+            if one["Type"] == "AWS::ECS::Service":
+                one["Properties"]["DesiredCount"] = 0
+    if name == "rights":
+        # it asks IAM of no identity when a mail is sent, but of all
+        (mails, _) = resources["Posts"]["Properties"]["PolicyDocument"]["Statement"]
+        assert mails["Action"] == "ses:SendEmail"
+        mails["Resource"] = "*"

@@ -1,9 +1,10 @@
 """The real nginx and Caddy with the files of `deploy/`, in front of a service of the test's own.
 
-Of the files only what everybody has to change is changed: names of files, ports, and for Caddy where
-its certificate comes from.
+Of the files only what everybody has to change is changed: names of files, ports, and for Caddy
+where its certificate comes from.
 """
 
+import getpass
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +20,9 @@ from tests.support.processes import free_port
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 NAME = "mill.example.org"
 NGINX = """
+user {user};
 pid {folder}/pid;
-error_log stderr;
+error_log stderr warn;
 worker_processes 1;
 events {{}}
 http {{
@@ -85,7 +87,7 @@ def nginx(folder: Path, upstream: int, made: Certificates, **faults: str) -> Ite
         replaced((DEPLOY / "nginx/mediamill.conf").read_text(), changes)
     )
     main = folder / "nginx.conf"
-    main.write_text(NGINX.format(folder=folder))
+    main.write_text(NGINX.format(folder=folder, user=getpass.getuser()))
     command = [program("nginx", "nginx-light"), "-p", folder, "-c", main, "-g", "daemon off;"]
     yield from _running(front, [*map(str, command)], {})
 
@@ -100,7 +102,7 @@ def caddy(folder: Path, upstream: int, made: Certificates, **faults: str) -> Ite
         (DEPLOY / "caddy/Caddyfile").read_text(),
         {site: f"{site}\tbind 127.0.0.1\n\ttls {made.certificate} {made.key}\n", **faults},
     )
-    options = "{\n\tadmin off\n\tauto_https disable_redirects\n\tpersist_config off\n}\n"
+    options = "{\n\tadmin off\n\tauto_https disable_redirects\n}\n"
     (folder / "Caddyfile").write_text(options + text)
     variables = {
         "MILL_NAME": f"https://{NAME}:{front.port}, https://127.0.0.1:{front.port}",

@@ -145,6 +145,7 @@ class Contained:
     arguments: tuple[str, ...]
     port: int = 0
     variables: dict[str, str] = field(default_factory=dict)
+    role: str = "image"
     child: subprocess.Popen[bytes] | None = None
 
     @property

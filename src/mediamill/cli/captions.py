@@ -8,11 +8,9 @@ from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
 import click
-import httpx
-
 from mediamill.cli.remote.client import Client
 from mediamill.cli.remote.connection import connected, json_option, show, show_list
-from mediamill.cli.terminal.failures import SOME_FAILED, Failure, Unreachable
+from mediamill.cli.terminal.failures import SOME_FAILED, Failure
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -182,15 +180,10 @@ def export(
     output: Path | None, client: Client,
 ) -> None:  # fmt: skip
     """Write captions by file name, as they stand now; to the terminal unless told where."""
-    asked = {**_query(state, job, query), "format": form, "variant": [*variants]}
-    asked = {name: value for name, value in asked.items() if value is not None}
+    chosen = _query(state, job, query)
     with _opened(output) as stream:
-        try:
-            with client.streaming("GET", f"{HERE}/export", params=asked) as response:
-                for chunk in response.iter_bytes():
-                    stream.write(chunk)
-        except httpx.TransportError as error:
-            raise Unreachable(f"The connection broke before all captions came: {error}.") from error
+        for chunk in client.api.captions.export(form, variants=variants, **chosen):
+            stream.write(chunk)
     if output is not None:
         click.echo(str(output))
 

@@ -17,7 +17,7 @@ from mediamill.cli.terminal.tallying import Tally
 from mediamill.cli.transfer.buckets import ENDING, BucketImport
 from mediamill.cli.transfer.pushed import Memory
 from mediamill.cli.transfer.pushing import Options, Push, checked, walk
-from mediamill.cli.transfer.shipping import Said
+from mediamill.client.shipping import Said
 
 POLL_SECONDS = 0.5
 

@@ -8,7 +8,7 @@ import click
 from mediamill.cli.remote.client import Client
 from mediamill.cli.remote.connection import connected, json_option, show, show_list
 from mediamill.cli.remote.following import TERMINAL
-from mediamill.cli.remote.watching import events, line_of
+from mediamill.cli.remote.watching import line_of
 from mediamill.cli.spending import money
 from mediamill.cli.submit import budget_option, notify_option, submit, told
 from mediamill.cli.terminal.ending import finish

@@ -80,7 +80,7 @@ class DirectShipment(Shipment):
         except Unreachable as error:
             if not error.sent and not self._told:
                 yield from self._withdraw(place)
-            message = f"The server’s bucket does not answer ({error.message})."
+            message = f"The server’s bucket does not answer ({error.reason})."
             raise Unreachable(message) from error
         self._told = True
         if answer.status in SIGNED_ANEW | PASSING:

@@ -20,7 +20,18 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from mediamill.client.calling import (
-    Close, Flow, Give, Open, Pause, Read, Request, Response, Rows, Work, opened, whole,
+    Close,
+    Flow,
+    Give,
+    Open,
+    Pause,
+    Read,
+    Request,
+    Response,
+    Rows,
+    Work,
+    opened,
+    whole,
 )  # fmt: skip
 from mediamill.client.errors import Changed, Corrupt, Problem, Unreachable
 from mediamill.client.retrying import Patience, Retries
@@ -221,7 +232,8 @@ class Saving:
         fetch.stream.seek(0)
         wrong = fetch.total and fetch.done != fetch.total
         if sha256 and not wrong:
-            wrong = hashlib.file_digest(fetch.stream, "sha256").hexdigest() != sha256
+            with part.open("rb") as came:
+                wrong = hashlib.file_digest(came, "sha256").hexdigest() != sha256
         elif fetch.name.endswith(".zip") and not wrong:
             wrong = not _sound(fetch.stream)
         if wrong:
@@ -285,7 +297,8 @@ def reading(path: str, start: int, stop: int, etag: str, retries: Retries) -> Ro
                 yield Give(chunk)
         except Unreachable as error:
             if not (yield from patience.wait()):
-                raise Unreachable(f"The server broke off again and again ({error}).") from error
+                message = f"The server broke off again and again ({error.reason})."
+                raise Unreachable(message) from error
 
 
 def passing(request: Request) -> Rows[bytes]:

@@ -10,8 +10,18 @@ import anyio.to_thread
 import httpx
 
 from mediamill.client.calling import (
-    Body, Close, Effect, Flow, Give, Open, Pause, Read, Request, Response,
-    Rows, Work,
+    Body,
+    Close,
+    Effect,
+    Flow,
+    Give,
+    Open,
+    Pause,
+    Read,
+    Request,
+    Response,
+    Rows,
+    Work,
 )  # fmt: skip
 from mediamill.client.errors import Unreachable
 
@@ -64,8 +74,8 @@ class Blocking:
                 try:
                     answer = line.do(effect)
                 except httpx.TransportError as failure:
-                    error = _unreachable(failure)
-                except Exception as failure:  # noqa: BLE001 - the flow says what becomes of it
+                    error = _unreachable(failure, self._ours.base_url)
+                except Exception as failure:
                     error = failure
         finally:
             flow.close()
@@ -161,8 +171,8 @@ class Awaiting:
                 try:
                     answer = await line.do(effect)
                 except httpx.TransportError as failure:
-                    error = _unreachable(failure)
-                except Exception as failure:  # noqa: BLE001 - the flow says what becomes of it
+                    error = _unreachable(failure, self._ours.base_url)
+                except Exception as failure:
                     error = failure
         finally:
             flow.close()
@@ -238,5 +248,8 @@ def _answer(response: httpx.Response) -> Response:
     return Response(response.status_code, response.headers, response.content)
 
 
-def _unreachable(error: httpx.TransportError) -> Unreachable:
-    return Unreachable(str(error) or type(error).__name__, sent=not isinstance(error, UNSENT))
+def _unreachable(error: httpx.TransportError, server: httpx.URL) -> Unreachable:
+    reason = str(error) or type(error).__name__
+    shown = str(server).rstrip("/")
+    message = f"The server {shown} does not answer ({reason})."
+    return Unreachable(message, sent=not isinstance(error, UNSENT), reason=reason)

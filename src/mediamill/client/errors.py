@@ -85,9 +85,11 @@ class ServerError(Problem):
 class Unreachable(ClientError):
     """No server answered; `sent` tells whether the request may have reached it."""
 
-    def __init__(self, message: str, *, sent: bool = True) -> None:
+    def __init__(self, message: str, *, sent: bool = True, reason: str = "") -> None:
         super().__init__(message)
         self.sent = sent
+        self.reason = reason
+        """What the connection failed of; empty where the server answered, but not what it should."""
 
 
 class Changed(ClientError):

@@ -61,30 +61,45 @@ def events(path: str) -> Rows[Event]:
     A stream that breaks is taken up behind the last event; raises `Unreachable` when the server is
     away for a minute, `Problem` when it does not let us.
     """
-    last, patience = "", Patience(RETRIES)
-    while True:
-        parser = Parser(last)
+    line = _Line(path, Patience(RETRIES))
+    while not line.over:
         try:
-            headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
-            head = yield from opened(Request("GET", path, headers=headers))
-            if head.status == 204:
-                return
-            while piece := (yield Read()):
-                for event in parser.feed(piece):
-                    last = event.id
-                    patience.renew()
-                    if event.kind == "gone":
-                        return
-                    if event.data:
-                        yield Give(event)
+            yield from line.listen()
         except Unreachable:
-            if not (yield from patience.wait()):
+            if not (yield from line.patience.wait()):
                 raise
         except Problem as problem:
-            if not problem.retryable or not (yield from patience.wait(problem.retry_after)):
+            if not problem.retryable or not (yield from line.patience.wait(problem.retry_after)):
                 raise
         else:
-            yield Pause(PAUSE_SECONDS)
+            if not line.over:
+                yield Pause(PAUSE_SECONDS)
+
+
+@dataclass
+class _Line:
+    """A listener: which event it has seen last, and whether there are no more."""
+
+    path: str
+    patience: Patience
+    last: str = ""
+    over: bool = False
+
+    def listen(self) -> Rows[Event]:
+        """Give what one connection brings."""
+        headers = {"Accept": "text/event-stream"}
+        if self.last:
+            headers["Last-Event-ID"] = self.last
+        head = yield from opened(Request("GET", self.path, headers=headers))
+        self.over, parser = head.status == 204, Parser(self.last)
+        while not self.over and (piece := (yield Read())):
+            for event in parser.feed(piece):
+                self.last = event.id
+                self.patience.renew()
+                if event.kind == "gone":
+                    self.over = True
+                elif event.data:
+                    yield Give(event)
 
 
 class Parser:

@@ -8,7 +8,14 @@ from mediamill.client.direct import DirectShipment, NotOffered
 from mediamill.client.models import FileView
 from mediamill.client.retrying import sending
 from mediamill.client.shipping import (
-    LARGE, PATIENT, Bookmark, Port, ResumableShipment, Said, record, whole,
+    LARGE,
+    PATIENT,
+    Bookmark,
+    Port,
+    ResumableShipment,
+    Said,
+    record,
+    whole,
 )  # fmt: skip
 from mediamill.client.sources import Counter, Source
 
@@ -20,15 +27,18 @@ def shipping(
     bookmark: Bookmark,
     advance: Callable[[int], None],
     notice: Callable[[str], None],
+    *,
+    if_absent: bool = False,
 ) -> Flow[FileView]:
     """Return the server's record of a file that was sent.
 
-    `advance` is told of bytes that arrived. Raises `Problem`, `Unreachable`, and what reading the
+    `advance` is told of bytes that arrived. With `if_absent` a file that is sent in one request
+    and is there already is answered instead. Raises `Problem`, `Unreachable`, and what reading the
     source raises.
     """
     if source.size < LARGE and (yield from port.passes(source.size)):
-        answer: Response = yield from sending(whole(source, said, uuid4().hex), PATIENT)
-        advance(source.size)
+        request = whole(source, said, uuid4().hex, Counter(advance), if_absent=if_absent)
+        answer: Response = yield from sending(request, PATIENT)
         found: FileView = answer.json()
         return found
     file = yield from _shipped(port, source, said, bookmark, Counter(advance), notice)

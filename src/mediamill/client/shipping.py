@@ -167,9 +167,7 @@ class Shipment(ABC):
             upload: UploadView = yield from asked("GET", place)
             if upload.get("for_workers") and not told:
                 told = True
-                self.notice(
-                    f"{upload['name']} is too large for a function: it waits for a worker."
-                )
+                self.notice(f"{upload['name']} is too large for a function: it waits for a worker.")
             match upload["state"]:
                 case "ready":
                     return str(upload["file"])
@@ -220,16 +218,16 @@ class ResumableShipment(Shipment):
         return (yield from self._checked(place))
 
 
-def whole(source: Source, said: Said, key: str) -> Request:
+def whole(source: Source, said: Said, key: str, sent: Counter, *, if_absent: bool) -> Request:
     """Return the request that brings a file at once; the server keeps it once."""
     headers = {"Content-Type": "application/octet-stream", "Content-Length": str(source.size)}
     query = {"name": source.name, **said.given()}
     if source.sha256:
-        query["if_absent"] = "true"
+        query |= {"if_absent": "true"} if if_absent else {}
         headers["X-Content-SHA256"] = source.sha256
     return Request(
         "POST", routes.upload_file.path, params=query, headers={**headers, KEY: key},
-        content=Part(source, 0, source.size),
+        content=Part(source, 0, source.size, sent.add, sent.reach),
     )  # fmt: skip
 
 

@@ -154,9 +154,12 @@ class Part:
     start: int
     size: int
     sent: Callable[[int], None] = field(default=lambda _: None)
+    begun: Callable[[int], object] = field(default=lambda _: None)
+    """Told where it begins each time that it does."""
 
     def __iter__(self) -> Iterator[bytes]:
         left = self.size
+        self.begun(self.start)
         if not left:
             return
         with closing(_closable(self.source.read(self.start))) as chunks:

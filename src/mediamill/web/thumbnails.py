@@ -12,9 +12,9 @@ from mediamill.web.views.files import FileView
 Thumbnails = Annotated[
     Literal["own", "signed"],
     Query(
-        description="Whether the links to thumbnails need a token or session as all else does "
-        "(`own`), or nothing (`signed`): then they are the same for all who ask within an hour, may "
-        "be kept by caches, and end with the next hour."
+        description="Whether links to thumbnails need a token or session as all else does (`own`), "
+        "or nothing (`signed`): then they are the same for all who ask within an hour, may be kept "
+        "by caches, and end with the next hour."
     ),
 ]
 SIGNED = "signed"
@@ -26,9 +26,7 @@ def address_of(token: str) -> str:
     return f"/v1/thumbnails/{token}"
 
 
-async def pictured(
-    mill: App, files: Sequence[File], views: Sequence[V], wanted: str
-) -> Sequence[V]:
+async def pictured(mill: App, files: Sequence[File], views: list[V], wanted: str) -> list[V]:
     """Give views of files that the caller may see signed links, if that is wanted."""
     if wanted == SIGNED:
         tokens = await mill.pictures.tokens(files)

@@ -1,7 +1,7 @@
 # Written by scripts/terraform_sources.py from the template of this name: change that instead.
 
 terraform {
-  required_version = ">= 1.9"
+  required_version = ">= 1.11"
 
   required_providers {
     aws = {

@@ -1,7 +1,7 @@
 # Written by scripts/terraform_sources.py from the template of this name: change that instead.
 
 terraform {
-  required_version = ">= 1.9"
+  required_version = ">= 1.11"
 
   required_providers {
     aws = {
@@ -33,6 +33,12 @@ variable "data_key" {
   type        = string
 }
 
+variable "operators_mail" {
+  description = "Address that is told when an alarm comes and goes."
+  type        = string
+  default     = ""
+}
+
 variable "stream" {
   description = "Whether Lambda takes files from Kafka."
   type        = bool
@@ -55,16 +61,18 @@ locals {
   here = { for name, one in local.source : name => one if try(local.given[one.Condition], true) }
 
   given = {
-    AccountId     = data.aws_caller_identity.here.account_id
-    Partition     = data.aws_partition.here.partition
-    Region        = data.aws_region.here.name
-    URLSuffix     = data.aws_partition.here.dns_suffix
-    Name          = var.name
-    WorkSeconds   = var.work_seconds
-    NoticeSeconds = var.notice_seconds
-    DataKey       = var.data_key
-    Stream        = var.stream ? "yes" : "no"
-    StackName     = var.name
-    HasStream     = (var.stream ? "yes" : "no") == "yes"
+    AccountId        = data.aws_caller_identity.here.account_id
+    Partition        = data.aws_partition.here.partition
+    Region           = data.aws_region.here.name
+    URLSuffix        = data.aws_partition.here.dns_suffix
+    Name             = var.name
+    WorkSeconds      = var.work_seconds
+    NoticeSeconds    = var.notice_seconds
+    DataKey          = var.data_key
+    OperatorsMail    = var.operators_mail
+    Stream           = var.stream ? "yes" : "no"
+    StackName        = var.name
+    HasStream        = (var.stream ? "yes" : "no") == "yes"
+    HasOperatorsMail = !(var.operators_mail == "")
   }
 }

@@ -7,15 +7,13 @@ follow each other are read in one request, and a connection that breaks is taken
 import hashlib
 import io
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, cast
 
-import httpx
-
-from mediamill.cli.remote.client import DOWNLOAD_TRIES, Client
-from mediamill.cli.terminal.failures import Failure, Unreachable
+from mediamill.cli.remote.client import DOWNLOADS, Client
+from mediamill.cli.terminal.failures import Failure
+from mediamill.client.downloading import reading
 from mediamill.media.archive.directory import STORED, locate, records
 from mediamill.media.archive.names import safe_path
 from mediamill.media.archive.read import MAX_MEMBERS
@@ -134,23 +132,8 @@ class Download:
 
     def range(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the bytes `start … stop`, whatever breaks on the way."""
-        tries = 0
-        while start < stop:
-            headers = {"Range": f"bytes={start}-{stop - 1}", "If-Range": self.etag}
-            try:
-                with self.client.streaming("GET", self.path, headers=headers) as response:
-                    if response.status_code != httpx.codes.PARTIAL_CONTENT:
-                        message = "The job’s results have changed meanwhile."
-                        raise Failure(message, "Run the command again.")
-                    for chunk in response.iter_raw(BLOCK):
-                        start += len(chunk)
-                        tries = 0
-                        yield chunk
-            except (Unreachable, httpx.TransportError) as error:
-                tries += 1
-                if tries >= DOWNLOAD_TRIES:
-                    raise Unreachable(f"The server broke off again and again ({error}).") from error
-                time.sleep(0.5 * tries)
+        flow = reading(self.path, start, stop, self.etag, DOWNLOADS)
+        return self.client.api.iterate(flow)
 
 
 def _as_it_is(item: Item) -> Item:

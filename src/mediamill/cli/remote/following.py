@@ -1,15 +1,15 @@
 """Wait for a job on a server, with a progress bar."""
 
-import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from mediamill.cli.remote.client import Client
-from mediamill.cli.terminal.failures import Unreachable
 from mediamill.cli.terminal.progress import bar
+from mediamill.client.following import TERMINAL
+from mediamill.client.models import JobView
 
-TERMINAL = frozenset({"succeeded", "partial", "failed", "cancelled", "expired"})
-PATIENCE_SECONDS = 60
-"""How long a server that was there may be away, as when it is restarted."""
+__all__ = ["TERMINAL", "follow", "note_of"]
+
 POLL_SECONDS = 1
 
 
@@ -17,25 +17,20 @@ def follow(client: Client, job: dict[str, Any]) -> dict[str, Any]:
     """Return the job once it has ended."""
     with bar() as progress:
         task = progress.add_task("Working", total=1.0, note="")
-        away = 0.0
-        while job["state"] not in TERMINAL:
-            try:
-                job = client.get(f"/v1/jobs/{job['id']}", wait=POLL_SECONDS)
-                away = 0.0
-            except Unreachable:
-                away = away or time.monotonic()
-                if time.monotonic() - away > PATIENCE_SECONDS:
-                    raise
-                time.sleep(POLL_SECONDS)
-            progress.update(task, completed=_fraction(job), note=note_of(job))
-    return job
+
+        def show(seen: JobView) -> None:
+            progress.update(task, completed=_fraction(seen), note=note_of(seen))
+
+        return {
+            **client.api.jobs.wait(cast("JobView", job), each=POLL_SECONDS, progress=show)
+        }
 
 
-def _fraction(job: dict[str, Any]) -> float:
+def _fraction(job: Mapping[str, Any]) -> float:
     return float((job.get("progress") or {}).get("fraction") or 0)
 
 
-def note_of(job: dict[str, Any]) -> str:
+def note_of(job: Mapping[str, Any]) -> str:
     """Say how far a job is, or how long its line."""
     place = job.get("progress", {}).get("queue_position")
     if place:

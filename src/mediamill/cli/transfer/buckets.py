@@ -18,7 +18,7 @@ from mediamill.cli.terminal.failures import Failure, Refused
 from mediamill.cli.terminal.tallying import Tally
 from mediamill.cli.transfer.brought import Memory
 from mediamill.cli.transfer.sending import Sender
-from mediamill.cli.transfer.shipping import Said
+from mediamill.client.shipping import Said
 from mediamill.core.errors import MediamillError
 
 AHEAD = 2
@@ -151,18 +151,15 @@ class BucketImport:
         """Ask which bytes the server has; return their files by digest."""
         if not digests:
             return {}
-        body = {"sha256": sorted(digests)}
-        answer = self.client.request("POST", "/v1/files/check", json=body)
-        return {row["sha256"]: row["file"] for row in answer["data"] if row["file"]}
+        known = self.client.api.files.check(sorted(digests))
+        return {row["sha256"]: row["file"] for row in known if row["file"]}
 
     def _join(self, files: list[str]) -> None:
         """Give files that are there the tags and the project of this import."""
         if files and self.said.tags:
-            body = {"files": files, "add": list(self.said.tags)}
-            self.client.request("POST", "/v1/files/tags", json=body)
+            self.client.api.files.tag(files, add=self.said.tags)
         if files and self.said.project:
-            place = f"/v1/projects/{self.said.project}/files"
-            self.client.request("POST", place, json={"files": files})
+            self.client.api.projects.add(self.said.project, files)
 
     def _bring(self, work: Object, memory: Memory) -> dict[str, Any]:
         """Send one object, from where an earlier command was ended if it was."""

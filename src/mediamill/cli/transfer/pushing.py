@@ -18,12 +18,13 @@ from typing import TypeVar
 import click
 from rich.progress import Progress
 
-from mediamill.cli.remote.client import CHUNK, Client
+from mediamill.cli.remote.client import Client
 from mediamill.cli.terminal.failures import Failure, Refused
 from mediamill.cli.terminal.spelling import spelled
 from mediamill.cli.transfer.pushed import Memory
 from mediamill.cli.transfer.sending import Sender
-from mediamill.cli.transfer.shipping import Said, patiently
+from mediamill.client.shipping import PATIENT, Said
+from mediamill.client.sources import CHUNK
 
 T = TypeVar("T")
 
@@ -131,6 +132,7 @@ class Push:
     ) -> None:
         """`settled` is told of each file that is on the server then, and its id there."""
         self.client, self.memory, self.options = client, memory, options
+        self._patient = client.api.having(PATIENT)
         self.sender, self.parallel, self.as_json = Sender(client), parallel, as_json
         self.settled = settled
         self.counts: Counter[str] = Counter()
@@ -190,27 +192,20 @@ class Push:
         """Ask which bytes are on the server, by digest; their files' ids come back."""
         if not digests:
             return {}
-        body = {"sha256": digests}
-        known = patiently(lambda _: self.client.request("POST", "/v1/files/check", json=body))
-        return {row["sha256"]: row["file"] for row in known["data"] if row["file"]}
+        known = self._patient.files.check(digests)
+        return {row["sha256"]: row["file"] for row in known if row["file"]}
 
     def _join(self, here: dict[str, str], alike: dict[str, list[Parcel]]) -> None:
         """Give files that are there the project and the tags of this push."""
         if here and self.options.project:
-            place = f"/v1/projects/{self.options.project}/files"
-            body = {"files": list(dict.fromkeys(here.values()))}
-            patiently(lambda _: self.client.request("POST", place, json=body))
+            self._patient.projects.add(self.options.project, list(dict.fromkeys(here.values())))
         by_tags: dict[tuple[str, ...], list[str]] = {}
         for sha256, file in here.items():
             for parcel in alike[sha256]:
                 if tags := tuple(parcel.said.tags):
                     by_tags.setdefault(tags, []).append(file)
         for tags, files in by_tags.items():
-            self._tag(files, tags)
-
-    def _tag(self, files: list[str], tags: tuple[str, ...]) -> None:
-        body = {"files": list(dict.fromkeys(files)), "add": list(tags)}
-        patiently(lambda _: self.client.request("POST", "/v1/files/tags", json=body))
+            self._patient.files.tag(list(dict.fromkeys(files)), add=tags)
 
     # -- outcomes -------------------------------------------------------------------------------
 

@@ -8,23 +8,7 @@ from mediamill.cli.remote.client import Advance, Client
 from mediamill.cli.terminal.spelling import spelled
 from mediamill.cli.transfer.pushing import Parcel
 from mediamill.cli.transfer.sending import Sender
-from mediamill.cli.transfer.shipping import Said
-
-
-class Nowhere:
-    """A bookmark of a command that begins anew each time."""
-
-    def __init__(self) -> None:
-        self._place: str | None = None
-
-    def place(self) -> str | None:
-        return self._place
-
-    def begin(self, place: str) -> None:
-        self._place = place
-
-    def forget(self) -> None:
-        self._place = None
+from mediamill.client.shipping import Nowhere, Said
 
 
 def put(client: Client, path: Path, advance: Advance) -> dict[str, Any]:

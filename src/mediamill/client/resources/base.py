@@ -5,13 +5,13 @@ which, from the client that the resource belongs to.
 """
 
 import functools
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 from uuid import uuid4
 
-from mediamill.client.calling import KEY, Flow, Request, Response, Route, Rows
+from mediamill.client.calling import KEY, Flow, Give, Request, Response, Route, Rows
 from mediamill.client.driving import Awaiting, Blocking
 from mediamill.client.paging import listing
 from mediamill.client.retrying import Retries, sending
@@ -53,18 +53,27 @@ class Calls:
         request = Request(route.method, path, query or {}, headers or {}, json)
         return (yield from self.send(route, request)).json()
 
-    def rows(
-        self, route: Route, query: dict[str, Any] | None = None, **place: object
-    ) -> Rows[Any]:
+    def at(self, place: str, query: dict[str, Any] | None = None) -> Flow[Any]:
+        """Return the JSON of what is at an address that the server gave."""
+        return (yield from sending(Request("GET", place, query or {}), self.retries)).json()
+
+    def rows(self, route: Route, query: dict[str, Any] | None = None, **place: object) -> Rows[Any]:
         """Give the rows of a list."""
         return listing(route.at(**place), query or {}, self.retries)
+
+    @staticmethod
+    def unpaged(asked: Flow[Any]) -> Rows[Any]:
+        """Give the rows of a list that comes whole."""
+        for row in (yield from asked)["data"]:
+            yield Give(row)
 
 
 class Resource(Generic[D]):
     """One noun of a server."""
 
     def __init__(self, calls: Calls, drive: D) -> None:
-        self.calls, self._drive = calls, drive
+        self.calls = calls
+        self._drive: D = drive
 
 
 class operation(Generic[P, T]):  # noqa: N801 - reads as the decorator that it is
@@ -121,6 +130,11 @@ class sequence(Generic[P, T]):  # noqa: N801 - reads as the decorator that it is
             return instance._drive.iterate(self.flow(instance, *args, **kwargs))
 
         return call
+
+
+def maybe(rows: Sequence[T] | None) -> list[T] | None:
+    """Return rows as a list, None where there are none given."""
+    return None if rows is None else [*rows]
 
 
 def only(**given: Any) -> dict[str, Any]:

@@ -9,10 +9,16 @@ from mediamill.client.calling import Flow, Request, Rows, Work
 from mediamill.client.downloading import Saving, reading
 from mediamill.client.marking import FolderBookmark
 from mediamill.client.models import (
-    ArchiveMemberView, EmptiedView, FileView, JobView, KnownView, LinkView, OutcomesView,
+    ArchiveMemberView,
+    EmptiedView,
+    FileView,
+    JobView,
+    KnownView,
+    LinkView,
+    OutcomesView,
     RetaggedsView,
 )  # fmt: skip
-from mediamill.client.resources.base import D, Resource, only, operation, sequence
+from mediamill.client.resources.base import D, Resource, maybe, only, operation, sequence
 from mediamill.client.sending import shipping
 from mediamill.client.shipping import LARGE, Nowhere, Said
 from mediamill.client.sources import FileSource, Progress, Source, source_of
@@ -38,8 +44,8 @@ class Files(Resource[D]):
         """Put a file in: a path, bytes, an open file, or a `Source`.
 
         From 16 MiB on it goes in pieces and is resumed wherever it is cut, by another process too
-        where the client has a `state` folder. Bytes that are there already are not kept twice.
-        Raises `OSError` where the file cannot be read.
+        where the client has a `state` folder. The server compares the SHA-256. Raises `OSError`
+        where the file cannot be read.
         """
         source = yield Work(lambda: source_of(file, name))
         if isinstance(source, FileSource) and not source.sha256:
@@ -106,7 +112,7 @@ class Files(Resource[D]):
         return self.calls.rows(routes.list_files, query)
 
     @operation
-    def check(self, digests: Sequence[str]) -> Flow[list[KnownView]]:
+    def check(self, digests: Sequence[str]) -> Flow[Sequence[KnownView]]:
         """Tell which bytes are there already, by their SHA-256."""
         request = Request(
             "POST", routes.check_files.path, json={"sha256": [*digests]}, repeatable=True
@@ -131,7 +137,7 @@ class Files(Resource[D]):
         self, file: str, *, name: str | None = None, tags: Sequence[str] | None = None
     ) -> Flow[FileView]:
         """Rename a file, or set its tags."""
-        body = only(name=name, tags=None if tags is None else [*tags])
+        body = only(name=name, tags=maybe(tags))
         return self.calls.one(routes.change_file, json=body, file_id=file)
 
     @operation
@@ -216,5 +222,3 @@ class Files(Resource[D]):
     def replay(self, result: str) -> Flow[JobView]:
         """Make a result again from what it was made of, by a job."""
         return self.calls.one(routes.replay_file, file_id=result)
-
-

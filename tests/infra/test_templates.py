@@ -1,0 +1,308 @@
+"""What the templates say, read without deploying them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from tests.support.templates import LEFT_OUT, all_templates, resources
+
+TEMPLATES = all_templates()
+
+
+def of(stem):
+    return TEMPLATES[stem]["Resources"]
+
+
+def variables(stem="functions"):
+    """Return the variables of each function of a template."""
+    return {
+        name: one["Properties"]["Environment"]["Variables"]
+        for name, one in of(stem).items() if one["Type"] == "AWS::Lambda::Function"
+    }  # fmt: skip
+
+
+def test_rows_and_bytes_can_be_brought_back():
+    """And what users delete leaves the bucket all the same."""
+    table, bucket = (of("data")[name]["Properties"] for name in ("Table", "Bucket"))
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    rules = {one["Id"]: one for one in bucket["LifecycleConfiguration"]["Rules"] if "Id" in one}
+    assert rules["deleted"]["NoncurrentVersionExpiration"] == {
+        "NoncurrentDays": {"Ref": "DeletedDays"}
+    }
+    assert TEMPLATES["template"]["Parameters"]["DeletedDays"]["Default"] == 1
+    (cold,) = [one["Fn::If"][1] for one in bucket["LifecycleConfiguration"]["Rules"]
+               if "Fn::If" in one]  # fmt: skip
+    assert cold["Prefix"] == "mill/files/", "results and records are read at any time"
+
+
+def test_what_is_kept_stays_when_the_stack_goes():
+    kinds = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key", "AWS::Cognito::UserPool"}
+    apart = {"edge", "stream"}  # of these nothing is lost that is not made anew
+    for stem, name, one in resources():
+        if one["Type"] in kinds and stem not in apart:
+            assert one.get("DeletionPolicy") == one.get("UpdateReplacePolicy") == "Retain", name
+    for name in ("Data", "Figures", "People"):
+        assert of("template")[name]["DeletionPolicy"] == "Retain", "a nested stack takes all along"
+
+
+def test_buckets_are_encrypted_closed_versioned_and_asked_by_tls_only():
+    found = [*resources("AWS::S3::Bucket")]
+    assert len(found) == 4
+    for stem, name, one in found:
+        said = one["Properties"]
+        assert said["BucketEncryption"], name
+        assert said["VersioningConfiguration"] == {"Status": "Enabled"}
+        assert set(said["PublicAccessBlockConfiguration"].values()) == {True}
+        assert said["LifecycleConfiguration"]["Rules"], name
+        (policy,) = [
+            other["Properties"]["PolicyDocument"] for other in of(stem).values()
+            if other["Type"] == "AWS::S3::BucketPolicy"
+            and other["Properties"]["Bucket"] == {"Ref": name}
+        ]  # fmt: skip
+        (denied,) = [part for part in policy["Statement"] if part["Effect"] == "Deny"]
+        assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert denied["Principal"] == "*"
+
+
+def test_functions_have_the_same_variables():
+    """CloudFormation has no anchors: they are written out for each."""
+    found = {name: {**one} for name, one in variables().items()}
+    assert len(found) == 5
+    streams = [
+        (one.pop("MEDIAMILL_STREAM_URL"), one.pop("MEDIAMILL_STREAM_TOPICS"))
+        for one in (found["NotifierFunction"], found["IngestFunction"])
+    ]
+    of_api = found.pop("ApiFunction")
+    assert all(one == of_api for one in found.values())
+    assert streams[0] == streams[1]
+
+
+def test_services_have_the_variables_that_functions_have():
+    """Only the broker differs: a function is called, a worker hears."""
+    calls, tasks = (of("template")[name]["Properties"]["Parameters"] for name in ("Calls", "Tasks"))
+    urls = {name for name in calls if name.endswith(("Url", "Secret"))} - {"PublicUrl"}
+    assert len(urls) == 11
+    assert {name for name in urls if calls[name] != tasks[name]} == {"BrokerUrl"}
+    asked = {*variables()["NotifierFunction"]}
+    for name, one in of("services").items():
+        if one["Type"] == "AWS::ECS::TaskDefinition":
+            (container,) = one["Properties"]["ContainerDefinitions"]
+            told = {variable["Name"] for variable in container["Environment"]}
+            assert told > asked, name
+            assert container["ReadonlyRootFilesystem"] is True
+            assert container["User"] == "10001:10001", "as deploy/docker/Dockerfile has it"
+
+
+def test_settings_that_are_named_are_there():
+    from mediamill.core.settings import PREFIX, Settings
+
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    told = {name for some in variables().values() for name in some}
+    for one in of("services").values():
+        if one["Type"] == "AWS::ECS::TaskDefinition":
+            (container,) = one["Properties"]["ContainerDefinitions"]
+            told |= {variable["Name"] for variable in container["Environment"]}
+    assert {name for name in told if name.startswith(PREFIX)} <= known
+
+
+def test_who_knows_of_the_stream_reaches_its_brokers_and_may_write_there():
+    """Dead letters and results: both are written by idempotent producers."""
+    needed = {"Connect", "DescribeTopic", "WriteData", "WriteDataIdempotently"}
+    statements = of("rights")["Brokers"]["Properties"]["PolicyDocument"]["Statement"]
+    given = {action.removeprefix("kafka-cluster:") for one in statements for action in one["Action"]}
+    assert given >= needed
+    knowing = {name for name, one in variables().items() if "MEDIAMILL_STREAM_URL" in one}
+    assert knowing == {"NotifierFunction", "IngestFunction"}
+    for name in knowing:
+        function = of("functions")[name]["Properties"]
+        assert function["VpcConfig"]["Fn::If"][0] == "HasSubnets", name
+        role = of("functions")[function["Role"]["Fn::GetAtt"][0]]["Properties"]
+        assert '"Brokers"' in json.dumps(role["ManagedPolicyArns"]), name
+        own = json.dumps(role["Policies"])
+        assert "ec2:CreateNetworkInterface" in own, name
+
+
+def test_a_message_is_hidden_for_six_times_as_long_as_a_call_takes():
+    queues = TEMPLATES["queues"]
+    for calls, function, queue, seconds in (
+        ("WorkCalls", "WorkerFunction", "WorkQueue", "WorkSeconds"),
+        ("NoticeCalls", "NotifierFunction", "NoticeQueue", "NoticeSeconds"),
+    ):
+        assert of("functions")[calls]["Properties"]["FunctionName"] == {"Ref": function}
+        kept = queues["Resources"][queue]["Properties"]
+        assert kept["VisibilityTimeout"] == {"Ref": seconds}
+        hidden = queues["Parameters"][seconds]["Default"]
+        assert hidden >= 6 * of("functions")[function]["Properties"]["Timeout"]
+        assert kept["MessageRetentionPeriod"] > kept["RedrivePolicy"]["maxReceiveCount"] * hidden, (
+            "it would be forgotten before it is a dead letter"
+        )
+    assert "WorkSeconds" not in of("template")["Queues"]["Properties"]["Parameters"]
+
+
+def test_the_table_is_as_the_store_makes_it():
+    from mediamill.store.dynamodb.table import description
+
+    table, wanted = of("data")["Table"]["Properties"], description("t", protected=True)
+    for part in ("BillingMode", "KeySchema", "GlobalSecondaryIndexes"):
+        assert table[part] == wanted[part]
+    named = {one["AttributeName"]: one["AttributeType"] for one in table["AttributeDefinitions"]}
+    asked = {one["AttributeName"]: one["AttributeType"] for one in wanted["AttributeDefinitions"]}
+    assert named == asked
+
+
+def test_the_table_of_figures_is_as_the_program_writes_it():
+    command = [sys.executable, "-m", "mediamill", "analytics", "schema", "glue"]
+    said = subprocess.run(
+        [*command, "--url", "s3://${Figures}/figures"], check=True, capture_output=True
+    ).stdout
+    wanted = json.loads(said)
+    place = wanted["Parameters"]["storage.location.template"]
+    wanted["Parameters"]["storage.location.template"] = {
+        "Fn::Sub": place.replace("${day}", "${!day}")
+    }
+    location = wanted["StorageDescriptor"]["Location"]
+    wanted["StorageDescriptor"]["Location"] = {"Fn::Sub": location}
+    assert of("lake")["FiguresTable"]["Properties"]["TableInput"] == wanted
+
+
+def test_every_function_has_a_role_and_a_log_of_its_own():
+    roles = [one["Properties"]["Role"]["Fn::GetAtt"][0] for _, _, one in functions()]
+    assert len({*roles}) == len(roles) == 6
+    for stem, name, one in functions():
+        log = of(stem)[name.replace("Function", "Log")]["Properties"]
+        assert log["LogGroupName"] == {
+            "Fn::Sub": "/aws/lambda/" + one["Properties"]["FunctionName"]["Fn::Sub"]
+        }
+        role = json.dumps(of(stem)[name.replace("Function", "Role")])
+        assert f'"{name.replace("Function", "Log")}", "Arn"' in role, "it may write no other"
+
+
+def functions():
+    return [*resources("AWS::Lambda::Function")]
+
+
+def test_every_log_ends():
+    found = [*resources("AWS::Logs::LogGroup")]
+    assert len(found) == 11
+    for _, name, one in found:
+        assert one["Properties"]["RetentionInDays"] == {"Ref": "LogDays"}, name
+        assert one["Properties"]["KmsKeyId"], name
+
+
+def statements(document):
+    """Yield the statements of a policy, those under a condition too."""
+    for one in document["Statement"]:
+        yield from [one] if "Effect" in one else [part for part in one["Fn::If"][1:] if part != {
+            "Ref": "AWS::NoValue"}]  # fmt: skip
+
+
+def policies():
+    """Yield what each role and policy is given, with its name."""
+    for _, name, one in resources("AWS::IAM::Role"):
+        for policy in one["Properties"].get("Policies", ()):
+            for statement in statements(policy["PolicyDocument"]):
+                yield name, statement
+    for _, name, one in resources("AWS::IAM::ManagedPolicy"):
+        for statement in statements(one["Properties"]["PolicyDocument"]):
+            yield name, statement
+
+
+ANY = {
+    "Interfaces": "EC2 knows no resource for a function's interfaces",
+    "TheTriggerLooksForItsNetwork": "EC2 knows no resource for these",
+    "SignsInToRegistries": "ECR knows no resource for it",
+}
+"""Statements about any resource, and why."""
+
+
+def test_no_role_may_do_what_it_is_not_told():
+    found = [*policies()]
+    assert len(found) > 25
+    for name, one in found:
+        actions = [one["Action"]] if isinstance(one["Action"], str) else one["Action"]
+        assert not [action for action in actions if "*" in action], (name, one)
+        assert one["Resource"] != "*" or one.get("Sid") in ANY, (name, one)
+    assert {*ANY} == {one.get("Sid") for _, one in found if one["Resource"] == "*"}
+
+
+def test_no_role_has_a_policy_of_somebody_else():
+    for _, name, one in resources("AWS::IAM::Role"):
+        said = json.dumps(one["Properties"].get("ManagedPolicyArns", []))
+        assert "iam::aws:policy" not in said, name
+
+
+def test_the_secret_of_links_rotates_by_a_function_for_it_alone():
+    from mediamill.aws import rotation
+
+    schedule = of("secrets")["Rotation"]["Properties"]
+    assert schedule["RotationLambdaARN"] == {"Fn::GetAtt": ["RotationFunction", "Arn"]}
+    assert schedule["RotationRules"]["AutomaticallyAfterDays"] == {"Ref": "RotationDays"}
+    function = of("secrets")["RotationFunction"]["Properties"]
+    assert function["Handler"] == f"{rotation.__name__}.{rotation.handler.__name__}"
+    told = json.dumps(of("template")["Calls"]["Properties"]["Parameters"]["FormerSecret"])
+    assert "stage=AWSPREVIOUS" in told
+
+
+def test_workers_are_as_many_as_units_ask_for_and_protect_themselves():
+    tracked = of("services")["AsManyAsThereIsWork"]["Properties"]
+    said = tracked["TargetTrackingScalingPolicyConfiguration"]
+    names = json.dumps(said["CustomizedMetricSpecification"])
+    for name in ("units_open", "units_ready_long", "units_running_long"):
+        assert f'"{name}"' in names
+    role = json.dumps(of("services")["WorkerRole"])
+    assert "ecs:UpdateTaskProtection" in role
+    assert "TheFirst" in json.dumps(of("services")["WorkAndNoWorker"]["Properties"]["AlarmActions"])
+
+
+def test_signed_thumbnails_are_cached_by_their_address_alone():
+    from mediamill.web.thumbnails import address_of
+
+    (behaviour,) = [
+        one for one in of("edge")["Distribution"]["Properties"]["DistributionConfig"][
+            "CacheBehaviors"] if "thumbnails" in one["PathPattern"]
+    ]  # fmt: skip
+    assert address_of("x").startswith(behaviour["PathPattern"].removesuffix("*"))
+    cached = of("edge")["Signed"]["Properties"]["CachePolicyConfig"]
+    key = cached["ParametersInCacheKeyAndForwardedToOrigin"]
+    assert key["CookiesConfig"] == {"CookieBehavior": "none"}
+    assert key["HeadersConfig"] == {"HeaderBehavior": "none"}
+    assert cached["MinTTL"] == cached["DefaultTTL"] == 0, "the answer says for how long"
+
+
+def test_the_dashboard_shows_what_is_told():
+    from mediamill.core.metrics import CLASSES
+    from mediamill.services.cloudwatch import COUNTED, KNOWN, TOLD
+
+    body = of("watch")["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    shown, queues = json.loads(body)["widgets"], {
+        f"units_{what}_{one}" for what in ("ready", "running", "waiting") for one in CLASSES
+    }  # fmt: skip
+    ours = 0
+    for widget in shown:
+        space = ""
+        for space_or_dot, name, *_ in widget["properties"]["metrics"]:
+            space = space if space_or_dot in {".", "..."} else space_or_dot
+            if space == "Mediamill":
+                assert name in {*COUNTED, *TOLD, *KNOWN, *queues}
+                ours += 1
+    assert ours > 20
+
+
+def test_parameters_that_are_passed_are_those_that_are_asked_for():
+    """cfn-lint says what is missing; this says what nobody passes and has no default."""
+    for stem, template in TEMPLATES.items():
+        for name, one in template["Resources"].items():
+            if one["Type"] == "AWS::CloudFormation::Stack" and stem == "template":
+                inner = one["Properties"]["TemplateURL"].removesuffix(".yaml")
+                asked = TEMPLATES[inner]["Parameters"]
+                given = {*one["Properties"]["Parameters"]}
+                assert given <= {*asked}, name
+                assert {k for k, v in asked.items() if "Default" not in v} <= given, name
+
+
+@pytest.mark.parametrize("kind", sorted(LEFT_OUT))
+def test_what_no_emulator_has_is_read_at_least(kind):
+    """Its properties are what AWS's own schemas have: cfn-lint looks, in `make check`."""
+    assert [*resources(kind)], "nothing is left out that is not there"
