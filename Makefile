@@ -15,7 +15,7 @@ WORKERS := 3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up backends test elsewhere check format bench soak judges functions lock assets screenshots release clean
+.PHONY: help demo up backends test elsewhere check format bench soak judges functions lock assets site diagrams screenshots release clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
@@ -37,7 +37,7 @@ elsewhere: $(VENV)/.dev  ## Run the service's tests on PostgreSQL and on DynamoD
 		tests/services tests/engine tests/browser tests/security $(ARGS) || exit 1; \
 	done
 
-check: $(VENV)/.dev  ## Check format, rules, types, imports, secrets, advisories, AWS's template, the published API.
+check: $(VENV)/.dev $(VENV)/.judges-infra  ## Check format, rules, types, imports, secrets, advisories, AWS's template, the published API.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p mediamill
@@ -47,7 +47,8 @@ check: $(VENV)/.dev  ## Check format, rules, types, imports, secrets, advisories
 	$(BIN)/python scripts/licences.py --check
 	$(BIN)/python scripts/changelog.py
 	$(BIN)/python scripts/check_advisories.py $(ADVISORIES)
-	$(BIN)/cfn-lint infra/aws/template.yaml deploy/cloudwatch/alarms.yml
+	$(BIN)/python scripts/check_infra.py
+	$(VENV)/judges-infra/bin/checkov --config-file deploy/.checkov.yaml
 	$(BIN)/python -m pytest -m scan tests/security tests/release
 	$(BIN)/python -m pytest -m image tests/deploy
 
@@ -70,6 +71,12 @@ functions: $(VENV)/.dev  ## Build the zip of the API's Lambda function; needs Py
 assets: $(VENV)/.dev  ## Build the scripts of others that our pages load, from web-assets; needs Node.js and npm.
 	$(BIN)/python scripts/assets.py
 
+site: $(VENV)/.docs  ## Build the site of docs/ into build/site; a link that leads nowhere fails.
+	$(BIN)/python scripts/build_site.py
+
+diagrams: $(VENV)/bin/python  ## Draw the diagrams of the documentation anew.
+	$(BIN)/python scripts/diagrams.py
+
 screenshots: $(VENV)/.dev  ## Make the pictures of the documentation anew.
 	$(BIN)/python scripts/screenshots.py
 
@@ -82,6 +89,7 @@ lock:  ## Resolve the newest dependencies into requirements/*.txt, with hashes; 
 	$(call resolve,pyproject.toml --all-extras,backends)
 	$(call resolve,--group build,build)
 	$(call resolve,--group judges,judges)
+	$(call resolve,--group docs,docs)
 	$(call resolve,--group judges-infra,judges-infra)
 	$(call resolve,pyproject.toml --all-extras --group dev,dev)
 
@@ -105,6 +113,10 @@ $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
 
 $(VENV)/.backends: requirements/backends.txt $(VENV)/.runtime
 	$(PIP) install --quiet --require-hashes -r requirements/backends.txt
+	@touch $@
+
+$(VENV)/.docs: requirements/docs.txt | $(VENV)/bin/python
+	$(PIP) install --quiet --require-hashes -r requirements/docs.txt
 	@touch $@
 
 # What judges wants older libraries than ours.

@@ -21,6 +21,9 @@ READS_ENVIRONMENT = {
 }
 """Modules of the package that may read the environment."""
 
+GENERATED = {"src/mediamill/client/models.py"}
+"""Modules that a script writes from what is checked itself: they may be longer."""
+
 SECRETS = {
     "a private key": r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----",
     "an AWS key": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
@@ -108,7 +111,7 @@ def _matches(name: str, text: str) -> Iterator[str]:
 
 def _module_problems(name: str, text: str) -> Iterator[str]:
     lines = text.count("\n")
-    if lines > MAX_LINES:
+    if lines > MAX_LINES and name not in GENERATED:
         yield f"{name}: has {lines} lines, more than {MAX_LINES}: is there a second noun inside?"
     if name in READS_ENVIRONMENT:
         return

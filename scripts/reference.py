@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from api_reference import api, shapes
 
 from mediamill.analytics.table import COLUMNS, DAY
 from mediamill.cli.root import root
@@ -292,6 +293,8 @@ def figures() -> Iterator[str]:
 
 
 PARTS = {
+    "reference/api.md": {"api": api},
+    "reference/answers.md": {"shapes": shapes},
     "reference/settings.md": {"settings": settings},
     "how-to/analytics.md": {"figures": figures},
     "reference/operations.md": {"operations": operations},

@@ -246,7 +246,10 @@ class App:
         nouns = self.repositories
         self.sums = Sums(self.store, self.models.spending)
         topics = self.settings.stream_topics
-        self.whole = Whole(self.work, self.workers, self.kept, self.books, self.sums, topics)
+        self.whole = Whole(
+            self.work, self.workers, self.kept, self.books, self.sums, topics,
+            exports=bool(self.settings.analytics_url),
+        )  # fmt: skip
         self.condition = Health(self.parts, self.work, self.models.providers)
         told = Feedbacks(self.store, nouns.units)
         self.feedback = FeedbackService(told, nouns.users, self.files, self.blobs, self.bell)

@@ -110,7 +110,7 @@ async def test_a_client_that_asked_for_the_rest_gets_all_of_it(client, ann, tmp_
     """A gateway cuts a range that is open to its end: that is no end of the download."""
     data = os.urandom(MOST + 5)
     file = await whole(ann, data)
-    monkeypatch.setattr("mediamill.cli.remote.client._at_once", lambda _: 10**9)
+    monkeypatch.setattr("mediamill.client.downloading._at_once", lambda _: 10**9)
     target = tmp_path / "got"
     await asyncio.to_thread(
         client.download, f"/v1/files/{file}/content", target, lambda _: lambda _: None

@@ -164,7 +164,7 @@ def test_digests_of_files_are_those_of_the_manifest(client, thumbs):
 
 def test_what_breaks_on_the_way_is_read_on_from_there(client, frames, monkeypatch):
     """The server's answers are cut after some bytes, again and again."""
-    download, real, cuts = Download(client, {"id": frames[0]}), httpx.Response.iter_raw, []
+    download, real, cuts = Download(client, {"id": frames[0]}), httpx.Response.iter_bytes, []
 
     def cut(self, chunk_size=None):
         given = 0
@@ -175,7 +175,7 @@ def test_what_breaks_on_the_way_is_read_on_from_there(client, frames, monkeypatc
                 cuts.append(given)
                 raise httpx.ReadError("cut")
 
-    monkeypatch.setattr(httpx.Response, "iter_raw", cut)
+    monkeypatch.setattr(httpx.Response, "iter_bytes", cut)
     monkeypatch.setattr(time, "sleep", lambda _: None)
     items = download.items()
     read = {

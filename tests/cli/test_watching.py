@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from mediamill.cli.remote.watching import parsed
+from mediamill.client.following import Parser
 from tests.cli.conftest import Commands
 from tests.cli.test_client import first_id
 
@@ -26,7 +26,9 @@ def test_watch_delete_restore(signed_in: Commands, clip: Path):
 
 def test_the_grammar_of_events():
     text = 'retry: 5\n\nevent: job\nid: 7\ndata: {"id":\ndata: "x"}\n\n:\nid: 8\n\ndata:{}\n\ncut'
-    found = [(one.kind, one.data, one.id) for one in parsed(text.split("\n"))]
+    parser, found = Parser(), []
+    for byte in text.encode():  # however it comes
+        found += [(one.kind, one.data, one.id) for one in parser.feed(bytes([byte]))]
     assert found == [
         ("message", {}, ""), ("job", {"id": "x"}, "7"), ("message", {}, "8"), ("message", {}, "8"),
     ]  # fmt: skip

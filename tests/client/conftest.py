@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-
 from PIL import Image
 
 from mediamill.cli.remote.home import Credentials
@@ -19,7 +18,6 @@ from mediamill.client import AsyncMediamill, Mediamill, Retries
 from tests.cli.conftest import clip, service  # noqa: F401 - fixtures
 from tests.support.faulty import Faulty, faulty_server
 from tests.support.listening import beside
-
 
 QUICK = Retries(tries=6, first=0.02, longest=0.2, total=60)
 
@@ -87,7 +85,7 @@ def connect(request: pytest.FixtureRequest, portal: BlockingPortal):
 
 
 @pytest.fixture
-def client(connect, service: Credentials):  # noqa: F811 - the fixture
+def client(connect, service: Credentials):
     return connect(service.server, service.token)
 
 
@@ -101,14 +99,14 @@ def picture() -> bytes:
 
 
 @pytest.fixture(scope="session")
-def faults(service: Credentials) -> Iterator[Faulty]:  # noqa: F811 - the fixture
+def faults(service: Credentials) -> Iterator[Faulty]:
     """A way to the service on which things go wrong as a test says."""
     with beside(faulty_server(service.server)) as faulty:
         yield faulty
 
 
 @pytest.fixture
-def far(connect, service: Credentials, faults: Faulty):  # noqa: F811 - the fixture
+def far(connect, service: Credentials, faults: Faulty):
     """A client that goes through `faults`."""
     faults.clear()
     yield connect(f"http://127.0.0.1:{faults.port}", service.token)
@@ -118,6 +116,7 @@ def far(connect, service: Credentials, faults: Faulty):  # noqa: F811 - the fixt
 @pytest.fixture
 def some(tmp_path: Path):
     """Return what writes a file of so many random bytes."""
+
     def write(size: int, name: str = "some.bin") -> Path:
         path = tmp_path / name
         path.write_bytes(random.Random(time.time_ns()).randbytes(size))

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from mediamill.client import Ended, InvalidInput, NotFound, TimedOut, Unauthorized
+from mediamill.client import InvalidInput, NotFound, TimedOut, Unauthorized
 
 
 def test_upload_process_collect(client, clip, tmp_path):
@@ -76,8 +76,8 @@ def test_events_end_with_the_job(client, picture):
 def test_what_is_wrong_is_told_with_its_fields(client, connect, service, picture):
     file = client.files.upload(picture, name="p.png")
     with pytest.raises(InvalidInput) as wrong:
-        client.jobs.submit(files=[file["id"]], steps=[{"operation": "extract-frames",
-                                                       "parameters": {"quality": 101}}])  # fmt: skip
+        step = {"operation": "extract-frames", "parameters": {"quality": 101}}
+        client.jobs.submit(files=[file["id"]], steps=[step])
     assert "quality" in wrong.value.errors[0]["pointer"]
     assert wrong.value.type.startswith("/problems/")
     with pytest.raises(Unauthorized):
@@ -86,20 +86,6 @@ def test_what_is_wrong_is_told_with_its_fields(client, connect, service, picture
         connect("nonsense", "")
     with pytest.raises(ValueError, match="file_id is empty"):
         client.files.get("")
-
-
-def test_a_job_that_fails_and_is_retried(client, tmp_path):
-    file = client.files.upload(b"no media at all", name="text.txt")
-    steps = [{"operation": "thumbnail", "parameters": {}}]
-    with pytest.raises(Ended) as ended:
-        client.jobs.run(files=[file["id"]], steps=steps)
-    job = ended.value.job
-    assert job["state"] == "failed"
-    again = client.jobs.retry(job["id"], only="failed")
-    assert again["generation"] == job["generation"] + 1
-    assert client.jobs.wait(again, timeout=60)["state"] == "failed"
-    client.jobs.delete(job["id"])
-    assert client.jobs.restore(job["id"])["id"] == job["id"]
 
 
 def test_patience_has_an_end(client, clip):

@@ -6,15 +6,18 @@ import json
 import re
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import yaml
 from structlog.testing import capture_logs
 
 from mediamill.cli.service import alone
+from mediamill.core.clock import HOUR
 from mediamill.core.metrics import ITEMS, REQUESTS, STORE_ERRORS, UNIT_SECONDS
 from mediamill.engine.sweeping import CLASSES
 from mediamill.services.cloudwatch import COUNTED, KNOWN, NAMESPACE, OTHERS, TOLD, Changes, line
+from mediamill.store.repositories.units import Unit
 from tests.deploy.test_prometheus import ALERTS, ROOT
 from tests.support.buckets import bucket_server
 from tests.support.deploying import client_of
@@ -30,7 +33,8 @@ ROUNDS = 120
 """Times that what is bad is told again; an alarm that is still quiet then never goes off."""
 GIVEN = {
     "Topic": "arn:aws:sns:us-east-1:000000000000:told", "Api": "api", "Functions": "yes",
-    "Table": "mill", "DeadLetters": "dead", "Cluster": "c", "Service": "s", "Database": "d",
+    "Table": "mill", "DeadLetters": "dead", "NoticeDeadLetters": "n", "LeftOut": "l",
+    "Cluster": "c", "Service": "s", "Database": "d",
     "Certificate": "arn:aws:acm:us-east-1:000000000000:certificate/c",
 }  # fmt: skip
 
@@ -180,6 +184,21 @@ class Broken(io.StringIO):
 
     def flush(self) -> None:
         raise BrokenPipeError
+
+
+async def test_what_is_kept_elsewhere_is_told_where_it_is_set_up(mill):
+    """Each export and each look at the backups leaves a note in a row that all processes read."""
+    whole, store = mill.whole, mill.store
+    _, values = await whole.read()
+    assert values.keys().isdisjoint({"figures_exported_hours", "backups_broken"})
+    now = await store.now()
+    broken = {"looked": {"broken": ["a"], "unread": ["b", "c"]}}
+    for kind, payload in (("export_figures", {"exported": now - 3 * HOUR}), ("back_up", broken)):
+        unit = Unit.chore(kind, kind, 0, "user_health", cost=1.0, now=now, due=now + HOUR)
+        await mill.repositories.units.insert([unit.evolve(payload=payload).opened(now + HOUR)])
+    _, values = await replace(whole, exports=True).read()
+    assert values["figures_exported_hours"] == pytest.approx(3, abs=0.1)
+    assert values["backups_broken"] == 3
 
 
 async def test_the_whole_is_told_in_a_form_that_cloudwatch_takes(mill):

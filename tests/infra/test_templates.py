@@ -111,7 +111,9 @@ def test_who_knows_of_the_stream_reaches_its_brokers_and_may_write_there():
     """Dead letters and results: both are written by idempotent producers."""
     needed = {"Connect", "DescribeTopic", "WriteData", "WriteDataIdempotently"}
     statements = of("rights")["Brokers"]["Properties"]["PolicyDocument"]["Statement"]
-    given = {action.removeprefix("kafka-cluster:") for one in statements for action in one["Action"]}
+    given = {
+        action.removeprefix("kafka-cluster:") for one in statements for action in one["Action"]
+    }
     assert given >= needed
     knowing = {name for name, one in variables().items() if "MEDIAMILL_STREAM_URL" in one}
     assert knowing == {"NotifierFunction", "IngestFunction"}

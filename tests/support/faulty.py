@@ -72,7 +72,8 @@ class Faulty:
         if fault and fault.kind == "lost":
             return _abort(request)
         if fault and fault.kind == "wrong":
-            content = content[:-1] + bytes([content[-1] ^ 1])
+            middle = len(content) // 2
+            content = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
         kept = {k: v for k, v in answer.headers.items() if k not in DROPPED}
         told = web.StreamResponse(status=answer.status, headers=kept)
         if answer.headers.get("Content-Encoding"):

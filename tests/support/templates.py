@@ -94,9 +94,7 @@ def packaged(path: Path, send: Send, differ: Differ) -> str:
             one["Properties"]["TemplateURL"] = send(name, text)
     gone = {name for name, one in template["Resources"].items() if one["Type"] in LEFT_OUT}
     template["Resources"] = {
-        name: _without(one, gone)
-        for name, one in template["Resources"].items()
-        if name not in gone
+        name: _without(one, gone) for name, one in template["Resources"].items() if name not in gone
     }
     differ(path.stem, template)
     return json.dumps(template)

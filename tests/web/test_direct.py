@@ -16,7 +16,7 @@ import pytest_asyncio
 from mediamill.app import App
 from mediamill.cli.remote.client import Client
 from mediamill.cli.transfer.sending import Sender
-from mediamill.cli.transfer.shipping import Said
+from mediamill.client.shipping import Said
 from mediamill.core.ids import new_id
 from mediamill.core.settings import Settings
 from mediamill.engine import lease as engine

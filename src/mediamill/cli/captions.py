@@ -8,6 +8,7 @@ from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
 import click
+
 from mediamill.cli.remote.client import Client
 from mediamill.cli.remote.connection import connected, json_option, show, show_list
 from mediamill.cli.terminal.failures import SOME_FAILED, Failure
@@ -176,7 +177,7 @@ def _again(client: Client, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file.")
 @connected
 def export(
-    *, state: str | None, job: str | None, query: str, form: str, variants: Sequence[str],
+    *, state: str | None, job: str | None, query: str, form: Any, variants: Sequence[str],
     output: Path | None, client: Client,
 ) -> None:  # fmt: skip
     """Write captions by file name, as they stand now; to the terminal unless told where."""

@@ -103,8 +103,7 @@ def show_(ctx: click.Context, job_id: str, *, wait: bool, as_json: bool, client:
 @connected
 def watch(job_id: str | None, *, as_json: bool, client: Client) -> None:
     """Follow one job until it has ended, or all of them until you press Ctrl-C."""
-    path = f"/v1/jobs/{job_id}/events" if job_id else "/v1/events"
-    for event in events(client, path):
+    for event in client.api.jobs.events(job_id):
         if as_json:
             click.echo(json.dumps({"event": event.kind, **event.data}, ensure_ascii=False))
         else:

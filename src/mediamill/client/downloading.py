@@ -34,7 +34,7 @@ from mediamill.client.calling import (
     whole,
 )  # fmt: skip
 from mediamill.client.errors import Changed, Corrupt, Problem, Unreachable
-from mediamill.client.retrying import Patience, Retries
+from mediamill.client.retrying import Patience, Retries, passes
 from mediamill.client.sources import Progress
 
 CHUNK = 1 << 18
@@ -133,7 +133,7 @@ class Fetch:
             if time.monotonic() > until:
                 raise problem
             yield Pause(PACKING_PAUSE)
-        elif not problem.retryable or not (yield from patience.wait(problem.retry_after)):
+        elif not passes(problem) or not (yield from patience.wait(problem.retry_after)):
             raise problem
         return True
 

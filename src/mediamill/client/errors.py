@@ -89,7 +89,7 @@ class Unreachable(ClientError):
         super().__init__(message)
         self.sent = sent
         self.reason = reason
-        """What the connection failed of; empty where the server answered, but not what it should."""
+        """What the connection failed of; empty where the server answered, but otherwise."""
 
 
 class Changed(ClientError):

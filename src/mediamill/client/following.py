@@ -10,7 +10,7 @@ from mediamill.client import routes
 from mediamill.client.calling import Flow, Give, Pause, Read, Request, Rows, opened
 from mediamill.client.errors import Problem, TimedOut, Unreachable
 from mediamill.client.models import JobView
-from mediamill.client.retrying import Patience, Retries, sending
+from mediamill.client.retrying import Patience, Retries, passes, sending
 
 TERMINAL = frozenset({"succeeded", "partial", "failed", "cancelled", "expired"})
 PATIENCE_SECONDS = 60.0
@@ -69,7 +69,7 @@ def events(path: str) -> Rows[Event]:
             if not (yield from line.patience.wait()):
                 raise
         except Problem as problem:
-            if not problem.retryable or not (yield from line.patience.wait(problem.retry_after)):
+            if not passes(problem) or not (yield from line.patience.wait(problem.retry_after)):
                 raise
         else:
             if not line.over:

@@ -98,15 +98,18 @@ def _again(request: Request, error: Unreachable, retries: Retries) -> bool:
 
 def _passes(request: Request, problem: Problem) -> bool:
     """Tell whether a request may be sent again that was refused."""
-    if not (request.repeatable or problem.status in UNDONE):
-        return False
+    return (request.repeatable or problem.status in UNDONE) and passes(problem)
+
+
+def passes(problem: Problem) -> bool:
+    """Tell whether the same request may succeed later."""
     return problem.status in PASSING if problem.retryable is None else problem.retryable
 
 
 def patiently(
     retries: Retries,
     attempt: Callable[[Patience], Flow[str]],
-    passes: Callable[[ClientError], bool],
+    passing: Callable[[ClientError], bool],
 ) -> Flow[str]:
     """Do something that may be done twice, again while its failures pass."""
     patience = Patience(retries)
@@ -115,5 +118,5 @@ def patiently(
             return (yield from attempt(patience))
         except (Problem, Unreachable) as error:
             asked = error.retry_after if isinstance(error, Problem) else None
-            if not passes(error) or not (yield from patience.wait(asked)):
+            if not passing(error) or not (yield from patience.wait(asked)):
                 raise

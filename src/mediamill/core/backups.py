@@ -4,7 +4,9 @@ Metrics and `mediamill doctor` read it; the snapshots themselves are where the b
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -77,3 +79,13 @@ def last_backup(home: Path, *, wanted: bool = False) -> int | None:
     """
     noted = noted_backup(home)
     return noted.begun if noted is not None else 0 if wanted else None
+
+
+UNIT = "back_up"
+"""The kind of the unit that makes backups, and notes there what it found."""
+
+
+def broken_objects(payload: Mapping[str, Any]) -> int:
+    """Return how many objects its last look found broken, or could not read."""
+    looked: Mapping[str, Any] = payload.get("looked", {})
+    return len(looked.get("broken", ())) + len(looked.get("unread", ()))

@@ -18,7 +18,7 @@ from mediamill.backup.pruning import prune
 from mediamill.backup.taking import Taking
 from mediamill.backup.vault import Vault
 from mediamill.blobs.port import Blobs
-from mediamill.core.backups import every_ms
+from mediamill.core.backups import UNIT, every_ms
 from mediamill.core.clock import HOUR, MINUTE, SystemClock
 from mediamill.core.errors import BrokenMedia, ConditionFailed, Conflict, Locked, Unavailable
 from mediamill.core.settings import Settings
@@ -29,7 +29,7 @@ from mediamill.store.repositories.units import Unit, Units
 
 log = structlog.get_logger(__name__)
 
-KIND = "back_up"
+KIND = UNIT
 SHOWN = 10
 """How many keys of each trouble are in the log; the snapshot has more."""
 

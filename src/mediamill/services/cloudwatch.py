@@ -11,6 +11,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mediamill.analytics.noting import last_export
+from mediamill.core import backups
+from mediamill.core.clock import HOUR
 from mediamill.core.declaring import Kind, Metric
 from mediamill.core.errors import MediamillError
 from mediamill.core.metrics import (
@@ -30,6 +33,7 @@ from mediamill.services.sums import Sums
 from mediamill.services.workers import WorkerService
 from mediamill.store.repositories.backlog import Backlog
 from mediamill.store.repositories.stream import StreamBooks, StreamPartition, watched
+from mediamill.store.repositories.units import Unit
 from mediamill.store.repositories.workers import WorkerState
 
 NAMESPACE = "Mediamill"
@@ -64,7 +68,10 @@ TOLD = {
 }
 """The same of what goes out: the channel, and what comes of it."""
 
-KNOWN = ("units_open", "workers_running", "retention_overdue", "stream_behind", "budget_taken_percent")
+KNOWN = (
+    "units_open", "workers_running", "retention_overdue", "stream_behind", "budget_taken_percent",
+    "figures_exported_hours", "backups_broken",
+)  # fmt: skip
 """What is told of the whole beside the queues, where there is something of it."""
 
 
@@ -104,6 +111,8 @@ class Whole:
     sums: Sums
     topics: str = ""
     """What the settings say of topics."""
+    exports: bool = False
+    """Whether figures are to be exported."""
 
     async def read(self) -> tuple[Sequence[Backlog], dict[str, float]]:
         """Return the queues, and all numbers; raises `Unavailable`."""
@@ -134,6 +143,16 @@ class Whole:
         spend = await self.sums.spend()
         if spend.budget:
             values["budget_taken_percent"] = 100 * spend.taken / spend.budget
+        return values | await self._kept_elsewhere(now)
+
+    async def _kept_elsewhere(self, now: int) -> dict[str, float]:
+        """Return how old the export of figures is, and how much of the backups is broken."""
+        values, store = dict[str, float](), self.work.backlogs.store
+        if self.exports:
+            exported = await last_export(store, wanted=True) or 0
+            values["figures_exported_hours"] = (now - exported) / HOUR
+        if (unit := await store.get(Unit, backups.UNIT, 0)) is not None:
+            values["backups_broken"] = backups.broken_objects(unit.payload)
         return values
 
     async def stream(self) -> Sequence[StreamPartition]:

@@ -69,7 +69,10 @@ def rename(document: dict[str, Any]) -> dict[str, Any]:
     for old, new in names.items():
         schemas[old]["title"] = new
     begin = "#/components/schemas/"
-    return _referring(document, {begin + old: begin + new for old, new in names.items()})
+    named: dict[str, Any] = _referring(
+        document, {begin + old: begin + new for old, new in names.items()}
+    )
+    return named
 
 
 def _referring(part: Any, names: dict[str, str]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 import click
 
 from mediamill import __version__, client
+from mediamill.cli.terminal.failures import Failure, Refused, Unreachable
 from mediamill.client.calling import Flow, Response, Rows
 from mediamill.client.connecting import checked_address as client_address
 from mediamill.client.connecting import on_loopback
@@ -16,7 +17,6 @@ from mediamill.client.driving import Blocking
 from mediamill.client.retrying import sending
 from mediamill.client.shipping import Said, whole
 from mediamill.client.sources import Counter, FileSource
-from mediamill.cli.terminal.failures import Failure, Refused, Unreachable
 
 RETRIES = client.Retries(tries=4, first=0.5, longest=5, total=20, connecting=False)
 """A server that is not there is told of at once: somebody waits for the answer."""

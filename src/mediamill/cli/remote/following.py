@@ -21,9 +21,7 @@ def follow(client: Client, job: dict[str, Any]) -> dict[str, Any]:
         def show(seen: JobView) -> None:
             progress.update(task, completed=_fraction(seen), note=note_of(seen))
 
-        return {
-            **client.api.jobs.wait(cast("JobView", job), each=POLL_SECONDS, progress=show)
-        }
+        return {**client.api.jobs.wait(cast("JobView", job), each=POLL_SECONDS, progress=show)}
 
 
 def _fraction(job: Mapping[str, Any]) -> float:

@@ -48,7 +48,7 @@ class Projects(Resource[D]):
 
     @sequence
     def list(self, *, state: str | None = None, file: str | None = None) -> Rows[ProjectView]:
-        """Go through your projects and those shared with you."""
+        """Go through your projects; with `state` those `shared` with you, or `trashed`."""
         return self.calls.rows(routes.list_projects, only(state=state, file=file))
 
     @operation

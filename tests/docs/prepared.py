@@ -1,0 +1,132 @@
+"""A service with something in it, for the blocks of all how-tos: files, jobs, projects, templates.
+
+What a page calls `file_01KA…` or `proj_…` is one of these; the service and its worker run in one
+process, and models answer as `echo:` does.
+"""
+
+import itertools
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.docs.blocks import Terminal, parsed
+
+STANDS = re.compile(r"\b(file|job|proj|user|tmpl|token|hook|capt|req)_(?:01[0-9A-Z]*|…)(?:-0-0)?…?")
+"""An id as pages write it: whole, its beginning, or only its kind."""
+START = """
+```console
+$ export MEDIAMILL_CAPTION_CHAIN=echo: MEDIAMILL_LABEL_CHAIN=echo: MEDIAMILL_PROMPT_CHAIN=echo:
+$ export MEDIAMILL_FETCH_ALLOW=127.0.0.1 MEDIAMILL_MIN_FREE_BYTES=0
+$ mediamill up
+```
+"""
+FOLDERS = ("photos", "images", "clips", "invoices", "archive", "scans")
+"""What pages call folders of pictures."""
+
+
+@dataclass
+class Prepared:
+    """The service, the ids of what is in it, and a folder with files as pages name them."""
+
+    terminal: Terminal
+    files: Path
+    ids: dict[str, list[str]]
+    token: str
+
+    def here(self, text: str) -> str:
+        """Return what a page shows with ids of things that are there."""
+        turns = {kind: itertools.cycle(ids) for kind, ids in self.ids.items()}
+        said: dict[str, str] = {}
+
+        def one(match: re.Match[str]) -> str:
+            if match[1] not in turns:
+                return match[0]
+            return said.setdefault(match[0], next(turns[match[1]]))
+
+        return STANDS.sub(one, text)
+
+    def shell(self, folder: Path) -> Terminal:
+        """Give a shell in a folder with all files, signed in as the administrator."""
+        shutil.copytree(self.files, folder)
+        return Terminal(
+            folder,
+            self.terminal.port,
+            {
+                **{name: value for name, value in self.variables().items()},
+                "MEDIAMILL_HOME": str(self.terminal.folder / ".mediamill"),
+            },
+        )
+
+    def variables(self) -> dict[str, str]:
+        """Return what pages take as set."""
+        return {
+            "TOKEN": self.token,
+            "MEDIAMILL_TOKEN": self.token,
+            "MEDIAMILL_SERVER": f"http://127.0.0.1:{self.terminal.port}",
+            "S": f"http://127.0.0.1:{self.terminal.port}",
+            "A": f"Authorization: Bearer {self.token}",
+            "FILE": self.ids["file"][0],
+            "JOB": self.ids["job"][0],
+            "P": self.ids["proj"][0],
+            "ARCHIVE": self.ids["archive"][0],
+        }
+
+
+def prepare(folder: Path) -> Prepared:
+    """Start the service and put things into it."""
+    home = folder / "home"
+    home.mkdir()
+    terminal = Terminal(home)
+    (block,) = parsed(START, "prepared")
+    wrong = terminal.follow(block)
+    assert not wrong, wrong
+
+    def said(command: str) -> str:
+        code, told = terminal.type(command)
+        assert code == 0, f"{command}\n{told}"
+        return told.strip()
+
+    def named(kind: str, text: str) -> list[str]:
+        return re.findall(rf"\b{kind}_[0-9A-Z]{{26}}", text)
+
+    said("mediamill sample && cd sample")
+    token = said("mediamill tokens create pages")
+    said("zip -qr a.zip shapes/images letters")
+    pushed = said("mediamill projects push shapes/images --annotations shapes/instances.json")
+    pictures = named("file", pushed)
+    project = named("proj", said("mediamill projects list"))
+    clip = named("file", said("mediamill files put clip.mp4"))
+    archive = named("file", said("mediamill files put a.zip"))
+    jobs = named("job", said(f"mediamill jobs create thumbnail {' '.join(pictures[:3])} --wait"))
+    said(f"mediamill jobs create caption {pictures[0]} --wait")
+    captions = re.findall(r"capt_\S+", said("mediamill captions list"))
+    (terminal.folder / "sample/t.json").write_text(json.dumps(TEMPLATE))
+    templates = named("tmpl", said("mediamill templates save t.json"))
+    users = named("user", said(f"curl -sH 'Authorization: Bearer {token}' $S/v1/me".replace(
+        "$S", f"http://127.0.0.1:{terminal.port}")))  # fmt: skip
+    files = folder / "files"
+    shutil.copytree(home / "sample", files)
+    for name in FOLDERS:
+        shutil.copytree(files / "shapes/images", files / name)
+    for name in ("dog.jpg", "photo.jpg", "cat.jpg", "a.jpg"):
+        shutil.copy(files / "shapes/images/shapes_00.jpg", files / name)
+    shutil.copy(files / "clip.mp4", files / "clips/a.mp4")
+    ids = {
+        "file": pictures, "proj": project, "clip": clip, "archive": archive, "job": jobs,
+        "capt": captions, "tmpl": templates, "user": users,
+    }  # fmt: skip
+    return Prepared(terminal, files, ids, token)
+
+
+TEMPLATE = {
+    "name": "Small",
+    "steps": [{"operation": "thumbnail", "parameters": {"size": "${size}", "format": "${format}"}}],
+    "variables": {
+        "size": {"type": "integer", "default": 128},
+        "format": {"type": "string", "default": "jpeg"},
+    },
+}
+"""That of the page on submitting."""
