@@ -41,6 +41,7 @@ check: $(VENV)/.dev $(VENV)/.judges-infra  ## Check format, rules, types, import
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p mediamill
+	$(BIN)/mypy tests/client/typed.py
 	$(BIN)/lint-imports --config .importlinter
 	$(BIN)/python scripts/check_tree.py
 	$(BIN)/python scripts/check_history.py

@@ -10,7 +10,7 @@ from typing import Any
 from mediamill.web.app import description
 from mediamill.web.openapi import TAGS
 
-METHODS = ("get", "head", "post", "put", "patch", "delete")
+METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
 MADE_UP = {
     "boolean": False,
     "integer": 1,

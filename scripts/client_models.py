@@ -101,15 +101,13 @@ def typed(schema: dict[str, Any]) -> str:
         return f"Literal[{', '.join(map(repr, schema['enum']))}]"
     if "anyOf" in schema:
         return " | ".join(dict.fromkeys(typed(one) for one in schema["anyOf"]))
-    match schema.get("type"):
-        case "array":
-            return f"list[{typed(schema.get('items', {}))}]"
-        case "object":
-            values = schema.get("additionalProperties")
-            return f"dict[str, {typed(values) if isinstance(values, dict) else 'Any'}]"
-        case str(kind):
-            return NAMES[kind]
-    return "Any"
+    kind = schema.get("type")
+    if kind == "array":
+        return f"list[{typed(schema.get('items', {}))}]"
+    if kind == "object":
+        values = schema.get("additionalProperties")
+        return f"dict[str, {typed(values) if isinstance(values, dict) else 'Any'}]"
+    return NAMES.get(str(kind), "Any")
 
 
 def routes(paths: dict[str, dict[str, Any]]) -> Iterator[str]:

@@ -11,6 +11,7 @@ import difflib
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -292,7 +293,44 @@ def figures() -> Iterator[str]:
         yield f"| `{one.name}` | {one.kind} | {one.meaning} |"
 
 
+EXTRAS = {
+    "analytics": "`mediamill analytics`: figures asked in SQL",
+    "heic": "HEIC pictures, in and out",
+    "kafka": "files from Kafka and MSK, events to Kafka",
+    "amqp": "doorbells by RabbitMQ",
+    "bedrock": "models of Amazon Bedrock",
+    "dynamodb": "the store in DynamoDB",
+    "kms": "secrets sealed by AWS KMS",
+    "local-models": "captions and labels by models on this machine",
+    "nats": "doorbells by NATS",
+    "oidc": "signing in through Cognito or another issuer",
+    "otel": "traces, sent by OTLP",
+    "postgresql": "the store in PostgreSQL",
+    "redis": "doorbells by Redis",
+    "rekognition": "labels by Amazon Rekognition",
+    "s3": "bytes in S3 and what speaks its protocol",
+    "sagemaker": "models at endpoints of Amazon SageMaker",
+    "secretsmanager": "settings kept in AWS Secrets Manager",
+    "ses": "mail by Amazon SES",
+    "smtp": "mail by SMTP",
+    "sns": "events to Amazon SNS",
+    "sqs": "doorbells by Amazon SQS, events from there",
+    "ssm": "settings kept in AWS Systems Manager",
+}
+"""What each extra is for; one that has no words here stops the writing."""
+
+
+def extras() -> Iterator[str]:
+    """List the extras with what they bring."""
+    table_of = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    yield from table("extra", "for", "brings")
+    for name, libraries in sorted(table_of["optional-dependencies"].items()):
+        names = ", ".join(f"`{cell(library)}`" for library in libraries)
+        yield f"| `{name}` | {EXTRAS[name]} | {names} |"
+
+
 PARTS = {
+    "reference/extras.md": {"extras": extras},
     "reference/api.md": {"api": api},
     "reference/answers.md": {"shapes": shapes},
     "reference/settings.md": {"settings": settings},

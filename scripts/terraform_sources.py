@@ -16,6 +16,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -142,9 +143,10 @@ def source_of(path: Path) -> dict[str, Any]:
 
 def written() -> dict[Path, str]:
     """Return what each file has to say."""
-    files = {}
+    whole = loaded(TEMPLATES / "template.yaml")
+    files = {MODULES.parent / "sources.tf": declared(whole, "")}
     for folder in (folder for folder in sorted(MODULES.iterdir()) if folder.is_dir()):
-        template = TEMPLATES / f"{folder.name}.yaml"
+        template = template_of(folder.name)
         source = json.dumps(source_of(template), indent=1, ensure_ascii=False) + "\n"
         for name, one in loaded(template).get("Parameters", {}).items():
             if _is_list(one):
@@ -154,6 +156,12 @@ def written() -> dict[Path, str]:
     return files
 
 
+def template_of(module: str) -> Path:
+    """Return the template that a module is made from."""
+    alarms = ROOT / "deploy/cloudwatch/alarms.yml"
+    return alarms if module == "alarms" else TEMPLATES / f"{module}.yaml"
+
+
 def declared(template: dict[str, Any], source: str) -> str:
     """Return variables for a template's parameters, and its conditions, in Terraform's language.
 
@@ -161,7 +169,8 @@ def declared(template: dict[str, Any], source: str) -> str:
     `local.here` has the resources whose conditions hold.
     """
     parameters = template.get("Parameters", {})
-    wanted = {"Name": {"Type": "String", "Description": "What names begin with."}} | parameters
+    name = {"Type": "String", "Description": "What names begin with."}
+    wanted = {"Name": name if source else {**name, "Default": "mill"}} | parameters
     given = {f"{name}": _as_text(name, one) for name, one in wanted.items()}
     given["StackName"] = "var.name"
     for name in re.findall(r"\$\{(\w+)_joined\}", source):
@@ -170,11 +179,12 @@ def declared(template: dict[str, Any], source: str) -> str:
         for part in sorted(set(re.findall(rf"\$\{{{name}_part(\d)\}}", source))):
             given[f"{name}_part{part}"] = f'try(split("{sign}", var.{snake(name)})[{part}], "")'
     lines = [HEAD, *(_variable(name, one) for name, one in wanted.items()), PSEUDO]
+    lines += ["locals {", *([SOURCE] if source else [])]
     conditions = template.get("Conditions", {})
     given |= {name: _expression(one, conditions, wanted) for name, one in conditions.items()}
     lines += ["  given = {"]
     lines += [f"    {name} = {value}" for name, value in (PSEUDO_VALUES | given).items()]
-    lines += ["  }", "}"]
+    lines += ["  }", "}", *_asserted(template.get("Rules", {}), conditions, wanted)]
     return _aligned("\n".join(lines) + "\n")
 
 
@@ -194,9 +204,8 @@ terraform {
 PSEUDO = """data "aws_region" "here" {}
 data "aws_partition" "here" {}
 data "aws_caller_identity" "here" {}
-
-locals {
-  source = jsondecode(file("${path.module}/sources.json"))
+"""
+SOURCE = """  source = jsondecode(file("${path.module}/sources.json"))
 
   # a text that is nothing but a list becomes the list
   text = {
@@ -302,6 +311,24 @@ def _expression(node: Any, conditions: dict[str, Any], parameters: dict[str, Any
                 return f"join({json.dumps(given[0])}, {_expression(given[1], conditions, parameters)})"
         raise ValueError(f"a condition has {name}: teach scripts/terraform_sources.py how")
     return json.dumps(literal(str(node)))  # CloudFormation compares texts
+
+
+def _asserted(
+    rules: dict[str, Any], conditions: dict[str, Any], parameters: dict[str, Any]
+) -> Iterator[str]:
+    """Yield a template's rules, as conditions of a resource that is nothing else."""
+    if not rules:
+        return
+    yield from ("", 'resource "terraform_data" "rules" {', "  lifecycle {")
+    for number, one in enumerate((rule, told) for rule in rules.values() for told in rule["Assertions"]):
+        rule, told = one
+        when = _expression(rule["RuleCondition"], conditions, parameters)
+        yield from ("",) if number else ()
+        yield "    precondition {"
+        yield f"      condition = !({when}) || {_expression(told['Assert'], conditions, parameters)}"
+        yield f"      error_message = {json.dumps(told['AssertDescription'])}"
+        yield "    }"
+    yield from ("  }", "}")
 
 
 def _splits(template: dict[str, Any]) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 from mediamill.engine.slots import process
 from mediamill.store.sql.sqlite import store as sqlite_store
 from tests import media_factory
-from tests.support import migrated, nursery
+from tests.support import authorities, migrated, nursery
 from tests.support.cheap import cheap
 from tests.support.kafka import Kafka, kafka_server
 from tests.support.lead import Lead
@@ -50,6 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for mark in MARKS:
         config.addinivalue_line("markers", mark)
+    authorities.read_once()
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
         config.stash[LEAD] = Lead()
 

@@ -18,6 +18,7 @@ from mediamill.core.errors import ConfigurationError, Conflict, Forbidden, Inval
 from mediamill.services.links.signing import Grant
 from tests.aws.test_environment import Context
 from tests.support.buckets import KEYS
+from tests.support.rotating import Begun
 from tests.support.secrets import REGION, judge, place, secret_server
 
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
@@ -39,33 +40,6 @@ def name(server, monkeypatch):
     made = f"links-{uuid4().hex[:8]}"
     judge(server, "secretsmanager").create_secret(Name=made, SecretString=FIRST)
     return made
-
-
-class Begun:
-    """A client of a service that rotates a secret: it names the new version before it has a text.
-
-    `lost` are calls whose answers get lost, once each.
-    """
-
-    def __init__(self, client, version, lost=()) -> None:
-        self._client, self._version, self._lost = client, version, list(lost)
-        self.calls = []
-
-    async def describe_secret(self, **said):
-        found = await self._client.describe_secret(**said)
-        stages = {self._version: [PENDING]} | found["VersionIdsToStages"]
-        return found | {"RotationEnabled": True, "VersionIdsToStages": stages}
-
-    def __getattr__(self, call):
-        async def asked(**said):
-            self.calls.append(call)
-            answer = await getattr(self._client, call)(**said)
-            if call in self._lost:
-                self._lost.remove(call)
-                raise TimeoutError
-            return answer
-
-        return asked
 
 
 async def rotated(name, lost=()):

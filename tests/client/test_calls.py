@@ -79,8 +79,8 @@ def test_a_project_is_split_copied_shared_frozen_and_exported(client, pictures, 
     assert [row["id"] for row in client.projects.files(project, split="test")] == pictures[:1]
     client.projects.wait(client.projects.undo(project, moved["id"]))
     assert list(client.projects.files(project, split="test")) == []
-    copied = client.projects.wait(client.projects.copy(project, "another", files=2, seed=1))
-    copies = [one for one in client.projects.list() if one["name"] == "another"]
+    copied = client.projects.wait(client.projects.copy(project, f"of {project}", files=2, seed=1))
+    copies = [one for one in client.projects.list() if one["name"] == f"of {project}"]
     assert (copied["state"], len(copies)) == ("succeeded", 1)
     assert len(list(client.projects.files(copies[0]["id"]))) == 2
     with pytest.raises((NotFound, InvalidInput)):
@@ -115,7 +115,7 @@ def test_a_project_is_shared_with_another(client, connect, service, pictures):
     bea = connect(service.server, signed["token"])
     assert [one["id"] for one in bea.projects.list(state="shared")] == [project]
     (row,) = client.projects.shares(project)
-    client.projects.revoke(project, row["user"])
+    client.projects.revoke(project, row["id"])
     with pytest.raises(NotFound):
         bea.projects.get(project)
 
@@ -126,7 +126,8 @@ def test_annotations_are_brought_drawn_and_taken_out(client, pictures):
     made = client.files.upload(json.dumps(coco()).encode(), name="instances.json")["id"]
     tried = client.projects.wait(client.annotations.bring(project, made, dry_run=True))
     assert tried["state"] == "succeeded", tried
-    assert [one for one in client.annotations.findings(project, tried["id"])] != None
+    findings = list(client.annotations.findings(project, tried["id"]))
+    assert all(one["level"] != "error" for one in findings), findings
     assert all(not one["annotations"] for one in client.annotations.list(project))
     done = client.projects.wait(client.annotations.bring(project, made, format="coco"))
     assert done["state"] == "succeeded", done
@@ -157,7 +158,7 @@ def test_jobs_over_archives_partly_fail_and_are_retried(client, picture):
         archive.writestr("good.png", picture)
         archive.writestr("bad.png", picture[:-700])
     zipped = client.files.upload(made.getvalue(), name="set.zip")["id"]
-    job = client.jobs.submit(archive=zipped, steps=[{"operation": "augment"}])
+    job = client.jobs.submit(archive=zipped, steps=[{"operation": "thumbnail"}])
     job = client.jobs.wait(job)
     assert (job["state"], job["counts"]["failed"]) == ("partial", 1), job
     (bad,) = client.jobs.items(job["id"], state="failed")

@@ -18,11 +18,12 @@ from mediamill.client import (
 )  # fmt: skip
 from mediamill.client.calling import Request, Response
 from mediamill.client.retrying import Patience, sending
+from tests.cli.conftest import wait_for_service
 from tests.client.conftest import QUICK
 from tests.support.cutting import cutting
 from tests.support.faulty import Fault
 from tests.support.listening import beside
-from tests.support.processes import free_port
+from tests.support.processes import Process, free_port
 
 MEBIBYTE = 1 << 20
 STEPS = [{"operation": "thumbnail"}]
@@ -259,3 +260,25 @@ def test_an_answer_that_is_no_problem_document_is_told_too():
     assert isinstance(problem, Problem)
     assert (problem.code, problem.retryable) == ("", None)
     assert "502" in problem.message
+
+
+def test_a_server_that_is_restarted_is_waited_for(connect, tmp_path, clip):
+    process = Process("up", tmp_path / "home", free_port(), min_free_bytes=0)
+    process.start()
+    try:
+        kept = wait_for_service(process.child, process.home)
+        patient = Retries(tries=1000, first=0.1, longest=0.5, total=100)
+        client = connect(kept.server, kept.token, retries=patient)
+        file = client.files.upload(clip)
+        step = {"operation": "extract-frames", "parameters": {"fps": 5}}
+        job = client.jobs.submit(files=[file["id"]], steps=[step])
+        process.end()
+        process.start()
+        seen = []
+        assert client.files.get(file["id"])["id"] == file["id"]
+        done = client.jobs.wait(job, progress=lambda one: seen.append(one["state"]))
+        assert done["state"] == "succeeded"
+        assert seen[-1] == "succeeded"
+        client.close()
+    finally:
+        process.end()

@@ -75,8 +75,8 @@ def test_events_end_with_the_job(client, picture):
 
 def test_what_is_wrong_is_told_with_its_fields(client, connect, service, picture):
     file = client.files.upload(picture, name="p.png")
+    step = {"operation": "extract-frames", "parameters": {"quality": 101}}
     with pytest.raises(InvalidInput) as wrong:
-        step = {"operation": "extract-frames", "parameters": {"quality": 101}}
         client.jobs.submit(files=[file["id"]], steps=[step])
     assert "quality" in wrong.value.errors[0]["pointer"]
     assert wrong.value.type.startswith("/problems/")

@@ -8,11 +8,12 @@ import itertools
 import json
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.docs.blocks import Terminal, parsed
+import httpx
+
+from tests.docs.blocks import PORT, Terminal, parsed
 
 STANDS = re.compile(r"\b(file|job|proj|user|tmpl|token|hook|capt|req)_(?:01[0-9A-Z]*|…)(?:-0-0)?…?")
 """An id as pages write it: whole, its beginning, or only its kind."""
@@ -46,19 +47,15 @@ class Prepared:
                 return match[0]
             return said.setdefault(match[0], next(turns[match[1]]))
 
+        text = text.replace("https://mill.example.org", f"http://127.0.0.1:{PORT}")
         return STANDS.sub(one, text)
 
     def shell(self, folder: Path) -> Terminal:
         """Give a shell in a folder with all files, signed in as the administrator."""
-        shutil.copytree(self.files, folder)
-        return Terminal(
-            folder,
-            self.terminal.port,
-            {
-                **{name: value for name, value in self.variables().items()},
-                "MEDIAMILL_HOME": str(self.terminal.folder / ".mediamill"),
-            },
-        )
+        shutil.copytree(self.files, folder, symlinks=True)
+        home = str(self.terminal.folder / ".mediamill")
+        variables = {**self.variables(), "MEDIAMILL_HOME": home}
+        return Terminal(folder, self.terminal.port, variables, compares=False)
 
     def variables(self) -> dict[str, str]:
         """Return what pages take as set."""
@@ -67,6 +64,9 @@ class Prepared:
             "MEDIAMILL_TOKEN": self.token,
             "MEDIAMILL_SERVER": f"http://127.0.0.1:{self.terminal.port}",
             "S": f"http://127.0.0.1:{self.terminal.port}",
+            "MILL": f"http://127.0.0.1:{self.terminal.port}",
+            "SERVER": f"http://127.0.0.1:{self.terminal.port}",
+            "AUTH": f"Authorization: Bearer {self.token}",
             "A": f"Authorization: Bearer {self.token}",
             "FILE": self.ids["file"][0],
             "JOB": self.ids["job"][0],
@@ -107,12 +107,27 @@ def prepare(folder: Path) -> Prepared:
     templates = named("tmpl", said("mediamill templates save t.json"))
     users = named("user", said(f"curl -sH 'Authorization: Bearer {token}' $S/v1/me".replace(
         "$S", f"http://127.0.0.1:{terminal.port}")))  # fmt: skip
+    for name in ("ann", "bea"):
+        account = {"email": f"{name}@example.org", "password": "correct horse battery"}
+        told = httpx.post(
+            f"http://127.0.0.1:{terminal.port}/v1/auth/register", json=account, trust_env=False
+        )
+        assert told.status_code == 201, told.text
     files = folder / "files"
     shutil.copytree(home / "sample", files)
     for name in FOLDERS:
         shutil.copytree(files / "shapes/images", files / name)
     for name in ("dog.jpg", "photo.jpg", "cat.jpg", "a.jpg"):
         shutil.copy(files / "shapes/images/shapes_00.jpg", files / name)
+    shutil.copy(files / "shapes/instances.json", files / "instances.json")
+    shutil.copy(files / "shapes/instances.json", files / "annotations.json")
+    for name in ("notes.txt", "report.txt", "question.txt", "role.txt"):
+        shutil.copy(files / "letters/anna.txt", files / name)
+    (files / ".mediamill").symlink_to(home / ".mediamill")
+    (files / "steps.json").write_text('[{"operation": "thumbnail"}]')
+    (files / "small.json").write_text(json.dumps(TEMPLATE))
+    for name in ("dataset.zip", "photos.zip", "labels.zip"):
+        shutil.copy(files / "a.zip", files / name)
     shutil.copy(files / "clip.mp4", files / "clips/a.mp4")
     ids = {
         "file": pictures, "proj": project, "clip": clip, "archive": archive, "job": jobs,

@@ -203,7 +203,24 @@ async def until(client, path, *states):
             await asyncio.sleep(0.3)
 
 
+def heard(stack):
+    """Return a queue that hears the topic of events; nobody else does."""
+    sqs, topic = stack.client("sqs"), stack.physical("Queues/Events")
+    queue = sqs.create_queue(QueueName="heard")["QueueUrl"]
+    asked = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    arn = asked["Attributes"]["QueueArn"]
+    lets = {
+        "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage", "Resource": arn,
+    }  # fmt: skip
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [lets]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    stack.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return queue
+
+
 async def test_a_file_goes_all_the_way(stack, ann):
+    events = heard(stack)
     pixels = np.random.default_rng(1).integers(0, 255, (200, 300, 3), dtype=np.uint8)
     file = await uploaded(ann, "photo.png", cv2.imencode(".png", pixels)[1].tobytes())
     wish = {
@@ -221,7 +238,27 @@ async def test_a_file_goes_all_the_way(stack, ann):
         while not (mails := _mails(stack, "thumbnail")):
             await asyncio.sleep(0.3)
     assert len(mails) == 1
+    told = stack.client("sqs").receive_message(QueueUrl=events, WaitTimeSeconds=20)["Messages"]
+    assert json.loads(json.loads(told[0]["Body"])["Message"])["type"]
     assert (mails[0]["Source"], mails[0]["To"]) == (SENDER, ["ann@example.org"])
+
+
+async def test_the_secret_of_links_is_changed_by_its_function(stack):
+    """Its role lets it; the emulator's CloudFormation makes no schedule, so it is told to here."""
+    keeper, name = stack.client("secretsmanager"), stack.physical("Secrets/LinkSecret")
+    before = keeper.get_secret_value(SecretId=name)
+    function = stack.client("lambda").get_function(
+        FunctionName=stack.physical("Secrets/RotationFunction")
+    )["Configuration"]["FunctionArn"]
+    rules = {"AutomaticallyAfterDays": 30}
+    await asyncio.to_thread(
+        keeper.rotate_secret, SecretId=name, RotationLambdaARN=function, RotationRules=rules
+    )
+    async with asyncio.timeout(60):
+        while keeper.get_secret_value(SecretId=name)["VersionId"] == before["VersionId"]:
+            await asyncio.sleep(0.3)
+    former = keeper.get_secret_value(SecretId=name, VersionStage="AWSPREVIOUS")
+    assert former["SecretString"] == before["SecretString"]
 
 
 async def test_the_ingest_reads_an_event_and_its_rules(stack):

@@ -1,6 +1,6 @@
 """What our code asks of AWS: every place of it, what was asked when it ran, and the right it needs.
 
-A place is a function that names an operation, `copy` of `blobs/s3/store.py` and `CopyObject`. Places
+A place is a function that names an operation: `copy` of `blobs/s3/store.py`, `CopyObject`. Places
 are found by reading the sources, so one that no recording has reached is known; what they ask is
 heard where botocore makes parameters of what it is given, for calls and for signed addresses alike.
 """
@@ -158,7 +158,7 @@ def actions(service: str, operation: str, said: Mapping[str, Any]) -> set[str]:
     return OTHERS.get(f"{service}:{operation}", {usual})
 
 
-# -- what is asked -----------------------------------------------------------------------------------
+# -- what is asked ---------------------------------------------------------------------------------
 
 
 @dataclass

@@ -159,11 +159,12 @@ def _for_the_emulator(name: str, template: Template) -> None:
             if one["Type"] == "AWS::ECS::Service":
                 one["Properties"]["DesiredCount"] = 0
     if name == "rights":
+        said = {
+            one.get("Sid"): one
+            for policy in resources.values()
+            for one in policy["Properties"]["PolicyDocument"]["Statement"]
+        }
         # it asks IAM of no identity when a mail is sent, but of all
-        (mails, _) = resources["Posts"]["Properties"]["PolicyDocument"]["Statement"]
-        assert mails["Action"] == "ses:SendEmail"
-        mails["Resource"] = "*"
+        said["Mails"]["Resource"] = "*"
         # nor does AWS know a right of its own for several messages at a time
-        state = resources["State"]["Properties"]["PolicyDocument"]["Statement"]
-        (rings,) = [one for one in state if one.get("Sid") == "Rings"]
-        rings["Action"] += ["sqs:SendMessageBatch"]
+        said["Rings"]["Action"] += ["sqs:SendMessageBatch"]

@@ -20,9 +20,11 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
+import httpx
+
 from mediamill.engine.slots import process
 from mediamill.store.sql.sqlite import store as sqlite_store
-from tests.support import migrated
+from tests.support import authorities, migrated
 from tests.support.nursery import LONGEST, SECONDS, Line, slots_of
 
 HIGH = 200
@@ -81,6 +83,7 @@ def _import_all() -> None:
     for name in ("mediamill.media.probe", "av", *MODULES):
         importlib.import_module(name)
     _make_routes()
+    _read_authorities()
     migrated.template()
     vars(sqlite_store)["prepare"] = migrated.prepared
 
@@ -91,6 +94,13 @@ def _make_routes() -> None:
 
     for route in routes():
         route.matches({"type": "http", "method": "GET", "path": "/none-of-them", "headers": []})
+
+
+def _read_authorities() -> None:
+    """Have what a command's client believes ready, with and without the variables of proxies."""
+    authorities.read_once()
+    for trusts in (True, False):
+        httpx.Client(trust_env=trusts).close()
 
 
 def _import_below(package: ModuleType) -> None:

@@ -5,17 +5,16 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeVar
-from urllib.parse import quote
 
 import click
 
 from mediamill.cli.remote.client import Client
 from mediamill.cli.remote.connection import connected, json_option, show, show_list
 from mediamill.cli.terminal.failures import SOME_FAILED, Failure
+from mediamill.client.models import AgainView, CaptionTextBody
 
 C = TypeVar("C", bound=Callable[..., Any])
 
-HERE = "/v1/captions"
 STATES = click.Choice(["new", "approved", "edited", "rejected"])
 AT_ONCE = 100
 """Captions that one request judges."""
@@ -60,7 +59,7 @@ def search(words: Sequence[str], *, as_json: bool, client: Client) -> None:
 
 def _show(client: Client, query: dict[str, Any], *, as_json: bool) -> None:
     show_list(
-        client.pages(HERE, **query),
+        client.api.captions.list(**query),
         lambda row: row["id"],
         lambda row: row["state"],
         lambda row: row["member"] or row["file_name"],
@@ -80,7 +79,7 @@ def _labels(row: dict[str, Any]) -> str:
 @connected
 def show_(caption: str, *, as_json: bool, client: Client) -> None:
     """Show what was said of one picture, and what was made of it by hand."""
-    show(client.get(_at(caption)), as_json=as_json)
+    show(client.api.captions.get(caption), as_json=as_json)
 
 
 @captions.command()
@@ -99,11 +98,10 @@ def reject(ids: Sequence[str], *, client: Client) -> None:
     _judge(client, ids, "rejected")
 
 
-def _judge(client: Client, ids: Sequence[str], state: str) -> None:
+def _judge(client: Client, ids: Sequence[str], state: Any) -> None:
     missed = list[str]()
     for start in range(0, len(ids), AT_ONCE):
-        body = {"captions": [*ids[start : start + AT_ONCE]], "state": state}
-        for one in client.request("POST", f"{HERE}/review", json=body):
+        for one in client.api.captions.review(ids[start : start + AT_ONCE], state):
             if one["caption"] is None:
                 missed.append(one["id"])
             else:
@@ -121,12 +119,11 @@ def _judge(client: Client, ids: Sequence[str], state: str) -> None:
 @json_option
 @connected
 def edit(
-    caption: str, text: str, *, variant: str, language: str, as_json: bool, client: Client
+    caption: str, text: str, *, variant: Any, language: str, as_json: bool, client: Client
 ) -> None:
     """Set a text by hand; what the model gave is kept."""
-    texts = [{"variant": variant, "language": language, "text": text}]
-    changed = client.request("PATCH", _at(caption), json={"captions": texts})
-    show(changed, as_json=as_json)
+    set_by_hand: CaptionTextBody = {"variant": variant, "language": language, "text": text}
+    show(client.api.captions.edit(caption, [set_by_hand]), as_json=as_json)
 
 
 @captions.command()
@@ -135,7 +132,7 @@ def edit(
 @connected
 def undo(caption: str, *, as_json: bool, client: Client) -> None:
     """Take the last change of a caption back."""
-    show(client.request("POST", f"{_at(caption)}/undo"), as_json=as_json)
+    show(client.api.captions.undo(caption), as_json=as_json)
 
 
 @captions.command()
@@ -148,18 +145,17 @@ def rerun(
     job: str, query: str, providers: Sequence[str], budget: float | None, *, client: Client
 ) -> None:
     """Ask anew about rejected captions, and print the ids of the jobs that do."""
-    body = {"job": job, "query": query, "providers": [*providers], "budget": budget}
-    for again in _again(client, body):
+    for again in _again(client, job=job, query=query, providers=providers, budget=budget):
         for one in again["jobs"]:
             click.echo(one)
-        for one in again["failed"]:
-            click.echo(f"{one['id']}: {one['message']}", err=True)
+        for unasked in again["failed"]:
+            click.echo(f"{unasked['id']}: {unasked['message']}", err=True)
 
 
-def _again(client: Client, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _again(client: Client, **asked: Any) -> Iterator[AgainView]:
     """Ask until nothing is left that can be asked about."""
     while True:
-        again = client.request("POST", f"{HERE}/rerun", json=body)
+        again = client.api.captions.ask_again(**asked)
         yield again
         if not again["has_more"] or not again["jobs"]:
             return
@@ -221,23 +217,13 @@ def delete(
     if bool(ids) == every:
         raise Failure("Name captions, or say --all.")
     for caption in ids:
-        client.request("DELETE", _at(caption))
+        client.api.captions.delete(caption)
     if not every:
         return
     if not yes:
         click.confirm("Delete them for good, with what was made of them by hand?", abort=True)
-    asked = {**_query(state, job, query), "confirm": "delete"}
-    asked, removed = {name: value for name, value in asked.items() if value is not None}, 0
-    while True:
-        told = client.request("DELETE", HERE, params=asked)
-        removed += told["removed"]
-        if not told["has_more"]:
-            break
+    removed = client.api.captions.delete_all(**_query(state, job, query))
     click.echo(f"{removed} deleted")
-
-
-def _at(caption: str) -> str:
-    return f"{HERE}/{quote(caption, safe='')}"
 
 
 def _query(state: str | None, job: str | None, query: str) -> dict[str, Any]:

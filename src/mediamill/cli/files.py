@@ -110,7 +110,7 @@ def _report(item: Input, refusal: Refused) -> None:
 def list_(*, as_json: bool, client: Client, **conditions: str | None) -> None:
     """List your files, newest first, all or those that fulfil every condition."""
     show_list(
-        client.pages("/v1/files", **conditions),
+        client.api.files.list(**conditions),
         lambda row: row["id"],
         lambda row: row["media_type"],
         lambda row: size_text(row["size"]),
@@ -125,7 +125,7 @@ def list_(*, as_json: bool, client: Client, **conditions: str | None) -> None:
 @connected
 def show_(file_id: str, *, as_json: bool, client: Client) -> None:
     """Show what is known of one file."""
-    show(client.get(f"/v1/files/{file_id}"), as_json=as_json)
+    show(client.api.files.get(file_id), as_json=as_json)
 
 
 @files.command()

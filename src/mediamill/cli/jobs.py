@@ -40,7 +40,7 @@ def create(operation: str, rest: tuple[str, ...], **given: Any) -> None:
     With --wait the exit code is 1 when some items failed.
     """
     ctx, client = click.get_current_context(), given["client"]
-    schema = client.get(f"/v1/operations/{operation}")["schema"]
+    schema = client.api.operations.get(operation)["schema"]
     ids, chosen = _split(ctx, operation, schema, rest)
     body: dict[str, Any] = {
         "files": ids,
@@ -48,7 +48,7 @@ def create(operation: str, rest: tuple[str, ...], **given: Any) -> None:
         **{key: given[key] for key in ("name", "seed", "budget") if given[key] is not None},
         **told(given["notify"]),
     }
-    job = client.request("POST", "/v1/jobs", json=body)
+    job = client.api.jobs.submit(**body)
     finish(ctx, client, job, wait=given["wait"], as_json=given["as_json"])
 
 
@@ -72,7 +72,7 @@ jobs.add_command(submit)
 def list_(*, as_json: bool, client: Client) -> None:
     """List your jobs, newest first."""
     show_list(
-        client.pages("/v1/jobs"),
+        client.api.jobs.list(),
         lambda row: row["id"],
         lambda row: row["state"],
         lambda row: f"{row['items']} items",
@@ -90,7 +90,7 @@ def list_(*, as_json: bool, client: Client) -> None:
 @click.pass_context
 def show_(ctx: click.Context, job_id: str, *, wait: bool, as_json: bool, client: Client) -> None:
     """Show one job."""
-    job = client.get(f"/v1/jobs/{job_id}")
+    job = client.api.jobs.get(job_id)
     if wait:
         finish(ctx, client, job, wait=True, as_json=as_json)
     else:
@@ -103,7 +103,7 @@ def show_(ctx: click.Context, job_id: str, *, wait: bool, as_json: bool, client:
 @connected
 def watch(job_id: str | None, *, as_json: bool, client: Client) -> None:
     """Follow one job until it has ended, or all of them until you press Ctrl-C."""
-    for event in client.api.jobs.events(job_id):
+    for event in client.api.jobs.events(job_id or None):
         if as_json:
             click.echo(json.dumps({"event": event.kind, **event.data}, ensure_ascii=False))
         else:
@@ -118,7 +118,7 @@ def watch(job_id: str | None, *, as_json: bool, client: Client) -> None:
 @connected
 def delete(job_id: str, *, now: bool, client: Client) -> None:
     """Delete a job and its results; for a day `restore` brings it back."""
-    client.request("DELETE", f"/v1/jobs/{job_id}", params={"now": now})
+    client.api.jobs.delete(job_id, now=now)
 
 
 @jobs.command()
@@ -126,7 +126,7 @@ def delete(job_id: str, *, now: bool, client: Client) -> None:
 @connected
 def restore(job_id: str, *, client: Client) -> None:
     """Bring a deleted job back."""
-    job = client.request("POST", f"/v1/jobs/{job_id}/restore")
+    job = client.api.jobs.restore(job_id)
     click.echo(f"{job['id']}\t{job['state']}")
 
 
@@ -135,7 +135,7 @@ def restore(job_id: str, *, client: Client) -> None:
 @connected
 def cancel(job_id: str, *, client: Client) -> None:
     """Stop a job; what is finished stays."""
-    job = client.request("POST", f"/v1/jobs/{job_id}/cancel")
+    job = client.api.jobs.cancel(job_id)
     click.echo(f"{job['id']}\t{job['state']}")
 
 
@@ -152,13 +152,12 @@ def cancel(job_id: str, *, client: Client) -> None:
 @wait_option
 @json_option
 @connected
-def retry(job_id: str, *, only: str, client: Client, **given: Any) -> None:
+def retry(job_id: str, *, only: Any, client: Client, **given: Any) -> None:
     """Run the failed or cancelled items of a job again.
 
     --budget is another one for all its model calls, those before included.
     """
-    more = {} if given["budget"] is None else {"budget": given["budget"]}
-    job = client.request("POST", f"/v1/jobs/{job_id}/retry", params={"only": only, **more})
+    job = client.api.jobs.retry(job_id, only=only, budget=given["budget"])
     ctx = click.get_current_context()
     finish(ctx, client, job, wait=given["wait"], as_json=given["as_json"])
 
@@ -171,7 +170,7 @@ def retry(job_id: str, *, only: str, client: Client, **given: Any) -> None:
 def items(job_id: str, *, state: str | None, as_json: bool, client: Client) -> None:
     """List what became of each input of a job."""
     show_list(
-        client.pages(f"/v1/jobs/{job_id}/items", state=state),
+        client.api.jobs.items(job_id, state=state),
         lambda row: row["index"],
         lambda row: row["state"],
         lambda row: row["name"],
@@ -191,9 +190,9 @@ def attempts(job_id: str, *, item: int | None, stage: int, as_json: bool, client
 
     Columns: stage and item, question, provider, what became of it, milliseconds, cost, why.
     """
-    only = {} if item is None else {"item": item, "stage": stage}
+    of = None if item is None else stage
     show_list(
-        client.pages(f"/v1/jobs/{job_id}/attempts", **only),
+        client.api.jobs.attempts(job_id, item=item, stage=of),
         lambda row: f"{row['stage']}.{row['item']}",
         lambda row: row["question"],
         lambda row: row["provider"],
@@ -212,7 +211,7 @@ def attempts(job_id: str, *, item: int | None, stage: int, as_json: bool, client
 def results(job_id: str, *, as_json: bool, client: Client) -> None:
     """List the files and the data that a job made."""
     show_list(
-        client.pages(f"/v1/jobs/{job_id}/results"),
+        client.api.jobs.results(job_id),
         lambda row: " ".join(file["id"] for file in row.get("files") or ()),
         lambda row: " ".join(file["name"] for file in row.get("files") or ()),
         lambda row: row.get("data"),

@@ -1,5 +1,7 @@
 """`mediamill tokens`: API tokens of the signed-in user."""
 
+from typing import Any
+
 import click
 
 from mediamill.cli.remote.client import Client
@@ -30,9 +32,9 @@ def create(
     name: str, *, days: int | None, scopes: tuple[str, ...], as_json: bool, client: Client
 ) -> None:
     """Create a token called NAME and print its secret, which is shown this once."""
-    body = {"name": name, **({"expires_in_days": days} if days else {})}
+    body: Any = {"name": name, **({"expires_in_days": days} if days else {})}
     body |= {"scopes": [*scopes]} if scopes else {}
-    issued = client.request("POST", "/v1/tokens", json=body)
+    issued = client.api.tokens.create(**body)
     if as_json:
         show(issued, as_json=True)
     else:
@@ -46,7 +48,7 @@ def create(
 @connected
 def list_(*, as_json: bool, client: Client) -> None:
     """List your tokens, newest first: id, name, good until, last used, scopes."""
-    rows = client.pages("/v1/tokens")
+    rows = client.api.tokens.list()
     show_list(
         rows,
         lambda row: row["id"],
@@ -64,5 +66,5 @@ def list_(*, as_json: bool, client: Client) -> None:
 def revoke(ids: tuple[str, ...], *, client: Client) -> None:
     """End tokens at once."""
     for token_id in ids:
-        client.request("DELETE", f"/v1/tokens/{token_id}")
+        client.api.tokens.revoke(token_id)
         click.echo(f"{token_id} is revoked.")

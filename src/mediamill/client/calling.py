@@ -31,6 +31,10 @@ class Body(Protocol):
         """Yield the bytes in pieces."""
 
 
+class NoParameter(ValueError):
+    """A parameter of a path is empty, so that it would lead elsewhere."""
+
+
 @dataclass(frozen=True)
 class Route:
     """Where an operation is; `keyed` where a POST does once what carries an `Idempotency-Key`."""
@@ -40,10 +44,10 @@ class Route:
     keyed: bool = False
 
     def at(self, **parameters: object) -> str:
-        """Return the path with its parameters written out; raises `ValueError` for empty ones."""
+        """Return the path with its parameters written out; raises `NoParameter` for empty ones."""
         for name, value in parameters.items():
             if not str(value):
-                raise ValueError(f"{name} is empty.")
+                raise NoParameter(f"{name} is empty.")
         kept = {
             name: quote(str(value), safe="/" if name == "path" else "")
             for name, value in parameters.items()

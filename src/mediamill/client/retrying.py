@@ -28,6 +28,7 @@ class Retries:
     first: float = 0.25
     """The longest pause before the second attempt; it doubles with each."""
     longest: float = 20.0
+    """The longest pause of all."""
     total: float = 120.0
     """After so long nothing is tried again, nor is a pause begun that would end later."""
     connecting: bool = True

@@ -111,6 +111,17 @@ variable "state" {
   type        = string
 }
 
+variable "files" {
+  description = "ARN of the policy of who changes files."
+  type        = string
+}
+
+variable "figures" {
+  description = "ARN of the policy of who exports figures, if they are exported."
+  type        = string
+  default     = ""
+}
+
 variable "posts" {
   description = "ARN of the policy of who sends mails and events."
   type        = string
@@ -222,6 +233,8 @@ locals {
     PublicUrl           = var.public_url
     Registration        = var.registration
     State               = var.state
+    Files               = var.files
+    Figures             = var.figures
     Posts               = var.posts
     Brokers             = var.brokers
     WorkQueueArn        = var.work_queue_arn
@@ -240,6 +253,7 @@ locals {
     HasImage            = !(var.worker_image == "")
     HasPublicUrl        = !(var.public_url == "")
     HasKafka            = !(var.kafka_cluster == "")
+    HasFigures          = !(var.figures == "")
     HasSubnets          = !(join("", var.kafka_subnets) == "")
   }
 }

@@ -31,3 +31,23 @@ resource "aws_sns_topic" "events" {
   name              = "${var.name}-events"
   kms_master_key_id = var.data_key
 }
+
+resource "aws_sns_topic" "operators" {
+  name              = "${var.name}-operators"
+  kms_master_key_id = var.data_key
+}
+
+resource "aws_sns_topic_policy" "operators_policy" {
+  arn = aws_sns_topic.operators.arn
+  policy = jsonencode(jsondecode(templatestring(local.text["OperatorsPolicy"], merge(local.given, {
+    Operators = aws_sns_topic.operators.arn
+  }))).PolicyDocument)
+}
+
+resource "aws_sns_topic_subscription" "operators_subscription" {
+  count = local.given.HasOperatorsMail ? 1 : 0
+
+  topic_arn = aws_sns_topic.operators.arn
+  protocol  = local.source.OperatorsSubscription.Protocol
+  endpoint  = var.operators_mail
+}

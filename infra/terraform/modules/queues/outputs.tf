@@ -42,3 +42,8 @@ output "events" {
   description = "ARN of the topic of events."
   value       = aws_sns_topic.events.arn
 }
+
+output "operators" {
+  description = "ARN of the topic of who looks after it."
+  value       = aws_sns_topic.operators.arn
+}

@@ -3,6 +3,16 @@ output "state" {
   value       = aws_iam_policy.policy["State"].arn
 }
 
+output "files" {
+  description = "ARN of the policy of who changes files."
+  value       = aws_iam_policy.policy["Files"].arn
+}
+
+output "figures" {
+  description = "ARN of the policy of who exports figures, if they are exported."
+  value       = try(aws_iam_policy.policy["Figures"].arn, "")
+}
+
 output "posts" {
   description = "ARN of the policy of who sends mails and events."
   value       = aws_iam_policy.policy["Posts"].arn

@@ -1,5 +1,5 @@
 output "link_secret" {
-  description = "ARN of the secret."
+  description = "ARN of the secret, whatever AWS adds to its name."
   value       = aws_secretsmanager_secret.link_secret.arn
 }
 

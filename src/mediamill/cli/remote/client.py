@@ -9,7 +9,7 @@ import click
 
 from mediamill import __version__, client
 from mediamill.cli.terminal.failures import Failure, Refused, Unreachable
-from mediamill.client.calling import Flow, Response, Rows
+from mediamill.client.calling import Flow, NoParameter, Response, Rows
 from mediamill.client.connecting import checked_address as client_address
 from mediamill.client.connecting import on_loopback
 from mediamill.client.downloading import Fetch
@@ -38,6 +38,8 @@ class Telling(Blocking):
             return super().run(flow)
         except client.ClientError as error:
             raise failure_of(error) from error
+        except NoParameter as error:
+            raise Failure(f"{error}") from None
 
     def iterate(self, flow: Rows[T]) -> Iterator[T]:
         try:

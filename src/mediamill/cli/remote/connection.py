@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -52,7 +52,7 @@ def connect(server: str | None, token: str | None) -> Client:
     return Client(address, token or "", verify=trusting(address, home))
 
 
-def show(row: dict[str, Any], *, as_json: bool) -> None:
+def show(row: Mapping[str, Any], *, as_json: bool) -> None:
     """Print one record: JSON, or a line per field."""
     if as_json:
         click.echo(json.dumps(row, ensure_ascii=False))
@@ -64,7 +64,7 @@ def show(row: dict[str, Any], *, as_json: bool) -> None:
 
 
 def show_list(
-    rows: Iterable[dict[str, Any]], *columns: Callable[[dict[str, Any]], Any], as_json: bool
+    rows: Iterable[Mapping[str, Any]], *columns: Callable[[Any], Any], as_json: bool
 ) -> None:
     """Print records as they come: a JSON line each, or tab-separated columns."""
     for row in rows:

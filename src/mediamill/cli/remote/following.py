@@ -13,7 +13,7 @@ __all__ = ["TERMINAL", "follow", "note_of"]
 POLL_SECONDS = 1
 
 
-def follow(client: Client, job: dict[str, Any]) -> dict[str, Any]:
+def follow(client: Client, job: Mapping[str, Any]) -> dict[str, Any]:
     """Return the job once it has ended."""
     with bar() as progress:
         task = progress.add_task("Working", total=1.0, note="")

@@ -1,5 +1,6 @@
 """What a command that began a job says in the end."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ from mediamill.cli.terminal.failures import SOME_FAILED
 
 
 def finish(
-    ctx: click.Context, client: Client, job: dict[str, Any], *, wait: bool, as_json: bool
+    ctx: click.Context, client: Client, job: Mapping[str, Any], *, wait: bool, as_json: bool
 ) -> None:
     """Print a job, after its end if so wished; exit with 1 when not everything succeeded."""
     if wait:
@@ -25,7 +26,7 @@ def finish(
         ctx.exit(SOME_FAILED)
 
 
-def _why(job: dict[str, Any]) -> str:
+def _why(job: Mapping[str, Any]) -> str:
     counts = job["counts"]
     failed = f"{counts['failed']} of {job['items']} items failed, {counts['cancelled']} cancelled."
     remedy = f"See `mediamill jobs items {job['id']} --state failed`."

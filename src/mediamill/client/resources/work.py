@@ -54,7 +54,7 @@ class Templates(Resource[D]):
 
     @sequence
     def list(self, *, state: str | None = None, operation: str | None = None) -> Rows[TemplateView]:
-        """Go through your templates and those shared with you."""
+        """Go through your templates; with `state` those `shared` with you, or `everybody`’s."""
         return self.calls.rows(routes.list_templates, only(state=state, operation=operation))
 
     @operation
