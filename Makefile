@@ -49,8 +49,9 @@ check: $(VENV)/.dev $(VENV)/.judges-infra  ## Check format, rules, types, import
 	$(BIN)/python scripts/changelog.py
 	$(BIN)/python scripts/check_advisories.py $(ADVISORIES)
 	$(BIN)/python scripts/check_infra.py
+	$(BIN)/python scripts/check_terraform.py
 	$(VENV)/judges-infra/bin/checkov --config-file deploy/.checkov.yaml
-	$(BIN)/python -m pytest -m scan tests/security tests/release
+	$(BIN)/python -m pytest -m scan tests/security tests/release tests/infra
 	$(BIN)/python -m pytest -m image tests/deploy
 
 format: $(VENV)/.dev  ## Format the code and fix what can be fixed.

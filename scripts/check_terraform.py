@@ -8,11 +8,11 @@ first, so that `terraform init` leaves nothing in the tree.
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +23,6 @@ import terraform_sources
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "infra/terraform"
 CHECKOV = ROOT / ".venv/judges-infra/bin/checkov"
-SKIP = re.compile(r"#\s*checkov:skip=(CKV2?_AWS_\d+):(.*)")
 LEAST_REASON = 12
 """Letters of a reason: less says nothing."""
 
@@ -65,7 +64,7 @@ def _missing(what: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Return our variables without what a machine tells Terraform beside: files, logs, arguments."""
+    """Return our variables without what a machine tells Terraform beside: files, logs."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
     return {**kept, "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
 
@@ -73,7 +72,9 @@ def environment() -> dict[str, str]:
 def terraform(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run it in a folder; its answer is the caller's to judge."""
     command = ["terraform", *words]
-    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
+    return subprocess.run(
+        command, check=False, cwd=folder, env=environment(), capture_output=True, text=True
+    )
 
 
 @contextmanager
@@ -100,11 +101,13 @@ def stale() -> Iterator[str]:
 
 
 def unreasoned(folder: Path) -> Iterator[str]:
-    """Yield exceptions from checkov's rules that do not say why."""
+    """Yield exceptions from checkov's rules that do not say why, or stand elsewhere."""
+    for check, resource, reason in exceptions(folder):
+        if len(reason) < LEAST_REASON:
+            yield f"exceptions.toml: {check} of {resource} has no reason."
     for path in sorted(folder.rglob("*.tf")):
-        for found in SKIP.finditer(path.read_text()):
-            if len(found[2].strip()) < LEAST_REASON:
-                yield f"{path.name}: the exception {found[1]} has no reason."
+        if "checkov:skip" in path.read_text():
+            yield f"{path.name}: exceptions stand in exceptions.toml."
 
 
 def unformatted(folder: Path) -> Iterator[str]:
@@ -129,31 +132,39 @@ def rejected(folder: Path) -> Iterator[str]:
 
 
 def unsafe(folder: Path) -> Iterator[str]:
-    """Yield what checkov finds, and exceptions from its rules that nothing needs any more."""
-    report = judged(folder)
-    for one in report["failed_checks"]:
-        lines = "-".join(map(str, one["file_line_range"]))
-        yield f"{one['file_path']}:{lines}: {one['check_id']} {one['check_name']} ({one['resource']})"
-    used = {(str(one["file_path"]).lstrip("/"), one["check_id"]) for one in report["skipped_checks"]}
-    for path in sorted(folder.rglob("*.tf")):
-        name = path.relative_to(folder).as_posix()
-        for found in SKIP.finditer(path.read_text()):
-            if (name, found[1]) not in used:
-                yield f"{name}: nothing needs the exception {found[1]} any more."
+    """Yield what checkov finds beside the exceptions, and those that nothing needs any more."""
+    named = {(check, name): reason for check, name, reason in exceptions(folder)}
+    found = {
+        (one["check_id"], one["resource"].removeprefix("module.mill.").removeprefix("module.")): one
+        for one in judged(folder)
+    }
+    for (check, resource), one in found.items():
+        if (check, resource.replace("module.", "")) not in named:
+            lines = "-".join(map(str, one["file_line_range"]))
+            yield f"{one['file_path']}:{lines}: {check} {one['check_name']} ({resource})"
+    there = {(check, resource.replace("module.", "")) for check, resource in found}
+    for check, resource in named.keys() - there:
+        yield f"exceptions.toml: nothing needs the exception {check} of {resource} any more."
 
 
-def judged(folder: Path) -> dict[str, Any]:
-    """Return checkov's results; raises `SystemExit` with what was said if there are none."""
+def exceptions(folder: Path) -> list[tuple[str, str, str]]:
+    """Return what is excused: the check, the resource and why."""
+    told = tomllib.loads((folder / "exceptions.toml").read_text())["exception"]
+    return [(one["check"], name, one["reason"]) for one in told for name in one["resources"]]
+
+
+def judged(folder: Path) -> list[dict[str, Any]]:
+    """Return what checkov finds wrong; raises `SystemExit` with what was said instead."""
     command = [
         str(CHECKOV), "--directory", str(folder), "--framework", "terraform", "--output", "json",
         "--quiet", "--compact", "--skip-download", "--download-external-modules", "false",
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
     try:
         found = json.loads(done.stdout)
     except ValueError:
         raise SystemExit(done.stdout + done.stderr) from None
-    return dict(found["results"])
+    return list(found["results"]["failed_checks"])
 
 
 if __name__ == "__main__":

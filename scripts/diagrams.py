@@ -15,6 +15,8 @@ WIDE, HIGH = 172, 54
 """Pixels of a box."""
 ACROSS, DOWN = 236, 104
 """Pixels from one box to the next."""
+APART = 11
+"""Pixels from an arrow to the middle of its words."""
 EDGE = 16
 """Pixels around all."""
 LINE = 17
@@ -192,7 +194,10 @@ def arrow(one: Box, other: Box, words: str) -> Iterator[str]:
         f'stroke="#777" stroke-width="1.4"{dashed} marker-end="url(#a)"/>'
     )
     if text := words.removeprefix("-."):
-        across, down = (begin[0] + end[0]) / 2, (begin[1] + end[1]) / 2 - 6
+        length = (dx * dx + dy * dy) ** 0.5
+        side = -APART if dx > 0 or dy > 0 else APART
+        across = (begin[0] + end[0]) / 2 - dy / length * side * 2
+        down = (begin[1] + end[1]) / 2 + dx / length * side + 3
         place = f'x="{across:.1f}" y="{down:.1f}" text-anchor="middle"'
         yield f'<text {place} fill="#777">{text}</text>'
 

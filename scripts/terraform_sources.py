@@ -1,15 +1,13 @@
-"""Write what Terraform and CloudFormation both say: `python scripts/terraform_sources.py [--check]`.
+"""Write what Terraform and CloudFormation both say.
+
+`python scripts/terraform_sources.py [--check]`
 
 The templates of `infra/aws` are the one source: parameters and conditions, policies, variables of
 functions, alarms, indexes, rules of lifecycles. Each module of `infra/terraform` has those of the
 template of its name in `sources.tf` and `sources.json`, which this writes; what is written by hand
 only says which resource takes what.
 
-Texts become templates of Terraform's (`templatestring`): `!Ref Table` is `${Table}`, `!GetAtt
-Table.Arn` is `${Table_Arn}`, `!Ref AWS::Region` is `${Region}`, and `!If` between two texts is
-`%{ if HasEndpoint }…%{ else }…%{ endif }`. An `!If` between anything else is an object `{If, Then,
-Else}`, of which Terraform takes one; null stands for `AWS::NoValue`. `@{Subnets}@` is a parameter
-that is a list.
+`terraform_texts.py` says how texts are told; `@{Subnets}@` is a parameter that is a list.
 """
 
 import argparse
@@ -20,121 +18,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
+from terraform_texts import literal, loaded, translated
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = ROOT / "infra/aws"
 MODULES = ROOT / "infra/terraform/modules"
 
 
-class Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms as the long ones."""
-
-
-def _short(loader: Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
-    if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
-        return {name: value.split(".", 1) if suffix == "GetAtt" else value}
-    if isinstance(node, yaml.SequenceNode):
-        return {name: loader.construct_sequence(node, deep=True)}
-    return {name: loader.construct_mapping(node, deep=True)}
-
-
-Loader.add_multi_constructor("!", _short)  # type: ignore[no-untyped-call]  # of types-PyYAML
-
-
-def loaded(path: Path) -> dict[str, Any]:
-    """Return a template with its functions in their long form."""
-    found: dict[str, Any] = yaml.load(path.read_text(), Loader)  # noqa: S506 - a safe loader's child
-    return found
-
-
-def literal(text: str) -> str:
-    """Return a text as one of Terraform's templates that says the same."""
-    return text.replace("${", "$${").replace("%{", "%%{")
-
-
-def named(name: str) -> str:
-    """Return what Terraform calls a parameter, a resource or its attribute."""
-    return "${" + re.sub(r"\W+", "_", name.removeprefix("AWS::")) + "}"
-
-
-def translated(node: Any) -> Any:
-    """Return a part of a template without CloudFormation's functions."""
-    if isinstance(node, dict):
-        if len(node) == 1 and (told := _function(*next(iter(node.items())))) is not _NONE:
-            return told
-        return {key: translated(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [translated(one) for one in node]
-    return literal(node) if isinstance(node, str) else node
-
-
-_NONE = object()
-
-
-def _function(name: str, given: Any) -> Any:
-    match name:
-        case "Ref":
-            return None if given == "AWS::NoValue" else named(given)
-        case "Fn::GetAtt":
-            return named(".".join(given) if isinstance(given, list) else given)
-        case "Fn::Sub":
-            return _substituted(given)
-        case "Fn::Join":
-            return _joined(*given)
-        case "Fn::Select":
-            return _selected(*given)
-        case "Fn::If":
-            return _either(*given)
-        case _ if name.startswith("Fn::"):
-            return {name: translated(given)}
-    return _NONE
-
-
-def _substituted(given: Any) -> str:
-    text, values = given if isinstance(given, list) else (given, {})
-
-    def one(found: re.Match[str]) -> str:
-        if found[1].startswith("!"):
-            return "$${" + found[1][1:] + "}"
-        return str(translated(values[found[1]])) if found[1] in values else named(found[1])
-
-    return re.sub(r"\$\{([^}]+)\}", one, text.replace("%{", "%%{"))
-
-
-def _joined(between: str, parts: Any) -> Any:
-    told = translated(parts)
-    if isinstance(told, list) and all(isinstance(one, str) for one in told):
-        return literal(between).join(told)
-    if isinstance(told, str):  # a parameter that is a list
-        return told.removesuffix("}") + "_joined}"
-    return {"Fn::Join": [between, told]}
-
-
-def _selected(index: Any, parts: Any) -> Any:
-    """Return `!Select [1, !Split ["/", !Ref Cluster]]` as `${Cluster_part1}`."""
-    inner = parts.get("Fn::Split", [None, parts])[1] if isinstance(parts, dict) else parts
-    if isinstance(inner, dict) and isinstance(told := translated(inner), str):
-        return told.removesuffix("}") + f"_part{index}}}"
-    return {"Fn::Select": [index, translated(parts)]}
-
-
-def _either(condition: str, true: Any, false: Any) -> Any:
-    then, otherwise = translated(true), translated(false)
-    if all(isinstance(one, str | int) for one in (then, otherwise)):
-        return f"%{{ if {condition} }}{then}%{{ else }}{otherwise}%{{ endif }}"
-    return {"If": condition, "Then": then, "Else": otherwise}
-
-
 def source_of(path: Path) -> dict[str, Any]:
     """Return the resources of a template, as Terraform's module reads them."""
     return {
         name: {
-            "Type": one["Type"],
             **({"Condition": one["Condition"]} if "Condition" in one else {}),
             **translated(one.get("Properties", {})),
+            "Type": one["Type"],
         }
         for name, one in loaded(path)["Resources"].items()
         if one["Type"] != "AWS::CloudFormation::Stack"
@@ -148,9 +45,9 @@ def written() -> dict[Path, str]:
     for folder in (folder for folder in sorted(MODULES.iterdir()) if folder.is_dir()):
         template = template_of(folder.name)
         source = json.dumps(source_of(template), indent=1, ensure_ascii=False) + "\n"
-        for name, one in loaded(template).get("Parameters", {}).items():
+        for parameter, one in loaded(template).get("Parameters", {}).items():
             if _is_list(one):
-                source = source.replace(f'"${{{name}}}"', f'"@{{{name}}}@"')
+                source = source.replace(f'"${{{parameter}}}"', f'"@{{{parameter}}}@"')
         files[folder / "sources.json"] = source
         files[folder / "sources.tf"] = declared(loaded(template), source)
     return files
@@ -169,8 +66,8 @@ def declared(template: dict[str, Any], source: str) -> str:
     `local.here` has the resources whose conditions hold.
     """
     parameters = template.get("Parameters", {})
-    name = {"Type": "String", "Description": "What names begin with."}
-    wanted = {"Name": name if source else {**name, "Default": "mill"}} | parameters
+    own = {"Type": "String", "Description": "What names begin with."}
+    wanted = {"Name": own if source else {**own, "Default": "mill"}} | parameters
     given = {f"{name}": _as_text(name, one) for name, one in wanted.items()}
     given["StackName"] = "var.name"
     for name in re.findall(r"\$\{(\w+)_joined\}", source):
@@ -188,7 +85,7 @@ def declared(template: dict[str, Any], source: str) -> str:
     return _aligned("\n".join(lines) + "\n")
 
 
-HEAD = """# Written by scripts/terraform_sources.py from the template of this name: change that instead.
+HEAD = """# Written by scripts/terraform_sources.py from the template of this name: change that.
 
 terraform {
   required_version = ">= 1.11"
@@ -265,10 +162,14 @@ def _rules(variable: str, parameter: dict[str, Any]) -> list[tuple[str, str]]:
     rules = []
     if (values := parameter.get("AllowedValues")) and not _is_switch(parameter):
         told = json.dumps(values)
-        rules.append((f"contains({told}, {variable})", f"It must be one of {', '.join(map(str, values))}."))
+        rules.append(
+            (f"contains({told}, {variable})", f"It must be one of {', '.join(map(str, values))}.")
+        )
     for word, sign in (("MinValue", ">="), ("MaxValue", "<=")):
         if word in parameter:
-            rules.append((f"{variable} {sign} {parameter[word]}", f"It must be {sign} {parameter[word]}."))
+            rules.append(
+                (f"{variable} {sign} {parameter[word]}", f"It must be {sign} {parameter[word]}.")
+            )
     if pattern := parameter.get("AllowedPattern"):
         told = json.dumps(literal(pattern))
         words = " ".join(parameter.get("ConstraintDescription", f"must match {pattern}").split())
@@ -287,30 +188,38 @@ def _as_text(name: str, parameter: dict[str, Any]) -> str:
 
 def _expression(node: Any, conditions: dict[str, Any], parameters: dict[str, Any]) -> str:
     """Return a condition as an expression, with those that it names written out."""
-    if isinstance(node, dict):
-        ((name, given),) = node.items()
-        match name:
-            case "Fn::Equals":
-                left, right = (_expression(one, conditions, parameters) for one in given)
-                return f"{left} == {right}"
-            case "Fn::Not":
-                return f"!({_expression(given[0], conditions, parameters)})"
-            case "Fn::And" | "Fn::Or":
-                sign = " && " if name == "Fn::And" else " || "
-                parts = (_expression(one, conditions, parameters) for one in given)
-                return f"({sign.join(parts)})"
-            case "Condition":
-                return f"({_expression(conditions[given], conditions, parameters)})"
-            case "Ref" if given in parameters:
-                told = _as_text(given, parameters[given])
-                number = parameters[given]["Type"] == "Number"
-                return f"tostring({told})" if number else f"({told})" if " " in told else told
-            case "Ref":
-                return str(PSEUDO_VALUES[given.removeprefix("AWS::")])
-            case "Fn::Join":
-                return f"join({json.dumps(given[0])}, {_expression(given[1], conditions, parameters)})"
+    if not isinstance(node, dict):
+        return json.dumps(literal(str(node)))  # CloudFormation compares texts
+    ((name, given),) = node.items()
+    if name == "Ref":
+        return _compared(given, parameters)
+    if name == "Condition":
+        return f"({_expression(conditions[given], conditions, parameters)})"
+    parts = [
+        _expression(one, conditions, parameters)
+        for one in given
+        if isinstance(one, dict | str | int)
+    ]
+    told = {
+        "Fn::Equals": " == ".join(parts),
+        "Fn::Not": f"!({parts[0]})",
+        "Fn::And": f"({' && '.join(parts)})",
+        "Fn::Or": f"({' || '.join(parts)})",
+        "Fn::Join": f"join({', '.join(parts)})",
+    }
+    if name not in told:
         raise ValueError(f"a condition has {name}: teach scripts/terraform_sources.py how")
-    return json.dumps(literal(str(node)))  # CloudFormation compares texts
+    return told[name]
+
+
+def _compared(name: str, parameters: dict[str, Any]) -> str:
+    """Return a parameter as a text, which is what CloudFormation compares."""
+    if name not in parameters:
+        return PSEUDO_VALUES[name.removeprefix("AWS::")]
+    told = _as_text(name, parameters[name])
+    if parameters[name]["Type"] == "Number":
+        return f"tostring({told})"
+    return f"({told})" if " " in told else told
 
 
 def _asserted(
@@ -320,12 +229,15 @@ def _asserted(
     if not rules:
         return
     yield from ("", 'resource "terraform_data" "rules" {', "  lifecycle {")
-    for number, one in enumerate((rule, told) for rule in rules.values() for told in rule["Assertions"]):
+    for number, one in enumerate(
+        (rule, told) for rule in rules.values() for told in rule["Assertions"]
+    ):
         rule, told = one
         when = _expression(rule["RuleCondition"], conditions, parameters)
         yield from ("",) if number else ()
         yield "    precondition {"
-        yield f"      condition = !({when}) || {_expression(told['Assert'], conditions, parameters)}"
+        asked = _expression(told["Assert"], conditions, parameters)
+        yield f"      condition = !({when}) || {asked}"
         yield f"      error_message = {json.dumps(told['AssertDescription'])}"
         yield "    }"
     yield from ("  }", "}")

@@ -101,6 +101,7 @@ module "rights" {
   mail_from        = var.mail_from
   mails_arn        = module.mail.mails_arn
   kafka_cluster    = var.kafka_cluster
+  has_figures      = local.given.HasLake
 }
 
 module "calls" {
@@ -128,6 +129,9 @@ module "calls" {
   state                 = module.rights.state
   posts                 = module.rights.posts
   brokers               = module.rights.brokers
+  files                 = module.rights.files
+  figures               = module.rights.figures
+  has_figures           = local.given.HasLake
   work_queue_arn        = module.queues.work_queue_arn
   notice_queue_arn      = module.queues.notice_queue_arn
   left_out_arn          = module.queues.left_out_arn
@@ -187,6 +191,9 @@ module "tasks" {
   state            = module.rights.state
   posts            = module.rights.posts
   brokers          = module.rights.brokers
+  files            = module.rights.files
+  figures          = module.rights.figures
+  has_figures      = local.given.HasLake
   work_queue_arn   = module.queues.work_queue_arn
   log_bucket       = module.data.log_bucket
   data_key         = module.data.data_key

@@ -1,14 +1,18 @@
 """What goes wrong on the way: nothing is doubled, nothing is lost, and the end is told."""
 
+import asyncio
 import hashlib
 import json
 import random
 import time
+from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 
 from mediamill.client import (
     NEVER,
+    AsyncMediamill,
     Corrupt,
     Problem,
     Retries,
@@ -202,6 +206,7 @@ def test_a_part_that_is_whole_already_is_not_fetched_again(
     part.write_bytes(data)
     connect(server, service.token).files.download(file["id"], target)
     assert target.read_bytes() == data
+    assert faults.times("GET", "/content") == 2
 
 
 def test_bytes_that_are_not_the_servers_are_not_kept(client, far, faults, tmp_path, picture):
@@ -240,6 +245,25 @@ def test_a_pause_that_would_end_too_late_is_not_begun():
     with pytest.raises(StopIteration) as end:
         next(waiting)
     assert end.value.value is False
+
+
+def test_patience_begins_with_the_first_failure(monkeypatch):
+    """A line that was quiet for an hour has all its patience when it breaks."""
+    patience, began = Patience(Retries(tries=9999, first=1, longest=1, total=5)), time.monotonic()
+    clock = [began + 3600]
+    timer = SimpleNamespace(monotonic=lambda: clock[0])
+    monkeypatch.setattr("mediamill.client.retrying.time", timer)
+    pauses = 0
+    while True:
+        try:
+            clock[0] += next(patience.wait()).seconds
+        except StopIteration:
+            break
+        pauses += 1
+    assert 5 <= pauses <= 10
+    assert clock[0] <= began + 3605
+    patience.renew()
+    assert next(patience.wait()).seconds <= 1
 
 
 def test_only_what_never_left_is_sent_again_without_a_key():
@@ -282,3 +306,36 @@ def test_a_server_that_is_restarted_is_waited_for(connect, tmp_path, clip):
         client.close()
     finally:
         process.end()
+
+
+def test_an_upload_is_as_patient_as_its_client(connect, service, faults, some):
+    faults.clear()
+    server = f"http://127.0.0.1:{faults.port}"
+    client = connect(server, service.token, retries=NEVER)
+    faults.faults += [Fault(503, "POST", "/v1/files"), Fault(503, "POST", "/v1/uploads")]
+    with pytest.raises(ServerError):
+        client.files.upload(b"few", name="few.txt")
+    with pytest.raises(ServerError):
+        client.files.upload(some(17 * MEBIBYTE))
+    assert faults.faults == []
+    assert faults.times("POST", "/v1/") == 2
+
+
+async def test_a_call_that_is_cancelled_leaves_nothing_open(service, picture, tmp_path):
+    async with AsyncMediamill(service.server, service.token) as client:
+        file = await client.files.upload(picture, name="c.png")
+        listening = client.jobs.events()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(listening), 0.2)
+        seen = []
+
+        def stop(done: int, _total: int) -> None:
+            seen.append(done)
+            asyncio.get_running_loop().call_soon(task.cancel)
+
+        task = asyncio.ensure_future(client.files.download(file["id"], tmp_path, progress=stop))
+        with suppress(asyncio.CancelledError):
+            await task
+        assert seen
+        saved = await client.files.download(file["id"], tmp_path, overwrite=True)
+        assert saved.read_bytes() == picture

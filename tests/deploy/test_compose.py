@@ -8,8 +8,10 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
+from mediamill.adapters.stream.kafka.address import Address
 from mediamill.cli.root import COMMANDS
 from mediamill.core.settings import PREFIX, Settings
+from mediamill.services.stream.rules import read_rules
 from tests.deploy.test_prometheus import promtool
 from tests.support.composing import FILES, GIVEN, PLACE, loaded, secrets_in
 from tests.support.images import DOCKERFILE
@@ -229,6 +231,24 @@ def test_grafana_is_told_of_prometheus_by_the_name_that_dashboards_have():
     usual = PLACE.parent / "grafana/provisioning/datasources/mediamill.yml"
     (one,), (other,) = ours["datasources"], yaml.safe_load(usual.read_text())["datasources"]
     assert one | {"url": ""} == other | {"url": ""}
+
+
+def test_what_ingest_is_told_is_understood():
+    said = loaded(TEXTS["compose.scaled.yaml"])["services"]["ingest"]["environment"]
+    assert list(read_rules(said["MEDIAMILL_STREAM_TOPICS"])) == ["images"]
+    assert Address.of(said["MEDIAMILL_STREAM_URL"]).brokers == ("kafka:9092",)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_values_are_such_as_settings_take(name):
+    for service in loaded(TEXTS[name])["services"].values():
+        if service["image"].startswith("mediamill:"):
+            given = {
+                key.removeprefix(PREFIX).lower(): value
+                for key, value in service["environment"].items()
+                if key.startswith(PREFIX)
+            }
+            Settings(**given)
 
 
 def test_secrets_are_made_once_and_hidden_in_a_folder(tmp_path):

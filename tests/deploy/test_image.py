@@ -111,6 +111,12 @@ def test_it_may_write_nothing_else_and_is_nobody(image, tmp_path):
         assert told.returncode == 1, place
         assert "Read-only file system" in told.stderr or "Permission denied" in told.stderr
     assert there.run("touch", "/var/lib/mediamill/there", "/tmp/there").returncode == 0
+    # so a place that is somebody's own is no exception: who the service is decides nothing
+    mounted = {
+        line.split()[4]: line.split()[5]
+        for line in there.run("cat", "/proc/self/mountinfo").stdout.splitlines()
+    }
+    assert "ro" in mounted["/"].split(",")
     told = there.run("cat", "/proc/self/status").stdout
     assert "CapEff:\t0000000000000000" in told
     assert "CapBnd:\t0000000000000000" in told

@@ -14,8 +14,11 @@ from pathlib import Path
 import httpx
 
 from tests.docs.blocks import PORT, Terminal, parsed
+from tests.support.documents import docx_of, pdf
 
-STANDS = re.compile(r"\b(file|job|proj|user|tmpl|token|hook|capt|req)_(?:01[0-9A-Z]*|…)(?:-0-0)?…?")
+STANDS = re.compile(
+    r"\b(file|job|proj|user|tmpl|token|hook|capt|req)_(?:01[0-9A-Z]*|…)…?(?:-\d+){0,3}…?"
+)
 """An id as pages write it: whole, its beginning, or only its kind."""
 START = """
 ```console
@@ -45,10 +48,21 @@ class Prepared:
         def one(match: re.Match[str]) -> str:
             if match[1] not in turns:
                 return match[0]
+            if match[0].count("-") == 3:
+                return self.ids["result"][0]
             return said.setdefault(match[0], next(turns[match[1]]))
 
         text = text.replace("https://mill.example.org", f"http://127.0.0.1:{PORT}")
-        return STANDS.sub(one, text)
+        lines = []
+        for line in text.splitlines():
+            special = (
+                "clip" if "extract-frames" in line else "archive" if "--archive" in line else ""
+            )
+            for match in STANDS.finditer(line) if special else ():
+                if match[1] == "file":
+                    said[match[0]] = self.ids[special][0]
+            lines.append(STANDS.sub(one, line))
+        return "\n".join(lines) + "\n"
 
     def shell(self, folder: Path) -> Terminal:
         """Give a shell in a folder with all files, signed in as the administrator."""
@@ -60,6 +74,7 @@ class Prepared:
     def variables(self) -> dict[str, str]:
         """Return what pages take as set."""
         return {
+            **{f"MEDIAMILL_{name}_CHAIN": "echo:" for name in ("CAPTION", "LABEL", "PROMPT")},
             "TOKEN": self.token,
             "MEDIAMILL_TOKEN": self.token,
             "MEDIAMILL_SERVER": f"http://127.0.0.1:{self.terminal.port}",
@@ -94,17 +109,21 @@ def prepare(folder: Path) -> Prepared:
 
     said("mediamill sample && cd sample")
     token = said("mediamill tokens create pages")
-    said("zip -qr a.zip shapes/images letters")
+    said("cp -r shapes/images train; zip -qr a.zip train letters")
     pushed = said("mediamill projects push shapes/images --annotations shapes/instances.json")
     pictures = named("file", pushed)
     project = named("proj", said("mediamill projects list"))
     clip = named("file", said("mediamill files put clip.mp4"))
     archive = named("file", said("mediamill files put a.zip"))
     jobs = named("job", said(f"mediamill jobs create thumbnail {' '.join(pictures[:3])} --wait"))
+    results = re.findall(r"file_\S+", said(f"mediamill jobs results {jobs[0]}"))
     said(f"mediamill jobs create caption {pictures[0]} --wait")
     captions = re.findall(r"capt_\S+", said("mediamill captions list"))
     (terminal.folder / "sample/t.json").write_text(json.dumps(TEMPLATE))
     templates = named("tmpl", said("mediamill templates save t.json"))
+    for one in (TEMPLATE | {"name": "thumbs"}, ASKED):
+        (terminal.folder / "sample/t.json").write_text(json.dumps(one))
+        said("mediamill templates save t.json")
     users = named("user", said(f"curl -sH 'Authorization: Bearer {token}' $S/v1/me".replace(
         "$S", f"http://127.0.0.1:{terminal.port}")))  # fmt: skip
     for name in ("ann", "bea"):
@@ -121,21 +140,31 @@ def prepare(folder: Path) -> Prepared:
         shutil.copy(files / "shapes/images/shapes_00.jpg", files / name)
     shutil.copy(files / "shapes/instances.json", files / "instances.json")
     shutil.copy(files / "shapes/instances.json", files / "annotations.json")
-    for name in ("notes.txt", "report.txt", "question.txt", "role.txt"):
+    (files / "report.pdf").write_bytes(pdf("Costs are 12 dollars."))
+    (files / "notes.docx").write_bytes(docx_of("Costs are 12 dollars."))
+    shutil.copy(files / "report.pdf", files / "invoices/1.pdf")
+    (files / "invoice.json").write_text('{"type": "object", "properties": {}}')
+    for name in ("notes.txt", "report.txt", "question.txt", "role.txt", "a.py", "b.py"):
         shutil.copy(files / "letters/anna.txt", files / name)
     (files / ".mediamill").symlink_to(home / ".mediamill")
     (files / "steps.json").write_text('[{"operation": "thumbnail"}]')
     (files / "small.json").write_text(json.dumps(TEMPLATE))
-    for name in ("dataset.zip", "photos.zip", "labels.zip"):
+    for name in ("dataset.zip", "photos.zip"):
         shutil.copy(files / "a.zip", files / name)
     shutil.copy(files / "clip.mp4", files / "clips/a.mp4")
     ids = {
         "file": pictures, "proj": project, "clip": clip, "archive": archive, "job": jobs,
-        "capt": captions, "tmpl": templates, "user": users,
+        "capt": captions, "result": results, "tmpl": templates, "user": users,
     }  # fmt: skip
     return Prepared(terminal, files, ids, token)
 
 
+ASKED = {
+    "name": "Reviews",
+    "steps": [{"operation": "prompt", "parameters": {"prompt": "In ${words} words?"}}],
+    "variables": {"words": {"type": "integer", "default": 9}},
+}
+"""One that asks, as the page on prompts uses it."""
 TEMPLATE = {
     "name": "Small",
     "steps": [{"operation": "thumbnail", "parameters": {"size": "${size}", "format": "${format}"}}],

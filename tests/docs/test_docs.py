@@ -93,7 +93,9 @@ def test_commands_that_are_shown_can_be_parsed(page: str, line: str, tmp_path, m
     monkeypatch.chdir(tmp_path)
     for folder in ("clips", "photos", "shapes/images"):
         (tmp_path / folder).mkdir(parents=True)
-    for file in ("clip.mp4", "dog.jpg", "instances.json", "shapes/instances.json"):
+    pictures = [f"shapes/images/shapes_{number:02}.jpg" for number in range(3)]
+    others = ("clip.mp4", "dog.jpg", "instances.json", "shapes/instances.json", "empty.jpg")
+    for file in (*others, *pictures):
         (tmp_path / file).touch()
     words = shlex.split(line, comments=True)[1:]
     context: click.Context = root.make_context("mediamill", words)

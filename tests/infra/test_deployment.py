@@ -30,6 +30,8 @@ WHOLE = {
     "Certificate": "arn:aws:acm:us-east-1:000000000000:certificate/c", "SignIn": "mill-people",
     "MailIdentity": "yes", "OperatorsMail": "operators@example.org", "SecondGateway": "yes",
 }  # fmt: skip
+SLOW_SECONDS = 400
+"""Of a test that has functions started, on a machine that does much else."""
 SENDER = "mill@example.org"
 PASSWORD = "correct horse battery staple"
 
@@ -95,7 +97,7 @@ USUAL = {
 def test_every_resource_of_the_functions_is_there(stack):
     kafka = {
         "": ("template", "HasFunctions", "HasLake"), "Queues": ("queues", "HasStream"),
-        "Rights": ("rights", "HasKafka"), "Calls": ("functions", "HasKafka"),
+        "Rights": ("rights", "HasKafka", "HasFigures"), "Calls": ("functions", "HasKafka"),
     }  # fmt: skip
     found = there(stack)
     assert len(found.pop("Watch/Alarms")) > 25
@@ -108,7 +110,8 @@ def test_every_resource_of_the_services_is_there(server):
     services = {
         "": ("template", "HasServices", "HasSignIn", "HasLake"),
         "Queues": ("queues", "HasOperatorsMail"),
-        "Rights": ("rights", "HasKafka"), "People": ("sign-in",), "Network": ("network",),
+        "Rights": ("rights", "HasKafka", "HasFigures"),
+        "People": ("sign-in",), "Network": ("network",),
         "Mail": ("mail", "MakesIdentity"),
         "Tasks": ("services", "IsWhole", "Ingests"),
     }  # fmt: skip
@@ -193,7 +196,7 @@ async def uploaded(client, name, data):
 
 async def until(client, path, *states):
     """Ask until something is in one of some states."""
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(180):
         while True:
             answer = await client.get(path)
             assert answer.status_code == 200, answer.text
@@ -219,6 +222,7 @@ def heard(stack):
     return queue
 
 
+@pytest.mark.timeout(SLOW_SECONDS)
 async def test_a_file_goes_all_the_way(stack, ann):
     events = heard(stack)
     pixels = np.random.default_rng(1).integers(0, 255, (200, 300, 3), dtype=np.uint8)
@@ -234,7 +238,7 @@ async def test_a_file_goes_all_the_way(stack, ann):
     assert job["counts"]["succeeded"] == 1
     results = (await ann.get(f"/v1/jobs/{job['id']}/results")).json()
     assert results, "nothing came of it"
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not (mails := _mails(stack, "thumbnail")):
             await asyncio.sleep(0.3)
     assert len(mails) == 1
@@ -243,6 +247,7 @@ async def test_a_file_goes_all_the_way(stack, ann):
     assert (mails[0]["Source"], mails[0]["To"]) == (SENDER, ["ann@example.org"])
 
 
+@pytest.mark.timeout(SLOW_SECONDS)
 async def test_the_secret_of_links_is_changed_by_its_function(stack):
     """Its role lets it; the emulator's CloudFormation makes no schedule, so it is told to here."""
     keeper, name = stack.client("secretsmanager"), stack.physical("Secrets/LinkSecret")
@@ -254,13 +259,14 @@ async def test_the_secret_of_links_is_changed_by_its_function(stack):
     await asyncio.to_thread(
         keeper.rotate_secret, SecretId=name, RotationLambdaARN=function, RotationRules=rules
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while keeper.get_secret_value(SecretId=name)["VersionId"] == before["VersionId"]:
             await asyncio.sleep(0.3)
     former = keeper.get_secret_value(SecretId=name, VersionStage="AWSPREVIOUS")
     assert former["SecretString"] == before["SecretString"]
 
 
+@pytest.mark.timeout(SLOW_SECONDS)
 async def test_the_ingest_reads_an_event_and_its_rules(stack):
     """It is opened, with its stream; from a real broker it takes files in `tests/aws`."""
     event = {

@@ -19,9 +19,25 @@ Make = Callable[..., ssl.SSLContext]
 
 def read_once() -> None:
     """Let all clients of this process, and of those forked from it, share what they believe."""
-    if os.environ.get("OFF") == "1": return
     found: dict[str, Any] = vars(transports)
     found["create_ssl_context"] = sharing(found["create_ssl_context"])
+
+
+@cache
+def read_once_for_aws() -> None:
+    """Do the same for clients of AWS, which read them again for each, also for plain HTTP."""
+    from aiobotocore.httpsession import AIOHTTPSession  # most processes have no client of AWS
+
+    build, shared = AIOHTTPSession._build_ssl_contexts, []
+
+    def contexts(session: Any, proxy: str | None) -> Any:
+        if proxy or session._cert_file or session._verify is not True:
+            return build(session, proxy)
+        if not shared:
+            shared.append(build(session, None))
+        return shared[0]
+
+    AIOHTTPSession._build_ssl_contexts = contexts
 
 
 def sharing(make: Make) -> Make:

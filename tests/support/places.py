@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import authorities
 from tests.support.buckets import BucketServer, bucket_server
 from tests.support.lead import SHARED, server_of
 from tests.support.postgres import PostgresServer, postgres_server
@@ -92,6 +93,8 @@ class Servers:
             given["MEDIAMILL_STORE_URL"] = url
         if place.blobs == "s3":
             given["MEDIAMILL_BLOBS_URL"] = self.buckets.url(f"{BUCKET}/{name}")
+        if {place.store, place.blobs} & {"dynamodb", "s3"}:
+            authorities.read_once_for_aws()
         if given:
             given |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
         return given

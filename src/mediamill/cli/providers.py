@@ -8,6 +8,7 @@ import click
 
 from mediamill.cli.remote.client import Client
 from mediamill.cli.remote.connection import connected, json_option, show, show_list
+from mediamill.cli.spending import money
 
 RATES = ("input", "output", "image", "call", "second", "batch")
 PROMPT = "-"
@@ -129,7 +130,7 @@ def test(ctx: click.Context, name: str, *, file: str | None, as_json: bool, clie
     else:
         labels = ", ".join(f"{one['name']} {one['confidence']:.0%}" for one in told["labels"])
         click.echo(told["text"] or labels or told["error"])
-        cost = "price unknown" if told["cost"] is None else f"${told['cost']:g}"
+        cost = "price unknown" if told["cost"] is None else money(told["cost"])
         click.echo(f"{told['milliseconds']} ms, {cost}", err=True)
     ctx.exit(0 if told["ok"] else 1)
 

@@ -126,7 +126,7 @@ class _Line:
 
 
 class Awaiting:
-    """Drives flows as coroutines, with asyncio or Trio; what blocks is done in threads."""
+    """Drives flows as coroutines; what blocks is done in threads."""
 
     def __init__(self, ours: httpx.AsyncClient, foreign: httpx.AsyncClient) -> None:
         """`foreign` is for addresses that are signed already: it shows nothing of ours."""

@@ -91,6 +91,7 @@ class _Line:
         if self.last:
             headers["Last-Event-ID"] = self.last
         head = yield from opened(Request("GET", self.path, headers=headers))
+        self.patience.renew()
         self.over, parser = head.status == 204, Parser(self.last)
         while not self.over and (piece := (yield Read())):
             for event in parser.feed(piece):

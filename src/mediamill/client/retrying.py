@@ -15,6 +15,7 @@ from mediamill.client.errors import ClientError, Problem, Unreachable
 
 PASSING = frozenset({408, 423, 425, 429, 502, 503, 504})
 """What passes, where the server does not say whether it does."""
+LAST_DOUBLING = 30
 UNDONE = frozenset({425, 429})
 """What is answered before anything is done."""
 
@@ -30,14 +31,14 @@ class Retries:
     longest: float = 20.0
     """The longest pause of all."""
     total: float = 120.0
-    """After so long nothing is tried again, nor is a pause begun that would end later."""
+    """So long after the first failure nothing is tried again: no pause is begun that ends later."""
     connecting: bool = True
     """Whether a server that is not there at all is waited for."""
 
     def pauses(self) -> Iterator[float]:
         """Yield how long to wait before each further attempt."""
         for number in range(self.tries - 1):
-            longest = min(self.longest, self.first * 2**number)
+            longest = min(self.longest, self.first * 2 ** min(number, LAST_DOUBLING))
             yield random.uniform(longest / 2, longest)  # noqa: S311 - spreads retries
 
 
@@ -54,15 +55,17 @@ class Patience:
 
     def renew(self) -> None:
         """Begin anew, because there was progress."""
-        self._pauses, self._until = self._retries.pauses(), time.monotonic() + self._retries.total
+        self._pauses = self._retries.pauses()
+        self._until: float | None = None
 
     def wait(self, asked: float | None = None) -> Flow[bool]:
         """Wait before another try, as long as the server asks if it does; False when it is over."""
         pause = next(self._pauses, None)
         if pause is None:
             return False
-        seconds = pause if asked is None else asked + pause / 4
-        if time.monotonic() + seconds > self._until:
+        seconds, now = pause if asked is None else asked + pause / 4, time.monotonic()
+        self._until = self._until or now + self._retries.total  # from the first failure on
+        if now + seconds > self._until:
             return False
         yield Pause(seconds)
         return True

@@ -6,7 +6,7 @@ from uuid import uuid4
 from mediamill.client.calling import Flow, Response
 from mediamill.client.direct import DirectShipment, NotOffered
 from mediamill.client.models import FileView
-from mediamill.client.retrying import sending
+from mediamill.client.retrying import Retries, sending
 from mediamill.client.shipping import (
     LARGE,
     PATIENT,
@@ -28,6 +28,7 @@ def shipping(
     advance: Callable[[int], None],
     notice: Callable[[str], None],
     *,
+    retries: Retries = PATIENT,
     if_absent: bool = False,
 ) -> Flow[FileView]:
     """Return the server's record of a file that was sent.
@@ -38,28 +39,25 @@ def shipping(
     """
     if source.size < LARGE and (yield from port.passes(source.size)):
         request = whole(source, said, uuid4().hex, Counter(advance), if_absent=if_absent)
-        answer: Response = yield from sending(request, PATIENT)
+        answer: Response = yield from sending(request, retries)
         found: FileView = answer.json()
         return found
-    file = yield from _shipped(port, source, said, bookmark, Counter(advance), notice)
-    return (yield from record(file))
+    begun = ResumableShipment(port, source, said, bookmark, Counter(advance), retries, notice)
+    return (yield from record((yield from _shipped(begun)), retries))
 
 
-def _shipped(
-    port: Port,
-    source: Source,
-    said: Said,
-    bookmark: Bookmark,
-    sent: Counter,
-    notice: Callable[[str], None],
-) -> Flow[str]:
+def _shipped(begun: ResumableShipment) -> Flow[str]:
     """Return the id of a large file; an upload that was begun goes on the way it began.
 
     What has no digest goes by tus: in parts nobody would see that its source changed.
     """
-    if source.sha256:
+    if begun.source.sha256:
+        direct = DirectShipment(
+            begun.port, begun.source, begun.said, begun.bookmark, begun.sent, begun.retries,
+            begun.notice,
+        )  # fmt: skip
         try:
-            return (yield from DirectShipment(port, source, said, bookmark, sent, notice).send())
+            return (yield from direct.send())
         except NotOffered:
-            sent.begin_anew()
-    return (yield from ResumableShipment(port, source, said, bookmark, sent, notice).send())
+            begun.sent.begin_anew()
+    return (yield from begun.send())

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from mediamill.client import routes
 from mediamill.client.calling import KEY, Flow, Pause, Request, Response
-from mediamill.client.errors import ClientError, Problem, Unreachable
+from mediamill.client.errors import ClientError, Problem, Unreachable, problem_of
 from mediamill.client.models import FileView, UploadView
 from mediamill.client.retrying import NEVER, Patience, Retries, patiently, sending
 from mediamill.client.sources import Counter, Part, Source
@@ -121,6 +121,7 @@ class Shipment(ABC):
     said: Said
     bookmark: Bookmark
     sent: Counter
+    retries: Retries = PATIENT
     notice: Callable[[str], None] = field(default=lambda _: None)
     """Told what keeps an upload from being done soon."""
     key: str = field(default_factory=lambda: uuid4().hex)
@@ -144,8 +145,8 @@ class Shipment(ABC):
             raise
 
     def _go_on(self) -> Flow[str]:
-        place = yield from patiently(PATIENT, lambda _: self._place(), passes)
-        file = yield from patiently(PATIENT, partial(self._rest, place), passes)
+        place = yield from patiently(self.retries, lambda _: self._place(), passes)
+        file = yield from patiently(self.retries, partial(self._rest, place), passes)
         self.bookmark.forget()
         return file
 
@@ -231,9 +232,9 @@ def whole(source: Source, said: Said, key: str, sent: Counter, *, if_absent: boo
     )  # fmt: skip
 
 
-def record(file: str) -> Flow[FileView]:
+def record(file: str, retries: Retries) -> Flow[FileView]:
     """Read what the server says of a file."""
-    answer = yield from sending(Request("GET", routes.get_file.at(file_id=file)), PATIENT)
+    answer = yield from sending(Request("GET", routes.get_file.at(file_id=file)), retries)
     found: FileView = answer.json()
     return found
 
@@ -255,8 +256,6 @@ def passes(error: ClientError) -> bool:
 
 def rejected(document: Mapping[str, Any]) -> Problem:
     """Return why the server took no file out of an upload, as if it were its answer."""
-    from mediamill.client.errors import problem_of
-
     return problem_of(422, {"title": "Unprocessable Content", **document})
 
 

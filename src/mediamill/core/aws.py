@@ -18,6 +18,7 @@ from aiobotocore.session import AioSession, get_session
 from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader, create_loader
 
+from mediamill import __version__
 from mediamill.core.plaintext import refuse_plaintext
 
 REFUSALS = frozenset({
@@ -26,6 +27,8 @@ REFUSALS = frozenset({
     "SignatureDoesNotMatch", "UnrecognizedClientException",
 })  # fmt: skip
 """Codes that say that our credentials are none, or do not allow this."""
+AGENT = f"mediamill/{__version__}"
+"""Who asks. Botocore makes its own description twice a request, which takes a fifth of its time."""
 MARGIN_SECONDS = 15
 """A link ends so long before its credentials do: clocks differ."""
 SHORT_SECONDS = 3600
@@ -81,7 +84,7 @@ async def client(
         service,
         region_name=region or None,
         endpoint_url=endpoint or None,
-        config=AioConfig(**config),
+        config=AioConfig(user_agent=AGENT, **config),
     )
     async with making as made:
         await Credentials(found).settle()

@@ -23,7 +23,7 @@ locals {
     for role, one in local.of_type["AWS::IAM::Role"] : {
       for arn in one.ManagedPolicyArns : "${role}-${try(arn.Then, arn)}" => {
         role = role, arn = try(arn.Then, arn)
-      } if try(local.given[arn.If], true)
+      } if try(merge(local.given, { HasFigures = var.has_figures })[arn.If], true)
     }
   ]...)
 }
@@ -60,8 +60,8 @@ resource "aws_lambda_function" "function" {
   function_name = "${var.name}-${lower(trimsuffix(each.key, "Function"))}"
   description   = each.value.Description
   package_type  = try(local.functions[each.key].PackageType, "Zip")
-  runtime       = try(each.value.Runtime.If, null) == null ? each.value.Runtime : local.given.HasImage ? null : each.value.Runtime.Else
-  handler       = try(each.value.Handler.If, null) == null ? each.value.Handler : local.given.HasImage ? null : each.value.Handler.Else
+  runtime       = can(each.value.Code.If) && local.given.HasImage ? null : try(each.value.Runtime.Else, each.value.Runtime)
+  handler       = can(each.value.Code.If) && local.given.HasImage ? null : try(each.value.Handler.Else, each.value.Handler)
   image_uri     = can(each.value.Code.If) && local.given.HasImage ? var.worker_image : null
   s3_bucket     = can(each.value.Code.If) && local.given.HasImage ? null : var.code_bucket
   s3_key        = can(each.value.Code.If) ? (local.given.HasImage ? null : var.worker_code) : var.api_code

@@ -35,6 +35,7 @@ resource "aws_subnet" "subnet" {
   tags              = { Name = "${var.name}-${each.key}" }
 }
 
+# Attached by naming its network.
 resource "aws_internet_gateway" "gateway" {
   vpc_id = aws_vpc.vpc.id
   tags   = { Name = var.name }

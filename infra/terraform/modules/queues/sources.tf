@@ -1,4 +1,4 @@
-# Written by scripts/terraform_sources.py from the template of this name: change that instead.
+# Written by scripts/terraform_sources.py from the template of this name: change that.
 
 terraform {
   required_version = ">= 1.11"

@@ -79,10 +79,6 @@ resource "aws_lambda_function" "rotation_function" {
     log_format = "Text"
     log_group  = aws_cloudwatch_log_group.rotation_log.name
   }
-
-  tracing_config {
-    mode = "Active"
-  }
 }
 
 resource "aws_cloudwatch_log_group" "rotation_log" {

@@ -20,7 +20,7 @@ locals {
     for role, one in local.of_type["AWS::IAM::Role"] : {
       for arn in try(one.ManagedPolicyArns, []) : "${role}-${try(arn.Then, arn)}" => {
         role = role, arn = try(arn.Then, arn)
-      } if try(local.given[arn.If], true)
+      } if try(merge(local.given, { HasFigures = var.has_figures })[arn.If], true)
     }
   ]...)
   containers = { for name, one in local.tasks : name => one.ContainerDefinitions }

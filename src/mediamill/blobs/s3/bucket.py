@@ -112,6 +112,7 @@ def _client(session: AioSession, options: Options, endpoint: str = "") -> Any:
         region_name=options.region or ("us-east-1" if address else None),
         endpoint_url=address or None,
         config=AioConfig(
+            user_agent=aws.AGENT,
             signature_version="s3v4",
             connect_timeout=10,
             read_timeout=SILENCE_SECONDS,

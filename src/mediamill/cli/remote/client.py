@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self, TypeVar
+from uuid import uuid4
 
 import click
 
@@ -111,8 +112,6 @@ class Client:
 
     def put_file(self, path: Path, name: str, advance: Advance) -> dict[str, Any]:
         """Upload one file in one request, streamed from disk; return the server's record of it."""
-        from uuid import uuid4
-
         source = FileSource.of(path, name)
         request = whole(source, Said(), uuid4().hex, Counter(advance), if_absent=False)
         record: dict[str, Any] = self.api.run(sending(request, RETRIES)).json()

@@ -62,7 +62,7 @@ class Files(Resource[D]):
         return (
             yield from shipping(
                 self.calls.port, source, Said(tuple(tags), project), mark, advance,
-                self.calls.notice,
+                self.calls.notice, retries=self.calls.retries,
             )
         )  # fmt: skip
 

@@ -1,0 +1,7 @@
+# What the template sees by an ARN that is not empty.
+
+variable "has_figures" {
+  description = "Whether there are figures: the ARN that says so may be known only once it is made."
+  type        = bool
+  default     = false
+}

@@ -1,0 +1,157 @@
+"""Terraform's real provider makes the functions on the emulator, and a file goes all the way there.
+
+And it is undone. What the emulator has no servers for (the load balancer, Fargate, CloudFront, MSK)
+is planned by the provider with every value that it checks, and not made.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+from tests.infra.test_deployment import SENDER, until, uploaded
+from tests.support.buckets import bucket_server
+from tests.support.deploying import client_of, code
+from tests.support.services import unavailable
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import check_terraform  # noqa: E402
+
+pytestmark = [pytest.mark.scan, pytest.mark.timeout(900)]
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+ACCOUNT = "arn:aws:{0}:us-east-1:000000000000:{1}"
+PLANNED = {
+    "services": {
+        "code_bucket": "code", "image": "mill@sha256:" + "a" * 64,
+        "repository": ACCOUNT.format("ecr", "repository/mill"),
+        "certificate": ACCOUNT.format("acm", "certificate/751d2973-a626-431c-9d4e-d7975eb44dd7"),
+    },
+    "whole": {
+        "code_bucket": "code", "image": "mill@sha256:" + "a" * 64,
+        "worker_image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/worker@sha256:" + "a" * 64,
+        "repository": ACCOUNT.format("ecr", "repository/mill"),
+        "edge_certificate": ACCOUNT.format("acm", "certificate/751d2973-a626-431c-9d4e-d7975eb4"),
+    },
+    "stream": {"vpc": "vpc-1", "subnets": '["subnet-1","subnet-2"]', "clients": "sg-1"},
+}  # fmt: skip
+FOR_THE_EMULATOR = """
+provider "aws" {
+  region            = "us-east-1"
+  s3_use_path_style = true
+}
+
+module "mill" {
+  api_code           = "mediamill.zip"
+  worker_code        = "mediamill.zip"
+  worker_concurrency = 2
+  registration       = true
+  protected          = false
+  guard              = false
+  endpoint           = "ENDPOINT"
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory):
+    if check_terraform.plugins() is None:
+        pytest.skip("TERRAFORM_PLUGINS names no folder with Terraform's provider for AWS")
+    if check_terraform.program() is None:
+        unavailable("terraform is missing, though TERRAFORM_PLUGINS is set")
+    with bucket_server("ministack", tmp_path_factory.mktemp("emulator"), services="") as server:
+        store = server.client()
+        store.create_bucket(Bucket="code")
+        store.put_object(Bucket="code", Key="mediamill.zip", Body=code())
+        for address in (SENDER, "ann@example.org"):
+            client_of(server, "sesv2").create_email_identity(EmailIdentity=address)
+        yield server
+
+
+@pytest.fixture
+def asked(emulator, monkeypatch):
+    """What tells the provider whom to ask."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", emulator.endpoint)
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    return emulator
+
+
+def done(folder, *words):
+    """Run Terraform; raises `AssertionError` with what it said."""
+    answer = check_terraform.terraform(folder, *words)
+    assert answer.returncode == 0, answer.stdout[-4000:] + answer.stderr
+    return answer.stdout
+
+
+async def test_a_file_goes_all_the_way_in_what_terraform_made(asked):
+    given = ("-var", "code_bucket=code", "-no-color", "-auto-approve", "-input=false")
+    with check_terraform.copied() as copy:
+        folder = copy / "examples/functions"
+        told = FOR_THE_EMULATOR.replace("ENDPOINT", asked.endpoint)
+        (folder / "emulator_override.tf").write_text(told)
+        check_terraform.initialised(folder)
+        try:
+            done(folder, "apply", *given)
+            address = json.loads(done(folder, "output", "-json"))["address"]["value"]
+            await _through(asked, address)
+        finally:
+            done(folder, "destroy", *given)
+        assert json.loads(done(folder, "show", "-json")).get("values") is None
+    assert client_of(asked, "lambda").list_functions()["Functions"] == []
+
+
+async def _through(server, address):
+    """Send a photo and take its thumbnail, by the API that was made."""
+    host = address.partition("://")[2]
+    account = {"email": "ann@example.org", "password": "correct horse battery staple"}
+    async with httpx.AsyncClient(
+        base_url=server.endpoint, headers={"host": host}, timeout=60, trust_env=False
+    ) as client:
+        await client.post("/v1/auth/register", json=account)
+        answer = await client.post("/v1/auth/login", json=account)
+        assert answer.status_code == 200, answer.text
+        client.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+        pixels = np.random.default_rng(1).integers(0, 255, (200, 300, 3), dtype=np.uint8)
+        file = await uploaded(client, "photo.png", cv2.imencode(".png", pixels)[1].tobytes())
+        wish = {"files": [file["id"]], "steps": [{"operation": "thumbnail", "parameters": {}}]}
+        answer = await client.post("/v1/jobs", json=wish)
+        assert answer.status_code == 202, answer.text
+        job = await until(client, f"/v1/jobs/{answer.json()['id']}", "succeeded")
+        assert job["counts"]["succeeded"] == 1
+        assert (await client.get(f"/v1/jobs/{job['id']}/results")).json()
+
+
+@pytest.mark.parametrize("example", PLANNED)
+def test_the_provider_plans_every_example(asked, example):
+    with check_terraform.copied() as copy:
+        folder = copy / "examples" / example
+        check_terraform.initialised(folder)
+        given = [f"-var={name}={value}" for name, value in PLANNED[example].items()]
+        done(folder, "plan", "-no-color", "-input=false", "-out=plan", *given)
+        plan = json.loads(done(folder, "show", "-json", "plan"))
+    kinds = {one["type"] for one in plan["resource_changes"]}
+    wanted = {
+        "services": {"aws_ecs_service", "aws_lb", "aws_appautoscaling_policy", "aws_nat_gateway"},
+        "whole": {"aws_cloudfront_distribution", "aws_wafv2_web_acl", "aws_cognito_user_pool",
+                  "aws_glue_catalog_table", "aws_guardduty_detector", "aws_cloudtrail"},
+        "stream": {"aws_msk_cluster"},
+    }  # fmt: skip
+    assert wanted[example] <= kinds
+
+
+def test_the_provider_refuses_a_value_that_aws_would(asked):
+    """Else a plan would show nothing."""
+    with check_terraform.copied() as copy:
+        folder = copy / "examples/stream"
+        check_terraform.initialised(folder)
+        given = [f"-var={name}={value}" for name, value in PLANNED["stream"].items()]
+        main = copy / "modules/stream/main.tf"
+        main.write_text(main.read_text().replace('client_broker = "TLS"', 'client_broker = "SSL"'))
+        answer = check_terraform.terraform(folder, "plan", "-no-color", "-input=false", *given)
+    assert answer.returncode == 1
+    assert "client_broker" in answer.stderr
