@@ -32,6 +32,8 @@ FENCE = re.compile(
 )
 BEFORE = re.compile(r"<!-- not run: (?P<reason>(?:(?!-->).)+?) -->\s*\Z", re.DOTALL)
 ID = re.compile(r"\b[a-z]{3,5}_[0-9A-HJKMNP-TV-Z]{26}\b")
+SET = r"(?:\w+=(?:\"[^\"]*\"|'[^']*'|\S+) )*"
+"""Settings before a command."""
 PORT = 8750
 """That of the pages."""
 END = "--- end of command"
@@ -70,9 +72,7 @@ class Block:
     def serves(self) -> bool:
         """Return whether it leaves a service running in its terminal."""
         steps = self.steps() if self.language == "console" else []
-        return (
-            bool(steps) and re.match(r"(\w+=\S+ )*mediamill up\b[^&]*$", steps[-1][0]) is not None
-        )
+        return bool(steps) and re.match(rf"{SET}mediamill up\b[^&]*$", steps[-1][0]) is not None
 
 
 def pages() -> list[Path]:
@@ -214,7 +214,7 @@ class Terminal:
         output = self.folder / ".terminal"
         script = "set -e\n" + "\n".join(self.here(command) for command, _ in block.steps())
         script = re.sub(
-            r"^((?:\w+=\S+ )*)mediamill up", r"exec env \1mediamill up", script, flags=re.MULTILINE
+            rf"^({SET})mediamill up", r"exec env \1mediamill up", script, flags=re.MULTILINE
         )
         log = self.folder / ".terminal.log"
         with output.open("wb") as out, log.open("wb") as logged:
@@ -228,7 +228,7 @@ class Terminal:
             )
         if not self.answers():
             return f"{block}: the service did not start:\n{log.read_text()}"
-        shown = "\n".join(text for _, text in block.steps())
+        shown = "\n".join(text for _, text in block.steps()) if self.compares else ""
         until = time.monotonic() + SECONDS / 4
         while time.monotonic() < until:
             told = output.read_text().replace(f":{self.port}", f":{PORT}")

@@ -8,6 +8,8 @@ import itertools
 import json
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +25,7 @@ STANDS = re.compile(
 START = """
 ```console
 $ export MEDIAMILL_CAPTION_CHAIN=echo: MEDIAMILL_LABEL_CHAIN=echo: MEDIAMILL_PROMPT_CHAIN=echo:
-$ export MEDIAMILL_FETCH_ALLOW=127.0.0.1 MEDIAMILL_MIN_FREE_BYTES=0
+$ export MEDIAMILL_FETCH_ALLOW='127.0.0.1:*' MEDIAMILL_MIN_FREE_BYTES=0
 $ mediamill up
 ```
 """
@@ -52,7 +54,8 @@ class Prepared:
                 return self.ids["result"][0]
             return said.setdefault(match[0], next(turns[match[1]]))
 
-        text = text.replace("https://mill.example.org", f"http://127.0.0.1:{PORT}")
+        for address in ("https://mill.example.org", "https://example.com"):
+            text = text.replace(address, f"http://127.0.0.1:{PORT}")
         lines = []
         for line in text.splitlines():
             special = (
@@ -90,11 +93,19 @@ class Prepared:
         }
 
 
-def prepare(folder: Path) -> Prepared:
-    """Start the service and put things into it."""
+@contextmanager
+def prepared_service(folder: Path) -> Iterator[Prepared]:
+    """Run a service with things in it for the length of the block."""
     home = folder / "home"
     home.mkdir()
     terminal = Terminal(home)
+    try:
+        yield _filled(folder, home, terminal)
+    finally:
+        terminal.close()
+
+
+def _filled(folder: Path, home: Path, terminal: Terminal) -> Prepared:
     (block,) = parsed(START, "prepared")
     wrong = terminal.follow(block)
     assert not wrong, wrong
@@ -117,6 +128,8 @@ def prepare(folder: Path) -> Prepared:
     archive = named("file", said("mediamill files put a.zip"))
     jobs = named("job", said(f"mediamill jobs create thumbnail {' '.join(pictures[:3])} --wait"))
     results = re.findall(r"file_\S+", said(f"mediamill jobs results {jobs[0]}"))
+    receiver = f"http://127.0.0.1:{terminal.port}/v1/nothing"
+    hooks = named("hook", said(f"mediamill webhooks add {receiver}"))
     said(f"mediamill jobs create caption {pictures[0]} --wait")
     captions = re.findall(r"capt_\S+", said("mediamill captions list"))
     (terminal.folder / "sample/t.json").write_text(json.dumps(TEMPLATE))
@@ -154,7 +167,7 @@ def prepare(folder: Path) -> Prepared:
     shutil.copy(files / "clip.mp4", files / "clips/a.mp4")
     ids = {
         "file": pictures, "proj": project, "clip": clip, "archive": archive, "job": jobs,
-        "capt": captions, "result": results, "tmpl": templates, "user": users,
+        "capt": captions, "result": results, "hook": hooks, "tmpl": templates, "user": users,
     }  # fmt: skip
     return Prepared(terminal, files, ids, token)
 

@@ -51,6 +51,7 @@ async def test_a_task_is_protected_by_the_minute_and_released():
         (200, [], "200"),
         (200, {"protection": {"ProtectionEnabled": False, "TaskArn": TASK}}, "200"),
         (200, {"protection": "x" * 100_000}, "200"),
+        (503, {"protection": {"ProtectionEnabled": True, "TaskArn": TASK}}, "503"),
     ],
 )  # fmt: skip
 async def test_what_the_agent_refuses_is_unavailable(status, told, reason):

@@ -40,7 +40,7 @@ resource "aws_appautoscaling_policy" "as_many_as_there_is_work" {
         content {
           id          = metrics.value.Id
           label       = try(metrics.value.Label, null)
-          expression  = try(local.shares[metrics.key].Expression, null)
+          expression  = can(metrics.value.Expression) ? local.shares[metrics.key].Expression : null
           return_data = metrics.value.ReturnData
 
           dynamic "metric_stat" {
@@ -108,7 +108,7 @@ resource "aws_cloudwatch_metric_alarm" "work_and_no_worker" {
     content {
       id          = metric_query.value.Id
       label       = try(metric_query.value.Label, null)
-      expression  = try(local.waits.Metrics[metric_query.key].Expression, null)
+      expression  = can(metric_query.value.Expression) ? local.waits.Metrics[metric_query.key].Expression : null
       return_data = metric_query.value.ReturnData
 
       dynamic "metric" {
