@@ -244,7 +244,7 @@ variable "deleted_days" {
 variable "rotation_days" {
   description = "After how many days the secret of links changes."
   type        = number
-  default     = 30
+  default     = 90
 
   validation {
     condition     = var.rotation_days >= 1

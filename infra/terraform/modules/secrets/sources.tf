@@ -34,7 +34,7 @@ variable "api_code" {
 variable "rotation_days" {
   description = "After how many days the secret changes."
   type        = number
-  default     = 30
+  default     = 90
 
   validation {
     condition     = var.rotation_days >= 1
