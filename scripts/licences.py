@@ -1,4 +1,4 @@
-"""Write the tables of docs/reference/licences.md from what the packages themselves declare.
+"""Write the tables of docs/licences.md from what the packages themselves declare.
 
     python scripts/licences.py            write them
     python scripts/licences.py --check    tell what is out of date; 1 when something is
@@ -16,7 +16,7 @@ from importlib import metadata
 
 from locked import OURS, ROOT, Locked, on_linux, read, with_extras
 
-PAGE = ROOT / "docs/reference/licences.md"
+PAGE = ROOT / "docs/licences.md"
 MANIFEST = ROOT / "src/mediamill/web/static/vendor/manifest.json"
 
 PERMISSIVE = frozenset({

@@ -1,4 +1,4 @@
-"""docs/reference/licences.md says which licences there are, and no other gets in."""
+"""docs/licences.md says which licences there are, and no other gets in."""
 
 from importlib import metadata
 

@@ -241,7 +241,9 @@ async def test_refused_credentials(lossy: Lossy, code: str, monkeypatch: pytest.
     error = module._error
     monkeypatch.setattr(module, "_error", lambda *_: error(400, code))
     lossy.drawn = lambda: "throttled"
-    with pytest.raises(ConfigurationError, match=rf"MEDIAMILL_STORE_URL.*{code}.*docs/how-to/dynamodb"):
+    with pytest.raises(
+        ConfigurationError, match=rf"MEDIAMILL_STORE_URL.*{code}.*docs/how-to/dynamodb"
+    ):
         await open_store(f"dynamodb://t?region=eu-west-1&endpoint=http://127.0.0.1:{lossy.port}")
 
 

@@ -1,7 +1,7 @@
 """Passwords that are tried first: the commonest ones, and what anybody can know of an account.
 
 `commonest.txt` has the 10,000 commonest of known leaks, the commonest first, in lower case: the
-beginning of the list of zxcvbn 4.5 (`docs/reference/licences.md`). NIST SP 800-63B-4, section
+beginning of the list of zxcvbn 4.5 (`docs/licences.md`). NIST SP 800-63B-4, section
 3.1.1.2, asks for such a list, and for the names that the service and the user go by. There are no
 rules about which characters a password has.
 """
