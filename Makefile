@@ -7,7 +7,8 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo "$$name" && break; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-SOURCES := src tests benchmarks scripts
+# What the scanners of `make check` need minutes for: API, release, templates, what pages show, the image.
+SCANNED := tests/security tests/release tests/infra tests/docs tests/deploy
 # Tests wait for processes, leases and time limits a third of the time: three keep two cores busy.
 WORKERS := 3
 
@@ -51,8 +52,7 @@ check: $(VENV)/.dev $(VENV)/.judges-infra  ## Check format, rules, types, import
 	$(BIN)/python scripts/check_infra.py
 	$(BIN)/python scripts/check_terraform.py
 	$(VENV)/judges-infra/bin/checkov --config-file deploy/.checkov.yaml
-	$(BIN)/python -m pytest -m scan tests/security tests/release tests/infra
-	$(BIN)/python -m pytest -m image tests/deploy
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "scan or image" $(SCANNED)
 
 format: $(VENV)/.dev  ## Format the code and fix what can be fixed.
 	$(BIN)/ruff format .

@@ -131,15 +131,35 @@ async def test_what_is_not_being_rotated_stays_as_it_is(server, name):
 async def test_a_version_that_services_could_not_use_is_not_made_the_current_one(server, name):
     """The planted faults: somebody put a text there that is too short, or the old one."""
     keeper = judge(server, "secretsmanager")
-    for text, error in (("short", ConfigurationError), (FIRST, Conflict)):
+    for text, step, error in (
+        ("short", "testSecret", ConfigurationError),
+        (FIRST, "finishSecret", Conflict),
+    ):
         version = str(uuid4())
         keeper.put_secret_value(
             SecretId=name, ClientRequestToken=version, SecretString=text, VersionStages=[PENDING]
         )
         async with aws.client("secretsmanager") as client:
             with pytest.raises(error):
-                await Rotation(Begun(client, version), name, version).step("testSecret")
+                await Rotation(Begun(client, version), name, version).step(step)
     assert keeper.get_secret_value(SecretId=name)["SecretString"] == FIRST
+
+
+async def test_the_trial_of_a_new_schedule_passes_and_changes_nothing(server, name):
+    """Secrets Manager tests a schedule by one step, with the current text; what is left over is no
+    hindrance to the rotations after it."""
+    keeper, trial = judge(server, "secretsmanager"), str(uuid4())
+    keeper.put_secret_value(
+        SecretId=name, ClientRequestToken=trial, SecretString=FIRST, VersionStages=[PENDING]
+    )
+    async with aws.client("secretsmanager") as client:
+        begun = Begun(client, trial)
+        await Rotation(begun, name, trial).step("testSecret")
+    assert not [call for call in begun.calls if call.startswith(("put", "update"))]
+    assert keeper.get_secret_value(SecretId=name)["SecretString"] == FIRST
+    await rotated(name)
+    found = stages(server, name)
+    assert found["AWSPREVIOUS"] == FIRST != found[CURRENT]
 
 
 def test_the_handler_does_the_step_of_its_event(server, name, monkeypatch, capfd):

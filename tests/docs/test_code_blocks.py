@@ -162,7 +162,7 @@ def done(block: Block, terminal: Terminal, folder: Path) -> str:
         alone.close()
 
 
-@pytest.mark.soak
+@pytest.mark.scan
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", FOLLOWED, ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_a_page_shows_can_be_done(page: Path, prepared, tmp_path: Path):

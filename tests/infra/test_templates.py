@@ -1,6 +1,7 @@
 """What the templates say, read without deploying them."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -227,6 +228,32 @@ def test_no_role_may_do_what_it_is_not_told():
         assert not [action for action in actions if "*" in action], (name, one)
         assert one["Resource"] != "*" or one.get("Sid") in ANY, (name, one)
     assert {*ANY} == {one.get("Sid") for _, one in found if one["Resource"] == "*"}
+
+
+def described():
+    """Yield what EC2 is told of groups and their rules, wherever it stands in a template."""
+    for stem, name, one in resources():
+        if one["Type"].startswith("AWS::EC2::SecurityGroup"):
+            said, rules = one["Properties"], [one["Properties"]]
+            for side in ("SecurityGroupEgress", "SecurityGroupIngress"):
+                rules += said.get(side, [])
+            yield from ((f"{stem} {name}", rule.get("GroupDescription")) for rule in rules[:1])
+            yield from ((f"{stem} {name}", rule.get("Description")) for rule in rules)
+
+
+def test_descriptions_of_groups_are_what_ec2_takes():
+    """No apostrophe: it refuses the whole stack for one. Nobody who looks at templates knows.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
+    """
+    found = [(name, text) for name, text in described() if text]
+    assert len(found) > 10
+    wrong = [
+        one
+        for one in found
+        if not re.fullmatch(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}", one[1])
+    ]
+    assert wrong == []
 
 
 def test_no_role_has_a_policy_of_somebody_else():

@@ -97,14 +97,22 @@ class Rotation:
         pass
 
     async def _test(self) -> None:
-        """See that services can use it; raises `ConfigurationError`, `Conflict`, `LookupError`."""
-        key = derived(await self._pending())
-        found = await self._client.get_secret_value(SecretId=self._secret, VersionStage=CURRENT)
-        if key == derived(found["SecretString"]):
-            raise Conflict("The new secret is the one that is to be replaced.")
+        """See that services can use it; raises `ConfigurationError`, `LookupError`.
+
+        It may be the current one's text: when a schedule is set, Secrets Manager tries this step
+        alone, with a pending version that says what the current one does.
+        https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
+        """
+        derived(await self._pending())
 
     async def _finish(self) -> None:
-        """Make it the current one: what was that becomes the previous one by itself."""
+        """Make it the current one: what was that becomes the previous one by itself.
+
+        Raises `Conflict` for a text that is the current one's, `LookupError`.
+        """
+        found = await self._client.get_secret_value(SecretId=self._secret, VersionStage=CURRENT)
+        if derived(await self._pending()) == derived(found["SecretString"]):
+            raise Conflict("The new secret is the one that is to be replaced.")
         stages = await self._stages()
         (former,) = [version for version, labels in stages.items() if CURRENT in labels]
         await self._client.update_secret_version_stage(

@@ -264,12 +264,12 @@ resource "aws_lb_target_group" "targets" {
 # -- the services ----------------------------------------------------------------------------------
 
 resource "aws_ecs_service" "service" {
-  for_each = local.services
+  for_each = { for name, one in local.services : name => one if name != "Workers" }
 
   name                               = each.value.ServiceName
   cluster                            = aws_ecs_cluster.cluster.id
-  task_definition                    = aws_ecs_task_definition.task[{ Api = "ApiTask", Workers = "WorkerTask", Ingest = "IngestTask" }[each.key]].arn
-  desired_count                      = { Api = var.servers, Workers = var.least_workers, Ingest = 1 }[each.key]
+  task_definition                    = aws_ecs_task_definition.task[{ Api = "ApiTask", Ingest = "IngestTask" }[each.key]].arn
+  desired_count                      = { Api = var.servers, Ingest = 1 }[each.key]
   launch_type                        = each.value.LaunchType
   platform_version                   = each.value.PlatformVersion
   health_check_grace_period_seconds  = try(each.value.HealthCheckGracePeriodSeconds, null)
@@ -299,9 +299,34 @@ resource "aws_ecs_service" "service" {
     }
   }
 
-  lifecycle {
-    ignore_changes = [desired_count] # which autoscaling says
+  depends_on = [aws_lb_listener.listener, aws_iam_role_policy.own, aws_iam_role_policy_attachment.shared]
+}
+
+# how many there are autoscaling says: no change of anything else sets it back
+resource "aws_ecs_service" "workers" {
+  name                               = local.services.Workers.ServiceName
+  cluster                            = aws_ecs_cluster.cluster.id
+  task_definition                    = aws_ecs_task_definition.task["WorkerTask"].arn
+  desired_count                      = var.least_workers
+  launch_type                        = local.services.Workers.LaunchType
+  platform_version                   = local.services.Workers.PlatformVersion
+  deployment_minimum_healthy_percent = local.services.Workers.DeploymentConfiguration.MinimumHealthyPercent
+  deployment_maximum_percent         = local.services.Workers.DeploymentConfiguration.MaximumPercent
+
+  deployment_circuit_breaker {
+    enable   = local.services.Workers.DeploymentConfiguration.DeploymentCircuitBreaker.Enable
+    rollback = local.services.Workers.DeploymentConfiguration.DeploymentCircuitBreaker.Rollback
   }
 
-  depends_on = [aws_lb_listener.listener, aws_iam_role_policy.own, aws_iam_role_policy_attachment.shared]
+  network_configuration {
+    assign_public_ip = false
+    subnets          = var.private
+    security_groups  = compact([var.nobody, var.kafka_security_group])
+  }
+
+  lifecycle {
+    ignore_changes = [desired_count]
+  }
+
+  depends_on = [aws_iam_role_policy.own, aws_iam_role_policy_attachment.shared]
 }

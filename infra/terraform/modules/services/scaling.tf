@@ -4,7 +4,7 @@ locals {
   tracked = local.source.AsManyAsThereIsWork.TargetTrackingScalingPolicyConfiguration
   reached = {
     Cluster      = aws_ecs_cluster.cluster.name
-    Workers_Name = aws_ecs_service.service["Workers"].name
+    Workers_Name = aws_ecs_service.workers.name
     TheFirst     = aws_appautoscaling_policy.the_first.arn
     WorkerCount  = ""
   }
@@ -16,7 +16,7 @@ locals {
 resource "aws_appautoscaling_target" "worker_count" {
   service_namespace  = local.source.WorkerCount.ServiceNamespace
   scalable_dimension = local.source.WorkerCount.ScalableDimension
-  resource_id        = "service/${aws_ecs_cluster.cluster.name}/${aws_ecs_service.service["Workers"].name}"
+  resource_id        = "service/${aws_ecs_cluster.cluster.name}/${aws_ecs_service.workers.name}"
   min_capacity       = var.least_workers
   max_capacity       = var.most_workers
 }

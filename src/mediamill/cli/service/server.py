@@ -193,6 +193,16 @@ async def warm_up(app: App, web: "FastAPI") -> None:
     await app.previews.warm()
 
 
+def idle_seconds(settings: Settings) -> int:
+    """Return how long a connection may be idle: longer than proxies keep theirs, if there are any.
+
+    A proxy that is the last to let go asks by connections that are being closed, and tells people
+    of 502.
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
+    """
+    return PROXIED_IDLE_SECONDS if settings.trusted_proxies else IDLE_SECONDS
+
+
 async def _serve(app: App, sockets: list[socket.socket], stop: asyncio.Event) -> None:
     with lasting():
         from mediamill.web.app import create_app
@@ -210,6 +220,7 @@ async def _serve(app: App, sockets: list[socket.socket], stop: asyncio.Event) ->
         proxy_headers=False,  # web/proxies.py reads them, from proxies that are trusted
         http=Connection,
         ws="none",
+        timeout_keep_alive=idle_seconds(app.settings),
         timeout_graceful_shutdown=REQUEST_SECONDS,
     )
 
