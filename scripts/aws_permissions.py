@@ -29,7 +29,10 @@ from tests.support.asking_aws import (  # noqa: E402
 
 WRITTEN = ROOT / "infra/aws/permissions.json"
 
-PROVIDERS = "a provider of models is set up by whoever wants it, who grants this to workers then"
+PROVIDERS = (
+    "asked of models that a parameter names, which the policy Models lets; batches are granted by "
+    "who wants them"
+)
 MADE = "the templates make it; a right to make more is nobody's"
 LOST = "what was written by a request whose answer was lost; it asks for what others are heard to"
 

@@ -68,7 +68,7 @@ def declared(template: dict[str, Any], source: str) -> str:
     parameters = template.get("Parameters", {})
     own = {"Type": "String", "Description": "What names begin with."}
     wanted = {"Name": own if source else {**own, "Default": "mill"}} | parameters
-    given = {f"{name}": _as_text(name, one) for name, one in wanted.items()}
+    given = {name: (_filled if source else _as_text)(name, one) for name, one in wanted.items()}
     given["StackName"] = "var.name"
     for name in re.findall(r"\$\{(\w+)_joined\}", source):
         given[f"{name}_joined"] = f'join(",", var.{snake(name)})'
@@ -171,7 +171,7 @@ def _rules(variable: str, parameter: dict[str, Any]) -> list[tuple[str, str]]:
                 (f"{variable} {sign} {parameter[word]}", f"It must be {sign} {parameter[word]}.")
             )
     if pattern := parameter.get("AllowedPattern"):
-        told = json.dumps(literal(pattern))
+        told = json.dumps(literal(f"^(?:{pattern})$"))  # CloudFormation's is the whole value's
         words = " ".join(parameter.get("ConstraintDescription", f"must match {pattern}").split())
         rules.append((f"can(regex({told}, {variable}))", f"It {literal(words)}."))
     return rules
@@ -184,6 +184,14 @@ def _as_text(name: str, parameter: dict[str, Any]) -> str:
         yes, no = ("yes", "no") if "yes" in parameter["AllowedValues"] else ("true", "false")
         return f'{variable} ? "{yes}" : "{no}"'
     return variable
+
+
+def _filled(name: str, parameter: dict[str, Any]) -> str:
+    """Return what a text of JSON is filled with: what a text may have in it, told as JSON does."""
+    told = _as_text(name, parameter)
+    if parameter["Type"] != "String" or _is_switch(parameter):
+        return told
+    return f'trimsuffix(trimprefix(jsonencode({told}), "\\""), "\\"")'
 
 
 def _expression(node: Any, conditions: dict[str, Any], parameters: dict[str, Any]) -> str:
@@ -238,9 +246,23 @@ def _asserted(
         yield "    precondition {"
         asked = _expression(told["Assert"], conditions, parameters)
         yield f"      condition = !({when}) || {asked}"
-        yield f"      error_message = {json.dumps(told['AssertDescription'])}"
+        words = _in_terraforms_names(told["AssertDescription"], parameters)
+        yield f"      error_message = {json.dumps(words)}"
         yield "    }"
     yield from ("  }", "}")
+
+
+def _in_terraforms_names(words: str, parameters: dict[str, Any]) -> str:
+    """Return a message with variables' names and values where a template's were."""
+    for name in sorted(parameters, key=len, reverse=True):
+        if _is_switch(parameters[name]):
+            for no, yes in (("no", "yes"), ("false", "true")):
+                words = words.replace(f"{name}={no}", f"{snake(name)} = false")
+                words = words.replace(f"{name}={yes}", f"{snake(name)} = true")
+        words = re.sub(rf"\b{name}=(\w+)", rf'{snake(name)} = "\1"', words)
+        if re.search("[a-z][A-Z]", name):
+            words = re.sub(rf"\b{name}\b", snake(name), words)
+    return words
 
 
 def _splits(template: dict[str, Any]) -> list[tuple[str, str]]:

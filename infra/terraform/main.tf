@@ -21,7 +21,8 @@ locals {
   stream_url = !local.given.HasKafka ? "none:" : (
     local.given.HasEndpoint ? "kafka://${var.kafka_brokers}/" : "kafkas://${var.kafka_brokers}/?sasl=AWS_MSK_IAM&region=${local.region}"
   )
-  queue = "sqs://${module.queues.work_queue}?region=${local.region}"
+  asks_models = length(concat(var.bedrock_models, var.sage_maker_endpoints)) > 0 || var.rekognition
+  queue       = "sqs://${module.queues.work_queue}?region=${local.region}"
 }
 
 module "data" {
@@ -34,6 +35,32 @@ module "data" {
   log_days        = var.log_days
   endpoint        = var.endpoint
   protected       = var.protected
+}
+
+# Where one of these would go, the plan fails and nothing is touched. `lifecycle` takes no variable, so
+# who means it takes the guard out of the state: `terraform state rm module.mill.terraform_data.kept`.
+resource "terraform_data" "kept" {
+  for_each = var.protected ? merge(
+    {
+      table       = module.data.table_arn
+      bucket      = module.data.bucket
+      log_bucket  = module.data.log_bucket
+      data_key    = module.data.data_key
+      sealing_key = module.data.sealing_key_arn
+    },
+    local.given.HasLake ? { figures = module.figures[0].figures } : {},
+    local.given.HasSignIn ? { people = module.people[0].people } : {},
+  ) : {}
+
+  # another one is no update of the guard, but its end
+  triggers_replace = each.value
+
+  lifecycle {
+    prevent_destroy = true
+  }
+
+  # what belongs to them does not go before them
+  depends_on = [module.data, module.figures, module.people]
 }
 
 module "queues" {
@@ -62,6 +89,7 @@ module "secrets" {
   code_bucket   = var.code_bucket
   api_code      = var.api_code
   rotation_days = var.rotation_days
+  protected     = var.protected
   log_days      = var.log_days
   endpoint      = var.endpoint
 }
@@ -73,6 +101,7 @@ module "people" {
   name       = var.name
   public_url = var.public_url
   prefix     = var.sign_in
+  protected  = var.protected
   data_key   = module.data.data_key
 }
 
@@ -83,25 +112,29 @@ module "figures" {
   name       = var.name
   log_bucket = module.data.log_bucket
   endpoint   = var.endpoint
+  protected  = var.protected
 }
 
 module "rights" {
   source = "./modules/rights"
 
-  name             = var.name
-  table_arn        = module.data.table_arn
-  bucket_arn       = module.data.bucket_arn
-  figures_arn      = local.given.HasLake ? module.figures[0].figures_arn : ""
-  data_key         = module.data.data_key
-  sealing_key_arn  = module.data.sealing_key_arn
-  secrets          = concat([module.secrets.link_secret], [for one in module.people : one.client_secret])
-  work_queue_arn   = module.queues.work_queue_arn
-  notice_queue_arn = module.queues.notice_queue_arn
-  events_arn       = module.queues.events
-  mail_from        = var.mail_from
-  mails_arn        = module.mail.mails_arn
-  kafka_cluster    = var.kafka_cluster
-  has_figures      = local.given.HasLake
+  name                 = var.name
+  table_arn            = module.data.table_arn
+  bucket_arn           = module.data.bucket_arn
+  figures_arn          = local.given.HasLake ? module.figures[0].figures_arn : ""
+  data_key             = module.data.data_key
+  sealing_key_arn      = module.data.sealing_key_arn
+  secrets              = concat([module.secrets.link_secret], [for one in module.people : one.client_secret])
+  work_queue_arn       = module.queues.work_queue_arn
+  notice_queue_arn     = module.queues.notice_queue_arn
+  events_arn           = module.queues.events
+  mail_from            = var.mail_from
+  mails_arn            = module.mail.mails_arn
+  kafka_cluster        = var.kafka_cluster
+  bedrock_models       = var.bedrock_models
+  sage_maker_endpoints = var.sage_maker_endpoints
+  rekognition          = var.rekognition
+  has_figures          = local.given.HasLake
 }
 
 module "calls" {
@@ -126,6 +159,13 @@ module "calls" {
   analytics_url         = local.analytics_url
   public_url            = var.public_url
   registration          = tostring(var.registration)
+  caption_chain         = var.caption_chain
+  label_chain           = var.label_chain
+  prompt_chain          = var.prompt_chain
+  budget                = var.budget
+  user_budget           = var.user_budget
+  models                = module.rights.models
+  has_models            = local.asks_models
   state                 = module.rights.state
   posts                 = module.rights.posts
   brokers               = module.rights.brokers
@@ -188,6 +228,13 @@ module "tasks" {
   kafka_cluster    = var.kafka_cluster
   public_url       = local.given.IsWhole ? var.public_url : module.calls[0].address
   registration     = tostring(var.registration)
+  caption_chain    = var.caption_chain
+  label_chain      = var.label_chain
+  prompt_chain     = var.prompt_chain
+  budget           = var.budget
+  user_budget      = var.user_budget
+  models           = module.rights.models
+  has_models       = local.asks_models
   state            = module.rights.state
   posts            = module.rights.posts
   brokers          = module.rights.brokers
@@ -202,6 +249,7 @@ module "tasks" {
   least_workers    = var.least_workers
   most_workers     = var.most_workers
   units_per_worker = var.units_per_worker
+  protected        = var.protected
 }
 
 module "watch" {
@@ -212,6 +260,7 @@ module "watch" {
   functions           = var.functions
   api                 = local.given.HasFunctions ? module.calls[0].api : ""
   cluster             = local.given.HasServices ? module.tasks[0].cluster : ""
+  stays               = local.given.WorkersStay
   table               = module.data.table
   bucket              = module.data.bucket
   work_queue          = module.queues.work_queue
@@ -225,11 +274,12 @@ module "watch" {
   data_key            = module.data.data_key
   watched = [
     for condition, holds in {
-      HasApi         = local.given.HasFunctions
-      HasFunctions   = local.given.HasFunctions
-      HasCluster     = local.given.HasServices
-      HasLeftOut     = local.given.StreamCalls
-      HasCertificate = var.certificate != ""
+      HasApi            = local.given.HasFunctions
+      HasFunctions      = local.given.HasFunctions
+      HasCluster        = local.given.HasServices
+      HasStayingWorkers = local.given.HasServices && local.given.WorkersStay
+      HasLeftOut        = local.given.StreamCalls
+      HasCertificate    = local.given.IsWhole # which needs one; it may be made by the same run
     } : condition if holds
   ]
 }

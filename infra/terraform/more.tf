@@ -1,7 +1,7 @@
-# What the template says by DeletionPolicy, which Terraform has no word for that can be turned off.
+# What the template says by DeletionPolicy, or always, and what stands in the way of an end that is meant.
 
 variable "protected" {
-  description = "Whether the table refuses to be deleted, and buckets while there is something in them."
+  description = "Whether what is kept refuses to go: plans that delete it fail, and so do buckets that are not empty."
   type        = bool
   default     = true
 }

@@ -27,3 +27,18 @@ output "api_host" {
   description = "Name of the HTTP API's host, the origin of modules/edge; of services there is none."
   value       = local.given.HasFunctions ? module.calls[0].host : ""
 }
+
+output "vpc" {
+  description = "Id of the services' network, for modules/stream; of functions there is none."
+  value       = one(module.network[*].vpc)
+}
+
+output "subnets" {
+  description = "Ids of the subnets where services run."
+  value       = one(module.network[*].private)
+}
+
+output "clients" {
+  description = "Id of the security group of workers and ingest."
+  value       = one(module.network[*].nobody)
+}

@@ -156,7 +156,7 @@ variable "mail_from" {
   type        = string
 
   validation {
-    condition     = can(regex("[^@ ]+@[^@ ]+", var.mail_from))
+    condition     = can(regex("^(?:[^@ ]+@[^@ ]+)$", var.mail_from))
     error_message = "It must match [^@ ]+@[^@ ]+."
   }
 }
@@ -179,13 +179,71 @@ variable "public_url" {
   default     = ""
 
   validation {
-    condition     = can(regex("^$|^https://[^/]+$", var.public_url))
+    condition     = can(regex("^(?:^$|^https://[^/]+$)$", var.public_url))
     error_message = "It must match ^$|^https://[^/]+$."
   }
 }
 
 variable "registration" {
   description = "Whether anybody who reaches the page may register."
+  type        = bool
+  default     = false
+}
+
+variable "caption_chain" {
+  description = "Who writes captions, first to last, as in bedrock:amazon.nova-lite-v1:0; see docs/how-to/providers.md."
+  type        = string
+  default     = ""
+}
+
+variable "label_chain" {
+  description = "Who labels images, likewise."
+  type        = string
+  default     = ""
+}
+
+variable "prompt_chain" {
+  description = "Who answers prompts, likewise."
+  type        = string
+  default     = ""
+}
+
+variable "budget" {
+  description = "The most that all model calls of a month may cost, in US dollars; none is no limit."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(?:^$|^[0-9]+([.][0-9]+)?$)$", var.budget))
+    error_message = "It must match ^$|^[0-9]+([.][0-9]+)?$."
+  }
+}
+
+variable "user_budget" {
+  description = "The most that those of one user may cost."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(?:^$|^[0-9]+([.][0-9]+)?$)$", var.user_budget))
+    error_message = "It must match ^$|^[0-9]+([.][0-9]+)?$."
+  }
+}
+
+variable "bedrock_models" {
+  description = "ARNs of models and profiles of Bedrock that may be asked; none unless named."
+  type        = list(string)
+  default     = []
+}
+
+variable "sage_maker_endpoints" {
+  description = "ARNs of endpoints of SageMaker that may be asked; none unless named."
+  type        = list(string)
+  default     = []
+}
+
+variable "rekognition" {
+  description = "Whether Rekognition may be asked for labels."
   type        = bool
   default     = false
 }
@@ -281,7 +339,7 @@ variable "kafka_brokers" {
   default     = ""
 
   validation {
-    condition     = can(regex("^$|^[A-Za-z0-9.-]+:[0-9]+(,[A-Za-z0-9.-]+:[0-9]+)*$", var.kafka_brokers))
+    condition     = can(regex("^(?:^$|^[A-Za-z0-9.-]+:[0-9]+(,[A-Za-z0-9.-]+:[0-9]+)*$)$", var.kafka_brokers))
     error_message = "It must be names and ports, b-1.mill.c1.kafka.eu-central-1.amazonaws.com:9098,...; this stack signs in by IAM and in no other way."
   }
 }
@@ -342,6 +400,14 @@ locals {
     OperatorsMail       = var.operators_mail
     PublicUrl           = var.public_url
     Registration        = var.registration ? "true" : "false"
+    CaptionChain        = var.caption_chain
+    LabelChain          = var.label_chain
+    PromptChain         = var.prompt_chain
+    Budget              = var.budget
+    UserBudget          = var.user_budget
+    BedrockModels       = var.bedrock_models
+    SageMakerEndpoints  = var.sage_maker_endpoints
+    Rekognition         = var.rekognition ? "yes" : "no"
     SignIn              = var.sign_in
     Lake                = var.lake ? "yes" : "no"
     Trail               = var.trail ? "yes" : "no"
@@ -361,6 +427,7 @@ locals {
     HasFunctions        = (var.functions ? "yes" : "no") == "yes"
     HasServices         = !(var.services == "none")
     IsWhole             = var.services == "whole"
+    WorkersStay         = !(tostring(var.least_workers) == "0")
     HasSignIn           = !(var.sign_in == "")
     HasLake             = (var.lake ? "yes" : "no") == "yes"
     HasKafka            = !(var.kafka_cluster == "")
@@ -375,7 +442,7 @@ resource "terraform_data" "rules" {
   lifecycle {
     precondition {
       condition     = !(!(var.kafka_cluster == "")) || !(var.kafka_brokers == "")
-      error_message = "KafkaCluster needs its KafkaBrokers."
+      error_message = "kafka_cluster needs its kafka_brokers."
     }
 
     precondition {
@@ -385,22 +452,27 @@ resource "terraform_data" "rules" {
 
     precondition {
       condition     = !(var.services == "whole") || (var.functions ? "yes" : "no") == "no"
-      error_message = "Where all of it runs as services, set Functions=no."
+      error_message = "Where all of it runs as services, set functions = false."
     }
 
     precondition {
       condition     = !(var.services == "whole") || (!(var.certificate == "") && !(var.public_url == ""))
-      error_message = "The API as a service needs a PublicUrl and its Certificate."
+      error_message = "The API as a service needs a public_url and its Certificate."
     }
 
     precondition {
       condition     = !((var.functions ? "yes" : "no") == "no") || var.services == "whole"
-      error_message = "Without functions set Services=whole."
+      error_message = "Without functions set services = \"whole\"."
+    }
+
+    precondition {
+      condition     = !((var.functions ? "yes" : "no") == "yes") || (!(var.worker_image == "") || !(var.worker_code == "none"))
+      error_message = "Functions need the worker_image, or a zip, worker_code."
     }
 
     precondition {
       condition     = !(!(var.sign_in == "")) || !(var.public_url == "")
-      error_message = "SignIn needs a PublicUrl, to which people come back."
+      error_message = "sign_in needs a public_url, to which people come back."
     }
   }
 }

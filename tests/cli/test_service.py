@@ -1,5 +1,6 @@
 """`mediamill up`, `api`, `worker`, `doctor`, `demo`."""
 
+import asyncio
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import pytest
 
 from mediamill.app import App
 from mediamill.cli.remote.home import read_credentials
+from mediamill.cli.service import server
 from mediamill.cli.service.alone import metrics_listener
 from mediamill.cli.service.welcome import welcome
 from mediamill.cli.terminal.failures import Failure
@@ -44,6 +46,34 @@ def test_up_prints_a_link_that_signs_in_once_and_stops_cleanly(mediamill: Comman
     assert actions[-1] == "stopped"
     assert link[2] not in log
     assert kept.token not in log
+
+
+async def test_a_log_gets_a_link_only_while_the_administrator_has_no_other_way_in(
+    tmp_path, monkeypatch
+):
+    settings = Settings(home=tmp_path / "home", slots=1, min_free_bytes=0)
+    async with await App.open(settings) as mill:
+        assert "/signin?token=mml_" in await welcome(mill)
+        first = await mill.accounts.first_user()
+        await mill.accounts.users.store.transact(Replace(first, first.evolve(email="ann@a.example")))
+        words = await welcome(mill)
+        assert "token=" not in words
+        assert "mediamill admin users sign-in-link" in words
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+        assert "/signin?token=mml_" in await welcome(mill)
+
+
+@pytest.mark.parametrize("page", ["self-hosting.md", "several-machines.md"])
+async def test_pages_find_the_link_where_it_is_printed(tmp_path, page):
+    text = (ROOT / "docs/how-to" / page).read_text()
+    settings = Settings(home=tmp_path / "home", slots=1, min_free_bytes=0)
+    async with await App.open(settings) as mill:
+        words = await welcome(mill)
+    asked = re.findall(r"(?:logs|journalctl)[^|\n]*\| grep (\S+)", text)
+    assert asked or "sign-in-link" in text
+    for pattern in asked:
+        (line,) = [line for line in words.splitlines() if re.search(pattern, line)]
+        assert "/signin?token=" in line
 
 
 async def test_the_token_that_it_makes_for_its_machine_is_mailed_to_nobody(tmp_path):
@@ -187,3 +217,21 @@ def test_a_port_for_metrics_that_is_taken_says_which_setting_names_another():
         settings = Settings(metrics_port=taken.getsockname()[1])
         with pytest.raises(Failure, match=r"already in use(?s:.)*MEDIAMILL_METRICS_PORT"):
             metrics_listener(settings)
+
+
+async def test_a_connection_stays_for_as_long_as_a_proxy_keeps_it(tmp_path, monkeypatch):
+    """Else the proxy asks by one that is being closed, and somebody is told 502."""
+    kept = []
+
+    class Stopped(server.Server):
+        async def serve(self, sockets=None):
+            kept.append(self.config.timeout_keep_alive)
+
+    monkeypatch.setattr(server, "Server", Stopped)
+    for trusted in ("", "10.0.0.0/8"):
+        settings = Settings(
+            home=tmp_path / "home", slots=1, min_free_bytes=0, trusted_proxies=trusted
+        )
+        async with await App.open(settings) as mill:
+            await server._serve(mill, [], asyncio.Event())
+    assert kept == [server.IDLE_SECONDS, server.PROXIED_IDLE_SECONDS]

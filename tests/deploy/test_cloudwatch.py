@@ -16,7 +16,16 @@ from mediamill.cli.service import alone
 from mediamill.core.clock import HOUR
 from mediamill.core.metrics import ITEMS, REQUESTS, STORE_ERRORS, UNIT_SECONDS
 from mediamill.engine.sweeping import CLASSES
-from mediamill.services.cloudwatch import COUNTED, KNOWN, NAMESPACE, OTHERS, TOLD, Changes, line
+from mediamill.services.cloudwatch import (
+    COUNTED,
+    DIMENSION,
+    KNOWN,
+    NAMESPACE,
+    OTHERS,
+    TOLD,
+    Changes,
+    line,
+)
 from mediamill.store.repositories.units import Unit
 from tests.deploy.test_prometheus import ALERTS, ROOT
 from tests.support.buckets import bucket_server
@@ -32,6 +41,7 @@ MARGIN = 15
 ROUNDS = 120
 """Times that what is bad is told again; an alarm that is still quiet then never goes off."""
 GIVEN = {
+    "Installation": "mill",
     "Topic": "arn:aws:sns:us-east-1:000000000000:told", "Api": "api", "Functions": "yes",
     "Table": "mill", "DeadLetters": "dead", "NoticeDeadLetters": "n", "LeftOut": "l",
     "Cluster": "c", "Service": "s", "Database": "d",
@@ -84,6 +94,10 @@ def test_every_alarm_goes_off_and_ends(watch):
     alarms = alarms_of(watch)
     assert len(alarms) == len(RESOURCES) > 25
     assert in_state(watch, "INSUFFICIENT_DATA") == alarms.keys()
+    own = {"Name": DIMENSION, "Value": GIVEN[DIMENSION]}
+    ours = [one for one in alarms.values() if one["Namespace"] == NAMESPACE]
+    assert ours
+    assert all(one["Dimensions"] == [own] for one in ours), "another installation's set none off"
     for _ in range(ROUNDS):
         if not (quiet := alarms.keys() - in_state(watch, "ALARM")):
             break
@@ -210,3 +224,16 @@ async def test_the_whole_is_told_in_a_form_that_cloudwatch_takes(mill):
     assert directive["Dimensions"] == [[]]
     assert [one["Name"] for one in directive["Metrics"]] == [*told]
     assert len(told) <= 100, "the most that one line may have"
+
+
+async def test_an_installation_that_has_a_name_is_told_apart(mill, monkeypatch, capsys):
+    """In each line that a process writes, on Lambda and elsewhere."""
+    told = json.loads(line({"items_failed": 3}, 1_000, "mill"))
+    (directive,) = told["_aws"]["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [[DIMENSION]]
+    assert (told[DIMENSION], told["items_failed"]) == ("mill", 3)
+    named = mill.settings.model_copy(update={"metrics_installation": "mill"})
+    monkeypatch.setattr(mill, "settings", named)
+    async with alone.telling(mill, whole=False):
+        mill.parts.numbers.count(REQUESTS, "GET", "/v1/files", "500")
+    assert json.loads(capsys.readouterr().out)[DIMENSION] == "mill"

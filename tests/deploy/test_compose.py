@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from ipaddress import ip_address, ip_network
 
 import pytest
 import yaml
@@ -14,7 +15,7 @@ from mediamill.core.settings import PREFIX, Settings
 from mediamill.services.stream.rules import read_rules
 from tests.deploy.test_prometheus import promtool
 from tests.support.composing import FILES, GIVEN, PLACE, loaded, secrets_in
-from tests.support.images import DOCKERFILE
+from tests.support.images import CLIENT, DOCKERFILE
 
 TEXTS = {name: (PLACE / name).read_text() for name in FILES}
 PINNED = re.compile(r"docker\.io/[a-z0-9/]+:v?\d+\.\d[a-z0-9.-]*@sha256:[0-9a-f]{64}")
@@ -73,6 +74,21 @@ def together(whole):
                 yield f"{name}: waits for {other}, which is not there"
             elif how.get("required", True) and _brought_by_another(services[other], service):
                 yield f"{name}: needs {other}, which another profile brings"
+
+
+    yield from of_addresses(whole)
+
+
+def of_addresses(whole):
+    """An engine gives the lowest address that is free to whoever starts first."""
+    for name, service in whole["services"].items():
+        given = service["networks"]
+        for network, said in given.items() if isinstance(given, dict) else ():
+            (pool,) = whole["networks"][network]["ipam"]["config"]
+            fixed, inside = ip_address(said["ipv4_address"]), ip_network(pool["subnet"])
+            handed = ip_network(pool.get("ip_range", pool["subnet"]))
+            if fixed not in inside or fixed in handed or said["ipv4_address"] == pool["gateway"]:
+                yield f"{name}: its address is handed out to others, too"
 
 
 def _brought_by_another(other, service):
@@ -153,6 +169,9 @@ PLANTED = {
     "no limits": ("limits: {cpus: \"1\", memory: 1g, pids: 256}", "limits: {}", "has no limits"),
     "a secret that is not there": ("secrets: [nats_conf]", "secrets: [conf]", "secrets: ["),
     "a file that is gone": ("./prometheus.yml:", "./gone.yml:", "is not there"),
+    "an address that others get": (
+        ", ip_range: 172.30.76.128/25", "", "caddy: its address is handed out",
+    ),
     "what another profile brings": (
         "kafka: {condition: service_healthy, required: false}",
         "nats: {condition: service_healthy}", "another profile brings",
@@ -167,6 +186,26 @@ def test_what_is_wrong_is_found(what):
     text = TEXTS["compose.scaled.yaml"]
     assert old in text
     assert any(told in problem for problem in judged(text.replace(old, new)))
+
+
+def test_the_image_has_the_client_of_the_database_and_what_it_has_is_kept():
+    """A later or an older `pg_dump` makes no backup of it."""
+    postgresql = loaded(TEXTS["compose.scaled.yaml"])["services"]["postgresql"]
+    assert re.search(r"/postgres:(\d+)\.", postgresql["image"])[1] == CLIENT
+    # where the images before 18 keep it: beside a mount elsewhere they make a volume of their own
+    assert postgresql["volumes"] == ["database:/var/lib/postgresql/data"]
+    settings = loaded(TEXTS["compose.scaled.yaml"])["services"]["worker"]["environment"]
+    assert settings["MEDIAMILL_BACKUP_URL"] == ""
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nothing_stays_behind_when_there_are_fewer(name):
+    """Compose never removes volumes without a name."""
+    unnamed = DOCKERFILE.read_text().partition("VOLUME ")[2].split()[0]
+    for role, service in loaded(TEXTS[name])["services"].items():
+        if service["image"].startswith("mediamill:"):
+            mounted = {mount.partition(":")[2] for mount in service["volumes"]}
+            assert unnamed in mounted, role
 
 
 def test_a_name_has_to_be_given():

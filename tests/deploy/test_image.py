@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import media_factory
-from tests.support.images import ROOT, Contained, Image, builder
+from tests.support.images import CLIENT, ROOT, Contained, Image, builder
 from tests.support.processes import free_port, signed_in, until_live
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(900)]
@@ -38,7 +38,8 @@ def test_it_is_what_an_engine_is_told(image):
     assert config["StopSignal"] == "SIGTERM"
     assert config["Healthcheck"]["Test"] == ["CMD", "mediamill", "health"]
     assert list(config["Volumes"]) == ["/var/lib/mediamill"]
-    assert "org.opencontainers.image.licenses" in config["Labels"]
+    licences = "org.opencontainers.image.licenses"
+    assert licences not in config["Labels"], "there is more in it than one licence"
 
 
 def test_it_is_small_and_holds_nothing_of_the_build(image):
@@ -140,6 +141,16 @@ def test_every_backend_can_be_imported_in_it(image, tmp_path):
     )  # fmt: skip
     told = there.run("/usr/local/lib/mediamill/bin/python", "-c", script)
     assert told.returncode == 0, told.stderr
+
+
+def test_it_can_back_up_the_database_of_compose(image, tmp_path):
+    there = contained(image, tmp_path / "home")
+    for program in ("pg_dump", "pg_restore"):
+        told = there.run(program, "--version")
+        assert (told.returncode, told.stderr) == (0, "")
+        assert f"(PostgreSQL) {CLIENT}." in told.stdout
+    backup = (image.root / "backup").stat()
+    assert (backup.st_uid, backup.st_mode & 0o777) == (10001, 0o700), "as a volume begins there"
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])

@@ -32,6 +32,8 @@ OPERATORS = {
     ),
     "PodMonitor": ("monitoring.coreos.com/v1", {"selector", "podMetricsEndpoints"}),
     "PrometheusRule": ("monitoring.coreos.com/v1", {"groups"}),
+    "Gateway": ("gateway.networking.k8s.io/v1", {"gatewayClassName", "listeners"}),
+    "HTTPRoute": ("gateway.networking.k8s.io/v1", {"parentRefs", "rules"}),
 }  # fmt: skip
 """What is no part of Kubernetes: the version, and the fields of `spec` that we use."""
 
@@ -64,7 +66,7 @@ def judged(documents, known=()):
             continue
         name = f"{document['kind']} {document['metadata']['name']}"
         found += [f"{name}: {problem}" for problem in [*by_schema(document), *of_pod(document)]]
-    return [*found, *selected(documents)]
+    return [*found, *selected(documents), *routed(documents)]
 
 
 def by_schema(document):
@@ -152,6 +154,31 @@ def selected(documents):
             yield from (f"{name}: {problem}" for problem in scaled(documents, target))
 
 
+def routed(documents):
+    """What a gateway lets in: whole bodies, under one name, and nobody to the numbers."""
+    gateways = {one["metadata"]["name"]: one for one in documents if one["kind"] == "Gateway"}
+    services = {
+        (one["metadata"]["name"], port["port"])
+        for one in documents if one["kind"] == "Service" for port in one["spec"]["ports"]
+    }  # fmt: skip
+    for route in (one["spec"] for one in documents if one["kind"] == "HTTPRoute"):
+        for parent in route["parentRefs"]:
+            listeners = gateways[parent["name"]]["spec"]["listeners"]
+            if parent["sectionName"] not in {one["name"] for one in listeners}:
+                yield "HTTPRoute: hears nobody"
+        told = {
+            match["path"]["value"]: [(one["name"], one["port"]) for one in rule["backendRefs"]]
+            if "backendRefs" in rule else []
+            for rule in route["rules"] for match in rule.get("matches", ())
+        }  # fmt: skip
+        if not {one for given in told.values() for one in given} <= services:
+            yield "HTTPRoute: leads nowhere"
+        if told.get("/") and told.get("/metrics", ["all that / leads to"]):
+            yield "HTTPRoute: shows the numbers to the world"
+        if any("backendRefs" in rule and "timeouts" not in rule for rule in route["rules"]):
+            yield "HTTPRoute: ends what takes long"
+
+
 def scaled(documents, target):
     wanted = (target.get("kind", "Deployment"), target["name"])
     there = [one for one in documents if (one["kind"], one["metadata"]["name"]) == wanted]
@@ -165,7 +192,7 @@ def test_the_manifests_are_right(whole):
     assert judged(whole) == []
     kinds = {document["kind"] for document in whole}
     assert kinds >= {
-        "Deployment", "PodDisruptionBudget", "NetworkPolicy", "HorizontalPodAutoscaler", "Ingress",
+        "Deployment", "PodDisruptionBudget", "NetworkPolicy", "HorizontalPodAutoscaler",
         *OPERATORS,
     }  # fmt: skip
 
@@ -199,6 +226,12 @@ PLANTED = {
     "has no limits": lambda d: inside(d)["containers"][0]["resources"].pop("limits"),
     "of no version": lambda d: inside(d)["containers"][0].update(image="mediamill"),
     "selects nobody": lambda d: of(d, "Service", "mediamill-api")["spec"]["selector"].update(a="b"),
+    "shows the numbers": lambda d: of(d, "HTTPRoute", "mediamill")["spec"]["rules"].pop(0),
+    "leads nowhere": lambda d: of(d, "Service", "mediamill-api")["spec"]["ports"][0].update(port=1),
+    "ends what takes long": lambda d: of(d, "HTTPRoute", "mediamill")["spec"]["rules"][1].pop(
+        "timeouts"
+    ),
+    "hears nobody": lambda d: of(d, "Gateway", "mediamill")["spec"]["listeners"].pop(),
     "somebody else says": lambda d: worker_of(d).update(replicas=2),
     "fields that we do not know": lambda d: of(d, "ScaledObject", "mediamill-worker")[
         "spec"
@@ -256,6 +289,13 @@ def test_numbers_have_the_name_that_alerts_look_for(whole):
         assert all(endpoint["port"] in ports[role] for role in roles)
         (label,) = endpoint["relabelings"]
         assert (label["targetLabel"], label["replacement"]) == ("job", "mediamill")
+
+
+def test_prometheus_finds_what_it_is_to_ask(whole):
+    """By the label that the operator's usual chart looks for, on what the operator reads."""
+    for document in whole:
+        if document["kind"] in ("PodMonitor", "PrometheusRule"):
+            assert document["metadata"]["labels"]["release"] == "kube-prometheus-stack"
 
 
 def test_alerts_are_those_of_prometheus(whole):

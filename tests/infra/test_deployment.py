@@ -6,6 +6,7 @@ The emulator asks IAM whether each function may do what it does.
 import asyncio
 import hashlib
 import json
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 import cv2
@@ -17,7 +18,7 @@ from tests.support.deploying import SERVICES, SUMMED, client_of, deployed, made
 from tests.support.templates import FOLDER, LEFT_OUT, NESTED, all_templates, packaged, read
 
 ON_AWS = {"BucketPolicy", "LogBucketPolicy", "FiguresPolicy"}
-"""What is there only on AWS: the emulator has no TLS."""
+"""What is there only on AWS, and in a test of its own: the emulator has no TLS."""
 CLUSTER = "arn:aws:kafka:us-east-1:000000000000:cluster/mill/751d2973-a626-431c-9d4e-d7975eb44dd7-2"
 STREAM = {
     "KafkaCluster": CLUSTER, "KafkaBrokers": "127.0.0.1:1", "StreamTopics": "images=customer:acme",
@@ -78,13 +79,16 @@ def there(stack) -> dict[str, set[str]]:
     return found
 
 
-def wanted(stem: str, *conditions: str) -> set[str]:
-    """Return the resources of a template, those with a condition where it holds."""
+def wanted(stem: str, *conditions: str, named: Collection[str] = ()) -> set[str]:
+    """Return the resources of a template, those with a condition where it holds.
+
+    Of those that the emulator is not given as a rule only the ones that are named.
+    """
     found = read(FOLDER / f"{stem}.yaml")["Resources"].items()
     return {
         name for name, one in found
         if one.get("Condition") in {None, *conditions}
-        and one["Type"] not in LEFT_OUT and name not in ON_AWS | {SUMMED}
+        and one["Type"] not in LEFT_OUT and name not in (ON_AWS | {SUMMED}) - {*named}
     }  # fmt: skip
 
 
@@ -147,6 +151,21 @@ def test_workers_beside_functions_leave_them_their_messages(server):
 def test_what_does_not_go_together_is_refused_before_anything_is_made(server, wrong, said):
     with pytest.raises(Exception, match=said):
         deployed(server, "wrong", **wrong)
+
+
+def test_the_policies_of_buckets_are_there(server):
+    """As on AWS, where TLS is asked for; the bucket's own template and that of figures alone."""
+    buckets = []
+    for stem, given in (("data", {}), ("lake", {"LogBucket": "logs"})):
+        text = packaged(FOLDER / f"{stem}.yaml", lambda *_: "", lambda *_: None)
+        stack = made(server, f"tls-{stem}", text, {"Name": f"tls-{stem}", **given})
+        policies = wanted(stem, "IsAws", named={*ON_AWS}) & ON_AWS
+        assert policies <= there(stack)[""]
+        for name in policies:
+            buckets.append(stack.physical(name.removesuffix("Policy")))
+            said = server.client().get_bucket_policy(Bucket=buckets[-1])["Policy"]
+            assert '"aws:SecureTransport": "false"' in json.dumps(json.loads(said))
+    assert len(buckets) == len(ON_AWS)
 
 
 def test_the_edge_is_there(tmp_path):

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from tests.support import reach
 from tests.support.asked import SOURCES, Place, operations, places, strangers
 from tests.support.templates import FOLDER, all_templates
 
@@ -56,8 +57,24 @@ SELDOM = {
 }
 """What a role asks seldom, and did not in the recording; some other role did."""
 
-INGEST = {*ASKED["roles"]["api"], *SELDOM["api"]}
-"""What the ingest asks: it takes files as the API does. The recording has no brokers for it."""
+INGESTS = "takes files as the API does; the recording has no brokers for it"
+SHARED = "one policy for all who change files"
+INGEST = {
+    **{f"dynamodb:{name}": INGESTS for name in
+       ("BatchGetItem", "ConditionCheckItem", "DeleteItem", "DescribeTable", "GetItem", "PutItem",
+        "Query", "UpdateItem")},
+    **{f"s3:{name}": INGESTS for name in ("GetObject", "ListBucket", "PutObject", "DeleteObject")},
+    **{f"s3:{name}": SHARED for name in
+       ("AbortMultipartUpload", "ListBucketMultipartUploads", "ListMultipartUploadParts",
+        "RestoreObject")},
+    "kms:Decrypt": INGESTS,
+    "kms:GenerateDataKey": INGESTS,
+    "secretsmanager:GetSecretValue": INGESTS,
+    "sqs:GetQueueAttributes": INGESTS,
+    "sqs:GetQueueUrl": INGESTS,
+    "sqs:SendMessage": INGESTS,
+}  # fmt: skip
+"""What the ingest asks: some other role was heard to."""
 
 POLLED = "Lambda takes messages from the queue in the role's name"
 NETWORK = "Lambda makes and removes the function's network interfaces in its name"
@@ -66,28 +83,56 @@ BROKER = (
 )
 TRIGGER = "Lambda's trigger finds and reads the cluster in the role's name"
 LOGGED = "Lambda and ECS write what a process says to the log in its name"
+FLOWS = "VPC flow logs look for their group and stream, and make the stream, in the role's name"
+FETCHED = "ECS fetches the image in the role's name"
+NAMED = "models that a parameter names are asked; the recording has none, and nor has the default"
+OF_KEY = "services use their key in the role's name"
+
+FUNCTIONS = {f"functions {name}Role" for name in ("Api", "Worker", "Notifier", "Sweep", "Ingest")}
+POLLING = {"functions WorkerRole", "functions NotifierRole"}
+IN_A_NETWORK = {"functions NotifierRole", "functions IngestRole"}
+INGESTING = {"functions IngestRole", "services IngestRole"}
+WRITING = {"functions NotifierRole", "services WorkerRole"} | INGESTING
+ASKING = {f"{of} {name}Role" for of in ("functions", "services") for name in ("Api", "Worker")}
+LOGGING = FUNCTIONS | {"services StartRole", "secrets RotationRole"}
+
 BY_OTHERS = {
-    "logs:CreateLogStream": LOGGED,
-    "logs:PutLogEvents": LOGGED,
-    "logs:DescribeLogStreams": "VPC flow logs look for their stream",
-    "ec2:": NETWORK,
-    "kafka:": TRIGGER,
-    "kafka-cluster:": BROKER,
-    "ecr:": "ECS fetches the image in the role's name",
-    "ecs:UpdateTaskProtection": "the task's agent asks in its name (adapters/protection/ecs.py)",
-    "functions WorkerRole sqs:ReceiveMessage": POLLED,
-    "functions WorkerRole sqs:DeleteMessage": POLLED,
-    "functions WorkerRole sqs:GetQueueAttributes": POLLED,
-    "functions NotifierRole sqs:ReceiveMessage": POLLED,
-    "functions NotifierRole sqs:DeleteMessage": POLLED,
-    "functions NotifierRole sqs:GetQueueAttributes": POLLED,
-    "functions IngestRole sqs:SendMessage": "Lambda tells LeftOut of what it does not hand over",
-}
-"""What others ask in a role's name: an action, the service of one, or an action of one role."""
+    **dict.fromkeys(("logs:CreateLogStream", "logs:PutLogEvents"), (LOGGED, LOGGING)),
+    **dict.fromkeys(reach.INTERFACES, (NETWORK, IN_A_NETWORK)),
+    **dict.fromkeys(reach.LOOKS, (TRIGGER, {"functions IngestRole"})),
+    **dict.fromkeys(reach.TRIGGER, (TRIGGER, {"functions IngestRole"})),
+    **dict.fromkeys(
+        (f"kafka-cluster:{name}" for name in
+         ("Connect", "DescribeCluster", "DescribeTopic", "WriteData", "WriteDataIdempotently")),
+        (BROKER, WRITING),
+    ),
+    **dict.fromkeys(
+        (f"kafka-cluster:{name}" for name in
+         ("ReadData", "CreateTopic", "DescribeGroup", "AlterGroup")),
+        (BROKER, INGESTING),
+    ),
+    **dict.fromkeys(
+        (f"ecr:{name}" for name in
+         ("GetAuthorizationToken", "BatchCheckLayerAvailability", "BatchGetImage",
+          "GetDownloadUrlForLayer")),
+        (FETCHED, {"services StartRole"}),
+    ),
+    **dict.fromkeys(
+        ("bedrock:InvokeModel", "sagemaker:InvokeEndpoint", "rekognition:DetectLabels"),
+        (NAMED, ASKING),
+    ),
+    "ecs:UpdateTaskProtection": (
+        "the task's agent asks in its name (adapters/protection/ecs.py)", {"services WorkerRole"},
+    ),
+    **dict.fromkeys(("sqs:ReceiveMessage", "sqs:DeleteMessage"), (POLLED, POLLING)),
+}  # fmt: skip
+"""What others ask in a role's name, or what is asked by parameters alone, and of which roles."""
+BY_FLOWS = reach.FLOWS | {"logs:DescribeLogGroups"}
+"""What VPC flow logs ask in the name of theirs."""
 
 VIA = "kms:ViaService"
-FIGURES = "Figures"
-"""Statements of what obstore asks (adapters/objects/s3.py): it is no client of botocore's."""
+FIGURES = {"Figures": {"s3:GetObject", "s3:PutObject"}, "FiguresAreThere": {"s3:ListBucket"}}
+"""What obstore asks (adapters/objects/s3.py), by statement: it is no client of botocore's."""
 
 
 def policies(templates, role, resource) -> Iterator[dict]:
@@ -115,15 +160,16 @@ def listed(found) -> list:
 def granted(templates, role) -> set[str]:
     """Return what a role may do to what its code asks for by itself."""
     return {
-        action for one in statements(templates, role) if not elsewhere(one)
-        for action in listed(one["Action"])
+        action for one in statements(templates, role) for action in listed(one["Action"])
+        if action not in elsewhere(one)
     }  # fmt: skip
 
 
-def elsewhere(statement) -> bool:
-    """Tell whether a statement is about what the recording does not hear of."""
-    through = VIA in json.dumps(statement.get("Condition", {}))
-    return through or statement.get("Sid", "").startswith(FIGURES)
+def elsewhere(statement) -> set[str]:
+    """Return what a statement lets be asked that the recording does not hear of."""
+    if VIA in json.dumps(statement.get("Condition", {})):
+        return reach.KEY
+    return FIGURES.get(statement.get("Sid", ""), set())
 
 
 def asked(role, permissions=ASKED) -> set[str]:
@@ -133,14 +179,15 @@ def asked(role, permissions=ASKED) -> set[str]:
 
 def excuse(role, statement, action) -> str:
     """Return why a role may do what its code is not heard to ask; empty for no reason."""
-    if elsewhere(statement):
-        return "services use their key in the role's name, and figures go by way of obstore"
+    if action in elsewhere(statement):
+        return OF_KEY
     if "ingest" in ROLES[role] and action in INGEST:
-        return "it takes files as the API does"
-    service = f"{action.partition(':')[0]}:"
-    for name in (f"{role} {action}", action, service):
-        if name in BY_OTHERS:
-            return BY_OTHERS[name]
+        return INGEST[action]
+    if role == "network FlowRole" and action in BY_FLOWS:
+        return FLOWS
+    reason, roles = BY_OTHERS.get(action, ("", ()))
+    if role in roles:
+        return reason
     seldom = [SELDOM.get(who, {}).get(action, "") for who in ROLES[role]]
     if action.startswith("dynamodb:") and ROLES[role] and role != "secrets RotationRole":
         seldom.append(ROWS.get(action.removeprefix("dynamodb:"), ""))
@@ -186,28 +233,78 @@ def test_nothing_else_is_granted(templates):
     assert superfluous(templates) == []
 
 
-def test_only_what_knows_no_resource_is_granted_on_all(templates):
-    """And no action is a pattern."""
+def reached(templates) -> dict[str, dict[str, set[str]]]:
+    """Return what each owner of a policy may ask of each place, as `reach.REACH` has it."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for owner, one in reach.own_statements(templates):
+        for place in listed(reach.text_of(one["Resource"])):
+            found.setdefault(owner, {}).setdefault(place, set()).update(listed(one["Action"]))
+    return found
+
+
+def conditions(templates) -> dict[str, list]:
+    """Return the conditions of the statements about a place, of one with none too."""
+    found: dict[str, list] = {}
+    for owner, one in reach.own_statements(templates):
+        for place in listed(reach.text_of(one["Resource"])):
+            found.setdefault(f"{owner} {place}", []).append(reach.text_of(one.get("Condition")))
+    return {place: some for place, some in found.items() if any(some)}
+
+
+def not_as_told(templates) -> list[str]:
+    """Return whose rights are about other places, or hold on other conditions, than the table's."""
+    found, told = reached(templates), {k: v for k, v in reach.REACH.items() if v}
+    wrong = [who for who in found.keys() | told.keys() if found.get(who) != told.get(who)]
+    if conditions(templates) != {place: [one] for place, one in reach.CONDITIONS.items()}:
+        wrong.append("conditions")
+    return sorted(wrong)
+
+
+def test_rights_are_about_the_places_of_the_table_and_no_others(templates):
+    assert not_as_told(templates) == []
+
+
+def test_statements_let_and_name_nothing_the_other_way_round(templates):
+    """No `NotAction`, no `NotResource`, and no action is a pattern."""
+    for owner, one in reach.own_statements(templates):
+        assert one.keys() <= {"Sid", "Effect", "Action", "Resource", "Condition"}, owner
+        assert one["Effect"] == "Allow", owner
+        assert not [name for name in listed(one["Action"]) if "*" in name], owner
+
+
+def test_what_templates_hand_on_as_places_is_no_pattern(templates):
+    for name, one in templates["template"]["Resources"].items():
+        given = reach.text_of(one["Properties"].get("Parameters", {}))
+        assert not [key for key, text in given.items() if "*" in json.dumps(text)], name
+
+
+def test_roles_are_taken_by_the_service_that_runs_there(templates):
     for role in ROLES:
-        for one in statements(templates, role):
-            assert not [name for name in listed(one["Action"]) if "*" in name], role
-            if one["Resource"] == "*":
-                kinds = {name.partition(":")[0] for name in listed(one["Action"])}
-                assert kinds <= {"ec2"} or one["Action"] == "ecr:GetAuthorizationToken", role
+        stem, _, name = role.partition(" ")
+        trusted = templates[stem]["Resources"][name]["Properties"]["AssumeRolePolicyDocument"]
+        (one,) = trusted["Statement"]
+        service, condition = reach.TRUSTED[stem]
+        assert one["Principal"] == {"Service": service}, role
+        assert one["Action"] == "sts:AssumeRole"
+        assert reach.text_of(one.get("Condition", {})) == condition, role
 
 
 def test_what_is_excused_is_real(templates):
     """Reasons for what is not granted any more, or is heard now, do not stay."""
-    every = {action for role in ROLES for action in granted(templates, role)}
-    for name in BY_OTHERS:
-        role, _, action = name.rpartition(" ")
-        given = granted(templates, role) if role else every
-        assert [one for one in given if one == action or (action[-1] == ":" and
-                one.startswith(action))], name  # fmt: skip
+    for action, (_, roles) in BY_OTHERS.items():
+        for role in roles:
+            assert action in granted(templates, role) - asked(role), f"{role} {action}"
+    assert granted(templates, "network FlowRole") == BY_FLOWS
+    for role in INGESTING:
+        assert INGEST.keys() <= granted(templates, role), role
+    for sid, actions in FIGURES.items():
+        given = [one for one in statements(templates, "services WorkerRole") if one["Sid"] == sid]
+        assert [{*listed(one["Action"])} for one in given] == [actions], sid
     heard = {action for asked in ASKED["roles"].values() for action in asked}
     for role, some in SELDOM.items():
         assert some.keys() <= heard - ASKED["roles"][role].keys(), role
     assert {f"dynamodb:{name}" for name in ROWS} <= heard
+    assert INGEST.keys() <= heard
 
 
 def test_what_the_code_names_is_heard_or_has_a_reason():
@@ -260,6 +357,51 @@ def test_a_right_too_many_is_found(changed, policy, action, role):
     given = changed["rights"]["Resources"][policy]["Properties"]["PolicyDocument"]["Statement"]
     given.append({"Effect": "Allow", "Action": action, "Resource": "x"})
     assert f"{role} {action}" in superfluous(changed)
+
+
+EXCUSED = [
+    ("functions NotifierRole", "Interfaces", "ec2:TerminateInstances"),
+    ("functions NotifierRole", "Interfaces", "ec2:DescribeVpcs"),
+    ("functions IngestRole", "TheTriggerFindsTheCluster", "kafka:DeleteCluster"),
+    ("functions WorkerRole", "Takes", "sqs:PurgeQueue"),
+    ("services StartRole", "Image", "ecr:PutImage"),
+    ("rights Figures", "FiguresAreThere", "s3:PutBucketPolicy"),
+    ("rights Brokers", "Writes", "kafka-cluster:DeleteTopic"),
+    ("rights State", "ThroughTheirKey", "kms:ScheduleKeyDeletion"),
+    ("rights Files", "Objects", "s3:PutObjectAcl"),
+    ("network FlowRole", "Log", "logs:DeleteLogGroup"),
+]
+
+
+@pytest.mark.parametrize(("owner", "sid", "action"), EXCUSED)
+def test_an_excuse_is_for_what_it_names_alone(changed, owner, sid, action):
+    """Beside what others ask, in the very statement that has the excuse."""
+    (one,) = [
+        one for who, one in reach.own_statements(changed) if (who, one["Sid"]) == (owner, sid)
+    ]
+    one["Action"] = [*listed(one["Action"]), action]
+    assert [found for found in superfluous(changed) if found.endswith(f" {action}")]
+    assert not_as_told(changed) == [owner]
+
+
+@pytest.mark.parametrize(
+    ("owner", "sid", "said"),
+    [
+        ("rights State", "Objects", {"Resource": {"Fn::Sub": "arn:${AWS::Partition}:s3:::*"}}),
+        ("rights State", "Table", {"Resource": ["arn:aws:dynamodb:*:*:table/*"]}),
+        ("rights State", "Secrets", {"Resource": "arn:aws:secretsmanager:*:*:secret:*"}),
+        ("rights State", "Rings", {"Resource": {"Ref": "LeftOutArn"}}),
+        ("rights Files", "Seals", {"Resource": "arn:aws:kms:*:*:key/*"}),
+        ("rights Files", "Seals", {"Condition": {}}),
+        ("rights State", "ThroughTheirKey", {"Condition": {}}),
+        ("rights Figures", "Figures", {"Action": ["s3:GetObject", "s3:DeleteObject"]}),
+    ],
+)
+def test_a_place_or_condition_that_is_not_told_is_found(changed, owner, sid, said):
+    for who, one in reach.own_statements(changed):
+        if (who, one["Sid"]) == (owner, sid):
+            one.update(said)
+    assert not_as_told(changed)
 
 
 def test_code_that_asks_for_more_is_found(tmp_path):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.support.templates import LEFT_OUT, all_templates, resources
+from tests.support.templates import LEFT_OUT, ROOT, all_templates, read, resources
 
 TEMPLATES = all_templates()
 
@@ -106,6 +106,24 @@ def test_settings_that_are_named_are_there():
             (container,) = one["Properties"]["ContainerDefinitions"]
             told |= {variable["Name"] for variable in container["Environment"]}
     assert {name for name in told if name.startswith(PREFIX)} <= known
+
+
+def test_models_are_asked_by_who_is_told_and_only_those_that_are_named():
+    """Nobody may ask any unless a parameter says so."""
+    top = TEMPLATES["template"]["Parameters"]
+    for name, nothing in (("BedrockModels", ""), ("SageMakerEndpoints", ""), ("Rekognition", "no")):
+        assert top[name]["Default"] == nothing
+    policy = of("rights")["Models"]
+    assert policy["Condition"] == "HasModels"
+    said = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert [one["Fn::If"][0] for one in said] == ["HasBedrock", "HasSageMaker", "HasRekognition"]
+    for stem in ("functions", "services"):
+        having = {
+            name for name, one in of(stem).items() if one["Type"] == "AWS::IAM::Role" and
+            {"Fn::If": ["HasModels", {"Ref": "Models"}, {"Ref": "AWS::NoValue"}]}
+            in one["Properties"].get("ManagedPolicyArns", ())
+        }  # fmt: skip
+        assert having == {"ApiRole", "WorkerRole"}, "who tries a provider, and who asks it"
 
 
 def test_who_knows_of_the_stream_reaches_its_brokers_and_may_write_there():
@@ -216,6 +234,7 @@ ANY = {
     "Interfaces": "EC2 knows no resource for a function's interfaces",
     "TheTriggerLooksForItsNetwork": "EC2 knows no resource for these",
     "SignsInToRegistries": "ECR knows no resource for it",
+    "Rekognition": "it knows no resource for what it is sent; Rekognition=yes lets it alone",
 }
 """Statements about any resource, and why."""
 
@@ -285,6 +304,46 @@ def test_workers_are_as_many_as_units_ask_for_and_protect_themselves():
     assert "TheFirst" in json.dumps(of("services")["WorkAndNoWorker"]["Properties"]["AlarmActions"])
 
 
+def test_events_may_use_the_key_of_the_topics_without_a_source():
+    """SNS has no `aws:Source…` of EventBridge: with one nobody would hear what GuardDuty finds."""
+    key = of("data")["DataKey"]["Properties"]["KeyPolicy"]["Statement"]
+    rules = [one["Properties"] for _, _, one in resources("AWS::Events::Rule")]
+    told = [target["Arn"] for rule in rules for target in rule["Targets"]]
+    assert {"Ref": "Operators"} in told, "a topic, which the key encrypts"
+    (one,) = [one for one in key if "events.amazonaws.com" in json.dumps(one["Principal"])]
+    assert {*one["Action"]} == {"kms:Decrypt", "kms:GenerateDataKey"}
+    ((kind, condition),) = one["Condition"].items()
+    assert (kind, *condition) == ("ArnLike", "kms:EncryptionContext:aws:sns:topicArn")
+    topic = of("queues")["OperatorsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    (publishes,) = [one for one in topic if "events.amazonaws.com" in json.dumps(one["Principal"])]
+    assert "aws:Source" not in json.dumps([one, publishes])
+
+
+def test_what_autoscaling_says_is_set_back_by_no_deployment():
+    """ECS takes the count of a template at each change of a service, whatever scaling has done."""
+    scaled = {
+        found
+        for _, _, one in resources("AWS::ApplicationAutoScaling::ScalableTarget")
+        for found in re.findall(r"\$\{(\w+)\.Name\}", one["Properties"]["ResourceId"]["Fn::Sub"])
+    }
+    assert scaled == {"Workers"}
+    for name, one in of("services").items():
+        if one["Type"] == "AWS::ECS::Service":
+            assert ("DesiredCount" in one["Properties"]) == (name not in scaled), name
+
+
+def test_a_server_is_replaced_when_it_is_dead_and_not_when_aws_is():
+    from mediamill.cli.service.server import PROXIED_IDLE_SECONDS
+
+    targets = of("services")["Targets"]["Properties"]
+    assert targets["HealthCheckPath"] == "/health/live", "it asks nobody"
+    said = of("services")["Balancer"]["Properties"]["LoadBalancerAttributes"]
+    kept = {one["Key"]: one["Value"] for one in said}["idle_timeout.timeout_seconds"]
+    origin = of("edge")["Distribution"]["Properties"]["DistributionConfig"]["Origins"][0]
+    for seconds in (int(kept), origin["CustomOriginConfig"]["OriginKeepaliveTimeout"]):
+        assert seconds < PROXIED_IDLE_SECONDS, "who asks lets go first, else there are 502s"
+
+
 def test_signed_thumbnails_are_cached_by_their_address_alone():
     from mediamill.web.thumbnails import address_of
 
@@ -300,9 +359,115 @@ def test_signed_thumbnails_are_cached_by_their_address_alone():
     assert cached["MinTTL"] == cached["DefaultTTL"] == 0, "the answer says for how long"
 
 
+def test_who_waits_is_answered_before_the_edge_and_the_balancer_give_up():
+    """CloudFront would ask again and say 504; more than 60 seconds are not to be had unasked."""
+    from mediamill.web.gateway import LONGEST_SECONDS
+
+    (origin,) = of("edge")["Distribution"]["Properties"]["DistributionConfig"]["Origins"]
+    (idle,) = [
+        one["Value"]
+        for _, _, balancer in resources("AWS::ElasticLoadBalancingV2::LoadBalancer")
+        for one in balancer["Properties"]["LoadBalancerAttributes"]
+        if one["Key"] == "idle_timeout.timeout_seconds"
+    ]
+    most = min(origin["CustomOriginConfig"]["OriginReadTimeout"], int(idle))
+    assert most <= 60
+    assert most - LONGEST_SECONDS >= 5
+
+
+def test_numbers_are_of_one_installation_wherever_they_are_used():
+    """Two of one account and region would scale, and ring, by each other's work."""
+    from mediamill.services.cloudwatch import DIMENSION, NAMESPACE
+
+    own, used = {"Name": DIMENSION, "Value": {"Ref": "Name"}}, 0
+    for stem, _, one in resources():
+        for metric in measured(one):
+            if metric["Namespace"] == NAMESPACE:
+                assert metric["Dimensions"] == [own], (stem, metric)
+                used += 1
+    assert used == 3, "scaling, the first worker"
+    alarms = read(ROOT / "deploy/cloudwatch/alarms.yml")["Resources"]
+    named = [{"Name": DIMENSION, "Value": {"Ref": DIMENSION}}]
+    for name, one in alarms.items():
+        if one["Properties"]["Namespace"] == NAMESPACE:
+            assert one["Properties"]["Dimensions"]["Fn::If"][:2] == ["IsNamed", named], name
+    given = of("watch")["Alarms"]["Properties"]["Parameters"]
+    assert given[DIMENSION] == {"Ref": "Name"}
+    setting = "MEDIAMILL_METRICS_INSTALLATION"
+    assert all(one[setting] == {"Ref": "Name"} for one in variables().values())
+    for name, one in of("services").items():
+        if one["Type"] == "AWS::ECS::TaskDefinition":
+            (container,) = one["Properties"]["ContainerDefinitions"]
+            assert {"Name": setting, "Value": {"Ref": "Name"}} in container["Environment"], name
+
+
+def measured(value):
+    """Yield each metric that is named somewhere in a resource."""
+    if isinstance(value, list):
+        for one in value:
+            yield from measured(one)
+    elif isinstance(value, dict):
+        if {"Namespace", "MetricName"} <= value.keys():
+            yield value
+        for one in value.values():
+            yield from measured(one)
+
+
+def test_no_worker_is_no_alarm_where_there_may_be_none():
+    conditions = read(ROOT / "deploy/cloudwatch/alarms.yml")
+    assert conditions["Resources"]["NoWorker"]["Condition"] == "HasStayingWorkers"
+    stays = conditions["Conditions"]["HasStayingWorkers"]["Fn::And"]
+    assert {"Fn::Equals": [{"Ref": "Stays"}, "yes"]} in stays
+    assert of("watch")["Alarms"]["Properties"]["Parameters"]["Stays"] == {"Ref": "Stays"}
+    said = of("template")["Watch"]["Properties"]["Parameters"]["Stays"]
+    assert said == {"Fn::If": ["WorkersStay", "yes", "no"]}
+    asked = TEMPLATES["template"]["Conditions"]["WorkersStay"]
+    assert asked == {"Fn::Not": [{"Fn::Equals": [{"Ref": "LeastWorkers"}, 0]}]}
+
+
+OF_BODIES_AND_PATHS = {
+    "AWSManagedRulesCommonRuleSet": {
+        "SizeRestrictions_BODY", "CrossSiteScripting_BODY", "GenericLFI_BODY", "GenericRFI_BODY",
+        "EC2MetaDataSSRF_BODY", "SizeRestrictions_URIPATH", "CrossSiteScripting_URIPATH",
+        "GenericLFI_URIPATH", "GenericRFI_URIPATH", "EC2MetaDataSSRF_URIPATH",
+        "RestrictedExtensions_URIPATH", "RestrictedExtensions_QUERYARGUMENTS",
+    },
+    "AWSManagedRulesKnownBadInputsRuleSet": {
+        "JavaDeserializationRCE_BODY", "Log4JRCE_BODY", "ReactJSRCE_BODY",
+        "JavaDeserializationRCE_URIPATH", "Log4JRCE_URIPATH", "ExploitablePaths_URIPATH",
+    },
+    "AWSManagedRulesAmazonIpReputationList": set(),
+}  # fmt: skip
+"""The rules of each group of AWS's that look at what users send or name: files, prompts, members.
+
+https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html
+"""
+
+
+def test_the_firewall_only_counts_what_users_may_well_send():
+    found = {}
+    for rule in of("edge")["Wall"]["Properties"]["Rules"]:
+        if group := rule["Statement"].get("ManagedRuleGroupStatement"):
+            overrides = group.get("RuleActionOverrides", [])
+            assert all(one["ActionToUse"] == {"Count": {}} for one in overrides)
+            found[group["Name"]] = {one["Name"] for one in overrides}
+    assert found == OF_BODIES_AND_PATHS
+
+
+def test_an_address_may_send_a_set_of_files_before_it_is_refused():
+    """And is told when to come again, which our own program then does."""
+    from scripts.aws_costs import REQUESTS
+
+    assert TEMPLATES["edge"]["Parameters"]["Requests"]["Default"] >= 5_000 * REQUESTS
+    (often,) = [one for one in of("edge")["Wall"]["Properties"]["Rules"] if "Action" in one]
+    response = often["Action"]["Block"]["CustomResponse"]
+    assert response["ResponseCode"] == 429
+    assert {one["Name"] for one in response["ResponseHeaders"]} == {"Retry-After"}
+
+
 def test_the_dashboard_shows_what_is_told():
     from mediamill.core.metrics import CLASSES
-    from mediamill.services.cloudwatch import COUNTED, KNOWN, TOLD
+    from mediamill.services.cloudwatch import COUNTED, DIMENSION, KNOWN, TOLD
 
     body = of("watch")["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     shown, queues = json.loads(body)["widgets"], {
@@ -311,10 +476,11 @@ def test_the_dashboard_shows_what_is_told():
     ours = 0
     for widget in shown:
         space = ""
-        for space_or_dot, name, *_ in widget["properties"]["metrics"]:
+        for space_or_dot, name, *of_what in widget["properties"]["metrics"]:
             space = space if space_or_dot in {".", "..."} else space_or_dot
             if space == "Mediamill":
                 assert name in {*COUNTED, *TOLD, *KNOWN, *queues}
+                assert of_what[:2] in ([DIMENSION, "${Name}"], [".", "."]), name
                 ours += 1
     assert ours > 20
 

@@ -188,7 +188,7 @@ def test_the_whole_hands_every_parameter_on():
         given = set(re.findall(r"^  (\w+) *=", block, re.MULTILINE)) - {"source", "count"}
         wanted = {terraform_sources.snake(one) for one in stack["Properties"]["Parameters"]}
         assert wanted <= given, (name, wanted - given)
-        assert given - wanted <= {"name", "protected", "watched", "has_figures"}, (
+        assert given - wanted <= {"name", "protected", "watched", "has_figures", "has_models"}, (
             name,
             given - wanted,
         )

@@ -24,6 +24,8 @@ from tests.support.services import unavailable
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = ROOT / "deploy/docker/Dockerfile"
 BASE = re.compile(r"^ARG BASE=(\S+/debian:(\w+)-(\d{8})-slim@sha256:[0-9a-f]{64})$", re.MULTILINE)
+(CLIENT,) = {*re.findall(r"postgresql(?:-client-|/)(\d+)", DOCKERFILE.read_text())}
+"""The version of PostgreSQL that the image has the client programs of."""
 AUTHORITY = "/run/authority.pem"
 """Where the builder sees whom this machine trusts, if pip was told so."""
 

@@ -138,7 +138,8 @@ class Environment:
     def _tell(self) -> None:
         """Tell CloudWatch what was counted, where that is something."""
         if values := self._changes.take():
-            sys.stdout.write(f"{line(values, int(time.time() * 1000))}\n")
+            name = self.app.settings.metrics_installation
+            sys.stdout.write(f"{line(values, int(time.time() * 1000), name)}\n")
 
     async def _wake(self) -> None:
         """Hear the time anew if it may have been long: an answer of the store brings it."""

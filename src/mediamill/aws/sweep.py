@@ -45,7 +45,8 @@ class Sweeps:
             self._engine = await app.engine()
         await Sweep(Tending(self._engine)).once()
         found, values = await app.whole.read()
-        sys.stdout.write(f"{line(values, int(time.time() * 1000))}\n")
+        name = app.settings.metrics_installation
+        sys.stdout.write(f"{line(values, int(time.time() * 1000), name)}\n")
         for backlog in found:
             if backlog.ready and backlog.klass != LONG:
                 await app.bell.ring(f"work:{backlog.klass}")

@@ -12,6 +12,7 @@ It imports nothing else of this package. What comes back are dictionaries whose 
 
 from mediamill.client.connecting import AsyncMediamill, Mediamill
 from mediamill.client.errors import (
+    Busy,
     Changed,
     ClientError,
     Conflict,
@@ -25,6 +26,7 @@ from mediamill.client.errors import (
     TimedOut,
     TooManyRequests,
     Unauthorized,
+    Unexpected,
     Unreachable,
 )  # fmt: skip
 from mediamill.client.following import Event
@@ -32,8 +34,8 @@ from mediamill.client.retrying import NEVER, Retries
 from mediamill.client.sources import BytesSource, FileSource, Source, StreamSource
 
 __all__ = [
-    "NEVER", "AsyncMediamill", "BytesSource", "Changed", "ClientError", "Conflict", "Corrupt",
-    "Ended", "Event", "FileSource", "Forbidden", "InvalidInput", "Mediamill", "NotFound", "Problem",
-    "Retries", "ServerError", "Source", "StreamSource", "TimedOut", "TooManyRequests",
-    "Unauthorized", "Unreachable",
+    "NEVER", "AsyncMediamill", "Busy", "BytesSource", "Changed", "ClientError", "Conflict",
+    "Corrupt", "Ended", "Event", "FileSource", "Forbidden", "InvalidInput", "Mediamill", "NotFound",
+    "Problem", "Retries", "ServerError", "Source", "StreamSource", "TimedOut", "TooManyRequests",
+    "Unauthorized", "Unexpected", "Unreachable",
 ]  # fmt: skip

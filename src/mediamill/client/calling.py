@@ -8,12 +8,14 @@ with coroutines.
 import json as json_
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 from urllib.parse import quote
 
 import httpx
 
-from mediamill.client.errors import Problem, problem_of
+from mediamill.client.errors import Problem, Unexpected, problem_of
 
 T = TypeVar("T")
 
@@ -22,6 +24,8 @@ LONGEST_PROBLEM = 1 << 20
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """Methods that may be sent twice."""
 KEY = "Idempotency-Key"
+ELSEWHERE = frozenset({".", ".."})
+"""Segments that are taken out of a path, and others with them, before it is asked for."""
 
 
 class Body(Protocol):
@@ -32,7 +36,7 @@ class Body(Protocol):
 
 
 class NoParameter(ValueError):
-    """A parameter of a path is empty, so that it would lead elsewhere."""
+    """A parameter of a path is empty or made of dots, so that it would lead elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,15 @@ class Route:
     keyed: bool = False
 
     def at(self, **parameters: object) -> str:
-        """Return the path with its parameters written out; raises `NoParameter` for empty ones."""
+        """Return the path with its parameters written out.
+
+        Raises `NoParameter` for empty ones, and for `.` and `..`.
+        """
         for name, value in parameters.items():
             if not str(value):
                 raise NoParameter(f"{name} is empty.")
+            if not ELSEWHERE.isdisjoint(str(value).split("/")):
+                raise NoParameter(f"{name} is “{value}”, which would lead elsewhere.")
         kept = {
             name: quote(str(value), safe="/" if name == "path" else "")
             for name, value in parameters.items()
@@ -70,12 +79,29 @@ class Request:
     plain: bool = False
     """Whether it shows its receiver nothing of ours: an address that is signed already."""
     repeatable: bool = False
+    within: float | None = None
+    """Seconds in which an answer must come, where that is less than what the client waits."""
 
     def __post_init__(self) -> None:
+        path = self.path.partition("?")[0]
+        if not self.plain and not ELSEWHERE.isdisjoint(path.split("/")):
+            raise NoParameter(f"“{path}” would lead elsewhere.")
         given = {name: value for name, value in self.params.items() if value is not None}
         object.__setattr__(self, "params", given)
-        if self.method in SAFE or KEY in self.headers:
+        if self.method in SAFE or self.keyed:
             object.__setattr__(self, "repeatable", True)
+        if self.passes_once:
+            object.__setattr__(self, "repeatable", False)
+
+    @property
+    def keyed(self) -> bool:
+        """Whether it carries a key, with which it is done once."""
+        return KEY.lower() in map(str.lower, self.headers)
+
+    @property
+    def passes_once(self) -> bool:
+        """Whether its body is gone when it was read, as that of a generator is."""
+        return not isinstance(self.content, bytes | None) and iter(self.content) is self.content
 
     def having(self, **headers: str) -> "Request":
         """Return the request with more headers; `_` stands for `-` in their names."""
@@ -97,8 +123,13 @@ class Response:
         return self.content.decode()
 
     def json(self) -> Any:
-        """Return the content as JSON, None where there is none."""
-        return json_.loads(self.content) if self.content else None
+        """Return the content as JSON, None where there is none; raises `Unexpected` for others."""
+        try:
+            return json_.loads(self.content) if self.content else None
+        except ValueError:
+            kind = self.headers.get("Content-Type", "something")
+            message = f"The answer is {kind} instead of JSON: this is no Mediamill server."
+            raise Unexpected(message) from None
 
     @property
     def failed(self) -> bool:
@@ -110,9 +141,20 @@ class Response:
             document = json_.loads(self.content)
         except ValueError:
             document = {}
-        wait = self.headers.get("Retry-After", "")
-        seconds = float(wait) if wait.isascii() and wait.isdigit() else None
+        seconds = _seconds(self.headers.get("Retry-After", ""))
         return problem_of(self.status, document if isinstance(document, dict) else {}, seconds)
+
+
+def _seconds(wait: str) -> float | None:
+    """Read a Retry-After header (RFC 9110): seconds, or a date; None for neither."""
+    if wait.isascii() and wait.isdigit():
+        return float(wait)
+    try:
+        until = parsedate_to_datetime(wait)
+    except ValueError:
+        return None
+    until = until.replace(tzinfo=until.tzinfo or UTC)
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
 
 
 @dataclass(frozen=True)
@@ -159,14 +201,6 @@ Effect: TypeAlias = Request | Open | Read | Close | Pause | Work | Give[T]
 Flow: TypeAlias = Generator[Effect[Any], Any, T]
 Rows: TypeAlias = Generator[Effect[T], Any, None]
 """A flow that gives values, one after the other."""
-
-
-def opened(request: Request, piece: int | None = None) -> Flow[Response]:
-    """Open a stream; raises `Problem` with what the answer says where it says no."""
-    head: Response = yield Open(request, piece)
-    if head.failed:
-        raise (yield from whole(head)).problem()
-    return head
 
 
 def whole(head: Response) -> Flow[Response]:

@@ -1,12 +1,13 @@
 """The two clients: the same calls, one that blocks and one that is awaited."""
 
 import copy
+import hashlib
 import ipaddress
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self
 from urllib.parse import urlsplit
@@ -28,10 +29,11 @@ from mediamill.client.resources.projects import Projects
 from mediamill.client.resources.work import Models, Operations, Templates
 from mediamill.client.retrying import Retries
 from mediamill.client.shipping import Port
+from mediamill.client.sources import body_of
 
 TIMEOUT = httpx.Timeout(60, connect=5, read=90)
 AGENT = f"mediamill-client/{__version__}"
-HERE = ("127.0.0.1", "localhost")
+HERE = ("127.0.0.1", "localhost", "[::1]")
 
 
 def unsaid(_notice: str) -> None:
@@ -60,10 +62,13 @@ class Resources(Generic[D]):
     def having(self, retries: Retries) -> Self:
         """Return a client that is so patient, over the same connections."""
         other = copy.copy(self)
-        Resources.__init__(other, replace(self.calls, retries=retries), self._drive)
+        calls = replace(self.calls, retries=retries, port=self.calls.port.having(retries))
+        Resources.__init__(other, calls, self._drive)
         return other
 
     def _request(self, method: str, path: str, options: dict[str, Any]) -> Flow[Response]:
+        if "content" in options:
+            options |= body_of(options["content"], options.get("headers") or {})
         return self.calls.send(route_of(method, path), Request(method, path, **options))
 
 
@@ -91,11 +96,12 @@ class Mediamill(Resources[Blocking]):
 
         `timeout` is that of one read or write, in seconds. `state` is a folder in which unfinished
         uploads are remembered. `notice` is told what keeps an upload waiting. Raises `ValueError`
-        for what is no address.
+        for what is no address, and for what can be no token.
         """
         options = _options(server, token, timeout, verify, agent)
-        drive = self.driver(httpx.Client(**options), httpx.Client(**_foreign(timeout)))
-        super().__init__(_calls(server, retries, state, notice), drive)
+        foreign = partial(httpx.Client, **_foreign(timeout, verify))
+        drive = self.driver(httpx.Client(**options), foreign)
+        super().__init__(_calls(server, token, retries, state, notice), drive)
 
     def __enter__(self) -> Self:
         return self
@@ -136,8 +142,9 @@ class AsyncMediamill(Resources[Awaiting]):
     ) -> None:
         """Take what `Mediamill` takes."""
         options = _options(server, token, timeout, verify, agent)
-        drive = Awaiting(httpx.AsyncClient(**options), httpx.AsyncClient(**_foreign(timeout)))
-        super().__init__(_calls(server, retries, state, notice), drive)
+        foreign = partial(httpx.AsyncClient, **_foreign(timeout, verify))
+        drive = Awaiting(httpx.AsyncClient(**options), foreign)
+        super().__init__(_calls(server, token, retries, state, notice), drive)
 
     async def __aenter__(self) -> Self:
         return self
@@ -176,17 +183,20 @@ def checked_address(server: str) -> str:
 
 
 def _calls(
-    server: str, retries: Retries, state: str | Path | None, notice: Callable[[str], None]
-) -> Calls:
+    server: str, token: str, retries: Retries, state: str | Path | None,
+    notice: Callable[[str], None],
+) -> Calls:  # fmt: skip
     address = checked_address(server)
     folder = None if state is None else Path(state).expanduser()
-    return Calls(address, retries, Port(address, retries), folder, notice)
+    user = hashlib.sha256(token.strip().encode()).hexdigest()
+    return Calls(address, retries, Port(address, retries), folder, notice, user)
 
 
 def _options(
     server: str, token: str, timeout: float | httpx.Timeout, verify: ssl.SSLContext | bool,
     agent: str,
 ) -> dict[str, Any]:  # fmt: skip
+    token = checked_token(token)
     headers = {"User-Agent": agent} | ({"Authorization": f"Bearer {token}"} if token else {})
     return {
         "base_url": checked_address(server), "headers": headers, "timeout": timeout,
@@ -194,9 +204,18 @@ def _options(
     }  # fmt: skip
 
 
-def _foreign(timeout: float | httpx.Timeout) -> dict[str, Any]:
+def checked_token(token: str) -> str:
+    """Return a token without space around it; raises `ValueError`, which does not show it."""
+    token = token.strip()
+    if not re.fullmatch(r"[!-~]*", token):
+        raise ValueError("The token has characters that no token has.")
+    return token
+
+
+def _foreign(timeout: float | httpx.Timeout, verify: ssl.SSLContext | bool) -> dict[str, Any]:
     """Return the options of a client that shows a bucket nothing but what was signed."""
-    return {"timeout": timeout, "mounts": {f"all://{host}": None for host in HERE}}
+    mounts = {f"all://{host}": None for host in HERE}
+    return {"timeout": timeout, "mounts": mounts, "verify": verify}
 
 
 @cache

@@ -1,17 +1,10 @@
 """Fetch a body to its end: taken up where it broke, waited for while it is put together.
 
-What came is kept beside the target until it is whole (`.mediamill-….part`, and `….json` with what
-it is a part of), so that another process goes on with it. Ranges are asked for with `If-Range`
-(RFC 9110): content that changed since comes anew.
+Ranges are asked for with `If-Range` (RFC 9110): content that changed since comes anew.
 """
 
-import fcntl
-import hashlib
-import json
-import os
 import re
 import time
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,11 +23,10 @@ from mediamill.client.calling import (
     Response,
     Rows,
     Work,
-    opened,
     whole,
 )  # fmt: skip
-from mediamill.client.errors import Changed, Corrupt, Problem, Unreachable
-from mediamill.client.retrying import Patience, Retries, passes
+from mediamill.client.errors import Changed, ClientError, Problem, Unreachable
+from mediamill.client.retrying import NEVER, Patience, Retries, opening, passes
 from mediamill.client.sources import Progress
 
 CHUNK = 1 << 18
@@ -42,7 +34,6 @@ PACKING_SECONDS, PACKING_PAUSE = 1800, 2.0
 """How long a download that is being put together is waited for, and how often it is asked for."""
 AS_IT_IS = {"Accept-Encoding": "identity"}
 RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
-SHA256 = re.compile(r'"([0-9a-f]{64})"')
 
 
 @dataclass
@@ -99,7 +90,7 @@ class Fetch:
         if not self._continues(head):
             self.etag, self.done = head.headers.get("ETag", ""), 0
             self.total, self.name = _total(head), name_of(head)
-            yield Work(partial(_cut, self.stream, 0))
+            yield Work(partial(cut, self.stream, 0))
             self.begun(self.etag, self.total)
         self.name = self.name or name_of(head)
         self.progress(self.done, self.total)
@@ -157,7 +148,7 @@ def _total(head: Response) -> int:
     return int(told) if told.isdigit() else 0
 
 
-def _cut(stream: BinaryIO, size: int) -> None:
+def cut(stream: BinaryIO, size: int) -> None:
     stream.seek(size)
     stream.truncate()
 
@@ -173,112 +164,10 @@ def name_of(head: Response) -> str:
     return Path(name).name
 
 
-@dataclass
-class Saving:
-    """A body on its way to a file of this machine, by a part that outlives the process."""
-
-    path: str
-    target: Path
-    """A file, or a folder that is there, in which it gets the server's name."""
-    server: str
-    retries: Retries
-    params: Mapping[str, Any] = field(default_factory=dict)
-    progress: Progress = field(default=lambda _done, _total: None)
-    overwrite: bool = False
-    sha256: str = ""
-    """What the content is known to be; of a copy without its metadata it is not."""
-
-    def run(self) -> Flow[Path]:
-        """Return where it is; raises `FileExistsError` before anything is fetched, `Corrupt`."""
-        folder = self.target if self.target.is_dir() else self.target.parent
-        self._refuse(self.target)
-        part, note = self._places(folder)
-        stream: BinaryIO = yield Work(partial(_begin, part))
-        try:
-            etag, size = yield Work(partial(_noted, note, part))
-            fetch = Fetch(
-                self.path, stream, self.retries, self.params, self.progress,
-                lambda tag, total: _note(note, tag, total), etag=etag,
-                done=size if etag else 0,
-            )  # fmt: skip
-            yield Work(partial(_cut, stream, fetch.done))
-            yield from fetch.run()
-            yield Work(partial(self._check, fetch, part, note))
-            target = self.target
-            if self.target.is_dir():
-                target = folder / (fetch.name or "download")
-                self._refuse(target)
-            yield Work(partial(os.replace, part, target))
-            yield Work(partial(note.unlink, missing_ok=True))
-        finally:
-            stream.close()
-        return target
-
-    def _places(self, folder: Path) -> tuple[Path, Path]:
-        about = [self.server, self.path, sorted(self.params.items()), str(self.target.absolute())]
-        key = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:24]
-        return folder / f".mediamill-{key}.part", folder / f".mediamill-{key}.json"
-
-    def _refuse(self, target: Path) -> None:
-        if os.path.lexists(target) and not target.is_dir() and not self.overwrite:
-            raise FileExistsError(f"{target} exists.")
-
-    def _check(self, fetch: Fetch, part: Path, note: Path) -> None:
-        """Compare what came with what it is known to be; raises `Corrupt` and removes it."""
-        known = SHA256.fullmatch(fetch.etag)
-        sha256 = known[1] if known else "" if fetch.etag.startswith('"cut') else self.sha256
-        fetch.stream.flush()
-        os.fsync(fetch.stream.fileno())
-        fetch.stream.seek(0)
-        wrong = fetch.total and fetch.done != fetch.total
-        if sha256 and not wrong:
-            with part.open("rb") as came:
-                wrong = hashlib.file_digest(came, "sha256").hexdigest() != sha256
-        elif fetch.name.endswith(".zip") and not wrong:
-            wrong = not _sound(fetch.stream)
-        if wrong:
-            part.unlink()
-            note.unlink(missing_ok=True)
-            raise Corrupt(f"What came for {self.path} is not what the server has: fetch it again.")
-
-
-def _sound(stream: BinaryIO) -> bool:
-    """Tell whether every member of a zip has the CRC-32 that its directory says."""
-    try:
-        with zipfile.ZipFile(stream) as archive:
-            return archive.testzip() is None
-    except zipfile.BadZipFile:
-        return False
-
-
-def _begin(part: Path) -> BinaryIO:
-    """Open a part for one process; raises `BlockingIOError` when another is at it."""
-    stream = part.open("r+b" if part.exists() else "w+b")
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        stream.close()
-        raise
-    return stream
-
-
-def _noted(note: Path, part: Path) -> tuple[str, int]:
-    """Return which body a part is of, and how much of it is there; empty for none."""
-    try:
-        etag = json.loads(note.read_text())["etag"]
-    except (OSError, ValueError, LookupError):
-        return "", 0
-    return str(etag), part.stat().st_size
-
-
-def _note(note: Path, etag: str, total: int) -> None:
-    if etag and not etag.startswith("W/"):
-        note.write_text(json.dumps({"etag": etag, "size": total}))
-    else:
-        note.unlink(missing_ok=True)
-
-
-def reading(path: str, start: int, stop: int, etag: str, retries: Retries) -> Rows[bytes]:
+def reading(
+    path: str, start: int, stop: int, etag: str, retries: Retries,
+    params: Mapping[str, Any] | None = None,
+) -> Rows[bytes]:  # fmt: skip
     """Give the bytes `start … stop` of a body, whatever breaks on the way.
 
     Raises `Changed` when its entity tag is not `etag` any more.
@@ -286,8 +175,10 @@ def reading(path: str, start: int, stop: int, etag: str, retries: Retries) -> Ro
     patience = Patience(retries)
     while start < stop:
         headers = {**AS_IT_IS, "Range": f"bytes={start}-{stop - 1}", "If-Range": etag}
+        asked: float | None = None
         try:
-            head = yield from opened(Request("GET", path, headers=headers), CHUNK)
+            request = Request("GET", path, params=params or {}, headers=headers)
+            head = yield from opening(request, NEVER, CHUNK)
             if head.status != 206:
                 yield Close()
                 raise Changed("The content has changed meanwhile.")
@@ -295,14 +186,22 @@ def reading(path: str, start: int, stop: int, etag: str, retries: Retries) -> Ro
                 start += len(chunk)
                 patience.renew()
                 yield Give(chunk)
+            if start >= stop:
+                return
+            failure: ClientError = Unreachable("The server gave less than it was asked for.")
         except Unreachable as error:
-            if not (yield from patience.wait()):
-                message = f"The server broke off again and again ({error.reason})."
-                raise Unreachable(message) from error
+            message = f"The server broke off again and again ({error.reason})."
+            failure = Unreachable(message, sent=error.sent, reason=error.reason)
+        except Problem as problem:
+            if not passes(problem):
+                raise
+            failure, asked = problem, problem.retry_after
+        if not (yield from patience.wait(asked)):
+            raise failure
 
 
-def passing(request: Request) -> Rows[bytes]:
+def passing(request: Request, retries: Retries) -> Rows[bytes]:
     """Give the body of an answer as it comes; one that breaks is not taken up again."""
-    yield from opened(request)
+    yield from opening(request, retries)
     while chunk := (yield Read()):
         yield Give(chunk)

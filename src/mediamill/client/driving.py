@@ -1,9 +1,10 @@
 """Do what flows ask for: with httpx in this thread, or in coroutines."""
 
+import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
-from contextlib import aclosing, closing
-from typing import Any, TypeVar, cast
+from contextlib import aclosing, closing, nullcontext
+from typing import Any, Generic, TypeVar, cast
 
 import anyio
 import anyio.to_thread
@@ -23,20 +24,58 @@ from mediamill.client.calling import (
     Rows,
     Work,
 )  # fmt: skip
-from mediamill.client.errors import Unreachable
+from mediamill.client.errors import ClientError, Unexpected, Unreachable
+from mediamill.client.sources import Part
 
 T = TypeVar("T")
+C = TypeVar("C", httpx.Client, httpx.AsyncClient)
 
 UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """Failures before anything of a request had left."""
 
 
+class Doors(Generic[C]):
+    """The connections of a client: to its server, and to others, which few calls need."""
+
+    def __init__(self, ours: C, other: Callable[[], C]) -> None:
+        """`other` makes what is for addresses that are signed already: it shows nothing of ours."""
+        self.ours: C = ours
+        self._other: Callable[[], C] = other
+        self._foreign: C | None = None
+        self._making = threading.Lock()
+
+    @property
+    def all(self) -> list[C]:
+        """Return those that were made."""
+        return [self.ours] if self._foreign is None else [self.ours, self._foreign]
+
+    def of(self, wanted: Request) -> C:
+        """Return what sends a request."""
+        if not wanted.plain:
+            return self.ours
+        with self._making:
+            if self._foreign is None:
+                self._foreign = self._other()
+            return self._foreign
+
+    def built(self, wanted: Request, content: Any) -> tuple[C, httpx.Request]:
+        """Make a request; raises `Unexpected` where it would show our token to another host."""
+        http = self.of(wanted)
+        built = http.build_request(
+            wanted.method, wanted.path, content=content, **_options(wanted, http.timeout)
+        )
+        if not wanted.plain and _origin(built.url) != _origin(http.base_url):
+            message = f"{_shown(built.url)} is another host than the server’s: nothing was sent."
+            raise Unexpected(message)
+        return http, built
+
+
 class Blocking:
     """Drives flows in the calling thread; several threads may share one."""
 
-    def __init__(self, ours: httpx.Client, foreign: httpx.Client) -> None:
-        """`foreign` is for addresses that are signed already: it shows nothing of ours."""
-        self._ours, self._foreign = ours, foreign
+    def __init__(self, ours: httpx.Client, other: Callable[[], httpx.Client]) -> None:
+        """Take what `Doors` takes."""
+        self._doors = Doors(ours, other)
 
     def run(self, flow: Flow[T]) -> T:
         """Return what a flow returns."""
@@ -54,11 +93,11 @@ class Blocking:
 
     def close(self) -> None:
         """Close all connections."""
-        self._ours.close()
-        self._foreign.close()
+        for http in self._doors.all:
+            http.close()
 
     def _steps(self, flow: Flow[T]) -> Generator[Any, None, T]:
-        line = _Line(self._ours, self._foreign)
+        line = _Line(self._doors)
         answer: Any = None
         error: Exception | None = None
         try:
@@ -73,10 +112,8 @@ class Blocking:
                     continue
                 try:
                     answer = line.do(effect)
-                except httpx.TransportError as failure:
-                    error = _unreachable(failure, self._ours.base_url)
                 except Exception as failure:
-                    error = failure
+                    error = _told(failure, self._doors.ours.base_url)
         finally:
             flow.close()
             line.close()
@@ -85,8 +122,8 @@ class Blocking:
 class _Line:
     """One flow's connection."""
 
-    def __init__(self, ours: httpx.Client, foreign: httpx.Client) -> None:
-        self._ours, self._foreign = ours, foreign
+    def __init__(self, doors: Doors[httpx.Client]) -> None:
+        self._doors = doors
         self._open: httpx.Response | None = None
         self._pieces: Iterator[bytes] = iter(())
 
@@ -95,13 +132,14 @@ class _Line:
         match effect:
             case Request():
                 http, request = self._built(effect)
-                return _answer(http.send(request, follow_redirects=effect.follow))
+                answer = http.send(request, follow_redirects=effect.follow)
+                return Response(_here(answer).status_code, answer.headers, answer.content)
             case Open(request=wanted, piece=piece):
                 self.close()
                 http, request = self._built(wanted)
                 response = http.send(request, stream=True, follow_redirects=wanted.follow)
                 self._open, self._pieces = response, response.iter_bytes(piece)
-                return Response(response.status_code, response.headers)
+                return Response(_here(response).status_code, response.headers)
             case Read():
                 return next(self._pieces, b"")
             case Close():
@@ -118,19 +156,18 @@ class _Line:
         self._open, self._pieces = None, iter(())
 
     def _built(self, wanted: Request) -> tuple[httpx.Client, httpx.Request]:
-        http = self._foreign if wanted.plain else self._ours
-        content = wanted.content if isinstance(wanted.content, bytes | None) else iter(
-            wanted.content)  # fmt: skip
-        return http, http.build_request(wanted.method, wanted.path, content=content,
-                                        **_options(wanted))  # fmt: skip
+        content = wanted.content
+        return self._doors.built(
+            wanted, content if isinstance(content, bytes | None) else iter(content)
+        )
 
 
 class Awaiting:
     """Drives flows as coroutines; what blocks is done in threads."""
 
-    def __init__(self, ours: httpx.AsyncClient, foreign: httpx.AsyncClient) -> None:
-        """`foreign` is for addresses that are signed already: it shows nothing of ours."""
-        self._ours, self._foreign = ours, foreign
+    def __init__(self, ours: httpx.AsyncClient, other: Callable[[], httpx.AsyncClient]) -> None:
+        """Take what `Doors` takes."""
+        self._doors = Doors(ours, other)
 
     async def run(self, flow: Flow[T]) -> T:
         """Return what a flow returns."""
@@ -148,13 +185,13 @@ class Awaiting:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._ours.aclose()
-        await self._foreign.aclose()
+        for http in self._doors.all:
+            await http.aclose()
 
     async def _steps(
         self, flow: Flow[T], returned: Callable[[T], None]
     ) -> AsyncGenerator[Any, None]:
-        line = _AsyncLine(self._ours, self._foreign)
+        line = _AsyncLine(self._doors)
         answer: Any = None
         error: Exception | None = None
         try:
@@ -170,10 +207,8 @@ class Awaiting:
                     continue
                 try:
                     answer = await line.do(effect)
-                except httpx.TransportError as failure:
-                    error = _unreachable(failure, self._ours.base_url)
                 except Exception as failure:
-                    error = failure
+                    error = _told(failure, self._doors.ours.base_url)
         finally:
             flow.close()
             with anyio.CancelScope(shield=True):
@@ -183,8 +218,8 @@ class Awaiting:
 class _AsyncLine:
     """One flow's connection."""
 
-    def __init__(self, ours: httpx.AsyncClient, foreign: httpx.AsyncClient) -> None:
-        self._ours, self._foreign = ours, foreign
+    def __init__(self, doors: Doors[httpx.AsyncClient]) -> None:
+        self._doors = doors
         self._open: httpx.Response | None = None
         self._pieces: AsyncIterator[bytes] | None = None
 
@@ -193,13 +228,14 @@ class _AsyncLine:
         match effect:
             case Request():
                 http, request = self._built(effect)
-                return _answer(await http.send(request, follow_redirects=effect.follow))
+                answer = await http.send(request, follow_redirects=effect.follow)
+                return Response(_here(answer).status_code, answer.headers, answer.content)
             case Open(request=wanted, piece=piece):
                 await self.close()
                 http, request = self._built(wanted)
                 response = await http.send(request, stream=True, follow_redirects=wanted.follow)
                 self._open, self._pieces = response, response.aiter_bytes(piece)
-                return Response(response.status_code, response.headers)
+                return Response(_here(response).status_code, response.headers)
             case Read():
                 return b"" if self._pieces is None else await anext(self._pieces, b"")
             case Close():
@@ -216,36 +252,81 @@ class _AsyncLine:
         self._open = self._pieces = None
 
     def _built(self, wanted: Request) -> tuple[httpx.AsyncClient, httpx.Request]:
-        http = self._foreign if wanted.plain else self._ours
-        content = wanted.content if isinstance(wanted.content, bytes | None) else _passed(
-            wanted.content)  # fmt: skip
-        return http, http.build_request(wanted.method, wanted.path, content=content,
-                                        **_options(wanted))  # fmt: skip
+        content = wanted.content
+        return self._doors.built(
+            wanted, content if isinstance(content, bytes | None) else _passed(content)
+        )
 
 
 async def _passed(body: Body) -> AsyncIterator[bytes]:
-    """Read a body in threads, for reading blocks."""
-    pieces = iter(body)
-    while piece := await _threaded(lambda: next(pieces, b"")):
-        yield piece
+    """Read a body in threads, for reading blocks; what has left is told on the loop."""
+    part = body if isinstance(body, Part) else None
+    pieces = iter(body) if part is None else part.pieces()
+    if part is not None:
+        part.begun(part.start)
+    with nullcontext() if part is None else closing(cast("Generator[bytes]", pieces)):
+        while piece := await _threaded(lambda: next(pieces, b"")):
+            yield piece
+            if part is not None:
+                part.sent(len(piece))
 
 
 def _threaded(do: Callable[[], T]) -> Awaitable[T]:
     return anyio.to_thread.run_sync(do)
 
 
-def _options(wanted: Request) -> dict[str, Any]:
-    """Return what httpx is told of a request beside its body."""
+def _options(wanted: Request, usual: httpx.Timeout) -> dict[str, Any]:
+    """Return what httpx is told of a request beside its body.
+
+    An answer that the server is asked to hold (`wait`, in seconds) may take so much longer.
+    """
     given: dict[str, Any] = {"headers": dict(wanted.headers)}
     if wanted.params:  # without any, those in the path stay
         given["params"] = dict(wanted.params)
     if wanted.json is not None:
         given["json"] = wanted.json
+    held, within = float(wanted.params.get("wait") or 0), wanted.within
+    if held or within is not None:
+        read = None if usual.read is None else usual.read + held
+        given["timeout"] = httpx.Timeout(
+            connect=_least(usual.connect, within), read=_least(read, within), write=usual.write,
+            pool=usual.pool,
+        )  # fmt: skip
     return given
 
 
-def _answer(response: httpx.Response) -> Response:
-    return Response(response.status_code, response.headers, response.content)
+def _least(usual: float | None, within: float | None) -> float | None:
+    return min((one for one in (usual, within) if one is not None), default=None)
+
+
+def _here(response: httpx.Response) -> httpx.Response:
+    """Return an answer; raises `Unexpected` for one that points elsewhere and is not followed."""
+    if response.next_request is None:
+        return response
+    place = response.next_request.url
+    message = f"The server sends on to {_shown(place)}: is that its address? Nothing was done."
+    raise Unexpected(message)
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _shown(url: httpx.URL) -> str:
+    """Write where an address is, without what may be secret in it."""
+    return f"{url.scheme}://{url.netloc.decode('ascii')}"
+
+
+def _told(error: Exception, server: httpx.URL) -> Exception:
+    """Return what a failure of httpx means for the caller; other failures stay."""
+    match error:
+        case httpx.LocalProtocolError():  # its text shows headers, and so may show the token
+            return ClientError("A request like this cannot be sent: look at its headers and body.")
+        case httpx.TransportError():
+            return _unreachable(error, server)
+        case httpx.DecodingError() | httpx.TooManyRedirects():
+            return Unexpected(f"The answer of {_shown(server)} cannot be read ({error}).")
+    return error
 
 
 def _unreachable(error: httpx.TransportError, server: httpx.URL) -> Unreachable:

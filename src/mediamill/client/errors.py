@@ -10,6 +10,8 @@ ClientError                 everything below
 │   ├── TooManyRequests     429: see `retry_after`
 │   └── ServerError         5xx
 ├── Unreachable             no server answered
+├── Unexpected              what answered is no Mediamill, or this would go elsewhere
+├── Busy                    another process fetches the same to the same place
 ├── Changed                 what is read changed meanwhile
 ├── Corrupt                 what arrived is not what was sent
 ├── Ended                   a job ended otherwise than it was expected to
@@ -90,6 +92,17 @@ class Unreachable(ClientError):
         self.sent = sent
         self.reason = reason
         """What the connection failed of; empty where the server answered, but otherwise."""
+
+
+class Unexpected(ClientError):
+    """What answered is no Mediamill: a redirect, a page of a proxy; or an address leads elsewhere.
+
+    Nothing is known to have been done.
+    """
+
+
+class Busy(ClientError):
+    """Another process is fetching the same to the same place."""
 
 
 class Changed(ClientError):

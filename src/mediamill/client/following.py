@@ -3,14 +3,14 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mediamill.client import routes
-from mediamill.client.calling import Flow, Give, Pause, Read, Request, Rows, opened
+from mediamill.client.calling import Flow, Give, Pause, Read, Request, Rows
 from mediamill.client.errors import Problem, TimedOut, Unreachable
 from mediamill.client.models import JobView
-from mediamill.client.retrying import Patience, Retries, passes, sending
+from mediamill.client.retrying import NEVER, Patience, Retries, opening, passes, sending
 
 TERMINAL = frozenset({"succeeded", "partial", "failed", "cancelled", "expired"})
 PATIENCE_SECONDS = 60.0
@@ -18,6 +18,8 @@ PATIENCE_SECONDS = 60.0
 LONGEST_WAIT = 30
 """Seconds for which the server holds a question for news."""
 PAUSE_SECONDS = 2.0
+SLACK_SECONDS = 1.0
+"""How much later than its time an answer may still come."""
 RETRIES = Retries(tries=10_000, first=0.25, longest=1.0, total=PATIENCE_SECONDS)
 
 
@@ -32,12 +34,21 @@ def waiting(
     found: JobView | None = None if isinstance(job, str) else job
     here = routes.get_job.at(job_id=job if isinstance(job, str) else job["id"])
     while found is None or found["state"] not in TERMINAL:
-        left = LONGEST_WAIT if until is None else until - time.monotonic()
+        left = PATIENCE_SECONDS if until is None else until - time.monotonic()
         if left <= 0:
             raise TimedOut(f"The job has not ended within {timeout:g} seconds.")
         wait = max(0, int(min(each, left, LONGEST_WAIT)))
-        request = Request("GET", here, params={"wait": wait})
-        found = (yield from sending(request, RETRIES)).json()
+        bounded = until is not None and left < PATIENCE_SECONDS
+        within = left + SLACK_SECONDS if bounded else None
+        request = Request("GET", here, params={"wait": wait}, within=within)
+        retries = replace(RETRIES, total=left) if bounded else RETRIES
+        try:
+            found = (yield from sending(request, retries)).json()
+        except Unreachable as error:
+            if not bounded:
+                raise
+            message = f"The job is not known to have ended within {timeout:g} seconds."
+            raise TimedOut(message) from error
         assert found is not None  # noqa: S101 - tells mypy what an answer is
         changed(found)
         if wait < 1 and found["state"] not in TERMINAL:
@@ -90,7 +101,7 @@ class _Line:
         headers = {"Accept": "text/event-stream"}
         if self.last:
             headers["Last-Event-ID"] = self.last
-        head = yield from opened(Request("GET", self.path, headers=headers))
+        head = yield from opening(Request("GET", self.path, headers=headers), NEVER)
         self.patience.renew()
         self.over, parser = head.status == 204, Parser(self.last)
         while not self.over and (piece := (yield Read())):

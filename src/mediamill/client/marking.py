@@ -5,6 +5,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from mediamill.client.shipping import Said
+
 
 @dataclass(frozen=True)
 class FolderBookmark:
@@ -13,17 +15,21 @@ class FolderBookmark:
     file: Path
 
     @classmethod
-    def of(cls, folder: Path, server: str, name: str, sha256: str) -> "FolderBookmark":
-        """Return where the upload of some bytes under a name to a server is remembered."""
-        key = hashlib.sha256(json.dumps([server, name, sha256]).encode()).hexdigest()
+    def of(
+        cls, folder: Path, server: str, name: str, sha256: str, said: Said, user: str
+    ) -> "FolderBookmark":
+        """Return where the upload is remembered of some bytes, with all that is said of them."""
+        about = [server, user, name, sha256, said.given()]
+        key = hashlib.sha256(json.dumps(about).encode()).hexdigest()
         return cls(folder / f"upload-{key[:32]}.json")
 
     def place(self) -> str | None:
         """Return the address of an upload that was begun."""
         try:
-            return str(json.loads(self.file.read_text())["place"])
-        except (OSError, ValueError, LookupError):
+            place = json.loads(self.file.read_text())["place"]
+        except (OSError, ValueError, LookupError, TypeError):
             return None
+        return place if isinstance(place, str) else None
 
     def begin(self, place: str) -> None:
         """Remember an upload until `forget`; the folder is made where it is not there."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from mediamill.client.calling import Flow, Pause, Request, Response
+from mediamill.client.calling import Flow, Open, Pause, Request, Response, whole
 from mediamill.client.errors import ClientError, Problem, Unreachable
 
 PASSING = frozenset({408, 423, 425, 429, 502, 503, 504})
@@ -18,6 +18,8 @@ PASSING = frozenset({408, 423, 425, 429, 502, 503, 504})
 LAST_DOUBLING = 30
 UNDONE = frozenset({425, 429})
 """What is answered before anything is done."""
+IN_DOUBT = frozenset({500, 502, 504})
+"""Answers of which nobody knows whether the request was done."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,21 @@ def sending(request: Request, retries: Retries) -> Flow[Response]:
     """Send a request until it is answered; raises `Problem` and `Unreachable`.
 
     A DELETE that is repeated because its answer was lost may find nothing: that was its doing.
+    Where one of a known revision finds another then, nobody knows whose: `Unreachable` says so.
     """
+    return _patiently(request, request, retries)
+
+
+def opening(request: Request, retries: Retries, piece: int | None = None) -> Flow[Response]:
+    """Open a stream as `sending` sends; its body is then read by `Read`, in pieces so large."""
+    return _patiently(request, Open(request, piece), retries)
+
+
+def _patiently(request: Request, effect: Request | Open, retries: Retries) -> Flow[Response]:
     patience, lost = Patience(retries), False
     while True:
         try:
-            response: Response = yield request
+            response: Response = yield effect
         except Unreachable as error:
             lost = lost or error.sent
             if not _again(request, error, retries) or not (yield from patience.wait()):
@@ -89,8 +101,13 @@ def sending(request: Request, retries: Retries) -> Flow[Response]:
             return response
         if lost and request.method == "DELETE" and response.status in (404, 410):
             return Response(204, response.headers)
+        if isinstance(effect, Open):
+            response = yield from whole(response)
         problem = response.problem()
-        lost = lost or response.status >= 500
+        if lost and problem.status in (409, 412) and "If-Match" in request.headers:
+            message = "No answer came, and it has another revision now: read it again."
+            raise Unreachable(message) from problem
+        lost = lost or response.status in IN_DOUBT
         if not _passes(request, problem) or not (yield from patience.wait(problem.retry_after)):
             raise problem
 
@@ -102,7 +119,8 @@ def _again(request: Request, error: Unreachable, retries: Retries) -> bool:
 
 def _passes(request: Request, problem: Problem) -> bool:
     """Tell whether a request may be sent again that was refused."""
-    return (request.repeatable or problem.status in UNDONE) and passes(problem)
+    may = request.repeatable or (problem.status in UNDONE and not request.passes_once)
+    return may and passes(problem)
 
 
 def passes(problem: Problem) -> bool:

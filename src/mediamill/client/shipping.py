@@ -6,6 +6,7 @@ each byte that arrives starts the patience anew.
 """
 
 import base64
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -80,6 +81,12 @@ class Port:
         self.direct: bool | None = None
         """Whether bytes go to the bucket, past the server; None until it was asked."""
         self._most: int | None = None
+
+    def having(self, retries: Retries) -> "Port":
+        """Return the same, asked for so patiently."""
+        other = copy.copy(self)
+        other.retries = retries
+        return other
 
     def offers_direct(self) -> Flow[bool]:
         """Ask the server whether it signs requests to its bucket."""
@@ -251,7 +258,10 @@ def asked(method: str, place: str, **more: Any) -> Flow[Any]:
 
 def passes(error: ClientError) -> bool:
     """Tell whether what kept an upload from going on may pass."""
-    return not isinstance(error, Problem) or error.status in PASSING
+    if not isinstance(error, Problem):
+        return isinstance(error, Unreachable)
+    used_up = error.status == 429 and error.retryable is False
+    return error.status in PASSING and not used_up
 
 
 def rejected(document: Mapping[str, Any]) -> Problem:

@@ -1,12 +1,14 @@
 """What can be uploaded: bytes that are read from any place on, and again."""
 
+import errno
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, TypeAlias
+from typing import Any, BinaryIO, Protocol, TypeAlias, cast
 
 CHUNK = 1 << 18
 
@@ -30,7 +32,7 @@ class Source(Protocol):
         """Return what is known of its digest before it is read; empty for nothing."""
 
     def read(self, start: int) -> Iterator[bytes]:
-        """Yield the bytes from `start` on; fewer than announced are refused by the server."""
+        """Yield the bytes from `start` on; fewer than announced are an `OSError`."""
 
 
 @dataclass(frozen=True)
@@ -103,20 +105,53 @@ def _rest(stream: BinaryIO, start: int, stop: int) -> Iterator[bytes]:
 
 
 def source_of(given: "Source | str | Path | bytes | BinaryIO", name: str) -> Source:
-    """Return what was given as a source; raises `OSError` for a file that cannot be read."""
+    """Return what was given as a source.
+
+    Raises `OSError` for a file that cannot be read, `TypeError` for what is none of these.
+    """
+    name = spelled(name)
     if isinstance(given, str | Path):
         return FileSource.of(Path(given), name)
-    if isinstance(given, bytes):
-        return BytesSource(given, name or "upload")
-    if isinstance(given, io.IOBase):
-        shown = name or Path(str(getattr(given, "name", "upload"))).name
-        return StreamSource.of(given, shown)  # type: ignore[arg-type]  # IOBase is BinaryIO here
-    return given  # type: ignore[return-value]  # what is left of the union
+    if isinstance(given, bytes | bytearray | memoryview):
+        return BytesSource(bytes(given), name or "upload")
+    if _sought(given):
+        shown = name or spelled(Path(str(getattr(given, "name", "upload"))).name)
+        return StreamSource.of(cast("BinaryIO", given), shown)
+    if not all(hasattr(given, each) for each in ("name", "size", "sha256", "read")):
+        raise TypeError(f"A {type(given).__name__} is no path, bytes, open file or Source.")
+    return cast("Source", given)
+
+
+def body_of(given: Any, headers: Mapping[str, str]) -> dict[str, Any]:
+    """Return the content of a request, with its headers; a file is read from where it stands."""
+    if isinstance(given, str):
+        given = given.encode()
+    if isinstance(given, bytearray | memoryview):
+        given = bytes(given)
+    if not isinstance(given, bytes) and _sought(given):
+        start = given.tell()
+        source = StreamSource.of(given, "")
+        given = Part(source, start, max(0, source.size - start))
+        headers = {"Content-Length": str(given.size), **headers}
+    return {"content": given, "headers": headers}
+
+
+def _sought(given: Any) -> bool:
+    """Tell whether something is an open file; raises `TypeError` for one that gives text."""
+    if not (hasattr(given, "seek") and hasattr(given, "read")):
+        return False
+    if not isinstance(given.read(0), bytes):
+        raise TypeError("The file is open for text: open it with the mode “rb”.")
+    return True
+
+
+LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Halves of characters that stand for no byte of a file name either."""
 
 
 def spelled(name: str) -> str:
     """Write a file name that is no UTF-8 with `�` for what cannot be read."""
-    return name.encode(errors="surrogateescape").decode(errors="replace")
+    return LONE.sub("�", name).encode(errors="surrogateescape").decode(errors="replace")
 
 
 class Counter:
@@ -158,18 +193,25 @@ class Part:
     """Told where it begins each time that it does."""
 
     def __iter__(self) -> Iterator[bytes]:
-        left = self.size
         self.begun(self.start)
+        with closing(self.pieces()) as pieces:
+            for data in pieces:
+                yield data
+                self.sent(len(data))
+
+    def pieces(self) -> Generator[bytes, None, None]:
+        """Yield the bytes and tell nobody; raises `OSError` when there are fewer of them."""
+        left = self.size
         if not left:
             return
         with closing(_closable(self.source.read(self.start))) as chunks:
             for chunk in chunks:
                 data = chunk[:left]
                 yield data
-                self.sent(len(data))
                 left -= len(data)
                 if not left:
                     return
+        raise OSError(errno.EIO, "became shorter while it was sent", self.source.name)
 
 
 def _closable(chunks: Iterator[bytes]) -> Any:

@@ -5,10 +5,10 @@ One URL per port chooses its backend. The defaults run everything embedded under
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from mediamill.core.referring import PREFIX, ReferringSettings
@@ -16,6 +16,8 @@ from mediamill.core.urls import ascii_url
 
 TASK_AGENT = "ECS_AGENT_URI"
 """ECS's own variable: where a task's container reaches the agent of its machine."""
+Dollars = Annotated[float | None, BeforeValidator(lambda said: None if said == "" else said)]
+"""An amount; what is set to nothing is none, for templates that always set it."""
 
 
 class Settings(ReferringSettings):
@@ -76,10 +78,10 @@ class Settings(ReferringSettings):
     prices: str = Field(
         "", description="File (`.toml`) with your own prices of model calls, before those shipped."
     )
-    budget: float | None = Field(
+    budget: Dollars = Field(
         None, ge=0, description="The most that all model calls of a month may cost, in US dollars."
     )
-    user_budget: float | None = Field(
+    user_budget: Dollars = Field(
         None, ge=0, description="The most that one user's model calls of a month may cost."
     )
     answer_seconds: float = Field(
@@ -145,6 +147,11 @@ class Settings(ReferringSettings):
         "",
         description="Whether a process writes what it counts to its standard output each minute: "
         "`emf`, as CloudWatch reads it.",
+    )
+    metrics_installation: str = Field(
+        "",
+        description="What these lines name as the dimension `Installation`, so that two of one "
+        "account are told apart; default: none.",
     )
     metrics_allow: str = Field(
         "", description="Networks that may see `/metrics` of the API, beside this machine."

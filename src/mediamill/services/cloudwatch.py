@@ -1,4 +1,4 @@
-"""Numbers for CloudWatch, as log lines of its embedded metric format: few, without dimensions.
+"""Numbers for CloudWatch, as log lines of its embedded metric format: few, and plain.
 
 A process tells what it has counted since it told last, where that is not nothing; the sums of all
 processes are then CloudWatch's. One process (the sweep on Lambda) tells what is known of the whole.
@@ -37,6 +37,7 @@ from mediamill.store.repositories.units import Unit
 from mediamill.store.repositories.workers import WorkerState
 
 NAMESPACE = "Mediamill"
+DIMENSION = "Installation"
 OTHERS = ("fetch", "deliver", "mail", "notify")
 """Kinds of units that mostly fail because of somebody else; what becomes of them is told apart."""
 Chosen = Callable[[Labels], bool]
@@ -161,11 +162,16 @@ class Whole:
         return watched(await self.books.list(), topics_of(self.topics), now)
 
 
-def line(values: Mapping[str, float], now: int) -> str:
-    """Write numbers as one line; `now` is in milliseconds."""
+def line(values: Mapping[str, float], now: int, installation: str = "") -> str:
+    """Write numbers as one line, told apart by the installation's name if it has one.
+
+    `now` is in milliseconds.
+    """
     told = [{"Name": name, "Unit": _unit(name)} for name in values]
-    directive = {"Namespace": NAMESPACE, "Dimensions": [[]], "Metrics": told}
-    return json.dumps({"_aws": {"Timestamp": now, "CloudWatchMetrics": [directive]}, **values})
+    of = {DIMENSION: installation} if installation else {}
+    directive = {"Namespace": NAMESPACE, "Dimensions": [[*of]], "Metrics": told}
+    said = {"_aws": {"Timestamp": now, "CloudWatchMetrics": [directive]}}
+    return json.dumps({**said, **of, **values})
 
 
 def _unit(name: str) -> str:

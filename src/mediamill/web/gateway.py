@@ -16,6 +16,8 @@ KEY = "mediamill.gateway"
 """Where a request's scope has it."""
 MARGIN_SECONDS = 2.0
 """What writing an answer takes at most, beside waiting."""
+LONGEST_SECONDS = 55.0
+"""How long is waited at most, whatever was asked for: proxies and CloudFront give up at 60."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Gateway:
 
     def patience(self, seconds: float) -> float:
         """Return how long may be waited of the seconds that somebody wants to."""
-        return max(0.0, min(seconds, self.until - time.monotonic() - MARGIN_SECONDS))
+        left = self.until - time.monotonic() - MARGIN_SECONDS
+        return max(0.0, min(seconds, LONGEST_SECONDS, left))
 
     def exceeds(self, size: int) -> bool:
         """Tell whether so many bytes do not pass."""

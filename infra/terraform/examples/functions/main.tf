@@ -16,23 +16,45 @@ variable "code_bucket" {
   type        = string
 }
 
+variable "api_code" {
+  description = "Key of that zip: another name for each version, or Terraform sees no change."
+  type        = string
+}
+
+variable "mail_from" {
+  description = "Address that mails come from; SES must know it or its domain."
+  type        = string
+}
+
 variable "worker_image" {
   description = "Image of the worker's functions in ECR."
   type        = string
-  default     = ""
+}
+
+variable "region" {
+  description = "Region of all of it."
+  type        = string
+  default     = "eu-central-1"
+}
+
+variable "protected" {
+  description = "Whether what is kept refuses to go."
+  type        = bool
+  default     = true
 }
 
 provider "aws" {
-  region = "eu-central-1"
+  region = var.region
 }
 
 module "mill" {
   source = "../.."
 
   code_bucket  = var.code_bucket
-  api_code     = "api.zip"
+  api_code     = var.api_code
   worker_image = var.worker_image
-  mail_from    = "mill@example.org"
+  mail_from    = var.mail_from
+  protected    = var.protected
 }
 
 output "address" {

@@ -16,6 +16,16 @@ variable "code_bucket" {
   type        = string
 }
 
+variable "api_code" {
+  description = "Key of that zip: another name for each version, or Terraform sees no change."
+  type        = string
+}
+
+variable "mail_from" {
+  description = "Address that mails come from; SES must know it or its domain."
+  type        = string
+}
+
 variable "image" {
   description = "Image of the services in ECR, named by its digest."
   type        = string
@@ -31,8 +41,20 @@ variable "certificate" {
   type        = string
 }
 
+variable "region" {
+  description = "Region of all of it."
+  type        = string
+  default     = "eu-central-1"
+}
+
+variable "protected" {
+  description = "Whether what is kept refuses to go."
+  type        = bool
+  default     = true
+}
+
 provider "aws" {
-  region = "eu-central-1"
+  region = var.region
 }
 
 module "mill" {
@@ -41,13 +63,14 @@ module "mill" {
   functions    = false
   services     = "whole"
   code_bucket  = var.code_bucket
-  api_code     = "api.zip"
+  api_code     = var.api_code
   image        = var.image
   repository   = var.repository
   certificate  = var.certificate
   public_url   = "https://mill.example.org"
-  mail_from    = "mill@example.org"
+  mail_from    = var.mail_from
   most_workers = 20
+  protected    = var.protected
 }
 
 output "address" {

@@ -27,8 +27,14 @@ variable "clients" {
   type        = string
 }
 
+variable "region" {
+  description = "Region of all of it."
+  type        = string
+  default     = "eu-central-1"
+}
+
 provider "aws" {
-  region = "eu-central-1"
+  region = var.region
 }
 
 module "stream" {

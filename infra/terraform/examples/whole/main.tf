@@ -17,6 +17,16 @@ variable "code_bucket" {
   type        = string
 }
 
+variable "api_code" {
+  description = "Key of that zip: another name for each version, or Terraform sees no change."
+  type        = string
+}
+
+variable "mail_from" {
+  description = "Address that mails come from; SES must know it or its domain."
+  type        = string
+}
+
 variable "worker_image" {
   description = "Image of the worker's functions in ECR."
   type        = string
@@ -37,8 +47,20 @@ variable "edge_certificate" {
   type        = string
 }
 
+variable "region" {
+  description = "Region of all of it."
+  type        = string
+  default     = "eu-central-1"
+}
+
+variable "protected" {
+  description = "Whether what is kept refuses to go."
+  type        = bool
+  default     = true
+}
+
 provider "aws" {
-  region = "eu-central-1"
+  region = var.region
 }
 
 provider "aws" {
@@ -51,16 +73,17 @@ module "mill" {
 
   services       = "workers"
   code_bucket    = var.code_bucket
-  api_code       = "api.zip"
+  api_code       = var.api_code
   worker_image   = var.worker_image
   image          = var.image
   repository     = var.repository
   public_url     = "https://mill.example.org"
-  mail_from      = "mill@example.org"
+  mail_from      = var.mail_from
   mail_identity  = true
   operators_mail = "operators@example.org"
   sign_in        = "mill-example"
   lake           = true
+  protected      = var.protected
 }
 
 module "edge" {
@@ -71,6 +94,7 @@ module "edge" {
   address     = "mill.example.org"
   certificate = var.edge_certificate
   origin      = module.mill.api_host
+  protected   = var.protected
 }
 
 output "address" {

@@ -15,11 +15,14 @@ locals {
 resource "aws_cloudwatch_metric_alarm" "alarm" {
   for_each = local.alarms
 
-  alarm_name          = "${var.name}-${each.key}"
-  alarm_description   = each.value.AlarmDescription
-  namespace           = each.value.Namespace
-  metric_name         = each.value.MetricName
-  dimensions          = { for one in try(local.filled[each.key].Dimensions, []) : one.Name => one.Value }
+  alarm_name        = "${var.name}-${each.key}"
+  alarm_description = each.value.AlarmDescription
+  namespace         = each.value.Namespace
+  metric_name       = each.value.MetricName
+  dimensions = {
+    for one in try(local.filled[each.key].Dimensions.Then, local.filled[each.key].Dimensions, []) : one.Name => one.Value
+    if try(local.given[local.filled[each.key].Dimensions.If], true)
+  }
   statistic           = try(each.value.Statistic, null)
   extended_statistic  = try(each.value.ExtendedStatistic, null)
   period              = each.value.Period

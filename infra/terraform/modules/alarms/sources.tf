@@ -17,6 +17,12 @@ variable "name" {
   default     = "mediamill"
 }
 
+variable "installation" {
+  description = "What MEDIAMILL_METRICS_INSTALLATION says, where the account has several in this region."
+  type        = string
+  default     = ""
+}
+
 variable "topic" {
   description = "ARN of the SNS topic that is told when an alarm comes and goes; none tells nobody."
   type        = string
@@ -65,6 +71,12 @@ variable "cluster" {
   default     = ""
 }
 
+variable "stays" {
+  description = "Whether there are workers when there is nothing to do."
+  type        = bool
+  default     = true
+}
+
 variable "service" {
   description = "Name of their service in it."
   type        = string
@@ -103,18 +115,20 @@ locals {
     Partition            = data.aws_partition.here.partition
     Region               = data.aws_region.here.name
     URLSuffix            = data.aws_partition.here.dns_suffix
-    Name                 = var.name
-    Topic                = var.topic
-    Api                  = var.api
+    Name                 = trimsuffix(trimprefix(jsonencode(var.name), "\""), "\"")
+    Installation         = trimsuffix(trimprefix(jsonencode(var.installation), "\""), "\"")
+    Topic                = trimsuffix(trimprefix(jsonencode(var.topic), "\""), "\"")
+    Api                  = trimsuffix(trimprefix(jsonencode(var.api), "\""), "\"")
     Functions            = var.functions ? "yes" : "no"
-    Table                = var.table
-    DeadLetters          = var.dead_letters
-    NoticeDeadLetters    = var.notice_dead_letters
-    LeftOut              = var.left_out
-    Cluster              = var.cluster
-    Service              = var.service
-    Database             = var.database
-    Certificate          = var.certificate
+    Table                = trimsuffix(trimprefix(jsonencode(var.table), "\""), "\"")
+    DeadLetters          = trimsuffix(trimprefix(jsonencode(var.dead_letters), "\""), "\"")
+    NoticeDeadLetters    = trimsuffix(trimprefix(jsonencode(var.notice_dead_letters), "\""), "\"")
+    LeftOut              = trimsuffix(trimprefix(jsonencode(var.left_out), "\""), "\"")
+    Cluster              = trimsuffix(trimprefix(jsonencode(var.cluster), "\""), "\"")
+    Stays                = var.stays ? "yes" : "no"
+    Service              = trimsuffix(trimprefix(jsonencode(var.service), "\""), "\"")
+    Database             = trimsuffix(trimprefix(jsonencode(var.database), "\""), "\"")
+    Certificate          = trimsuffix(trimprefix(jsonencode(var.certificate), "\""), "\"")
     StackName            = var.name
     Tells                = !(var.topic == "")
     HasApi               = !(var.api == "")
@@ -124,6 +138,8 @@ locals {
     HasNoticeDeadLetters = !(var.notice_dead_letters == "")
     HasLeftOut           = !(var.left_out == "")
     HasCluster           = !(var.cluster == "")
+    HasStayingWorkers    = ((!(var.cluster == "")) && (var.stays ? "yes" : "no") == "yes")
+    IsNamed              = !(var.installation == "")
     HasDatabase          = !(var.database == "")
     HasCertificate       = !(var.certificate == "")
   }

@@ -11,6 +11,7 @@ output "table_arn" {
 output "bucket" {
   description = "Name of the bucket."
   value       = aws_s3_bucket.bucket.id
+  depends_on  = [aws_s3_bucket_policy.bucket_policy]
 }
 
 output "bucket_arn" {
@@ -21,6 +22,7 @@ output "bucket_arn" {
 output "log_bucket" {
   description = "Name of the bucket of logs."
   value       = aws_s3_bucket.log_bucket.id
+  depends_on  = [aws_s3_bucket_policy.log_bucket_policy, aws_s3_bucket_ownership_controls.log_bucket]
 }
 
 output "data_key" {

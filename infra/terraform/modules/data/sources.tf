@@ -86,12 +86,12 @@ locals {
     Partition     = data.aws_partition.here.partition
     Region        = data.aws_region.here.name
     URLSuffix     = data.aws_partition.here.dns_suffix
-    Name          = var.name
-    Origin        = var.origin
+    Name          = trimsuffix(trimprefix(jsonencode(var.name), "\""), "\"")
+    Origin        = trimsuffix(trimprefix(jsonencode(var.origin), "\""), "\"")
     ColdAfterDays = var.cold_after_days
     DeletedDays   = var.deleted_days
     LogDays       = var.log_days
-    Endpoint      = var.endpoint
+    Endpoint      = trimsuffix(trimprefix(jsonencode(var.endpoint), "\""), "\"")
     StackName     = var.name
     IsAws         = var.endpoint == ""
     HasOrigin     = !(var.origin == "")

@@ -73,6 +73,9 @@ resource "aws_cloudfront_distribution" "distribution" {
       restriction_type = "none"
     }
   }
+
+  # else the bucket takes no logs
+  depends_on = [aws_s3_bucket_ownership_controls.log_bucket, aws_s3_bucket_policy.log_bucket_policy]
 }
 
 locals {
@@ -154,6 +157,15 @@ resource "aws_wafv2_web_acl" "wall" {
           block {
             custom_response {
               response_code = action.value.CustomResponse.ResponseCode
+
+              dynamic "response_header" {
+                for_each = action.value.CustomResponse.ResponseHeaders
+
+                content {
+                  name  = response_header.value.Name
+                  value = response_header.value.Value
+                }
+              }
             }
           }
         }
@@ -272,6 +284,7 @@ resource "aws_kms_key" "key" {
 
 resource "aws_s3_bucket" "log_bucket" {
   bucket_prefix = "${var.name}-edge-"
+  force_destroy = !var.protected
 }
 
 resource "aws_s3_bucket_public_access_block" "log_bucket" {

@@ -39,9 +39,9 @@ variable "certificate" {
 }
 
 variable "requests" {
-  description = "Requests of one address in five minutes; more are refused."
+  description = "Requests of one address in five minutes; more are refused. A file takes eight, from its upload to its result."
   type        = number
-  default     = 5000
+  default     = 50000
 
   validation {
     condition     = var.requests >= 100
@@ -75,11 +75,11 @@ locals {
     Partition    = data.aws_partition.here.partition
     Region       = data.aws_region.here.name
     URLSuffix    = data.aws_partition.here.dns_suffix
-    Name         = var.name
-    Origin       = var.origin
+    Name         = trimsuffix(trimprefix(jsonencode(var.name), "\""), "\"")
+    Origin       = trimsuffix(trimprefix(jsonencode(var.origin), "\""), "\"")
     ForwardHost  = var.forward_host ? "yes" : "no"
-    Address      = var.address
-    Certificate  = var.certificate
+    Address      = trimsuffix(trimprefix(jsonencode(var.address), "\""), "\"")
+    Certificate  = trimsuffix(trimprefix(jsonencode(var.certificate), "\""), "\"")
     Requests     = var.requests
     LogDays      = var.log_days
     StackName    = var.name

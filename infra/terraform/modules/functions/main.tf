@@ -23,7 +23,7 @@ locals {
     for role, one in local.of_type["AWS::IAM::Role"] : {
       for arn in one.ManagedPolicyArns : "${role}-${try(arn.Then, arn)}" => {
         role = role, arn = try(arn.Then, arn)
-      } if try(merge(local.given, { HasFigures = var.has_figures })[arn.If], true)
+      } if try(merge(local.given, { HasFigures = var.has_figures, HasModels = var.has_models })[arn.If], true)
     }
   ]...)
 }

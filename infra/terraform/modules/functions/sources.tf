@@ -106,6 +106,36 @@ variable "registration" {
   default     = "false"
 }
 
+variable "caption_chain" {
+  description = "Who writes captions, first to last."
+  type        = string
+  default     = ""
+}
+
+variable "label_chain" {
+  description = "Who labels images, likewise."
+  type        = string
+  default     = ""
+}
+
+variable "prompt_chain" {
+  description = "Who answers prompts, likewise."
+  type        = string
+  default     = ""
+}
+
+variable "budget" {
+  description = "The most that all model calls of a month may cost, in US dollars; none is no limit."
+  type        = string
+  default     = ""
+}
+
+variable "user_budget" {
+  description = "The most that those of one user may cost."
+  type        = string
+  default     = ""
+}
+
 variable "state" {
   description = "ARN of the policy of what every function needs."
   type        = string
@@ -125,6 +155,12 @@ variable "figures" {
 variable "posts" {
   description = "ARN of the policy of who sends mails and events."
   type        = string
+}
+
+variable "models" {
+  description = "ARN of the policy of who asks models of AWS, if some are named."
+  type        = string
+  default     = ""
 }
 
 variable "brokers" {
@@ -214,39 +250,45 @@ locals {
     Partition           = data.aws_partition.here.partition
     Region              = data.aws_region.here.name
     URLSuffix           = data.aws_partition.here.dns_suffix
-    Name                = var.name
-    CodeBucket          = var.code_bucket
-    ApiCode             = var.api_code
-    WorkerImage         = var.worker_image
-    WorkerCode          = var.worker_code
+    Name                = trimsuffix(trimprefix(jsonencode(var.name), "\""), "\"")
+    CodeBucket          = trimsuffix(trimprefix(jsonencode(var.code_bucket), "\""), "\"")
+    ApiCode             = trimsuffix(trimprefix(jsonencode(var.api_code), "\""), "\"")
+    WorkerImage         = trimsuffix(trimprefix(jsonencode(var.worker_image), "\""), "\"")
+    WorkerCode          = trimsuffix(trimprefix(jsonencode(var.worker_code), "\""), "\"")
     WorkerConcurrency   = var.worker_concurrency
-    StoreUrl            = var.store_url
-    BlobsUrl            = var.blobs_url
-    BrokerUrl           = var.broker_url
-    SealingUrl          = var.sealing_url
-    LinkSecret          = var.link_secret
-    FormerSecret        = var.former_secret
-    MailUrl             = var.mail_url
-    EventsUrl           = var.events_url
-    IdentityUrl         = var.identity_url
-    AnalyticsUrl        = var.analytics_url
-    PublicUrl           = var.public_url
-    Registration        = var.registration
-    State               = var.state
-    Files               = var.files
-    Figures             = var.figures
-    Posts               = var.posts
-    Brokers             = var.brokers
-    WorkQueueArn        = var.work_queue_arn
-    NoticeQueueArn      = var.notice_queue_arn
-    LeftOutArn          = var.left_out_arn
-    StreamUrl           = var.stream_url
-    StreamTopics        = var.stream_topics
-    KafkaCluster        = var.kafka_cluster
+    StoreUrl            = trimsuffix(trimprefix(jsonencode(var.store_url), "\""), "\"")
+    BlobsUrl            = trimsuffix(trimprefix(jsonencode(var.blobs_url), "\""), "\"")
+    BrokerUrl           = trimsuffix(trimprefix(jsonencode(var.broker_url), "\""), "\"")
+    SealingUrl          = trimsuffix(trimprefix(jsonencode(var.sealing_url), "\""), "\"")
+    LinkSecret          = trimsuffix(trimprefix(jsonencode(var.link_secret), "\""), "\"")
+    FormerSecret        = trimsuffix(trimprefix(jsonencode(var.former_secret), "\""), "\"")
+    MailUrl             = trimsuffix(trimprefix(jsonencode(var.mail_url), "\""), "\"")
+    EventsUrl           = trimsuffix(trimprefix(jsonencode(var.events_url), "\""), "\"")
+    IdentityUrl         = trimsuffix(trimprefix(jsonencode(var.identity_url), "\""), "\"")
+    AnalyticsUrl        = trimsuffix(trimprefix(jsonencode(var.analytics_url), "\""), "\"")
+    PublicUrl           = trimsuffix(trimprefix(jsonencode(var.public_url), "\""), "\"")
+    Registration        = trimsuffix(trimprefix(jsonencode(var.registration), "\""), "\"")
+    CaptionChain        = trimsuffix(trimprefix(jsonencode(var.caption_chain), "\""), "\"")
+    LabelChain          = trimsuffix(trimprefix(jsonencode(var.label_chain), "\""), "\"")
+    PromptChain         = trimsuffix(trimprefix(jsonencode(var.prompt_chain), "\""), "\"")
+    Budget              = trimsuffix(trimprefix(jsonencode(var.budget), "\""), "\"")
+    UserBudget          = trimsuffix(trimprefix(jsonencode(var.user_budget), "\""), "\"")
+    State               = trimsuffix(trimprefix(jsonencode(var.state), "\""), "\"")
+    Files               = trimsuffix(trimprefix(jsonencode(var.files), "\""), "\"")
+    Figures             = trimsuffix(trimprefix(jsonencode(var.figures), "\""), "\"")
+    Posts               = trimsuffix(trimprefix(jsonencode(var.posts), "\""), "\"")
+    Models              = trimsuffix(trimprefix(jsonencode(var.models), "\""), "\"")
+    Brokers             = trimsuffix(trimprefix(jsonencode(var.brokers), "\""), "\"")
+    WorkQueueArn        = trimsuffix(trimprefix(jsonencode(var.work_queue_arn), "\""), "\"")
+    NoticeQueueArn      = trimsuffix(trimprefix(jsonencode(var.notice_queue_arn), "\""), "\"")
+    LeftOutArn          = trimsuffix(trimprefix(jsonencode(var.left_out_arn), "\""), "\"")
+    StreamUrl           = trimsuffix(trimprefix(jsonencode(var.stream_url), "\""), "\"")
+    StreamTopics        = trimsuffix(trimprefix(jsonencode(var.stream_topics), "\""), "\"")
+    KafkaCluster        = trimsuffix(trimprefix(jsonencode(var.kafka_cluster), "\""), "\"")
     KafkaTopics         = var.kafka_topics
     KafkaSubnets        = var.kafka_subnets
     KafkaSecurityGroups = var.kafka_security_groups
-    DataKey             = var.data_key
+    DataKey             = trimsuffix(trimprefix(jsonencode(var.data_key), "\""), "\"")
     LogDays             = var.log_days
     StackName           = var.name
     KafkaCluster_part1  = try(split("/", var.kafka_cluster)[1], "")
@@ -254,6 +296,7 @@ locals {
     HasPublicUrl        = !(var.public_url == "")
     HasKafka            = !(var.kafka_cluster == "")
     HasFigures          = !(var.figures == "")
+    HasModels           = !(var.models == "")
     HasSubnets          = !(join("", var.kafka_subnets) == "")
   }
 }

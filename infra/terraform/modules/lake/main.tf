@@ -10,6 +10,7 @@ locals {
 
 resource "aws_s3_bucket" "figures" {
   bucket_prefix = "${var.name}-figures-"
+  force_destroy = !var.protected
 }
 
 resource "aws_s3_bucket_public_access_block" "figures" {

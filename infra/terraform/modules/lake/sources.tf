@@ -58,10 +58,10 @@ locals {
     Partition = data.aws_partition.here.partition
     Region    = data.aws_region.here.name
     URLSuffix = data.aws_partition.here.dns_suffix
-    Name      = var.name
-    LogBucket = var.log_bucket
+    Name      = trimsuffix(trimprefix(jsonencode(var.name), "\""), "\"")
+    LogBucket = trimsuffix(trimprefix(jsonencode(var.log_bucket), "\""), "\"")
     ScanBytes = var.scan_bytes
-    Endpoint  = var.endpoint
+    Endpoint  = trimsuffix(trimprefix(jsonencode(var.endpoint), "\""), "\"")
     StackName = var.name
     IsAws     = var.endpoint == ""
   }

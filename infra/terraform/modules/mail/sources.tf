@@ -52,10 +52,10 @@ locals {
     Partition      = data.aws_partition.here.partition
     Region         = data.aws_region.here.name
     URLSuffix      = data.aws_partition.here.dns_suffix
-    Name           = var.name
-    MailFrom       = var.mail_from
+    Name           = trimsuffix(trimprefix(jsonencode(var.name), "\""), "\"")
+    MailFrom       = trimsuffix(trimprefix(jsonencode(var.mail_from), "\""), "\"")
     Identity       = var.identity ? "yes" : "no"
-    Operators      = var.operators
+    Operators      = trimsuffix(trimprefix(jsonencode(var.operators), "\""), "\"")
     StackName      = var.name
     MailFrom_part1 = try(split("@", var.mail_from)[1], "")
     MakesIdentity  = (var.identity ? "yes" : "no") == "yes"

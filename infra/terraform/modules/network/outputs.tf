@@ -11,11 +11,13 @@ output "cidr" {
 output "public" {
   description = "Subnets of the load balancer."
   value       = [for name in ["PublicA", "PublicB"] : aws_subnet.subnet[name].id]
+  depends_on  = [aws_internet_gateway.gateway, aws_route.public_out, aws_route_table_association.routes]
 }
 
 output "private" {
   description = "Subnets of the tasks."
   value       = [for name in ["PrivateA", "PrivateB"] : aws_subnet.subnet[name].id]
+  depends_on  = [aws_route.out_a, aws_route.out_b, aws_route_table_association.routes, aws_vpc_endpoint.endpoint]
 }
 
 output "nobody" {

@@ -53,8 +53,8 @@ locals {
     Partition     = data.aws_partition.here.partition
     Region        = data.aws_region.here.name
     URLSuffix     = data.aws_partition.here.dns_suffix
-    Name          = var.name
-    DataKey       = var.data_key
+    Name          = trimsuffix(trimprefix(jsonencode(var.name), "\""), "\"")
+    DataKey       = trimsuffix(trimprefix(jsonencode(var.data_key), "\""), "\"")
     LogDays       = var.log_days
     SecondGateway = var.second_gateway ? "yes" : "no"
     StackName     = var.name

@@ -46,4 +46,5 @@ output "events" {
 output "operators" {
   description = "ARN of the topic of who looks after it."
   value       = aws_sns_topic.operators.arn
+  depends_on  = [aws_sns_topic_policy.operators_policy]
 }

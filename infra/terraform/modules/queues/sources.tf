@@ -65,11 +65,11 @@ locals {
     Partition        = data.aws_partition.here.partition
     Region           = data.aws_region.here.name
     URLSuffix        = data.aws_partition.here.dns_suffix
-    Name             = var.name
+    Name             = trimsuffix(trimprefix(jsonencode(var.name), "\""), "\"")
     WorkSeconds      = var.work_seconds
     NoticeSeconds    = var.notice_seconds
-    DataKey          = var.data_key
-    OperatorsMail    = var.operators_mail
+    DataKey          = trimsuffix(trimprefix(jsonencode(var.data_key), "\""), "\"")
+    OperatorsMail    = trimsuffix(trimprefix(jsonencode(var.operators_mail), "\""), "\"")
     Stream           = var.stream ? "yes" : "no"
     StackName        = var.name
     HasStream        = (var.stream ? "yes" : "no") == "yes"

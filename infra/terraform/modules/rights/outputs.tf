@@ -18,6 +18,11 @@ output "posts" {
   value       = aws_iam_policy.policy["Posts"].arn
 }
 
+output "models" {
+  description = "ARN of the policy of who asks models of AWS, if some are named."
+  value       = try(aws_iam_policy.policy["Models"].arn, "")
+}
+
 output "brokers" {
   description = "ARN of the policy of who writes to the stream."
   value       = try(aws_iam_policy.policy["Brokers"].arn, "")

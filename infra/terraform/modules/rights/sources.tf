@@ -72,6 +72,24 @@ variable "mails_arn" {
   type        = string
 }
 
+variable "bedrock_models" {
+  description = "ARNs of models and profiles of Bedrock that may be asked; none unless named."
+  type        = list(string)
+  default     = []
+}
+
+variable "sage_maker_endpoints" {
+  description = "ARNs of endpoints of SageMaker that may be asked; none unless named."
+  type        = list(string)
+  default     = []
+}
+
+variable "rekognition" {
+  description = "Whether Rekognition may be asked for labels."
+  type        = bool
+  default     = false
+}
+
 variable "kafka_cluster" {
   description = "ARN of an MSK cluster, if there is one."
   type        = string
@@ -98,23 +116,30 @@ locals {
     Partition          = data.aws_partition.here.partition
     Region             = data.aws_region.here.name
     URLSuffix          = data.aws_partition.here.dns_suffix
-    Name               = var.name
-    TableArn           = var.table_arn
-    BucketArn          = var.bucket_arn
-    FiguresArn         = var.figures_arn
-    DataKey            = var.data_key
-    SealingKeyArn      = var.sealing_key_arn
+    Name               = trimsuffix(trimprefix(jsonencode(var.name), "\""), "\"")
+    TableArn           = trimsuffix(trimprefix(jsonencode(var.table_arn), "\""), "\"")
+    BucketArn          = trimsuffix(trimprefix(jsonencode(var.bucket_arn), "\""), "\"")
+    FiguresArn         = trimsuffix(trimprefix(jsonencode(var.figures_arn), "\""), "\"")
+    DataKey            = trimsuffix(trimprefix(jsonencode(var.data_key), "\""), "\"")
+    SealingKeyArn      = trimsuffix(trimprefix(jsonencode(var.sealing_key_arn), "\""), "\"")
     Secrets            = var.secrets
-    WorkQueueArn       = var.work_queue_arn
-    NoticeQueueArn     = var.notice_queue_arn
-    EventsArn          = var.events_arn
-    MailFrom           = var.mail_from
-    MailsArn           = var.mails_arn
-    KafkaCluster       = var.kafka_cluster
+    WorkQueueArn       = trimsuffix(trimprefix(jsonencode(var.work_queue_arn), "\""), "\"")
+    NoticeQueueArn     = trimsuffix(trimprefix(jsonencode(var.notice_queue_arn), "\""), "\"")
+    EventsArn          = trimsuffix(trimprefix(jsonencode(var.events_arn), "\""), "\"")
+    MailFrom           = trimsuffix(trimprefix(jsonencode(var.mail_from), "\""), "\"")
+    MailsArn           = trimsuffix(trimprefix(jsonencode(var.mails_arn), "\""), "\"")
+    BedrockModels      = var.bedrock_models
+    SageMakerEndpoints = var.sage_maker_endpoints
+    Rekognition        = var.rekognition ? "yes" : "no"
+    KafkaCluster       = trimsuffix(trimprefix(jsonencode(var.kafka_cluster), "\""), "\"")
     StackName          = var.name
     KafkaCluster_part1 = try(split("/", var.kafka_cluster)[1], "")
     MailFrom_part1     = try(split("@", var.mail_from)[1], "")
     HasKafka           = !(var.kafka_cluster == "")
     HasFigures         = !(var.figures_arn == "")
+    HasBedrock         = !(join("", var.bedrock_models) == "")
+    HasSageMaker       = !(join("", var.sage_maker_endpoints) == "")
+    HasRekognition     = (var.rekognition ? "yes" : "no") == "yes"
+    HasModels          = ((!(join("", var.bedrock_models) == "")) || (!(join("", var.sage_maker_endpoints) == "")) || ((var.rekognition ? "yes" : "no") == "yes"))
   }
 }

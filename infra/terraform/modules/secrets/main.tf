@@ -12,6 +12,8 @@ resource "aws_secretsmanager_secret" "link_secret" {
   name        = "${var.name}-links"
   description = local.source.LinkSecret.Description
   kms_key_id  = var.data_key
+
+  recovery_window_in_days = var.protected ? 30 : 0
 }
 
 ephemeral "aws_secretsmanager_random_password" "first" {
@@ -35,7 +37,12 @@ resource "aws_secretsmanager_secret_rotation" "rotation" {
     automatically_after_days = var.rotation_days
   }
 
-  depends_on = [aws_lambda_permission.rotation_permission, aws_secretsmanager_secret_version.first]
+  # AWS calls the function at once
+  depends_on = [
+    aws_lambda_permission.rotation_permission,
+    aws_secretsmanager_secret_version.first,
+    aws_iam_role_policy.rotation_role,
+  ]
 }
 
 resource "aws_lambda_permission" "rotation_permission" {

@@ -6,4 +6,5 @@ output "link_secret" {
 output "link_secret_name" {
   description = "Name of the secret."
   value       = aws_secretsmanager_secret.link_secret.name
+  depends_on  = [aws_secretsmanager_secret_version.first]
 }

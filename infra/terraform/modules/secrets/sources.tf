@@ -74,13 +74,13 @@ locals {
     Partition    = data.aws_partition.here.partition
     Region       = data.aws_region.here.name
     URLSuffix    = data.aws_partition.here.dns_suffix
-    Name         = var.name
-    DataKey      = var.data_key
-    CodeBucket   = var.code_bucket
-    ApiCode      = var.api_code
+    Name         = trimsuffix(trimprefix(jsonencode(var.name), "\""), "\"")
+    DataKey      = trimsuffix(trimprefix(jsonencode(var.data_key), "\""), "\"")
+    CodeBucket   = trimsuffix(trimprefix(jsonencode(var.code_bucket), "\""), "\"")
+    ApiCode      = trimsuffix(trimprefix(jsonencode(var.api_code), "\""), "\"")
     RotationDays = var.rotation_days
     LogDays      = var.log_days
-    Endpoint     = var.endpoint
+    Endpoint     = trimsuffix(trimprefix(jsonencode(var.endpoint), "\""), "\"")
     StackName    = var.name
     HasEndpoint  = !(var.endpoint == "")
   }

@@ -20,7 +20,7 @@ locals {
     for role, one in local.of_type["AWS::IAM::Role"] : {
       for arn in try(one.ManagedPolicyArns, []) : "${role}-${try(arn.Then, arn)}" => {
         role = role, arn = try(arn.Then, arn)
-      } if try(merge(local.given, { HasFigures = var.has_figures })[arn.If], true)
+      } if try(merge(local.given, { HasFigures = var.has_figures, HasModels = var.has_models })[arn.If], true)
     }
   ]...)
   containers = { for name, one in local.tasks : name => one.ContainerDefinitions }
@@ -145,18 +145,6 @@ resource "aws_security_group" "door" {
   description = each.value.GroupDescription
   vpc_id      = var.vpc
 
-  dynamic "ingress" {
-    for_each = [for rule in each.value.SecurityGroupIngress : rule if can(rule.CidrIp)]
-
-    content {
-      protocol    = ingress.value.IpProtocol
-      from_port   = ingress.value.FromPort
-      to_port     = ingress.value.ToPort
-      cidr_blocks = [ingress.value.CidrIp]
-      description = ingress.value.Description
-    }
-  }
-
   dynamic "egress" {
     for_each = each.value.SecurityGroupEgress
 
@@ -168,21 +156,22 @@ resource "aws_security_group" "door" {
       description = replace(egress.value.Description, "'", "")
     }
   }
-
-  lifecycle {
-    ignore_changes = [ingress] # one rule names the other group, below
-  }
 }
 
-resource "aws_vpc_security_group_ingress_rule" "asked" {
-  count = local.given.IsWhole ? 1 : 0
+resource "aws_vpc_security_group_ingress_rule" "door" {
+  for_each = merge([
+    for name, one in local.doors : {
+      for number, rule in one.SecurityGroupIngress : "${name}-${number}" => merge(rule, { group = name })
+    }
+  ]...)
 
-  security_group_id            = aws_security_group.door["Asked"].id
-  referenced_security_group_id = aws_security_group.door["Anybody"].id
-  ip_protocol                  = one(local.source.Asked.SecurityGroupIngress).IpProtocol
-  from_port                    = one(local.source.Asked.SecurityGroupIngress).FromPort
-  to_port                      = one(local.source.Asked.SecurityGroupIngress).ToPort
-  description                  = one(local.source.Asked.SecurityGroupIngress).Description
+  security_group_id            = aws_security_group.door[each.value.group].id
+  cidr_ipv4                    = try(each.value.CidrIp, null)
+  referenced_security_group_id = can(each.value.SourceSecurityGroupId) ? aws_security_group.door["Anybody"].id : null
+  ip_protocol                  = each.value.IpProtocol
+  from_port                    = each.value.FromPort
+  to_port                      = each.value.ToPort
+  description                  = each.value.Description
 }
 
 locals {
@@ -200,7 +189,7 @@ resource "aws_lb" "balancer" {
   drop_invalid_header_fields = true
   desync_mitigation_mode     = local.attributes["routing.http.desync_mitigation_mode"]
   idle_timeout               = local.attributes["idle_timeout.timeout_seconds"]
-  enable_deletion_protection = true
+  enable_deletion_protection = var.protected
 
   access_logs {
     enabled = true

@@ -5,3 +5,15 @@ variable "has_figures" {
   type        = bool
   default     = false
 }
+
+variable "has_models" {
+  description = "Whether models of AWS may be asked: the ARN that says so may be known only once it is made."
+  type        = bool
+  default     = false
+}
+
+variable "protected" {
+  description = "Whether the load balancer refuses to be deleted."
+  type        = bool
+  default     = true
+}

@@ -159,6 +159,36 @@ variable "registration" {
   default     = "false"
 }
 
+variable "caption_chain" {
+  description = "Who writes captions, first to last."
+  type        = string
+  default     = ""
+}
+
+variable "label_chain" {
+  description = "Who labels images, likewise."
+  type        = string
+  default     = ""
+}
+
+variable "prompt_chain" {
+  description = "Who answers prompts, likewise."
+  type        = string
+  default     = ""
+}
+
+variable "budget" {
+  description = "The most that all model calls of a month may cost, in US dollars; none is no limit."
+  type        = string
+  default     = ""
+}
+
+variable "user_budget" {
+  description = "The most that those of one user may cost."
+  type        = string
+  default     = ""
+}
+
 variable "state" {
   description = "ARN of the policy of what every service needs."
   type        = string
@@ -178,6 +208,12 @@ variable "figures" {
 variable "posts" {
   description = "ARN of the policy of who sends mails and events."
   type        = string
+}
+
+variable "models" {
+  description = "ARN of the policy of who asks models of AWS, if some are named."
+  type        = string
+  default     = ""
 }
 
 variable "brokers" {
@@ -278,41 +314,47 @@ locals {
     Partition          = data.aws_partition.here.partition
     Region             = data.aws_region.here.name
     URLSuffix          = data.aws_partition.here.dns_suffix
-    Name               = var.name
+    Name               = trimsuffix(trimprefix(jsonencode(var.name), "\""), "\"")
     Whole              = var.whole ? "yes" : "no"
-    Image              = var.image
-    Repository         = var.repository
-    Processor          = var.processor
-    Certificate        = var.certificate
-    Vpc                = var.vpc
-    Cidr               = var.cidr
+    Image              = trimsuffix(trimprefix(jsonencode(var.image), "\""), "\"")
+    Repository         = trimsuffix(trimprefix(jsonencode(var.repository), "\""), "\"")
+    Processor          = trimsuffix(trimprefix(jsonencode(var.processor), "\""), "\"")
+    Certificate        = trimsuffix(trimprefix(jsonencode(var.certificate), "\""), "\"")
+    Vpc                = trimsuffix(trimprefix(jsonencode(var.vpc), "\""), "\"")
+    Cidr               = trimsuffix(trimprefix(jsonencode(var.cidr), "\""), "\"")
     Public             = var.public
     Private            = var.private
-    Nobody             = var.nobody
-    KafkaSecurityGroup = var.kafka_security_group
-    StoreUrl           = var.store_url
-    BlobsUrl           = var.blobs_url
-    BrokerUrl          = var.broker_url
-    SealingUrl         = var.sealing_url
-    LinkSecret         = var.link_secret
-    FormerSecret       = var.former_secret
-    MailUrl            = var.mail_url
-    EventsUrl          = var.events_url
-    IdentityUrl        = var.identity_url
-    AnalyticsUrl       = var.analytics_url
-    StreamUrl          = var.stream_url
-    StreamTopics       = var.stream_topics
-    KafkaCluster       = var.kafka_cluster
-    PublicUrl          = var.public_url
-    Registration       = var.registration
-    State              = var.state
-    Files              = var.files
-    Figures            = var.figures
-    Posts              = var.posts
-    Brokers            = var.brokers
-    WorkQueueArn       = var.work_queue_arn
-    LogBucket          = var.log_bucket
-    DataKey            = var.data_key
+    Nobody             = trimsuffix(trimprefix(jsonencode(var.nobody), "\""), "\"")
+    KafkaSecurityGroup = trimsuffix(trimprefix(jsonencode(var.kafka_security_group), "\""), "\"")
+    StoreUrl           = trimsuffix(trimprefix(jsonencode(var.store_url), "\""), "\"")
+    BlobsUrl           = trimsuffix(trimprefix(jsonencode(var.blobs_url), "\""), "\"")
+    BrokerUrl          = trimsuffix(trimprefix(jsonencode(var.broker_url), "\""), "\"")
+    SealingUrl         = trimsuffix(trimprefix(jsonencode(var.sealing_url), "\""), "\"")
+    LinkSecret         = trimsuffix(trimprefix(jsonencode(var.link_secret), "\""), "\"")
+    FormerSecret       = trimsuffix(trimprefix(jsonencode(var.former_secret), "\""), "\"")
+    MailUrl            = trimsuffix(trimprefix(jsonencode(var.mail_url), "\""), "\"")
+    EventsUrl          = trimsuffix(trimprefix(jsonencode(var.events_url), "\""), "\"")
+    IdentityUrl        = trimsuffix(trimprefix(jsonencode(var.identity_url), "\""), "\"")
+    AnalyticsUrl       = trimsuffix(trimprefix(jsonencode(var.analytics_url), "\""), "\"")
+    StreamUrl          = trimsuffix(trimprefix(jsonencode(var.stream_url), "\""), "\"")
+    StreamTopics       = trimsuffix(trimprefix(jsonencode(var.stream_topics), "\""), "\"")
+    KafkaCluster       = trimsuffix(trimprefix(jsonencode(var.kafka_cluster), "\""), "\"")
+    PublicUrl          = trimsuffix(trimprefix(jsonencode(var.public_url), "\""), "\"")
+    Registration       = trimsuffix(trimprefix(jsonencode(var.registration), "\""), "\"")
+    CaptionChain       = trimsuffix(trimprefix(jsonencode(var.caption_chain), "\""), "\"")
+    LabelChain         = trimsuffix(trimprefix(jsonencode(var.label_chain), "\""), "\"")
+    PromptChain        = trimsuffix(trimprefix(jsonencode(var.prompt_chain), "\""), "\"")
+    Budget             = trimsuffix(trimprefix(jsonencode(var.budget), "\""), "\"")
+    UserBudget         = trimsuffix(trimprefix(jsonencode(var.user_budget), "\""), "\"")
+    State              = trimsuffix(trimprefix(jsonencode(var.state), "\""), "\"")
+    Files              = trimsuffix(trimprefix(jsonencode(var.files), "\""), "\"")
+    Figures            = trimsuffix(trimprefix(jsonencode(var.figures), "\""), "\"")
+    Posts              = trimsuffix(trimprefix(jsonencode(var.posts), "\""), "\"")
+    Models             = trimsuffix(trimprefix(jsonencode(var.models), "\""), "\"")
+    Brokers            = trimsuffix(trimprefix(jsonencode(var.brokers), "\""), "\"")
+    WorkQueueArn       = trimsuffix(trimprefix(jsonencode(var.work_queue_arn), "\""), "\"")
+    LogBucket          = trimsuffix(trimprefix(jsonencode(var.log_bucket), "\""), "\"")
+    DataKey            = trimsuffix(trimprefix(jsonencode(var.data_key), "\""), "\"")
     LogDays            = var.log_days
     Servers            = var.servers
     LeastWorkers       = var.least_workers
@@ -326,6 +368,7 @@ locals {
     IsWhole            = (var.whole ? "yes" : "no") == "yes"
     HasKafka           = !(var.kafka_cluster == "")
     HasFigures         = !(var.figures == "")
+    HasModels          = !(var.models == "")
     Ingests            = (((var.whole ? "yes" : "no") == "yes") && (!(var.kafka_cluster == "")))
     HasKafkaGroup      = !(var.kafka_security_group == "")
   }

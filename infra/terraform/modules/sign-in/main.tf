@@ -10,7 +10,7 @@ resource "aws_cognito_user_pool" "people" {
   username_attributes      = local.people.UsernameAttributes
   auto_verified_attributes = local.people.AutoVerifiedAttributes
   mfa_configuration        = local.people.MfaConfiguration
-  deletion_protection      = local.people.DeletionProtection
+  deletion_protection      = var.protected ? local.people.DeletionProtection : "INACTIVE"
 
   user_attribute_update_settings {
     attributes_require_verification_before_update = (
@@ -80,10 +80,17 @@ resource "aws_secretsmanager_secret" "client_secret" {
   name        = "${var.name}-sign-in"
   description = local.source.ClientSecret.Description
   kms_key_id  = var.data_key
+
+  recovery_window_in_days = var.protected ? 30 : 0
 }
 
 resource "aws_secretsmanager_secret_version" "client_secret" {
   secret_id                = aws_secretsmanager_secret.client_secret.id
   secret_string_wo         = aws_cognito_user_pool_client.client.client_secret
   secret_string_wo_version = 1
+
+  # a value that is only written is not compared: another client is another secret
+  lifecycle {
+    replace_triggered_by = [aws_cognito_user_pool_client.client.id]
+  }
 }

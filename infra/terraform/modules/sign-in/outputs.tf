@@ -6,6 +6,7 @@ output "identity_url" {
     "&client_secret=$${secretsmanager:${var.name}-sign-in?region=${local.given.Region}}",
     "&admins=${local.source.Admins.GroupName}&groups=cognito:groups",
   ])
+  depends_on = [aws_secretsmanager_secret_version.client_secret, aws_cognito_user_pool_domain.domain]
 }
 
 output "client_secret" {

@@ -26,7 +26,7 @@ variable "prefix" {
   type        = string
 
   validation {
-    condition     = can(regex("[a-z0-9][a-z0-9-]{0,62}", var.prefix))
+    condition     = can(regex("^(?:[a-z0-9][a-z0-9-]{0,62})$", var.prefix))
     error_message = "It must match [a-z0-9][a-z0-9-]{0,62}."
   }
 }
@@ -56,10 +56,10 @@ locals {
     Partition = data.aws_partition.here.partition
     Region    = data.aws_region.here.name
     URLSuffix = data.aws_partition.here.dns_suffix
-    Name      = var.name
-    PublicUrl = var.public_url
-    Prefix    = var.prefix
-    DataKey   = var.data_key
+    Name      = trimsuffix(trimprefix(jsonencode(var.name), "\""), "\"")
+    PublicUrl = trimsuffix(trimprefix(jsonencode(var.public_url), "\""), "\"")
+    Prefix    = trimsuffix(trimprefix(jsonencode(var.prefix), "\""), "\"")
+    DataKey   = trimsuffix(trimprefix(jsonencode(var.data_key), "\""), "\"")
     StackName = var.name
   }
 }

@@ -70,11 +70,11 @@ locals {
     Partition = data.aws_partition.here.partition
     Region    = data.aws_region.here.name
     URLSuffix = data.aws_partition.here.dns_suffix
-    Name      = var.name
+    Name      = trimsuffix(trimprefix(jsonencode(var.name), "\""), "\"")
     Vpc       = var.vpc
     Subnets   = var.subnets
     Clients   = var.clients
-    Instance  = var.instance
+    Instance  = trimsuffix(trimprefix(jsonencode(var.instance), "\""), "\"")
     Gigabytes = var.gigabytes
     LogDays   = var.log_days
     StackName = var.name

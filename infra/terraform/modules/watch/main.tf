@@ -7,16 +7,17 @@ variable "watched" {
 }
 
 locals {
-  trail    = local.source.Asked
-  findings = local.source.Findings
-  selectors = jsondecode(templatestring(local.text["Asked"], merge(local.given, {
-  }))).AdvancedEventSelectors
+  trail     = local.source.Asked
+  findings  = local.source.Findings
+  selectors = jsondecode(templatestring(local.text["Asked"], local.given)).AdvancedEventSelectors
 }
 
 module "alarms" {
   source = "../alarms"
 
   name                = var.name
+  installation        = var.name
+  stays               = var.stays
   topic               = var.operators
   functions           = var.functions
   api                 = var.api

@@ -39,6 +39,12 @@ variable "cluster" {
   default     = ""
 }
 
+variable "stays" {
+  description = "Whether there are workers when there is nothing to do."
+  type        = bool
+  default     = true
+}
+
 variable "table" {
   description = "Name of the table."
   type        = string
@@ -118,22 +124,23 @@ locals {
     Partition         = data.aws_partition.here.partition
     Region            = data.aws_region.here.name
     URLSuffix         = data.aws_partition.here.dns_suffix
-    Name              = var.name
-    Operators         = var.operators
+    Name              = trimsuffix(trimprefix(jsonencode(var.name), "\""), "\"")
+    Operators         = trimsuffix(trimprefix(jsonencode(var.operators), "\""), "\"")
     Functions         = var.functions ? "yes" : "no"
-    Api               = var.api
-    Cluster           = var.cluster
-    Table             = var.table
-    Bucket            = var.bucket
-    WorkQueue         = var.work_queue
-    WorkDeadLetters   = var.work_dead_letters
-    NoticeDeadLetters = var.notice_dead_letters
-    LeftOut           = var.left_out
-    Certificate       = var.certificate
+    Api               = trimsuffix(trimprefix(jsonencode(var.api), "\""), "\"")
+    Cluster           = trimsuffix(trimprefix(jsonencode(var.cluster), "\""), "\"")
+    Stays             = var.stays ? "yes" : "no"
+    Table             = trimsuffix(trimprefix(jsonencode(var.table), "\""), "\"")
+    Bucket            = trimsuffix(trimprefix(jsonencode(var.bucket), "\""), "\"")
+    WorkQueue         = trimsuffix(trimprefix(jsonencode(var.work_queue), "\""), "\"")
+    WorkDeadLetters   = trimsuffix(trimprefix(jsonencode(var.work_dead_letters), "\""), "\"")
+    NoticeDeadLetters = trimsuffix(trimprefix(jsonencode(var.notice_dead_letters), "\""), "\"")
+    LeftOut           = trimsuffix(trimprefix(jsonencode(var.left_out), "\""), "\"")
+    Certificate       = trimsuffix(trimprefix(jsonencode(var.certificate), "\""), "\"")
     Trail             = var.trail ? "yes" : "no"
     Guard             = var.guard ? "yes" : "no"
-    LogBucket         = var.log_bucket
-    DataKey           = var.data_key
+    LogBucket         = trimsuffix(trimprefix(jsonencode(var.log_bucket), "\""), "\"")
+    DataKey           = trimsuffix(trimprefix(jsonencode(var.data_key), "\""), "\"")
     StackName         = var.name
     HasTrail          = (var.trail ? "yes" : "no") == "yes"
     HasGuard          = (var.guard ? "yes" : "no") == "yes"

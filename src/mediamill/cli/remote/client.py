@@ -70,10 +70,13 @@ class Client:
         self, server: str, token: str = "", *, verify: ssl.SSLContext | bool = True
     ) -> None:
         self.server = server
-        self.api = Api(
-            server, token, retries=RETRIES, verify=verify, agent=f"mediamill-cli/{__version__}",
-            notice=lambda text: click.echo(text, err=True),
-        )  # fmt: skip
+        try:
+            self.api = Api(
+                server, token, retries=RETRIES, verify=verify, agent=f"mediamill-cli/{__version__}",
+                notice=lambda text: click.echo(text, err=True),
+            )  # fmt: skip
+        except ValueError as error:
+            raise Failure(f"{error}") from None
 
     def __enter__(self) -> Self:
         return self

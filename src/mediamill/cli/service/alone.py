@@ -43,13 +43,14 @@ async def telling(app: App, *, whole: bool) -> AsyncIterator[None]:
     finally:
         beside.cancel()
         await asyncio.wait({beside})
-        _tell(changes.take())
+        _tell(changes.take(), app.settings.metrics_installation)
 
 
 async def _each_minute(app: App, changes: Changes, *, whole: bool) -> None:
     while True:
         await asyncio.sleep(TELL_SECONDS)
-        _tell((await _whole(app) if whole else {}) | changes.take())
+        values = await _whole(app) if whole else {}
+        _tell(values | changes.take(), app.settings.metrics_installation)
 
 
 async def _whole(app: App) -> dict[str, float]:
@@ -61,12 +62,12 @@ async def _whole(app: App) -> dict[str, float]:
     return values
 
 
-def _tell(values: dict[str, float]) -> None:
+def _tell(values: dict[str, float], installation: str) -> None:
     """Write numbers to standard output; where nobody takes them, work goes on."""
     if not values:
         return
     try:
-        sys.stdout.write(f"{line(values, int(time.time() * 1000))}\n")
+        sys.stdout.write(f"{line(values, int(time.time() * 1000), installation)}\n")
         sys.stdout.flush()
     except (OSError, ValueError) as error:
         log.warning("numbers not told", action="numbers_not_told", error=str(error))

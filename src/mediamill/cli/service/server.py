@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 DRAIN_SECONDS = 30
 REQUEST_SECONDS = 25
 """How long requests in progress may take once a signal came; less than the whole drain."""
+IDLE_SECONDS = 5
+PROXIED_IDLE_SECONDS = 150
+"""More than the load balancer of `infra/aws` (90), Caddy (120), nginx and CloudFront (60) wait."""
 LATE_SECONDS = 0.2
 """How often streams are looked for that began when the server was stopping already."""
 

@@ -19,13 +19,20 @@ from mediamill.core.settings import Settings
 
 
 async def welcome(app: App) -> str:
-    """Make a one-time sign-in link, and a token for this machine's user; return what to print."""
+    """Make a one-time sign-in link, and a token for this machine's user; return what to print.
+
+    Where it is kept in a log, for others to read, there is no link once the administrator has an
+    address to sign in with.
+    """
     settings = app.settings
     address = settings.public_url
     try:
         await _keep_token(app, local_address(settings))
-        link = f"{address}/signin?token={await app.accounts.sign_in_secret()}"
-        way = f"{link}  (once, within 15 minutes)"
+        if (await app.accounts.first_user()).email and not sys.stdout.isatty():
+            way = f"{address}/signin  (a link: `mediamill admin users sign-in-link`)"
+        else:
+            link = f"{address}/signin?token={await app.accounts.sign_in_secret()}"
+            way = f"{link}  (once, within 15 minutes)"
     except Unauthenticated as error:
         way = error.message
     return "\n".join(

@@ -96,7 +96,7 @@ class Annotations(Resource[D]):
     ) -> Rows[bytes]:  # fmt: skip
         """Give all annotations in a format, in pieces: JSON for COCO, else a zip."""
         here = routes.export_annotations.at(project_id=project)
-        return passing(Request("GET", here, {"format": format}))
+        return passing(Request("GET", here, {"format": format}), self.calls.retries)
 
     # -- classes ----------------------------------------------------------------------------------
 

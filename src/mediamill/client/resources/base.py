@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 from uuid import uuid4
 
-from mediamill.client.calling import KEY, Flow, Give, Request, Response, Route, Rows
+from mediamill.client.calling import Flow, Give, Request, Response, Route, Rows
 from mediamill.client.driving import Awaiting, Blocking
 from mediamill.client.paging import listing
 from mediamill.client.retrying import Retries, sending
@@ -32,10 +32,12 @@ class Calls:
     state: Path | None = None
     """A folder in which unfinished uploads are remembered; None for none."""
     notice: Callable[[str], None] = field(default=lambda _: None)
+    user: str = ""
+    """Tells users of this machine apart; no secret."""
 
     def send(self, route: Route, request: Request) -> Flow[Response]:
         """Send a request; a POST that may be done once only gets a key of its own."""
-        if route.keyed and KEY not in request.headers:
+        if route.keyed and not request.keyed:
             request = request.having(Idempotency_Key=uuid4().hex)
         return sending(request, self.retries)
 

@@ -73,7 +73,7 @@ class Captions(Resource[D]):
     ) -> Rows[bytes]:  # fmt: skip
         """Give captions by file name in pieces: a table, JSON lines, or `<img>` of each."""
         asked = only(format=format, job=job, state=state, query=query, variant=[*variants])
-        return passing(Request("GET", routes.export_captions.path, asked))
+        return passing(Request("GET", routes.export_captions.path, asked), self.calls.retries)
 
     @operation
     def delete(self, caption: str) -> Flow[None]:

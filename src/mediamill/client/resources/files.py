@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from mediamill.client import routes
 from mediamill.client.calling import Flow, Request, Rows, Work
-from mediamill.client.downloading import Saving, reading
+from mediamill.client.downloading import reading
 from mediamill.client.marking import FolderBookmark
 from mediamill.client.models import (
     ArchiveMemberView,
@@ -19,6 +19,7 @@ from mediamill.client.models import (
     RetaggedsView,
 )  # fmt: skip
 from mediamill.client.resources.base import D, Resource, maybe, only, operation, sequence
+from mediamill.client.saving import Saving
 from mediamill.client.sending import shipping
 from mediamill.client.shipping import LARGE, Nowhere, Said
 from mediamill.client.sources import FileSource, Progress, Source, source_of
@@ -58,20 +59,23 @@ class Files(Resource[D]):
             progress(done, source.size)
 
         progress(0, source.size)
-        mark = self._mark(source)
+        said = Said(tuple(tags), project)
+        mark = self._mark(source, said)
         return (
             yield from shipping(
-                self.calls.port, source, Said(tuple(tags), project), mark, advance,
+                self.calls.port, source, said, mark, advance,
                 self.calls.notice, retries=self.calls.retries,
             )
         )  # fmt: skip
 
-    def _mark(self, source: Source) -> FolderBookmark | Nowhere:
+    def _mark(self, source: Source, said: Said) -> FolderBookmark | Nowhere:
         """Return where the upload of a large file is remembered."""
         state = self.calls.state
         if state is None or not source.sha256 or source.size < LARGE:
             return Nowhere()
-        return FolderBookmark.of(state, self.calls.server, source.name, source.sha256)
+        return FolderBookmark.of(
+            state, self.calls.server, source.name, source.sha256, said, self.calls.user
+        )
 
     @operation
     def fetch(
@@ -172,7 +176,8 @@ class Files(Resource[D]):
         """Fetch a file to a path, or into a folder under its own name; return where it is.
 
         A connection that breaks is taken up where it broke, by the next process too; the SHA-256
-        is compared. Raises `FileExistsError`, and `Corrupt` for bytes that are not the server's.
+        is compared. Raises `FileExistsError`, `Busy` while another process fetches the same there,
+        and `Corrupt` for bytes that are not the server's.
         """
         known: FileView = yield from self.calls.one(routes.get_file, file_id=file)
         return (
@@ -204,14 +209,13 @@ class Files(Resource[D]):
         return self._read(routes.get_member.at(file_id=archive, path=member), start, stop)
 
     def _read(self, place: str, start: int, stop: int | None) -> Rows[bytes]:
-        """Ask what is there, and read it."""
-        head = yield from self.calls.send(
-            routes.get_content_head,
-            Request("HEAD", place, follow=True, headers={"Accept-Encoding": "identity"}),
-        )
+        """Ask what is there, and read it; from the service, as entity tags of a bucket differ."""
+        here = {"direct": "false"}
+        request = Request("HEAD", place, here, {"Accept-Encoding": "identity"})
+        head = yield from self.calls.send(routes.get_content_head, request)
         size = int(head.headers["Content-Length"])
         until = size if stop is None else min(stop, size)
-        yield from reading(place, start, until, head.headers["ETag"], self.calls.retries)
+        yield from reading(place, start, until, head.headers["ETag"], self.calls.retries, here)
 
     @operation
     def link(self, file: str, *, expires_in: int | None = None) -> Flow[LinkView]:

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Unpack
 
 from mediamill.client import routes
-from mediamill.client.calling import Flow, Give, Read, Request, Rows, opened
-from mediamill.client.downloading import Saving
+from mediamill.client.calling import Flow, Give, Read, Request, Rows
 from mediamill.client.errors import Ended
 from mediamill.client.following import Event, events, waiting
 from mediamill.client.models import (
@@ -21,6 +20,8 @@ from mediamill.client.models import (
 )  # fmt: skip
 from mediamill.client.resources.base import D, Resource, only, operation, sequence
 from mediamill.client.resources.files import quiet
+from mediamill.client.retrying import opening
+from mediamill.client.saving import Saving
 from mediamill.client.sources import Progress
 
 
@@ -76,8 +77,8 @@ class Jobs(Resource[D]):
     ) -> Flow[JobView]:
         """Return a job when it has ended; `progress` is told of it every `each` seconds.
 
-        A server that is away for less than a minute is waited for. Raises `TimedOut` after
-        `timeout` seconds; the job goes on.
+        A server that is away for less than a minute is waited for, whatever `retries` the client
+        has. Raises `TimedOut` after `timeout` seconds; the job goes on.
         """
         return waiting(job, timeout, each, progress)
 
@@ -147,7 +148,8 @@ class Jobs(Resource[D]):
     def stream_results(self, job: str) -> Rows[ResultView]:
         """Give the results of a job in one answer, as its workers write them."""
         here = routes.stream_results.at(job_id=job)
-        yield from opened(Request("GET", here, headers={"Accept": "application/jsonl"}))
+        request = Request("GET", here, headers={"Accept": "application/jsonl"})
+        yield from opening(request, self.calls.retries)
         rest = b""
         while piece := (yield Read()):
             *lines, rest = (rest + piece).split(b"\n")
@@ -169,11 +171,12 @@ class Jobs(Resource[D]):
         """Fetch all results of a job as one zip; return where it is.
 
         It goes on where it broke, in the next process too. Every member is checked against its
-        CRC-32. Raises `FileExistsError` and `Corrupt`.
+        CRC-32. Raises `FileExistsError`, `Busy` while another process fetches the same there, and
+        `Corrupt`.
         """
         return Saving(
             routes.download_job.at(job_id=job), Path(target), self.calls.server,
-            self.calls.retries, progress=progress, overwrite=overwrite,
+            self.calls.retries, progress=progress, overwrite=overwrite, zip=True,
         ).run()  # fmt: skip
 
     @operation

@@ -6,7 +6,6 @@ from typing import Any, Literal, TypeAlias, Unpack
 
 from mediamill.client import routes
 from mediamill.client.calling import Flow, Pause, Request, Rows
-from mediamill.client.downloading import Saving
 from mediamill.client.errors import Conflict
 from mediamill.client.models import (
     AddedFilesView,
@@ -26,6 +25,7 @@ from mediamill.client.models import (
 )  # fmt: skip
 from mediamill.client.resources.base import D, Resource, maybe, only, operation, sequence
 from mediamill.client.resources.files import quiet
+from mediamill.client.saving import Saving
 from mediamill.client.sources import Progress
 
 ExportFormat: TypeAlias = Literal["files", "coco", "yolo", "voc", "webdataset"]
@@ -253,6 +253,6 @@ class Projects(Resource[D]):
         return (
             yield from Saving(
                 here, Path(target), self.calls.server, self.calls.retries, query,
-                progress=progress, overwrite=overwrite,
+                progress=progress, overwrite=overwrite, zip=format != "webdataset",
             ).run()
         )  # fmt: skip

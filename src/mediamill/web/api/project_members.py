@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
 from mediamill.services.projects.members import MAX_AT_ONCE
 from mediamill.store.repositories.projects import Members
+from mediamill.web.gateway import gateway_of
 from mediamill.web.parsing import (
     PROBLEM,
     After,
@@ -164,10 +165,16 @@ async def list_tasks(
 
 @router.get("/{project_id}/tasks/{task_id}")
 async def get_task(
-    project_id: ProjectId, task_id: TaskId, caller: Caller, mill: Mill, wait: Wait = 0
+    project_id: ProjectId,
+    task_id: TaskId,
+    caller: Caller,
+    mill: Mill,
+    request: Request,
+    wait: Wait = 0,
 ) -> TaskView:
     """Show a task, at once or when it has ended."""
-    return task_view(await mill.datasets.tasks.get(caller, project_id, task_id, wait))
+    seconds = gateway_of(request.scope).patience(wait)
+    return task_view(await mill.datasets.tasks.get(caller, project_id, task_id, seconds))
 
 
 @router.post("/{project_id}/tasks/{task_id}/undo", status_code=202)
