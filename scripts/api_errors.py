@@ -19,6 +19,7 @@ from fastapi.dependencies.models import Dependant
 
 from mediamill.core import errors
 from mediamill.core.errors import ConditionFailed, MediamillError
+from mediamill.web.security import identified
 
 SAID = re.compile(r"[Rr]aises?\b[^.]*")
 """Where a docstring tells of errors."""
@@ -27,10 +28,13 @@ PACKAGE = "mediamill"
 
 
 def errors_of(dependant: Dependant) -> Found:
-    """Return what a route may raise, by itself or by what it depends on."""
+    """Return what a route may raise, by itself or by what it depends on.
+
+    Telling who asks is left out: what that raises is the same for all who sign in.
+    """
     found: Found = raised(dependant.call) if dependant.call else frozenset()
     for one in dependant.dependencies:
-        found |= errors_of(one)
+        found |= frozenset() if one.call is identified else errors_of(one)
     return found
 
 
@@ -61,9 +65,8 @@ def _raised(call: types.FunctionType, owner: type | None) -> Found:
 
 @functools.cache
 def _tree(call: types.FunctionType) -> ast.FunctionDef | ast.AsyncFunctionDef:
-    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(call))).body
-    assert isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef)
-    return tree
+    parts = ast.walk(ast.parse(textwrap.dedent(inspect.getsource(call))))
+    return next(part for part in parts if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 @functools.cache
@@ -117,9 +120,13 @@ def _set(owner: type) -> dict[str, Callable[[], Any]]:
     return found
 
 
+@functools.cache
 def _written(call: types.FunctionType) -> bool:
     """Return whether a function stands in a file, as those that `dataclass` makes do not."""
-    return not call.__code__.co_filename.startswith("<") and call.__name__ != "<lambda>"
+    try:
+        return call.__name__ != "<lambda>" and bool(inspect.getsource(call))
+    except OSError:
+        return False
 
 
 class Reader:
@@ -144,8 +151,8 @@ class Reader:
             match node:
                 case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
                     yield from zip(names, values, strict=False)
-                case ast.Assign(targets=[target], value=value):
-                    yield target, value
+                case ast.Assign(targets=targets, value=value):
+                    yield from ((target, value) for target in targets)
                 case ast.AnnAssign(target=target, value=ast.expr() as value):
                     yield target, value
                 case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
@@ -153,27 +160,30 @@ class Reader:
 
     def kind(self, node: ast.expr) -> Any:
         """Return the class of what an expression gives."""
+        found: Any = None
         match node:
             case ast.Await(value=value):
-                return self.kind(value)
+                found = self.kind(value)
             case ast.BoolOp(values=values):
-                return next((one for value in values if (one := self.kind(value))), None)
+                found = next((one for value in values if (one := self.kind(value))), None)
             case ast.IfExp(body=body, orelse=other):
-                return self.kind(body) or self.kind(other)
+                found = self.kind(body) or self.kind(other)
             case ast.Call():
-                called, _ = self.called(node.func)
-                if isinstance(called, type):
-                    return called
-                return _class(_hints(called).get("return")) if called else None
-            case ast.Name(id=name) if name in self.later:
-                self.known[name] = self.kind(self.later.pop(name))
-                return self.known[name]
-            case ast.Name(id=name) if name in self.known:
-                return self.known[name]
+                found = self._given(node)
+            case ast.Name(id=name) if name in self.later or name in self.known:
+                if name in self.later:
+                    self.known[name] = self.kind(self.later.pop(name))
+                found = self.known[name]
             case ast.Attribute() | ast.Name():
                 found, _ = self.called(node)
-                return found if isinstance(found, type) else None
-        return None
+        return found if isinstance(found, type) else None
+
+    def _given(self, node: ast.Call) -> Any:
+        called, owner = self.called(node.func)
+        if isinstance(called, type) or called is None:
+            return called
+        hint = _hints(called).get("return")
+        return owner if hint is typing.Self else _class(hint)
 
     def called(self, node: ast.expr) -> tuple[Any, type | None]:
         """Return the function or class that an expression names, and whose method it is."""
@@ -220,6 +230,9 @@ class Reader:
             case ast.Call():
                 called, owner = self.called(node.func)
                 inner = self.found([*ast.iter_child_nodes(node)])
+                for given in node.args:  # such as what a child process is to run
+                    if isinstance(given, ast.Name | ast.Attribute):
+                        inner |= raised(*self.called(given))
                 if isinstance(called, type):
                     start = getattr(called, "__post_init__", None)
                     return inner | raised(start, called)

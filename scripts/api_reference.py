@@ -7,9 +7,21 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from mediamill.web.app import description
+from api_errors import codes_of
+from fastapi.routing import iter_route_contexts
+
+from mediamill.web.app import description, routes
 from mediamill.web.openapi import TAGS
 
+GENERAL = {
+    "rate_limited",
+    "unavailable",
+    "internal",
+    "limit_exceeded",
+    "second_factor_needed",
+    "unverified",
+}
+"""Codes that any route may answer: the head of the page names them."""
 METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
 MADE_UP = {
     "boolean": False,
@@ -30,12 +42,19 @@ def api() -> Iterator[str]:
     """Write every route, by what it is about."""
     document = description()
     known = [tag["name"] for tag in TAGS]
+    served = {
+        (method.lower(), route.path_format): codes_of(route.dependant)
+        for route in iter_route_contexts(routes())
+        for method in (route.methods or ())
+        if route.path_format in document["paths"]
+    }
     found: dict[str, list[tuple[str, str, dict[str, Any]]]] = {}
     for path, methods in document["paths"].items():
         for method in METHODS:
             if method in methods:
                 tag = methods[method].get("tags", ["service"])[0]
-                found.setdefault(tag, []).append((method, path, methods[method]))
+                route = methods[method] | {"codes": served[method, path]}
+                found.setdefault(tag, []).append((method, path, route))
     told = {tag["name"]: tag["description"] for tag in TAGS}
     for tag in sorted(found, key=lambda name: (name not in known, name)):
         yield from (f"## {tag.capitalize()}", "")
@@ -139,7 +158,7 @@ def _named(schema: dict[str, Any]) -> str:
 
 
 def _errors(route: dict[str, Any]) -> str:
-    """Name the errors that follow from what the route takes; any may have the general ones."""
+    """Name the errors of what the route takes and calls; any may have the general ones."""
     codes = []
     if route.get("security"):
         codes += ["unauthenticated", "forbidden"]
@@ -150,6 +169,7 @@ def _errors(route: dict[str, Any]) -> str:
         codes.append("invalid_input")
     if any(one["name"] == "Idempotency-Key" for one in route.get("parameters", ())):
         codes += ["idempotency_key_reused", "idempotency_in_progress"]
+    codes += [code for code in route["codes"] if code not in {*codes, *GENERAL}]
     named = ", ".join(f"[`{code}`](errors.md#{code})" for code in codes)
     return f"Errors: {named}." if codes else "Errors: the general ones alone."
 
@@ -164,7 +184,8 @@ def _example(
     if method == "head":
         words.append("-I")
     if route.get("security"):
-        words.append('-H "Authorization: Bearer $TOKEN"')
+        secret = "$SESSION" if "x-session" in route else "$TOKEN"
+        words.append(f'-H "Authorization: Bearer {secret}"')
     contents = route.get("requestBody", {}).get("content", {})
     if "application/json" in contents:
         body = _made(contents["application/json"].get("schema", {}), schemas, 0)

@@ -32,7 +32,8 @@ USED = 0.5  # of the time that is paid: a call or task has more processors than 
 WORKER_CORES, WORKER_GB, SCRATCH_GB = 4, 8, 80
 CALL_CORES, CALL_GB, API_GB, API_SECONDS = 2, 3.46, 1.73, 0.06
 SERVERS, SERVER_CORES, SERVER_GB = 2, 1, 2
-METRICS, ALARMS, KEYS, RULES = 37, 29, 3, 4
+METRICS, KEYS, RULES = 37, 3, 4
+ALARMS = {"functions": 29, "services": 37}  # each metric that an alarm works with is paid as one
 LOG_KB = 2  # a request or a unit
 GROUPS = {
     "rows": ("write units", "read units", "table", "point in time"),
@@ -44,7 +45,8 @@ GROUPS = {
                 "fargate disk"),
     "network of the services": ("balancer", "balancer units", "nat", "nat bytes", "addresses"),
     "messages, mails, keys, secrets": ("messages", "mails", "keys", "key requests", "secrets"),
-    "watching": ("metrics", "alarms", "dashboards", "logs", "trail events", "guard events"),
+    "watching": ("metrics", "alarms", "dashboards", "logs", "trail events", "guard events",
+                 "guard data events"),
 }  # fmt: skip
 
 
@@ -120,11 +122,12 @@ class Size:
         yield "key requests", self.photos * 4
         yield "secrets", 1
         yield "metrics", METRICS
-        yield "alarms", ALARMS
+        yield "alarms", ALARMS[self.run]
         yield "dashboards", 1
         yield "logs", (told * LOG_KB + MINUTES * 4) * 1e-6
         yield "trail events", self.photos * 0.2  # objects that are removed
-        yield "guard events", self.photos * PUTS * 0.2 + 50_000
+        yield "guard events", 50_000  # what is asked of AWS beside objects
+        yield "guard data events", self.photos * PUTS * 0.2
 
 
 def costs(size: Size, prices: Mapping[str, float]) -> dict[str, float]:
@@ -164,7 +167,11 @@ def _dollars(amount: float) -> str:
 def page(text: str, known: Mapping[str, Any]) -> str:
     """Return the page with the table in it; raises `ValueError` where it has no place for it."""
     begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    said = f"List prices of {known['region']}, written down on {known['date']}.\n\n"
+    compared = ", ".join(f"*{name}*" for name in known["compared"])
+    said = (
+        f"List prices of {known['region']}, written down from memory on {known['date']}; "
+        f"compared with what others publish: {compared}.\n\n"
+    )
     return f"{text[:begin]}{said}{table(known)}{text[end:]}"
 
 

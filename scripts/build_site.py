@@ -6,6 +6,7 @@ missing in the navigation, a link within the site leads nowhere, or a page would
 elsewhere.
 """
 
+import html
 import os
 import re
 import shutil
@@ -19,6 +20,11 @@ from urllib.parse import unquote, urlsplit
 ROOT = Path(__file__).resolve().parent.parent
 REPOSITORY = "https://github.com/mediamill/mediamill"
 LINK = re.compile(r"(\]\()((?!\w+:|#)[^)\s]+)((?:\s[^)]*)?\))")
+CONSOLE = re.compile(
+    r'<div class="highlight"><pre><span></span><code>((?:(?!</code>).)*?class="gp".*?)</code>',
+    re.DOTALL,
+)
+"""A block of `console` as it is built."""
 LOADED = {("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("link", "href")}
 """What a browser fetches by itself; of `link` not what only says where the page belongs."""
 
@@ -73,9 +79,27 @@ def build(root: Path) -> list[str]:
         check=False,
     )
     if done.returncode == 0:
+        for page in (place / "site").rglob("*.html"):
+            page.write_text(copied(page.read_text()))
         (place / "site").rename(root / "build/site")
         return []
     return [re.sub(r"\x1b\[[\d;]*m", "", done.stdout + done.stderr)]
+
+
+def copied(page: str) -> str:
+    """Let the button of a block of commands copy those alone, without prompts and output."""
+
+    def one(match: re.Match[str]) -> str:
+        lines = html.unescape(re.sub(r"<[^>]+>", "", match[1])).splitlines()
+        typed: list[str] = []
+        goes_on = False
+        for line in lines:
+            goes_on = line.startswith("$ ") or (goes_on and line.startswith("    "))
+            typed += [line.removeprefix("$ ")] if goes_on else []
+        shown = match[0].replace('<span class="go">    ', "<span>    ")
+        return shown.replace("<div ", f'<div data-copy="{html.escape(chr(10).join(typed))}" ', 1)
+
+    return CONSOLE.sub(one, page)
 
 
 def _decided(adr: Path) -> list[Path]:

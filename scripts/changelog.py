@@ -19,7 +19,7 @@ NOTED = ("Changed", "Deprecated", "Removed")
 """What may ask something of those who upgrade."""
 
 HEAD = re.compile(r"^## \[(?P<version>[^]]+)\](?: - (?P<date>\S+))?(?P<yanked> \[YANKED\])?$")
-SEMANTIC = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:-[0-9A-Za-z.-]+)?")
+SEMANTIC = re.compile(r"(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?")
 INLINE = re.compile(rf"(?:{'|'.join(NOTED)}): ")
 """An entry among others that says itself what it is."""
 CODE = re.compile(r"`([^`]+)`")
@@ -142,9 +142,13 @@ def _day(text: str | None) -> bool:
         return False
 
 
-def _number(version: str) -> tuple[int, ...]:
+def _number(version: str) -> tuple[int | str, ...]:
+    """Return what versions are sorted by: what comes before a release is less than that."""
     found = SEMANTIC.fullmatch(version)
-    return tuple(map(int, found.groups())) if found else ()
+    if found is None:
+        return ()
+    *numbers, before = found.groups()
+    return (*map(int, numbers), int(not before), before or "")
 
 
 if __name__ == "__main__":

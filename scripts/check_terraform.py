@@ -25,6 +25,8 @@ FOLDER = ROOT / "infra/terraform"
 CHECKOV = ROOT / ".venv/judges-infra/bin/checkov"
 LEAST_REASON = 12
 """Letters of a reason: less says nothing."""
+LONGEST = 1800
+"""Seconds that a command may take: one that waits for an answer ends too."""
 
 
 def main() -> int:
@@ -71,10 +73,10 @@ def environment() -> dict[str, str]:
 
 def terraform(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run it in a folder; its answer is the caller's to judge."""
-    command = ["terraform", *words]
     return subprocess.run(
-        command, check=False, cwd=folder, env=environment(), capture_output=True, text=True
-    )
+        ["terraform", *words], check=False, cwd=folder, env=environment(), capture_output=True,
+        text=True, timeout=LONGEST,
+    )  # fmt: skip
 
 
 @contextmanager
@@ -90,7 +92,10 @@ def initialised(folder: Path) -> None:
     """Prepare a folder for the other commands; raises `SystemExit` with what was said."""
     done = terraform(folder, "init", "-no-color", "-input=false", f"-plugin-dir={plugins()}")
     if done.returncode:
-        raise SystemExit(done.stdout + done.stderr)
+        told = (
+            f"{plugins()} does not have the provider that versions ask for, for this processor:\n"
+        )
+        raise SystemExit(told + done.stdout + done.stderr)
 
 
 def stale() -> Iterator[str]:

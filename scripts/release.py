@@ -64,6 +64,9 @@ def unfit(version: str) -> Iterator[str]:
         yield "there are changes that are not committed, and are left out."
     if f"v{version}" not in told("git", "tag", "--points-at", "HEAD").split():
         yield f"the commit does not bear the tag v{version}."
+    time = told("git", "log", "-1", "--format=%ct").strip()
+    if (os.environ.get("SOURCE_DATE_EPOCH") or time) != time:
+        yield "SOURCE_DATE_EPOCH is not the commit’s time: nobody else would get the same bytes."
     if version not in {one.version for one in changelog.versions(changelog.PAGE.read_text())}:
         yield f"CHANGELOG.md has no section [{version}]; the notes are those of what is unreleased."
 
@@ -92,7 +95,8 @@ def build(tree: Path, output: Path, time: int) -> list[Path]:
     with tempfile.TemporaryDirectory() as name:
         with tarfile.open(sdist) as archive:
             archive.extractall(name, filter="data")
-        wheel = built("wheel", Path(name) / f"{OURS}-{version}", output, time)
+        (inner,) = Path(name).iterdir()  # 1.0.0-rc.1 is 1.0.0rc1 there (PEP 440)
+        wheel = built("wheel", inner, output, time)
     bill = output / f"{OURS}-{version}.cdx.json"
     bill.write_text(sbom.written(tree, time))
     notes = output / f"{OURS}-{version}.md"

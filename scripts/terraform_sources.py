@@ -67,7 +67,7 @@ def declared(template: dict[str, Any], source: str) -> str:
     """
     parameters = template.get("Parameters", {})
     own = {"Type": "String", "Description": "What names begin with."}
-    wanted = {"Name": own if source else {**own, "Default": "mill"}} | parameters
+    wanted = {"Name": own if source else own | NAME_OF_ALL} | parameters
     given = {name: (_filled if source else _as_text)(name, one) for name, one in wanted.items()}
     given["StackName"] = "var.name"
     for name in re.findall(r"\$\{(\w+)_joined\}", source):
@@ -85,6 +85,12 @@ def declared(template: dict[str, Any], source: str) -> str:
     return _aligned("\n".join(lines) + "\n")
 
 
+NAME_OF_ALL = {
+    "Default": "mill",
+    "AllowedPattern": "[a-z][a-z0-9-]{0,27}",
+    "ConstraintDescription": "has at most 28 small letters, digits and hyphens, as a bucket's does",
+}
+"""What the root's name is, where CloudFormation has its stack's."""
 HEAD = """# Written by scripts/terraform_sources.py from the template of this name: change that.
 
 terraform {

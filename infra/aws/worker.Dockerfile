@@ -1,6 +1,10 @@
 # The image of the functions that work: worker, notifier, sweep and ingest (docs/how-to/lambda.md).
 #
-#   docker build -f infra/aws/worker.Dockerfile --build-arg BASE=…@sha256:… -t mediamill-worker .
+#   docker buildx build --platform linux/amd64 --provenance=false -f infra/aws/worker.Dockerfile \
+#       --build-arg BASE=…@sha256:… -t mediamill-worker .
+#
+# Lambda takes an image for its processors and no index: builders make one of an image and what they
+# attest, unless told. https://docs.aws.amazon.com/lambda/latest/dg/python-image.html
 #
 # scripts/image_layout.py does these steps without a container engine, for the tests. AWS's base has
 # the runtime client, and says where code lies: LAMBDA_TASK_ROOT, which is /var/task. Name it by its

@@ -242,7 +242,6 @@ module "tasks" {
   figures          = module.rights.figures
   has_figures      = local.given.HasLake
   work_queue_arn   = module.queues.work_queue_arn
-  log_bucket       = module.data.log_bucket
   data_key         = module.data.data_key
   log_days         = var.log_days
   servers          = var.servers

@@ -15,6 +15,11 @@ variable "name" {
   description = "What names begin with."
   type        = string
   default     = "mill"
+
+  validation {
+    condition     = can(regex("^(?:[a-z][a-z0-9-]{0,27})$", var.name))
+    error_message = "It has at most 28 small letters, digits and hyphens, as a bucket's does."
+  }
 }
 
 variable "functions" {
@@ -40,7 +45,7 @@ variable "code_bucket" {
 }
 
 variable "api_code" {
-  description = "Key of that zip."
+  description = "Key of the API's zip in CodeBucket."
   type        = string
 }
 
@@ -79,13 +84,13 @@ variable "image" {
 }
 
 variable "repository" {
-  description = "ARN of its repository."
+  description = "ARN of the repository of Image."
   type        = string
   default     = ""
 }
 
 variable "processor" {
-  description = "What it was built for."
+  description = "Processor that Image was built for."
   type        = string
   default     = "ARM64"
 
@@ -157,7 +162,7 @@ variable "mail_from" {
 
   validation {
     condition     = can(regex("^(?:[^@ ]+@[^@ ]+)$", var.mail_from))
-    error_message = "It must match [^@ ]+@[^@ ]+."
+    error_message = "It must be an address without a name, mill@example.org."
   }
 }
 
@@ -180,7 +185,7 @@ variable "public_url" {
 
   validation {
     condition     = can(regex("^(?:^$|^https://[^/]+$)$", var.public_url))
-    error_message = "It must match ^$|^https://[^/]+$."
+    error_message = "It must be an address without a path, https://mill.example.org."
   }
 }
 
@@ -215,7 +220,7 @@ variable "budget" {
 
   validation {
     condition     = can(regex("^(?:^$|^[0-9]+([.][0-9]+)?$)$", var.budget))
-    error_message = "It must match ^$|^[0-9]+([.][0-9]+)?$."
+    error_message = "It must be a number, 12.50."
   }
 }
 
@@ -226,7 +231,7 @@ variable "user_budget" {
 
   validation {
     condition     = can(regex("^(?:^$|^[0-9]+([.][0-9]+)?$)$", var.user_budget))
-    error_message = "It must match ^$|^[0-9]+([.][0-9]+)?$."
+    error_message = "It must be a number, 12.50."
   }
 }
 
@@ -261,13 +266,13 @@ variable "lake" {
 }
 
 variable "trail" {
-  description = "Whether to keep a trail of what is asked of AWS; no where the account has one."
+  description = "Whether to keep a trail of what is asked of AWS, for an account that has none."
   type        = bool
   default     = true
 }
 
 variable "guard" {
-  description = "Whether to turn on GuardDuty; no where the account has it."
+  description = "Whether to turn on GuardDuty, for an account that has not."
   type        = bool
   default     = true
 }
@@ -334,7 +339,7 @@ variable "kafka_topics" {
 }
 
 variable "kafka_brokers" {
-  description = "Its brokers for IAM, BootstrapBrokerStringSaslIam of get-bootstrap-brokers."
+  description = "Brokers of KafkaCluster for IAM, BootstrapBrokerStringSaslIam of get-bootstrap-brokers."
   type        = string
   default     = ""
 

@@ -4,7 +4,6 @@ Services and handlers are built of these parts; `app.py` does that.
 """
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from mediamill.blobs.port import Blobs
 from mediamill.core.backups import refuse_unrestored
 from mediamill.core.errors import ConfigurationError, MediamillError
 from mediamill.core.hanging import Hanging
+from mediamill.core.load import allowed_cpus
 from mediamill.core.machine import Scratch
 from mediamill.core.numbers import Numbers
 from mediamill.core.retention import FOR_EVER, Retention, read_retention
@@ -337,4 +337,4 @@ def limits_of(settings: Settings) -> Limits:
 
 def cpu_slots(settings: Settings) -> int:
     """Return how many units of CPU work run at a time."""
-    return settings.slots or len(os.sched_getaffinity(0))
+    return settings.slots or allowed_cpus()

@@ -1,6 +1,7 @@
 """`mediamill health`: what a container's engine is told, whatever runs in the container."""
 
 import json
+import socket
 import ssl
 import threading
 from contextlib import contextmanager
@@ -13,8 +14,8 @@ from mediamill.cli.root import root
 from tests.support.certificates import certificates
 from tests.support.processes import free_port
 
-READY = {"status": 200, "body": json.dumps({"ready": True, "checks": {"store": "ok"}})}
-NOT_READY = {"status": 503, "body": json.dumps({"ready": False, "checks": {"store": "away"}})}
+READY = {"status": 200, "body": json.dumps({"ok": True, "checks": {"store": "ok"}})}
+NOT_READY = {"status": 503, "body": json.dumps({"ok": False, "checks": {"store": "away"}})}
 
 
 @contextmanager
@@ -78,6 +79,17 @@ def test_nobody_there_is_not_well(tmp_path):
     told = health(tmp_path, port=free_port())
     assert told.exit_code == 4
     assert "Nobody answers" in told.stderr
+
+
+def test_one_that_hangs_is_asked_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("mediamill.cli.health.SECONDS", 0.3)
+    asked = []
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        monkeypatch.setattr(
+            "http.client.HTTPSConnection.request", lambda *_, **__: asked.append("HTTPS")
+        )
+        told = health(tmp_path, "--port", str(hanging.getsockname()[1]))
+    assert (told.exit_code, asked) == (4, [])
 
 
 def test_life_alone_can_be_asked_for(tmp_path):

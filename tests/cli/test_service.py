@@ -20,6 +20,7 @@ from mediamill.cli.service.welcome import welcome
 from mediamill.cli.terminal.failures import Failure
 from mediamill.core.settings import Settings
 from tests.cli.conftest import Commands, wait_for_service
+from tests.support.images import ROOT
 from tests.support.letterbox import Letterbox
 from tests.support.places import EMBEDDED, Place, everywhere
 from tests.support.processes import Process, free_port
@@ -54,8 +55,9 @@ async def test_a_log_gets_a_link_only_while_the_administrator_has_no_other_way_i
     settings = Settings(home=tmp_path / "home", slots=1, min_free_bytes=0)
     async with await App.open(settings) as mill:
         assert "/signin?token=mml_" in await welcome(mill)
-        first = await mill.accounts.first_user()
-        await mill.accounts.users.store.transact(Replace(first, first.evolve(email="ann@a.example")))
+    other = Settings(home=tmp_path / "other", slots=1, min_free_bytes=0)
+    async with await App.open(other) as mill:
+        await mill.accounts.register("ann@example.org", "a long enough secret")
         words = await welcome(mill)
         assert "token=" not in words
         assert "mediamill admin users sign-in-link" in words

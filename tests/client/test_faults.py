@@ -5,7 +5,6 @@ import hashlib
 import json
 import random
 import time
-from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
@@ -321,21 +320,35 @@ def test_an_upload_is_as_patient_as_its_client(connect, service, faults, some):
     assert faults.times("POST", "/v1/") == 2
 
 
-async def test_a_call_that_is_cancelled_leaves_nothing_open(service, picture, tmp_path):
+async def test_a_call_that_is_cancelled_leaves_nothing_open(service, tmp_path):
+    data = random.Random(time.time_ns()).randbytes(4 * MEBIBYTE)  # more than is read at once
     async with AsyncMediamill(service.server, service.token) as client:
-        file = await client.files.upload(picture, name="c.png")
+        file = await client.files.upload(data, name="c.bin")
         listening = client.jobs.events()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(anext(listening), 0.2)
         seen = []
 
         def stop(done: int, _total: int) -> None:
+            if not seen:
+                asyncio.get_running_loop().call_soon(task.cancel)
             seen.append(done)
-            asyncio.get_running_loop().call_soon(task.cancel)
 
+        pool = client._drive._doors.ours._transport._pool
+        await asyncio.sleep(0)
+        busy = [one for one in pool.connections if not one.is_idle()]
+        assert busy == [], "whoever stopped listening left no connection"
         task = asyncio.ensure_future(client.files.download(file["id"], tmp_path, progress=stop))
-        with suppress(asyncio.CancelledError):
+        with pytest.raises(asyncio.CancelledError):
             await task
         assert seen
+        assert [one for one in pool.connections if not one.is_idle()] == []
+
+        def fail(_done: int, _total: int) -> None:
+            raise EndedEarly
+
+        with pytest.raises(EndedEarly):
+            await client.files.download(file["id"], tmp_path, progress=fail)
+        assert [one for one in pool.connections if not one.is_idle()] == []
         saved = await client.files.download(file["id"], tmp_path, overwrite=True)
-        assert saved.read_bytes() == picture
+        assert saved.read_bytes() == data

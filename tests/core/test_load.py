@@ -4,7 +4,9 @@ import os
 
 import pytest
 
-from mediamill.core.load import read_load
+from mediamill.core.load import allowed_cpus, read_load
+from mediamill.core.settings import Settings
+from mediamill.parts import cpu_slots
 
 STAT = "cpu  100 20 30 5000 60 7 8 9 0 0\ncpu0 1 2 3\n"
 MEMINFO = "MemTotal:       8000 kB\nMemFree: 1 kB\nMemAvailable:   5000 kB\n"
@@ -43,6 +45,20 @@ def test_a_container_with_limits_tells_what_it_uses_itself(folders):
     load = read_load(*folders)
     assert (load.busy, load.cpus) == (2.5, 0.5)
     assert (load.total, load.available) == (2_000_000, 1_400_000)
+
+
+def test_work_is_counted_by_the_limit_of_a_container(folders, monkeypatch):
+    _, group = folders
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {*range(32)})
+    assert allowed_cpus(group) == 32, "no such file: no limit"
+    for limited, cpus in {"max 100000": 32, "400000 100000": 4, "250000 100000": 3, "9900000 1": 32,
+                          "1000 100000": 1, "": 32, "words": 32}.items():  # fmt: skip
+        (group / "cpu.max").write_text(limited)
+        assert allowed_cpus(group) == cpus, limited
+    (group / "cpu.max").write_text("400000 100000")
+    monkeypatch.setattr(allowed_cpus, "__defaults__", (group,))
+    assert cpu_slots(Settings()) == 4
+    assert cpu_slots(Settings(slots=7)) == 7
 
 
 def test_where_the_system_does_not_tell_there_is_none(tmp_path):

@@ -12,6 +12,8 @@ import pytest
 import yaml
 from structlog.testing import capture_logs
 
+from mediamill.aws.environment import Environment
+from mediamill.aws.sweep import Sweeps
 from mediamill.cli.service import alone
 from mediamill.core.clock import HOUR
 from mediamill.core.metrics import ITEMS, REQUESTS, STORE_ERRORS, UNIT_SECONDS
@@ -236,4 +238,10 @@ async def test_an_installation_that_has_a_name_is_told_apart(mill, monkeypatch, 
     monkeypatch.setattr(mill, "settings", named)
     async with alone.telling(mill, whole=False):
         mill.parts.numbers.count(REQUESTS, "GET", "/v1/files", "500")
+    assert json.loads(capsys.readouterr().out)[DIMENSION] == "mill"
+    function = object.__new__(Environment)
+    function.app, function._changes = mill, Changes(mill.parts)
+    function._tell()
+    assert json.loads(capsys.readouterr().out)[DIMENSION] == "mill"
+    await Sweeps()._sweep(mill)
     assert json.loads(capsys.readouterr().out)[DIMENSION] == "mill"

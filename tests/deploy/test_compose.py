@@ -75,7 +75,6 @@ def together(whole):
             elif how.get("required", True) and _brought_by_another(services[other], service):
                 yield f"{name}: needs {other}, which another profile brings"
 
-
     yield from of_addresses(whole)
 
 

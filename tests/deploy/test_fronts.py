@@ -191,6 +191,45 @@ async def test_a_proxy_that_passes_on_what_it_is_told_is_noticed(
     assert act.address == "203.0.113.66"
 
 
+@pytest.mark.parametrize("gathered", [True, False])
+async def test_a_server_that_dies_is_passed_over_but_not_with_an_upload(
+    upstream, made, tmp_path, gathered
+):
+    """A server that closes what it was asked by; False is the planted fault, no body is kept."""
+
+    async def dying(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        died.append(True)
+        writer.close()
+
+    async def late(client, path, what):
+        """Post a body that comes after its head has been read."""
+        text = json.dumps(what).encode()
+
+        async def body():
+            await asyncio.sleep(0.2)
+            yield text
+
+        headers = {"content-length": str(len(text)), "content-type": "application/json"}
+        return (await client.post(path, content=body(), headers=headers)).status_code
+
+    died: list[bool] = []
+    async with await asyncio.start_server(dying, "127.0.0.1", 0) as server:
+        other = server.sockets[0].getsockname()[1]
+        fault = {
+            "keepalive 16;": f"server 127.0.0.1:{other} max_fails=0;",
+            **({} if gathered else {"location / {": "location / { proxy_request_buffering off;"}),
+        }
+        with nginx(tmp_path / "front", upstream, made, **fault) as front:
+            async with front.client() as client:
+                wrong = {"email": "nobody@example.org", "password": "not the password"}
+                told = [await late(client, "/v1/auth/login", wrong) for _ in range(4)]
+                sent = [await late(client, "/v1/files?name=a.json", wrong) for _ in range(4)]
+    assert died
+    assert (502 in told) is not gathered
+    assert 502 in sent
+
+
 async def test_numbers_are_not_for_everybody(front):
     async with front.client() as client:
         assert (await client.get("/metrics")).status_code == 404

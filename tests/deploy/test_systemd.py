@@ -112,6 +112,26 @@ def test_the_file_of_settings_names_what_there_is():
     assert "MEDIAMILL_PUBLIC_URL" in named
 
 
+def test_commands_are_given_the_same_settings_as_the_units():
+    """One file, which names the home, too; and no page has another one."""
+    text = (PLACE / "mediamill.env").read_text()
+    homes = {re.findall(r"MEDIAMILL_HOME=(\S+)", unit.read_text())[0] for unit in UNITS}
+    assert {*re.findall(r"^MEDIAMILL_HOME=(.+)$", text, re.MULTILINE)} == homes
+    for page in (ROOT / "docs").rglob("*.md"):
+        named = {*re.findall(r"/etc/\S*mediamill\S*\.env\b", page.read_text())}
+        assert named <= {"/etc/mediamill/mediamill.env"}, page
+    kept = re.findall(r"\$\{file:(/[^}]+)\}", text)
+    assert kept
+    assert all(path.startswith("/etc/mediamill/") for path in kept), "units load no credentials"
+
+
+def test_what_the_units_need_is_installed():
+    page = (ROOT / "docs/how-to/self-hosting.md").read_text()
+    (extras,) = re.findall(r"pip install 'mediamill\[([a-z0-9,]+)\]'", page)
+    schemes = re.findall(r"=(postgresql|s3):", (PLACE / "mediamill.env").read_text())
+    assert {*schemes} <= {*extras.split(",")}
+
+
 def test_the_user_is_one_that_systemd_can_make(tmp_path):
     (tmp_path / "etc").mkdir()
     done = subprocess.run(

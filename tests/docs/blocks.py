@@ -39,6 +39,8 @@ PORT = 8750
 END = "--- end of command"
 SECONDS = 100
 """Longest that a command may take, also where eight tests share two cores."""
+STRICT = 'set -E; curl() { command curl --fail-with-body "$@"; }'
+"""Makes every command of a block count, and each request that is refused fail."""
 SHELLS = ("console", "sh", "bash")
 
 
@@ -164,6 +166,10 @@ class Terminal:
             text=True,
         )
 
+        if not self.compares:
+            # what is refused is only seen by a code, and by that of each command
+            self.type("trap 'FAILED=$?' ERR; " + STRICT)
+
     def here(self, text: str) -> str:
         """Return a text of the page with the ids, ports and names of this terminal."""
         text = ID.sub(lambda match: self.known.get(match[0], match[0]), text)
@@ -198,7 +204,8 @@ class Terminal:
         """Run a command; returns its exit code and what it writes."""
         assert self.shell.stdin is not None
         assert self.shell.stdout is not None
-        self.shell.stdin.write(f"{{ {command}\n}} </dev/null\nprintf '\\n%s %s\\n' '{END}' $?\n")
+        asked = f"FAILED=0\n{{ {command}\n}} </dev/null\n"
+        self.shell.stdin.write(asked + f"""printf '\\n%s %s\\n' '{END}' "$(($? | FAILED))"\n""")
         self.shell.stdin.flush()
         lines: list[str] = []
         # a command that hangs is ended by pytest's own limit, which shows where

@@ -57,7 +57,7 @@ class Prepared:
         for address in ("https://mill.example.org", "https://example.com"):
             text = text.replace(address, f"http://127.0.0.1:{PORT}")
         lines = []
-        for line in text.splitlines():
+        for line in re.split(r"\n(?! {2})", text):  # a command with the lines it goes on in
             special = (
                 "clip" if "extract-frames" in line else "archive" if "--archive" in line else ""
             )
@@ -120,7 +120,10 @@ def _filled(folder: Path, home: Path, terminal: Terminal) -> Prepared:
 
     said("mediamill sample && cd sample")
     token = said("mediamill tokens create pages")
-    said("cp -r shapes/images train; zip -qr a.zip train letters")
+    said(
+        'cp -r shapes/images train; for n in 1 2 3; do cp train/shapes_0$n.jpg "train/cat $n.jpg"; done'
+    )
+    said("zip -qr a.zip train letters")
     pushed = said("mediamill projects push shapes/images --annotations shapes/instances.json")
     pictures = named("file", pushed)
     project = named("proj", said("mediamill projects list"))
@@ -149,7 +152,7 @@ def _filled(folder: Path, home: Path, terminal: Terminal) -> Prepared:
     shutil.copytree(home / "sample", files)
     for name in FOLDERS:
         shutil.copytree(files / "shapes/images", files / name)
-    for name in ("dog.jpg", "photo.jpg", "cat.jpg", "a.jpg"):
+    for name in ("dog.jpg", "photo.jpg", "cat.jpg", "a.jpg", "b.jpg", "dot.png"):
         shutil.copy(files / "shapes/images/shapes_00.jpg", files / name)
     shutil.copy(files / "shapes/instances.json", files / "instances.json")
     shutil.copy(files / "shapes/instances.json", files / "annotations.json")

@@ -8,10 +8,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from playwright.async_api import async_playwright
+from playwright.async_api import Page, async_playwright
 from scripts.chromium import CHROMIUM, FLAGS
 
-from tests.docs.blocks import ROOT
+from tests.docs.blocks import ROOT, blocks
 from tests.support.services import unavailable
 
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -102,9 +102,11 @@ async def test_a_browser_asks_nobody_else(tree):
             page.on("response", lambda one: one.status >= 400 and failed.append(one.url))
             for where in ("", "tutorials/frames/", "explanation/architecture/", "adr/"):
                 await page.goto(home + where, wait_until="networkidle")
-            await page.keyboard.press("Control+k")
-            await page.keyboard.type("frames")
-            await page.wait_for_load_state("networkidle")
+            await page.locator(".md-search__button").first.click()
+            await page.get_by_role("combobox", name="Search").fill("frames from a video")
+            found = page.locator("[role=listbox]").filter(has_text="Frames from a video")
+            await found.wait_for(state="attached")
+            copied = await copies(page, home + "tutorials/frames/")
             await browser.close()
         server.shutdown()
         thread.join()
@@ -112,6 +114,26 @@ async def test_a_browser_asks_nobody_else(tree):
     assert strange == []
     assert failed == []
     assert any(url.endswith("architecture.svg") for url in asked)
+    typed = [
+        [command for command, _ in block.steps()]
+        for block in blocks(ROOT / "docs/tutorials/frames.md")
+        if block.language == "console"
+    ]
+    assert copied == ["\n".join(commands) for commands in typed]
+
+
+async def copies(page: Page, address: str) -> list[str]:
+    """Press the button of every block of commands; returns what each puts on the clipboard."""
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.goto(address, wait_until="networkidle")
+    copied = []
+    for block in await page.locator(".highlight:has(.gp)").all():
+        await page.evaluate("navigator.clipboard.writeText('')")
+        await block.hover()
+        await block.locator("button[data-md-type=copy]").click()
+        await page.wait_for_function("async () => await navigator.clipboard.readText()")
+        copied.append(await page.evaluate("navigator.clipboard.readText()"))
+    return copied
 
 
 def test_the_diagrams_are_those_of_the_script():

@@ -7,9 +7,12 @@ from scripts import aws_costs
 from tests.support.templates import FOLDER, ROOT, all_templates, read
 
 KNOWN = tomllib.loads((FOLDER / "prices.toml").read_text())
-OF_FUNCTIONS = {
-    None, "HasApi", "HasFunctions", "HasTable", "HasDeadLetters", "HasNoticeDeadLetters",
-}  # fmt: skip
+OF_BOTH = {None, "HasTable", "HasDeadLetters", "HasNoticeDeadLetters"}
+WATCHED = {
+    "functions": OF_BOTH | {"HasApi", "HasFunctions"},
+    "services": OF_BOTH | {"HasCluster", "HasStayingWorkers", "HasCertificate"},
+}
+"""Conditions of alarms that hold, by what an installation runs as."""
 
 
 def test_the_page_says_what_comes_of_the_prices():
@@ -36,8 +39,16 @@ def test_what_is_counted_is_what_the_templates_make():
 
     assert len(CLASSES) * 3 + len(COUNTED) + len(TOLD) + len(KNOWN) == aws_costs.METRICS
     alarms = read(ROOT / "deploy/cloudwatch/alarms.yml")["Resources"].values()
-    assert sum(one.get("Condition") in OF_FUNCTIONS for one in alarms) == aws_costs.ALARMS
+    found = {
+        run: sum(one.get("Condition") in which for one in alarms) for run, which in WATCHED.items()
+    }
     templates = all_templates()
+    scaling = templates["services"]["Resources"]
+    tracked = scaling["AsManyAsThereIsWork"]["Properties"]
+    said = tracked["TargetTrackingScalingPolicyConfiguration"]["CustomizedMetricSpecification"]
+    measured = [scaling["WorkAndNoWorker"]["Properties"]["Metrics"], *[said["Metrics"]] * 2]
+    found["services"] += sum("MetricStat" in one for some in measured for one in some)
+    assert found == aws_costs.ALARMS
     keys = [
         name for stem, template in templates.items() if stem != "stream"
         for name, one in template["Resources"].items() if one["Type"] == "AWS::KMS::Key"

@@ -6,6 +6,9 @@ The emulator asks IAM whether each function may do what it does.
 import asyncio
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -30,7 +33,10 @@ WHOLE = {
     **SERVICE, "Functions": "no", "Services": "whole", "PublicUrl": "https://mill.example.org",
     "Certificate": "arn:aws:acm:us-east-1:000000000000:certificate/c", "SignIn": "mill-people",
     "MailIdentity": "yes", "OperatorsMail": "operators@example.org", "SecondGateway": "yes",
+    "LeastWorkers": "0",
 }  # fmt: skip
+NOVA = [f"arn:aws:bedrock:{region}::foundation-model/amazon.nova-lite-v1:0"
+        for region in ("us-east-1", "us-west-2")]  # fmt: skip
 SLOW_SECONDS = 400
 """Of a test that has functions started, on a machine that does much else."""
 SENDER = "mill@example.org"
@@ -110,7 +116,10 @@ def test_every_resource_of_the_functions_is_there(stack):
 
 def test_every_resource_of_the_services_is_there(server):
     """Without what the emulator cannot run: containers, and what it does not know at all."""
-    found = there(deployed(server, "whole", **WHOLE, Lake="yes", **STREAM))
+    stack = deployed(server, "whole", **WHOLE, Lake="yes", **STREAM)
+    assert "whole-NoWorker" not in alarms_of(stack), "with LeastWorkers=0 there may be none"
+    assert "whole-WorkersBusy" in alarms_of(stack)
+    found = there(stack)
     services = {
         "": ("template", "HasServices", "HasSignIn", "HasLake"),
         "Queues": ("queues", "HasOperatorsMail"),
@@ -124,7 +133,10 @@ def test_every_resource_of_the_services_is_there(server):
 
 
 def test_workers_beside_functions_leave_them_their_messages(server):
-    stack = deployed(server, "beside", **SERVICE, Services="workers")
+    stack = deployed(
+        server, "beside", **SERVICE, Services="workers", BedrockModels=",".join(NOVA),
+        CaptionChain="bedrock:amazon.nova-lite-v1:0", Budget="12.5",
+    )  # fmt: skip
     found = there(stack)
     assert found["Tasks"] == wanted("services")
     task = stack.client("ecs").describe_task_definition(
@@ -135,6 +147,32 @@ def test_workers_beside_functions_leave_them_their_messages(server):
     assert "&hear=none" in told["MEDIAMILL_BROKER_URL"]
     assert told["MEDIAMILL_PROTECTION_URL"] == "ecs:"
     assert told["MEDIAMILL_PUBLIC_URL"] == stack.outputs["Address"]
+    asked = told["MEDIAMILL_CAPTION_CHAIN"], told["MEDIAMILL_BUDGET"], told["MEDIAMILL_USER_BUDGET"]
+    assert asked == ("bedrock:amazon.nova-lite-v1:0", "12.5", "")
+    assert told["MEDIAMILL_METRICS_INSTALLATION"] == "beside"
+    assert "beside-NoWorker" in alarms_of(stack), "LeastWorkers is 1"
+    _may_ask_nova_alone(stack)
+
+
+def _may_ask_nova_alone(stack):
+    """What is named may be asked by who works, and by nobody who does not."""
+    iam = stack.client("iam")
+    arn = stack.physical("Rights/Models")
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    (one,) = document["Statement"]
+    assert (one["Action"], one["Resource"]) == ("bedrock:InvokeModel", NOVA)
+    for role, asks in (("Tasks/WorkerRole", True), ("Calls/WorkerRole", True),
+                       ("Calls/NotifierRole", False), ("Calls/SweepRole", False)):  # fmt: skip
+        having = iam.list_attached_role_policies(RoleName=stack.physical(role))
+        found = arn in {policy["PolicyArn"] for policy in having["AttachedPolicies"]}
+        assert found is asks, role
+
+
+def alarms_of(stack):
+    """Return the names of the alarms there are."""
+    found = stack.client("cloudwatch").get_paginator("describe_alarms").paginate()
+    return {one["AlarmName"] for one in found.build_full_result()["MetricAlarms"]}
 
 
 @pytest.mark.parametrize(
@@ -151,6 +189,22 @@ def test_workers_beside_functions_leave_them_their_messages(server):
 def test_what_does_not_go_together_is_refused_before_anything_is_made(server, wrong, said):
     with pytest.raises(Exception, match=said):
         deployed(server, "wrong", **wrong)
+
+
+def test_the_first_administrator_comes_from_elsewhere(stack, tmp_path):
+    """As docs/how-to/aws.md has it: nobody has to leave registration open for it."""
+    asked = stack.client("lambda").get_function_configuration(FunctionName="mill-api")
+    told = {name: text for name, text in asked["Environment"]["Variables"].items() if text}
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    done = subprocess.run(
+        [sys.executable, "-m", "mediamill", "admin", "users", "create", "root@example.org",
+         "--role", "admin", "--password-stdin"],
+        env={**os.environ, **told, **keys, "AWS_DEFAULT_REGION": "us-east-1",
+             "MEDIAMILL_HOME": str(tmp_path)},
+        input=PASSWORD, text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "root@example.org is here as admin" in done.stdout
 
 
 def test_the_policies_of_buckets_are_there(server):
@@ -179,7 +233,7 @@ def test_the_edge_is_there(tmp_path):
         "ministack", tmp_path, services="cloudformation,cloudfront,wafv2,s3,kms,logs,iam,sts"
     ) as east:
         found = there(made(east, "edge", text, given))
-    assert found == {"": wanted("edge") | {"LogBucketPolicy"}}
+    assert found == {"": wanted("edge")}
 
 
 def test_what_is_left_out_is_what_the_emulator_does_not_have():

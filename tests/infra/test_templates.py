@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.support.deploying import SUMMED
 from tests.support.templates import LEFT_OUT, ROOT, all_templates, read, resources
 
 TEMPLATES = all_templates()
@@ -50,7 +51,7 @@ def test_what_is_kept_stays_when_the_stack_goes():
 
 def test_buckets_are_encrypted_closed_versioned_and_asked_by_tls_only():
     found = [*resources("AWS::S3::Bucket")]
-    assert len(found) == 4
+    assert len(found) == 3
     for stem, name, one in found:
         said = one["Properties"]
         assert said["BucketEncryption"], name
@@ -124,6 +125,24 @@ def test_models_are_asked_by_who_is_told_and_only_those_that_are_named():
             in one["Properties"].get("ManagedPolicyArns", ())
         }  # fmt: skip
         assert having == {"ApiRole", "WorkerRole"}, "who tries a provider, and who asks it"
+
+
+def test_what_nobody_chose_is_as_if_it_were_not_set(monkeypatch):
+    """Templates have no way to leave a variable out: they set it to nothing."""
+    from mediamill.core.settings import Settings
+
+    named = {"CaptionChain", "LabelChain", "PromptChain", "Budget", "UserBudget"}
+    for name in named:
+        assert TEMPLATES["template"]["Parameters"][name]["Default"] == ""
+    before = Settings()
+    for variable, said in variables()["WorkerFunction"].items():
+        if said.get("Ref") in named:
+            monkeypatch.setenv(variable, "")
+            named.remove(said["Ref"])
+    assert not named
+    assert Settings() == before
+    monkeypatch.setenv("MEDIAMILL_BUDGET", "12.5")
+    assert Settings().budget == 12.5
 
 
 def test_who_knows_of_the_stream_reaches_its_brokers_and_may_write_there():
@@ -465,6 +484,20 @@ def test_an_address_may_send_a_set_of_files_before_it_is_refused():
     assert {one["Name"] for one in response["ResponseHeaders"]} == {"Retry-After"}
 
 
+def test_no_log_of_requests_has_addresses():
+    """Links have their tokens in paths, sign-in in queries: nobody is to read them there."""
+    left_out = of("edge")["WallLogs"]["Properties"]["RedactedFields"]
+    for one in ({"UriPath": {}}, {"QueryString": {}}, {"SingleHeader": {"Name": "cookie"}}):
+        assert one in left_out
+    # a log of CloudFront's or a load balancer's has all of it, and no way to leave some out
+    distribution = of("edge")["Distribution"]["Properties"]["DistributionConfig"]
+    assert "Logging" not in distribution
+    said = of("services")["Balancer"]["Properties"]["LoadBalancerAttributes"]
+    assert not [one["Key"] for one in said if one["Key"].startswith(("access_logs", "connection_"))]
+    told = of("functions")["ApiStage"]["Properties"]["AccessLogSettings"]["Format"]
+    assert not re.search(r"path|query|\$context\.routeKey|referer", told, re.IGNORECASE)
+
+
 def test_the_dashboard_shows_what_is_told():
     from mediamill.core.metrics import CLASSES
     from mediamill.services.cloudwatch import COUNTED, DIMENSION, KNOWN, TOLD
@@ -495,6 +528,46 @@ def test_parameters_that_are_passed_are_those_that_are_asked_for():
                 given = {*one["Properties"]["Parameters"]}
                 assert given <= {*asked}, name
                 assert {k for k, v in asked.items() if "Default" not in v} <= given, name
+
+
+PAGE = (ROOT / "docs/how-to/aws.md").read_text()
+SAID = {
+    "AWS::ApplicationAutoScaling::ScalableTarget": "scaling of services",
+    "AWS::ApplicationAutoScaling::ScalingPolicy": "scaling of services",
+    "AWS::CloudTrail::Trail": "CloudTrail",
+    "AWS::EC2::EIP": "NAT gateways and their addresses",
+    "AWS::EC2::FlowLog": "flow logs",
+    "AWS::EC2::NatGateway": "NAT gateways",
+    "AWS::EC2::SecurityGroupIngress": "rules of security groups that are resources of their own",
+    "AWS::GuardDuty::Detector": "GuardDuty",
+    "AWS::MSK::Cluster": "MSK",
+    "AWS::MSK::Configuration": "MSK and its configuration",
+    "AWS::SecretsManager::RotationSchedule": "the schedule of rotation",
+    "AWS::WAFv2::LoggingConfiguration": "WAF's log",
+}
+"""What the page says of kinds that were never made."""
+
+
+@pytest.mark.parametrize(
+    "page", ["docs/how-to/aws.md", "docs/how-to/terraform.md", "infra/aws/worker.Dockerfile"]
+)
+def test_the_image_of_functions_is_built_as_lambda_takes_it(page):
+    """For its processors, and no index: a builder makes one of an image and its provenance."""
+    functions_of = [of("functions")[name]["Properties"] for name in variables()]
+    (asked,) = {part for one in functions_of for part in one["Architectures"]}
+    lines = (ROOT / page).read_text().replace("\\\n", "").splitlines()
+    built = [one for one in lines if "docker b" in one and "worker.Dockerfile" in one]
+    assert built
+    wanted = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}[asked]
+    for one in built:
+        assert f"--platform {wanted} --provenance=false" in one
+
+
+def test_the_page_names_what_was_never_made():
+    assert SAID.keys() == LEFT_OUT
+    (said,) = [one for one in PAGE.split("\n- ") if one.startswith("Not deployed anywhere")]
+    said = " ".join(said.split())
+    assert [text for text in {*SAID.values(), SUMMED} if text not in said] == []
 
 
 @pytest.mark.parametrize("kind", sorted(LEFT_OUT))

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,116 @@ def test_every_bucket_is_closed_versioned_and_encrypted():
                 assert {(one, name) for one in BUCKETS} <= made, (module, name)
 
 
+def test_what_the_templates_retain_is_guarded():
+    """And nothing beside it: each has an entry in the root's guard."""
+    whole = terraform_texts.loaded(ROOT / "infra/aws/template.yaml")["Resources"]
+    nested = {Path(one["Properties"]["TemplateURL"]) for one in whole.values()}
+    kept = {
+        terraform_sources.snake(name)
+        for path in nested
+        for name, one in terraform_texts.loaded(ROOT / "infra/aws" / path)["Resources"].items()
+        if one.get("DeletionPolicy") == "Retain"
+    }
+    text = (FOLDER / "main.tf").read_text()
+    (guard,) = re.findall(r'"terraform_data" "kept" {\n(.*?)^}', text, re.MULTILINE | re.DOTALL)
+    assert set(re.findall(r"\b(\w+) += module", guard)) == kept
+    assert "prevent_destroy = true" in guard
+
+
+def test_the_root_puts_out_what_the_template_does():
+    wanted = terraform_texts.loaded(ROOT / "infra/aws/template.yaml")["Outputs"]
+    made = re.findall(r'^output "(\w+)"', (FOLDER / "outputs.tf").read_text(), re.MULTILINE)
+    assert set(made) == {terraform_sources.snake(name) for name in wanted} | {"api_host"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_rules_of_a_group_are_resources_and_no_change_of_them_is_ignored(module):
+    text = hand_written(module)
+    assert not re.search(r'(dynamic "ingress"|^\s*ingress) {', text, re.MULTILINE)
+    assert set(re.findall(r"ignore_changes = (.*)", text)) <= {"[desired_count]"}
+
+
+def block(module, kind, name):
+    """Return what stands in a resource of a module."""
+    (text,) = re.findall(
+        rf'^resource "{kind}" "{name}" {{\n(.*?)^}}', hand_written(module), re.MULTILINE | re.DOTALL
+    )
+    return text
+
+
+def test_only_where_autoscaling_counts_a_changed_number_is_left_alone():
+    assert "ignore_changes" in block("services", "aws_ecs_service", "workers")
+    assert "ignore_changes" not in block("services", "aws_ecs_service", "service")
+
+
+def test_a_secret_of_another_client_is_written_again():
+    """A value that is only written is not compared."""
+    secret = block("sign-in", "aws_secretsmanager_secret_version", "client_secret")
+    assert "replace_triggered_by = [aws_cognito_user_pool_client.client.id]" in secret
+
+
+def test_a_pattern_is_one_of_the_whole_value():
+    text = (FOLDER / "sources.tf").read_text()
+    (mails,) = re.findall(r'regex\("(.*)", var.mail_from\)', text)
+    assert re.search(mails, "mill@example.org")
+    assert not re.search(mails, "Mill <mill@example.org>")
+    for path in FOLDER.rglob("sources.tf"):
+        for pattern in re.findall(r'regex\("(.*)", var', path.read_text()):
+            assert pattern.startswith("^(?:"), path
+            assert pattern.endswith(")$"), path
+
+
+def test_a_rule_speaks_of_variables():
+    text = (FOLDER / "sources.tf").read_text()
+    assert "set functions = false." in text
+    assert 'set services = \\"whole\\".' in text
+    assert "kafka_cluster needs its kafka_brokers." in text
+    worker = '!(var.worker_image == "") || !(var.worker_code == "none")'
+    assert f'!((var.functions ? "yes" : "no") == "yes") || ({worker})' in text
+
+
+def test_the_provider_is_searched_for_by_version_and_processor():
+    told = (ROOT / ".ci/run").read_text()
+    patterns = [one.replace("$arch", "arm64") for one in re.findall(r'-path "(.*?)"', told)]
+    place = "/opt/p/registry.terraform.io/hashicorp/aws/"
+    for name, found in {
+        "5.100.0/linux_arm64": True,
+        "terraform-provider-aws_5.100.0_linux_arm64.zip": True,
+        "5.100.0/linux_amd64": False,
+        "6.0.0/linux_arm64": False,
+        "5.99.1/linux_arm64": False,
+    }.items():
+        assert any(fnmatch(place + name, one) for one in patterns) is found, name
+
+
+def test_a_value_may_have_any_letter(tmp_path):
+    """What fills a text of JSON is told as JSON does."""
+    if check_terraform.program() is None:
+        pytest.skip("terraform is missing")
+    filled = terraform_sources._filled("Name", {"Type": "String"})
+    (tmp_path / "main.tf").write_text(
+        'variable "name" {}\n'
+        'locals {\n  text = { it = "{\\"a\\": \\"$${Name}\\"}" }\n}\n'
+        f"locals {{\n  given = {{ Name = {filled} }}\n}}\n"
+        'output "it" {\n  value = jsondecode(templatestring(local.text["it"], local.given)).a\n}\n'
+    )
+    value = 'a "quoted" \\ <value> & $ %'
+    done = check_terraform.terraform(
+        tmp_path, "apply", "-auto-approve", "-no-color", f"-var=name={value}"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = check_terraform.terraform(tmp_path, "output", "-json")
+    assert json.loads(told.stdout)["it"]["value"] == value
+
+
+def test_states_and_plans_stay_out_of_the_repository():
+    """They hold secrets in clear."""
+    names = [".terraform", "terraform.tfstate", "terraform.tfstate.backup", "mill.tfplan"]
+    ignored = (ROOT / ".gitignore").read_text().split()
+    for name in names:
+        assert any(fnmatch(name, pattern.strip("/")) for pattern in ignored), name
+
+
 def test_what_is_literal_here_is_what_the_templates_say():
     """Checkov reads no JSON: what it is to see is written out, so it is compared."""
     table, bucket = (sources("data")[name] for name in ("Table", "Bucket"))
@@ -171,8 +282,6 @@ def test_what_is_literal_here_is_what_the_templates_say():
                 assert one["EnableKeyRotation"] is True, name
             if one["Type"] == "AWS::SQS::Queue":
                 assert one["SqsManagedSseEnabled"] is True, name
-    listener = sources("services")["Listener"]
-    assert f'"{listener["SslPolicy"]}"' in hand_written("services")
 
 
 def test_the_whole_hands_every_parameter_on():

@@ -5,6 +5,7 @@ is planned by the provider with every value that it checks, and not made.
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -25,14 +26,17 @@ import check_terraform  # noqa: E402
 pytestmark = [pytest.mark.scan, pytest.mark.timeout(900)]
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 ACCOUNT = "arn:aws:{0}:us-east-1:000000000000:{1}"
+VERSION = {"code_bucket": "code", "api_code": "mediamill.zip", "mail_from": SENDER}
 PLANNED = {
     "services": {
-        "code_bucket": "code", "image": "mill@sha256:" + "a" * 64,
+        **VERSION,
+        "image": "mill@sha256:" + "a" * 64,
         "repository": ACCOUNT.format("ecr", "repository/mill"),
         "certificate": ACCOUNT.format("acm", "certificate/751d2973-a626-431c-9d4e-d7975eb44dd7"),
     },
     "whole": {
-        "code_bucket": "code", "image": "mill@sha256:" + "a" * 64,
+        **VERSION,
+        "image": "mill@sha256:" + "a" * 64,
         "worker_image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/worker@sha256:" + "a" * 64,
         "repository": ACCOUNT.format("ecr", "repository/mill"),
         "edge_certificate": ACCOUNT.format("acm", "certificate/751d2973-a626-431c-9d4e-d7975eb4"),
@@ -46,11 +50,9 @@ provider "aws" {
 }
 
 module "mill" {
-  api_code           = "mediamill.zip"
   worker_code        = "mediamill.zip"
   worker_concurrency = 2
   registration       = true
-  protected          = false
   guard              = false
   endpoint           = "ENDPOINT"
 }
@@ -103,7 +105,8 @@ def done(folder, *words):
 
 
 async def test_a_file_goes_all_the_way_in_what_terraform_made(asked):
-    given = ("-var", "code_bucket=code", "-no-color", "-auto-approve", "-input=false")
+    variables = [f"-var={name}={value}" for name, value in {**VERSION, "worker_image": ""}.items()]
+    given = ("-no-color", "-input=false", *variables)
     with check_terraform.copied() as copy:
         folder = copy / "examples/functions"
         told = FOR_THE_EMULATOR.replace("ENDPOINT", asked.endpoint)
@@ -111,16 +114,48 @@ async def test_a_file_goes_all_the_way_in_what_terraform_made(asked):
         for_the_emulator(copy)
         check_terraform.initialised(folder)
         try:
-            done(folder, "apply", *given)
+            done(folder, "apply", "-auto-approve", *given)
             address = json.loads(done(folder, "output", "-json"))["address"]["value"]
             await _through(asked, address)
+            _nothing_goes_while_it_is_protected(folder, given)
         finally:
-            # it begins a rotation and knows no way to end one
-            rotation = "module.mill.module.secrets.aws_secretsmanager_secret_rotation.rotation"
-            done(folder, "state", "rm", rotation)
-            done(folder, "destroy", *given)
+            _taken_down(folder, given)
         assert json.loads(done(folder, "show", "-json")).get("values") is None
     assert client_of(asked, "lambda").list_functions()["Functions"] == []
+    secrets = client_of(asked, "secretsmanager").list_secrets(IncludePlannedDeletion=True)
+    assert secrets["SecretList"] == [], "its name would be taken for 30 days"
+
+
+def changes(folder, *given):
+    """Return the kinds of resources that one more run would change.
+
+    The emulator tells of an alarm without its actions and dimensions.
+    """
+    done(folder, "plan", "-out=again.tfplan", *given)
+    plan = json.loads(done(folder, "show", "-json", "again.tfplan"))
+    return {
+        one["type"] for one in plan["resource_changes"] if one["change"]["actions"] != ["no-op"]
+    }
+
+
+def _nothing_goes_while_it_is_protected(folder, given):
+    for words in (["destroy", "-auto-approve"], ["apply", "-auto-approve", "-var=protected=false"]):
+        answer = check_terraform.terraform(folder, *words, *given)
+        assert answer.returncode == 1
+        assert "prevent_destroy" in answer.stderr
+    assert changes(folder, *given) <= {"aws_cloudwatch_metric_alarm"}
+
+
+def _taken_down(folder, given):
+    """As the page says; what is left of a run that failed goes too."""
+    # it begins a rotation and knows no way to end one
+    rotation = "module.mill.module.secrets.aws_secretsmanager_secret_rotation.rotation"
+    for guard in (rotation, "module.mill.terraform_data.kept"):
+        check_terraform.terraform(folder, "state", "rm", guard)
+    unprotected = (*given, "-auto-approve", "-var=protected=false")
+    check_terraform.terraform(folder, "apply", *unprotected)
+    check_terraform.terraform(folder, "state", "rm", rotation)  # which was made once more
+    done(folder, "destroy", *unprotected)
 
 
 async def _through(server, address):
@@ -144,14 +179,83 @@ async def _through(server, address):
         assert (await client.get(f"/v1/jobs/{job['id']}/results")).json()
 
 
+REFUSALS = {"deletion_protection", "deletion_protection_enabled", "enable_deletion_protection"}
+MADE_BEFORE = {
+    "services": [
+        ("tasks.aws_lb.balancer", "network.aws_internet_gateway.gateway"),
+        ("watch.aws_cloudtrail.asked", "data.aws_s3_bucket_policy.log_bucket_policy"),
+        ("tasks.aws_ecs_service.service", "network.aws_route.out_b"),
+        ("tasks.aws_ecs_service.workers", "network.aws_nat_gateway.nat"),
+        ("tasks.aws_ecs_service.workers", "secrets.aws_secretsmanager_secret_version.first"),
+    ],
+    "whole": [
+        ("calls.aws_lambda_function.function", "secrets.aws_secretsmanager_secret_version.first"),
+        (
+            "calls.aws_lambda_function.function",
+            "people.aws_secretsmanager_secret_version.client_secret",
+        ),
+        (
+            "secrets.aws_secretsmanager_secret_rotation.rotation",
+            "secrets.aws_iam_role_policy.rotation_role",
+        ),
+        (
+            "mail.aws_sesv2_configuration_set_event_destination.refused",
+            "queues.aws_sns_topic_policy.operators_policy",
+        ),
+    ],
+}
+"""What AWS wants to be there before: the resource, and what it waits for."""
+CERTIFICATE = """
+resource "aws_acm_certificate" "mine" {
+  domain_name       = "mill.example.org"
+  validation_method = "DNS"
+}
+"""
+
+
+def waits(graph):
+    """Return what each resource waits for, over all ways of a graph."""
+    edges = re.findall(r'"([^"]+)" -> "([^"]+)"', graph)
+    after = {}
+    for one, before in edges:
+        after.setdefault(_short(one), set()).add(_short(before))
+    found = {}
+    for one in after:
+        seen, left = set(), [one]
+        while left:
+            new = after.get(left.pop(), set()) - seen
+            seen |= new
+            left += new
+        found[one] = seen
+    return found
+
+
+def _short(address):
+    return address.removeprefix("module.mill.").removeprefix("module.").replace(".module.", ".")
+
+
 @pytest.mark.parametrize("example", PLANNED)
 def test_the_provider_plans_every_example(asked, example):
     with check_terraform.copied() as copy:
         folder = copy / "examples" / example
+        if example == "services":  # with a certificate of the same run
+            (folder / "mine.tf").write_text(CERTIFICATE)
+            (folder / "mine_override.tf").write_text(
+                'module "mill" {\n  certificate = aws_acm_certificate.mine.arn\n}\n'
+            )
         check_terraform.initialised(folder)
         given = [f"-var={name}={value}" for name, value in PLANNED[example].items()]
+        if example != "stream":
+            given.append("-var=protected=false")
         done(folder, "plan", "-no-color", "-input=false", "-out=plan", *given)
         plan = json.loads(done(folder, "show", "-json", "plan"))
+        order = waits(done(folder, "graph"))
+    for one, before in MADE_BEFORE.get(example, []):
+        assert before in order[one], f"{one} does not wait for {before}"
+    for one in plan["resource_changes"]:
+        values = one["change"]["after"] or {}
+        assert {values.get(name) for name in REFUSALS} <= {None, False, "INACTIVE"}, one["address"]
+        assert one["type"] != "aws_s3_bucket" or values["force_destroy"], one["address"]
     kinds = {one["type"] for one in plan["resource_changes"]}
     wanted = {
         "services": {"aws_ecs_service", "aws_lb", "aws_appautoscaling_policy", "aws_nat_gateway"},

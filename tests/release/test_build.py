@@ -159,7 +159,8 @@ def test_notes_are_those_of_the_version():
 
 
 def test_what_may_not_be_published_is_refused(monkeypatch, tmp_path, capsys):
-    state = {"status": "", "tag": f"v{__version__}\n"}
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    state = {"status": "", "tag": f"v{__version__}\n", "log": f"{TIME}\n"}
     monkeypatch.setattr(release, "told", lambda *command: state[command[1]])
     dated = f"# Changelog\n\n## [Unreleased]\n\n## [{__version__}] - 2026-11-23\n\n- A.\n"
     page = tmp_path / "CHANGELOG.md"
@@ -169,11 +170,37 @@ def test_what_may_not_be_published_is_refused(monkeypatch, tmp_path, capsys):
     for change in ({"status": " M README.md\n"}, {"tag": "v9.9.9\n"}, {"tag": ""}):
         monkeypatch.setattr(release, "told", lambda *command, c=change: (state | c)[command[1]])
         assert len(list(release.unfit(__version__))) == 1
+    monkeypatch.setattr(release, "told", lambda *command: state[command[1]])
+    for given, hindrances in (("", 0), (str(TIME), 0), (str(TIME + 1), 1)):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", given)
+        assert len(list(release.unfit(__version__))) == hindrances, "bytes of another time"
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "")
     page.write_text(dated.replace(__version__, "9.9.9"))
     monkeypatch.setattr(sys, "argv", ["release.py", "--final", "--output", str(tmp_path / "dist")])
     assert release.main() == 1
     assert "CHANGELOG.md has no section" in capsys.readouterr().err
     assert not (tmp_path / "dist").exists()
+
+
+def test_what_is_committed_is_taken_and_nothing_else(monkeypatch, tmp_path):
+    tree, taken = tmp_path / "tree", tmp_path / "taken"
+    tree.mkdir()
+    monkeypatch.setattr(release, "ROOT", tree)
+    committer = (
+        "-c",
+        "user.name=A",
+        "-c",
+        "user.email=a@example.org",
+        "-c",
+        "commit.gpgsign=false",
+    )
+    (tree / "page.txt").write_text("committed")
+    for command in (("init", "-q"), ("add", "."), (*committer, "commit", "-qm", "A")):
+        subprocess.run(["git", *command], cwd=tree, check=True)
+    (tree / "page.txt").write_text("changed")
+    (tree / "new.txt").write_text("not added")
+    release.export(taken)
+    assert {path.name: path.read_text() for path in taken.iterdir()} == {"page.txt": "committed"}
 
 
 def test_versions_are_semantic():

@@ -39,9 +39,11 @@ def lacking(log: str, notes: str) -> list[str]:
     An entry is there when all that it names in code is; one that names nothing when a note has its
     first four words, wherever these stand.
     """
-    sections = dict(
-        part.split("\n", 1) for part in re.split(r"^## ", notes, flags=re.MULTILINE) if "\n" in part
-    )
+    parts = re.split(r"^## ", notes, flags=re.MULTILINE)
+    sections = {
+        heading.partition(" - ")[0].strip("[]"): text
+        for heading, _, text in (part.partition("\n") for part in parts)
+    }
     missing = []
     for version in changelog.versions(log):
         section = " ".join(re.sub(r"\*\*|[\[\]]", "", sections.get(version.version, "")).split())
@@ -62,7 +64,8 @@ def _told(entry: changelog.Entry, section: str) -> bool:
 def test_it_has_the_form():
     assert list(changelog.problems(TEXT)) == []
     assert list(changelog.problems(WELL)) == []
-    assert len(list(next(changelog.versions(TEXT)).entries())) > 50
+    told = [entry for version in changelog.versions(TEXT) for entry in version.entries()]
+    assert len(told) > 50, "of all versions: a release begins a new one, which is empty"
 
 
 @pytest.mark.parametrize(
@@ -89,6 +92,14 @@ def test_what_leaves_the_form_is_found(old, new):
     assert list(changelog.problems(WELL.replace(old, new, 1)))
 
 
+def test_what_comes_before_a_release_is_a_version_of_its_own():
+    final, before = "## [0.2.0] - 2026-11-23", "## [0.2.0-rc.1] - 2026-11-23"
+    tried = f"{before}\n\n### Fixed\n\n- A.\n\n"
+    below = WELL.replace("## [0.1.0]", f"{tried}## [0.1.0]")
+    assert list(changelog.problems(below)) == []
+    assert list(changelog.problems(WELL.replace(final, f"{tried}{final}"))), "the other way round"
+
+
 def test_entries_are_read_whole():
     first, second, third = changelog.versions(WELL)
     assert [entry.text for entry in first.entries()] == [
@@ -100,6 +111,22 @@ def test_entries_are_read_whole():
 
 def test_what_changed_or_went_has_a_note_on_upgrading():
     assert lacking(TEXT, UPGRADING.read_text()) == []
+
+
+@pytest.mark.parametrize("heading", ["## 99.0.0", "## [99.0.0] - 2999-11-23"])
+def test_what_is_released_by_the_page_passes(heading):
+    """Its first step, done to copies."""
+    page = (ROOT / "docs/how-to/releasing.md").read_text()
+    assert re.search(r"rename `\[Unreleased\]` to `\[[\d.]+\] - \d{4}-\d\d-\d\d`", page)
+    released = "## [Unreleased]\n\n## [99.0.0] - 2999-11-23"
+    log = TEXT.replace("## [Unreleased]", released, 1)
+    notes = UPGRADING.read_text()
+    assert list(changelog.problems(log)) == []
+    assert lacking(log, notes.replace("## Unreleased", heading, 1)) == []
+    changed = [
+        one for one in next(changelog.versions(TEXT)).entries() if one.group in changelog.NOTED
+    ]
+    assert len(lacking(log, notes)) == len(changed), "notes that were forgotten are found"
 
 
 @pytest.mark.parametrize(

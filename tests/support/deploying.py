@@ -159,6 +159,11 @@ def _for_the_emulator(name: str, template: Template) -> None:
             if one["Type"] == "AWS::ECS::Service":
                 one["Properties"]["DesiredCount"] = 0
     if name == "rights":
+        # it joins no list in a condition
+        for one, parameter in (("HasBedrock", "BedrockModels"),
+                               ("HasSageMaker", "SageMakerEndpoints")):  # fmt: skip
+            first = {"Fn::Select": [0, {"Ref": parameter}]}
+            template["Conditions"][one] = {"Fn::Not": [{"Fn::Equals": [first, ""]}]}
         said = {
             one.get("Sid"): one
             for policy in resources.values()

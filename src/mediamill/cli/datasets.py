@@ -14,6 +14,7 @@ from mediamill.cli.remote.home import load_settings
 from mediamill.cli.submit import read_steps, steps_option
 from mediamill.cli.terminal.failures import DONE, SOME_FAILED, Failure, Refused
 from mediamill.cli.terminal.progress import bar
+from mediamill.cli.transfer.saving import fetch
 
 AT_ONCE = 1_000
 WAIT = 30
@@ -213,15 +214,7 @@ def export(
         continue  # the server lets one wait
     ending = "tar" if form == "webdataset" else "zip"
     target = Path(output or f"{project_id}-v{number}-{form}.{ending}")
-    with bar(in_bytes=True) as progress:
-        task = progress.add_task("Downloading", total=0)
-
-        def start(total: int) -> Any:
-            progress.update(task, total=total)
-            return lambda count: progress.advance(task, count)
-
-        client.download(here, target, start)
-    click.echo(str(target))
+    click.echo(str(fetch(client, here, target, overwrite=False)))
 
 
 @click.command()

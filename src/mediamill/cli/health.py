@@ -11,8 +11,8 @@ from mediamill.cli.remote.home import load_settings
 from mediamill.cli.terminal.failures import SOME_FAILED, Unreachable
 from mediamill.core.settings import Settings
 
-SECONDS = 8
-"""The service answers within five, whatever hangs behind it."""
+SECONDS = 6
+"""The service answers within five, whatever hangs behind it; engines wait for ten."""
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - compared, not bound
 """Where this machine reaches what listens everywhere."""
 
@@ -66,6 +66,8 @@ def _asked(host: str, port: int, path: str) -> tuple[int, str] | None:
             connection.request("GET", path)
             answer = connection.getresponse()
             return answer.status, _line(answer.read(100_000))
+        except TimeoutError:  # it listens, and hangs: by HTTPS, too
+            return None
         except (OSError, http.client.HTTPException):
             continue
         finally:

@@ -285,7 +285,8 @@ def _options(wanted: Request, usual: httpx.Timeout) -> dict[str, Any]:
         given["params"] = dict(wanted.params)
     if wanted.json is not None:
         given["json"] = wanted.json
-    held, within = float(wanted.params.get("wait") or 0), wanted.within
+    wait, within = wanted.params.get("wait"), wanted.within
+    held = wait if isinstance(wait, int | float) else 0
     if held or within is not None:
         read = None if usual.read is None else usual.read + held
         given["timeout"] = httpx.Timeout(

@@ -30,6 +30,8 @@ from mediamill.client.sources import Progress
 SHA256 = re.compile(r'"([0-9a-f]{64})"')
 OURS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 """Opens no link, and does not wait for a pipe."""
+LOOKS = 100
+"""How often a part that is another file by then is opened anew."""
 UNLINKED = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 """How a file system says that it has no hard links."""
 
@@ -195,14 +197,14 @@ def _begin(part: Path) -> BinaryIO:
 
     Whoever had the lock may have published the part before we got it: then it is begun anew.
     """
-    while True:
+    busy = Busy(f"Another process is fetching the same to {part.parent}.")
+    for _ in range(LOOKS):
         stream = os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | OURS, 0o666), "r+b")
         try:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                message = f"Another process is fetching the same to {part.parent}."
-                raise Busy(message) from None
+                raise busy from None
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(stream.fileno()), os.lstat(part)):
                     _own(stream, part)
@@ -211,3 +213,4 @@ def _begin(part: Path) -> BinaryIO:
             stream.close()
             raise
         stream.close()
+    raise busy

@@ -1,5 +1,6 @@
 """How busy the machine is, or the container that has a limit: Linux's own numbers."""
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,20 @@ def read_load(proc: Path = PROC, group: Path = CGROUP) -> Load | None:
         return Load(busy, min(cpus, int(quota) / int(period)), total, available)
     except (OSError, KeyError, ValueError, AttributeError):  # not Linux, or not all of it
         return None
+
+
+def allowed_cpus(group: Path = CGROUP) -> int:
+    """Return how many processors this process may keep busy.
+
+    Those it runs on, or what a limit of its container comes to, rounded up. Such a limit is of
+    time, so the kernel lists all processors nevertheless.
+    """
+    cpus = len(os.sched_getaffinity(0))
+    try:
+        quota, period = _words(group / "cpu.max", "max 100000")
+        return cpus if quota == "max" else max(1, min(cpus, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # not Linux's second version of control groups
+        return cpus
 
 
 def _worked(proc: Path) -> float:

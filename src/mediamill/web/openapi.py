@@ -4,12 +4,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import BaseRoute
 
 from mediamill import __version__
 from mediamill.web.idempotency import HEADER, LONGEST
+from mediamill.web.security import recent, setting_up
 from mediamill.web.views.common import Problem
 
 SUMMARY = "Put images and videos in, get frames, datasets and answers out."
@@ -25,6 +27,9 @@ TAGS = [
     {"name": "service", "description": "Health and metrics."},
 ]
 
+TAKES_SESSION = "Takes a session, such as `POST /v1/auth/login` gives: no API token may do it."
+SESSION = {"x-session": True}
+"""Marks a route that asks for a session by itself, not by what it depends on."""
 LISTED = re.compile(r"Listed_(\w+?)(?:View)?_")
 LITERAL = frozenset({"default", "enum", "const", "example", "examples"})
 """Keywords of a schema whose values are data."""
@@ -55,6 +60,7 @@ def describe(routes: Sequence[BaseRoute]) -> dict[str, Any]:
     schemas |= problem.pop("$defs", {}) | {"Problem": problem}
     document = rename(document)
     link(document["paths"])
+    _tell_of_sessions(document["paths"], routes)
     _describe_keys(document)
     widen(document)
     return document
@@ -117,6 +123,24 @@ def link(paths: dict[str, Any]) -> None:
         for status in ("201", "202"):
             if status in made and links:
                 made[status]["links"] = links
+
+
+def _tell_of_sessions(paths: dict[str, Any], routes: Sequence[BaseRoute]) -> None:
+    """Say of every route that takes a session that it does."""
+    for route in iter_route_contexts(routes):
+        served = paths.get(route.path_format or "", {})
+        for method in route.methods or ():
+            told = served.get(method.lower(), {})
+            if told and _asks_lately(route.dependant):
+                told |= SESSION
+            if "x-session" in told:
+                told["description"] = f"{told.get('description', '')}\n\n{TAKES_SESSION}".strip()
+
+
+def _asks_lately(dependant: Dependant) -> bool:
+    """Return whether a route asks who proved lately who they are, which no token does."""
+    below = dependant.dependencies
+    return dependant.call in (recent, setting_up) or any(_asks_lately(one) for one in below)
 
 
 def _describe_keys(document: dict[str, Any]) -> None:

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import sys
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -136,6 +138,16 @@ def deep(depth: int) -> Any:
     return value
 
 
+@pytest.fixture
+def usual_depth() -> Iterator[None]:
+    """Python's own limit of nested calls: libraries of other tests in this process raise it."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000)
+    yield
+    sys.setrecursionlimit(before)
+
+
+@pytest.mark.usefixtures("usual_depth")
 @pytest.mark.parametrize(
     ("schema", "answer"),
     [

@@ -94,7 +94,6 @@ module "edge" {
   address     = "mill.example.org"
   certificate = var.edge_certificate
   origin      = module.mill.api_host
-  protected   = var.protected
 }
 
 output "address" {

@@ -22,12 +22,6 @@ resource "aws_cloudfront_distribution" "distribution" {
     minimum_protocol_version = "TLSv1.2_2021"
   }
 
-  logging_config {
-    bucket          = aws_s3_bucket.log_bucket.bucket_regional_domain_name
-    prefix          = local.distribution.Logging.Prefix
-    include_cookies = local.distribution.Logging.IncludeCookies
-  }
-
   origin {
     origin_id   = local.distribution.Origins[0].Id
     domain_name = var.origin
@@ -73,14 +67,11 @@ resource "aws_cloudfront_distribution" "distribution" {
       restriction_type = "none"
     }
   }
-
-  # else the bucket takes no logs
-  depends_on = [aws_s3_bucket_ownership_controls.log_bucket, aws_s3_bucket_policy.log_bucket_policy]
 }
 
 locals {
   filled = merge(local.given, {
-    Wall_Arn = "", LogBucket_RegionalDomainName = "", Headers = "", Signed = ""
+    Wall_Arn = "", Headers = "", Signed = ""
   })
 }
 
@@ -218,6 +209,13 @@ resource "aws_wafv2_web_acl" "wall" {
       }
     }
   }
+
+  lifecycle {
+    precondition {
+      condition     = local.given.Region == "us-east-1"
+      error_message = "CloudFront takes a firewall and a certificate of us-east-1: providers = { aws = aws.edge }, with one for that region."
+    }
+  }
 }
 
 resource "aws_wafv2_web_acl_logging_configuration" "wall_logs" {
@@ -238,6 +236,12 @@ resource "aws_wafv2_web_acl_logging_configuration" "wall_logs" {
 
       dynamic "query_string" {
         for_each = try([redacted_fields.value.QueryString], [])
+
+        content {}
+      }
+
+      dynamic "uri_path" {
+        for_each = try([redacted_fields.value.UriPath], [])
 
         content {}
       }
@@ -278,83 +282,4 @@ resource "aws_kms_key" "key" {
   description         = local.source.Key.Description
   enable_key_rotation = true
   policy              = jsonencode(jsondecode(templatestring(local.text["Key"], local.given)).KeyPolicy)
-}
-
-# -- the log of requests ---------------------------------------------------------------------------
-
-resource "aws_s3_bucket" "log_bucket" {
-  bucket_prefix = "${var.name}-edge-"
-  force_destroy = !var.protected
-}
-
-resource "aws_s3_bucket_public_access_block" "log_bucket" {
-  bucket                  = aws_s3_bucket.log_bucket.id
-  block_public_acls       = true
-  block_public_policy     = true
-  ignore_public_acls      = true
-  restrict_public_buckets = true
-}
-
-resource "aws_s3_bucket_ownership_controls" "log_bucket" {
-  bucket = aws_s3_bucket.log_bucket.id
-
-  rule {
-    object_ownership = local.source.LogBucket.OwnershipControls.Rules[0].ObjectOwnership
-  }
-}
-
-resource "aws_s3_bucket_versioning" "log_bucket" {
-  bucket = aws_s3_bucket.log_bucket.id
-
-  versioning_configuration {
-    status = "Enabled"
-  }
-}
-
-resource "aws_s3_bucket_server_side_encryption_configuration" "log_bucket" {
-  bucket = aws_s3_bucket.log_bucket.id
-
-  rule {
-    apply_server_side_encryption_by_default {
-      sse_algorithm = "AES256"
-    }
-  }
-}
-
-resource "aws_s3_bucket_lifecycle_configuration" "log_bucket" {
-  bucket = aws_s3_bucket_versioning.log_bucket.bucket
-
-  dynamic "rule" {
-    for_each = local.source.LogBucket.LifecycleConfiguration.Rules
-
-    content {
-      id     = rule.value.Id
-      status = rule.value.Status
-
-      filter {
-        prefix = ""
-      }
-
-      expiration {
-        days = var.log_days
-      }
-
-      noncurrent_version_expiration {
-        noncurrent_days = rule.value.NoncurrentVersionExpiration.NoncurrentDays
-      }
-
-      abort_incomplete_multipart_upload {
-        days_after_initiation = rule.value.AbortIncompleteMultipartUpload.DaysAfterInitiation
-      }
-    }
-  }
-}
-
-resource "aws_s3_bucket_policy" "log_bucket_policy" {
-  bucket = aws_s3_bucket.log_bucket.id
-
-  policy = jsonencode(jsondecode(templatestring(local.text["LogBucketPolicy"], merge(local.given, {
-    LogBucket     = aws_s3_bucket.log_bucket.id
-    LogBucket_Arn = aws_s3_bucket.log_bucket.arn
-  }))).PolicyDocument)
 }

@@ -190,12 +190,6 @@ resource "aws_lb" "balancer" {
   desync_mitigation_mode     = local.attributes["routing.http.desync_mitigation_mode"]
   idle_timeout               = local.attributes["idle_timeout.timeout_seconds"]
   enable_deletion_protection = var.protected
-
-  access_logs {
-    enabled = true
-    bucket  = var.log_bucket
-    prefix  = local.attributes["access_logs.s3.prefix"]
-  }
 }
 
 resource "aws_lb_listener" "plain" {

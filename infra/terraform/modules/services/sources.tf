@@ -226,11 +226,6 @@ variable "work_queue_arn" {
   type        = string
 }
 
-variable "log_bucket" {
-  description = "Bucket to which the load balancer logs."
-  type        = string
-}
-
 variable "data_key" {
   description = "ARN of the key that logs are encrypted by."
   type        = string
@@ -353,7 +348,6 @@ locals {
     Models             = trimsuffix(trimprefix(jsonencode(var.models), "\""), "\"")
     Brokers            = trimsuffix(trimprefix(jsonencode(var.brokers), "\""), "\"")
     WorkQueueArn       = trimsuffix(trimprefix(jsonencode(var.work_queue_arn), "\""), "\"")
-    LogBucket          = trimsuffix(trimprefix(jsonencode(var.log_bucket), "\""), "\"")
     DataKey            = trimsuffix(trimprefix(jsonencode(var.data_key), "\""), "\"")
     LogDays            = var.log_days
     Servers            = var.servers

@@ -23,7 +23,7 @@ variable "vpc" {
 }
 
 variable "subnets" {
-  description = "Two or three private subnets, each in a zone of its own."
+  description = "Two private subnets, each in a zone of its own; each has a broker."
   type        = list(string)
 }
 

@@ -5,7 +5,6 @@ they agree on, and only then the operation runs: two passes, as a server does it
 """
 
 import asyncio
-import os
 import signal
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -24,6 +23,7 @@ from mediamill.cli.terminal.failures import Failure
 from mediamill.cli.terminal.inputs import Input
 from mediamill.cli.transfer.saving import unfinished
 from mediamill.core.errors import MediamillError
+from mediamill.core.load import allowed_cpus
 from mediamill.core.settings import Settings
 from mediamill.engine.slots import SlotLimits, SlotPool
 
@@ -110,7 +110,7 @@ async def pool_for(plan: Plan, scratch: Path) -> AsyncIterator[SlotPool]:
 
 def processes_of(plan: Plan) -> int:
     """Return how many processes work: what was asked for, else one per core."""
-    wanted = plan.processes or load_settings().slots or len(os.sched_getaffinity(0))
+    wanted = plan.processes or load_settings().slots or allowed_cpus()
     return max(1, min(wanted, len(plan.inputs)))
 
 

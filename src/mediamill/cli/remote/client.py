@@ -16,6 +16,7 @@ from mediamill.client.connecting import on_loopback
 from mediamill.client.downloading import Fetch
 from mediamill.client.driving import Blocking
 from mediamill.client.retrying import sending
+from mediamill.client.saving import Saving
 from mediamill.client.shipping import Said, whole
 from mediamill.client.sources import Counter, FileSource
 
@@ -144,6 +145,34 @@ class Client:
             fetch = Fetch(path, stream, DOWNLOADS, progress=passed, begun=begun)
             self.api.run(fetch.run())
         return fetch.name
+
+    def save(
+        self, path: str, target: Path, start: Callable[[int], Advance], *, overwrite: bool
+    ) -> Path:
+        """Fetch a body into a file, or a folder under the server's name; return where it is.
+
+        Another command with the same target goes on with what one that was ended left behind.
+        """
+        advance: Advance | None = None
+        shown = 0
+
+        def passed(done: int, total: int) -> None:
+            nonlocal advance, shown
+            if advance is None or done < shown:
+                advance, shown = start(total), 0
+            advance(done - shown)
+            shown = done
+
+        saving = Saving(
+            path, target, self.server, DOWNLOADS, progress=passed, overwrite=overwrite
+        )  # fmt: skip
+        try:
+            return self.api.run(saving.run())
+        except FileExistsError as error:
+            message = f"{error.filename} exists."
+            raise Failure(message, "Pass --overwrite to replace it.") from None
+        except OSError as error:
+            raise Failure(f"Cannot write to {target}: {error.strerror or error}.") from None
 
 
 def checked_address(server: str) -> str:

@@ -30,6 +30,7 @@ from mediamill.cli.service.keeping import sealing, secrecy
 from mediamill.cli.service.mailing import ask_mail
 from mediamill.cli.service.providing import models
 from mediamill.core.errors import ConfigurationError, MediamillError
+from mediamill.core.load import allowed_cpus
 from mediamill.core.settings import Settings
 from mediamill.engine.slots import SlotLimits, SlotPool
 from mediamill.services.stream.rules import read_rules
@@ -69,8 +70,7 @@ def examine(settings: Settings, server: str | None, default_server: str) -> Iter
 
 def _python() -> Check:
     text = f"{platform.python_version()} ({sys.executable}), Mediamill {__version__}"
-    cores = len(os.sched_getaffinity(0))
-    return Check("python", Level.OK, f"{text}, {cores} cores")
+    return Check("python", Level.OK, f"{text}, {allowed_cpus()} cores")
 
 
 def _sqlite() -> Check:

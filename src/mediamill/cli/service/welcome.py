@@ -16,19 +16,22 @@ from mediamill.cli.service.binding import local_address
 from mediamill.cli.service.certifying import fingerprint
 from mediamill.core.errors import Unauthenticated
 from mediamill.core.settings import Settings
+from mediamill.services.accounts.service import LOCAL_ADMIN
 
 
 async def welcome(app: App) -> str:
     """Make a one-time sign-in link, and a token for this machine's user; return what to print.
 
-    Where it is kept in a log, for others to read, there is no link once the administrator has an
-    address to sign in with.
+    Where it is kept in a log, for others to read, there is no link once the administrator has
+    another way in: a password, or an address of their own.
     """
     settings = app.settings
     address = settings.public_url
     try:
         await _keep_token(app, local_address(settings))
-        if (await app.accounts.first_user()).email and not sys.stdout.isatty():
+        first = await app.accounts.first_user()
+        known = first.password or first.email not in ("", LOCAL_ADMIN)
+        if known and not sys.stdout.isatty():
             way = f"{address}/signin  (a link: `mediamill admin users sign-in-link`)"
         else:
             link = f"{address}/signin?token={await app.accounts.sign_in_secret()}"

@@ -16,22 +16,20 @@ UNFINISHED = ".mediamill-"
 
 
 def fetch(client: Client, path: str, target: Path | None, *, overwrite: bool) -> Path:
-    """Download into a file, or into a folder under the server's name; return where it is."""
-    if target is not None and not target.is_dir() and not overwrite:
+    """Download into a file, or into a folder under the server's name; return where it is.
+
+    What a command that was ended has fetched is gone on with by the next.
+    """
+    target = target or Path()
+    if not target.is_dir() and not overwrite:
         refuse_existing(target)
-    folder = Path() if target is None else target if target.is_dir() else target.parent
-    with unfinished(folder) as temporary, bar(in_bytes=True) as progress:
+    with made(target if target.is_dir() else target.parent), bar(in_bytes=True) as progress:
 
         def start(size: int) -> Advance:
             task = progress.add_task("Downloading", total=size or None)
             return lambda count: progress.advance(task, count)
 
-        name = client.download(path, temporary, start)
-        final = (
-            target if target is not None and not target.is_dir() else folder / (name or "download")
-        )
-        publish(temporary, final, overwrite=overwrite)
-    return final
+        return client.save(path, target, start, overwrite=overwrite)
 
 
 def place_of(output: str | None) -> Path | None:
@@ -46,20 +44,26 @@ def place_of(output: str | None) -> Path | None:
 
 @contextmanager
 def unfinished(folder: Path) -> Iterator[Path]:
-    """Give a fresh path in a folder; whatever is left there at the end is removed.
+    """Give a fresh path in a folder, made as by `made`; what is left there is removed."""
+    with made(folder):
+        path = folder / f"{UNFINISHED}{uuid.uuid4().hex}"
+        try:
+            yield path
+        finally:
+            remove(path)
 
-    So are folders that were made for it and hold nothing then.
-    """
+
+@contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """Make a folder for the block; folders that were made and hold nothing then are removed."""
     try:
         missing = [each for each in (folder, *folder.parents) if not each.exists()]
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Failure(f"Cannot write to {folder}: {error.strerror}.") from None
-    path = folder / f"{UNFINISHED}{uuid.uuid4().hex}"
     try:
-        yield path
+        yield
     finally:
-        remove(path)
         with suppress(OSError):  # it holds something, and so do those above it
             for each in missing:
                 each.rmdir()

@@ -86,7 +86,7 @@ async def complete_upload(
     request: Request,
     response: Response,
     wait: Annotated[
-        int, Query(ge=0, le=60, description="Seconds to wait until the file was checked.")
+        int, Query(ge=0, le=60, description="Seconds to wait for the check, 55 at most.")
     ] = 0,
 ) -> FileView:
     """Say that all parts were sent: answers the file, which is `checking`, then as it turns out.

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 
 from mediamill.web.idempotency import shown_once
+from mediamill.web.openapi import SESSION
 from mediamill.web.parsing import PROBLEM, Body, StrictRoute, UserId
 from mediamill.web.security import Identified, Mill, Recent, SettingUp, secret_of
 from mediamill.web.views.factors import (
@@ -28,7 +29,7 @@ class Confirmation(Body):
     code: str = Field("", max_length=100, examples=["287082"], description=CODE)
 
 
-@router.post("/auth/confirm", status_code=204)
+@router.post("/auth/confirm", status_code=204, openapi_extra=SESSION)
 async def confirm(body: Confirmation, caller: Identified, mill: Mill, request: Request) -> None:
     """Prove once more who you are, for what asks for that within the next ten minutes."""
     await mill.people.confirming.confirm(caller, secret_of(request), body.password, body.code)

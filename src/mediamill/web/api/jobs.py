@@ -113,7 +113,9 @@ async def get_job(
     caller: Caller,
     mill: Mill,
     request: Request,
-    wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for its end.")] = 0,
+    wait: Annotated[
+        float, Query(ge=0, le=60, description="Seconds to wait for its end, 55 at most.")
+    ] = 0,
 ) -> JobView:
     """Show a job, at once or when it has ended."""
     if wait := gateway_of(request.scope).patience(wait):

@@ -38,7 +38,7 @@ Subset = Literal["original", "preprocessed", "augmented"]
 Split = Literal["train", "validation", "test", ""]
 Group = Annotated[str, Field(max_length=200)]
 Class = Annotated[str, Field(min_length=1, max_length=200)]
-Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for its end.")]
+Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for its end, 55 at most.")]
 Share = Annotated[float, Field(ge=0, le=1_000_000, strict=True)]
 
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from mediamill.web.devices import remember_device
+from mediamill.web.openapi import SESSION
 from mediamill.web.parsing import PROBLEM, Body, StrictRoute
 from mediamill.web.security import Caller, Identified, Mill, clear_session, secret_of
 from mediamill.web.views.accounts import UserView, user_view
@@ -48,7 +49,7 @@ class ForgottenView(View):
 SENT = "If an account has this address, a mail with a link is on its way to it."
 
 
-@router.post("/auth/password", status_code=204)
+@router.post("/auth/password", status_code=204, openapi_extra=SESSION)
 async def change_password(
     body: NewPassword, caller: Caller, mill: Mill, request: Request, response: Response
 ) -> None:

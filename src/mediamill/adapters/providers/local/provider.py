@@ -11,7 +11,6 @@ docs/how-to/local-models.md says what lies in the folder.
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +36,7 @@ from mediamill.adapters.providers.port import (
     Used,
 )
 from mediamill.core.errors import MediamillError, ProviderUnavailable
+from mediamill.core.load import allowed_cpus
 from mediamill.media.models.folder import ModelFolder
 from mediamill.media.models.models import Caption, Captioner, Classifier, Options, planned
 from mediamill.media.models.pictures import Pixels
@@ -245,7 +245,7 @@ def _seen(loading: "asyncio.Task[Loaded]") -> None:
 
 def usual_threads() -> int:
     """Return half the cores that this process may use, up to four: slots want theirs too."""
-    return min(4, max(1, len(os.sched_getaffinity(0)) // 2))
+    return min(4, max(1, allowed_cpus() // 2))
 
 
 def _labels(found: Sequence[tuple[str, float]], question: Question) -> tuple[Label, ...]:
