@@ -120,9 +120,8 @@ def _filled(folder: Path, home: Path, terminal: Terminal) -> Prepared:
 
     said("mediamill sample && cd sample")
     token = said("mediamill tokens create pages")
-    said(
-        'cp -r shapes/images train; for n in 1 2 3; do cp train/shapes_0$n.jpg "train/cat $n.jpg"; done'
-    )
+    said("cp -r shapes/images train")
+    said('for n in 1 2 3; do cp train/shapes_0$n.jpg "train/cat $n.jpg"; done')
     said("zip -qr a.zip train letters")
     pushed = said("mediamill projects push shapes/images --annotations shapes/instances.json")
     pictures = named("file", pushed)
