@@ -7,6 +7,7 @@ elsewhere.
 """
 
 import html
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -81,9 +83,23 @@ def build(root: Path) -> list[str]:
     if done.returncode == 0:
         for page in (place / "site").rglob("*.html"):
             page.write_text(copied(page.read_text()))
+        found = place / "site/search.json"
+        found.write_text(json.dumps(sought(json.loads(found.read_text()))))
         (place / "site").rename(root / "build/site")
         return []
     return [re.sub(r"\x1b\[[\d;]*m", "", done.stdout + done.stderr)]
+
+
+def sought(index: dict[str, Any]) -> dict[str, Any]:
+    """Let a decision be found once, by its title: not each of its headings, which all have."""
+    items: dict[str, dict[str, Any]] = {}
+    for item in index["items"]:
+        where, _, anchor = item["location"].partition("#")
+        if anchor and where.startswith("adr/") and where in items:
+            items[where]["text"] += item["text"]
+        else:
+            items[item["location"]] = item
+    return index | {"items": [*items.values()]}
 
 
 def copied(page: str) -> str:

@@ -11,7 +11,10 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import httpx
 
@@ -41,6 +44,8 @@ class Prepared:
     files: Path
     ids: dict[str, list[str]]
     token: str
+    origin: str
+    """Where files can be fetched from."""
 
     def here(self, text: str) -> str:
         """Return what a page shows with ids of things that are there."""
@@ -56,6 +61,7 @@ class Prepared:
 
         for address in ("https://mill.example.org", "https://example.com"):
             text = text.replace(address, f"http://127.0.0.1:{PORT}")
+        text = text.replace("https://media.example.org", self.origin)
         lines = []
         for line in re.split(r"\n(?! {2})", text):  # a command with the lines it goes on in
             special = (
@@ -72,7 +78,8 @@ class Prepared:
         shutil.copytree(self.files, folder, symlinks=True)
         home = str(self.terminal.folder / ".mediamill")
         variables = {**self.variables(), "MEDIAMILL_HOME": home}
-        return Terminal(folder, self.terminal.port, variables, compares=False)
+        elsewhere = {"/backup/mediamill": f"{folder}.backup"}
+        return Terminal(folder, self.terminal.port, variables, replaced=elsewhere, compares=False)
 
     def variables(self) -> dict[str, str]:
         """Return what pages take as set."""
@@ -99,13 +106,17 @@ def prepared_service(folder: Path) -> Iterator[Prepared]:
     home = folder / "home"
     home.mkdir()
     terminal = Terminal(home)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder / "files"))
     try:
-        yield _filled(folder, home, terminal)
+        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            Thread(target=server.serve_forever, daemon=True).start()
+            yield _filled(folder, home, terminal, f"http://127.0.0.1:{server.server_port}")
+            server.shutdown()
     finally:
         terminal.close()
 
 
-def _filled(folder: Path, home: Path, terminal: Terminal) -> Prepared:
+def _filled(folder: Path, home: Path, terminal: Terminal, origin: str) -> Prepared:
     (block,) = parsed(START, "prepared")
     wrong = terminal.follow(block)
     assert not wrong, wrong
@@ -141,7 +152,7 @@ def _filled(folder: Path, home: Path, terminal: Terminal) -> Prepared:
         said("mediamill templates save t.json")
     users = named("user", said(f"curl -sH 'Authorization: Bearer {token}' $S/v1/me".replace(
         "$S", f"http://127.0.0.1:{terminal.port}")))  # fmt: skip
-    for name in ("ann", "bea"):
+    for name in ("ann", "bea", "carl"):
         account = {"email": f"{name}@example.org", "password": "correct horse battery"}
         told = httpx.post(
             f"http://127.0.0.1:{terminal.port}/v1/auth/register", json=account, trust_env=False
@@ -171,7 +182,7 @@ def _filled(folder: Path, home: Path, terminal: Terminal) -> Prepared:
         "file": pictures, "proj": project, "clip": clip, "archive": archive, "job": jobs,
         "capt": captions, "result": results, "hook": hooks, "tmpl": templates, "user": users,
     }  # fmt: skip
-    return Prepared(terminal, files, ids, token)
+    return Prepared(terminal, files, ids, token, origin)
 
 
 ASKED = {

@@ -23,7 +23,7 @@ from tests.docs.blocks import ROOT, SHELLS, Block, Terminal, blocks, pages, pars
 from tests.docs.prepared import prepared_service
 
 FOLLOWED = [page for page in pages() if page.parent.name != "tutorials"]
-NOT_RUN = 97
+NOT_RUN = 89
 """Blocks of shells that are not run, with a reason beside each."""
 
 

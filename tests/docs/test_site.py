@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import json
 import shutil
 import sys
 import threading
@@ -107,6 +108,10 @@ async def test_a_browser_asks_nobody_else(tree):
             found = page.locator("[role=listbox]").filter(has_text="Frames from a video")
             await found.wait_for(state="attached")
             copied = await copies(page, home + "tutorials/frames/")
+            await page.set_viewport_size({"width": 375, "height": 700})
+            await page.goto(home + "explanation/architecture/", wait_until="networkidle")
+            drawn = await page.locator("img[src$='architecture.svg']").bounding_box()
+            wide = await page.evaluate("document.documentElement.scrollWidth")
             await browser.close()
         server.shutdown()
         thread.join()
@@ -114,6 +119,9 @@ async def test_a_browser_asks_nobody_else(tree):
     assert strange == []
     assert failed == []
     assert any(url.endswith("architecture.svg") for url in asked)
+    assert drawn is not None
+    assert drawn["width"] >= 800, "its words are too small on a phone"
+    assert wide <= 375
     typed = [
         [command for command, _ in block.steps()]
         for block in blocks(ROOT / "docs/tutorials/frames.md")
@@ -134,6 +142,16 @@ async def copies(page: Page, address: str) -> list[str]:
         await page.wait_for_function("async () => await navigator.clipboard.readText()")
         copied.append(await page.evaluate("navigator.clipboard.readText()"))
     return copied
+
+
+def test_a_decision_is_found_once(tree):
+    found = [
+        one["location"]
+        for one in json.loads((tree / "build/site/search.json").read_text())["items"]
+    ]
+    assert not [where for where in found if where.startswith("adr/0") and "#" in where]
+    assert len([where for where in found if where.startswith("adr/0")]) > 20
+    assert [where for where in found if where.startswith("how-to/") and "#" in where]
 
 
 def test_the_diagrams_are_those_of_the_script():

@@ -1,10 +1,11 @@
 """Each tutorial does, word for word, what it shows: a fresh home, a real service, one shell."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.docs.blocks import DOCS, SHELLS, Block, Terminal, blocks
+from tests.docs.blocks import DOCS, ROOT, SHELLS, Block, Terminal, blocks
 from tests.support.processes import free_port
 
 TUTORIALS = sorted(DOCS.glob("tutorials/*.md"))
@@ -35,6 +36,30 @@ def test_a_tutorial_does_what_it_shows(page: Path, tmp_path: Path):
 @pytest.mark.timeout(400)
 def test_the_one_on_streams_does_too(kafka, tmp_path: Path):
     run(DOCS / "tutorials" / KAFKA, Terminal(tmp_path, replaced={"127.0.0.1:9092": kafka.brokers}))
+
+
+@pytest.mark.scan
+@pytest.mark.timeout(900)
+def test_one_after_the_other_they_do_too(tmp_path: Path):
+    """One home, in the order of the navigation, as somebody does them who is new here."""
+    order = re.findall(r"tutorials/([\w-]+\.md)", (ROOT / "mkdocs.yml").read_text())
+    assert sorted(order) == [page.name for page in TUTORIALS]
+    home, port = tmp_path / "home", str(free_port())
+    home.mkdir()
+    folder = tmp_path / "first"
+    for name in order:
+        if name == KAFKA:
+            continue
+        page = DOCS / "tutorials" / name
+        apart = re.search(r"export MEDIAMILL_HOME=~/(\S+?)`", page.read_text())
+        if apart:  # the page sends who has done another to an empty folder
+            folder = tmp_path / page.stem
+        folder.mkdir(exist_ok=True)
+        settings = {"HOME": str(home)} | ({"MEDIAMILL_HOME": str(home / apart[1])} if apart else {})
+        terminal = Terminal(folder, environment=settings, replaced={"8100": port})
+        if not apart:  # and is where the one before has left off
+            terminal.type("cd sample 2>/dev/null || true")
+        run(page, terminal)
 
 
 PAGE = """

@@ -10,6 +10,7 @@ from mediamill.cli.terminal.failures import Failure
 
 SECONDS = 5
 """How long the clip lasts."""
+SHOTS = 3
 LETTERS = {
     "anna.txt": "Dear shop,\n\nthe lamp came on 3 March and its switch is broken. "
     "Please send another one.\n\nAnna Berg\n",
@@ -26,9 +27,9 @@ LETTERS = {
 def sample(folder: Path) -> None:
     """Write files to try things with into FOLDER, which must be new or empty.
 
-    A clip (`clip.mp4`), 24 pictures of shapes (`shapes/images`) with what is in them as COCO
-    (`shapes/instances.json`), and three letters (`letters`). They are made here, always the same
-    ones; the tutorials use them.
+    A clip of three shots (`clip.mp4`), 24 pictures of shapes (`shapes/images`) with what is in them
+    as COCO (`shapes/instances.json`), and three letters (`letters`). They are made here, always the
+    same ones; the tutorials use them.
     """
     from mediamill.media.video.pattern import write_pattern
 
@@ -36,7 +37,7 @@ def sample(folder: Path) -> None:
         raise Failure(f"{folder} is not empty. Name a new folder.")
     for name in ("shapes/images", "letters"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    write_pattern(folder / "clip.mp4", SECONDS)
+    write_pattern(folder / "clip.mp4", SECONDS, SHOTS)
     _shapes(folder / "shapes")
     for name, text in LETTERS.items():
         (folder / "letters" / name).write_text(text)

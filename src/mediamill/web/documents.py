@@ -20,7 +20,7 @@ from starlette.requests import Request
 
 from mediamill.core.errors import InvalidInput, LimitExceeded, Unavailable, wrong
 from mediamill.services.files.labels import MAX_TAGS
-from mediamill.web.parsing import Body, strict_json
+from mediamill.web.parsing import Body, shown, strict_json
 
 MAX_BYTES = 10 << 20
 """Bytes of a file that comes as base 64."""
@@ -32,11 +32,15 @@ SMALL = 64 << 10
 """Bytes that are decoded at once, without a thread."""
 CHUNK = 1 << 20
 
-Sha256 = Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$", examples=["e3b0c44298fc1c14…"])]
+EMPTY = hashlib.sha256().hexdigest()
+"""Digest of nothing: an example."""
+Sha256 = Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$", examples=[EMPTY])]
 
 
 class FileBody(Body):
     """A new file: exactly one of `content_base64` and `url` is given."""
+
+    model_config = shown(content_base64="SGVsbG8=", filename="hello.txt")
 
     content_base64: str | None = Field(
         None, description="Its bytes in the standard alphabet, at most 10 MiB decoded."

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import HTTPException, Path, Query, Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 from pydantic_core import from_json
 
 from mediamill.core.errors import InvalidInput
@@ -65,6 +65,11 @@ class Body(BaseModel):
     """A request's body; a field that does not exist is refused, so typing errors show."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def shown(**body: JsonValue) -> ConfigDict:
+    """Give a body an example that is taken as it stands, for the description of the API."""
+    return ConfigDict(json_schema_extra={"examples": [body]})
 
 
 class StrictRequest(Request):

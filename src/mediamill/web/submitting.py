@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, JsonValue, WithJsonSchema
 from mediamill.engine.gathering.members import MAX_PATTERN, MAX_PATTERNS
 from mediamill.services.jobs.inputs import MAX_FILES, Named
 from mediamill.services.jobs.requests import MAX_STEPS, MOST_BUDGET, JobRequest
-from mediamill.web.parsing import Body
+from mediamill.web.parsing import Body, shown
 
 Id = Annotated[str, Field(max_length=100)]
 Pattern = Annotated[str, Field(min_length=1, max_length=MAX_PATTERN)]
@@ -45,6 +45,11 @@ class NotifyBody(Body):
 
 
 class JobBody(Body):
+    model_config = shown(
+        files=["file_…"],
+        steps=[{"operation": "extract-frames", "parameters": {"every": 2}}],
+    )
+
     files: list[str] | None = Field(
         None, min_length=1, max_length=MAX_FILES, description="Ids of files and of results."
     )

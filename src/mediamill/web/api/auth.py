@@ -5,7 +5,7 @@ from pydantic import Field
 
 from mediamill.core.errors import AccountClosing
 from mediamill.web.api.factors import CODE
-from mediamill.web.api.recovery import NEW
+from mediamill.web.api.recovery import NEW, WORDS
 from mediamill.web.devices import kept_devices
 from mediamill.web.parsing import PROBLEM, Body, StrictRoute
 from mediamill.web.security import Identified, Mill, clear_session, secret_of
@@ -17,13 +17,13 @@ router = APIRouter(prefix="/v1", tags=["accounts"], responses=PROBLEM, route_cla
 
 class Registration(Body):
     email: str = Field(max_length=300, examples=["ann@example.org"])
-    password: str = Field(max_length=5000, description=NEW)
+    password: str = Field(max_length=5000, examples=[WORDS], description=NEW)
     name: str = Field("", max_length=300)
 
 
 class Credentials(Body):
     email: str = Field(max_length=300, examples=["ann@example.org"])
-    password: str = Field(max_length=5000)
+    password: str = Field(max_length=5000, examples=[WORDS])
     code: str = Field("", max_length=100, examples=["287082"], description=CODE)
 
 

@@ -10,7 +10,7 @@ from mediamill.core.errors import InvalidInput, Outdated
 from mediamill.services.files.bulk import Outcome, each
 from mediamill.services.files.labels import MAX_TAGS, clean_tags
 from mediamill.web.documents import Sha256
-from mediamill.web.parsing import PROBLEM, Body, FileId, StrictRoute
+from mediamill.web.parsing import PROBLEM, Body, FileId, StrictRoute, shown
 from mediamill.web.security import Caller, Mill
 from mediamill.web.views.common import View
 from mediamill.web.views.files import FileView, etag, file_view
@@ -40,6 +40,8 @@ class DeleteBody(FilesBody):
 
 
 class RetagBody(FilesBody):
+    model_config = shown(files=["file_…"], add=["night"])
+
     add: Tags = Field(default_factory=list)
     remove: Tags = Field(default_factory=list)
 

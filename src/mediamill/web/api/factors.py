@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request
 from pydantic import Field
 
+from mediamill.web.api.recovery import WORDS
 from mediamill.web.idempotency import shown_once
 from mediamill.web.openapi import SESSION
 from mediamill.web.parsing import PROBLEM, Body, StrictRoute, UserId
@@ -25,7 +26,7 @@ class FirstCode(Body):
 
 
 class Confirmation(Body):
-    password: str = Field(max_length=5000)
+    password: str = Field(max_length=5000, examples=[WORDS])
     code: str = Field("", max_length=100, examples=["287082"], description=CODE)
 
 

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
+from mediamill.web.api.recovery import WORDS
 from mediamill.web.parsing import PROBLEM, Body, StrictRoute
 from mediamill.web.security import Mill
 from mediamill.web.signing_in import signed_in
@@ -13,7 +14,7 @@ router = APIRouter(prefix="/v1/auth", tags=["accounts"], responses=PROBLEM, rout
 
 class Acceptance(Body):
     token: str = Field(max_length=1_000, description="What the link has behind its `#`.")
-    password: str = Field(max_length=5000)
+    password: str = Field(max_length=5000, examples=[WORDS])
     name: str = Field("", max_length=300)
 
 

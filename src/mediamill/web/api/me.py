@@ -7,6 +7,7 @@ from pydantic import Field
 
 from mediamill.web.api.factors import CODE
 from mediamill.web.api.files import BYTES
+from mediamill.web.api.recovery import WORDS
 from mediamill.web.devices import kept_devices
 from mediamill.web.idempotency import shown_once
 from mediamill.web.parsing import PROBLEM, After, Body, Limit, StrictRoute, UserId, cursor
@@ -30,7 +31,7 @@ ErasureId = Annotated[str, Path(max_length=60, examples=["erasure_01KAHRQPV0V3E3
 
 class Restoring(Body):
     email: str = Field(max_length=300, examples=["ann@example.org"])
-    password: str = Field(max_length=5000)
+    password: str = Field(max_length=5000, examples=[WORDS])
     code: str = Field("", max_length=100, description=CODE)
 
 

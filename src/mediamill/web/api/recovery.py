@@ -5,7 +5,7 @@ from pydantic import Field
 
 from mediamill.web.devices import remember_device
 from mediamill.web.openapi import SESSION
-from mediamill.web.parsing import PROBLEM, Body, StrictRoute
+from mediamill.web.parsing import PROBLEM, Body, StrictRoute, shown
 from mediamill.web.security import Caller, Identified, Mill, clear_session, secret_of
 from mediamill.web.views.accounts import UserView, user_view
 from mediamill.web.views.common import View
@@ -13,10 +13,14 @@ from mediamill.web.views.common import View
 router = APIRouter(prefix="/v1", tags=["accounts"], responses=PROBLEM, route_class=StrictRoute)
 
 NEW = "As many characters as MEDIAMILL_PASSWORD_LENGTH says to 1024; none that is tried first."
+WORDS = "correct horse battery staple"
+"""A password in examples."""
 TOKEN = "What stands behind the # of the link in the mail."  # noqa: S105 - a description
 
 
 class NewPassword(Body):
+    model_config = shown(current=WORDS, new="six words that nobody else says")
+
     current: str = Field("", max_length=5000, description="Empty for who has none yet.")
     new: str = Field(max_length=5000, description=NEW)
 
@@ -27,7 +31,7 @@ class Forgotten(Body):
 
 class Reset(Body):
     token: str = Field(max_length=200, description=TOKEN)
-    password: str = Field(max_length=5000, description=NEW)
+    password: str = Field(max_length=5000, examples=[WORDS], description=NEW)
 
 
 class Verification(Body):
