@@ -179,4 +179,4 @@ def test_what_a_page_shows_can_be_done(page: Path, prepared, tmp_path: Path):
         wrong = [told for block in shown if (told := done(block, terminal, tmp_path))]
     finally:
         terminal.close()
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
