@@ -91,11 +91,11 @@ def commands_shown() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "line"), commands_shown())
 def test_commands_that_are_shown_can_be_parsed(page: str, line: str, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for folder in ("clips", "photos", "shapes/images"):
+    for folder in ("clips", "frames/clip", "photos", "shapes/images"):
         (tmp_path / folder).mkdir(parents=True)
     pictures = [f"shapes/images/shapes_{number:02}.jpg" for number in range(3)]
     others = ("clip.mp4", "dog.jpg", "instances.json", "shapes/instances.json", "empty.jpg")
-    for file in (*others, *pictures):
+    for file in (*others, *pictures, "frames/clip/frame-000000-0.jpg"):
         (tmp_path / file).touch()
     words = shlex.split(line, comments=True)[1:]
     context: click.Context = root.make_context("mediamill", words)
