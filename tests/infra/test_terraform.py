@@ -226,7 +226,7 @@ def test_a_rule_speaks_of_variables():
 def test_the_provider_is_searched_for_by_version_and_processor():
     told = (ROOT / ".ci/run").read_text()
     patterns = [one.replace("$arch", "arm64") for one in re.findall(r'-path "(.*?)"', told)]
-    place = "/opt/p/registry.terraform.io/hashicorp/aws/"
+    place = "/plugins/registry.example/hashicorp/aws/"
     for name, found in {
         "5.100.0/linux_arm64": True,
         "terraform-provider-aws_5.100.0_linux_arm64.zip": True,
